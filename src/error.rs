@@ -1,0 +1,411 @@
+//! The one error type: Kafka's names for what went wrong, where it happened, and whether trying again can help.
+
+use std::fmt;
+use std::io;
+use std::ops::RangeInclusive;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::types::{LeaderEpoch, Offset, TopicPartition};
+
+/// The result of nearly every call in this crate.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Everything that can go wrong.
+///
+/// Variants carry values, so that a program can act on them, and `Display` fits a line. Causes are in
+/// [`source`](std::error::Error::source). The type is cheap to clone because one failed sync is every waiter's answer.
+#[derive(Debug, Clone, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The operating system refused an operation. Whether another try helps depends on its kind.
+    #[error("cannot {operation} {}", path.display())]
+    Io {
+        /// What was attempted, as a verb: "open", "sync", "rename".
+        operation: &'static str,
+        /// The file or directory.
+        path: PathBuf,
+        /// What the operating system said.
+        source: Arc<io::Error>,
+    },
+
+    /// The device or quota is full. Nothing was appended; try again once space is back.
+    #[error("no space left to {operation} {}", path.display())]
+    StorageFull {
+        /// What was attempted.
+        operation: &'static str,
+        /// The file or directory.
+        path: PathBuf,
+        /// What the operating system said.
+        source: Arc<io::Error>,
+    },
+
+    /// The log stopped accepting appends because a write to its device may have been lost (Kafka's
+    /// `KAFKA_STORAGE_ERROR`). Reads go on. Open the store again to recover from what the device holds.
+    #[error("{topic_partition} takes no appends until it is opened again: {cause}")]
+    LogOffline {
+        /// The partition.
+        topic_partition: TopicPartition,
+        /// The failure that stopped it.
+        cause: Box<Error>,
+    },
+
+    /// Bytes that should be a batch, a record or an index are not (Kafka's `CORRUPT_MESSAGE`).
+    ///
+    /// Damage is local: where `offsets` is known, the records after it can be read by seeking past its end.
+    #[error("corrupt {}: {reason}", Place { file: file.as_deref(), position: *position, offsets: offsets.as_ref() })]
+    CorruptRecord {
+        /// The file, if the bytes came from one.
+        file: Option<PathBuf>,
+        /// The byte position of the damage, in the file or else in the bytes that were handed in.
+        position: u64,
+        /// The offsets that can't be read, where they are known.
+        offsets: Option<RangeInclusive<Offset>>,
+        /// What is wrong with the bytes.
+        reason: Corruption,
+    },
+
+    /// A batch is compressed with a codec that this build leaves out.
+    #[error("reading {codec} batches needs the feature `{codec}` of this crate")]
+    UnsupportedCompressionType {
+        /// The codec, which is also the feature's name.
+        codec: &'static str,
+    },
+
+    /// An offset outside the log was asked for.
+    #[error("offset {requested} of {topic_partition} is out of range: the log holds {log_start}..{high_watermark}")]
+    OffsetOutOfRange {
+        /// The partition.
+        topic_partition: TopicPartition,
+        /// The offset that was asked for.
+        requested: Offset,
+        /// The first offset that can be read.
+        log_start: Offset,
+        /// The offset after the last one that can be read.
+        high_watermark: Offset,
+    },
+
+    /// A conditional append found another record at its place: somebody else appended first.
+    #[error("{topic_partition} ends at offset {actual}, not at {expected} as the append requires")]
+    UnexpectedOffset {
+        /// The partition.
+        topic_partition: TopicPartition,
+        /// The offset that the caller expected its batch to get.
+        expected: Offset,
+        /// The offset that it would have got.
+        actual: Offset,
+    },
+
+    /// The caller's leader epoch is not the partition's: another owner took over (`FENCED_LEADER_EPOCH`).
+    #[error("leader epoch {requested} of {topic_partition} is fenced: the current epoch is {current}")]
+    FencedLeaderEpoch {
+        /// The partition.
+        topic_partition: TopicPartition,
+        /// The epoch that the caller holds.
+        requested: LeaderEpoch,
+        /// The partition's epoch.
+        current: LeaderEpoch,
+    },
+
+    /// A batch is larger than the limit that `limit` names (Kafka's `MESSAGE_TOO_LARGE`, `RECORD_LIST_TOO_LARGE`).
+    #[error("a batch of {size} bytes is over {limit} = {max}")]
+    MessageTooLarge {
+        /// The batch's size in bytes.
+        size: u64,
+        /// The limit in bytes.
+        max: u64,
+        /// The config that sets the limit.
+        limit: &'static str,
+    },
+
+    /// A batch or record is well-formed but not acceptable here (Kafka's `INVALID_RECORD`).
+    #[error("invalid record: {reason}")]
+    InvalidRecord {
+        /// Which rule it breaks.
+        reason: String,
+    },
+
+    /// A record's timestamp is too far from the clock (Kafka's `INVALID_TIMESTAMP`).
+    #[error("timestamp {timestamp} is outside the {earliest}..={latest} that the topic accepts now")]
+    InvalidTimestamp {
+        /// The record's timestamp in milliseconds.
+        timestamp: i64,
+        /// The earliest that is accepted (`message.timestamp.before.max.ms`).
+        earliest: i64,
+        /// The latest that is accepted (`message.timestamp.after.max.ms`).
+        latest: i64,
+    },
+
+    /// The topic or partition does not exist here.
+    #[error("unknown topic or partition {topic_partition}")]
+    UnknownTopicOrPartition {
+        /// What was asked for.
+        topic_partition: TopicPartition,
+    },
+
+    /// A topic of this name exists.
+    #[error("topic {topic} already exists")]
+    TopicAlreadyExists {
+        /// The topic's name.
+        topic: String,
+    },
+
+    /// The name can't be a topic's (Kafka's `INVALID_TOPIC_EXCEPTION`).
+    #[error("invalid topic name {topic:?}: {reason}")]
+    InvalidTopic {
+        /// The name.
+        topic: String,
+        /// Which rule it breaks.
+        reason: String,
+    },
+
+    /// The partition count can't be had (Kafka's `INVALID_PARTITIONS`).
+    #[error("a topic can't have {partitions} partitions: the count is at least 1")]
+    InvalidPartitions {
+        /// The count that was asked for.
+        partitions: i32,
+    },
+
+    /// The group id can't be used: it is empty (Kafka's `INVALID_GROUP_ID`).
+    #[error("invalid group id {group:?}: it must not be empty")]
+    InvalidGroupId {
+        /// The group id.
+        group: String,
+    },
+
+    /// A configuration key is unknown or its value out of range (Kafka's `INVALID_CONFIG`).
+    #[error("invalid config {key} = {value:?}: expected {expected}")]
+    InvalidConfig {
+        /// The config's name.
+        key: String,
+        /// The value that was given.
+        value: String,
+        /// What would have been accepted.
+        expected: String,
+    },
+
+    /// The metadata of a commit is longer than `offset.metadata.max.bytes`.
+    #[error("commit metadata of {size} bytes is over offset.metadata.max.bytes = {max}")]
+    OffsetMetadataTooLarge {
+        /// Its size in bytes.
+        size: usize,
+        /// The limit in bytes.
+        max: usize,
+    },
+
+    /// A consumer has no offset to start from and `auto.offset.reset=none`.
+    #[error("group {group:?} has no committed offset for {topic_partition} and auto.offset.reset is none")]
+    NoOffsetForPartition {
+        /// The group, empty for a consumer without one.
+        group: String,
+        /// The partition.
+        topic_partition: TopicPartition,
+    },
+
+    /// The call needs a group, and the consumer has none.
+    #[error("this consumer has no group: give it one to commit offsets")]
+    NoGroup,
+
+    /// The call needs partitions to be assigned first.
+    #[error("{topic_partition} is not assigned to this consumer")]
+    NotAssigned {
+        /// The partition.
+        topic_partition: TopicPartition,
+    },
+
+    /// `buffer.memory` stayed full for `max.block.ms` (Kafka's `BufferExhaustedException`). Try again later.
+    #[error("no room in buffer.memory = {buffer_memory} for {size} bytes within max.block.ms")]
+    BufferExhausted {
+        /// What the record needs, in bytes.
+        size: usize,
+        /// The configured limit in bytes.
+        buffer_memory: usize,
+    },
+
+    /// Another process, or another part of this one, has the directory open for writing.
+    #[error("{} is in use by {holder}", directory.display())]
+    DirectoryLocked {
+        /// The data directory.
+        directory: PathBuf,
+        /// Who holds it, as far as the operating system tells.
+        holder: String,
+    },
+
+    /// A file of the store's own is not what it should be: a checkpoint, `meta.properties`, `partition.metadata`.
+    #[error("malformed {} at line {line}: {reason}", file.display())]
+    MalformedFile {
+        /// The file.
+        file: PathBuf,
+        /// The line, from 1.
+        line: usize,
+        /// What is wrong with it.
+        reason: String,
+    },
+
+    /// The store, producer or consumer was closed.
+    #[error("{what} is closed")]
+    Closed {
+        /// What was closed.
+        what: &'static str,
+    },
+}
+
+/// What is wrong with bytes that should be a batch, a record or an index entry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Corruption {
+    /// The bytes end before the structure does.
+    #[error("{needed} bytes are needed and {available} are there")]
+    Truncated {
+        /// How many bytes the structure needs from this position.
+        needed: u64,
+        /// How many there are.
+        available: u64,
+    },
+    /// A batch's length field is below the smallest batch or beyond the largest.
+    #[error("a batch can't have length {0}")]
+    BatchLength(i32),
+    /// The record format version is not one that is read here.
+    #[error("unsupported magic {0}")]
+    Magic(i8),
+    /// The CRC-32C over the batch does not match its contents.
+    #[error("the CRC is {stored:#010x} and should be {computed:#010x}")]
+    Crc {
+        /// The checksum that the batch carries.
+        stored: u32,
+        /// The checksum of its bytes.
+        computed: u32,
+    },
+    /// The codec bits of the attributes name no codec.
+    #[error("unknown compression codec {0}")]
+    Codec(u8),
+    /// The compressed bytes can't be decompressed.
+    #[error("the {codec} stream is invalid")]
+    Compressed {
+        /// The codec.
+        codec: &'static str,
+    },
+    /// Decompression would yield more than the limit.
+    #[error("more than {limit} bytes come out of the compressed records")]
+    DecompressedSize {
+        /// The limit in bytes.
+        limit: usize,
+    },
+    /// A variable-length integer is longer than its type allows.
+    #[error("a variable-length integer is too long")]
+    Varint,
+    /// A length inside a record is negative where it must not be, or beyond the record's end.
+    #[error("a {field} can't have length {length}")]
+    FieldLength {
+        /// Which field.
+        field: &'static str,
+        /// The length that it claims.
+        length: i64,
+    },
+    /// A header's key is not UTF-8.
+    #[error("a header's key is not UTF-8")]
+    HeaderKey,
+    /// A record is longer or shorter than its length field says.
+    #[error("a record of length {declared} has {actual} bytes")]
+    RecordLength {
+        /// The length field.
+        declared: u64,
+        /// What its fields add up to.
+        actual: u64,
+    },
+    /// Bytes are left after the last record.
+    #[error("{0} bytes are left after the last record")]
+    TrailingBytes(u64),
+    /// The offsets or the record count of a batch contradict each other.
+    #[error("base offset {base_offset}, last offset delta {last_offset_delta} and {records} records can't go together")]
+    Offsets {
+        /// The batch's base offset.
+        base_offset: Offset,
+        /// The batch's last offset delta.
+        last_offset_delta: i32,
+        /// The batch's record count.
+        records: i32,
+    },
+    /// A batch's offset does not follow from the batch before it.
+    #[error("base offset {found} where {expected} or more should be")]
+    OffsetOrder {
+        /// The lowest offset that could be here.
+        expected: Offset,
+        /// The offset that is.
+        found: Offset,
+    },
+    /// A control record's key or value is too short or has a negative version.
+    #[error("malformed control record")]
+    ControlRecord,
+}
+
+impl Error {
+    /// Wraps what the operating system said about `operation` on `path`; a full device gets its own variant.
+    pub(crate) fn io(operation: &'static str, path: impl AsRef<Path>, source: io::Error) -> Self {
+        let (path, source) = (path.as_ref().to_owned(), Arc::new(source));
+        match source.kind() {
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Self::StorageFull { operation, path, source },
+            _ => Self::Io { operation, path, source },
+        }
+    }
+
+    /// Damage at `position` of bytes whose file and offsets the caller does not know.
+    pub(crate) fn corrupt(position: usize, reason: Corruption) -> Self {
+        Self::CorruptRecord { file: None, position: position as u64, offsets: None, reason }
+    }
+
+    /// Places damage found in a slice of a file: the slice began at `base` of `file`.
+    pub(crate) fn in_file(self, path: &Path, base: u64) -> Self {
+        match self {
+            Self::CorruptRecord { file: None, position, offsets, reason } => {
+                Self::CorruptRecord { file: Some(path.to_owned()), position: base + position, offsets, reason }
+            }
+            other => other,
+        }
+    }
+
+    /// Says which offsets the damage makes unreadable, unless that is known already.
+    pub(crate) fn with_offsets(self, damaged: RangeInclusive<Offset>) -> Self {
+        match self {
+            Self::CorruptRecord { file, position, offsets: None, reason } => {
+                Self::CorruptRecord { file, position, offsets: Some(damaged), reason }
+            }
+            other => other,
+        }
+    }
+
+    /// Whether the same call can succeed later with nothing else changed: space may come back, a buffer may drain.
+    pub fn is_retriable(&self) -> bool {
+        match self {
+            Self::StorageFull { .. } | Self::BufferExhausted { .. } => true,
+            Self::Io { source, .. } => {
+                matches!(
+                    source.kind(),
+                    io::ErrorKind::Interrupted | io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock
+                )
+            }
+            _ => false,
+        }
+    }
+}
+
+/// "00000000000000000000.log at position 184, offsets 3..=3", as far as it is known.
+struct Place<'a> {
+    file: Option<&'a Path>,
+    position: u64,
+    offsets: Option<&'a RangeInclusive<Offset>>,
+}
+
+impl fmt::Display for Place<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.file {
+            Some(file) => write!(f, "{}", file.display())?,
+            None => write!(f, "bytes")?,
+        }
+        write!(f, " at position {}", self.position)?;
+        match self.offsets {
+            Some(offsets) => write!(f, ", offsets {}..={}", offsets.start(), offsets.end()),
+            None => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,160 @@
+//! The one door to the operating system. Nothing outside this folder names `std::fs`.
+//!
+//! [`Storage`] is a directory tree, [`AppendFile`] the one writer of a growing file, [`StorageFile`] a file that any
+//! number of threads read and sync. Each call says what a crash after it leaves behind; the fault-injecting storage
+//! of the feature `sim` implements exactly those statements, so the crash tests hold the engine to them.
+//!
+//! Files are only ever appended to. What has been appended never changes, so a slice handed out stays valid and
+//! constant however long it is kept; to change a file, a new one is written and renamed over it.
+//!
+//! Two kinds of crash matter:
+//! - the *process* dies: everything that a call has returned from is kept, for the kernel has it;
+//! - *power* is lost: only what has been synced is kept for certain. Of the rest any part may be kept: any subset of
+//!   the pages written, any length up to what was reserved, any subset of the names created, renamed or removed.
+
+mod fs;
+#[cfg(unix)]
+mod mmap;
+
+use std::fmt;
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+pub use fs::FsStorage;
+
+/// A tree of directories and files on a device, or something that behaves like one.
+///
+/// Paths are whatever the implementation takes them for; the engine only joins names to the path it was given.
+pub trait Storage: Send + Sync + fmt::Debug {
+    /// Creates `dir` and the directories above it that are missing. Existing ones are fine.
+    ///
+    /// The name of a new directory survives the loss of power only after [`sync_dir`](Self::sync_dir) of its parent.
+    fn create_dir_all(&self, dir: &Path) -> io::Result<()>;
+
+    /// What `dir` holds, in no particular order. `NotFound` if there is no such directory.
+    fn list(&self, dir: &Path) -> io::Result<Vec<DirEntry>>;
+
+    /// The length of a file in bytes, whatever has been reserved included. `NotFound` if there is none.
+    fn len(&self, path: &Path) -> io::Result<u64>;
+
+    /// Reads a whole small file: a checkpoint, a marker.
+    fn read(&self, path: &Path) -> io::Result<Vec<u8>>;
+
+    /// Opens an existing file for reading and syncing. Its length is what it is now.
+    fn open(&self, path: &Path) -> io::Result<Arc<dyn StorageFile>>;
+
+    /// Opens a file for appending after its first `len` bytes, creating it if it does not exist; whatever lies beyond
+    /// `len` is cut off. It will never hold more than `capacity` bytes.
+    ///
+    /// The name of a new file survives the loss of power only after [`sync_dir`](Self::sync_dir) of its directory.
+    fn open_append(&self, path: &Path, len: u64, capacity: u64) -> io::Result<Box<dyn AppendFile>>;
+
+    /// Cuts a file that nobody has open to `len` bytes, and syncs that.
+    fn truncate(&self, path: &Path, len: u64) -> io::Result<()>;
+
+    /// Renames a file or directory, replacing a file of the new name. Either name is there after a crash, never
+    /// neither; which one is certain only after [`sync_dir`](Self::sync_dir) of the directories of both.
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
+
+    /// Removes a file. Readers that have it open keep it. The name may come back after the loss of power until
+    /// [`sync_dir`](Self::sync_dir).
+    fn remove_file(&self, path: &Path) -> io::Result<()>;
+
+    /// Removes a directory and everything in it.
+    fn remove_dir_all(&self, dir: &Path) -> io::Result<()>;
+
+    /// Makes the names in `dir` durable: after it returns, what was created, renamed and removed there survives the
+    /// loss of power.
+    fn sync_dir(&self, dir: &Path) -> io::Result<()>;
+
+    /// Takes the exclusive lock that `path` stands for, creating the file if need be. The lock ends with the value, or
+    /// with the process; the file stays. `Err(Locked::Held)` says who has it.
+    fn lock(&self, path: &Path) -> Result<Box<dyn StorageLock>, Locked>;
+}
+
+/// A file that is read, and synced, through any number of shared handles.
+pub trait StorageFile: Send + Sync + fmt::Debug {
+    /// How many bytes can be read: what has been appended, not what is reserved.
+    fn len(&self) -> u64;
+
+    /// Whether there are none.
+    fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Fills `buffer` from `position`. `UnexpectedEof` if the file ends before it is full.
+    fn read_at(&self, position: u64, buffer: &mut [u8]) -> io::Result<()>;
+
+    /// The bytes `position .. position + len`, without a copy where the storage can do that. They never change, and
+    /// outlive the file. `UnexpectedEof` if the file ends before.
+    fn view(&self, position: u64, len: usize) -> io::Result<Bytes>;
+
+    /// Makes what had been appended when the call began, and the length that goes with it, durable. Says nothing of
+    /// the file's name.
+    ///
+    /// After an error nothing is known about what reached the device, and a later success proves nothing.
+    fn sync(&self) -> io::Result<()>;
+}
+
+/// The one writer of a file.
+pub trait AppendFile: Send + fmt::Debug {
+    /// The same file for readers, which see each append as soon as it has returned.
+    fn file(&self) -> Arc<dyn StorageFile>;
+
+    /// Takes hold of the space for `additional` more bytes, so that appending them can't fail for want of it.
+    fn reserve(&mut self, additional: u64) -> io::Result<()>;
+
+    /// Appends the parts one after another, all or nothing: after an error the length is what it was, and the file
+    /// can be appended to again. Survives the death of the process as soon as it returns.
+    fn append(&mut self, parts: &[&[u8]]) -> io::Result<()>;
+
+    /// Gives back what is reserved beyond the end. No append comes after it. Durable after the next
+    /// [`sync`](StorageFile::sync).
+    fn seal(&mut self) -> io::Result<()>;
+}
+
+/// Held for as long as the store is open; dropping it lets go.
+pub trait StorageLock: Send + Sync + fmt::Debug {}
+
+/// Why a lock was not had.
+#[derive(Debug)]
+pub enum Locked {
+    /// Somebody else has it; the text says who, as far as that is known.
+    Held(String),
+    /// The lock file could not be opened or locked.
+    Io(io::Error),
+}
+
+/// One name in a directory.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DirEntry {
+    /// The name alone, without its directory. Names that are not UTF-8 are left out of listings: none of ours are.
+    pub name: String,
+    /// Whether it is a directory.
+    pub is_dir: bool,
+    /// The length in bytes; 0 for a directory.
+    pub len: u64,
+    /// When it was last written, in milliseconds since the Unix epoch; 0 where that is not known.
+    pub modified_ms: i64,
+}
+
+/// Replaces the file at `path` by one that holds `contents`, so that a crash at any moment leaves either the old or
+/// the new contents, whole: `<path>.tmp` is written, synced and renamed, and the directory is synced.
+pub fn replace_file(storage: &dyn Storage, path: &Path, contents: &[u8]) -> io::Result<()> {
+    let mut temporary = path.as_os_str().to_owned();
+    temporary.push(".tmp");
+    let temporary = Path::new(&temporary);
+    let mut file = storage.open_append(temporary, 0, contents.len() as u64)?;
+    file.append(&[contents])?;
+    file.seal()?;
+    file.file().sync()?;
+    drop(file);
+    storage.rename(temporary, path)?;
+    match path.parent() {
+        Some(dir) => storage.sync_dir(dir),
+        None => Ok(()),
+    }
+}

@@ -1,0 +1,1 @@
+//! The record format: pure bytes, no I/O.

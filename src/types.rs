@@ -1,0 +1,90 @@
+//! The words that every layer shares: partitions, offsets, epochs, and what an acknowledgement means.
+
+use std::fmt;
+use std::str::FromStr;
+use std::sync::Arc;
+
+use crate::error::{Error, Result};
+
+/// A record's number in its partition: 0, 1, 2, … Never negative in a log.
+pub type Offset = i64;
+
+/// Which tenure of leadership wrote a batch. −1 where no leader has stamped it yet.
+pub type LeaderEpoch = i32;
+
+/// The identity of an idempotent or transactional producer. −1 for a plain one.
+pub type ProducerId = i64;
+
+/// "No producer id": the batch comes from a producer that is not idempotent.
+pub const NO_PRODUCER_ID: ProducerId = -1;
+
+/// "No timestamp": the record carries none.
+pub const NO_TIMESTAMP: i64 = -1;
+
+/// A topic's name and the index of one of its partitions.
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct TopicPartition {
+    /// The topic's name.
+    pub topic: Arc<str>,
+    /// The partition's index, from 0.
+    pub partition: i32,
+}
+
+impl TopicPartition {
+    /// Names partition `partition` of `topic`. Neither needs to exist.
+    pub fn new(topic: impl Into<Arc<str>>, partition: i32) -> Self {
+        Self { topic: topic.into(), partition }
+    }
+}
+
+impl fmt::Display for TopicPartition {
+    /// `topic-partition`, as Kafka names the partition's directory.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}-{}", self.topic, self.partition)
+    }
+}
+
+impl fmt::Debug for TopicPartition {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl<T: Into<Arc<str>>> From<(T, i32)> for TopicPartition {
+    fn from((topic, partition): (T, i32)) -> Self {
+        Self::new(topic, partition)
+    }
+}
+
+/// When an append is acknowledged, and so what it survives (Kafka's `acks`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
+pub enum Acks {
+    /// `acks=0`: the records are handed over and nothing is waited for. Nothing is promised.
+    None,
+    /// `acks=1`: the batch is in the log, in the kernel's page cache. Survives the death of this process
+    /// (`kill -9`), not the loss of power.
+    Leader,
+    /// `acks=all`: the batch has also been synced to its device. Survives the loss of power.
+    ///
+    /// Kafka acknowledges before any device has the data; this is the stronger promise.
+    #[default]
+    All,
+}
+
+impl FromStr for Acks {
+    type Err = Error;
+
+    /// Accepts Kafka's values of the `acks` config: `0`, `1`, `all` and `-1`.
+    fn from_str(value: &str) -> Result<Self> {
+        match value {
+            "0" => Ok(Self::None),
+            "1" => Ok(Self::Leader),
+            "all" | "-1" => Ok(Self::All),
+            _ => Err(Error::InvalidConfig {
+                key: "acks".into(),
+                value: value.into(),
+                expected: "one of 0, 1, all, -1".into(),
+            }),
+        }
+    }
+}
