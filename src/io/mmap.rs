@@ -1,1 +1,255 @@
-//! (being written)
+//! Memory maps: the one module with unsafe code.
+//!
+//! A file that grows is one shared mapping of its whole capacity (address space is free) over a file that is extended
+//! in steps by reserving real space, so that a full disk is an error and never a signal. Pages are populated ahead
+//! of the writer: appending is then a copy, without a page fault or a system call for each batch.
+//!
+//! ```text
+//!   0 .. len         appended: readable by everyone, never written again
+//!   len .. populated pages are there, waiting for the writer
+//!   .. reserved      space on the device is ours
+//!   .. capacity      address space only; touching it would be a SIGBUS
+//! ```
+//!
+//! What makes it sound, in one place: only [`MappedAppend`] writes, through `&mut self`, at or after `len`; readers
+//! are handed slices below `len` only; `len` grows with a release store after the bytes are in place; no file is cut
+//! below its `len` while a map of it lives. That last point holds against other programs by contract: see
+//! [`FsStorage`](super::FsStorage).
+
+use std::fs::File;
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use bytes::Bytes;
+use memmap2::{MmapOptions, MmapRaw};
+
+use super::fs::check_capacity;
+use super::{AppendFile, StorageFile};
+
+const PAGE_BYTES: u64 = 4096;
+/// Populating starts small, so that a small log stays cheap, and doubles up to where more brings nothing.
+const POPULATE_BYTES_MIN: u64 = 64 << 10;
+const POPULATE_BYTES_MAX: u64 = 1 << 20;
+/// Reserving doubles too, so that a log never holds much more space than it uses.
+const RESERVE_BYTES_MAX: u64 = 64 << 20;
+
+/// A mapped file as its readers have it.
+#[derive(Clone, Debug)]
+pub(super) struct MappedFile {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    file: File,
+    /// None for an empty file that does not grow: there is nothing to map.
+    map: Option<MmapRaw>,
+    /// How many bytes have been appended. Everything below is constant.
+    len: AtomicU64,
+}
+
+impl Shared {
+    /// The bytes `position .. position + len`, if they have been appended.
+    fn slice(&self, position: u64, len: usize) -> io::Result<&[u8]> {
+        let end = position.checked_add(len as u64);
+        let Some(map) = self.map.as_ref().filter(|_| end.is_some_and(|end| end <= self.len.load(Ordering::Acquire)))
+        else {
+            return if len == 0 { Ok(&[]) } else { Err(io::ErrorKind::UnexpectedEof.into()) };
+        };
+        // SAFETY: `position + len` is at most `len`, which never exceeds the map (`MappedAppend::append` and
+        // `MappedFile::open` see to that), so the range lies in the mapping, which `self` keeps alive. Nobody writes
+        // below `len`: the one writer copies at or after it, and the acquire load above orders its copy before us.
+        Ok(unsafe { std::slice::from_raw_parts(map.as_ptr().add(position as usize), len) })
+    }
+}
+
+impl MappedFile {
+    /// Maps the whole of a file that no longer grows.
+    pub(super) fn open(file: File) -> io::Result<Self> {
+        let len = file.metadata()?.len();
+        let map = match len {
+            0 => None,
+            _ => Some(MmapOptions::new().len(len as usize).map_raw_read_only(&file)?),
+        };
+        Ok(Self { shared: Arc::new(Shared { file, map, len: AtomicU64::new(len) }) })
+    }
+}
+
+impl StorageFile for MappedFile {
+    fn len(&self) -> u64 {
+        self.shared.len.load(Ordering::Acquire)
+    }
+
+    fn read_at(&self, position: u64, buffer: &mut [u8]) -> io::Result<()> {
+        buffer.copy_from_slice(self.shared.slice(position, buffer.len())?);
+        Ok(())
+    }
+
+    fn view(&self, position: u64, len: usize) -> io::Result<Bytes> {
+        self.shared.slice(position, len)?;
+        Ok(Bytes::from_owner(View { shared: self.shared.clone(), position, len }))
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        // On Linux syncing the file covers what was written through its maps. Elsewhere that takes an msync first.
+        #[cfg(not(target_os = "linux"))]
+        if let Some(map) = &self.shared.map {
+            map.flush_range(0, self.len() as usize)?;
+        }
+        self.shared.file.sync_data()
+    }
+}
+
+/// A range of a map that keeps the map alive.
+struct View {
+    shared: Arc<Shared>,
+    position: u64,
+    len: usize,
+}
+
+impl AsRef<[u8]> for View {
+    fn as_ref(&self) -> &[u8] {
+        self.shared.slice(self.position, self.len).expect("checked when the view was made, and a file never shrinks")
+    }
+}
+
+/// The writer of a mapped file.
+#[derive(Debug)]
+pub(super) struct MappedAppend {
+    shared: Arc<Shared>,
+    capacity: u64,
+    reserved: u64,
+    /// `u64::MAX` where the kernel can't populate.
+    populated: u64,
+}
+
+impl MappedAppend {
+    /// Goes on after the first `len` bytes of `file`, which is `len` bytes long.
+    pub(super) fn new(file: File, len: u64, capacity: u64) -> io::Result<Self> {
+        check_capacity(len, 0, capacity)?;
+        let map = MmapOptions::new().len(capacity as usize).map_raw(&file)?;
+        let shared = Arc::new(Shared { file, map: Some(map), len: AtomicU64::new(len) });
+        Ok(Self { shared, capacity, reserved: len, populated: len / PAGE_BYTES * PAGE_BYTES })
+    }
+
+    fn len(&self) -> u64 {
+        self.shared.len.load(Ordering::Relaxed) // this is the only writer
+    }
+
+    fn map(&self) -> &MmapRaw {
+        self.shared.map.as_ref().expect("a file that grows is always mapped")
+    }
+
+    /// Brings in the pages up to `end` and some beyond, within what is reserved.
+    fn populate(&mut self, end: u64) -> io::Result<()> {
+        let step = self.populated.clamp(POPULATE_BYTES_MIN, POPULATE_BYTES_MAX);
+        let target = end.max(self.populated + step).next_multiple_of(PAGE_BYTES).min(self.reserved);
+        #[cfg(target_os = "linux")]
+        {
+            let (start, len) = (self.populated as usize, (target - self.populated) as usize);
+            match self.map().advise_range(memmap2::Advice::PopulateWrite, start, len) {
+                // Page boundaries only: the last page may be shared with what is not reserved yet.
+                Ok(()) => self.populated = target / PAGE_BYTES * PAGE_BYTES,
+                // Kernels before 5.14: the writer takes the faults.
+                Err(error) if error.kind() == io::ErrorKind::InvalidInput => self.populated = u64::MAX,
+                // A page that can't be had is an error here, and would be a signal later.
+                Err(error) => return Err(error),
+            }
+        }
+        #[cfg(not(target_os = "linux"))]
+        {
+            let _ = target;
+            self.populated = u64::MAX;
+        }
+        Ok(())
+    }
+}
+
+impl AppendFile for MappedAppend {
+    fn file(&self) -> Arc<dyn StorageFile> {
+        Arc::new(MappedFile { shared: self.shared.clone() })
+    }
+
+    fn reserve(&mut self, additional: u64) -> io::Result<()> {
+        let len = self.len();
+        let needed = len + additional;
+        if needed <= self.reserved {
+            return Ok(());
+        }
+        check_capacity(len, additional, self.capacity)?;
+        let step_min = (self.capacity / 1024).next_multiple_of(PAGE_BYTES).min(POPULATE_BYTES_MAX);
+        let step = self.reserved.clamp(step_min, RESERVE_BYTES_MAX);
+        let wanted = needed.max(self.reserved + step).next_multiple_of(PAGE_BYTES).min(self.capacity);
+        self.reserved = match allocate(&self.shared.file, self.reserved, wanted) {
+            Ok(()) => wanted,
+            // Near the end of the device's space every page counts.
+            Err(error) if error.kind() == io::ErrorKind::StorageFull => {
+                allocate(&self.shared.file, self.reserved, needed)?;
+                needed
+            }
+            Err(error) => return Err(error),
+        };
+        Ok(())
+    }
+
+    #[inline]
+    fn append(&mut self, parts: &[&[u8]]) -> io::Result<()> {
+        let mut end = self.len();
+        let total: u64 = parts.iter().map(|part| part.len() as u64).sum();
+        if end + total > self.reserved {
+            self.reserve(total)?;
+        }
+        if end + total > self.populated {
+            self.populate(end + total)?;
+        }
+        for part in parts {
+            // SAFETY: `end + part.len()` is at most `reserved`, which is at most `capacity`, the map's length, and
+            // the file has that many bytes, so every page is backed. `&mut self` makes this the only writer, and
+            // readers see nothing at or after `len`, which is stored below, after the copy.
+            unsafe {
+                let to = self.map().as_mut_ptr().add(end as usize);
+                std::ptr::copy_nonoverlapping(part.as_ptr(), to, part.len());
+            }
+            end += part.len() as u64;
+        }
+        self.shared.len.store(end, Ordering::Release);
+        Ok(())
+    }
+
+    fn seal(&mut self) -> io::Result<()> {
+        let len = self.len();
+        if self.reserved > len {
+            // Readers never see beyond `len`, so no live slice loses its pages.
+            self.shared.file.set_len(len)?;
+            self.reserved = len;
+            self.populated = self.populated.min(len / PAGE_BYTES * PAGE_BYTES);
+        }
+        Ok(())
+    }
+}
+
+/// Extends `file` from `from` to `to` bytes with space that is really there.
+fn allocate(file: &File, from: u64, to: u64) -> io::Result<()> {
+    #[cfg(target_os = "linux")]
+    {
+        use rustix::fs::{FallocateFlags, fallocate};
+        use rustix::io::Errno;
+        match fallocate(file, FallocateFlags::empty(), from, to - from) {
+            Err(Errno::OPNOTSUPP | Errno::NOSYS) => {}
+            other => return other.map_err(io::Error::from),
+        }
+    }
+    // Where space can't be reserved by a call, writing is what takes it.
+    const ZEROS: [u8; 64 << 10] = [0; 64 << 10];
+    let mut at = from;
+    while at < to {
+        let len = (to - at).min(ZEROS.len() as u64) as usize;
+        if let Err(error) = std::os::unix::fs::FileExt::write_all_at(file, &ZEROS[..len], at) {
+            let _ = file.set_len(from);
+            return Err(error);
+        }
+        at += len as u64;
+    }
+    Ok(())
+}

@@ -1,0 +1,252 @@
+//! The segment that is appended to, from its writer's side.
+
+use std::sync::Arc;
+
+use super::file_name::{LOG, OFFSET_INDEX, TIME_INDEX};
+use super::index::Entry;
+use super::index::offset::OffsetEntry;
+use super::index::time::TimeEntry;
+use super::segment::{Segment, SegmentEnd, SegmentFiles};
+use crate::config::LogConfig;
+use crate::error::{Error, Result};
+use crate::io::AppendFile;
+use crate::types::{NO_TIMESTAMP, Offset};
+
+/// A batch as it goes into the log: its header stamped, its body untouched.
+#[derive(Debug)]
+pub(super) struct StampedBatch<'a> {
+    pub(super) header: [u8; crate::record::BATCH_HEADER_BYTES],
+    pub(super) body: &'a [u8],
+    pub(super) base_offset: Offset,
+    pub(super) last_offset: Offset,
+    pub(super) max_timestamp: i64,
+}
+
+impl StampedBatch<'_> {
+    pub(super) fn size(&self) -> u64 {
+        (self.header.len() + self.body.len()) as u64
+    }
+}
+
+/// The one writer of a segment: its log file and its indexes, open for appending.
+#[derive(Debug)]
+pub(super) struct ActiveSegment {
+    segment: Arc<Segment>,
+    log: Box<dyn AppendFile>,
+    indexes: IndexWriter,
+    /// Against which `segment.ms` is measured: the largest timestamp of the first batch, once there is one.
+    first_timestamp: Option<i64>,
+    created_ms: i64,
+    end: SegmentEnd,
+}
+
+impl ActiveSegment {
+    /// Opens the files of `segment` for appending, creating them if it is new.
+    pub(super) fn open(segment: &Arc<Segment>, config: &LogConfig, now_ms: i64) -> Result<Self> {
+        let end = segment.end();
+        segment.set_flushed(false);
+        let first_timestamp = match segment.scan(0, segment.base_offset()) {
+            Ok(mut scan) if end.size > 0 => scan.next().transpose()?.map(|first| first.header.max_timestamp),
+            Err(error) if end.size > 0 => return Err(error),
+            _ => None,
+        };
+        let largest = if end.size > 0 { segment.largest_timestamp()? } else { NO_TIMESTAMP };
+        let open = |suffix, len, capacity| open_append(segment, suffix, len, capacity);
+        let log = open(LOG, end.size, config.segment_size().max(end.size))?;
+        let index_len = |suffix: &str, entry_bytes: usize| {
+            let len = segment.home().storage.len(&segment.path(suffix)).unwrap_or(0);
+            len - len % entry_bytes as u64
+        };
+        let (offset_len, time_len) = match end.size {
+            // Whatever an empty segment's files hold is left over from something that did not happen.
+            0 => (0, 0),
+            _ => (index_len(OFFSET_INDEX, OffsetEntry::BYTES), index_len(TIME_INDEX, TimeEntry::BYTES)),
+        };
+        let capacity = u64::from(config.segment_index_bytes.unsigned_abs());
+        let offset_index = open(OFFSET_INDEX, offset_len, whole_entries(capacity, OffsetEntry::BYTES).max(offset_len))?;
+        let time_index = open(TIME_INDEX, time_len, whole_entries(capacity, TimeEntry::BYTES).max(time_len))?;
+        segment.set_files(SegmentFiles {
+            log: log.file(),
+            offset_index: Some(offset_index.file()),
+            time_index: Some(time_index.file()),
+        });
+        let indexes = IndexWriter::new(segment.base_offset(), offset_index, time_index, largest, config)?;
+        Ok(Self { segment: segment.clone(), log, indexes, first_timestamp, created_ms: now_ms, end })
+    }
+
+    pub(super) fn segment(&self) -> &Arc<Segment> {
+        &self.segment
+    }
+
+    /// Whether a batch of `size` bytes with these properties belongs into a new segment.
+    pub(super) fn is_full_for(
+        &self,
+        size: u64,
+        last_offset: Offset,
+        max_timestamp: i64,
+        now_ms: i64,
+        config: &LogConfig,
+    ) -> bool {
+        if self.end.size == 0 {
+            return false;
+        }
+        let waited = match self.first_timestamp {
+            Some(first) if first >= 0 => max_timestamp.saturating_sub(first),
+            _ => now_ms.saturating_sub(self.created_ms),
+        };
+        self.end.size + size > config.segment_size()
+            || waited > config.segment_ms
+            || self.indexes.is_full()
+            || last_offset - self.segment.base_offset() > Offset::from(i32::MAX)
+    }
+
+    /// Appends a batch that fits, and lets readers see it. After an error nothing has changed.
+    #[inline]
+    pub(super) fn append(&mut self, batch: &StampedBatch<'_>) -> Result<()> {
+        assert!(batch.base_offset >= self.end.next_offset, "offsets only grow");
+        self.log
+            .append(&[&batch.header, batch.body])
+            .map_err(|error| Error::io("append to", self.segment.path(LOG), error))?;
+        self.indexes.appended(self.end.size, batch.size(), batch.last_offset, batch.max_timestamp);
+        self.segment.set_largest_timestamp(self.indexes.largest.timestamp);
+        self.first_timestamp.get_or_insert(batch.max_timestamp);
+        self.end = SegmentEnd { next_offset: batch.last_offset + 1, size: self.end.size + batch.size() };
+        self.segment.publish(self.end);
+        Ok(())
+    }
+
+    /// Gives the indexes their last entries and all files their true length. A sync makes that durable.
+    pub(super) fn seal(&mut self) -> Result<()> {
+        self.indexes.finish().map_err(|error| Error::io("append to", self.segment.path(TIME_INDEX), error))?;
+        let mut files = [
+            (LOG, &mut self.log),
+            (OFFSET_INDEX, &mut self.indexes.offset_index),
+            (TIME_INDEX, &mut self.indexes.time_index),
+        ];
+        for (suffix, file) in &mut files {
+            file.seal().map_err(|error| Error::io("trim", self.segment.path(suffix), error))?;
+        }
+        Ok(())
+    }
+}
+
+fn open_append(segment: &Segment, suffix: &str, len: u64, capacity: u64) -> Result<Box<dyn AppendFile>> {
+    let path = segment.path(suffix);
+    let opened = segment.home().storage.open_append(&path, len, capacity);
+    opened.map_err(|error| Error::io("open", path, error))
+}
+
+/// Writes the two indexes of a segment along with its log.
+#[derive(Debug)]
+pub(super) struct IndexWriter {
+    base_offset: Offset,
+    offset_index: Box<dyn AppendFile>,
+    time_index: Box<dyn AppendFile>,
+    /// The largest timestamp so far and the last offset of the first batch that has it.
+    largest: TimeEntry,
+    /// The last entry of the time index.
+    last_entry: Option<TimeEntry>,
+    bytes_since_entry: u64,
+    interval_bytes: u64,
+    offset_len: u64,
+    time_len: u64,
+    /// How long the files may get, with room left for the time index's last entry.
+    offset_len_max: u64,
+    time_len_max: u64,
+}
+
+impl IndexWriter {
+    fn new(
+        base_offset: Offset,
+        offset_index: Box<dyn AppendFile>,
+        time_index: Box<dyn AppendFile>,
+        largest_timestamp: i64,
+        config: &LogConfig,
+    ) -> Result<Self> {
+        let last_entry = super::index::last::<TimeEntry>(time_index.file().as_ref())
+            .map_err(|error| Error::io("read", "time index", error))?;
+        let largest = match last_entry {
+            Some(entry) if entry.timestamp >= largest_timestamp => entry,
+            Some(entry) => TimeEntry { timestamp: largest_timestamp, ..entry },
+            None => TimeEntry { timestamp: largest_timestamp, relative_offset: 0 },
+        };
+        let capacity = u64::from(config.segment_index_bytes.unsigned_abs());
+        Ok(Self {
+            base_offset,
+            offset_len: offset_index.file().len(),
+            time_len: time_index.file().len(),
+            offset_index,
+            time_index,
+            largest,
+            last_entry,
+            bytes_since_entry: 0,
+            interval_bytes: u64::from(config.index_interval_bytes.unsigned_abs()),
+            offset_len_max: whole_entries(capacity, OffsetEntry::BYTES),
+            time_len_max: whole_entries(capacity, TimeEntry::BYTES) - TimeEntry::BYTES as u64,
+        })
+    }
+
+    /// Starts both indexes of `segment` anew.
+    pub(super) fn create(segment: &Segment, config: &LogConfig) -> Result<Self> {
+        let capacity = u64::from(config.segment_index_bytes.unsigned_abs());
+        let offset_index = open_append(segment, OFFSET_INDEX, 0, whole_entries(capacity, OffsetEntry::BYTES))?;
+        let time_index = open_append(segment, TIME_INDEX, 0, whole_entries(capacity, TimeEntry::BYTES))?;
+        Self::new(segment.base_offset(), offset_index, time_index, NO_TIMESTAMP, config)
+    }
+
+    fn is_full(&self) -> bool {
+        self.offset_len >= self.offset_len_max || self.time_len >= self.time_len_max
+    }
+
+    /// Notes that a batch was appended at `position`. An entry that can't be written is left out: the index is only
+    /// sparser for it, and the batch is in the log.
+    #[inline]
+    pub(super) fn appended(&mut self, position: u64, size: u64, last_offset: Offset, max_timestamp: i64) {
+        let relative_offset = (last_offset - self.base_offset) as u32;
+        if max_timestamp > self.largest.timestamp {
+            self.largest = TimeEntry { timestamp: max_timestamp, relative_offset };
+        }
+        if self.bytes_since_entry > self.interval_bytes {
+            self.add_entries(OffsetEntry { relative_offset, position: position as u32 });
+        }
+        self.bytes_since_entry += size;
+    }
+
+    #[cold]
+    fn add_entries(&mut self, entry: OffsetEntry) {
+        if self.offset_len < self.offset_len_max && self.offset_index.append(&[&entry.encode()]).is_ok() {
+            self.offset_len += OffsetEntry::BYTES as u64;
+            self.bytes_since_entry = 0;
+        }
+        if self.time_len < self.time_len_max {
+            let _ = self.add_time_entry();
+        }
+    }
+
+    fn add_time_entry(&mut self) -> std::io::Result<()> {
+        if self.largest.timestamp > self.last_entry.map_or(NO_TIMESTAMP, |last| last.timestamp) {
+            self.time_index.append(&[&self.largest.encode()])?;
+            self.time_len += TimeEntry::BYTES as u64;
+            self.last_entry = Some(self.largest);
+        }
+        Ok(())
+    }
+
+    /// The last entry of the time index must carry the largest timestamp: it is where a later load finds it.
+    fn finish(&mut self) -> std::io::Result<()> {
+        self.add_time_entry()
+    }
+
+    /// Ends indexes that were written apart from an active segment, and syncs nothing.
+    pub(super) fn close(mut self) -> std::io::Result<i64> {
+        self.finish()?;
+        self.offset_index.seal()?;
+        self.time_index.seal()?;
+        Ok(self.largest.timestamp)
+    }
+}
+
+fn whole_entries(bytes: u64, entry_bytes: usize) -> u64 {
+    bytes - bytes % entry_bytes as u64
+}
+

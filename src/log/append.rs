@@ -1,0 +1,192 @@
+//! Appending: check, take the writer's turn, stamp offset and epoch into the header, copy, publish, wake, and wait for
+//! the device if the caller wants that.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use super::active::ActiveSegment;
+use super::leader_epoch;
+use super::segment::{Segment, SegmentEnd};
+use super::validator::{ValidatedBatch, validate};
+use super::{Log, LogInner, State, Writer};
+use crate::error::{Error, Result};
+use crate::record::BatchRef;
+use crate::types::{Acks, LeaderEpoch, Offset};
+
+/// Where a batch ended up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Appended {
+    /// The offset of its first record.
+    pub base_offset: Offset,
+    /// The offset of its last record.
+    pub last_offset: Offset,
+    /// The timestamp that all of its records got, if the topic's timestamps are `LogAppendTime`.
+    pub log_append_time: Option<i64>,
+}
+
+/// Under which conditions a batch is appended, and when the call returns.
+///
+/// The conditions let an application elect a single writer and fence a stale one.
+#[derive(Clone, Copy, Debug, Default)]
+#[must_use]
+pub struct AppendOptions {
+    acks: Acks,
+    expected_offset: Option<Offset>,
+    leader_epoch: Option<LeaderEpoch>,
+}
+
+impl AppendOptions {
+    /// No conditions, and the call returns when `acks` says.
+    pub fn new(acks: Acks) -> Self {
+        Self { acks, ..Self::default() }
+    }
+
+    /// Appends only if the batch's first record gets this offset: nobody else has appended since the caller looked.
+    pub fn expected_offset(mut self, offset: Offset) -> Self {
+        self.expected_offset = Some(offset);
+        self
+    }
+
+    /// Appends only if this is still the partition's leader epoch.
+    pub fn leader_epoch(mut self, epoch: LeaderEpoch) -> Self {
+        self.leader_epoch = Some(epoch);
+        self
+    }
+}
+
+impl Log {
+    /// Appends a batch, giving its records the next offsets.
+    ///
+    /// Returns when `acks` says; see [`Acks`] for what the batch survives from then on. With [`Acks::None`] and
+    /// [`Acks::Leader`] alike it is in the log on return.
+    ///
+    /// # Errors
+    /// The log's end is unchanged, and the batch can be appended again, after
+    /// [`Error::MessageTooLarge`] (`max.message.bytes`, `segment.bytes`), [`Error::InvalidRecord`],
+    /// [`Error::InvalidTimestamp`], [`Error::CorruptRecord`], [`Error::UnsupportedCompressionType`],
+    /// [`Error::StorageFull`], [`Error::Io`] and [`Error::Closed`].
+    ///
+    /// [`Error::LogOffline`] means that a sync failed: whether the batch is on the device is not known, and the log
+    /// takes no more appends until the store is opened again.
+    pub fn append<'a>(&self, batch: impl Into<BatchRef<'a>>, acks: Acks) -> Result<Appended> {
+        self.append_with(batch, AppendOptions::new(acks))
+    }
+
+    /// Appends a batch if the conditions of `options` hold; otherwise as [`append`](Self::append).
+    ///
+    /// # Errors
+    /// Besides those of [`append`](Self::append): [`Error::UnexpectedOffset`] and [`Error::FencedLeaderEpoch`] if a
+    /// condition does not hold.
+    pub fn append_with<'a>(&self, batch: impl Into<BatchRef<'a>>, options: AppendOptions) -> Result<Appended> {
+        let log = &*self.inner;
+        let now_ms = log.clock.now_ms();
+        let batch = validate(batch.into(), &log.config, now_ms)?;
+        let appended = {
+            let mut writer = log.writer.lock();
+            log.write(&mut writer, &batch, &options, now_ms)?
+        };
+        log.readers.notify(appended.last_offset + 1);
+        if options.acks == Acks::All {
+            log.wait_synced(appended.last_offset + 1)?;
+        }
+        Ok(appended)
+    }
+
+    /// Makes `epoch` the partition's leader epoch, which fences whoever appends under an older one. Returns the log's
+    /// end, from where on batches carry it.
+    ///
+    /// # Errors
+    /// [`Error::FencedLeaderEpoch`] if the partition has a later epoch already, and what writing the
+    /// `leader-epoch-checkpoint` can bring.
+    pub fn set_leader_epoch(&self, epoch: LeaderEpoch) -> Result<Offset> {
+        let log = &*self.inner;
+        let mut writer = log.writer.lock();
+        log.check_open(&writer)?;
+        let current = log.leader_epoch.load(Ordering::Acquire);
+        if epoch < current {
+            let topic_partition = self.topic_partition().clone();
+            return Err(Error::FencedLeaderEpoch { topic_partition, requested: epoch, current });
+        }
+        log.activate(&mut writer, log.clock.now_ms())?;
+        let end = log.log_end();
+        if epoch > current {
+            leader_epoch::assign(&log.home, epoch, end)?;
+            log.leader_epoch.store(epoch, Ordering::Release);
+        }
+        Ok(end)
+    }
+}
+
+impl LogInner {
+    #[inline]
+    fn write(
+        &self,
+        writer: &mut Writer,
+        batch: &ValidatedBatch<'_>,
+        options: &AppendOptions,
+        now_ms: i64,
+    ) -> Result<Appended> {
+        self.check_open(writer)?;
+        let leader_epoch = self.leader_epoch.load(Ordering::Relaxed); // changes under the writer lock only
+        if let Some(requested) = options.leader_epoch
+            && requested != leader_epoch
+        {
+            let topic_partition = self.topic_partition().clone();
+            return Err(Error::FencedLeaderEpoch { topic_partition, requested, current: leader_epoch });
+        }
+        let active = self.activate(writer, now_ms)?;
+        let base_offset = active.segment().end().next_offset;
+        if let Some(expected) = options.expected_offset
+            && expected != base_offset
+        {
+            let topic_partition = self.topic_partition().clone();
+            return Err(Error::UnexpectedOffset { topic_partition, expected, actual: base_offset });
+        }
+        let stamped = batch.stamp(base_offset, leader_epoch);
+        if active.is_full_for(batch.size(), stamped.last_offset, stamped.max_timestamp, now_ms, &self.config) {
+            self.roll(active, base_offset, now_ms)?;
+        }
+        active.append(&stamped)?;
+        Ok(Appended { base_offset, last_offset: stamped.last_offset, log_append_time: batch.log_append_time })
+    }
+
+    #[inline]
+    fn check_open(&self, writer: &Writer) -> Result<()> {
+        match writer.state {
+            State::Open => match self.commit.failure() {
+                None => Ok(()),
+                Some(cause) => Err(self.offline(cause)),
+            },
+            State::Closed => Err(Error::Closed { what: "the store" }),
+            State::Deleted => Err(Error::UnknownTopicOrPartition { topic_partition: self.topic_partition().clone() }),
+        }
+    }
+
+    /// The active segment, opened for appending.
+    #[inline]
+    fn activate<'w>(&self, writer: &'w mut Writer, now_ms: i64) -> Result<&'w mut ActiveSegment> {
+        match &mut writer.active {
+            Some(active) => Ok(active),
+            none => {
+                leader_epoch::ensure(&self.home, self.leader_epoch.load(Ordering::Relaxed))?;
+                // Set before a file is created, so that no sync that covers the file can miss its name.
+                self.dir_unsynced.store(true, Ordering::Release);
+                Ok(none.insert(ActiveSegment::open(self.segments.load().active(), &self.config, now_ms)?))
+            }
+        }
+    }
+
+    /// Closes the active segment and begins one at `base_offset`. After an error the old one goes on.
+    #[cold]
+    pub(super) fn roll(&self, active: &mut ActiveSegment, base_offset: Offset, now_ms: i64) -> Result<()> {
+        let end = SegmentEnd { next_offset: base_offset, size: 0 };
+        let segment = Arc::new(Segment::new(self.home.clone(), base_offset, end, false, now_ms));
+        self.dir_unsynced.store(true, Ordering::Release);
+        let opened = ActiveSegment::open(&segment, &self.config, now_ms)?;
+        active.seal()?;
+        self.segments.store(Arc::new(self.segments.load().with(segment)));
+        *active = opened;
+        Ok(())
+    }
+}

@@ -1,0 +1,54 @@
+//! The names of a partition's files, formed and parsed in this one place.
+//!
+//! ```text
+//!   00000000000000000042.log         batches from offset 42 on
+//!   00000000000000000042.index       offset index
+//!   00000000000000000042.timeindex   time index
+//!   00000000000000000042.log.deleted a segment on its way out
+//!   00000000000000000042.log.481.cut bytes that recovery took off the log at position 481 and kept
+//! ```
+//!
+//! Kafka passes over names that it does not know, so a `.cut` file does not disturb it.
+
+use crate::types::Offset;
+
+pub(crate) const LOG: &str = ".log";
+pub(crate) const OFFSET_INDEX: &str = ".index";
+pub(crate) const TIME_INDEX: &str = ".timeindex";
+/// The suffixes of a segment's files. The log comes last: while it is there, the segment is.
+pub(crate) const SEGMENT_SUFFIXES: [&str; 3] = [OFFSET_INDEX, TIME_INDEX, LOG];
+pub(crate) const DELETED: &str = ".deleted";
+pub(crate) const CUT: &str = ".cut";
+pub(crate) const TEMPORARY: &str = ".tmp";
+
+pub(crate) const LEADER_EPOCH_CHECKPOINT: &str = "leader-epoch-checkpoint";
+pub(crate) const PARTITION_METADATA: &str = "partition.metadata";
+
+/// The name of the file with `suffix` of the segment that starts at `base_offset`.
+pub(crate) fn segment_file(base_offset: Offset, suffix: &str) -> String {
+    format!("{base_offset:020}{suffix}")
+}
+
+/// The base offset in the name of a file with exactly this suffix.
+pub(crate) fn parse_base_offset(name: &str, suffix: &str) -> Option<Offset> {
+    let digits = name.strip_suffix(suffix)?;
+    if digits.len() != 20 || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
+    digits.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_twenty_digits_and_parse_back() {
+        assert_eq!(segment_file(42, LOG), "00000000000000000042.log");
+        assert_eq!(parse_base_offset("00000000000000000042.log", LOG), Some(42));
+        assert_eq!(parse_base_offset("00000000000000000042.log.deleted", LOG), None);
+        assert_eq!(parse_base_offset("42.log", LOG), None);
+        assert_eq!(parse_base_offset("+0000000000000000042.log", LOG), None);
+        assert_eq!(parse_base_offset("99999999999999999999.log", LOG), None, "beyond an i64");
+    }
+}

@@ -1,0 +1,462 @@
+//! Opening a partition: what is there, and after a crash, what of it can be kept.
+//!
+//! After a clean shutdown the files are taken as they are; only the end of the last segment is looked at. After a
+//! crash everything from the recovery point on is checked, batch by batch:
+//!
+//! ```text
+//!   below the recovery point   it was on the device: whatever is wrong now is damage. It stays where it is, is
+//!                              reported, and readers get an error for exactly the offsets in it
+//!   from there on              it may never have reached the device: at the first batch that is not whole the log is
+//!                              cut. Zeros are space that was reserved; anything else is moved aside to a `.cut` file
+//! ```
+//!
+//! Indexes of the segments that are checked are written anew. Nothing that recovery can't read is deleted.
+
+use std::sync::Arc;
+
+use super::active::IndexWriter;
+use super::file_name::{
+    self, CUT, DELETED, LOG, OFFSET_INDEX, SEGMENT_SUFFIXES, TEMPORARY, TIME_INDEX, parse_base_offset,
+};
+use super::index::offset::OffsetEntry;
+use super::index::time::TimeEntry;
+use super::index::{Entry, last};
+use super::leader_epoch;
+use super::scan::{BatchScan, resync};
+use super::segment::{Home, Segment, SegmentEnd, SegmentList};
+use crate::config::LogConfig;
+use crate::error::{Error, Result};
+use crate::io::DirEntry;
+use crate::record::BatchRef;
+use crate::types::{LeaderEpoch, Offset, TopicPartition};
+
+/// What opening a partition found and did.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct PartitionRecovery {
+    /// The partition.
+    pub topic_partition: TopicPartition,
+    /// The offset that the next record gets.
+    pub log_end: Offset,
+    /// How many segments were checked batch by batch.
+    pub segments_checked: usize,
+    /// How many bytes that were.
+    pub bytes_checked: u64,
+    /// The base offsets of the segments whose indexes were written anew.
+    pub indexes_rebuilt: Vec<Offset>,
+    /// What was taken off the end of the log, and where it is kept.
+    pub cuts: Vec<Cut>,
+    /// What is damaged and stays where it is.
+    pub damage: Vec<Damage>,
+    /// Files whose deletion a crash had interrupted and that are gone now.
+    pub deletions_finished: Vec<String>,
+}
+
+/// Bytes that were taken off the end of a log: they were not whole batches, or came after some that were not.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Cut {
+    /// The name of the log file.
+    pub file: String,
+    /// Where in it the cut was made.
+    pub position: u64,
+    /// How many bytes were moved aside.
+    pub bytes: u64,
+    /// The name of the file beside it that has them now.
+    pub kept_as: String,
+    /// Why: what was wrong at that position.
+    pub reason: Error,
+}
+
+/// A part of a log that was on the device and can't be read any more.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Damage {
+    /// The file, position, offsets and reason, as a reader of those offsets gets it.
+    pub error: Error,
+}
+
+/// A partition's files, found and made good.
+#[derive(Debug)]
+pub(crate) struct LogLoad {
+    pub(super) home: Arc<Home>,
+    pub(super) segments: SegmentList,
+    pub(super) log_start: Offset,
+    pub(super) leader_epoch: LeaderEpoch,
+    pub(super) recovery_point: Offset,
+    /// Names in the directory may not be on the device.
+    pub(super) dir_unsynced: bool,
+    pub(crate) report: PartitionRecovery,
+}
+
+/// How a partition was left, as the store's checkpoints tell.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct LastKnown {
+    /// The store was closed properly.
+    pub(crate) clean: bool,
+    pub(crate) recovery_point: Offset,
+    pub(crate) log_start: Offset,
+    /// False only where a test plants that bug.
+    pub(crate) checks_crc: bool,
+}
+
+/// Opens the partition at `home`.
+pub(crate) fn load(home: Home, config: &LogConfig, known: LastKnown) -> Result<LogLoad> {
+    let report = PartitionRecovery {
+        topic_partition: home.topic_partition.clone(),
+        log_end: 0,
+        segments_checked: 0,
+        bytes_checked: 0,
+        indexes_rebuilt: Vec::new(),
+        cuts: Vec::new(),
+        damage: Vec::new(),
+        deletions_finished: Vec::new(),
+    };
+    let mut loader = Loader { home: Arc::new(home), config, known, report, names_changed: false };
+    let segments = loader.load()?;
+    let end = segments.active().end().next_offset;
+    loader.report.log_end = end;
+    if loader.names_changed {
+        loader.sync_dir()?;
+    }
+    Ok(LogLoad {
+        log_start: known.log_start.clamp(segments.first().base_offset(), end),
+        leader_epoch: leader_epoch::current(&loader.home)?,
+        recovery_point: if known.clean { end } else { known.recovery_point.min(end) },
+        dir_unsynced: !known.clean,
+        segments,
+        report: loader.report,
+        home: loader.home,
+    })
+}
+
+struct Loader<'a> {
+    home: Arc<Home>,
+    config: &'a LogConfig,
+    known: LastKnown,
+    report: PartitionRecovery,
+    names_changed: bool,
+}
+
+impl Loader<'_> {
+    fn load(&mut self) -> Result<SegmentList> {
+        let dir = &self.home.dir;
+        let mut entries = self.home.storage.list(dir).map_err(|error| Error::io("list", dir, error))?;
+        entries.sort_unstable_by(|a, b| a.name.cmp(&b.name));
+        self.finish_deletions(&entries)?;
+        let logs: Vec<(Offset, &DirEntry)> =
+            entries.iter().filter_map(|entry| Some((parse_base_offset(&entry.name, LOG)?, entry))).collect();
+        let mut segments: Vec<Arc<Segment>> = Vec::with_capacity(logs.len().max(1));
+        for (index, (base_offset, log)) in logs.iter().enumerate() {
+            let next_base = logs.get(index + 1).map(|(next, _)| *next);
+            let has_indexes = self.has_sane_indexes(*base_offset, log, &entries, next_base.is_none())?;
+            let segment = match (self.must_check(next_base), has_indexes, next_base) {
+                (false, true, Some(next_base)) => self.take_sealed(*base_offset, log, next_base)?,
+                (false, true, None) => match self.take_last(*base_offset, log)? {
+                    Some(segment) => segment,
+                    None => self.check(*base_offset, log)?,
+                },
+                _ => self.check(*base_offset, log)?,
+            };
+            let end = segment.end();
+            segments.push(Arc::new(segment));
+            // After a crash a gap from the recovery point on means that what filled it never reached the device; so
+            // what follows can't be trusted to be what was appended there.
+            if let Some(next_base) = next_base
+                && !self.known.clean
+                && end.next_offset >= self.known.recovery_point
+                && end.next_offset != next_base
+            {
+                for (base_offset, log) in &logs[index + 1..] {
+                    self.set_aside_segment(*base_offset, log, end.next_offset)?;
+                }
+                break;
+            }
+        }
+        self.end_at_recovery_point(&mut segments);
+        Ok(SegmentList::new(segments))
+    }
+
+    /// A log never ends below its recovery point, or offsets that were acknowledged would be given out again: what
+    /// lay there is damaged. A log without segments starts at its log start.
+    fn end_at_recovery_point(&self, segments: &mut Vec<Arc<Segment>>) {
+        let start = self.known.log_start.max(self.known.recovery_point);
+        let end = segments.last().map_or(-1, |last| last.end().next_offset);
+        if end < start {
+            let end = SegmentEnd { next_offset: start, size: 0 };
+            segments.push(Arc::new(Segment::new(self.home.clone(), start, end, true, 0)));
+        }
+    }
+
+    /// Whether a segment has to be gone through: after a crash, all that reach past the recovery point.
+    fn must_check(&self, next_base: Option<Offset>) -> bool {
+        !self.known.clean && next_base.is_none_or(|next_base| next_base > self.known.recovery_point)
+    }
+
+    /// Removes what a crash left of deletions, and what it left of files that were being written.
+    fn finish_deletions(&mut self, entries: &[DirEntry]) -> Result<()> {
+        let has_log = |name: &str, suffix| {
+            parse_base_offset(name, suffix).is_some_and(|base| {
+                let log = file_name::segment_file(base, LOG);
+                entries.binary_search_by(|entry| entry.name.as_str().cmp(&log)).is_ok()
+            })
+        };
+        for entry in entries.iter().filter(|entry| !entry.is_dir) {
+            let name = entry.name.as_str();
+            let is_index = |suffix| parse_base_offset(name, suffix).is_some();
+            let is_orphan = (is_index(OFFSET_INDEX) && !has_log(name, OFFSET_INDEX))
+                || (is_index(TIME_INDEX) && !has_log(name, TIME_INDEX));
+            if name.ends_with(DELETED) || name.ends_with(TEMPORARY) || is_orphan {
+                let path = self.home.dir.join(name);
+                self.home.storage.remove_file(&path).map_err(|error| Error::io("remove", path, error))?;
+                if name.ends_with(DELETED) {
+                    self.report.deletions_finished.push(name.to_owned());
+                }
+                self.names_changed = true;
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether the indexes of a segment are there and could be its own. A length of zero is fine for a small one.
+    fn has_sane_indexes(&self, base_offset: Offset, log: &DirEntry, entries: &[DirEntry], is_last: bool) -> Result<bool> {
+        let index_len = |suffix| {
+            let name = file_name::segment_file(base_offset, suffix);
+            entries.binary_search_by(|entry| entry.name.cmp(&name)).ok().map(|found| entries[found].len)
+        };
+        let (Some(offset_len), Some(time_len)) = (index_len(OFFSET_INDEX), index_len(TIME_INDEX)) else {
+            return Ok(false);
+        };
+        if offset_len % OffsetEntry::BYTES as u64 != 0 || time_len % TimeEntry::BYTES as u64 != 0 {
+            return Ok(false);
+        }
+        if !is_last || offset_len == 0 {
+            return Ok(true);
+        }
+        // The last segment is about to be appended to: its last entries are where the next ones must fit on.
+        let open = |suffix| {
+            let path = self.home.path(base_offset, suffix);
+            self.home.storage.open(&path).map_err(|error| Error::io("open", path, error))
+        };
+        let read = |error| Error::io("read", self.home.path(base_offset, OFFSET_INDEX), error);
+        let entry: Option<OffsetEntry> = last(&*open(OFFSET_INDEX)?).map_err(read)?;
+        Ok(entry.is_none_or(|entry| u64::from(entry.position) < log.len))
+    }
+
+    /// A closed segment, taken as it is.
+    fn take_sealed(&self, base_offset: Offset, log: &DirEntry, next_base: Offset) -> Result<Segment> {
+        self.check_span(base_offset, log, next_base)?;
+        let end = SegmentEnd { next_offset: next_base, size: log.len };
+        Ok(Segment::new(self.home.clone(), base_offset, end, true, log.modified_ms))
+    }
+
+    /// A name can promise more than a segment can hold; a file can be larger than Kafka's positions reach.
+    fn check_span(&self, base_offset: Offset, log: &DirEntry, next_base: Offset) -> Result<()> {
+        if log.len > u64::from(u32::MAX) || next_base - base_offset > Offset::from(u32::MAX) {
+            let available = log.len;
+            let reason = crate::error::Corruption::Truncated { needed: u64::from(u32::MAX), available };
+            return Err(Error::corrupt(0, reason).in_file(&self.home.path(base_offset, LOG), 0));
+        }
+        Ok(())
+    }
+
+    /// The last segment after a clean shutdown: where it ends shows from its last index entry on. None if it turns
+    /// out not to be clean.
+    fn take_last(&self, base_offset: Offset, log: &DirEntry) -> Result<Option<Segment>> {
+        let segment = self.unbounded(base_offset, log)?;
+        let near_end = segment.position_before(Offset::MAX)?;
+        let mut scan = BatchScan::new(&segment, near_end, segment.end(), base_offset)?;
+        for batch in scan.by_ref() {
+            match batch {
+                Ok(_) => {}
+                Err(Error::CorruptRecord { .. }) => return Ok(None),
+                Err(error) => return Err(error),
+            }
+        }
+        let end = SegmentEnd { next_offset: scan.expected(), size: log.len };
+        drop(scan);
+        segment.publish(end);
+        segment.close_files();
+        segment.set_flushed(true);
+        Ok(Some(segment))
+    }
+
+    /// A segment of which only the file's length is known.
+    fn unbounded(&self, base_offset: Offset, log: &DirEntry) -> Result<Segment> {
+        self.check_span(base_offset, log, base_offset)?;
+        let end = SegmentEnd { next_offset: base_offset + Offset::from(u32::MAX), size: log.len };
+        Ok(Segment::new(self.home.clone(), base_offset, end, false, log.modified_ms))
+    }
+
+    /// Goes through a segment batch by batch, writes its indexes anew, and cuts off what is not whole.
+    fn check(&mut self, base_offset: Offset, log: &DirEntry) -> Result<Segment> {
+        let segment = self.unbounded(base_offset, log)?;
+        let (walked, cut) = self.walk(&segment)?;
+        self.report.segments_checked += 1;
+        self.report.bytes_checked += walked.size;
+        segment.close_files();
+        if let Some(reason) = cut {
+            self.cut_tail(&segment, walked.size, reason)?;
+        }
+        segment.publish(walked);
+        let mut indexes = IndexWriter::create(&segment, self.config)?;
+        let mut scan = BatchScan::new(&segment, 0, walked, base_offset)?;
+        loop {
+            match scan.next() {
+                None => break,
+                Some(Ok(batch)) => {
+                    let header = &batch.header;
+                    indexes.appended(batch.position, header.size() as u64, header.last_offset(), header.max_timestamp);
+                }
+                Some(Err(Error::CorruptRecord { .. })) => {
+                    match resync(&segment, scan.position(), walked, scan.expected())? {
+                        Some((position, offset)) => scan.resume(position, offset),
+                        None => break,
+                    }
+                }
+                Some(Err(error)) => return Err(error),
+            }
+        }
+        drop(scan);
+        let largest = indexes.close().map_err(|error| Error::io("write", segment.path(TIME_INDEX), error))?;
+        segment.set_largest_timestamp(largest);
+        segment.close_files();
+        self.report.indexes_rebuilt.push(base_offset);
+        self.names_changed = true;
+        Ok(segment)
+    }
+
+    /// Finds where a segment ends: how far its batches are whole. Also why it goes no further, if bytes are left.
+    fn walk(&mut self, segment: &Segment) -> Result<(SegmentEnd, Option<Error>)> {
+        let unbounded = segment.end();
+        let recovery_point = if self.known.clean { Offset::MAX } else { self.known.recovery_point };
+        let mut scan = BatchScan::new(segment, 0, unbounded, segment.base_offset())?;
+        loop {
+            let (position, expected) = (scan.position(), scan.expected());
+            let found = match scan.next() {
+                None => return Ok((SegmentEnd { next_offset: expected, size: position }, None)),
+                Some(Ok(batch)) if batch.header.last_offset() < recovery_point => continue,
+                Some(Ok(batch)) => {
+                    let bytes = scan.bytes(&batch)?;
+                    match self.verify(&bytes) {
+                        Ok(()) => continue,
+                        Err(error) => error.in_file(&segment.path(LOG), position),
+                    }
+                }
+                Some(Err(error @ Error::CorruptRecord { .. })) => error,
+                Some(Err(error)) => return Err(error),
+            };
+            // From the recovery point on nothing was promised: this is the end. So it is after a clean shutdown, if
+            // what is left is only space that was never given back.
+            if expected >= recovery_point || self.is_zero(segment, position)? {
+                return Ok((SegmentEnd { next_offset: expected, size: position }, Some(found)));
+            }
+            let resumed = resync(segment, position, unbounded, expected)?;
+            let next = match resumed {
+                Some((_, base_offset)) => base_offset,
+                None if self.known.clean => expected + 1,
+                None => recovery_point.max(expected + 1),
+            };
+            self.report.damage.push(Damage { error: found.with_offsets(expected..=(next - 1).max(expected)) });
+            match resumed {
+                Some((position, base_offset)) => scan.resume(position, base_offset),
+                None => return Ok((SegmentEnd { next_offset: next, size: unbounded.size }, None)),
+            }
+        }
+    }
+
+    /// Whether a batch from beyond the recovery point is whole.
+    fn verify(&self, bytes: &[u8]) -> Result<()> {
+        if !self.known.checks_crc {
+            return Ok(());
+        }
+        BatchRef::parse(bytes).map(|_| ())
+    }
+
+    /// Whether everything from `position` on is zero: space that was reserved and never written.
+    fn is_zero(&self, segment: &Segment, position: u64) -> Result<bool> {
+        Ok(content_end(segment, position)? == position)
+    }
+
+    /// Takes everything from `position` on off a segment, keeping what is not zero in a file beside it.
+    fn cut_tail(&mut self, segment: &Segment, position: u64, reason: Error) -> Result<()> {
+        let content_end = content_end(segment, position)?;
+        let path = segment.path(LOG);
+        if content_end > position {
+            let file = segment.files()?.log.clone();
+            let view = file.view(position, (content_end - position) as usize);
+            let bytes = view.map_err(|error| Error::io("read", &path, error))?;
+            let kept_as = self.cut_name(segment.base_offset(), position)?;
+            let kept_path = self.home.dir.join(&kept_as);
+            crate::io::replace_file(&*self.home.storage, &kept_path, &bytes)
+                .map_err(|error| Error::io("write", kept_path, error))?;
+            let file = file_name::segment_file(segment.base_offset(), LOG);
+            self.report.cuts.push(Cut { file, position, bytes: content_end - position, kept_as, reason });
+        }
+        segment.close_files();
+        self.home.storage.truncate(&path, position).map_err(|error| Error::io("truncate", path, error))
+    }
+
+    /// Moves a whole segment aside: it came after the end of the log.
+    fn set_aside_segment(&mut self, base_offset: Offset, log: &DirEntry, expected: Offset) -> Result<()> {
+        let storage = &self.home.storage;
+        let path = self.home.path(base_offset, LOG);
+        let segment = self.unbounded(base_offset, log)?;
+        let content_end = content_end(&segment, 0)?;
+        segment.close_files();
+        if content_end > 0 {
+            let kept_as = self.cut_name(base_offset, 0)?;
+            let kept_path = self.home.dir.join(&kept_as);
+            storage.rename(&path, &kept_path).map_err(|error| Error::io("rename", &path, error))?;
+            let reason = crate::error::Corruption::OffsetOrder { expected, found: base_offset };
+            let reason = Error::corrupt(0, reason).in_file(&path, 0);
+            let file = file_name::segment_file(base_offset, LOG);
+            self.report.cuts.push(Cut { file, position: 0, bytes: content_end, kept_as, reason });
+        }
+        for suffix in SEGMENT_SUFFIXES {
+            let path = self.home.path(base_offset, suffix);
+            match storage.remove_file(&path) {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                    return Err(Error::io("remove", path, error));
+                }
+                _ => {}
+            }
+        }
+        self.names_changed = true;
+        Ok(())
+    }
+
+    /// A name for bytes cut at `position` that no file has yet.
+    fn cut_name(&self, base_offset: Offset, position: u64) -> Result<String> {
+        let log = file_name::segment_file(base_offset, LOG);
+        let dir = &self.home.dir;
+        let entries = self.home.storage.list(dir).map_err(|error| Error::io("list", dir, error))?;
+        let name = |attempt| match attempt {
+            0 => format!("{log}.{position}{CUT}"),
+            _ => format!("{log}.{position}.{attempt}{CUT}"),
+        };
+        Ok((0_u32..).map(name).find(|name| entries.iter().all(|entry| entry.name != *name)).unwrap_or_default())
+    }
+
+    fn sync_dir(&self) -> Result<()> {
+        let dir = &self.home.dir;
+        self.home.storage.sync_dir(dir).map_err(|error| Error::io("sync", dir, error))
+    }
+}
+
+/// Where the last byte that is not zero ends, looking back from the end of the file no further than `position`.
+fn content_end(segment: &Segment, position: u64) -> Result<u64> {
+    const CHUNK_BYTES: u64 = 1 << 20;
+    let file = segment.files()?.log.clone();
+    let mut end = file.len();
+    while end > position {
+        let start = end.saturating_sub(CHUNK_BYTES).max(position);
+        let view = file.view(start, (end - start) as usize);
+        let bytes = view.map_err(|error| Error::io("read", segment.path(LOG), error))?;
+        if let Some(found) = bytes.iter().rposition(|byte| *byte != 0) {
+            return Ok(start + found as u64 + 1);
+        }
+        end = start;
+    }
+    Ok(position)
+}

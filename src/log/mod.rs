@@ -1,0 +1,398 @@
+//! One partition: an ordered, durable sequence of batches, split by verb.
+//!
+//! ```text
+//!   validator → append → active segment → flush (group commit)        in
+//!   segments → index → scan → read                                    out
+//!   loader                                                            at open: recovery
+//!   retention                                                         from the maintenance tick
+//! ```
+//!
+//! The offsets of a log and their order, which holds at every moment:
+//!
+//! ```text
+//!   log start ≤ high watermark ≤ log end
+//!   recovery point ≤ log end
+//! ```
+//!
+//! One writer at a time holds the writer lock. Readers take no lock: they load the list of segments, and of its last
+//! one the word that says how far it can be read.
+
+mod active;
+mod append;
+pub(crate) mod checkpoint;
+pub(crate) mod file_name;
+mod flush;
+mod index;
+mod leader_epoch;
+mod loader;
+mod read;
+mod retention;
+mod scan;
+mod segment;
+mod validator;
+pub(crate) mod wait;
+
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicI64, Ordering};
+use std::time::{Duration, Instant};
+
+use arc_swap::ArcSwap;
+use parking_lot::Mutex;
+
+pub use append::{AppendOptions, Appended};
+pub(crate) use loader::{LogLoad, load};
+pub use loader::{Cut, Damage, PartitionRecovery};
+pub use read::{Fetched, FetchedBatches, OffsetAndTimestamp, ReadLimits};
+
+use crate::clock::Clock;
+use crate::config::{LogConfig, SyncPolicy};
+use crate::error::{Error, Result};
+use crate::types::{LeaderEpoch, Offset, TopicPartition};
+use active::ActiveSegment;
+use flush::GroupCommit;
+use segment::{Home, SegmentList};
+use wait::{Parker, WaiterId, Waiters};
+
+/// The log of one partition: for those who build on partitions themselves, such as a broker.
+///
+/// Cheap to clone and shared between threads: appends take turns, reads run beside them without a lock.
+///
+/// ```
+/// # let store = esker::Store::temporary()?;
+/// use esker::record::{BatchBuilder, RecordData};
+/// use esker::{Acks, ReadLimits, TopicConfig};
+///
+/// store.create_topic("events", TopicConfig::new())?;
+/// let log = store.partition("events", 0)?;
+///
+/// let mut builder = BatchBuilder::new(16_384);
+/// builder.push(&RecordData { value: Some(b"hello"), ..RecordData::default() })?;
+/// let appended = log.append(builder.build()?, Acks::Leader)?;
+/// assert_eq!(appended.base_offset, 0);
+///
+/// for batch in log.read(0, ReadLimits::default())?.batches() {
+///     for record in &batch?.records()? {
+///         assert_eq!(record?.value, Some(&b"hello"[..]));
+///     }
+/// }
+/// # Ok::<(), esker::Error>(())
+/// ```
+#[derive(Clone)]
+pub struct Log {
+    inner: Arc<LogInner>,
+}
+
+pub(crate) struct LogInner {
+    home: Arc<Home>,
+    config: LogConfig,
+    clock: Arc<dyn Clock>,
+    sync: SyncPolicy,
+    writer: Mutex<Writer>,
+    segments: ArcSwap<SegmentList>,
+    log_start: AtomicI64,
+    leader_epoch: AtomicI32,
+    /// Everything below is on the device, indexes included: where recovery starts after a crash.
+    recovery_point: AtomicI64,
+    /// Names were created in the partition's directory since it was last synced.
+    dir_unsynced: AtomicBool,
+    commit: GroupCommit,
+    /// Those who wait for records.
+    readers: Waiters,
+    /// Files of deleted segments that wait for their delay to pass, and when it has.
+    deleted_files: Mutex<Vec<(PathBuf, i64)>>,
+}
+
+/// What only the one who holds the writer lock may touch.
+#[derive(Debug)]
+struct Writer {
+    /// None until the first append: a partition that is only read needs no writer.
+    active: Option<ActiveSegment>,
+    state: State,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Open,
+    Closed,
+    Deleted,
+}
+
+/// What a log is opened with.
+#[derive(Debug)]
+pub(crate) struct LogContext {
+    pub(crate) config: LogConfig,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) sync: SyncPolicy,
+}
+
+impl Log {
+    /// A log over what the loader found.
+    pub(crate) fn new(load: LogLoad, context: LogContext) -> Self {
+        let end = load.segments.active().end().next_offset;
+        assert!(load.log_start <= end && load.recovery_point <= end, "offsets are in order after recovery");
+        Self {
+            inner: Arc::new(LogInner {
+                home: load.home,
+                config: context.config,
+                clock: context.clock,
+                sync: context.sync,
+                writer: Mutex::new(Writer { active: None, state: State::Open }),
+                segments: ArcSwap::from_pointee(load.segments),
+                log_start: AtomicI64::new(load.log_start),
+                leader_epoch: AtomicI32::new(load.leader_epoch),
+                recovery_point: AtomicI64::new(load.recovery_point),
+                dir_unsynced: AtomicBool::new(load.dir_unsynced),
+                commit: GroupCommit::new(load.recovery_point),
+                readers: Waiters::default(),
+                deleted_files: Mutex::default(),
+            }),
+        }
+    }
+
+    /// Which partition this is.
+    pub fn topic_partition(&self) -> &TopicPartition {
+        &self.inner.home.topic_partition
+    }
+
+    /// The first offset that can be read.
+    pub fn log_start(&self) -> Offset {
+        self.inner.log_start.load(Ordering::Acquire)
+    }
+
+    /// The offset after the last record that consumers see. Without replication it is the log's end.
+    pub fn high_watermark(&self) -> Offset {
+        self.log_end()
+    }
+
+    /// The offset that the next record gets.
+    pub fn log_end(&self) -> Offset {
+        self.inner.log_end()
+    }
+
+    /// The epoch that new batches are stamped with.
+    pub fn leader_epoch(&self) -> LeaderEpoch {
+        self.inner.leader_epoch.load(Ordering::Acquire)
+    }
+
+    /// Everything below this offset is on the device; recovery after a crash starts here. It is written to the
+    /// store's checkpoint from time to time.
+    pub fn recovery_point(&self) -> Offset {
+        self.inner.recovery_point.load(Ordering::Acquire)
+    }
+
+    /// The size of the log files, in bytes.
+    pub fn size_in_bytes(&self) -> u64 {
+        self.inner.segments.load().iter().map(|segment| segment.end().size).sum()
+    }
+
+    /// How many segments there are.
+    pub fn segment_count(&self) -> usize {
+        self.inner.segments.load().len()
+    }
+
+    /// Makes everything that has been appended survive the loss of power, as a wait for [`Acks::All`] does.
+    ///
+    /// [`Acks::All`]: crate::Acks::All
+    ///
+    /// # Errors
+    /// [`Error::LogOffline`] if a sync failed, now or before.
+    pub fn flush(&self) -> Result<()> {
+        self.inner.flush()
+    }
+
+    /// Waits until the record at `offset` can be read, or `timeout` has passed; tells which.
+    pub fn wait_for(&self, offset: Offset, timeout: Duration) -> bool {
+        let deadline = Instant::now().checked_add(timeout);
+        let parker = Parker::new();
+        while self.high_watermark() <= offset {
+            let id = self.register_reader(offset, parker.waker());
+            if self.high_watermark() <= offset && !parker.park_until(deadline) {
+                self.deregister_reader(id);
+                return self.high_watermark() > offset;
+            }
+            self.deregister_reader(id);
+        }
+        true
+    }
+
+    /// A future that is ready once the record at `offset` can be read. It needs no particular runtime.
+    pub fn readable(&self, offset: Offset) -> Readable {
+        Readable { log: self.clone(), offset, waiter: None }
+    }
+
+    pub(crate) fn register_reader(&self, offset: Offset, waker: std::task::Waker) -> WaiterId {
+        self.inner.readers.register(offset, waker)
+    }
+
+    pub(crate) fn deregister_reader(&self, id: WaiterId) {
+        self.inner.readers.deregister(id);
+    }
+
+    /// Waits until everything below `end` survives what [`Acks::All`](crate::Acks::All) promises.
+    pub(crate) fn wait_synced(&self, end: Offset) -> Result<()> {
+        self.inner.wait_synced(end)
+    }
+
+    /// What [`wait_synced`](Self::wait_synced) would return now, or None if it would have to wait.
+    pub(crate) fn check_synced(&self, end: Offset) -> Option<Result<()>> {
+        if self.inner.sync == SyncPolicy::OsManaged {
+            return Some(Ok(()));
+        }
+        self.inner.commit.check(end).map(|result| result.map_err(|cause| self.inner.offline(cause)))
+    }
+
+    /// From now on `waker` is woken when everything up to `end` has been synced, or never will be.
+    pub(crate) fn register_synced(&self, end: Offset, waker: std::task::Waker) -> WaiterId {
+        self.inner.commit.waiters.register(end - 1, waker)
+    }
+
+    pub(crate) fn deregister_synced(&self, id: WaiterId) {
+        self.inner.commit.waiters.deregister(id);
+    }
+
+    /// Refuses appends from now on, makes everything durable and gives the files their true length.
+    pub(crate) fn close(&self) -> Result<()> {
+        self.inner.close()
+    }
+
+    /// Refuses appends from now on, for the partition's files are about to go.
+    pub(crate) fn mark_deleted(&self) {
+        let mut writer = self.inner.writer.lock();
+        writer.state = State::Deleted;
+        writer.active = None;
+        drop(writer);
+        let unknown = Error::UnknownTopicOrPartition { topic_partition: self.topic_partition().clone() };
+        self.inner.commit.fail(unknown);
+        self.inner.readers.notify(Offset::MAX);
+    }
+
+    /// Whether the partition was deleted, so that nothing more will come.
+    pub(crate) fn is_deleted(&self) -> bool {
+        self.inner.writer.lock().state == State::Deleted
+    }
+}
+
+impl LogInner {
+    fn log_end(&self) -> Offset {
+        self.segments.load().active().end().next_offset
+    }
+
+    fn topic_partition(&self) -> &TopicPartition {
+        &self.home.topic_partition
+    }
+
+    fn flush(&self) -> Result<()> {
+        let end = self.log_end();
+        self.commit.wait(end, || self.sync()).map_err(|cause| self.offline(cause))
+    }
+
+    fn wait_synced(&self, end: Offset) -> Result<()> {
+        match self.sync {
+            SyncPolicy::Always => self.commit.wait(end, || self.sync()).map_err(|cause| self.offline(cause)),
+            SyncPolicy::OsManaged => Ok(()),
+        }
+    }
+
+    /// Makes durable what has been appended by now, and returns the end of that. Called by the leader of a group
+    /// commit alone.
+    fn sync(&self) -> Result<Offset> {
+        let segments = self.segments.load_full();
+        let end = segments.active().end();
+        // A segment that was closed since is synced with its indexes, so that the recovery point may pass it.
+        let unflushed = segments.iter().rev().skip(1).take_while(|segment| !segment.is_flushed()).count();
+        for segment in segments.iter().rev().skip(1).take(unflushed).rev() {
+            segment.sync_all()?;
+            segment.set_flushed(true);
+        }
+        if end.size > 0 {
+            segments.active().sync_log()?;
+        }
+        self.sync_dir()?;
+        self.recovery_point.fetch_max(end.next_offset, Ordering::AcqRel);
+        Ok(end.next_offset)
+    }
+
+    fn sync_dir(&self) -> Result<()> {
+        if self.dir_unsynced.swap(false, Ordering::AcqRel) {
+            let synced = self.home.storage.sync_dir(&self.home.dir);
+            synced.map_err(|error| Error::io("sync", &self.home.dir, error))?;
+        }
+        Ok(())
+    }
+
+    fn close(&self) -> Result<()> {
+        let mut writer = self.writer.lock();
+        if writer.state != State::Open {
+            return Ok(());
+        }
+        writer.state = State::Closed;
+        if let Some(mut active) = writer.active.take() {
+            active.seal()?;
+        }
+        let segments = self.segments.load_full();
+        let active = segments.active();
+        if active.end().size > 0 && !active.is_flushed() {
+            active.sync_all()?;
+        }
+        self.flush()?;
+        // Nothing may have been appended, and yet names created.
+        self.sync_dir()?;
+        active.set_flushed(true);
+        segments.iter().for_each(|segment| segment.close_files());
+        Ok(())
+    }
+
+    #[cold]
+    fn offline(&self, cause: Error) -> Error {
+        match cause {
+            known @ (Error::UnknownTopicOrPartition { .. } | Error::LogOffline { .. }) => known,
+            cause => Error::LogOffline { topic_partition: self.topic_partition().clone(), cause: Box::new(cause) },
+        }
+    }
+}
+
+impl fmt::Debug for Log {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Log")
+            .field("topic_partition", self.topic_partition())
+            .field("log_start", &self.log_start())
+            .field("log_end", &self.log_end())
+            .field("recovery_point", &self.recovery_point())
+            .finish_non_exhaustive()
+    }
+}
+
+/// Ready once a record can be read; made by [`Log::readable`].
+#[derive(Debug)]
+pub struct Readable {
+    log: Log,
+    offset: Offset,
+    waiter: Option<WaiterId>,
+}
+
+impl Future for Readable {
+    type Output = ();
+
+    fn poll(mut self: std::pin::Pin<&mut Self>, context: &mut std::task::Context<'_>) -> std::task::Poll<()> {
+        if let Some(waiter) = self.waiter.take() {
+            self.log.deregister_reader(waiter);
+        }
+        let waiter = self.log.register_reader(self.offset, context.waker().clone());
+        if self.log.high_watermark() > self.offset {
+            self.log.deregister_reader(waiter);
+            return std::task::Poll::Ready(());
+        }
+        self.waiter = Some(waiter);
+        std::task::Poll::Pending
+    }
+}
+
+impl Drop for Readable {
+    fn drop(&mut self) {
+        if let Some(waiter) = self.waiter.take() {
+            self.log.deregister_reader(waiter);
+        }
+    }
+}

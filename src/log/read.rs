@@ -1,0 +1,274 @@
+//! Reading, by offset and by timestamp, without a lock: find the segment, find a position in its index, walk to the
+//! batch, and hand out a slice.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use bytes::Bytes;
+
+use super::file_name::LOG;
+use super::scan::{damaged_offsets, resync};
+use super::segment::Segment;
+use super::{Log, LogInner};
+use crate::error::{Error, Result};
+use crate::record::{BATCH_HEADER_BYTES, BatchHeader, BatchView};
+use crate::types::Offset;
+
+/// How much one read returns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub struct ReadLimits {
+    max_bytes: usize,
+}
+
+impl ReadLimits {
+    /// Kafka's default: 1 MiB (`max.partition.fetch.bytes`).
+    pub fn new() -> Self {
+        Self { max_bytes: 1 << 20 }
+    }
+
+    /// The most bytes to return. The first batch is always returned whole, however large it is, so that a reader with
+    /// a small limit still gets on (KIP-74).
+    pub fn max_bytes(mut self, max_bytes: usize) -> Self {
+        self.max_bytes = max_bytes;
+        self
+    }
+}
+
+impl Default for ReadLimits {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// What a read returned: whole batches, as they lie in the log. The first may begin before the offset asked for.
+#[derive(Clone, Debug)]
+pub struct Fetched {
+    bytes: Bytes,
+    segment: Arc<Segment>,
+    position: u64,
+    next_offset: Offset,
+    high_watermark: Offset,
+}
+
+impl Fetched {
+    /// The batches as bytes, in Kafka's format, without a copy where the log is mapped. They stay valid and constant
+    /// however long they are kept.
+    pub fn bytes(&self) -> &Bytes {
+        &self.bytes
+    }
+
+    /// Whether there was nothing to read yet.
+    pub fn is_empty(&self) -> bool {
+        self.bytes.is_empty()
+    }
+
+    /// The offset to read next.
+    pub fn next_offset(&self) -> Offset {
+        self.next_offset
+    }
+
+    /// The partition's high watermark at the time of the read.
+    pub fn high_watermark(&self) -> Offset {
+        self.high_watermark
+    }
+
+    /// The batches one by one, each with its CRC checked.
+    pub fn batches(&self) -> FetchedBatches<'_> {
+        FetchedBatches { fetched: self, at: 0 }
+    }
+}
+
+/// The batches of a read. A damaged one is an error that says which offsets it held; the ones after it follow.
+#[derive(Clone, Debug)]
+pub struct FetchedBatches<'a> {
+    fetched: &'a Fetched,
+    at: usize,
+}
+
+impl Iterator for FetchedBatches<'_> {
+    type Item = Result<BatchView>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let rest = self.fetched.bytes.slice(self.at..);
+        if rest.is_empty() {
+            return None;
+        }
+        let position = self.fetched.position + self.at as u64;
+        let located = |error: Error| error.in_file(&self.fetched.segment.path(LOG), position);
+        match BatchView::parse(&rest) {
+            Ok(batch) => {
+                self.at += batch.header().size();
+                Some(Ok(batch))
+            }
+            // The read walked over these headers: they fit together, so they tell what is lost and where to go on.
+            Err(error) => match BatchHeader::parse(&rest) {
+                Ok(header) => {
+                    self.at += header.size();
+                    Some(Err(located(error).with_offsets(header.base_offset..=header.last_offset())))
+                }
+                Err(_) => {
+                    self.at = self.fetched.bytes.len();
+                    Some(Err(located(error)))
+                }
+            },
+        }
+    }
+}
+
+/// An offset and the timestamp of the record there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OffsetAndTimestamp {
+    /// The record's offset.
+    pub offset: Offset,
+    /// Its timestamp in milliseconds.
+    pub timestamp: i64,
+}
+
+impl Log {
+    /// Reads whole batches from the one that holds `offset` on, up to the high watermark.
+    ///
+    /// At the high watermark there is nothing yet, and the result is empty: [`wait_for`](Log::wait_for) waits.
+    ///
+    /// # Errors
+    /// [`Error::OffsetOutOfRange`] below the log start and above the high watermark. [`Error::CorruptRecord`] if the
+    /// batch at `offset` is damaged so that it can't be walked over; it names the offsets that are lost, and those
+    /// after them can be read. Damage inside of a batch shows when [`Fetched::batches`] comes to it.
+    pub fn read(&self, offset: Offset, limits: ReadLimits) -> Result<Fetched> {
+        self.inner.read(offset, limits)
+    }
+
+    /// The first record whose timestamp is `timestamp` or later; None if there is none.
+    ///
+    /// # Errors
+    /// [`Error::CorruptRecord`] if a batch that has to be looked at is damaged, and
+    /// [`Error::UnsupportedCompressionType`] if its codec is not built in.
+    pub fn offset_for_timestamp(&self, timestamp: i64) -> Result<Option<OffsetAndTimestamp>> {
+        self.inner.offset_for_timestamp(timestamp)
+    }
+}
+
+impl LogInner {
+    fn read(&self, offset: Offset, limits: ReadLimits) -> Result<Fetched> {
+        let segments = self.segments.load();
+        let high_watermark = segments.active().end().next_offset;
+        let log_start = self.log_start.load(Ordering::Acquire);
+        if offset < log_start || offset > high_watermark {
+            let topic_partition = self.topic_partition().clone();
+            return Err(Error::OffsetOutOfRange { topic_partition, requested: offset, log_start, high_watermark });
+        }
+        // The batch may lie in a later segment than its offset says: compaction leaves gaps.
+        for segment in segments.from_offset(offset) {
+            match read_segment(segment, offset, limits, high_watermark) {
+                Ok(None) => {}
+                Ok(Some(fetched)) => return Ok(fetched),
+                // Retention took the segment while we looked for it.
+                Err(Error::Io { .. }) if offset < self.log_start.load(Ordering::Acquire) => {
+                    return self.read(offset, limits);
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        let (bytes, segment) = (Bytes::new(), segments.active().clone());
+        Ok(Fetched { bytes, segment, position: 0, next_offset: offset, high_watermark })
+    }
+
+    fn offset_for_timestamp(&self, timestamp: i64) -> Result<Option<OffsetAndTimestamp>> {
+        let segments = self.segments.load();
+        let log_start = self.log_start.load(Ordering::Acquire);
+        for segment in segments.from_offset(log_start) {
+            if segment.end().size == 0 || segment.largest_timestamp()? < timestamp {
+                continue;
+            }
+            let from = segment.offset_before_timestamp(timestamp)?.max(log_start);
+            let mut scan = segment.scan(segment.position_before(from)?, segment.base_offset())?;
+            while let Some(batch) = scan.next() {
+                let batch = batch.map_err(|error| locate(error, segment, scan.position(), scan.expected()))?;
+                if batch.header.max_timestamp < timestamp || batch.header.last_offset() < from {
+                    continue;
+                }
+                let bytes = scan.bytes(&batch)?;
+                let located = |error: Error| {
+                    let lost = batch.header.base_offset..=batch.header.last_offset();
+                    error.in_file(&segment.path(LOG), batch.position).with_offsets(lost)
+                };
+                let records = BatchView::parse(&bytes).and_then(|view| view.records()).map_err(located)?;
+                for record in &records {
+                    let record = record.map_err(located)?;
+                    if record.timestamp >= timestamp && record.offset >= from {
+                        return Ok(Some(OffsetAndTimestamp { offset: record.offset, timestamp: record.timestamp }));
+                    }
+                }
+            }
+        }
+        Ok(None)
+    }
+}
+
+/// Reads from one segment; None if everything in it lies before `offset`.
+fn read_segment(
+    segment: &Arc<Segment>,
+    offset: Offset,
+    limits: ReadLimits,
+    high_watermark: Offset,
+) -> Result<Option<Fetched>> {
+    let end = segment.end();
+    if end.next_offset <= offset || end.size == 0 {
+        return Ok(None);
+    }
+    let mut scan = segment.scan(segment.position_before(offset)?, segment.base_offset())?;
+    let first = loop {
+        match scan.next() {
+            None => return Ok(None),
+            Some(Ok(batch)) if batch.header.last_offset() < offset => {}
+            Some(Ok(batch)) => break batch,
+            // Damage on the way to the offset does not matter, unless the offset is in it.
+            Some(Err(error @ Error::CorruptRecord { .. })) => {
+                let (position, expected) = (scan.position(), scan.expected());
+                match resync(segment, position, end, expected)? {
+                    Some((resumed, base_offset)) if base_offset <= offset => scan.resume(resumed, base_offset),
+                    found => {
+                        let next = found.map_or(end.next_offset, |(_, base_offset)| base_offset);
+                        return Err(error.with_offsets(expected..=(next - 1).max(expected)));
+                    }
+                }
+            }
+            Some(Err(error)) => return Err(error),
+        }
+    };
+    let limit = (limits.max_bytes as u64).max(first.header.size() as u64).min(end.size - first.position);
+    let view = segment.files()?.log.view(first.position, limit as usize);
+    let bytes = view.map_err(|error| Error::io("read", segment.path(LOG), error))?;
+    let (len, next_offset) = whole_batches(&bytes, &first.header, high_watermark.min(end.next_offset));
+    let bytes = bytes.slice(..len);
+    Ok(Some(Fetched { bytes, segment: segment.clone(), position: first.position, next_offset, high_watermark }))
+}
+
+/// How many of `bytes` are whole batches below `end`, and the offset after them. They begin with `first`, which fits;
+/// what does not fit the batch before it is left for the next read to find.
+fn whole_batches(bytes: &[u8], first: &BatchHeader, end: Offset) -> (usize, Offset) {
+    let (mut len, mut next_offset) = (first.size(), first.next_offset());
+    while bytes.len() - len >= BATCH_HEADER_BYTES {
+        match BatchHeader::parse(&bytes[len..]) {
+            // Offsets in their place prove a header; a gap takes the longer look of a scan.
+            Ok(header)
+                if header.base_offset == next_offset
+                    && header.next_offset() <= end
+                    && header.size() <= bytes.len() - len =>
+            {
+                len += header.size();
+                next_offset = header.next_offset();
+            }
+            _ => break,
+        }
+    }
+    (len, next_offset)
+}
+
+/// Adds to an error about damage at `position` which offsets it makes unreadable.
+fn locate(error: Error, segment: &Segment, position: u64, expected: Offset) -> Error {
+    match damaged_offsets(segment, position, segment.end(), expected) {
+        Ok(lost) => error.with_offsets(lost),
+        Err(_) => error,
+    }
+}

@@ -1,0 +1,112 @@
+//! Letting go of old segments, and of their files a while later.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use super::file_name::{DELETED, SEGMENT_SUFFIXES};
+use super::segment::SegmentList;
+use super::{Log, LogInner, State, Writer};
+use crate::config::CleanupPolicy;
+use crate::error::{Error, Result};
+use crate::types::Offset;
+
+impl Log {
+    /// Deletes the oldest segments that `retention.ms` or `retention.bytes` no longer keeps. Returns how many.
+    ///
+    /// Their files are renamed now, and removed by [`remove_deleted_files`](Self::remove_deleted_files) once
+    /// `file.delete.delay.ms` has passed. Slices that readers still have stay valid.
+    pub(crate) fn delete_old_segments(&self, now_ms: i64) -> Result<usize> {
+        let log = &*self.inner;
+        let mut writer = log.writer.lock();
+        if writer.state != State::Open || log.config.cleanup_policy != CleanupPolicy::Delete {
+            return Ok(0);
+        }
+        let segments = log.segments.load_full();
+        let count = log.past_size(&segments).max(log.past_time(&segments, now_ms)?);
+        if count == 0 {
+            return Ok(0);
+        }
+        let segments = if count == segments.len() { log.roll_away(&mut writer, now_ms)? } else { segments };
+        log.delete_first(&segments, count, now_ms)?;
+        Ok(count)
+    }
+
+    /// Removes the files of deleted segments whose delay has passed.
+    pub(crate) fn remove_deleted_files(&self, now_ms: i64) -> Result<()> {
+        let due: Vec<_> =
+            self.inner.deleted_files.lock().extract_if(.., |(_, due_ms)| *due_ms <= now_ms).map(|(path, _)| path).collect();
+        for path in due {
+            match self.inner.home.storage.remove_file(&path) {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                    return Err(Error::io("remove", path, error));
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+}
+
+impl LogInner {
+    /// How many segments can go so that the log still holds `retention.bytes`.
+    fn past_size(&self, segments: &SegmentList) -> usize {
+        let Ok(limit) = u64::try_from(self.config.retention_bytes) else { return 0 };
+        let total: u64 = segments.iter().map(|segment| segment.end().size).sum();
+        let mut excess = total.saturating_sub(limit);
+        let fits = segments.iter().take_while(|segment| {
+            let size = segment.end().size;
+            let goes = size > 0 && excess >= size;
+            excess = excess.saturating_sub(size);
+            goes
+        });
+        fits.count()
+    }
+
+    /// How many segments have no record that is young enough for `retention.ms`.
+    fn past_time(&self, segments: &SegmentList, now_ms: i64) -> Result<usize> {
+        if self.config.retention_ms < 0 {
+            return Ok(0);
+        }
+        for (index, segment) in segments.iter().enumerate() {
+            if segment.end().size == 0 || now_ms - segment.last_modified_ms()? <= self.config.retention_ms {
+                return Ok(index);
+            }
+        }
+        Ok(segments.len())
+    }
+
+    /// The active segment goes too: begins a new one first, so that the log keeps its end.
+    fn roll_away(&self, writer: &mut Writer, now_ms: i64) -> Result<Arc<SegmentList>> {
+        let base_offset = self.log_end();
+        let active = self.activate(writer, now_ms)?;
+        self.roll(active, base_offset, now_ms)?;
+        Ok(self.segments.load_full())
+    }
+
+    fn delete_first(&self, segments: &SegmentList, count: usize, now_ms: i64) -> Result<()> {
+        let left = segments.without_first(count);
+        let log_start = left.first().base_offset();
+        // Readers are told first: an offset is out of range before its file is gone.
+        self.raise_log_start(log_start);
+        self.segments.store(Arc::new(left));
+        let due_ms = now_ms.saturating_add(self.config.file_delete_delay_ms);
+        for segment in segments.iter().take(count) {
+            for suffix in SEGMENT_SUFFIXES {
+                let from = segment.path(suffix);
+                let mut to = from.clone().into_os_string();
+                to.push(DELETED);
+                match self.home.storage.rename(&from, to.as_ref()) {
+                    Ok(()) => self.deleted_files.lock().push((to.into(), due_ms)),
+                    Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+                    Err(error) => return Err(Error::io("rename", from, error)),
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn raise_log_start(&self, offset: Offset) {
+        let before = self.log_start.fetch_max(offset, Ordering::AcqRel);
+        assert!(before.max(offset) <= self.log_end(), "log start ≤ log end");
+    }
+}

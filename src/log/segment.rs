@@ -1,0 +1,347 @@
+//! A segment: the batches from one base offset up to the next segment's, in a log file with two sparse indexes.
+//!
+//! This is the side that any number of readers share. How far the segment can be read is one atomic word, stored by
+//! the one writer ([`ActiveSegment`](super::active::ActiveSegment)) after the bytes are in place; everything below is
+//! constant. Files are opened when they are first needed, so a partition that nobody touches costs no handle.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+
+use parking_lot::RwLock;
+
+use super::file_name::{self, LOG, OFFSET_INDEX, TIME_INDEX};
+use super::index::offset::OffsetEntry;
+use super::index::time::TimeEntry;
+use super::index::{last, last_at_or_below};
+use super::scan::BatchScan;
+use crate::error::{Error, Result};
+use crate::io::{Storage, StorageFile};
+use crate::record::{BATCH_HEADER_BYTES, BatchHeader};
+use crate::types::{NO_TIMESTAMP, Offset, TopicPartition};
+
+/// Where a partition's files are.
+#[derive(Debug)]
+pub(crate) struct Home {
+    pub(crate) storage: Arc<dyn Storage>,
+    pub(crate) dir: PathBuf,
+    pub(crate) topic_partition: TopicPartition,
+}
+
+impl Home {
+    /// The path of a file of the segment at `base_offset`.
+    pub(super) fn path(&self, base_offset: Offset, suffix: &str) -> PathBuf {
+        self.dir.join(file_name::segment_file(base_offset, suffix))
+    }
+}
+
+#[derive(Debug)]
+pub(crate) struct Segment {
+    home: Arc<Home>,
+    base_offset: Offset,
+    /// How far it can be read, in one word: `(next offset − base offset) << 32 | size in bytes`.
+    published: AtomicU64,
+    /// The largest timestamp of any batch, or [`UNKNOWN`] until somebody asks.
+    largest_timestamp: AtomicI64,
+    /// It is closed, and all of its files are on the device.
+    flushed: AtomicBool,
+    /// When the log file was last written, where no record's timestamp tells.
+    modified_ms: i64,
+    files: RwLock<Option<Arc<SegmentFiles>>>,
+}
+
+const UNKNOWN: i64 = i64::MIN;
+
+/// The open files of a segment. An index that is missing is None: the log itself answers, more slowly.
+#[derive(Debug)]
+pub(super) struct SegmentFiles {
+    pub(super) log: Arc<dyn StorageFile>,
+    pub(super) offset_index: Option<Arc<dyn StorageFile>>,
+    pub(super) time_index: Option<Arc<dyn StorageFile>>,
+}
+
+/// The end of what can be read in a segment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct SegmentEnd {
+    pub(crate) next_offset: Offset,
+    pub(crate) size: u64,
+}
+
+impl Segment {
+    /// A segment that ends at `end`; whether its files are all on the device is for the caller to know.
+    pub(super) fn new(home: Arc<Home>, base_offset: Offset, end: SegmentEnd, flushed: bool, modified_ms: i64) -> Self {
+        let segment = Self {
+            home,
+            base_offset,
+            published: AtomicU64::new(0),
+            largest_timestamp: AtomicI64::new(if end.size == 0 { NO_TIMESTAMP } else { UNKNOWN }),
+            flushed: AtomicBool::new(flushed),
+            modified_ms,
+            files: RwLock::default(),
+        };
+        segment.publish(end);
+        segment
+    }
+
+    pub(crate) fn base_offset(&self) -> Offset {
+        self.base_offset
+    }
+
+    /// How far it can be read now.
+    #[inline]
+    pub(crate) fn end(&self) -> SegmentEnd {
+        let published = self.published.load(Ordering::Acquire);
+        SegmentEnd {
+            next_offset: self.base_offset + (published >> 32) as Offset,
+            size: published & u64::from(u32::MAX),
+        }
+    }
+
+    /// Lets readers see up to `end`. What lies before it must be in place.
+    #[inline]
+    pub(super) fn publish(&self, end: SegmentEnd) {
+        let relative = (end.next_offset - self.base_offset) as u64;
+        assert!(relative <= u64::from(u32::MAX) && end.size <= u64::from(u32::MAX), "a segment spans 32 bits at most");
+        self.published.store((relative << 32) | end.size, Ordering::Release);
+    }
+
+    pub(super) fn set_largest_timestamp(&self, timestamp: i64) {
+        self.largest_timestamp.store(timestamp, Ordering::Relaxed);
+    }
+
+    pub(super) fn is_flushed(&self) -> bool {
+        self.flushed.load(Ordering::Acquire)
+    }
+
+    pub(super) fn set_flushed(&self, flushed: bool) {
+        self.flushed.store(flushed, Ordering::Release);
+    }
+
+    /// When it was last written: the newest record's timestamp, or else the file's.
+    pub(super) fn last_modified_ms(&self) -> Result<i64> {
+        match self.largest_timestamp()? {
+            NO_TIMESTAMP => Ok(self.modified_ms),
+            timestamp => Ok(timestamp),
+        }
+    }
+
+    pub(super) fn path(&self, suffix: &str) -> PathBuf {
+        self.home.path(self.base_offset, suffix)
+    }
+
+    pub(super) fn home(&self) -> &Home {
+        &self.home
+    }
+
+    /// The open files, opening them if they are not.
+    pub(super) fn files(&self) -> Result<Arc<SegmentFiles>> {
+        if let Some(files) = &*self.files.read() {
+            return Ok(files.clone());
+        }
+        let mut files = self.files.write();
+        if let Some(files) = &*files {
+            return Ok(files.clone());
+        }
+        let open = |suffix| {
+            let path = self.path(suffix);
+            self.home.storage.open(&path).map_err(|error| (path, error))
+        };
+        let index = |suffix| match open(suffix) {
+            Ok(file) => Ok(Some(file)),
+            Err((_, error)) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err((path, error)) => Err(Error::io("open", path, error)),
+        };
+        let opened = Arc::new(SegmentFiles {
+            log: open(LOG).map_err(|(path, error)| Error::io("open", path, error))?,
+            offset_index: index(OFFSET_INDEX)?,
+            time_index: index(TIME_INDEX)?,
+        });
+        *files = Some(opened.clone());
+        Ok(opened)
+    }
+
+    /// Makes the files of the writer the ones that readers use.
+    pub(super) fn set_files(&self, files: SegmentFiles) {
+        *self.files.write() = Some(Arc::new(files));
+    }
+
+    /// Lets go of the open files; the next reader opens them again. Slices handed out stay valid.
+    pub(super) fn close_files(&self) {
+        *self.files.write() = None;
+    }
+
+    /// Walks the batches from `position` on, up to what is published now. `expected` is the lowest offset that can
+    /// come first.
+    pub(super) fn scan(&self, position: u64, expected: Offset) -> Result<BatchScan<'_>> {
+        BatchScan::new(self, position, self.end(), expected)
+    }
+
+    /// A position from which a walk meets the batch that holds `offset`, as near before it as the index tells.
+    pub(super) fn position_before(&self, offset: Offset) -> Result<u64> {
+        let files = self.files()?;
+        let Some(index) = &files.offset_index else { return Ok(0) };
+        let relative = u32::try_from(offset - self.base_offset).unwrap_or(u32::MAX);
+        let entry = last_at_or_below(index.as_ref(), |entry: &OffsetEntry| entry.relative_offset <= relative);
+        let Some(entry) = entry.map_err(|error| Error::io("read", self.path(OFFSET_INDEX), error))? else {
+            return Ok(0);
+        };
+        // An index is never evidence: the batch there must be one that the entry can mean.
+        let position = u64::from(entry.position);
+        let entry_offset = self.base_offset + Offset::from(entry.relative_offset);
+        match self.header_at(&files, position) {
+            Some(header) if (self.base_offset..=entry_offset).contains(&header.base_offset) => Ok(position),
+            _ => Ok(0),
+        }
+    }
+
+    /// The header at `position`, if there is a plausible one.
+    fn header_at(&self, files: &SegmentFiles, position: u64) -> Option<BatchHeader> {
+        if position + BATCH_HEADER_BYTES as u64 > self.end().size {
+            return None;
+        }
+        let mut bytes = [0; BATCH_HEADER_BYTES];
+        files.log.read_at(position, &mut bytes).ok()?;
+        BatchHeader::parse(&bytes).ok()
+    }
+
+    /// The largest timestamp of any batch, [`NO_TIMESTAMP`] if there is none.
+    pub(super) fn largest_timestamp(&self) -> Result<i64> {
+        match self.largest_timestamp.load(Ordering::Relaxed) {
+            UNKNOWN => {
+                let largest = self.find_largest_timestamp()?;
+                self.set_largest_timestamp(largest);
+                Ok(largest)
+            }
+            known => Ok(known),
+        }
+    }
+
+    /// From the last entry of the time index, if that proves right, or else from all the batches.
+    fn find_largest_timestamp(&self) -> Result<i64> {
+        let files = self.files()?;
+        if let Some(index) = &files.time_index {
+            let entry = last::<TimeEntry>(index.as_ref());
+            let entry = entry.map_err(|error| Error::io("read", self.path(TIME_INDEX), error))?;
+            if let Some(entry) = entry
+                && self.confirms(&entry)?
+            {
+                return Ok(entry.timestamp);
+            }
+        }
+        let mut largest = NO_TIMESTAMP;
+        for batch in self.scan(0, self.base_offset)? {
+            match batch {
+                Ok(batch) => largest = largest.max(batch.header.max_timestamp),
+                Err(Error::CorruptRecord { .. }) => break,
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(largest)
+    }
+
+    /// Whether the batch that a time index entry points at carries the entry's timestamp.
+    fn confirms(&self, entry: &TimeEntry) -> Result<bool> {
+        let offset = self.base_offset + Offset::from(entry.relative_offset);
+        let mut scan = self.scan(self.position_before(offset)?, self.base_offset)?;
+        let batch = scan.find_map(|batch| match batch {
+            Ok(batch) if batch.header.last_offset() < offset => None,
+            other => Some(other),
+        });
+        match batch {
+            Some(Ok(batch)) => {
+                Ok(batch.header.last_offset() == offset && batch.header.max_timestamp == entry.timestamp)
+            }
+            None | Some(Err(Error::CorruptRecord { .. })) => Ok(false),
+            Some(Err(error)) => Err(error),
+        }
+    }
+
+    /// An offset such that no record below it in this segment has a timestamp of `timestamp` or later.
+    pub(super) fn offset_before_timestamp(&self, timestamp: i64) -> Result<Offset> {
+        let files = self.files()?;
+        let Some(index) = &files.time_index else { return Ok(self.base_offset) };
+        let entry = last_at_or_below(index.as_ref(), |entry: &TimeEntry| entry.timestamp < timestamp);
+        let entry = entry.map_err(|error| Error::io("read", self.path(TIME_INDEX), error))?;
+        match entry {
+            Some(entry) if self.confirms(&entry)? => Ok(self.base_offset + Offset::from(entry.relative_offset) + 1),
+            _ => Ok(self.base_offset),
+        }
+    }
+
+    /// Syncs the log file: its records survive the loss of power.
+    pub(super) fn sync_log(&self) -> Result<()> {
+        self.sync_file(LOG, &self.files()?.log)
+    }
+
+    /// Syncs the indexes too: they can be trusted after the loss of power.
+    pub(super) fn sync_all(&self) -> Result<()> {
+        self.sync_log()?;
+        let files = self.files()?;
+        let indexes = [(OFFSET_INDEX, &files.offset_index), (TIME_INDEX, &files.time_index)];
+        for (suffix, index) in indexes {
+            if let Some(index) = index {
+                self.sync_file(suffix, index)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn sync_file(&self, suffix: &str, file: &Arc<dyn StorageFile>) -> Result<()> {
+        file.sync().map_err(|error| Error::io("sync", self.path(suffix), error))
+    }
+}
+
+/// The segments of a log in order, at least one. A list never changes; the log swaps it for another.
+#[derive(Clone, Debug)]
+pub(super) struct SegmentList {
+    segments: Vec<Arc<Segment>>,
+}
+
+impl SegmentList {
+    pub(super) fn new(segments: Vec<Arc<Segment>>) -> Self {
+        assert!(!segments.is_empty(), "a log has a segment at its end");
+        assert!(segments.is_sorted_by(|a, b| a.base_offset < b.base_offset), "segments are in order");
+        Self { segments }
+    }
+
+    pub(super) fn iter(&self) -> impl DoubleEndedIterator<Item = &Arc<Segment>> + ExactSizeIterator {
+        self.segments.iter()
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.segments.len()
+    }
+
+    /// The one that is appended to.
+    pub(super) fn active(&self) -> &Arc<Segment> {
+        self.segments.last().expect("never empty")
+    }
+
+    pub(super) fn first(&self) -> &Arc<Segment> {
+        self.segments.first().expect("never empty")
+    }
+
+    /// The segments from the one that holds `offset`, or would, to the last.
+    pub(super) fn from_offset(&self, offset: Offset) -> &[Arc<Segment>] {
+        let after = self.segments.partition_point(|segment| segment.base_offset <= offset);
+        &self.segments[after.saturating_sub(1)..]
+    }
+
+    /// This list with another segment at its end.
+    pub(super) fn with(&self, segment: Arc<Segment>) -> Self {
+        let mut segments = self.segments.clone();
+        segments.push(segment);
+        Self::new(segments)
+    }
+
+    /// This list without its first `count` segments.
+    pub(super) fn without_first(&self, count: usize) -> Self {
+        Self::new(self.segments[count..].to_vec())
+    }
+}
+
+/// The path of a segment's log file, for an error message.
+pub(super) fn log_path(dir: &Path, base_offset: Offset) -> PathBuf {
+    dir.join(file_name::segment_file(base_offset, LOG))
+}

@@ -1,0 +1,136 @@
+//! What a batch must be to enter the log. Only this file makes a [`ValidatedBatch`], and only appending takes one.
+//!
+//! The checks and their order are Kafka's (`LogValidator`). A batch that this process built needs no look at its
+//! records: the builder makes only batches that pass.
+
+use crate::config::{CleanupPolicy, LogConfig};
+use crate::error::{Error, Result};
+use crate::log::active::StampedBatch;
+use crate::record::{BATCH_HEADER_BYTES, BatchRef, TimestampType};
+use crate::types::{LeaderEpoch, NO_TIMESTAMP, Offset};
+
+/// A batch that may be appended.
+#[derive(Debug)]
+pub(super) struct ValidatedBatch<'a> {
+    batch: BatchRef<'a>,
+    /// The broker's time for it, if the topic's timestamps are the broker's.
+    pub(super) log_append_time: Option<i64>,
+    pub(super) max_timestamp: i64,
+}
+
+/// Checks a batch against the format's rules and the topic's.
+pub(super) fn validate<'a>(batch: BatchRef<'a>, config: &LogConfig, now_ms: i64) -> Result<ValidatedBatch<'a>> {
+    let header = batch.header();
+    let size = batch.bytes().len() as u64;
+    let max = u64::from(config.max_message_bytes.unsigned_abs());
+    if size > max {
+        return Err(Error::MessageTooLarge { size, max, limit: "max.message.bytes" });
+    }
+    if size > config.segment_size() {
+        return Err(Error::MessageTooLarge { size, max: config.segment_size(), limit: "segment.bytes" });
+    }
+    if header.attributes.is_control() {
+        return Err(invalid("a control batch is written by the coordinator alone"));
+    }
+    if header.records_count < 1 || header.last_offset_delta + 1 != header.records_count {
+        return Err(invalid(&format!(
+            "{} records with last offset delta {}: a new batch has consecutive offsets",
+            header.records_count, header.last_offset_delta
+        )));
+    }
+    if header.producer_id >= 0 && header.base_sequence < 0 {
+        return Err(invalid("a batch with a producer id needs a base sequence"));
+    }
+    let stamps_time = config.message_timestamp_type == TimestampType::LogAppendTime;
+    if header.timestamp_type() == TimestampType::LogAppendTime {
+        return Err(invalid("only the log may mark a batch with LogAppendTime"));
+    }
+    let window = TimestampWindow::new(config, now_ms);
+    if batch.is_built() {
+        if config.cleanup_policy == CleanupPolicy::Compact {
+            check_records(&batch, config, None)?;
+        } else if !stamps_time {
+            // The builder knows the largest timestamp, and the first one bounds nothing: only a window that has a
+            // lower end needs each record.
+            window.check(header.max_timestamp)?;
+            if window.earliest > 0 {
+                check_records(&batch, config, Some(&window))?;
+            }
+        }
+    } else {
+        check_records(&batch, config, (!stamps_time).then_some(&window))?;
+    }
+    let log_append_time = stamps_time.then_some(now_ms);
+    Ok(ValidatedBatch { batch, log_append_time, max_timestamp: log_append_time.unwrap_or(header.max_timestamp) })
+}
+
+/// Looks at each record of a batch, which needs its codec.
+fn check_records(batch: &BatchRef<'_>, config: &LogConfig, window: Option<&TimestampWindow>) -> Result<()> {
+    let header = batch.header();
+    let mut largest = NO_TIMESTAMP;
+    let mut next_offset = header.base_offset;
+    for record in &batch.records()? {
+        let record = record?;
+        if record.offset != next_offset {
+            return Err(invalid(&format!("record offset {} where {next_offset} should be", record.offset)));
+        }
+        next_offset += 1;
+        if config.cleanup_policy == CleanupPolicy::Compact && record.key.is_none() {
+            return Err(invalid("a compacted topic takes no record without a key"));
+        }
+        if let Some(window) = window {
+            window.check(record.timestamp)?;
+        }
+        largest = largest.max(record.timestamp);
+    }
+    if largest != header.max_timestamp {
+        return Err(invalid(&format!("max timestamp {} in the header, {largest} in the records", header.max_timestamp)));
+    }
+    Ok(())
+}
+
+/// The timestamps that a topic accepts now (KIP-937).
+struct TimestampWindow {
+    earliest: i64,
+    latest: i64,
+}
+
+impl TimestampWindow {
+    fn new(config: &LogConfig, now_ms: i64) -> Self {
+        Self {
+            earliest: now_ms.saturating_sub(config.message_timestamp_before_max_ms),
+            latest: now_ms.saturating_add(config.message_timestamp_after_max_ms),
+        }
+    }
+
+    #[inline]
+    fn check(&self, timestamp: i64) -> Result<()> {
+        if timestamp != NO_TIMESTAMP && !(self.earliest..=self.latest).contains(&timestamp) {
+            return Err(Error::InvalidTimestamp { timestamp, earliest: self.earliest, latest: self.latest });
+        }
+        Ok(())
+    }
+}
+
+impl ValidatedBatch<'_> {
+    pub(super) fn size(&self) -> u64 {
+        self.batch.bytes().len() as u64
+    }
+
+    /// The batch as it is written at `base_offset` under `leader_epoch`: only its header differs.
+    #[inline]
+    pub(super) fn stamp(&self, base_offset: Offset, leader_epoch: LeaderEpoch) -> StampedBatch<'_> {
+        StampedBatch {
+            header: self.batch.stamped_header(base_offset, leader_epoch, self.log_append_time),
+            body: &self.batch.bytes()[BATCH_HEADER_BYTES..],
+            base_offset,
+            last_offset: base_offset + Offset::from(self.batch.header().last_offset_delta),
+            max_timestamp: self.max_timestamp,
+        }
+    }
+}
+
+#[cold]
+fn invalid(reason: &str) -> Error {
+    Error::InvalidRecord { reason: reason.to_owned() }
+}

@@ -1,0 +1,102 @@
+//! The files of a data directory beside its partitions: the checkpoints.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::meta_properties;
+use super::topic::Topic;
+use crate::config::TopicConfig;
+use crate::error::{Error, Result};
+use crate::io::Storage;
+use crate::log::{Log, checkpoint};
+use crate::types::{Offset, TopicPartition};
+
+const RECOVERY_POINTS: &str = "recovery-point-offset-checkpoint";
+const LOG_STARTS: &str = "log-start-offset-checkpoint";
+const HIGH_WATERMARKS: &str = "replication-offset-checkpoint";
+const TOPIC_CONFIGS: &str = "topic-config-checkpoint";
+
+/// A data directory and the storage that it is on.
+#[derive(Debug)]
+pub(crate) struct Layout {
+    pub(crate) storage: Arc<dyn Storage>,
+    pub(crate) dir: PathBuf,
+}
+
+impl Layout {
+    pub(super) fn partition_dir(&self, partition: &TopicPartition) -> PathBuf {
+        self.dir.join(partition.to_string())
+    }
+
+    pub(super) fn sync(&self) -> Result<()> {
+        self.storage.sync_dir(&self.dir).map_err(|error| Error::io("sync", &self.dir, error))
+    }
+
+    pub(super) fn recovery_points(&self) -> Result<HashMap<TopicPartition, Offset>> {
+        self.read_offsets(RECOVERY_POINTS)
+    }
+
+    pub(super) fn log_starts(&self) -> Result<HashMap<TopicPartition, Offset>> {
+        self.read_offsets(LOG_STARTS)
+    }
+
+    fn read_offsets(&self, name: &str) -> Result<HashMap<TopicPartition, Offset>> {
+        let file = self.dir.join(name);
+        checkpoint::read::<3>(self.storage(), &file)?
+            .into_iter()
+            .map(|[topic, partition, offset]| {
+                let offset: Offset = checkpoint::number(&file, &offset)?;
+                Ok((TopicPartition::new(topic, checkpoint::number(&file, &partition)?), offset.max(0)))
+            })
+            .collect()
+    }
+
+    /// Writes down how far the logs reach: where recovery starts, where reading does, and where it ends.
+    pub(super) fn write_checkpoints(&self, logs: &[Log]) -> Result<()> {
+        // The recovery point first read, the log start after it: a start beyond the point does no harm.
+        self.write_offsets(RECOVERY_POINTS, logs, |log| Some(log.recovery_point()))?;
+        self.write_offsets(LOG_STARTS, logs, |log| Some(log.log_start()).filter(|start| *start > 0))?;
+        self.write_offsets(HIGH_WATERMARKS, logs, |log| Some(log.high_watermark()))
+    }
+
+    fn write_offsets(&self, name: &str, logs: &[Log], offset: impl Fn(&Log) -> Option<Offset>) -> Result<()> {
+        let entry = |log: &Log| {
+            let at = log.topic_partition();
+            Some([at.topic.to_string(), at.partition.to_string(), offset(log)?.to_string()])
+        };
+        checkpoint::write(self.storage(), &self.dir.join(name), &logs.iter().filter_map(entry).collect::<Vec<_>>())
+    }
+
+    /// The configs of each topic that differ from the defaults.
+    pub(super) fn topic_configs(&self) -> Result<HashMap<String, TopicConfig>> {
+        let file = self.dir.join(TOPIC_CONFIGS);
+        let mut configs: HashMap<String, TopicConfig> = HashMap::new();
+        for [topic, key, value] in checkpoint::read::<3>(self.storage(), &file)? {
+            let config = configs.entry(topic).or_default();
+            config.set(&key, &value)?;
+        }
+        Ok(configs)
+    }
+
+    pub(super) fn write_topic_configs<'a>(&self, topics: impl Iterator<Item = (&'a str, &'a TopicConfig)>) -> Result<()> {
+        let entries: Vec<[String; 3]> = topics
+            .flat_map(|(topic, config)| {
+                config.overrides().into_iter().map(|(key, value)| [topic.to_owned(), key.to_owned(), value])
+            })
+            .collect();
+        checkpoint::write(self.storage(), &self.dir.join(TOPIC_CONFIGS), &entries)
+    }
+
+    pub(super) fn take_clean_shutdown(&self) -> Result<bool> {
+        meta_properties::take_clean_shutdown(self.storage(), &self.dir)
+    }
+
+    pub(super) fn write_clean_shutdown(&self) -> Result<()> {
+        meta_properties::write_clean_shutdown(self.storage(), &self.dir)
+    }
+
+    pub(super) fn storage(&self) -> &dyn Storage {
+        &*self.storage
+    }
+}

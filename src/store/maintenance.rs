@@ -1,0 +1,223 @@
+//! What has to be done from time to time: retention, removing deleted files, syncing closed segments, checkpoints,
+//! and the batches and syncs that producers left for later. It is one function, [`Store::tick`]; the store's one
+//! thread calls it, or the caller does.
+
+use std::sync::{Arc, Weak};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use parking_lot::{Condvar, Mutex};
+
+use super::{Store, StoreInner};
+use crate::config::StoreConfig;
+use crate::error::{Error, Result};
+
+/// Who calls [`Store::tick`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Maintenance {
+    /// A thread of the store's own, named `esker-maintenance`.
+    #[default]
+    Thread,
+    /// The caller, as often as it likes: every second is about right. For programs that want no thread besides their
+    /// own, and for tests.
+    Manual,
+}
+
+/// Work that somebody leaves to the maintenance: a producer's lingering batches, syncs that nobody waits for.
+pub(crate) trait Task: Send + Sync {
+    /// Does what is due now, and tells when something will be due next.
+    fn run(&self, now: Instant) -> Option<Instant>;
+}
+
+/// How long the thread sleeps if nothing is due earlier.
+const IDLE: Duration = Duration::from_secs(1);
+
+pub(crate) struct Schedule {
+    signal: Arc<Signal>,
+    tasks: Mutex<Vec<Weak<dyn Task>>>,
+    due: Mutex<Due>,
+    thread: Mutex<Option<JoinHandle<()>>>,
+    failure: Mutex<Option<Error>>,
+}
+
+/// When what the clock drives is due, in its milliseconds.
+#[derive(Debug)]
+struct Due {
+    retention_ms: i64,
+    checkpoint_ms: i64,
+}
+
+/// Wakes the thread.
+#[derive(Debug)]
+struct Signal {
+    state: Mutex<SignalState>,
+    changed: Condvar,
+}
+
+#[derive(Debug)]
+struct SignalState {
+    wake_at: Instant,
+    stopped: bool,
+}
+
+impl Schedule {
+    pub(super) fn new(config: &StoreConfig, now_ms: i64) -> Self {
+        let state = SignalState { wake_at: Instant::now() + IDLE, stopped: false };
+        Self {
+            signal: Arc::new(Signal { state: Mutex::new(state), changed: Condvar::new() }),
+            tasks: Mutex::default(),
+            due: Mutex::new(Due {
+                retention_ms: now_ms.saturating_add(config.log_retention_check_interval_ms),
+                checkpoint_ms: now_ms.saturating_add(config.log_flush_offset_checkpoint_interval_ms),
+            }),
+            thread: Mutex::default(),
+            failure: Mutex::default(),
+        }
+    }
+
+    /// Starts the thread. It holds no store open: it goes when the store does.
+    pub(super) fn start(store: &Arc<StoreInner>) -> Result<()> {
+        let (signal, store_ref) = (store.schedule.signal.clone(), Arc::downgrade(store));
+        let run = move || {
+            while signal.sleep() {
+                let Some(store) = store_ref.upgrade() else { return };
+                let (next, result) = store.tick();
+                if let Err(error) = result {
+                    *store.schedule.failure.lock() = Some(error);
+                }
+                signal.sleep_until(next);
+            }
+        };
+        let spawned = thread::Builder::new().name("esker-maintenance".to_owned()).spawn(run);
+        let handle = spawned.map_err(|error| Error::io("start the maintenance thread of", &store.layout.dir, error))?;
+        *store.schedule.thread.lock() = Some(handle);
+        Ok(())
+    }
+
+    pub(super) fn stop(&self) {
+        self.signal.state.lock().stopped = true;
+        self.signal.changed.notify_all();
+        // The thread itself may be the one that drops the store.
+        if let Some(handle) = self.thread.lock().take()
+            && handle.thread().id() != thread::current().id()
+        {
+            let _ = handle.join();
+        }
+    }
+
+    /// From now on every tick runs the task too, for as long as it exists.
+    pub(crate) fn add(&self, task: Weak<dyn Task>) {
+        let mut tasks = self.tasks.lock();
+        tasks.retain(|task| task.strong_count() > 0);
+        tasks.push(task);
+    }
+
+    /// Something is due at `at`: sees to it that the thread is awake by then.
+    pub(crate) fn wake_by(&self, at: Instant) {
+        let mut state = self.signal.state.lock();
+        if at < state.wake_at {
+            state.wake_at = at;
+            self.signal.changed.notify_all();
+        }
+    }
+
+    /// Runs the tasks and tells when the next one is due.
+    fn run_tasks(&self) -> Instant {
+        let now = Instant::now();
+        let tasks: Vec<_> = self.tasks.lock().iter().filter_map(Weak::upgrade).collect();
+        tasks.iter().filter_map(|task| task.run(now)).min().unwrap_or(now + IDLE).min(now + IDLE)
+    }
+}
+
+impl Signal {
+    /// Sleeps until it is time to wake. False if it is time to end.
+    fn sleep(&self) -> bool {
+        let mut state = self.state.lock();
+        while !state.stopped && Instant::now() < state.wake_at {
+            let wake_at = state.wake_at;
+            self.changed.wait_until(&mut state, wake_at);
+        }
+        // Whoever asks to be woken earlier while the tick runs must be heard.
+        state.wake_at = Instant::now() + IDLE;
+        !state.stopped
+    }
+
+    fn sleep_until(&self, at: Instant) {
+        let mut state = self.state.lock();
+        state.wake_at = state.wake_at.min(at);
+    }
+}
+
+impl Store {
+    /// Does what is due: deletes old segments, removes the files of deleted ones, syncs closed segments, writes
+    /// checkpoints, sends what producers hold back longer than `linger.ms`, and syncs for those who wait for an
+    /// acknowledgement without a thread. To be called only where the store has no thread for it
+    /// ([`Maintenance::Manual`]), and harmless elsewhere.
+    ///
+    /// # Errors
+    /// The first failure; everything else that was due has been done all the same.
+    pub fn tick(&self) -> Result<()> {
+        self.inner.tick().1
+    }
+
+    /// What the maintenance thread failed at last, if it did since the last call.
+    pub fn take_maintenance_error(&self) -> Option<Error> {
+        self.inner.schedule.failure.lock().take()
+    }
+
+    pub(crate) fn schedule(&self) -> &Schedule {
+        &self.inner.schedule
+    }
+}
+
+impl StoreInner {
+    /// Returns also when the next task is due.
+    fn tick(&self) -> (Instant, Result<()>) {
+        let next = self.schedule.run_tasks();
+        if self.check_open().is_err() {
+            return (next, Ok(()));
+        }
+        let now_ms = self.clock.now_ms();
+        let (retention, checkpoint) = self.take_due(now_ms);
+        let mut failures = Vec::new();
+        let logs = self.logs();
+        for log in &logs {
+            if retention {
+                failures.extend(log.delete_old_segments(now_ms).err());
+            }
+            failures.extend(log.remove_deleted_files(now_ms).err());
+            failures.extend(log.flush_closed_segments().err());
+        }
+        failures.extend(self.remove_deleted_dirs(now_ms).err());
+        if checkpoint {
+            failures.extend(self.layout.write_checkpoints(&logs).err());
+        }
+        (next, failures.into_iter().next().map_or(Ok(()), Err))
+    }
+
+    /// Which of the periodic jobs are due.
+    fn take_due(&self, now_ms: i64) -> (bool, bool) {
+        let mut due = self.schedule.due.lock();
+        let (retention, checkpoint) = (now_ms >= due.retention_ms, now_ms >= due.checkpoint_ms);
+        if retention {
+            due.retention_ms = now_ms.saturating_add(self.config.log_retention_check_interval_ms);
+        }
+        if checkpoint {
+            due.checkpoint_ms = now_ms.saturating_add(self.config.log_flush_offset_checkpoint_interval_ms);
+        }
+        (retention, checkpoint)
+    }
+
+    fn remove_deleted_dirs(&self, now_ms: i64) -> Result<()> {
+        let due: Vec<_> = self.deleted_dirs.lock().extract_if(.., |(_, due_ms)| *due_ms <= now_ms).collect();
+        for (dir, _) in due {
+            match self.layout.storage().remove_dir_all(&dir) {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                    return Err(Error::io("remove", dir, error));
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,253 @@
+//! Many partitions in one data directory, in Kafka's layout.
+//!
+//! ```text
+//!   meta.properties                    whose directory it is
+//!   .lock                              held while a store, or a broker, has it open
+//!   .kafka_cleanshutdown               there while it is closed, and everything is on the device
+//!   recovery-point-offset-checkpoint   per partition: what lies below was synced
+//!   log-start-offset-checkpoint        per partition: what lies below was deleted
+//!   replication-offset-checkpoint      per partition: the high watermark
+//!   topic-config-checkpoint            per topic: the configs that differ from the defaults (ours; Kafka keeps these
+//!                                      in its metadata log, and passes over the file)
+//!   payments-0/                        a partition
+//!   payments-1.<id>-delete/            a deleted one that waits for its removal
+//! ```
+
+mod layout;
+mod maintenance;
+mod meta_properties;
+mod offset_record;
+mod offsets;
+mod open;
+mod topic;
+mod topic_name;
+mod uuid;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use parking_lot::{Mutex, RwLock};
+
+pub use maintenance::Maintenance;
+pub use offsets::CommittedOffset;
+pub use open::{RecoveryReport, StoreOptions};
+pub use topic::{PartitionDescription, TopicDescription};
+pub use uuid::{ParseUuidError, Uuid};
+
+pub(crate) use maintenance::Task;
+
+use crate::clock::Clock;
+use crate::config::StoreConfig;
+use crate::error::{Error, Result};
+use crate::io::{Storage, StorageLock, TemporaryDir};
+use crate::log::Log;
+use crate::types::TopicPartition;
+use layout::Layout;
+use maintenance::Schedule;
+use meta_properties::MetaProperties;
+use offsets::GroupOffsets;
+use topic::Topic;
+
+/// A data directory, open for reading and writing: topics, their partitions, and the offsets of consumer groups.
+///
+/// Cheap to clone; all clones are the same store. It is closed by [`close`](Self::close), or when its last clone and
+/// the last producer and consumer of it are gone. A process that dies without either loses nothing that was
+/// acknowledged; the next open only takes longer.
+///
+/// ```
+/// use esker::{Acks, ConsumerConfig, ProducerConfig, Record, Store, TopicConfig};
+/// use std::time::Duration;
+///
+/// let store = Store::temporary()?; // or Store::open("data")?
+/// store.create_topic("payments", TopicConfig::new().partitions(4))?;
+///
+/// let producer = store.producer(ProducerConfig::new().acks(Acks::All))?;
+/// producer.send(Record::to("payments").key("card-42").value("9.99 EUR"))?;
+///
+/// let mut consumer = store.consumer(ConsumerConfig::new().group_id("billing"))?;
+/// consumer.assign_topics(["payments"])?;
+/// for record in consumer.poll(Duration::from_millis(100))? {
+///     assert_eq!(record.value.as_deref(), Some(&b"9.99 EUR"[..]));
+/// }
+/// consumer.commit()?;
+/// # Ok::<(), esker::Error>(())
+/// ```
+#[derive(Clone)]
+pub struct Store {
+    inner: Arc<StoreInner>,
+}
+
+pub(crate) struct StoreInner {
+    layout: Layout,
+    config: StoreConfig,
+    clock: Arc<dyn Clock>,
+    meta: MetaProperties,
+    topics: RwLock<BTreeMap<Arc<str>, Arc<Topic>>>,
+    /// Held by whoever creates or deletes a topic, so that they take turns while others go on reading.
+    altering: Mutex<()>,
+    offsets: GroupOffsets,
+    report: RecoveryReport,
+    schedule: Schedule,
+    /// Directories of deleted partitions, and when they are to be removed.
+    deleted_dirs: Mutex<Vec<(PathBuf, i64)>>,
+    closed: AtomicBool,
+    lock: Mutex<Option<Box<dyn StorageLock>>>,
+    /// Goes last: everything above may still write into it.
+    _temporary: Option<TemporaryDir>,
+}
+
+impl Store {
+    /// Opens the data directory `dir`, creating it if it does not exist, with the defaults of [`StoreOptions`].
+    ///
+    /// Takes the directory's lock, and recovers what a crash left: [`recovery_report`](Self::recovery_report) tells
+    /// what was found.
+    ///
+    /// # Errors
+    /// [`Error::DirectoryLocked`] names who has it open. [`Error::Io`], [`Error::StorageFull`],
+    /// [`Error::MalformedFile`] and [`Error::CorruptRecord`] name the file that can't be used; nothing is lost by
+    /// such a failure.
+    pub fn open(dir: impl AsRef<Path>) -> Result<Self> {
+        StoreOptions::new().open(dir)
+    }
+
+    /// Opens a new store in a temporary directory of the operating system, which is removed when the store goes: for
+    /// tests and examples.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn temporary() -> Result<Self> {
+        StoreOptions::new().open_temporary()
+    }
+
+    /// Options to open a store with: its storage, clock, configuration and maintenance.
+    pub fn options() -> StoreOptions {
+        StoreOptions::new()
+    }
+
+    /// What opening this store found and did.
+    pub fn recovery_report(&self) -> &RecoveryReport {
+        &self.inner.report
+    }
+
+    /// The data directory.
+    pub fn dir(&self) -> &Path {
+        &self.inner.layout.dir
+    }
+
+    /// The id of this node, which leads all partitions here (`node.id`).
+    pub fn node_id(&self) -> i32 {
+        self.inner.meta.node_id
+    }
+
+    /// The id of the cluster that this directory belongs to (`cluster.id`).
+    pub fn cluster_id(&self) -> &str {
+        &self.inner.meta.cluster_id
+    }
+
+    /// The log of a partition.
+    ///
+    /// # Errors
+    /// [`Error::UnknownTopicOrPartition`] if there is none.
+    pub fn partition(&self, topic: &str, partition: i32) -> Result<Log> {
+        self.inner.partition(topic, partition)
+    }
+
+    /// How many partitions a topic has.
+    ///
+    /// # Errors
+    /// [`Error::UnknownTopicOrPartition`] if there is no such topic.
+    pub fn partition_count(&self, topic: &str) -> Result<i32> {
+        Ok(self.inner.topic(topic)?.partitions.len() as i32)
+    }
+
+    /// Closes the store: refuses further appends, makes everything durable, and marks the directory as cleanly shut
+    /// down, so that the next open checks nothing. Closing again does nothing.
+    ///
+    /// # Errors
+    /// What kept data from the device. The marker is then left out, and the next open recovers.
+    pub fn close(&self) -> Result<()> {
+        self.inner.close()
+    }
+
+    pub(crate) fn inner(&self) -> &Arc<StoreInner> {
+        &self.inner
+    }
+
+    pub(crate) fn clock(&self) -> &Arc<dyn Clock> {
+        &self.inner.clock
+    }
+}
+
+impl StoreInner {
+    pub(crate) fn topic(&self, name: &str) -> Result<Arc<Topic>> {
+        self.topics.read().get(name).cloned().ok_or_else(|| unknown(name, 0))
+    }
+
+    pub(crate) fn partition(&self, topic: &str, partition: i32) -> Result<Log> {
+        let found = self.topic(topic).map_err(|_| unknown(topic, partition))?;
+        let index = usize::try_from(partition).ok();
+        index.and_then(|index| found.partitions.get(index)).cloned().ok_or_else(|| unknown(topic, partition))
+    }
+
+    /// All partitions, in the order of topics and indexes.
+    fn logs(&self) -> Vec<Log> {
+        self.topics.read().values().flat_map(|topic| topic.partitions.iter().cloned()).collect()
+    }
+
+    fn check_open(&self) -> Result<()> {
+        if self.closed.load(Ordering::Acquire) { Err(Error::Closed { what: "the store" }) } else { Ok(()) }
+    }
+
+    fn close(&self) -> Result<()> {
+        // Nobody may create a topic halfway through this.
+        let _altering = self.altering.lock();
+        if self.closed.swap(true, Ordering::AcqRel) {
+            return Ok(());
+        }
+        self.schedule.stop();
+        let result = self.close_logs();
+        *self.lock.lock() = None;
+        result
+    }
+
+    fn close_logs(&self) -> Result<()> {
+        let logs = self.logs();
+        // Every log gets its chance; the first failure is the one to report.
+        let failures: Vec<Error> = logs.iter().filter_map(|log| log.close().err()).collect();
+        if let Some(failure) = failures.into_iter().next() {
+            return Err(failure);
+        }
+        self.layout.write_checkpoints(&logs)?;
+        self.layout.write_clean_shutdown()
+    }
+}
+
+impl Drop for StoreInner {
+    fn drop(&mut self) {
+        // Who wants to know about failures calls `close`.
+        let _ = self.close();
+    }
+}
+
+impl fmt::Debug for Store {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Store")
+            .field("dir", &self.inner.layout.dir)
+            .field("topics", &self.inner.topics.read().len())
+            .finish_non_exhaustive()
+    }
+}
+
+fn unknown(topic: &str, partition: i32) -> Error {
+    Error::UnknownTopicOrPartition { topic_partition: TopicPartition::new(topic, partition) }
+}
+
+/// The storage and directory that a store works in.
+impl Layout {
+    fn storage(&self) -> &dyn Storage {
+        &*self.storage
+    }
+}

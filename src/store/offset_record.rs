@@ -1,0 +1,190 @@
+//! The records of `__consumer_offsets`, in Kafka's schema.
+//!
+//! ```text
+//!   key    int16 1, string group, string topic, int32 partition
+//!   value  int16 3, int64 offset, int32 leader epoch, string metadata, int64 commit timestamp
+//! ```
+//!
+//! A null value takes the offset back. Keys of other kinds (groups, members) are passed over.
+
+use super::offsets::CommittedOffset;
+use crate::error::{Error, Result};
+use crate::types::TopicPartition;
+
+const OFFSET_KEY_VERSION: i16 = 1;
+const OFFSET_VALUE_VERSION: i16 = 3;
+
+/// Which offset a record is about.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct OffsetKey {
+    pub(super) group: String,
+    pub(super) partition: TopicPartition,
+}
+
+impl OffsetKey {
+    pub(super) fn encode(&self) -> Vec<u8> {
+        let mut bytes = OFFSET_KEY_VERSION.to_be_bytes().to_vec();
+        put_string(&mut bytes, &self.group);
+        put_string(&mut bytes, &self.partition.topic);
+        bytes.extend(self.partition.partition.to_be_bytes());
+        bytes
+    }
+
+    /// The key in `bytes`; None if it is not one of an offset.
+    pub(super) fn decode(bytes: &[u8]) -> Result<Option<Self>> {
+        let mut fields = Fields { bytes };
+        // Version 0 came before 1 and means the same.
+        if !matches!(fields.i16()?, 0 | OFFSET_KEY_VERSION) {
+            return Ok(None);
+        }
+        let (group, topic, partition) = (fields.string()?, fields.string()?, fields.i32()?);
+        Ok(Some(Self { group, partition: TopicPartition::new(topic, partition) }))
+    }
+}
+
+impl CommittedOffset {
+    pub(super) fn encode(&self) -> Vec<u8> {
+        let mut bytes = OFFSET_VALUE_VERSION.to_be_bytes().to_vec();
+        bytes.extend(self.offset.to_be_bytes());
+        bytes.extend(self.leader_epoch.unwrap_or(-1).to_be_bytes());
+        put_string(&mut bytes, &self.metadata);
+        bytes.extend(self.commit_timestamp.to_be_bytes());
+        bytes
+    }
+
+    /// Reads the versions that Kafka has written: 0 to 2 without a leader epoch, 3, and 4 in the flexible encoding.
+    pub(super) fn decode(bytes: &[u8]) -> Result<Self> {
+        let mut fields = Fields { bytes };
+        let version = fields.i16()?;
+        if !(0..=4).contains(&version) {
+            return Err(invalid(&format!("an offset commit of version {version}")));
+        }
+        let offset = fields.i64()?;
+        let leader_epoch = if version >= 3 { Some(fields.i32()?).filter(|epoch| *epoch >= 0) } else { None };
+        let metadata = if version >= 4 { fields.compact_string()? } else { fields.string()? };
+        let commit_timestamp = fields.i64()?;
+        Ok(Self { offset, leader_epoch, metadata, commit_timestamp })
+    }
+}
+
+/// Kafka's choice of partition for a group: Java's hash of its name over UTF-16, without the sign.
+pub(super) fn partition_for_group(group: &str, partitions: usize) -> usize {
+    let hash = group.encode_utf16().fold(0_i32, |hash, unit| hash.wrapping_mul(31).wrapping_add(i32::from(unit)));
+    hash.checked_abs().unwrap_or(0) as usize % partitions
+}
+
+fn put_string(bytes: &mut Vec<u8>, text: &str) {
+    bytes.extend((text.len() as i16).to_be_bytes());
+    bytes.extend(text.as_bytes());
+}
+
+/// What is left to read of a key or value.
+struct Fields<'a> {
+    bytes: &'a [u8],
+}
+
+impl<'a> Fields<'a> {
+    fn take(&mut self, len: usize) -> Result<&'a [u8]> {
+        let (taken, rest) = self.bytes.split_at_checked(len).ok_or_else(|| invalid("an offset record ends early"))?;
+        self.bytes = rest;
+        Ok(taken)
+    }
+
+    fn array<const LEN: usize>(&mut self) -> Result<[u8; LEN]> {
+        Ok(self.take(LEN)?.try_into().expect("exactly as many were taken"))
+    }
+
+    fn i16(&mut self) -> Result<i16> {
+        self.array().map(i16::from_be_bytes)
+    }
+
+    fn i32(&mut self) -> Result<i32> {
+        self.array().map(i32::from_be_bytes)
+    }
+
+    fn i64(&mut self) -> Result<i64> {
+        self.array().map(i64::from_be_bytes)
+    }
+
+    fn string(&mut self) -> Result<String> {
+        let len = usize::try_from(self.i16()?).map_err(|_| invalid("a string of negative length"))?;
+        self.utf8(len)
+    }
+
+    /// A string behind its length plus one as an unsigned varint.
+    fn compact_string(&mut self) -> Result<String> {
+        let mut len: usize = 0;
+        for shift in [0, 7, 14, 21] {
+            let [byte] = self.array()?;
+            len |= usize::from(byte & 0x7f) << shift;
+            if byte & 0x80 == 0 {
+                return self.utf8(len.checked_sub(1).ok_or_else(|| invalid("a null string"))?);
+            }
+        }
+        Err(invalid("a string's length is too long"))
+    }
+
+    fn utf8(&mut self, len: usize) -> Result<String> {
+        String::from_utf8(self.take(len)?.to_vec()).map_err(|_| invalid("a string that is not UTF-8"))
+    }
+}
+
+fn invalid(reason: &str) -> Error {
+    Error::InvalidRecord { reason: format!("{reason} in __consumer_offsets") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn hex(text: &str) -> Vec<u8> {
+        (0..text.len()).step_by(2).map(|at| u8::from_str_radix(&text[at..at + 2], 16).expect("hex")).collect()
+    }
+
+    #[test]
+    fn keys_and_values_are_kafkas() {
+        let key = OffsetKey { group: "g1".into(), partition: TopicPartition::new("t", 2) };
+        assert_eq!(key.encode(), hex("00010002673100017400000002"));
+        assert_eq!(OffsetKey::decode(&key.encode()).expect("a key"), Some(key));
+        let offset = CommittedOffset {
+            offset: 42,
+            leader_epoch: Some(3),
+            metadata: String::new(),
+            commit_timestamp: 1_700_000_000_000,
+        };
+        assert_eq!(offset.encode(), hex("0003000000000000002a0000000300000000018bcfe56800"));
+        assert_eq!(CommittedOffset::decode(&offset.encode()).expect("a value"), offset);
+    }
+
+    #[test]
+    fn other_versions_are_read() {
+        let v1 = CommittedOffset::decode(&hex("0001000000000000002a00026d650000018bcfe56800ffffffffffffffff"));
+        let v1 = v1.expect("version 1 has an expiry at its end");
+        assert_eq!((v1.offset, v1.leader_epoch, &*v1.metadata), (42, None, "me"));
+        let v4 = CommittedOffset::decode(&hex("0004000000000000002a00000003036d650000018bcfe5680000"));
+        let v4 = v4.expect("version 4 is flexible");
+        assert_eq!((v4.offset, v4.leader_epoch, &*v4.metadata), (42, Some(3), "me"));
+        assert_eq!(OffsetKey::decode(&hex("000200026731")).expect("a group's key"), None);
+    }
+
+    #[test]
+    fn what_is_cut_short_is_an_error() {
+        let whole = hex("0003000000000000002a0000000300000000018bcfe56800");
+        for len in 0..whole.len() {
+            assert!(CommittedOffset::decode(&whole[..len]).is_err(), "{len} bytes");
+        }
+        let key = hex("00010002673100017400000002");
+        for len in 0..key.len() {
+            assert!(OffsetKey::decode(&key[..len]).is_err(), "{len} bytes");
+        }
+    }
+
+    #[test]
+    fn groups_go_where_kafka_puts_them() {
+        for (group, partition) in
+            [("my-group", 12), ("console-consumer-1234", 9), ("polygenelubricants", 0), ("foobar", 13)]
+        {
+            assert_eq!(partition_for_group(group, 50), partition, "{group}");
+        }
+    }
+}

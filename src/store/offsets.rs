@@ -1,0 +1,239 @@
+//! Committed offsets: how far each group has come in each partition. The truth is the topic `__consumer_offsets`,
+//! in Kafka's schema; this is what its records add up to.
+
+use std::collections::{BTreeMap, HashMap};
+
+use parking_lot::Mutex;
+
+use super::offset_record::{OffsetKey, partition_for_group};
+use super::{Store, StoreInner};
+use crate::config::TopicConfig;
+use crate::error::{Error, Result};
+use crate::log::{Log, ReadLimits};
+use crate::record::{BatchBuilder, RecordData};
+use crate::types::{Acks, LeaderEpoch, Offset, TopicPartition};
+
+pub(super) const CONSUMER_OFFSETS: &str = "__consumer_offsets";
+/// How large a batch of commits may get.
+const BATCH_BYTES: usize = 1 << 20;
+
+/// How far a group has come in a partition.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct CommittedOffset {
+    /// The offset to read next.
+    pub offset: Offset,
+    /// The leader epoch of the last record that was read, if the committer told.
+    pub leader_epoch: Option<LeaderEpoch>,
+    /// Whatever the committer wanted to keep with it.
+    pub metadata: String,
+    /// When it was committed, in milliseconds since the Unix epoch.
+    pub commit_timestamp: i64,
+}
+
+impl CommittedOffset {
+    /// An offset to commit: the one to read next. The store puts the time in.
+    pub fn new(offset: Offset) -> Self {
+        Self { offset, leader_epoch: None, metadata: String::new(), commit_timestamp: 0 }
+    }
+
+    /// Keeps a note with the offset, of at most `offset.metadata.max.bytes`.
+    #[must_use]
+    pub fn metadata(mut self, metadata: impl Into<String>) -> Self {
+        self.metadata = metadata.into();
+        self
+    }
+}
+
+type ByGroup = HashMap<String, BTreeMap<TopicPartition, CommittedOffset>>;
+
+/// What the records of `__consumer_offsets` add up to.
+#[derive(Debug, Default)]
+pub(super) struct GroupOffsets {
+    by_group: Mutex<ByGroup>,
+}
+
+impl Store {
+    /// Commits offsets of a group: the ones to read next. Returns when `acks` says, as for any append.
+    ///
+    /// # Errors
+    /// [`Error::InvalidGroupId`], [`Error::UnknownTopicOrPartition`] and [`Error::OffsetMetadataTooLarge`] before
+    /// anything is committed; otherwise as [`Log::append`], after which nothing is committed.
+    pub fn commit_offsets(
+        &self,
+        group: &str,
+        offsets: impl IntoIterator<Item = (TopicPartition, CommittedOffset)>,
+        acks: Acks,
+    ) -> Result<()> {
+        self.inner.commit_offsets(group, offsets.into_iter().collect(), acks)
+    }
+
+    /// The offset that a group committed for a partition last, if it did.
+    pub fn committed_offset(&self, group: &str, partition: &TopicPartition) -> Option<CommittedOffset> {
+        self.inner.offsets.by_group.lock().get(group)?.get(partition).cloned()
+    }
+
+    /// All offsets that a group has committed, by partition.
+    pub fn committed_offsets(&self, group: &str) -> Vec<(TopicPartition, CommittedOffset)> {
+        let by_group = self.inner.offsets.by_group.lock();
+        let of = |offsets: &BTreeMap<TopicPartition, CommittedOffset>| {
+            offsets.iter().map(|(partition, offset)| (partition.clone(), offset.clone())).collect()
+        };
+        by_group.get(group).map(of).unwrap_or_default()
+    }
+
+    /// The groups that have committed offsets, in the order of the alphabet.
+    pub fn groups(&self) -> Vec<String> {
+        let mut groups: Vec<String> = self.inner.offsets.by_group.lock().keys().cloned().collect();
+        groups.sort_unstable();
+        groups
+    }
+}
+
+impl StoreInner {
+    fn commit_offsets(&self, group: &str, offsets: Vec<(TopicPartition, CommittedOffset)>, acks: Acks) -> Result<()> {
+        if group.is_empty() || group.len() > i16::MAX as usize {
+            return Err(Error::InvalidGroupId { group: group.to_owned() });
+        }
+        let max = self.config.offset_metadata_max_bytes;
+        for (partition, offset) in &offsets {
+            self.partition(&partition.topic, partition.partition)?;
+            let size = offset.metadata.len();
+            if size > max {
+                return Err(Error::OffsetMetadataTooLarge { size, max });
+            }
+        }
+        let now_ms = self.clock.now_ms();
+        let commits = offsets
+            .into_iter()
+            .map(|(partition, offset)| (partition, Some(CommittedOffset { commit_timestamp: now_ms, ..offset })))
+            .collect();
+        let log = self.offsets_log(group)?;
+        self.offsets.append(&log, group, commits, now_ms, acks)
+    }
+
+    /// The partition of `__consumer_offsets` that has a group's offsets. The first commit creates the topic.
+    fn offsets_log(&self, group: &str) -> Result<Log> {
+        let topic = match self.topic(CONSUMER_OFFSETS) {
+            Ok(topic) => topic,
+            Err(_) => {
+                let config = TopicConfig::compacted().partitions(self.config.offsets_topic_num_partitions);
+                match self.create_topic(CONSUMER_OFFSETS, config.segment_bytes(104_857_600)) {
+                    Ok(_) | Err(Error::TopicAlreadyExists { .. }) => self.topic(CONSUMER_OFFSETS)?,
+                    Err(error) => return Err(error),
+                }
+            }
+        };
+        Ok(topic.partitions[partition_for_group(group, topic.partitions.len())].clone())
+    }
+}
+
+impl GroupOffsets {
+    /// Takes in the records of all partitions of `__consumer_offsets`, in the order of their offsets.
+    pub(super) fn load(&self, partitions: &[Log]) -> Result<()> {
+        let mut by_group = self.by_group.lock();
+        for log in partitions {
+            let mut offset = log.log_start();
+            while offset < log.log_end() {
+                let fetched = log.read(offset, ReadLimits::new())?;
+                for batch in fetched.batches() {
+                    let batch = batch?;
+                    if batch.header().attributes.is_control() {
+                        continue;
+                    }
+                    for record in &batch.records()? {
+                        let record = record?;
+                        take_in(&mut by_group, record.key.unwrap_or_default(), record.value)?;
+                    }
+                }
+                offset = fetched.next_offset();
+            }
+        }
+        Ok(())
+    }
+
+    /// Forgets the offsets of all groups for a topic that is gone.
+    pub(super) fn forget_topic(&self, store: &StoreInner, topic: &str) -> Result<()> {
+        let by_group = self.by_group.lock();
+        let of_topic = |(group, offsets): (&String, &BTreeMap<TopicPartition, CommittedOffset>)| {
+            let gone: Vec<_> =
+                offsets.keys().filter(|key| &*key.topic == topic).map(|key| (key.clone(), None)).collect();
+            (!gone.is_empty()).then(|| (group.clone(), gone))
+        };
+        let forgotten: Vec<_> = by_group.iter().filter_map(of_topic).collect();
+        drop(by_group);
+        for (group, gone) in forgotten {
+            self.append(&store.offsets_log(&group)?, &group, gone, store.clock.now_ms(), Acks::All)?;
+        }
+        Ok(())
+    }
+
+    /// Appends what changes for a group, and then takes it in.
+    fn append(
+        &self,
+        log: &Log,
+        group: &str,
+        changes: Vec<(TopicPartition, Option<CommittedOffset>)>,
+        now_ms: i64,
+        acks: Acks,
+    ) -> Result<()> {
+        let mut end = None;
+        {
+            // Held from the append on, so that the map changes in the order of the log.
+            let mut by_group = self.by_group.lock();
+            let mut builder = BatchBuilder::new(BATCH_BYTES);
+            let mut pending = Vec::new();
+            let mut flush = |builder: &mut BatchBuilder, pending: &mut Vec<(OffsetKey, Option<CommittedOffset>)>| {
+                if !builder.is_empty() {
+                    end = Some(log.append(builder.build()?, Acks::Leader)?.last_offset + 1);
+                    builder.clear();
+                }
+                pending.drain(..).for_each(|(key, offset)| apply(&mut by_group, key, offset));
+                Ok::<(), Error>(())
+            };
+            for (partition, offset) in changes {
+                let key = OffsetKey { group: group.to_owned(), partition };
+                let (key_bytes, value) = (key.encode(), offset.as_ref().map(CommittedOffset::encode));
+                let record = RecordData {
+                    timestamp: now_ms,
+                    key: Some(&key_bytes),
+                    value: value.as_deref(),
+                    ..RecordData::default()
+                };
+                if !builder.has_room_for(&record) {
+                    flush(&mut builder, &mut pending)?;
+                }
+                builder.push(&record)?;
+                pending.push((key, offset));
+            }
+            flush(&mut builder, &mut pending)?;
+        }
+        match end {
+            Some(end) if acks == Acks::All => log.wait_synced(end),
+            _ => Ok(()),
+        }
+    }
+}
+
+fn take_in(by_group: &mut ByGroup, key: &[u8], value: Option<&[u8]>) -> Result<()> {
+    if let Some(key) = OffsetKey::decode(key)? {
+        apply(by_group, key, value.map(CommittedOffset::decode).transpose()?);
+    }
+    Ok(())
+}
+
+fn apply(by_group: &mut ByGroup, key: OffsetKey, offset: Option<CommittedOffset>) {
+    match offset {
+        Some(offset) => {
+            by_group.entry(key.group).or_default().insert(key.partition, offset);
+        }
+        None => {
+            if let Some(offsets) = by_group.get_mut(&key.group) {
+                offsets.remove(&key.partition);
+                if offsets.is_empty() {
+                    by_group.remove(&key.group);
+                }
+            }
+        }
+    }
+}

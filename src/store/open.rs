@@ -1,0 +1,327 @@
+//! Opening a store: lock the directory, find its partitions, recover them in parallel.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread;
+
+use parking_lot::{Mutex, RwLock};
+
+use super::layout::Layout;
+use super::maintenance::{Maintenance, Schedule};
+use super::meta_properties::{self, MetaProperties};
+use super::offsets::{CONSUMER_OFFSETS, GroupOffsets};
+use super::topic::{Topic, metadata_path, rename_deleted};
+use super::topic_name::{DirName, is_internal, parse_dir};
+use super::uuid::Uuid;
+use super::{Store, StoreInner};
+use crate::clock::{Clock, SystemClock};
+use crate::config::{LogConfig, StoreConfig, TopicConfig};
+use crate::error::{Error, Result};
+use crate::io::{FsStorage, Locked, Storage, TemporaryDir};
+use crate::log::{self, LastKnown, Log, LogContext, PartitionRecovery};
+use crate::types::{Offset, TopicPartition};
+
+const LOCK: &str = ".lock";
+
+/// How a store is opened. What is not set has its default: the real disk, the system's clock, Kafka's configuration,
+/// and a maintenance thread.
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct StoreOptions {
+    storage: Arc<dyn Storage>,
+    clock: Arc<dyn Clock>,
+    config: StoreConfig,
+    maintenance: Maintenance,
+}
+
+/// What opening a store found, and what it did about it.
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct RecoveryReport {
+    /// The store had been closed properly, so nothing had to be checked.
+    pub clean_shutdown: bool,
+    /// What was found in each partition, by name.
+    pub partitions: Vec<PartitionRecovery>,
+    /// Partitions that were left over from the creation or deletion of a topic that a crash interrupted; they are
+    /// being removed.
+    pub leftovers: Vec<TopicPartition>,
+    /// Partitions that are missing between others of their topic, or whose partition 0 is: they are not opened.
+    pub incomplete: Vec<TopicPartition>,
+}
+
+impl RecoveryReport {
+    /// Whether there is nothing that a person should look at: nothing was cut off and nothing is damaged.
+    pub fn is_healthy(&self) -> bool {
+        self.incomplete.is_empty()
+            && self.partitions.iter().all(|partition| partition.cuts.is_empty() && partition.damage.is_empty())
+    }
+}
+
+impl StoreOptions {
+    /// The defaults.
+    pub fn new() -> Self {
+        Self {
+            storage: Arc::new(FsStorage::new()),
+            clock: Arc::new(SystemClock),
+            config: StoreConfig::default(),
+            maintenance: Maintenance::default(),
+        }
+    }
+
+    /// Where the files are: the real disk, memory, or a simulated disk.
+    pub fn storage(mut self, storage: Arc<dyn Storage>) -> Self {
+        self.storage = storage;
+        self
+    }
+
+    /// What time it is.
+    pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    /// The store's configuration.
+    pub fn config(mut self, config: StoreConfig) -> Self {
+        self.config = config;
+        self
+    }
+
+    /// Who does what has to be done from time to time.
+    pub fn maintenance(mut self, maintenance: Maintenance) -> Self {
+        self.maintenance = maintenance;
+        self
+    }
+
+    /// Opens the data directory `dir`: see [`Store::open`].
+    ///
+    /// # Errors
+    /// As [`Store::open`], and [`Error::InvalidConfig`].
+    pub fn open(self, dir: impl AsRef<Path>) -> Result<Store> {
+        self.open_in(dir.as_ref(), None)
+    }
+
+    /// Opens a store in a temporary directory: see [`Store::temporary`].
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn open_temporary(self) -> Result<Store> {
+        let temporary = TemporaryDir::new().map_err(|error| Error::io("create", "a temporary directory", error))?;
+        self.open_in(&temporary.path(), Some(temporary))
+    }
+
+    fn open_in(self, dir: &Path, temporary: Option<TemporaryDir>) -> Result<Store> {
+        self.config.validate()?;
+        let layout = Layout { storage: self.storage, dir: dir.to_owned() };
+        layout.storage().create_dir_all(dir).map_err(|error| Error::io("create", dir, error))?;
+        let lock_path = dir.join(LOCK);
+        let lock = layout.storage().lock(&lock_path).map_err(|locked| match locked {
+            Locked::Held(holder) => Error::DirectoryLocked { directory: dir.to_owned(), holder },
+            Locked::Io(error) => Error::io("lock", lock_path, error),
+        })?;
+        let meta = MetaProperties::load_or_create(layout.storage(), dir)?;
+        // Gone before any log is opened, so that a crash from here on counts as one.
+        let clean = layout.take_clean_shutdown()?;
+        let mut opening = Opening {
+            layout: &layout,
+            config: &self.config,
+            clock: &self.clock,
+            report: RecoveryReport { clean_shutdown: clean, ..RecoveryReport::default() },
+            deleted_dirs: Vec::new(),
+        };
+        let topics = opening.open_topics()?;
+        let Opening { report, deleted_dirs, .. } = opening;
+        let offsets = GroupOffsets::default();
+        if let Some(topic) = topics.get(CONSUMER_OFFSETS) {
+            offsets.load(&topic.partitions)?;
+        }
+        let now_ms = self.clock.now_ms();
+        let deleted_dirs = deleted_dirs.into_iter().map(|dir| (dir, now_ms)).collect();
+        let inner = Arc::new(StoreInner {
+            schedule: Schedule::new(&self.config, now_ms),
+            layout,
+            config: self.config,
+            clock: self.clock,
+            meta,
+            topics: RwLock::new(topics),
+            altering: Mutex::default(),
+            offsets,
+            report,
+            deleted_dirs: Mutex::new(deleted_dirs),
+            closed: AtomicBool::new(false),
+            lock: Mutex::new(Some(lock)),
+            _temporary: temporary,
+        });
+        if self.maintenance == Maintenance::Thread {
+            Schedule::start(&inner)?;
+        }
+        Ok(Store { inner })
+    }
+}
+
+impl Default for StoreOptions {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// The partitions of a topic that have a directory, by index, with the topic id that each has.
+type Found = BTreeMap<i32, Option<Uuid>>;
+
+struct Opening<'a> {
+    layout: &'a Layout,
+    config: &'a StoreConfig,
+    clock: &'a Arc<dyn Clock>,
+    report: RecoveryReport,
+    deleted_dirs: Vec<std::path::PathBuf>,
+}
+
+impl Opening<'_> {
+    fn open_topics(&mut self) -> Result<BTreeMap<Arc<str>, Arc<Topic>>> {
+        let (found, deleted_ids) = self.find_partitions()?;
+        let mut configs = self.layout.topic_configs()?;
+        let mut wanted: Vec<(TopicPartition, TopicConfig)> = Vec::new();
+        let mut ids: HashMap<Arc<str>, Uuid> = HashMap::new();
+        for (name, partitions) in found {
+            let id = partitions.get(&0).copied().flatten();
+            if id.is_some_and(|id| deleted_ids.contains(&id)) || (id.is_none() && !partitions.contains_key(&0)) {
+                self.clear_leftovers(&name, &partitions, &deleted_ids)?;
+                continue;
+            }
+            let config = if is_internal(&name) {
+                TopicConfig::compacted()
+            } else {
+                configs.remove(&*name).unwrap_or_default()
+            };
+            let whole = partitions.keys().copied().zip(0..).take_while(|(found, index)| found == index).count();
+            for index in partitions.keys().skip(whole) {
+                self.report.incomplete.push(TopicPartition::new(name.clone(), *index));
+            }
+            ids.insert(name.clone(), self.topic_id(&name, id)?);
+            let config = config.partitions(whole as i32);
+            wanted.extend((0..whole as i32).map(|index| (TopicPartition::new(name.clone(), index), config.clone())));
+        }
+        let logs = self.open_logs(&wanted)?;
+        let mut topics: BTreeMap<Arc<str>, Topic> = BTreeMap::new();
+        for ((partition, config), (log, recovery)) in wanted.into_iter().zip(logs) {
+            self.report.partitions.push(recovery);
+            let name = partition.topic;
+            let id = ids[&name];
+            let topic = || Topic { name: name.clone(), id, config, partitions: Vec::new() };
+            topics.entry(name.clone()).or_insert_with(topic).partitions.push(log);
+        }
+        Ok(topics.into_iter().map(|(name, topic)| (name, Arc::new(topic))).collect())
+    }
+
+    /// The partitions that have a directory, and the ids of topics of which some partition was deleted.
+    fn find_partitions(&mut self) -> Result<(BTreeMap<Arc<str>, Found>, HashSet<Uuid>)> {
+        let (layout, dir) = (self.layout, &self.layout.dir);
+        let entries = layout.storage().list(dir).map_err(|error| Error::io("list", dir, error))?;
+        let mut found: BTreeMap<Arc<str>, Found> = BTreeMap::new();
+        let mut deleted_ids = HashSet::new();
+        for entry in entries.iter().filter(|entry| entry.is_dir) {
+            let path = dir.join(&entry.name);
+            let id = || meta_properties::read_topic_id(layout.storage(), &metadata_path(&path));
+            match parse_dir(&entry.name) {
+                DirName::Partition(partition) => {
+                    found.entry(partition.topic).or_default().insert(partition.partition, id()?);
+                }
+                DirName::Deleted => {
+                    deleted_ids.extend(id()?);
+                    self.deleted_dirs.push(path);
+                }
+                DirName::Other => {}
+            }
+        }
+        Ok((found, deleted_ids))
+    }
+
+    /// A topic without partition 0 is one whose creation a crash interrupted, and empty; or whose deletion one did,
+    /// and other partitions of it are gone already. Anything else is kept and reported.
+    fn clear_leftovers(&mut self, name: &Arc<str>, partitions: &Found, deleted_ids: &HashSet<Uuid>) -> Result<()> {
+        for (index, id) in partitions.iter().rev() {
+            let partition = TopicPartition::new(name.clone(), *index);
+            if id.is_some_and(|id| deleted_ids.contains(&id)) || self.is_empty(&partition)? {
+                self.deleted_dirs.push(rename_deleted(self.layout, &partition)?);
+                self.report.leftovers.push(partition);
+            } else {
+                self.report.incomplete.push(partition);
+            }
+        }
+        self.layout.sync()
+    }
+
+    fn is_empty(&self, partition: &TopicPartition) -> Result<bool> {
+        let dir = self.layout.partition_dir(partition);
+        let entries = self.layout.storage().list(&dir).map_err(|error| Error::io("list", &dir, error))?;
+        Ok(entries.iter().all(|entry| entry.len == 0 || !entry.name.ends_with(log::file_name::LOG)))
+    }
+
+    /// The topic's id; one that has none gets one, as Kafka gives it to logs from before there were ids.
+    fn topic_id(&self, name: &Arc<str>, id: Option<Uuid>) -> Result<Uuid> {
+        match id {
+            Some(id) => Ok(id),
+            None => {
+                let dir = self.layout.partition_dir(&TopicPartition::new(name.clone(), 0));
+                let id = Uuid::random();
+                meta_properties::write_topic_id(self.layout.storage(), &metadata_path(&dir), id)?;
+                Ok(id)
+            }
+        }
+    }
+
+    /// Opens the logs on as many threads as are configured, and returns them in the order of `wanted`.
+    fn open_logs(&self, wanted: &[(TopicPartition, TopicConfig)]) -> Result<Vec<(Log, PartitionRecovery)>> {
+        let (recovery_points, log_starts) = (self.layout.recovery_points()?, self.layout.log_starts()?);
+        let next = AtomicUsize::new(0);
+        let open = |index: usize| {
+            let (partition, config) = &wanted[index];
+            let at = |offsets: &HashMap<TopicPartition, Offset>| offsets.get(partition).copied().unwrap_or(0);
+            let known = LastKnown {
+                clean: self.report.clean_shutdown,
+                recovery_point: at(&recovery_points),
+                log_start: at(&log_starts),
+                checks_crc: self.config.checks_crc_at_recovery(),
+            };
+            self.open_log(partition, config, known).map(|opened| (index, opened))
+        };
+        let open_some = || {
+            let mut opened = Vec::new();
+            loop {
+                match next.fetch_add(1, Ordering::Relaxed) {
+                    index if index < wanted.len() => opened.push(open(index)?),
+                    _ => return Ok(opened),
+                }
+            }
+        };
+        let threads = self.config.num_recovery_threads_per_data_dir.min(wanted.len());
+        let mut opened = thread::scope(|scope| {
+            let others: Vec<_> = (1..threads).map(|_| scope.spawn(open_some)).collect();
+            let mut all = open_some()?;
+            for other in others {
+                all.extend(other.join().map_err(std::panic::resume_unwind).unwrap_or_else(|never| never)?);
+            }
+            Ok::<_, Error>(all)
+        })?;
+        opened.sort_unstable_by_key(|(index, _)| *index);
+        Ok(opened.into_iter().map(|(_, opened)| opened).collect())
+    }
+
+    fn open_log(
+        &self,
+        partition: &TopicPartition,
+        config: &TopicConfig,
+        known: LastKnown,
+    ) -> Result<(Log, PartitionRecovery)> {
+        let home = log::Home {
+            storage: self.layout.storage.clone(),
+            dir: self.layout.partition_dir(partition),
+            topic_partition: partition.clone(),
+        };
+        let config = LogConfig::from(config);
+        let load = log::load(home, &config, known)?;
+        let report = load.report.clone();
+        Ok((Log::new(load, LogContext { config, clock: self.clock.clone(), sync: self.config.sync }), report))
+    }
+}

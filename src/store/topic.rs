@@ -1,0 +1,237 @@
+//! Topics: creating, listing, describing and deleting them.
+//!
+//! A topic exists if and only if the directory of its partition 0 does: that one is created last and renamed away
+//! last, so a crash leaves a whole topic, or one whose creation or deletion the next open finishes.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use super::layout::Layout;
+use super::uuid::Uuid;
+use super::{Store, StoreInner, meta_properties, topic_name};
+use crate::config::{LogConfig, TopicConfig};
+use crate::error::{Error, Result};
+use crate::log::file_name::PARTITION_METADATA;
+use crate::log::{self, LastKnown, Log, LogContext};
+use crate::types::{Offset, TopicPartition};
+
+/// A topic that is open.
+#[derive(Debug)]
+pub(crate) struct Topic {
+    pub(crate) name: Arc<str>,
+    pub(crate) id: Uuid,
+    pub(crate) config: TopicConfig,
+    pub(crate) partitions: Vec<Log>,
+}
+
+/// What there is to say of a topic.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct TopicDescription {
+    /// Its name.
+    pub name: String,
+    /// Its id, which a topic of the same name created later does not share.
+    pub id: Uuid,
+    /// Its configuration.
+    pub config: TopicConfig,
+    /// Whether it belongs to the store itself, as `__consumer_offsets` does.
+    pub is_internal: bool,
+    /// Its partitions, by index.
+    pub partitions: Vec<PartitionDescription>,
+}
+
+/// What there is to say of a partition.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct PartitionDescription {
+    /// Its index, from 0.
+    pub partition: i32,
+    /// The node that takes appends.
+    pub leader: i32,
+    /// The nodes that keep a copy.
+    pub replicas: Vec<i32>,
+    /// Those of them that have everything the leader has.
+    pub in_sync_replicas: Vec<i32>,
+    /// The first offset that can be read.
+    pub log_start: Offset,
+    /// The offset after the last one that can be read.
+    pub high_watermark: Offset,
+    /// The offset that the next record gets.
+    pub log_end: Offset,
+    /// The size of its log files in bytes.
+    pub size_in_bytes: u64,
+}
+
+impl Store {
+    /// Creates a topic. On return it survives the loss of power.
+    ///
+    /// # Errors
+    /// [`Error::InvalidTopic`] and [`Error::TopicAlreadyExists`] for its name, [`Error::InvalidPartitions`] and
+    /// [`Error::InvalidConfig`] for its configuration; [`Error::Io`] or [`Error::StorageFull`] if its files can't be
+    /// created, after which it does not exist.
+    pub fn create_topic(&self, name: &str, config: TopicConfig) -> Result<Uuid> {
+        if topic_name::is_internal(name) {
+            let reason = "the name is the store's own".to_owned();
+            return Err(Error::InvalidTopic { topic: name.to_owned(), reason });
+        }
+        self.inner.create_topic(name, config)
+    }
+
+    /// Deletes a topic: its partitions are gone at once, and committed offsets for them too; their files are removed
+    /// after `file.delete.delay.ms`.
+    ///
+    /// # Errors
+    /// [`Error::UnknownTopicOrPartition`] if there is none, [`Error::InvalidTopic`] if it is the store's own,
+    /// [`Error::Io`] if its directories can't be renamed.
+    pub fn delete_topic(&self, name: &str) -> Result<()> {
+        if topic_name::is_internal(name) {
+            let reason = "it belongs to the store".to_owned();
+            return Err(Error::InvalidTopic { topic: name.to_owned(), reason });
+        }
+        self.inner.delete_topic(name)
+    }
+
+    /// The names of all topics, internal ones included, in the order of the alphabet.
+    pub fn topics(&self) -> Vec<String> {
+        self.inner.topics.read().keys().map(|name| name.to_string()).collect()
+    }
+
+    /// Describes a topic and its partitions as they are now.
+    ///
+    /// # Errors
+    /// [`Error::UnknownTopicOrPartition`] if there is none.
+    pub fn describe_topic(&self, name: &str) -> Result<TopicDescription> {
+        let topic = self.inner.topic(name)?;
+        let node = self.node_id();
+        let describe = |log: &Log| PartitionDescription {
+            partition: log.topic_partition().partition,
+            leader: node,
+            replicas: vec![node],
+            in_sync_replicas: vec![node],
+            log_start: log.log_start(),
+            high_watermark: log.high_watermark(),
+            log_end: log.log_end(),
+            size_in_bytes: log.size_in_bytes(),
+        };
+        Ok(TopicDescription {
+            name: topic.name.to_string(),
+            id: topic.id,
+            config: topic.config.clone(),
+            is_internal: topic_name::is_internal(name),
+            partitions: topic.partitions.iter().map(describe).collect(),
+        })
+    }
+}
+
+impl StoreInner {
+    pub(super) fn create_topic(&self, name: &str, config: TopicConfig) -> Result<Uuid> {
+        topic_name::validate(name)?;
+        config.validate()?;
+        let _altering = self.altering.lock();
+        self.check_open()?;
+        {
+            let topics = self.topics.read();
+            if topics.contains_key(name) {
+                return Err(Error::TopicAlreadyExists { topic: name.to_owned() });
+            }
+            if let Some(other) = topics.keys().find(|other| topic_name::collide(other, name)) {
+                let reason = format!("it differs from {other} only in '.' and '_'");
+                return Err(Error::InvalidTopic { topic: name.to_owned(), reason });
+            }
+        }
+        let name: Arc<str> = name.into();
+        let id = Uuid::random();
+        let created = self.create_files(&name, id, &config);
+        let partitions = match created {
+            Ok(partitions) => partitions,
+            Err(error) => {
+                // As good as it gets: what is left has no partition 0, and the next open clears it away.
+                for index in (0..config.partition_count()).rev() {
+                    let dir = self.layout.partition_dir(&TopicPartition::new(name.clone(), index));
+                    let _ = self.layout.storage().remove_dir_all(&dir);
+                }
+                return Err(error);
+            }
+        };
+        self.topics.write().insert(name.clone(), Arc::new(Topic { name, id, config, partitions }));
+        Ok(id)
+    }
+
+    fn create_files(&self, name: &Arc<str>, id: Uuid, config: &TopicConfig) -> Result<Vec<Log>> {
+        if !config.overrides().is_empty() && !topic_name::is_internal(name) {
+            let topics = self.topics.read();
+            let known = user_topics(&topics).chain([(&**name, config)]);
+            self.layout.write_topic_configs(known)?;
+        }
+        let partitions = config.partition_count();
+        for index in (0..partitions).rev() {
+            if index == 0 && partitions > 1 {
+                self.layout.sync()?;
+            }
+            create_partition(&self.layout, &TopicPartition::new(name.clone(), index), id)?;
+        }
+        self.layout.sync()?;
+        (0..partitions).map(|index| self.open_new(&TopicPartition::new(name.clone(), index), config)).collect()
+    }
+
+    fn open_new(&self, partition: &TopicPartition, config: &TopicConfig) -> Result<Log> {
+        let known = LastKnown { clean: true, recovery_point: 0, log_start: 0, checks_crc: true };
+        let home = log::Home {
+            storage: self.layout.storage.clone(),
+            dir: self.layout.partition_dir(partition),
+            topic_partition: partition.clone(),
+        };
+        let config = LogConfig::from(config);
+        let load = log::load(home, &config, known)?;
+        Ok(Log::new(load, LogContext { config, clock: self.clock.clone(), sync: self.config.sync }))
+    }
+
+    fn delete_topic(&self, name: &str) -> Result<()> {
+        let _altering = self.altering.lock();
+        self.check_open()?;
+        let topic = self.topic(name)?;
+        self.topics.write().remove(name);
+        topic.partitions.iter().for_each(Log::mark_deleted);
+        let due_ms = self.clock.now_ms().saturating_add(LogConfig::from(&topic.config).file_delete_delay_ms);
+        for log in topic.partitions.iter().rev() {
+            self.rename_deleted(log.topic_partition(), due_ms)?;
+        }
+        self.layout.sync()?;
+        if !topic.config.overrides().is_empty() {
+            self.layout.write_topic_configs(user_topics(&self.topics.read()))?;
+        }
+        self.offsets.forget_topic(self, name)
+    }
+
+    fn rename_deleted(&self, partition: &TopicPartition, due_ms: i64) -> Result<()> {
+        let to = rename_deleted(&self.layout, partition)?;
+        self.deleted_dirs.lock().push((to, due_ms));
+        Ok(())
+    }
+}
+
+fn user_topics(
+    topics: &std::collections::BTreeMap<Arc<str>, Arc<Topic>>,
+) -> impl Iterator<Item = (&str, &TopicConfig)> {
+    let ours = |name: &str| topic_name::is_internal(name);
+    topics.values().filter(move |topic| !ours(&topic.name)).map(|topic| (&*topic.name, &topic.config))
+}
+
+/// Creates the directory of a partition, with its topic's id in it. Its name is durable after a sync of the layout.
+fn create_partition(layout: &Layout, partition: &TopicPartition, id: Uuid) -> Result<()> {
+    let dir = layout.partition_dir(partition);
+    layout.storage().create_dir_all(&dir).map_err(|error| Error::io("create", &dir, error))?;
+    meta_properties::write_topic_id(layout.storage(), &metadata_path(&dir), id)
+}
+
+pub(super) fn metadata_path(dir: &Path) -> std::path::PathBuf {
+    dir.join(PARTITION_METADATA)
+}
+
+/// Renames a partition's directory to that of a deleted one. Durable after a sync of the layout.
+pub(super) fn rename_deleted(layout: &Layout, partition: &TopicPartition) -> Result<std::path::PathBuf> {
+    let from = layout.partition_dir(partition);
+    let to = layout.dir.join(topic_name::deleted_dir(partition, Uuid::random()));
+    layout.storage().rename(&from, &to).map_err(|error| Error::io("rename", from, error))?;
+    Ok(to)
+}

@@ -1,0 +1,106 @@
+//! Kafka's rules for topic names, and the names of partition directories.
+
+use crate::error::{Error, Result};
+use crate::store::uuid::Uuid;
+use crate::types::TopicPartition;
+
+const NAME_BYTES_MAX: usize = 249;
+const DIR_BYTES_MAX: usize = 255;
+const DELETE_SUFFIX: &str = "-delete";
+/// The suffixes of directories that are not live partitions. Kafka may leave the last two.
+const SUFFIXES: [&str; 3] = [DELETE_SUFFIX, "-future", "-stray"];
+
+/// Refuses a name that no topic can have.
+pub(crate) fn validate(name: &str) -> Result<()> {
+    let fail = |reason: &str| Err(Error::InvalidTopic { topic: name.to_owned(), reason: reason.to_owned() });
+    if name.is_empty() {
+        return fail("it is empty");
+    }
+    if name == "." || name == ".." {
+        return fail("it is a directory's name for itself or its parent");
+    }
+    if name.len() > NAME_BYTES_MAX {
+        return fail("it is longer than 249 characters");
+    }
+    if !name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte)) {
+        return fail("it has a character other than ASCII letters, digits, '.', '_' and '-'");
+    }
+    Ok(())
+}
+
+/// Whether two names can't be told apart where '.' becomes '_', as in the names of metrics.
+pub(crate) fn collide(a: &str, b: &str) -> bool {
+    let same = |(a, b): (u8, u8)| a == b || (b"._".contains(&a) && b"._".contains(&b));
+    a.len() == b.len() && a.bytes().zip(b.bytes()).all(same)
+}
+
+/// Whether the topic is the store's own.
+pub(crate) fn is_internal(name: &str) -> bool {
+    matches!(name, "__consumer_offsets" | "__transaction_state" | "__share_group_state")
+}
+
+/// What a directory's name says it is.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum DirName {
+    /// A partition.
+    Partition(TopicPartition),
+    /// A deleted partition that waits for its removal. Its topic's name may be cut short.
+    Deleted,
+    /// A partition that Kafka has put aside, or is moving: not ours to touch.
+    Other,
+}
+
+/// Reads the name of a directory, which ends in the partition's index after the last dash.
+pub(crate) fn parse_dir(name: &str) -> DirName {
+    for suffix in SUFFIXES {
+        if let Some(rest) = name.strip_suffix(suffix)
+            && rest.rsplit_once('.').is_some_and(|(_, id)| id.len() == 32 && id.bytes().all(|b| b.is_ascii_hexdigit()))
+        {
+            return if suffix == DELETE_SUFFIX { DirName::Deleted } else { DirName::Other };
+        }
+    }
+    match name.rsplit_once('-') {
+        Some((topic, digits)) if validate(topic).is_ok() && digits.bytes().all(|byte| byte.is_ascii_digit()) => {
+            digits.parse().map_or(DirName::Other, |index| DirName::Partition(TopicPartition::new(topic, index)))
+        }
+        _ => DirName::Other,
+    }
+}
+
+/// The name that a partition's directory gets when it is deleted.
+pub(crate) fn deleted_dir(partition: &TopicPartition, id: Uuid) -> String {
+    let suffix = format!("-{}.{}{DELETE_SUFFIX}", partition.partition, id.to_hex());
+    let topic = &partition.topic[..partition.topic.len().min(DIR_BYTES_MAX - suffix.len())];
+    format!("{topic}{suffix}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_follow_kafkas_rules() {
+        let longest = "x".repeat(249);
+        for name in ["a", "A.b_c-9", "...", longest.as_str()] {
+            assert!(validate(name).is_ok(), "{name}");
+        }
+        let too_long = "x".repeat(250);
+        for name in ["", ".", "..", "a/b", "a b", "ä", "a\0", too_long.as_str()] {
+            assert!(validate(name).is_err(), "{name:?}");
+        }
+        assert!(collide("a.b", "a_b") && collide("a.b", "a.b") && !collide("a.b", "a-b"));
+    }
+
+    #[test]
+    fn directories_parse_at_the_last_dash() {
+        let partition = |topic: &str, index| DirName::Partition(TopicPartition::new(topic, index));
+        assert_eq!(parse_dir("a-b-12"), partition("a-b", 12));
+        assert_eq!(parse_dir("a-"), DirName::Other);
+        assert_eq!(parse_dir("a-99999999999"), DirName::Other);
+        assert_eq!(parse_dir("lost+found"), DirName::Other);
+        let id = Uuid::from_bytes([0xab; 16]);
+        let name = deleted_dir(&TopicPartition::new("x".repeat(249), 3), id);
+        assert_eq!(name.len(), 255);
+        assert_eq!(parse_dir(&name), DirName::Deleted);
+    }
+}
