@@ -5,7 +5,7 @@ use bytes::Bytes;
 
 use crate::error::{Corruption, Error, Result};
 use crate::record::attributes::TimestampType;
-use crate::record::batch_header::{BATCH_HEADER_BYTES, BatchHeader, CRC_START, truncated};
+use crate::record::batch_header::{BATCH_HEADER_BYTES, BatchHeader, CRC_POSITION, CRC_START, truncated};
 use crate::record::checksum::{crc32c, crc32c_append};
 use crate::record::compression::Compression;
 use crate::record::record::RecordView;
@@ -47,11 +47,18 @@ impl<'a> BatchRef<'a> {
         Ok(Self { header, bytes, is_built: false })
     }
 
-    /// A batch that [`BatchBuilder`](crate::record::BatchBuilder) has just put together.
+    /// Puts a header and its CRC before records that [`BatchBuilder`](crate::record::BatchBuilder) has just written.
     #[inline]
-    pub(super) fn built(header: BatchHeader, bytes: &'a [u8]) -> Self {
-        debug_assert_eq!(header.size(), bytes.len());
-        Self { header, bytes, is_built: true }
+    pub(super) fn seal(mut header: BatchHeader, batch: &'a mut [u8]) -> Self {
+        debug_assert_eq!(header.size(), batch.len());
+        if let Some(room) = batch.first_chunk_mut() {
+            *room = header.to_bytes();
+        }
+        header.crc = crc32c(batch.get(CRC_START..).unwrap_or_default());
+        if let Some(room) = batch.get_mut(CRC_POSITION..CRC_START) {
+            room.copy_from_slice(&header.crc.to_be_bytes());
+        }
+        Self { header, bytes: batch, is_built: true }
     }
 
     /// The header.
@@ -112,7 +119,7 @@ impl<'a> BatchRef<'a> {
         if let Some(now) = log_append_time {
             header.attributes = header.attributes.with_timestamp_type(TimestampType::LogAppendTime);
             header.max_timestamp = now;
-            header.crc = batch_crc(&header, self.record_bytes());
+            header.crc = crc32c_append(crc32c(&header.to_bytes()[CRC_START..]), self.record_bytes());
         }
         header.to_bytes()
     }
@@ -140,13 +147,6 @@ impl<'a> BatchRef<'a> {
     }
 }
 
-/// The CRC of a batch of this header and these record bytes.
-#[inline]
-pub(super) fn batch_crc(header: &BatchHeader, record_bytes: &[u8]) -> u32 {
-    let header = header.to_bytes();
-    crc32c_append(crc32c(&header[CRC_START..]), record_bytes)
-}
-
 /// One whole batch that keeps its bytes alive. Its CRC is right.
 #[derive(Clone, Debug)]
 pub struct BatchView {
@@ -164,6 +164,13 @@ impl BatchView {
     pub fn parse(bytes: &Bytes) -> Result<Self> {
         let BatchRef { header, bytes: batch, is_built } = BatchRef::parse(bytes)?;
         Ok(Self { header, bytes: bytes.slice(..batch.len()), is_built })
+    }
+
+    /// As [`parse`](Self::parse), and moves `bytes` past the batch.
+    #[inline]
+    pub(super) fn split_from(bytes: &mut Bytes) -> Result<Self> {
+        let BatchRef { header, is_built, .. } = BatchRef::parse(bytes)?;
+        Ok(Self { header, bytes: bytes.split_to(header.size()), is_built })
     }
 
     /// The header.

@@ -5,14 +5,12 @@
 
 use crate::error::{Error, Result};
 use crate::record::attributes::{Attributes, TimestampType};
-use crate::record::batch::{BatchRef, batch_crc};
+use crate::record::batch::BatchRef;
 use crate::record::batch_header::{BATCH_HEADER_BYTES, BatchHeader, LOG_OVERHEAD};
 use crate::record::compression::Compression;
 use crate::record::record::Header;
 use crate::record::record_data::RecordData;
-use crate::record::varint::{
-    VARINT_BYTES_MAX, VARLONG_BYTES_MAX, varint_len, varlong_len, write_varint, write_varlong,
-};
+use crate::record::varint::{VARINT_BYTES_MAX, VARLONG_BYTES_MAX, VarintWriter, varint_len, varlong_len};
 use crate::types::{LeaderEpoch, NO_PRODUCER_ID, NO_TIMESTAMP, Offset, ProducerId};
 
 /// The most bytes that a batch has: its length field is an i32.
@@ -178,12 +176,15 @@ impl BatchBuilder {
         }
 
         let out = &mut self.buffer;
-        out.reserve(size as usize);
-        write_varint(out, body as i32);
-        out.push(0);
-        write_varlong(out, timestamp_delta);
-        write_varint(out, offset_delta);
-        write_nullable(out, record.key);
+        out.reserve(size as usize + VarintWriter::SLACK_BYTES);
+        let mut before_key = VarintWriter::new(out);
+        before_key.put(body as i32);
+        before_key.put_byte(0);
+        before_key.put_long(timestamp_delta);
+        before_key.put(offset_delta);
+        before_key.put(nullable_length(record.key));
+        before_key.finish();
+        out.extend_from_slice(record.key.unwrap_or_default());
         write_nullable(out, record.value);
         write_varint(out, record.headers.len() as i32);
         for Header { key, value } in record.headers {
@@ -244,14 +245,10 @@ impl BatchBuilder {
         if self.compression != Compression::None {
             self.compress()?;
         }
-        let size = self.finished().len();
-        let mut header = self.header(size);
-        header.crc = batch_crc(&header, self.finished().get(BATCH_HEADER_BYTES..).unwrap_or_default());
+        let size = if self.compression == Compression::None { self.buffer.len() } else { self.compressed.len() };
+        let header = self.header(size);
         let batch = if self.compression == Compression::None { &mut self.buffer } else { &mut self.compressed };
-        if let Some(room) = batch.first_chunk_mut() {
-            *room = header.to_bytes();
-        }
-        Ok(BatchRef::built(header, batch))
+        Ok(BatchRef::seal(header, batch))
     }
 
     /// Forgets the records. Keeps settings and buffers.
@@ -262,12 +259,6 @@ impl BatchBuilder {
         self.records_count = 0;
         self.base_timestamp = NO_TIMESTAMP;
         self.max_timestamp = NO_TIMESTAMP;
-    }
-
-    /// The buffer that holds the batch as it goes out.
-    #[inline]
-    fn finished(&self) -> &Vec<u8> {
-        if self.compression == Compression::None { &self.buffer } else { &self.compressed }
     }
 
     fn compress(&mut self) -> Result<()> {
@@ -328,14 +319,21 @@ fn length_size(length: usize) -> u64 {
 }
 
 #[inline]
+fn write_varint(out: &mut Vec<u8>, value: i32) {
+    let mut writer = VarintWriter::new(out);
+    writer.put(value);
+    writer.finish();
+}
+
+#[inline]
 fn write_nullable(out: &mut Vec<u8>, bytes: Option<&[u8]>) {
-    match bytes {
-        Some(bytes) => {
-            write_varint(out, bytes.len() as i32);
-            out.extend_from_slice(bytes);
-        }
-        None => write_varint(out, -1),
-    }
+    write_varint(out, nullable_length(bytes));
+    out.extend_from_slice(bytes.unwrap_or_default());
+}
+
+#[inline]
+fn nullable_length(bytes: Option<&[u8]>) -> i32 {
+    bytes.map_or(-1, |bytes| bytes.len() as i32)
 }
 
 #[cold]

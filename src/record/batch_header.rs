@@ -22,7 +22,10 @@ pub const BATCH_HEADER_BYTES: usize = 61;
 /// The bytes that the batch length does not count: base offset and the length itself.
 pub const LOG_OVERHEAD: usize = 12;
 
-/// Where the CRC-covered part of a batch begins.
+/// Where the CRC stands.
+pub(super) const CRC_POSITION: usize = 17;
+
+/// Where the part that it covers begins.
 pub(super) const CRC_START: usize = 21;
 
 /// The format version. It stands at the same place in all versions.

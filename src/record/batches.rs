@@ -34,17 +34,21 @@ impl Batches {
 impl Iterator for Batches {
     type Item = Result<BatchView>;
 
+    #[inline]
     fn next(&mut self) -> Option<Self::Item> {
         if self.bytes.is_empty() {
             return None;
         }
-        let batch = BatchView::parse(&self.bytes).map_err(|error| shifted(error, self.position));
-        let consumed = batch.as_ref().map_or(self.bytes.len(), |batch| batch.bytes().len());
-        self.bytes = self.bytes.slice(consumed..);
-        if batch.is_ok() {
-            self.position += consumed;
+        match BatchView::split_from(&mut self.bytes) {
+            Ok(batch) => {
+                self.position += batch.bytes().len();
+                Some(Ok(batch))
+            }
+            Err(error) => {
+                self.bytes = Bytes::new();
+                Some(Err(shifted(error, self.position)))
+            }
         }
-        Some(batch)
     }
 }
 

@@ -79,25 +79,90 @@ pub(crate) fn damage(input: &[u8], bytes_max: usize) -> Corruption {
     }
 }
 
-/// Appends an i32.
-#[inline]
-pub(crate) fn write_varint(out: &mut Vec<u8>, value: i32) {
-    write_unsigned(out, u64::from(zigzag(value)));
+/// Appends integers to a buffer.
+///
+/// Appending byte by byte costs a capacity check each, and gathering bytes in memory costs a stall when they are
+/// copied right away. So they gather in a register, which is appended whole; its surplus is cut off again.
+pub(crate) struct VarintWriter<'v> {
+    out: &'v mut Vec<u8>,
+    pending: u64,
+    pending_bytes: usize,
 }
 
-/// Appends an i64.
-#[inline]
-pub(crate) fn write_varlong(out: &mut Vec<u8>, value: i64) {
-    write_unsigned(out, zigzag_long(value));
+impl<'v> VarintWriter<'v> {
+    /// How far beyond the last integer the buffer is written before it is cut.
+    pub(crate) const SLACK_BYTES: usize = size_of::<u64>();
+
+    #[inline(always)]
+    pub(crate) fn new(out: &'v mut Vec<u8>) -> Self {
+        Self { out, pending: 0, pending_bytes: 0 }
+    }
+
+    /// Adds an i32.
+    #[inline(always)]
+    pub(crate) fn put(&mut self, value: i32) {
+        self.put_unsigned(u64::from(zigzag(value)));
+    }
+
+    /// Adds an i64.
+    #[inline(always)]
+    pub(crate) fn put_long(&mut self, value: i64) {
+        self.put_unsigned(zigzag_long(value));
+    }
+
+    /// Adds one byte.
+    #[inline(always)]
+    pub(crate) fn put_byte(&mut self, byte: u8) {
+        self.put_encoded(byte.into(), 1);
+    }
+
+    #[inline(always)]
+    fn put_unsigned(&mut self, mut value: u64) {
+        if value >= 0x4000 {
+            while value >= 0x80 {
+                self.put_encoded(value & 0x7f | 0x80, 1);
+                value >>= 7;
+            }
+        }
+        if value < 0x80 {
+            self.put_encoded(value, 1);
+        } else {
+            self.put_encoded(value & 0x7f | 0x80 | (value >> 7) << 8, 2);
+        }
+    }
+
+    #[inline(always)]
+    fn put_encoded(&mut self, encoded: u64, size: usize) {
+        if self.pending_bytes + size > Self::SLACK_BYTES {
+            self.flush();
+        }
+        self.pending |= encoded << (8 * self.pending_bytes);
+        self.pending_bytes += size;
+    }
+
+    #[inline(always)]
+    fn flush(&mut self) {
+        let end = self.out.len() + self.pending_bytes;
+        self.out.extend_from_slice(&self.pending.to_le_bytes());
+        self.out.truncate(end);
+        self.pending = 0;
+        self.pending_bytes = 0;
+    }
+
+    /// Appends what is pending.
+    #[inline(always)]
+    pub(crate) fn finish(mut self) {
+        self.flush();
+    }
 }
 
-/// How many bytes [`write_varint`] appends.
+/// How many bytes an i32 takes.
 #[inline]
 pub(crate) fn varint_len(value: i32) -> usize {
     unsigned_len(u64::from(zigzag(value)))
 }
 
-/// How many bytes [`write_varlong`] appends.
+/// How many bytes an i64 takes.
 #[inline]
 pub(crate) fn varlong_len(value: i64) -> usize {
     unsigned_len(zigzag_long(value))
@@ -111,15 +176,6 @@ fn zigzag(value: i32) -> u32 {
 #[inline]
 fn zigzag_long(value: i64) -> u64 {
     ((value << 1) ^ (value >> 63)) as u64
-}
-
-#[inline]
-fn write_unsigned(out: &mut Vec<u8>, mut value: u64) {
-    while value >= 0x80 {
-        out.push(value as u8 | 0x80);
-        value >>= 7;
-    }
-    out.push(value as u8);
 }
 
 /// One byte for every 7 bits begun: `bits * 9 + 64 >> 6` is `bits / 7` rounded up, for 1 to 64 bits.
@@ -141,7 +197,9 @@ mod tests {
     fn what_is_written_is_read_back_and_has_the_announced_length() {
         for value in interesting() {
             let mut bytes = Vec::new();
-            write_varlong(&mut bytes, value);
+            let mut writer = VarintWriter::new(&mut bytes);
+            writer.put_long(value);
+            writer.finish();
             assert_eq!(bytes.len(), varlong_len(value), "{value}");
             assert!(bytes.len() <= VARLONG_BYTES_MAX);
             bytes.push(0x55);
@@ -151,7 +209,9 @@ mod tests {
 
             let value = value as i32;
             let mut bytes = Vec::new();
-            write_varint(&mut bytes, value);
+            let mut writer = VarintWriter::new(&mut bytes);
+            writer.put(value);
+            writer.finish();
             assert_eq!(bytes.len(), varint_len(value), "{value}");
             assert!(bytes.len() <= VARINT_BYTES_MAX);
             bytes.push(0x55);
@@ -174,7 +234,9 @@ mod tests {
             (i32::MIN, &[0xff, 0xff, 0xff, 0xff, 0x0f]),
         ] {
             let mut out = Vec::new();
-            write_varint(&mut out, value);
+            let mut writer = VarintWriter::new(&mut out);
+            writer.put(value);
+            writer.finish();
             assert_eq!(out, bytes);
         }
     }
