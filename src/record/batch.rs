@@ -1,0 +1,276 @@
+//! One whole batch whose header, length and CRC have been checked: borrowed ([`BatchRef`]) or owning a slice of
+//! [`Bytes`] ([`BatchView`]).
+
+use bytes::Bytes;
+
+use crate::error::{Corruption, Error, Result};
+use crate::record::attributes::TimestampType;
+use crate::record::batch_header::{BATCH_HEADER_BYTES, BatchHeader, CRC_POSITION, CRC_START, truncated};
+use crate::record::checksum::{crc32c, crc32c_append};
+use crate::record::compression::Compression;
+use crate::record::record::RecordView;
+use crate::record::record_set::{BatchFacts, RecordSet};
+use crate::record::shifted;
+use crate::types::{LeaderEpoch, Offset};
+
+/// The most bytes that [`BatchView::records`] lets the records of one compressed batch become: 128 MiB.
+///
+/// Kafka has no such bound. Its batches are 1 MiB at most unless configured otherwise, compressed, so this leaves
+/// room for records that shrink to a hundredth, and a small machine can still bear it. Use
+/// [`records_within`](BatchView::records_within) to choose another.
+pub const DECOMPRESSED_BYTES_MAX: usize = 128 * 1024 * 1024;
+
+/// One whole batch, borrowed. Its CRC is right.
+#[derive(Copy, Clone, Debug)]
+pub struct BatchRef<'a> {
+    header: BatchHeader,
+    bytes: &'a [u8],
+    is_built: bool,
+}
+
+impl<'a> BatchRef<'a> {
+    /// Checks the batch at the start of `bytes`: header, length and CRC. What follows the batch is ignored.
+    ///
+    /// # Errors
+    ///
+    /// `CorruptRecord`, as [`BatchHeader::parse`], or with `Truncated` or `Crc`.
+    #[inline]
+    pub fn parse(bytes: &'a [u8]) -> Result<Self> {
+        let header = BatchHeader::parse(bytes)?;
+        let Some(bytes) = bytes.get(..header.size()) else {
+            return Err(truncated(header.size(), bytes.len()));
+        };
+        let computed = crc32c(bytes.get(CRC_START..).unwrap_or_default());
+        if computed != header.crc {
+            return Err(Error::corrupt(0, Corruption::Crc { stored: header.crc, computed }));
+        }
+        Ok(Self { header, bytes, is_built: false })
+    }
+
+    /// Puts a header and its CRC before records that [`BatchBuilder`](crate::record::BatchBuilder) has just written.
+    #[inline]
+    pub(super) fn seal(mut header: BatchHeader, batch: &'a mut [u8]) -> Self {
+        debug_assert_eq!(header.size(), batch.len());
+        if let Some(room) = batch.first_chunk_mut() {
+            *room = header.to_bytes();
+        }
+        header.crc = crc32c(batch.get(CRC_START..).unwrap_or_default());
+        if let Some(room) = batch.get_mut(CRC_POSITION..CRC_START) {
+            room.copy_from_slice(&header.crc.to_be_bytes());
+        }
+        Self { header, bytes: batch, is_built: true }
+    }
+
+    /// The header.
+    #[inline]
+    pub const fn header(&self) -> &BatchHeader {
+        &self.header
+    }
+
+    /// The whole batch.
+    #[inline]
+    pub const fn bytes(&self) -> &'a [u8] {
+        self.bytes
+    }
+
+    /// Whether the batch was built in this process and not parsed, so that its records need no checking.
+    #[inline]
+    pub(crate) const fn is_built(&self) -> bool {
+        self.is_built
+    }
+
+    /// The records, at most `limit` bytes of them if they are compressed. Copies them if they are not; to avoid that,
+    /// use a [`BatchView`] or [`for_each_record`](Self::for_each_record).
+    ///
+    /// # Errors
+    ///
+    /// `UnsupportedCompressionType` if the codec is not built in; `CorruptRecord` if it is unknown, its stream is
+    /// broken, or more than `limit` bytes come out.
+    pub fn records_within(&self, limit: usize) -> Result<RecordSet> {
+        let records = match self.decompress(limit)? {
+            Some(records) => Bytes::from(records),
+            None => Bytes::copy_from_slice(self.record_bytes()),
+        };
+        Ok(RecordSet::new(&self.header, records))
+    }
+
+    /// Calls `visit` with each record until it or a record is an error. Copies nothing that is not compressed.
+    ///
+    /// # Errors
+    ///
+    /// As [`records_within`](Self::records_within), then the first error of a record or of `visit`.
+    pub fn for_each_record(&self, limit: usize, mut visit: impl FnMut(&RecordView<'_>) -> Result<()>) -> Result<()> {
+        let decompressed = self.decompress(limit)?;
+        let records = decompressed.as_deref().unwrap_or(self.record_bytes());
+        BatchFacts::new(&self.header).iter(records).try_for_each(|record| visit(&record?))
+    }
+
+    /// The header as it goes into the log: with its offset and leader epoch and, if given, the time of the append.
+    ///
+    /// Offset and epoch lie outside the CRC. The time does not, so setting it costs a pass over the records.
+    #[inline]
+    pub(crate) fn stamped_header(
+        &self,
+        base_offset: Offset,
+        leader_epoch: LeaderEpoch,
+        log_append_time: Option<i64>,
+    ) -> [u8; BATCH_HEADER_BYTES] {
+        let mut header = BatchHeader { base_offset, partition_leader_epoch: leader_epoch, ..self.header };
+        if let Some(now) = log_append_time {
+            header.attributes = header.attributes.with_timestamp_type(TimestampType::LogAppendTime);
+            header.max_timestamp = now;
+            header.crc = crc32c_append(crc32c(&header.to_bytes()[CRC_START..]), self.record_bytes());
+        }
+        header.to_bytes()
+    }
+
+    /// What follows the header.
+    #[inline]
+    fn record_bytes(&self) -> &'a [u8] {
+        self.bytes.get(BATCH_HEADER_BYTES..).unwrap_or_default()
+    }
+
+    /// The decompressed records; nothing if they are not compressed.
+    fn decompress(&self, limit: usize) -> Result<Option<Vec<u8>>> {
+        match self.header.compression()? {
+            Compression::None => Ok(None),
+            // Nothing is what nothing decompresses to, whatever the codec would say of an empty stream.
+            _ if self.header.records_count == 0 && self.record_bytes().is_empty() => Ok(Some(Vec::new())),
+            codec => match codec.decompress(self.record_bytes(), limit) {
+                Ok(records) => Ok(Some(records)),
+                Err(error) => {
+                    let offsets = self.header.base_offset..=self.header.last_offset();
+                    Err(shifted(error, BATCH_HEADER_BYTES).with_offsets(offsets))
+                }
+            },
+        }
+    }
+}
+
+/// One whole batch that keeps its bytes alive. Its CRC is right.
+#[derive(Clone, Debug)]
+pub struct BatchView {
+    header: BatchHeader,
+    bytes: Bytes,
+    is_built: bool,
+}
+
+impl BatchView {
+    /// Checks the batch at the start of `bytes`: header, length and CRC. What follows the batch is ignored.
+    ///
+    /// # Errors
+    ///
+    /// `CorruptRecord`, as [`BatchHeader::parse`], or with `Truncated` or `Crc`.
+    pub fn parse(bytes: &Bytes) -> Result<Self> {
+        let BatchRef { header, bytes: batch, is_built } = BatchRef::parse(bytes)?;
+        Ok(Self { header, bytes: bytes.slice(..batch.len()), is_built })
+    }
+
+    /// As [`parse`](Self::parse), and moves `bytes` past the batch.
+    #[inline]
+    pub(super) fn split_from(bytes: &mut Bytes) -> Result<Self> {
+        let BatchRef { header, is_built, .. } = BatchRef::parse(bytes)?;
+        Ok(Self { header, bytes: bytes.split_to(header.size()), is_built })
+    }
+
+    /// The header.
+    #[inline]
+    pub const fn header(&self) -> &BatchHeader {
+        &self.header
+    }
+
+    /// The whole batch.
+    #[inline]
+    pub const fn bytes(&self) -> &Bytes {
+        &self.bytes
+    }
+
+    /// The same, borrowed.
+    #[inline]
+    pub fn as_ref(&self) -> BatchRef<'_> {
+        BatchRef { header: self.header, bytes: &self.bytes, is_built: self.is_built }
+    }
+
+    /// The records: a slice of the batch, or decompressed to at most [`DECOMPRESSED_BYTES_MAX`].
+    ///
+    /// # Errors
+    ///
+    /// As [`records_within`](Self::records_within).
+    pub fn records(&self) -> Result<RecordSet> {
+        self.records_within(DECOMPRESSED_BYTES_MAX)
+    }
+
+    /// The records: a slice of the batch, or decompressed to at most `limit` bytes.
+    ///
+    /// # Errors
+    ///
+    /// `UnsupportedCompressionType` if the codec is not built in; `CorruptRecord` if it is unknown, its stream is
+    /// broken, or more than `limit` bytes come out.
+    pub fn records_within(&self, limit: usize) -> Result<RecordSet> {
+        let records = match self.as_ref().decompress(limit)? {
+            Some(records) => Bytes::from(records),
+            None => self.bytes.slice(BATCH_HEADER_BYTES..),
+        };
+        Ok(RecordSet::new(&self.header, records))
+    }
+}
+
+impl<'a> From<&'a BatchView> for BatchRef<'a> {
+    #[inline]
+    fn from(view: &'a BatchView) -> Self {
+        view.as_ref()
+    }
+}
+
+impl From<BatchRef<'_>> for BatchView {
+    /// Copies the batch.
+    fn from(batch: BatchRef<'_>) -> Self {
+        Self { header: batch.header, bytes: Bytes::copy_from_slice(batch.bytes), is_built: batch.is_built }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::{BatchBuilder, Header, RecordData};
+
+    /// The first record of the format's test vector TV1, at 2023-11-14T22:13:20Z.
+    fn record<'a>(headers: &'a [Header<'a>]) -> RecordData<'a> {
+        RecordData::new(Some(b"k1"), Some(b"hello")).at(1_700_000_000_000).with_headers(headers)
+    }
+
+    #[test]
+    fn offset_and_epoch_are_stamped_without_touching_the_crc() {
+        let headers = [Header::new("h", b"v")];
+        let mut builder = BatchBuilder::new(0).producer(4000, 2, 7).transactional(true);
+        builder.push(&record(&headers)).unwrap();
+        let batch = builder.build().unwrap();
+        assert!(batch.is_built());
+        assert_eq!(batch.header().crc, 0x4e6b_e6da);
+        assert_eq!(batch.header().attributes.bits(), 0x10);
+
+        let stamped = batch.stamped_header(1 << 40, 9, None);
+        let expected = BatchHeader { base_offset: 1 << 40, partition_leader_epoch: 9, ..*batch.header() };
+        assert_eq!(BatchHeader::parse(&stamped).unwrap(), expected);
+
+        let whole = [&stamped[..], &batch.bytes()[BATCH_HEADER_BYTES..]].concat();
+        assert!(!BatchRef::parse(&whole).unwrap().is_built());
+    }
+
+    #[test]
+    fn log_append_time_is_stamped_with_a_new_crc() {
+        let headers = [Header::new("h", b"v")];
+        let mut builder = BatchBuilder::new(0);
+        builder.push(&record(&headers)).unwrap();
+        let batch = builder.build().unwrap();
+
+        let stamped = batch.stamped_header(0, 0, Some(1_700_000_000_500));
+        let header = BatchHeader::parse(&stamped).unwrap();
+        assert_eq!((header.crc, header.attributes.bits()), (0x34a5_00be, 8));
+        assert_eq!(header.max_timestamp, 0x0000_018b_cfe5_69f4);
+
+        let whole = [&stamped[..], &batch.bytes()[BATCH_HEADER_BYTES..]].concat();
+        let records = BatchRef::parse(&whole).unwrap().records_within(0).unwrap();
+        assert_eq!(records.iter().next().unwrap().unwrap().timestamp, 1_700_000_000_500);
+    }
+}
