@@ -13,6 +13,7 @@
 //!   the pages written, any length up to what was reserved, any subset of the names created, renamed or removed.
 
 mod fs;
+pub(crate) mod memory;
 #[cfg(unix)]
 mod mmap;
 
@@ -24,6 +25,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 pub use fs::FsStorage;
+pub use memory::MemoryStorage;
 
 /// A tree of directories and files on a device, or something that behaves like one.
 ///
