@@ -51,7 +51,7 @@ impl<F> Change<F> {
 /// A tree of names, kept flat.
 #[derive(Clone, Debug)]
 pub(crate) struct Tree<F> {
-    names: BTreeMap<Place, Node<F>>,
+    pub(crate) names: BTreeMap<Place, Node<F>>,
     next_dir: DirId,
 }
 
@@ -171,7 +171,7 @@ impl<F: Clone> Tree<F> {
     }
 
     /// Where `path` is or would be, and the names of the directories that lead there, which have to exist.
-    fn place(&self, path: &Path) -> io::Result<(Place, Vec<Place>)> {
+    pub(crate) fn place(&self, path: &Path) -> io::Result<(Place, Vec<Place>)> {
         let names = names_of(path)?;
         let Some((name, dirs)) = names.split_last() else {
             return Err(io::Error::new(ErrorKind::InvalidInput, "the root has no name"));
