@@ -143,6 +143,21 @@ fn space_that_is_reserved_after_a_cut_holds_zeros_or_until_a_sync_what_was_cut_o
 }
 
 #[test]
+fn what_is_cut_off_before_it_was_synced_may_have_reached_the_device() {
+    let storage = FaultStorage::new(1);
+    let mut found = BTreeSet::new();
+    for seed in 0..SEEDS {
+        let fork = storage.after_crash(Crash::Process, seed);
+        create_durable(&fork, "/a", &[1; 10]).append(&[&[2; 9000]]).unwrap();
+        drop(fork.open_append(Path::new("/a"), 10, CAPACITY).unwrap());
+        let bytes = fork.after_crash(Crash::Power, seed).contents("/a").unwrap();
+        assert_eq!(bytes[..10], [1; 10]);
+        found.extend(bytes[10..].iter().copied());
+    }
+    assert_eq!(found, BTreeSet::from([0, 2]));
+}
+
+#[test]
 fn truncating_is_durable_when_it_returns() {
     let storage = FaultStorage::new(1);
     drop(create_durable(&storage, "/a", &[1; 9000]));
