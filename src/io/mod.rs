@@ -14,6 +14,7 @@
 
 mod fs;
 mod lock;
+pub(crate) mod memory;
 #[cfg(unix)]
 mod mmap;
 
@@ -26,6 +27,7 @@ use bytes::Bytes;
 
 pub use fs::FsStorage;
 pub(crate) use fs::TemporaryDir;
+pub use memory::MemoryStorage;
 
 /// A tree of directories and files on a device, or something that behaves like one.
 ///

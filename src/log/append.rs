@@ -165,7 +165,7 @@ impl LogInner {
 
     /// The active segment, opened for appending.
     #[inline]
-    fn activate<'w>(&self, writer: &'w mut Writer, now_ms: i64) -> Result<&'w mut ActiveSegment> {
+    pub(super) fn activate<'w>(&self, writer: &'w mut Writer, now_ms: i64) -> Result<&'w mut ActiveSegment> {
         match &mut writer.active {
             Some(active) => Ok(active),
             none => {

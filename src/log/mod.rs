@@ -42,7 +42,7 @@ use arc_swap::ArcSwap;
 use parking_lot::Mutex;
 
 pub use append::{AppendOptions, Appended};
-pub(crate) use loader::{LogLoad, load};
+pub(crate) use loader::{LastKnown, LogLoad, load};
 pub use loader::{Cut, Damage, PartitionRecovery};
 pub use read::{Fetched, FetchedBatches, OffsetAndTimestamp, ReadLimits};
 
@@ -52,7 +52,8 @@ use crate::error::{Error, Result};
 use crate::types::{LeaderEpoch, Offset, TopicPartition};
 use active::ActiveSegment;
 use flush::GroupCommit;
-use segment::{Home, SegmentList};
+pub(crate) use segment::Home;
+use segment::SegmentList;
 use wait::{Parker, WaiterId, Waiters};
 
 /// The log of one partition: for those who build on partitions themselves, such as a broker.
@@ -250,6 +251,15 @@ impl Log {
 
     pub(crate) fn deregister_synced(&self, id: WaiterId) {
         self.inner.commit.waiters.deregister(id);
+    }
+
+    /// Syncs the segments that were closed since the last sync, so that the recovery point passes them.
+    pub(crate) fn flush_closed_segments(&self) -> Result<()> {
+        let segments = self.inner.segments.load();
+        match segments.iter().rev().nth(1) {
+            Some(closed) if !closed.is_flushed() => self.flush(),
+            _ => Ok(()),
+        }
     }
 
     /// Refuses appends from now on, makes everything durable and gives the files their true length.

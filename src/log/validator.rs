@@ -6,7 +6,7 @@
 use crate::config::{CleanupPolicy, LogConfig};
 use crate::error::{Error, Result};
 use crate::log::active::StampedBatch;
-use crate::record::{BATCH_HEADER_BYTES, BatchRef, TimestampType};
+use crate::record::{BATCH_HEADER_BYTES, BatchRef, DECOMPRESSED_BYTES_MAX, TimestampType};
 use crate::types::{LeaderEpoch, NO_TIMESTAMP, Offset};
 
 /// A batch that may be appended.
@@ -69,8 +69,7 @@ fn check_records(batch: &BatchRef<'_>, config: &LogConfig, window: Option<&Times
     let header = batch.header();
     let mut largest = NO_TIMESTAMP;
     let mut next_offset = header.base_offset;
-    for record in &batch.records()? {
-        let record = record?;
+    batch.for_each_record(DECOMPRESSED_BYTES_MAX, |record| {
         if record.offset != next_offset {
             return Err(invalid(&format!("record offset {} where {next_offset} should be", record.offset)));
         }
@@ -82,7 +81,8 @@ fn check_records(batch: &BatchRef<'_>, config: &LogConfig, window: Option<&Times
             window.check(record.timestamp)?;
         }
         largest = largest.max(record.timestamp);
-    }
+        Ok(())
+    })?;
     if largest != header.max_timestamp {
         return Err(invalid(&format!("max timestamp {} in the header, {largest} in the records", header.max_timestamp)));
     }

@@ -1,11 +1,10 @@
 //! The files of a data directory beside its partitions: the checkpoints.
 
 use std::collections::HashMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::meta_properties;
-use super::topic::Topic;
 use crate::config::TopicConfig;
 use crate::error::{Error, Result};
 use crate::io::Storage;

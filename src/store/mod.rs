@@ -42,7 +42,7 @@ pub(crate) use maintenance::Task;
 use crate::clock::Clock;
 use crate::config::StoreConfig;
 use crate::error::{Error, Result};
-use crate::io::{Storage, StorageLock, TemporaryDir};
+use crate::io::{StorageLock, TemporaryDir};
 use crate::log::Log;
 use crate::types::TopicPartition;
 use layout::Layout;
@@ -243,11 +243,4 @@ impl fmt::Debug for Store {
 
 fn unknown(topic: &str, partition: i32) -> Error {
     Error::UnknownTopicOrPartition { topic_partition: TopicPartition::new(topic, partition) }
-}
-
-/// The storage and directory that a store works in.
-impl Layout {
-    fn storage(&self) -> &dyn Storage {
-        &*self.storage
-    }
 }

@@ -300,7 +300,10 @@ impl Opening<'_> {
             let others: Vec<_> = (1..threads).map(|_| scope.spawn(open_some)).collect();
             let mut all = open_some()?;
             for other in others {
-                all.extend(other.join().map_err(std::panic::resume_unwind).unwrap_or_else(|never| never)?);
+                match other.join() {
+                    Ok(opened) => all.extend(opened?),
+                    Err(panic) => std::panic::resume_unwind(panic),
+                }
             }
             Ok::<_, Error>(all)
         })?;
