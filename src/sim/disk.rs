@@ -76,7 +76,7 @@ impl Disk {
             files.insert(*id, file);
         }
         let (capacity, next_file) = (self.capacity, self.next_file);
-        Self { names, files, capacity, next_file, ..Self::new(random, self.clock.clone()) }
+        Self { names, files, capacity, next_file, ..Self::new(random.fork(), self.clock.clone()) }
     }
 
     pub(super) fn file(&self, id: FileId) -> &SimFile {
@@ -290,5 +290,28 @@ pub(super) fn total_len(parts: &[&[u8]]) -> u64 {
 impl fmt::Debug for Disk {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Disk").field("schedule", &self.schedule).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test fails by a panic")]
+mod tests {
+    use super::*;
+    use crate::sim::ManualClock;
+
+    #[test]
+    fn files_that_nobody_can_reach_any_more_are_forgotten() {
+        let mut disk = Disk::new(Random::new(0), Arc::new(ManualClock::default()));
+        let path = Path::new("/file");
+        let (open, _) = disk.open_append(path, 0, Extent::Whole).unwrap();
+        disk.append(open, &[b"still open"], Extent::Whole).unwrap();
+        for _ in 0..1000 {
+            let removal = disk.names.current.plan_remove_file(path).unwrap();
+            disk.names.apply(removal);
+            disk.names.sync_dir(Path::new("/")).unwrap();
+            disk.open_or_create(path).unwrap();
+        }
+        assert!(disk.files.len() <= SWEEP_AT_MIN, "{} files are left", disk.files.len());
+        assert_eq!(disk.file(open).contents.to_vec(), b"still open");
     }
 }

@@ -4,7 +4,8 @@
 //! - bytes of pages outside `dirty` are on the device as `device` has them, whatever the kernel shows;
 //! - a page in `dirty` is on the device either as `device` has it or as `contents` has it, sector by sector;
 //! - behind its end `device` is zeros, and so are `contents`;
-//! - the length on the device is one of `device_len`.
+//! - the length on the device is one of `device_len`;
+//! - `end <= dirty.end`, and beyond `end` if something was cut off.
 
 use std::ops::{Range, RangeInclusive};
 
@@ -88,7 +89,6 @@ impl SimFile {
         let end = self.contents.len();
         self.contents.set_len(len);
         self.written_from(len.min(end));
-        self.dirty.end = self.dirty.end.max(end).max(self.device.len() as u64);
         self.device_len = len.min(*self.device_len.start())..=*self.device_len.end();
     }
 
