@@ -1,6 +1,7 @@
 //! The simulated disk does what its fault model says: nothing synced is lost, everything else can be, and all of the
 //! outcomes that it promises really come up.
 #![cfg(feature = "sim")]
+#![expect(clippy::unwrap_used, reason = "a test fails by a panic")]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, ErrorKind};

@@ -1,5 +1,6 @@
 //! What every [`Storage`] does, whether it is memory or a simulated disk. What survives a crash is not visible from
 //! inside one process; `tests/sim.rs` is about that.
+#![expect(clippy::unwrap_used, reason = "a test fails by a panic")]
 
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};

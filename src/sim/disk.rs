@@ -76,7 +76,7 @@ impl Disk {
             files.insert(*id, file);
         }
         let (capacity, next_file) = (self.capacity, self.next_file);
-        Self { names, files, capacity, next_file, ..Self::new(random, self.clock.clone()) }
+        Self { names, files, capacity, next_file, ..Self::new(random.fork(), self.clock.clone()) }
     }
 
     pub(super) fn file(&self, id: FileId) -> &SimFile {
@@ -294,6 +294,7 @@ impl fmt::Debug for Disk {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test fails by a panic")]
 mod tests {
     use super::*;
     use crate::sim::ManualClock;

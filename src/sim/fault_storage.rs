@@ -102,7 +102,7 @@ impl FaultStorage {
     /// Capacity and clock go along. Faults, lies, the planned crash and the counts do not, and nothing is locked.
     #[must_use]
     pub fn after_crash(&self, crash: Crash, seed: u64) -> Self {
-        Self::from_disk(self.lock().after_crash(crash, Random::new(seed)))
+        Self::from_disk(self.lock().after_crash(crash, Random::new(seed).fork()))
     }
 
     /// From now on, keeps a line for each operation.

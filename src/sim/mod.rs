@@ -21,7 +21,7 @@
 //!
 //! for point in 0..rehearsal.mutations() {
 //!     for seed in 0..20 {
-//!         let storage = start.after_crash(Crash::Process, seed);
+//!         let storage = start.after_crash(Crash::Process, seed); // a copy of the start
 //!         storage.crash_at(point);
 //!         work(&storage).expect_err("it crashed");
 //!         let restarted = storage.after_crash(Crash::Power, seed);

@@ -11,6 +11,12 @@ impl Random {
         Self { state: seed }
     }
 
+    /// Choices of its own for something else. Two things that were given the same seed, as a disk and its crash often
+    /// are, must not choose alike.
+    pub(super) fn fork(&mut self) -> Self {
+        Self::new(self.next())
+    }
+
     pub(super) fn next(&mut self) -> u64 {
         self.state = self.state.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut mixed = self.state;

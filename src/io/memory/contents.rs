@@ -195,6 +195,7 @@ pub(crate) fn replaced_writer() -> io::Error {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test fails by a panic")]
 mod tests {
     use super::*;
 
