@@ -7,6 +7,7 @@ use super::index::Entry;
 use super::index::offset::OffsetEntry;
 use super::index::time::TimeEntry;
 use super::segment::{Segment, SegmentEnd, SegmentFiles};
+use super::validator::Now;
 use crate::config::LogConfig;
 use crate::error::{Error, Result};
 use crate::io::AppendFile;
@@ -78,26 +79,20 @@ impl ActiveSegment {
         &self.segment
     }
 
-    /// Whether a batch of `size` bytes with these properties belongs into a new segment.
-    pub(super) fn is_full_for(
-        &self,
-        size: u64,
-        last_offset: Offset,
-        max_timestamp: i64,
-        now_ms: i64,
-        config: &LogConfig,
-    ) -> bool {
+    /// Whether a batch belongs into a new segment.
+    #[inline]
+    pub(super) fn is_full_for(&self, batch: &StampedBatch<'_>, now: &Now<'_>, config: &LogConfig) -> bool {
         if self.end.size == 0 {
             return false;
         }
         let waited = match self.first_timestamp {
-            Some(first) if first >= 0 => max_timestamp.saturating_sub(first),
-            _ => now_ms.saturating_sub(self.created_ms),
+            Some(first) if first >= 0 => batch.max_timestamp.saturating_sub(first),
+            _ => now.fresh().saturating_sub(self.created_ms),
         };
-        self.end.size + size > config.segment_size()
+        self.end.size + batch.size() > config.segment_size()
             || waited > config.segment_ms
             || self.indexes.is_full()
-            || last_offset - self.segment.base_offset() > Offset::from(i32::MAX)
+            || batch.last_offset - self.segment.base_offset() > Offset::from(i32::MAX)
     }
 
     /// Appends a batch that fits, and lets readers see it. After an error nothing has changed.

@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering;
 use super::active::ActiveSegment;
 use super::leader_epoch;
 use super::segment::{Segment, SegmentEnd};
-use super::validator::{ValidatedBatch, validate};
+use super::validator::{Now, ValidatedBatch, validate};
 use super::{Log, LogInner, State, Writer};
 use crate::error::{Error, Result};
 use crate::record::BatchRef;
@@ -80,11 +80,11 @@ impl Log {
     /// condition does not hold.
     pub fn append_with<'a>(&self, batch: impl Into<BatchRef<'a>>, options: AppendOptions) -> Result<Appended> {
         let log = &*self.inner;
-        let now_ms = log.clock.now_ms();
-        let batch = validate(batch.into(), &log.config, now_ms)?;
+        let now = Now::new(&*log.clock, &log.clock_last_read);
+        let batch = validate(batch.into(), &log.config, &now)?;
         let appended = {
             let mut writer = log.writer.lock();
-            log.write(&mut writer, &batch, &options, now_ms)?
+            log.write(&mut writer, &batch, &options, &now)?
         };
         log.readers.notify(appended.last_offset + 1);
         if options.acks == Acks::All {
@@ -108,7 +108,7 @@ impl Log {
             let topic_partition = self.topic_partition().clone();
             return Err(Error::FencedLeaderEpoch { topic_partition, requested: epoch, current });
         }
-        log.activate(&mut writer, log.clock.now_ms())?;
+        log.activate(&mut writer, &Now::new(&*log.clock, &log.clock_last_read))?;
         let end = log.log_end();
         if epoch > current {
             leader_epoch::assign(&log.home, epoch, end)?;
@@ -125,7 +125,7 @@ impl LogInner {
         writer: &mut Writer,
         batch: &ValidatedBatch<'_>,
         options: &AppendOptions,
-        now_ms: i64,
+        now: &Now<'_>,
     ) -> Result<Appended> {
         self.check_open(writer)?;
         let leader_epoch = self.leader_epoch.load(Ordering::Relaxed); // changes under the writer lock only
@@ -135,7 +135,7 @@ impl LogInner {
             let topic_partition = self.topic_partition().clone();
             return Err(Error::FencedLeaderEpoch { topic_partition, requested, current: leader_epoch });
         }
-        let active = self.activate(writer, now_ms)?;
+        let active = self.activate(writer, now)?;
         let base_offset = active.segment().end().next_offset;
         if let Some(expected) = options.expected_offset
             && expected != base_offset
@@ -144,8 +144,8 @@ impl LogInner {
             return Err(Error::UnexpectedOffset { topic_partition, expected, actual: base_offset });
         }
         let stamped = batch.stamp(base_offset, leader_epoch);
-        if active.is_full_for(batch.size(), stamped.last_offset, stamped.max_timestamp, now_ms, &self.config) {
-            self.roll(active, base_offset, now_ms)?;
+        if active.is_full_for(&stamped, now, &self.config) {
+            self.roll(active, base_offset, now.fresh())?;
         }
         active.append(&stamped)?;
         Ok(Appended { base_offset, last_offset: stamped.last_offset, log_append_time: batch.log_append_time })
@@ -165,14 +165,14 @@ impl LogInner {
 
     /// The active segment, opened for appending.
     #[inline]
-    pub(super) fn activate<'w>(&self, writer: &'w mut Writer, now_ms: i64) -> Result<&'w mut ActiveSegment> {
+    pub(super) fn activate<'w>(&self, writer: &'w mut Writer, now: &Now<'_>) -> Result<&'w mut ActiveSegment> {
         match &mut writer.active {
             Some(active) => Ok(active),
             none => {
                 leader_epoch::ensure(&self.home, self.leader_epoch.load(Ordering::Relaxed))?;
                 // Set before a file is created, so that no sync that covers the file can miss its name.
                 self.dir_unsynced.store(true, Ordering::Release);
-                Ok(none.insert(ActiveSegment::open(self.segments.load().active(), &self.config, now_ms)?))
+                Ok(none.insert(ActiveSegment::open(self.segments.load().active(), &self.config, now.fresh())?))
             }
         }
     }

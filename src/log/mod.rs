@@ -89,6 +89,8 @@ pub(crate) struct LogInner {
     home: Arc<Home>,
     config: LogConfig,
     clock: Arc<dyn Clock>,
+    /// When the clock was last read, in its milliseconds.
+    clock_last_read: AtomicI64,
     sync: SyncPolicy,
     writer: Mutex<Writer>,
     segments: ArcSwap<SegmentList>,
@@ -138,6 +140,7 @@ impl Log {
                 home: load.home,
                 config: context.config,
                 clock: context.clock,
+                clock_last_read: AtomicI64::new(0),
                 sync: context.sync,
                 writer: Mutex::new(Writer { active: None, state: State::Open }),
                 segments: ArcSwap::from_pointee(load.segments),

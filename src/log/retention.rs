@@ -5,6 +5,7 @@ use std::sync::atomic::Ordering;
 
 use super::file_name::{DELETED, SEGMENT_SUFFIXES};
 use super::segment::SegmentList;
+use super::validator::Now;
 use super::{Log, LogInner, State, Writer};
 use crate::config::CleanupPolicy;
 use crate::error::{Error, Result};
@@ -78,7 +79,7 @@ impl LogInner {
     /// The active segment goes too: begins a new one first, so that the log keeps its end.
     fn roll_away(&self, writer: &mut Writer, now_ms: i64) -> Result<Arc<SegmentList>> {
         let base_offset = self.log_end();
-        let active = self.activate(writer, now_ms)?;
+        let active = self.activate(writer, &Now::new(&*self.clock, &self.clock_last_read))?;
         self.roll(active, base_offset, now_ms)?;
         Ok(self.segments.load_full())
     }

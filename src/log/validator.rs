@@ -3,6 +3,9 @@
 //! The checks and their order are Kafka's (`LogValidator`). A batch that this process built needs no look at its
 //! records: the builder makes only batches that pass.
 
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use crate::clock::Clock;
 use crate::config::{CleanupPolicy, LogConfig};
 use crate::error::{Error, Result};
 use crate::log::active::StampedBatch;
@@ -19,7 +22,7 @@ pub(super) struct ValidatedBatch<'a> {
 }
 
 /// Checks a batch against the format's rules and the topic's.
-pub(super) fn validate<'a>(batch: BatchRef<'a>, config: &LogConfig, now_ms: i64) -> Result<ValidatedBatch<'a>> {
+pub(super) fn validate<'a>(batch: BatchRef<'a>, config: &LogConfig, now: &Now<'_>) -> Result<ValidatedBatch<'a>> {
     let header = batch.header();
     let size = batch.bytes().len() as u64;
     let max = u64::from(config.max_message_bytes.unsigned_abs());
@@ -45,23 +48,43 @@ pub(super) fn validate<'a>(batch: BatchRef<'a>, config: &LogConfig, now_ms: i64)
     if header.timestamp_type() == TimestampType::LogAppendTime {
         return Err(invalid("only the log may mark a batch with LogAppendTime"));
     }
-    let window = TimestampWindow::new(config, now_ms);
-    if batch.is_built() {
-        if config.cleanup_policy == CleanupPolicy::Compact {
-            check_records(&batch, config, None)?;
-        } else if !stamps_time {
-            // The builder knows the largest timestamp, and the first one bounds nothing: only a window that has a
-            // lower end needs each record.
-            window.check(header.max_timestamp)?;
-            if window.earliest > 0 {
-                check_records(&batch, config, Some(&window))?;
-            }
-        }
-    } else {
-        check_records(&batch, config, (!stamps_time).then_some(&window))?;
+    let records_to_check = !batch.is_built()
+        || config.cleanup_policy == CleanupPolicy::Compact
+        || (!stamps_time && config.message_timestamp_before_max_ms < i64::MAX);
+    if records_to_check {
+        let window = (!stamps_time).then(|| TimestampWindow::new(config, now.fresh()));
+        check_records(&batch, config, window.as_ref())?;
+    } else if !stamps_time && header.max_timestamp.saturating_sub(now.recent()) > config.message_timestamp_after_max_ms {
+        // The builder knows the largest timestamp. One that a clock of a while ago allows, today's allows too.
+        TimestampWindow::new(config, now.fresh()).check(header.max_timestamp)?;
     }
-    let log_append_time = stamps_time.then_some(now_ms);
+    let log_append_time = stamps_time.then(|| now.fresh());
     Ok(ValidatedBatch { batch, log_append_time, max_timestamp: log_append_time.unwrap_or(header.max_timestamp) })
+}
+
+/// The time, read only where it matters: reading the clock costs as much as the rest of a small append.
+pub(super) struct Now<'a> {
+    clock: &'a dyn Clock,
+    last_read: &'a AtomicI64,
+}
+
+impl<'a> Now<'a> {
+    pub(super) fn new(clock: &'a dyn Clock, last_read: &'a AtomicI64) -> Self {
+        Self { clock, last_read }
+    }
+
+    /// The time now, in milliseconds.
+    pub(super) fn fresh(&self) -> i64 {
+        let now_ms = self.clock.now_ms();
+        self.last_read.store(now_ms, Ordering::Relaxed);
+        now_ms
+    }
+
+    /// The time when the clock was last read for this log, or 0.
+    #[inline]
+    pub(super) fn recent(&self) -> i64 {
+        self.last_read.load(Ordering::Relaxed)
+    }
 }
 
 /// Looks at each record of a batch, which needs its codec.
