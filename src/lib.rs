@@ -7,6 +7,7 @@ mod config;
 mod error;
 pub mod io;
 mod log;
+mod producer;
 pub mod record;
 #[cfg(feature = "sim")]
 pub mod sim;
@@ -19,6 +20,7 @@ pub use log::{
     AppendOptions, Appended, Cut, Damage, Fetched, FetchedBatches, Log, OffsetAndTimestamp, PartitionRecovery,
     ReadLimits, Readable,
 };
+pub use producer::{Partitioner, Pending, Producer, ProducerConfig, Record, RecordMetadata};
 pub use store::{
     CommittedOffset, Maintenance, ParseUuidError, PartitionDescription, RecoveryReport, Store, StoreOptions,
     TopicDescription, Uuid,

@@ -40,7 +40,7 @@ pub use uuid::{ParseUuidError, Uuid};
 pub(crate) use maintenance::Task;
 
 use crate::clock::Clock;
-use crate::config::StoreConfig;
+use crate::config::{LogConfig, StoreConfig};
 use crate::error::{Error, Result};
 use crate::io::{StorageLock, TemporaryDir};
 use crate::log::Log;
@@ -172,8 +172,14 @@ impl Store {
         self.inner.close()
     }
 
-    pub(crate) fn inner(&self) -> &Arc<StoreInner> {
-        &self.inner
+    /// The logs of a topic's partitions and its `max.message.bytes`.
+    pub(crate) fn logs_of(&self, topic: &str) -> Result<(Vec<Log>, usize)> {
+        let topic = self.inner.topic(topic)?;
+        Ok((topic.partitions.clone(), LogConfig::from(&topic.config).max_message_bytes.unsigned_abs() as usize))
+    }
+
+    pub(crate) fn check_open(&self) -> Result<()> {
+        self.inner.check_open()
     }
 
     pub(crate) fn clock(&self) -> &Arc<dyn Clock> {

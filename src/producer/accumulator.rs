@@ -1,0 +1,209 @@
+//! Where records of one partition wait for others, to be appended as one batch.
+//!
+//! A batch is appended by whoever finds that it is time: the sender that fills it, the waiter whose `linger.ms` is
+//! over, a flush, or the store's maintenance. Batches of a partition are built and appended under one lock, so that
+//! records keep the order in which they were sent.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::task::Waker;
+use std::time::Instant;
+
+use parking_lot::{Condvar, Mutex};
+
+use super::config::ProducerConfig;
+use super::memory::Memory;
+use super::record::Record;
+use crate::error::Result;
+use crate::log::{Appended, Log};
+use crate::record::{BatchBuilder, Header, RecordData};
+use crate::types::{Acks, Offset};
+
+/// The records of one partition that have not been appended yet.
+#[derive(Debug)]
+pub(super) struct Accumulator {
+    pub(super) log: Log,
+    memory: Arc<Memory>,
+    batch_size: usize,
+    filling: Mutex<Filling>,
+    /// Up to where somebody without a thread waits for a sync.
+    sync_wanted: AtomicI64,
+}
+
+#[derive(Debug)]
+struct Filling {
+    builder: BatchBuilder,
+    /// What the senders of the records in the builder hold on to; None while it is empty.
+    batch: Option<Arc<Batch>>,
+    /// How much of `buffer.memory` the records take.
+    reserved: usize,
+    /// The end of what was appended last.
+    appended_end: Option<Offset>,
+}
+
+/// A batch that is filling, and later what became of it.
+#[derive(Debug)]
+pub(super) struct Batch {
+    /// When it is appended at the latest.
+    deadline: Instant,
+    outcome: Mutex<Outcome>,
+    decided: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct Outcome {
+    result: Option<Result<Appended>>,
+    wakers: Vec<Waker>,
+}
+
+/// A record's place in its batch.
+#[derive(Debug)]
+pub(super) struct Place {
+    pub(super) batch: Arc<Batch>,
+    /// How many records are before it.
+    pub(super) index: i64,
+    /// Its batch waits for more, and was begun for it: the deadline is news.
+    pub(super) begins_to_linger: bool,
+}
+
+impl Accumulator {
+    pub(super) fn new(log: Log, config: &ProducerConfig, memory: &Arc<Memory>, message_bytes_max: usize) -> Self {
+        let batch_size = config.batch_size.min(message_bytes_max);
+        let builder = BatchBuilder::new(batch_size).compression(config.compression);
+        let filling = Mutex::new(Filling { builder, batch: None, reserved: 0, appended_end: None });
+        Self { log, memory: memory.clone(), batch_size, filling, sync_wanted: AtomicI64::new(0) }
+    }
+
+    /// Adds a record for which `reserved` bytes of memory were taken. Appends the batch before it if the record no
+    /// longer fits, and the record's own if that is full then, or if it may not linger.
+    pub(super) fn add(
+        &self,
+        record: &Record,
+        timestamp: i64,
+        reserved: usize,
+        deadline: Instant,
+        may_linger: bool,
+    ) -> Result<Place> {
+        let headers: Vec<Header<'_>> =
+            record.headers.iter().map(|(key, value)| Header { key, value: value.as_deref() }).collect();
+        let (key, value) = (record.key.as_deref(), record.value.as_deref());
+        let data = RecordData { timestamp, key, value, headers: &headers };
+        let mut filling = self.filling.lock();
+        if !filling.builder.has_room_for(&data) {
+            self.append(&mut filling);
+        }
+        if let Err(error) = filling.builder.push(&data) {
+            self.memory.release(reserved);
+            return Err(error);
+        }
+        filling.reserved += reserved;
+        let is_first = filling.batch.is_none();
+        let batch = filling.batch.get_or_insert_with(|| Arc::new(Batch::new(deadline))).clone();
+        let index = filling.builder.len() as i64 - 1;
+        let lingers = may_linger && filling.builder.size_in_bytes() < self.batch_size;
+        if !lingers {
+            self.append(&mut filling);
+        }
+        Ok(Place { batch, index, begins_to_linger: is_first && lingers })
+    }
+
+    /// Appends what there is.
+    pub(super) fn drain(&self) {
+        self.append(&mut self.filling.lock());
+    }
+
+    /// Appends `batch` if it is still filling.
+    pub(super) fn drain_batch(&self, batch: &Arc<Batch>) {
+        let mut filling = self.filling.lock();
+        if filling.batch.as_ref().is_some_and(|filling| Arc::ptr_eq(filling, batch)) {
+            self.append(&mut filling);
+        }
+    }
+
+    /// Appends what has waited long enough, and tells when more will have.
+    pub(super) fn drain_due(&self, now: Instant) -> Option<Instant> {
+        let mut filling = self.filling.lock();
+        let deadline = filling.batch.as_ref()?.deadline;
+        if deadline > now {
+            return Some(deadline);
+        }
+        self.append(&mut filling);
+        None
+    }
+
+    /// The one place where batches go to the log. Returns what became of the batch, if there was one.
+    fn append(&self, filling: &mut Filling) -> Option<Result<Appended>> {
+        let batch = filling.batch.take()?;
+        // Syncs are waited for by whoever waits for the record, not under this lock.
+        let result = filling.builder.build().and_then(|built| self.log.append(built, Acks::Leader));
+        filling.builder.clear();
+        if let Ok(appended) = &result {
+            filling.appended_end = Some(appended.last_offset + 1);
+        }
+        self.memory.release(std::mem::take(&mut filling.reserved));
+        batch.decide(result.clone());
+        Some(result)
+    }
+
+    /// Appends what there is, and waits for the device if `acks` asks for that.
+    pub(super) fn flush(&self, acks: Acks) -> Result<()> {
+        let (result, end) = {
+            let mut filling = self.filling.lock();
+            (self.append(&mut filling), filling.appended_end)
+        };
+        result.transpose()?;
+        match end {
+            Some(end) if acks == Acks::All => self.log.wait_synced(end),
+            _ => Ok(()),
+        }
+    }
+
+    /// Somebody without a thread waits for everything below `end` to be synced.
+    pub(super) fn want_sync(&self, end: Offset) {
+        self.sync_wanted.fetch_max(end, Ordering::AcqRel);
+    }
+
+    /// Syncs if somebody wants that. A failure reaches them through the log.
+    pub(super) fn sync_if_wanted(&self) {
+        let wanted = self.sync_wanted.load(Ordering::Acquire);
+        if wanted > 0 && self.log.check_synced(wanted).is_none() {
+            let _ = self.log.wait_synced(wanted);
+        }
+    }
+}
+
+impl Batch {
+    fn new(deadline: Instant) -> Self {
+        Self { deadline, outcome: Mutex::default(), decided: Condvar::new() }
+    }
+
+    fn decide(&self, result: Result<Appended>) {
+        let mut outcome = self.outcome.lock();
+        outcome.result = Some(result);
+        let wakers = std::mem::take(&mut outcome.wakers);
+        self.decided.notify_all();
+        drop(outcome);
+        wakers.into_iter().for_each(Waker::wake);
+    }
+
+    /// What became of it; None while it is filling.
+    pub(super) fn result(&self) -> Option<Result<Appended>> {
+        self.outcome.lock().result.clone()
+    }
+
+    /// Waits until it is appended, or its deadline has passed.
+    pub(super) fn wait_until_deadline(&self) -> Option<Result<Appended>> {
+        let mut outcome = self.outcome.lock();
+        while outcome.result.is_none() && !self.decided.wait_until(&mut outcome, self.deadline).timed_out() {}
+        outcome.result.clone()
+    }
+
+    /// What became of it; while it is filling, `waker` is woken once that is known.
+    pub(super) fn poll_result(&self, waker: &Waker) -> Option<Result<Appended>> {
+        let mut outcome = self.outcome.lock();
+        if outcome.result.is_none() && !outcome.wakers.iter().any(|known| known.will_wake(waker)) {
+            outcome.wakers.push(waker.clone());
+        }
+        outcome.result.clone()
+    }
+}

@@ -1,0 +1,119 @@
+//! The producer's configs, with Kafka's names and defaults.
+
+use std::str::FromStr;
+use std::time::Duration;
+
+use super::partitioner::Partitioner;
+use crate::config::invalid;
+use crate::error::Result;
+use crate::record::Compression;
+use crate::types::Acks;
+
+/// How a producer batches, and what it waits for.
+///
+/// ```
+/// use esker::{Acks, ProducerConfig};
+///
+/// let mut config = ProducerConfig::new().acks(Acks::Leader);
+/// config.set("linger.ms", "20")?;
+/// assert!(config.set("linger.ms", "soon").is_err());
+/// # Ok::<(), esker::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct ProducerConfig {
+    pub(super) acks: Acks,
+    pub(super) linger: Duration,
+    pub(super) batch_size: usize,
+    pub(super) buffer_memory: usize,
+    pub(super) max_block: Duration,
+    pub(super) compression: Compression,
+    pub(super) partitioner: Partitioner,
+}
+
+impl ProducerConfig {
+    /// Kafka's defaults.
+    pub fn new() -> Self {
+        Self {
+            acks: Acks::All,
+            linger: Duration::from_millis(5),
+            batch_size: 16_384,
+            buffer_memory: 32 << 20,
+            max_block: Duration::from_secs(60),
+            compression: Compression::None,
+            partitioner: Partitioner::Default,
+        }
+    }
+
+    /// When a record counts as sent (`acks`; default `all`).
+    pub fn acks(mut self, acks: Acks) -> Self {
+        self.acks = acks;
+        self
+    }
+
+    /// How long a batch waits for more records before it is appended (`linger.ms`; default 5 ms). Only
+    /// [`send_async`](super::Producer::send_async) lingers; zero appends each record at once.
+    pub fn linger(mut self, linger: Duration) -> Self {
+        self.linger = linger;
+        self
+    }
+
+    /// The size at which a batch is appended without waiting longer, in bytes before compression (`batch.size`;
+    /// default 16,384). A larger record gets a batch of its own.
+    pub fn batch_size(mut self, batch_size: usize) -> Self {
+        self.batch_size = batch_size;
+        self
+    }
+
+    /// How many bytes of records may linger in all (`buffer.memory`; default 32 MiB).
+    pub fn buffer_memory(mut self, buffer_memory: usize) -> Self {
+        self.buffer_memory = buffer_memory;
+        self
+    }
+
+    /// How long a send waits for room in `buffer.memory` (`max.block.ms`; default one minute).
+    pub fn max_block(mut self, max_block: Duration) -> Self {
+        self.max_block = max_block;
+        self
+    }
+
+    /// The codec of the batches (`compression.type`; default none).
+    pub fn compression(mut self, compression: Compression) -> Self {
+        self.compression = compression;
+        self
+    }
+
+    /// Who picks the partition of a record that names none.
+    pub fn partitioner(mut self, partitioner: Partitioner) -> Self {
+        self.partitioner = partitioner;
+        self
+    }
+
+    /// Sets a config by Kafka's name for it.
+    ///
+    /// # Errors
+    /// [`Error::InvalidConfig`](crate::Error::InvalidConfig) if there is no such config here or the value is not one
+    /// of its values.
+    pub fn set(&mut self, key: &str, value: &str) -> Result<()> {
+        match key {
+            "acks" => self.acks = value.parse()?,
+            "linger.ms" => self.linger = Duration::from_millis(number(key, value)?),
+            "batch.size" => self.batch_size = number(key, value)?,
+            "buffer.memory" => self.buffer_memory = number(key, value)?,
+            "max.block.ms" => self.max_block = Duration::from_millis(number(key, value)?),
+            "compression.type" => self.compression = value.parse()?,
+            _ => return Err(invalid(key, value, "a producer config that is supported here")),
+        }
+        Ok(())
+    }
+}
+
+impl Default for ProducerConfig {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+fn number<T: FromStr>(key: &str, value: &str) -> Result<T> {
+    value.parse().map_err(|_| invalid(key, value, "a number from 0 up"))
+}

@@ -1,0 +1,216 @@
+//! Records in: a producer picks a partition, packs batches and appends them, with Kafka's names for all of it.
+//!
+//! ```text
+//!   send → partitioner → accumulator (linger.ms, batch.size, buffer.memory) → Log::append → acks
+//! ```
+//!
+//! There is no thread of its own: a batch is appended by whoever finds it full or due.
+
+mod accumulator;
+mod config;
+mod memory;
+mod partitioner;
+mod pending;
+mod record;
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Weak};
+use std::time::Instant;
+
+use parking_lot::RwLock;
+
+pub use config::ProducerConfig;
+pub use partitioner::Partitioner;
+pub use pending::Pending;
+pub use record::{Record, RecordMetadata};
+
+use crate::error::{Error, Result};
+use crate::store::{Store, Task};
+use crate::types::{Acks, TopicPartition};
+use accumulator::Accumulator;
+use memory::Memory;
+use partitioner::Sticky;
+
+/// What a record takes of `buffer.memory` besides its key, value and headers.
+const RECORD_OVERHEAD_BYTES: usize = 64;
+
+/// Sends records to the topics of a store.
+///
+/// Cheap to clone and shared between threads, whose records then share batches. Records to one partition keep the
+/// order in which they were sent. Made by [`Store::producer`].
+#[derive(Clone)]
+pub struct Producer {
+    inner: Arc<ProducerInner>,
+}
+
+struct ProducerInner {
+    store: Store,
+    config: ProducerConfig,
+    topics: RwLock<HashMap<Arc<str>, Arc<TopicAccumulators>>>,
+    memory: Arc<Memory>,
+    closed: AtomicBool,
+}
+
+/// The partitions of a topic, as a producer has them.
+#[derive(Debug)]
+struct TopicAccumulators {
+    partitions: Vec<Arc<Accumulator>>,
+    sticky: Sticky,
+}
+
+impl Store {
+    /// Makes a producer. It keeps the store open for as long as it lives.
+    ///
+    /// # Errors
+    /// [`Error::Closed`] if the store was closed.
+    pub fn producer(&self, config: ProducerConfig) -> Result<Producer> {
+        self.check_open()?;
+        let memory = Arc::new(Memory::new(config.buffer_memory));
+        let (topics, closed) = (RwLock::default(), AtomicBool::new(false));
+        let inner = Arc::new(ProducerInner { store: self.clone(), config, topics, memory, closed });
+        let task: Weak<ProducerInner> = Arc::downgrade(&inner);
+        self.schedule().add(task);
+        Ok(Producer { inner })
+    }
+}
+
+impl Producer {
+    /// Sends a record and waits until it is acknowledged as `acks` demands. Does not linger.
+    ///
+    /// # Errors
+    /// As [`send_async`](Self::send_async) and [`Pending::wait`].
+    pub fn send(&self, record: Record) -> Result<RecordMetadata> {
+        self.hand_over(&record, false)?.wait()
+    }
+
+    /// Sends a record without waiting for it: it may linger for others, so that they are appended as one batch.
+    ///
+    /// Blocks only while `buffer.memory` is full, for `max.block.ms` at most.
+    ///
+    /// # Errors
+    /// [`Error::UnknownTopicOrPartition`], [`Error::BufferExhausted`], [`Error::Closed`], or
+    /// [`Error::MessageTooLarge`] and [`Error::InvalidRecord`] if no batch could hold the record. What goes wrong
+    /// later is told by the handle.
+    pub fn send_async(&self, record: Record) -> Result<Pending> {
+        self.hand_over(&record, !self.inner.config.linger.is_zero())
+    }
+
+    /// Appends whatever lingers, and waits until everything sent before is acknowledged.
+    ///
+    /// # Errors
+    /// The first failure among the batches that this call appended or waited for.
+    pub fn flush(&self) -> Result<()> {
+        self.inner.flush()
+    }
+
+    /// Refuses further records and flushes: what was sent is acknowledged, or its failure told. All clones are closed.
+    ///
+    /// # Errors
+    /// As [`flush`](Self::flush).
+    pub fn close(&self) -> Result<()> {
+        self.inner.closed.store(true, Ordering::Release);
+        self.inner.flush()
+    }
+
+    fn hand_over(&self, record: &Record, may_linger: bool) -> Result<Pending> {
+        let inner = &self.inner;
+        if inner.closed.load(Ordering::Acquire) {
+            return Err(Error::Closed { what: "the producer" });
+        }
+        let size = size_of_record(record);
+        let accumulator = inner.accumulator_for(record, size)?;
+        inner.take_memory(size)?;
+        let timestamp = record.timestamp.unwrap_or_else(|| inner.store.clock().now_ms());
+        let deadline = Instant::now() + inner.config.linger;
+        let place = accumulator.add(record, timestamp, size, deadline, may_linger)?;
+        if place.begins_to_linger {
+            inner.store.schedule().wake_by(deadline);
+        }
+        if let Some(Err(Error::UnknownTopicOrPartition { .. })) = place.batch.result() {
+            // The topic was deleted. One of the same name that comes later is another topic.
+            inner.topics.write().remove(&record.topic);
+        }
+        Ok(Pending::new(inner.clone(), accumulator, place, timestamp))
+    }
+}
+
+fn size_of_record(record: &Record) -> usize {
+    let len = |bytes: &Option<bytes::Bytes>| bytes.as_ref().map_or(0, bytes::Bytes::len);
+    let headers: usize = record.headers.iter().map(|(key, value)| key.len() + len(value)).sum();
+    RECORD_OVERHEAD_BYTES + len(&record.key) + len(&record.value) + headers
+}
+
+impl ProducerInner {
+    fn accumulator_for(&self, record: &Record, size: usize) -> Result<Arc<Accumulator>> {
+        let topic = self.topic(&record.topic)?;
+        let partitions = topic.partitions.len() as i32;
+        let by_key = || self.config.partitioner.partition_for_key(record.key.as_deref(), partitions);
+        let any = || topic.sticky.partition_for(size, self.config.batch_size, partitions);
+        let partition = record.partition.or_else(by_key).unwrap_or_else(any);
+        let found = usize::try_from(partition).ok().and_then(|index| topic.partitions.get(index));
+        found.cloned().ok_or_else(|| Error::UnknownTopicOrPartition {
+            topic_partition: TopicPartition::new(record.topic.clone(), partition),
+        })
+    }
+
+    fn topic(&self, name: &Arc<str>) -> Result<Arc<TopicAccumulators>> {
+        if let Some(topic) = self.topics.read().get(name) {
+            return Ok(topic.clone());
+        }
+        let (logs, message_bytes_max) = self.store.logs_of(name)?;
+        let mut topics = self.topics.write();
+        let topic = topics.entry(name.clone()).or_insert_with(|| {
+            let sticky = Sticky::new(logs.len() as i32);
+            let accumulator = |log| Arc::new(Accumulator::new(log, &self.config, &self.memory, message_bytes_max));
+            Arc::new(TopicAccumulators { partitions: logs.into_iter().map(accumulator).collect(), sticky })
+        });
+        Ok(topic.clone())
+    }
+
+    fn accumulators(&self) -> Vec<Arc<Accumulator>> {
+        self.topics.read().values().flat_map(|topic| topic.partitions.iter().cloned()).collect()
+    }
+
+    /// Takes room for a record. If there is none, what lingers is appended now: that is what makes room.
+    fn take_memory(&self, size: usize) -> Result<()> {
+        if self.memory.try_take(size) {
+            return Ok(());
+        }
+        let deadline = Instant::now() + self.config.max_block;
+        self.accumulators().iter().for_each(|accumulator| accumulator.drain());
+        self.memory.take(size, deadline)
+    }
+
+    fn flush(&self) -> Result<()> {
+        // The failure of one partition keeps none of the others.
+        let flushed: Vec<Result<()>> =
+            self.accumulators().iter().map(|accumulator| accumulator.flush(self.config.acks)).collect();
+        flushed.into_iter().collect()
+    }
+}
+
+impl Task for ProducerInner {
+    fn run(&self, now: Instant) -> Option<Instant> {
+        let accumulators = self.accumulators();
+        let next = accumulators.iter().filter_map(|accumulator| accumulator.drain_due(now)).min();
+        if self.config.acks == Acks::All {
+            accumulators.iter().for_each(|accumulator| accumulator.sync_if_wanted());
+        }
+        next
+    }
+}
+
+impl Drop for ProducerInner {
+    fn drop(&mut self) {
+        // Who wants to know about failures closes the producer, or waits for the records.
+        let _ = self.flush();
+    }
+}
+
+impl fmt::Debug for Producer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Producer").field("config", &self.inner.config).finish_non_exhaustive()
+    }
+}

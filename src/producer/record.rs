@@ -1,0 +1,75 @@
+//! What is sent, and what comes back.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use crate::types::{Offset, TopicPartition};
+
+/// A record to be sent.
+///
+/// ```
+/// use esker::Record;
+///
+/// let record = Record::to("payments").key("card-42").value("9.99 EUR").header("source", "till 3");
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[must_use = "a record does nothing until it is sent"]
+pub struct Record {
+    pub(super) topic: Arc<str>,
+    pub(super) partition: Option<i32>,
+    pub(super) timestamp: Option<i64>,
+    pub(super) key: Option<Bytes>,
+    pub(super) value: Option<Bytes>,
+    pub(super) headers: Vec<(String, Option<Bytes>)>,
+}
+
+impl Record {
+    /// A record for a topic, without key and value.
+    pub fn to(topic: impl Into<Arc<str>>) -> Self {
+        let (partition, timestamp, key, value, headers) = (None, None, None, None, Vec::new());
+        Self { topic: topic.into(), partition, timestamp, key, value, headers }
+    }
+
+    /// The key: records with the same key go to the same partition.
+    pub fn key(mut self, key: impl Into<Bytes>) -> Self {
+        self.key = Some(key.into());
+        self
+    }
+
+    /// The value. A record without one is a tombstone.
+    pub fn value(mut self, value: impl Into<Bytes>) -> Self {
+        self.value = Some(value.into());
+        self
+    }
+
+    /// Adds a header. The same key may come more than once.
+    pub fn header(mut self, key: impl Into<String>, value: impl Into<Bytes>) -> Self {
+        self.headers.push((key.into(), Some(value.into())));
+        self
+    }
+
+    /// The partition, instead of the one that the partitioner would pick.
+    pub fn partition(mut self, partition: i32) -> Self {
+        self.partition = Some(partition);
+        self
+    }
+
+    /// The timestamp in milliseconds since the Unix epoch, instead of the time of the send.
+    pub fn timestamp(mut self, timestamp: i64) -> Self {
+        self.timestamp = Some(timestamp);
+        self
+    }
+}
+
+/// Where a record ended up.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct RecordMetadata {
+    /// The partition.
+    pub topic_partition: TopicPartition,
+    /// The record's offset; None with [`Acks::None`](crate::Acks::None), which waits for no answer.
+    pub offset: Option<Offset>,
+    /// The record's timestamp in milliseconds: its own, or the log's if the topic's timestamps are `LogAppendTime`.
+    pub timestamp: i64,
+}
