@@ -166,8 +166,8 @@ impl BatchBuilder {
             self.buffer.extend_from_slice(&[0; BATCH_HEADER_BYTES]);
         }
         let base_timestamp = if self.records_count == 0 { record.timestamp } else { self.base_timestamp };
-        // Neither is below −1, so their difference is a number.
-        let timestamp_delta = record.timestamp - base_timestamp;
+        // Wraps only if one has no timestamp and the other the last there is; reading wraps back.
+        let timestamp_delta = record.timestamp.wrapping_sub(base_timestamp);
         let offset_delta = self.records_count;
         let (body, size) = record_size(record, timestamp_delta, offset_delta);
         let total = size.saturating_add(self.buffer.len() as u64);
