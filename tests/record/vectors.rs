@@ -258,3 +258,13 @@ fn the_widest_span_of_timestamps_reads_back() {
     assert_eq!(batch.header().max_timestamp, i64::MAX);
     assert_eq!(records(&batch).iter().map(|record| record.timestamp).collect::<Vec<_>>(), [-1, i64::MAX, 0]);
 }
+
+#[test]
+fn a_batch_is_not_built_at_offsets_that_none_can_have() {
+    for base_offset in [-1, i64::MIN, i64::MAX - 1, i64::MAX] {
+        let mut builder = BatchBuilder::new(0).base_offset(base_offset);
+        builder.push(&RecordData::of(b"x")).unwrap();
+        builder.push(&RecordData::of(b"y")).unwrap();
+        assert!(matches!(builder.build(), Err(Error::InvalidRecord { .. })), "{base_offset}");
+    }
+}
