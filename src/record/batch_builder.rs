@@ -166,12 +166,13 @@ impl BatchBuilder {
             self.buffer.extend_from_slice(&[0; BATCH_HEADER_BYTES]);
         }
         let base_timestamp = if self.records_count == 0 { record.timestamp } else { self.base_timestamp };
-        // Neither is below −1, so their difference is a number.
-        let timestamp_delta = record.timestamp - base_timestamp;
+        // Wraps only if one has no timestamp and the other the last there is; reading wraps back.
+        let timestamp_delta = record.timestamp.wrapping_sub(base_timestamp);
         let offset_delta = self.records_count;
         let (body, size) = record_size(record, timestamp_delta, offset_delta);
         let total = size.saturating_add(self.buffer.len() as u64);
-        if total > BATCH_BYTES_MAX as u64 || offset_delta == i32::MAX {
+        // Bounds the count as well: no record is so small that 2³¹ of them fit.
+        if total > BATCH_BYTES_MAX as u64 {
             return Err(too_large(total));
         }
 
@@ -234,7 +235,7 @@ impl BatchBuilder {
     ///
     /// # Errors
     ///
-    /// `InvalidRecord` if there is no record; `UnsupportedCompressionType` if the codec is not built in;
+    /// `InvalidRecord` if there is no record or its offset is none; `UnsupportedCompressionType` if the codec is not built in;
     /// `InvalidConfig` if the level is not one of the codec's; `MessageTooLarge` if compression made the records
     /// larger than a batch can be.
     #[inline]
@@ -247,6 +248,9 @@ impl BatchBuilder {
         }
         let size = if self.compression == Compression::None { self.buffer.len() } else { self.compressed.len() };
         let header = self.header(size);
+        if !header.offsets_agree() {
+            return Err(bad_base_offset(self.base_offset));
+        }
         let batch = if self.compression == Compression::None { &mut self.buffer } else { &mut self.compressed };
         Ok(BatchRef::seal(header, batch))
     }
@@ -339,6 +343,11 @@ fn nullable_length(bytes: Option<&[u8]>) -> i32 {
 #[cold]
 fn negative_timestamp(timestamp: i64) -> Error {
     Error::InvalidRecord { reason: format!("timestamp {timestamp} is negative and not -1 for none") }
+}
+
+#[cold]
+fn bad_base_offset(base_offset: Offset) -> Error {
+    Error::InvalidRecord { reason: format!("a batch can't begin at offset {base_offset}") }
 }
 
 #[cold]

@@ -104,8 +104,9 @@ impl BatchHeader {
         self.batch_length >= BATCH_LENGTH_MIN && magic == MAGIC && self.offsets_agree()
     }
 
+    /// Whether base offset, last offset delta and count can go together.
     #[inline]
-    fn offsets_agree(&self) -> bool {
+    pub(super) fn offsets_agree(&self) -> bool {
         self.last_offset_delta >= 0
             && self.records_count >= 0
             && i64::from(self.records_count) <= i64::from(self.last_offset_delta) + 1

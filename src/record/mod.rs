@@ -15,7 +15,7 @@
 //! [`RecordSet`] (decompressed if it must be, otherwise a slice), and that is iterated without allocating, each
 //! [`RecordView`] borrowing its key and value.
 //!
-//! What comes in is never trusted: any bytes give either records or an [`Error`](crate::Error) that says where and
+//! What comes in is never trusted: any bytes give either records or an [`Error`] that says where and
 //! why. Positions in errors count from the start of the bytes that were handed in; inside compressed records they
 //! count as if the records stood uncompressed behind the header.
 //!
