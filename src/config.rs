@@ -222,7 +222,11 @@ impl TopicConfig {
     /// The configs that differ from the defaults, by key.
     pub fn overrides(&self) -> Vec<(&'static str, String)> {
         let defaults = Self::new();
-        Self::keys().filter_map(|key| self.get(key).filter(|value| defaults.get(key).as_ref() != Some(value)).map(|value| (key, value))).collect()
+        Self::keys()
+            .filter_map(|key| {
+                self.get(key).filter(|value| defaults.get(key).as_ref() != Some(value)).map(|value| (key, value))
+            })
+            .collect()
     }
 }
 

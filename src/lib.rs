@@ -4,6 +4,7 @@
 
 pub mod clock;
 mod config;
+mod consumer;
 mod error;
 pub mod io;
 mod log;
@@ -15,6 +16,7 @@ mod store;
 mod types;
 
 pub use config::{CleanupPolicy, StoreConfig, SyncPolicy, TopicConfig};
+pub use consumer::{AutoOffsetReset, Consumer, ConsumerConfig, ConsumerRecord};
 pub use error::{Corruption, Error, Result};
 pub use log::{
     AppendOptions, Appended, Cut, Damage, Fetched, FetchedBatches, Log, OffsetAndTimestamp, PartitionRecovery,

@@ -72,13 +72,8 @@ fn lock_file(file: &File) -> Result<(), Locked> {
     match fcntl_lock(file, FlockOperation::NonBlockingLockExclusive) {
         Ok(()) => Ok(()),
         Err(Errno::ACCESS | Errno::AGAIN) => {
-            let wanted = Flock {
-                start: 0,
-                length: 0,
-                pid: None,
-                typ: FlockType::WriteLock,
-                offset_type: FlockOffsetType::Set,
-            };
+            let wanted =
+                Flock { start: 0, length: 0, pid: None, typ: FlockType::WriteLock, offset_type: FlockOffsetType::Set };
             let holder = fcntl_getlk(file, &wanted).ok().flatten().and_then(|held| held.pid);
             Err(Locked::Held(match holder {
                 Some(pid) => format!("the process with pid {}", pid.as_raw_nonzero()),

@@ -244,4 +244,3 @@ impl IndexWriter {
 fn whole_entries(bytes: u64, entry_bytes: usize) -> u64 {
     bytes - bytes % entry_bytes as u64
 }
-

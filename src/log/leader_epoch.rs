@@ -22,7 +22,8 @@ fn read(home: &Home) -> Result<Vec<(LeaderEpoch, Offset)>> {
 }
 
 fn write(home: &Home, epochs: &[(LeaderEpoch, Offset)]) -> Result<()> {
-    let entries: Vec<[String; 2]> = epochs.iter().map(|(epoch, start)| [epoch.to_string(), start.to_string()]).collect();
+    let entries: Vec<[String; 2]> =
+        epochs.iter().map(|(epoch, start)| [epoch.to_string(), start.to_string()]).collect();
     checkpoint::write(&*home.storage, &path(home), &entries)
 }
 

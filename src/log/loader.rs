@@ -219,7 +219,13 @@ impl Loader<'_> {
     }
 
     /// Whether the indexes of a segment are there and could be its own. A length of zero is fine for a small one.
-    fn has_sane_indexes(&self, base_offset: Offset, log: &DirEntry, entries: &[DirEntry], is_last: bool) -> Result<bool> {
+    fn has_sane_indexes(
+        &self,
+        base_offset: Offset,
+        log: &DirEntry,
+        entries: &[DirEntry],
+        is_last: bool,
+    ) -> Result<bool> {
         let index_len = |suffix| {
             let name = file_name::segment_file(base_offset, suffix);
             entries.binary_search_by(|entry| entry.name.cmp(&name)).ok().map(|found| entries[found].len)

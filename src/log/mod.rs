@@ -42,8 +42,8 @@ use arc_swap::ArcSwap;
 use parking_lot::Mutex;
 
 pub use append::{AppendOptions, Appended};
-pub(crate) use loader::{LastKnown, LogLoad, load};
 pub use loader::{Cut, Damage, PartitionRecovery};
+pub(crate) use loader::{LastKnown, LogLoad, load};
 pub use read::{Fetched, FetchedBatches, OffsetAndTimestamp, ReadLimits};
 
 use crate::clock::Clock;

@@ -79,6 +79,35 @@ impl Fetched {
     }
 }
 
+impl Fetched {
+    /// The batch at `at` of the bytes, which moves on to the next one.
+    pub(crate) fn batch_at(&self, at: &mut usize) -> Option<Result<BatchView>> {
+        let rest = self.bytes.slice(*at..);
+        if rest.is_empty() {
+            return None;
+        }
+        let position = self.position + *at as u64;
+        let located = |error: Error| error.in_file(&self.segment.path(LOG), position);
+        match BatchView::parse(&rest) {
+            Ok(batch) => {
+                *at += batch.header().size();
+                Some(Ok(batch))
+            }
+            // The read walked over these headers: they fit together, so they tell what is lost and where to go on.
+            Err(error) => match BatchHeader::parse(&rest) {
+                Ok(header) => {
+                    *at += header.size();
+                    Some(Err(located(error).with_offsets(header.base_offset..=header.last_offset())))
+                }
+                Err(_) => {
+                    *at = self.bytes.len();
+                    Some(Err(located(error)))
+                }
+            },
+        }
+    }
+}
+
 /// The batches of a read. A damaged one is an error that says which offsets it held; the ones after it follow.
 #[derive(Clone, Debug)]
 pub struct FetchedBatches<'a> {
@@ -90,29 +119,7 @@ impl Iterator for FetchedBatches<'_> {
     type Item = Result<BatchView>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        let rest = self.fetched.bytes.slice(self.at..);
-        if rest.is_empty() {
-            return None;
-        }
-        let position = self.fetched.position + self.at as u64;
-        let located = |error: Error| error.in_file(&self.fetched.segment.path(LOG), position);
-        match BatchView::parse(&rest) {
-            Ok(batch) => {
-                self.at += batch.header().size();
-                Some(Ok(batch))
-            }
-            // The read walked over these headers: they fit together, so they tell what is lost and where to go on.
-            Err(error) => match BatchHeader::parse(&rest) {
-                Ok(header) => {
-                    self.at += header.size();
-                    Some(Err(located(error).with_offsets(header.base_offset..=header.last_offset())))
-                }
-                Err(_) => {
-                    self.at = self.fetched.bytes.len();
-                    Some(Err(located(error)))
-                }
-            },
-        }
+        self.fetched.batch_at(&mut self.at)
     }
 }
 

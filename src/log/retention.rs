@@ -34,8 +34,13 @@ impl Log {
 
     /// Removes the files of deleted segments whose delay has passed.
     pub(crate) fn remove_deleted_files(&self, now_ms: i64) -> Result<()> {
-        let due: Vec<_> =
-            self.inner.deleted_files.lock().extract_if(.., |(_, due_ms)| *due_ms <= now_ms).map(|(path, _)| path).collect();
+        let due: Vec<_> = self
+            .inner
+            .deleted_files
+            .lock()
+            .extract_if(.., |(_, due_ms)| *due_ms <= now_ms)
+            .map(|(path, _)| path)
+            .collect();
         for path in due {
             match self.inner.home.storage.remove_file(&path) {
                 Err(error) if error.kind() != std::io::ErrorKind::NotFound => {

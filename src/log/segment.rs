@@ -5,7 +5,7 @@
 //! constant. Files are opened when they are first needed, so a partition that nobody touches costs no handle.
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 
@@ -339,9 +339,4 @@ impl SegmentList {
     pub(super) fn without_first(&self, count: usize) -> Self {
         Self::new(self.segments[count..].to_vec())
     }
-}
-
-/// The path of a segment's log file, for an error message.
-pub(super) fn log_path(dir: &Path, base_offset: Offset) -> PathBuf {
-    dir.join(file_name::segment_file(base_offset, LOG))
 }

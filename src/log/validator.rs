@@ -54,7 +54,8 @@ pub(super) fn validate<'a>(batch: BatchRef<'a>, config: &LogConfig, now: &Now<'_
     if records_to_check {
         let window = (!stamps_time).then(|| TimestampWindow::new(config, now.fresh()));
         check_records(&batch, config, window.as_ref())?;
-    } else if !stamps_time && header.max_timestamp.saturating_sub(now.recent()) > config.message_timestamp_after_max_ms {
+    } else if !stamps_time && header.max_timestamp.saturating_sub(now.recent()) > config.message_timestamp_after_max_ms
+    {
         // The builder knows the largest timestamp. One that a clock of a while ago allows, today's allows too.
         TimestampWindow::new(config, now.fresh()).check(header.max_timestamp)?;
     }
@@ -107,7 +108,10 @@ fn check_records(batch: &BatchRef<'_>, config: &LogConfig, window: Option<&Times
         Ok(())
     })?;
     if largest != header.max_timestamp {
-        return Err(invalid(&format!("max timestamp {} in the header, {largest} in the records", header.max_timestamp)));
+        return Err(invalid(&format!(
+            "max timestamp {} in the header, {largest} in the records",
+            header.max_timestamp
+        )));
     }
     Ok(())
 }
@@ -136,10 +140,6 @@ impl TimestampWindow {
 }
 
 impl ValidatedBatch<'_> {
-    pub(super) fn size(&self) -> u64 {
-        self.batch.bytes().len() as u64
-    }
-
     /// The batch as it is written at `base_offset` under `leader_epoch`: only its header differs.
     #[inline]
     pub(super) fn stamp(&self, base_offset: Offset, leader_epoch: LeaderEpoch) -> StampedBatch<'_> {

@@ -78,7 +78,10 @@ impl Layout {
         Ok(configs)
     }
 
-    pub(super) fn write_topic_configs<'a>(&self, topics: impl Iterator<Item = (&'a str, &'a TopicConfig)>) -> Result<()> {
+    pub(super) fn write_topic_configs<'a>(
+        &self,
+        topics: impl Iterator<Item = (&'a str, &'a TopicConfig)>,
+    ) -> Result<()> {
         let entries: Vec<[String; 3]> = topics
             .flat_map(|(topic, config)| {
                 config.overrides().into_iter().map(|(key, value)| [topic.to_owned(), key.to_owned(), value])

@@ -68,7 +68,8 @@ fn parse(path: &Path, contents: &[u8]) -> Result<MetaProperties> {
 
 /// The lines `key=value` of a file of Java properties, comments left out, with their numbers from 1.
 fn properties(path: &Path, contents: &[u8]) -> Result<Vec<(usize, String, String)>> {
-    let malformed = |line, reason: &str| Error::MalformedFile { file: path.to_owned(), line, reason: reason.to_owned() };
+    let malformed =
+        |line, reason: &str| Error::MalformedFile { file: path.to_owned(), line, reason: reason.to_owned() };
     let text = std::str::from_utf8(contents).map_err(|_| malformed(1, "it is not UTF-8"))?;
     let mut found = Vec::new();
     for (index, line) in text.lines().enumerate() {

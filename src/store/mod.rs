@@ -58,7 +58,7 @@ use topic::Topic;
 /// acknowledged; the next open only takes longer.
 ///
 /// ```
-/// use esker::{Acks, ConsumerConfig, ProducerConfig, Record, Store, TopicConfig};
+/// use esker::{Acks, AutoOffsetReset, ConsumerConfig, ProducerConfig, Record, Store, TopicConfig};
 /// use std::time::Duration;
 ///
 /// let store = Store::temporary()?; // or Store::open("data")?
@@ -67,7 +67,8 @@ use topic::Topic;
 /// let producer = store.producer(ProducerConfig::new().acks(Acks::All))?;
 /// producer.send(Record::to("payments").key("card-42").value("9.99 EUR"))?;
 ///
-/// let mut consumer = store.consumer(ConsumerConfig::new().group_id("billing"))?;
+/// let config = ConsumerConfig::from("billing").auto_offset_reset(AutoOffsetReset::Earliest);
+/// let mut consumer = store.consumer(config)?;
 /// consumer.assign_topics(["payments"])?;
 /// for record in consumer.poll(Duration::from_millis(100))? {
 ///     assert_eq!(record.value.as_deref(), Some(&b"9.99 EUR"[..]));

@@ -189,11 +189,8 @@ impl Opening<'_> {
                 self.clear_leftovers(&name, &partitions, &deleted_ids)?;
                 continue;
             }
-            let config = if is_internal(&name) {
-                TopicConfig::compacted()
-            } else {
-                configs.remove(&*name).unwrap_or_default()
-            };
+            let config =
+                if is_internal(&name) { TopicConfig::compacted() } else { configs.remove(&*name).unwrap_or_default() };
             let whole = partitions.keys().copied().zip(0..).take_while(|(found, index)| found == index).count();
             for index in partitions.keys().skip(whole) {
                 self.report.incomplete.push(TopicPartition::new(name.clone(), *index));

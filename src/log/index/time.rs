@@ -9,7 +9,6 @@
 //! timestamp of all.
 
 use super::Entry;
-use crate::types::NO_TIMESTAMP;
 
 /// An entry of the time index.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,9 +20,6 @@ pub(crate) struct TimeEntry {
 }
 
 impl TimeEntry {
-    /// What a segment without any timestamp has.
-    pub(crate) const NONE: Self = Self { timestamp: NO_TIMESTAMP, relative_offset: 0 };
-
     pub(crate) fn encode(&self) -> [u8; 12] {
         let mut bytes = [0; 12];
         bytes[..8].copy_from_slice(&self.timestamp.to_be_bytes());

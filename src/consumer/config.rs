@@ -1,0 +1,118 @@
+//! The consumer's configs, with Kafka's names and defaults.
+
+use std::str::FromStr;
+
+use crate::config::invalid;
+use crate::error::Result;
+
+/// Where a consumer starts in a partition for which its group has committed nothing (`auto.offset.reset`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum AutoOffsetReset {
+    /// At the first record that is there.
+    Earliest,
+    /// After the last record that is there.
+    #[default]
+    Latest,
+    /// Nowhere: [`poll`](super::Consumer::poll) fails with
+    /// [`Error::NoOffsetForPartition`](crate::Error::NoOffsetForPartition).
+    None,
+}
+
+impl FromStr for AutoOffsetReset {
+    type Err = crate::Error;
+
+    fn from_str(value: &str) -> Result<Self> {
+        match value {
+            "earliest" => Ok(Self::Earliest),
+            "latest" => Ok(Self::Latest),
+            "none" => Ok(Self::None),
+            _ => Err(invalid("auto.offset.reset", value, "one of earliest, latest, none")),
+        }
+    }
+}
+
+/// Which group a consumer is of, where it starts, and how much it takes at a time.
+///
+/// A group's name alone will do: `store.consumer("billing")`.
+///
+/// Offsets are committed when [`commit`](super::Consumer::commit) is called, and only then: Kafka's
+/// `enable.auto.commit` acknowledges records that may not have been processed yet.
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct ConsumerConfig {
+    pub(super) group_id: Option<String>,
+    pub(super) auto_offset_reset: AutoOffsetReset,
+    pub(super) max_poll_records: usize,
+    pub(super) max_partition_fetch_bytes: usize,
+}
+
+impl ConsumerConfig {
+    /// Kafka's defaults, and no group.
+    pub fn new() -> Self {
+        Self {
+            group_id: None,
+            auto_offset_reset: AutoOffsetReset::default(),
+            max_poll_records: 500,
+            max_partition_fetch_bytes: 1 << 20,
+        }
+    }
+
+    /// The group for which offsets are committed (`group.id`). Without one nothing can be committed.
+    pub fn group_id(mut self, group_id: impl Into<String>) -> Self {
+        self.group_id = Some(group_id.into());
+        self
+    }
+
+    /// Where to start where nothing is committed (`auto.offset.reset`; default `latest`, as in Kafka).
+    pub fn auto_offset_reset(mut self, reset: AutoOffsetReset) -> Self {
+        self.auto_offset_reset = reset;
+        self
+    }
+
+    /// The most records that a poll returns, at least 1 (`max.poll.records`; default 500).
+    pub fn max_poll_records(mut self, max_poll_records: usize) -> Self {
+        self.max_poll_records = max_poll_records.max(1);
+        self
+    }
+
+    /// The most bytes to read from a partition at a time (`max.partition.fetch.bytes`; default 1 MiB). The first batch
+    /// is read however large it is.
+    pub fn max_partition_fetch_bytes(mut self, bytes: usize) -> Self {
+        self.max_partition_fetch_bytes = bytes;
+        self
+    }
+
+    /// Sets a config by Kafka's name for it.
+    ///
+    /// # Errors
+    /// [`Error::InvalidConfig`](crate::Error::InvalidConfig) if there is no such config here or the value is not one
+    /// of its values.
+    pub fn set(&mut self, key: &str, value: &str) -> Result<()> {
+        let number = |min: usize| match value.parse() {
+            Ok(number) if number >= min => Ok(number),
+            _ => Err(invalid(key, value, format!("a number from {min} up"))),
+        };
+        match key {
+            "group.id" => self.group_id = Some(value.to_owned()),
+            "auto.offset.reset" => self.auto_offset_reset = value.parse()?,
+            "max.poll.records" => self.max_poll_records = number(1)?,
+            "max.partition.fetch.bytes" => self.max_partition_fetch_bytes = number(0)?,
+            _ => return Err(invalid(key, value, "a consumer config that is supported here")),
+        }
+        Ok(())
+    }
+}
+
+impl Default for ConsumerConfig {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl From<&str> for ConsumerConfig {
+    /// The defaults for a group.
+    fn from(group_id: &str) -> Self {
+        Self::new().group_id(group_id)
+    }
+}

@@ -1,0 +1,178 @@
+//! One partition of a consumer: where it stands, and what has been read from there and not handed out yet.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use crate::error::{Error, Result};
+use crate::log::{Fetched, Log, ReadLimits};
+use crate::record::{Header, RecordCursor, RecordSet, RecordView};
+use crate::types::{LeaderEpoch, Offset, TopicPartition};
+
+/// A record as a consumer gets it. Key, value and headers are slices of the log itself where it is mapped and not
+/// compressed: nothing was copied, and they stay valid however long they are kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ConsumerRecord {
+    /// The topic.
+    pub topic: Arc<str>,
+    /// The partition's index.
+    pub partition: i32,
+    /// The record's offset.
+    pub offset: Offset,
+    /// Its timestamp in milliseconds, −1 if it has none.
+    pub timestamp: i64,
+    /// The key, if it has one.
+    pub key: Option<Bytes>,
+    /// The value; None is a tombstone.
+    pub value: Option<Bytes>,
+    /// The headers in their order.
+    pub headers: Vec<(String, Option<Bytes>)>,
+    /// The leader epoch under which it was appended.
+    pub leader_epoch: LeaderEpoch,
+}
+
+/// A partition that is being read.
+#[derive(Debug)]
+pub(super) struct Fetcher {
+    pub(super) log: Log,
+    /// The offset of the next record to hand out, once it is known where to start.
+    position: Option<Offset>,
+    /// The batches that were read last, and where among them the next one starts.
+    fetched: Option<(Fetched, usize)>,
+    batch: Option<OpenBatch>,
+}
+
+/// A batch whose records are being handed out.
+#[derive(Debug)]
+struct OpenBatch {
+    records: RecordSet,
+    cursor: RecordCursor,
+    leader_epoch: LeaderEpoch,
+    next_offset: Offset,
+}
+
+impl Fetcher {
+    pub(super) fn new(log: Log) -> Self {
+        Self { log, position: None, fetched: None, batch: None }
+    }
+
+    pub(super) fn topic_partition(&self) -> &TopicPartition {
+        self.log.topic_partition()
+    }
+
+    pub(super) fn position(&self) -> Option<Offset> {
+        self.position
+    }
+
+    /// Goes on at `offset`, whatever was read before.
+    pub(super) fn seek(&mut self, offset: Offset) {
+        self.position = Some(offset);
+        self.fetched = None;
+        self.batch = None;
+    }
+
+    /// Hands out up to `max_records` records, in order, as far as there are any. The position moves with each.
+    pub(super) fn take(
+        &mut self,
+        position: Offset,
+        max_records: usize,
+        limits: ReadLimits,
+        records: &mut Vec<ConsumerRecord>,
+    ) -> Result<()> {
+        if self.batch.is_none() && self.fetched.is_none() {
+            if position >= self.log.high_watermark() {
+                // Also how a position beyond the log, which can't be read, is told from one that can't be read yet.
+                self.log.read(position, limits)?;
+                return Ok(());
+            }
+            self.fetched = Some((self.log.read(position, limits)?, 0));
+        }
+        let wanted = records.len() + max_records;
+        while records.len() < wanted && (self.batch.is_some() || self.open_next(position)?) {
+            let Some(batch) = &mut self.batch else { break };
+            match batch.records.next(&mut batch.cursor) {
+                Some(Ok(record)) if record.offset < position => {}
+                Some(record) => {
+                    let at = self.position.unwrap_or(position);
+                    match record.and_then(|record| own(self.log.topic_partition(), batch, &record)) {
+                        Ok(record) => {
+                            self.position = Some(record.offset + 1);
+                            records.push(record);
+                        }
+                        Err(error) => {
+                            // The position stays before the damage, so that who polls again is told again; who wants
+                            // to go on seeks past it.
+                            let lost = at..=batch.next_offset - 1;
+                            self.seek(at);
+                            return Err(error.with_offsets(lost));
+                        }
+                    }
+                }
+                None => {
+                    self.position = Some(batch.next_offset);
+                    self.batch = None;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Opens the next batch that was read and has something at or after the position. False if there is none.
+    fn open_next(&mut self, position: Offset) -> Result<bool> {
+        while let Some((fetched, at)) = &mut self.fetched {
+            let Some(batch) = fetched.batch_at(at) else {
+                let next_offset = fetched.next_offset();
+                self.position = self.position.max(Some(next_offset));
+                self.fetched = None;
+                return Ok(false);
+            };
+            let opened = batch.and_then(|batch| {
+                let header = *batch.header();
+                // What control batches say is for the log, not for its readers.
+                let is_wanted = header.last_offset() >= position && !header.attributes.is_control();
+                Ok((header, if is_wanted { Some(batch.records()?) } else { None }))
+            });
+            match opened {
+                Ok((header, Some(records))) => {
+                    let cursor = RecordCursor::default();
+                    let (leader_epoch, next_offset) = (header.partition_leader_epoch, header.next_offset());
+                    self.batch = Some(OpenBatch { records, cursor, leader_epoch, next_offset });
+                    return Ok(true);
+                }
+                Ok((header, None)) => self.position = self.position.max(Some(header.next_offset())),
+                Err(error) => {
+                    self.fetched = None;
+                    return Err(error);
+                }
+            }
+        }
+        Ok(false)
+    }
+
+    /// Whether there is something to hand out at `position`.
+    pub(super) fn is_ready(&self, position: Offset) -> bool {
+        self.batch.is_some() || self.fetched.is_some() || self.log.high_watermark() != position
+    }
+}
+
+fn own(partition: &TopicPartition, batch: &OpenBatch, record: &RecordView<'_>) -> Result<ConsumerRecord> {
+    let owned = |bytes: Option<&[u8]>| bytes.map(|bytes| batch.records.slice_ref(bytes));
+    let header = |header: Result<Header<'_>>| header.map(|header| (header.key.to_owned(), owned(header.value)));
+    let headers = record.headers().map(header).collect::<Result<Vec<_>>>()?;
+    Ok(ConsumerRecord {
+        topic: partition.topic.clone(),
+        partition: partition.partition,
+        offset: record.offset,
+        timestamp: record.timestamp,
+        key: owned(record.key),
+        value: owned(record.value),
+        headers,
+        leader_epoch: batch.leader_epoch,
+    })
+}
+
+/// What a consumer without a place to start gets.
+pub(super) fn no_offset(group: Option<&str>, partition: &TopicPartition) -> Error {
+    Error::NoOffsetForPartition { group: group.unwrap_or_default().to_owned(), topic_partition: partition.clone() }
+}

@@ -1,0 +1,308 @@
+//! Records out: a consumer reads the partitions that it was given, remembers where it stands, and commits that for its
+//! group.
+//!
+//! ```text
+//!   poll → for each partition in turn: fetcher → Log::read → records, decoded lazily from slices of the log
+//! ```
+
+mod config;
+mod fetcher;
+
+use std::time::{Duration, Instant};
+
+pub use config::{AutoOffsetReset, ConsumerConfig};
+pub use fetcher::ConsumerRecord;
+
+use crate::error::{Error, Result};
+use crate::log::wait::Parker;
+use crate::log::{Log, ReadLimits};
+use crate::store::{CommittedOffset, Store};
+use crate::types::{Acks, Offset, TopicPartition};
+use fetcher::{Fetcher, no_offset};
+
+/// Reads records from partitions of a store, in the order of each partition.
+///
+/// One thread at a time uses a consumer; it may move between threads. Made by [`Store::consumer`].
+///
+/// ```
+/// # use esker::{ProducerConfig, Record, Store, TopicConfig};
+/// # use std::time::Duration;
+/// # let store = Store::temporary()?;
+/// # store.create_topic("jobs", TopicConfig::new())?;
+/// # store.producer(ProducerConfig::new())?.send(Record::to("jobs").value("sweep"))?;
+/// let mut consumer = store.consumer("workers")?;
+/// consumer.assign([("jobs", 0)])?;
+/// consumer.seek_to_beginning()?;
+/// for record in consumer.poll(Duration::from_secs(1))? {
+///     println!("{} at offset {}", String::from_utf8_lossy(record.value.as_deref().unwrap_or_default()), record.offset);
+/// }
+/// consumer.commit()?;
+/// # Ok::<(), esker::Error>(())
+/// ```
+#[derive(Debug)]
+pub struct Consumer {
+    store: Store,
+    config: ConsumerConfig,
+    fetchers: Vec<Fetcher>,
+    /// Which partition comes first in the next poll.
+    turn: usize,
+}
+
+impl Store {
+    /// Makes a consumer: of a group, by its name alone or with more configuration. It keeps the store open for as long
+    /// as it lives.
+    ///
+    /// # Errors
+    /// [`Error::InvalidGroupId`] if the group's name is empty, [`Error::Closed`] if the store was closed.
+    pub fn consumer(&self, config: impl Into<ConsumerConfig>) -> Result<Consumer> {
+        self.check_open()?;
+        let config = config.into();
+        match &config.group_id {
+            Some(group) if group.is_empty() => Err(Error::InvalidGroupId { group: group.clone() }),
+            _ => Ok(Consumer { store: self.clone(), config, fetchers: Vec::new(), turn: 0 }),
+        }
+    }
+}
+
+impl Consumer {
+    /// Reads these partitions from now on, and no others. A partition that was assigned before keeps its position.
+    ///
+    /// # Errors
+    /// [`Error::UnknownTopicOrPartition`]; the assignment is then as it was.
+    pub fn assign<P: Into<TopicPartition>>(&mut self, partitions: impl IntoIterator<Item = P>) -> Result<()> {
+        let mut logs: Vec<Log> = Vec::new();
+        for partition in partitions {
+            let partition = partition.into();
+            if logs.iter().all(|log| *log.topic_partition() != partition) {
+                logs.push(self.store.partition(&partition.topic, partition.partition)?);
+            }
+        }
+        let mut before = std::mem::take(&mut self.fetchers);
+        for log in logs {
+            let kept = before.iter().position(|fetcher| fetcher.topic_partition() == log.topic_partition());
+            self.fetchers.push(match kept {
+                Some(index) => before.swap_remove(index),
+                None => Fetcher::new(log),
+            });
+        }
+        Ok(())
+    }
+
+    /// Reads all partitions of these topics from now on, and no others.
+    ///
+    /// # Errors
+    /// As [`assign`](Self::assign).
+    pub fn assign_topics<'a>(&mut self, topics: impl IntoIterator<Item = &'a str>) -> Result<()> {
+        let mut partitions = Vec::new();
+        for topic in topics {
+            partitions.extend((0..self.store.partition_count(topic)?).map(|index| TopicPartition::new(topic, index)));
+        }
+        self.assign(partitions)
+    }
+
+    /// The partitions that are assigned, in the order in which they were.
+    pub fn assignment(&self) -> Vec<TopicPartition> {
+        self.fetchers.iter().map(|fetcher| fetcher.topic_partition().clone()).collect()
+    }
+
+    /// Goes on at `offset` of a partition. Whether there is such an offset shows when it is polled.
+    ///
+    /// # Errors
+    /// [`Error::NotAssigned`].
+    pub fn seek(&mut self, partition: impl Into<TopicPartition>, offset: Offset) -> Result<()> {
+        self.fetcher(&partition.into())?.seek(offset);
+        Ok(())
+    }
+
+    /// Goes back to the first record of every assigned partition.
+    ///
+    /// # Errors
+    /// None today.
+    pub fn seek_to_beginning(&mut self) -> Result<()> {
+        self.fetchers.iter_mut().for_each(|fetcher| fetcher.seek(fetcher.log.log_start()));
+        Ok(())
+    }
+
+    /// Goes beyond the last record of every assigned partition: only what comes from now on is read.
+    ///
+    /// # Errors
+    /// None today.
+    pub fn seek_to_end(&mut self) -> Result<()> {
+        self.fetchers.iter_mut().for_each(|fetcher| fetcher.seek(fetcher.log.high_watermark()));
+        Ok(())
+    }
+
+    /// Goes, in every assigned partition, to the first record with this timestamp or a later one, or else to the end.
+    ///
+    /// # Errors
+    /// As [`Log::offset_for_timestamp`].
+    pub fn seek_to_timestamp(&mut self, timestamp: i64) -> Result<()> {
+        for fetcher in &mut self.fetchers {
+            let end = fetcher.log.high_watermark();
+            let found = fetcher.log.offset_for_timestamp(timestamp)?;
+            fetcher.seek(found.map_or(end, |found| found.offset));
+        }
+        Ok(())
+    }
+
+    /// The offset of the next record that a poll returns from a partition.
+    ///
+    /// # Errors
+    /// [`Error::NotAssigned`]; [`Error::NoOffsetForPartition`] if it is not known where to start.
+    pub fn position(&mut self, partition: impl Into<TopicPartition>) -> Result<Offset> {
+        let partition = partition.into();
+        let index = self.index_of(&partition)?;
+        self.position_of(index)
+    }
+
+    /// Returns the next records of the assigned partitions, at most `max.poll.records`. If there are none it waits for
+    /// some, until `timeout` has passed, and may then return none.
+    ///
+    /// The partitions take turns at being first, so that a busy one does not starve the others.
+    ///
+    /// # Errors
+    /// [`Error::NoOffsetForPartition`] with `auto.offset.reset=none`. [`Error::OffsetOutOfRange`] likewise, where the
+    /// position is no longer in the log; otherwise the position is reset. [`Error::CorruptRecord`] names the offsets
+    /// that can't be read: [`seek`](Self::seek) past them to go on. [`Error::UnsupportedCompressionType`]. Records of
+    /// other partitions that were there are returned by the next poll.
+    pub fn poll(&mut self, timeout: Duration) -> Result<Vec<ConsumerRecord>> {
+        let deadline = Instant::now().checked_add(timeout);
+        loop {
+            let records = self.take_ready()?;
+            if !records.is_empty() || !self.wait(deadline)? {
+                return Ok(records);
+            }
+        }
+    }
+
+    /// Commits the positions of all assigned partitions, so that the group goes on there. On return that survives the
+    /// loss of power.
+    ///
+    /// # Errors
+    /// [`Error::NoGroup`], and as [`Store::commit_offsets`].
+    pub fn commit(&mut self) -> Result<()> {
+        let positions: Vec<_> = self
+            .fetchers
+            .iter()
+            .filter_map(|fetcher| Some((fetcher.topic_partition().clone(), CommittedOffset::new(fetcher.position()?))))
+            .collect();
+        self.commit_offsets(positions, Acks::All)
+    }
+
+    /// Commits these offsets for the consumer's group: the ones to read next. Returns when `acks` says.
+    ///
+    /// # Errors
+    /// As [`commit`](Self::commit).
+    pub fn commit_offsets(
+        &mut self,
+        offsets: impl IntoIterator<Item = (TopicPartition, CommittedOffset)>,
+        acks: Acks,
+    ) -> Result<()> {
+        let group = self.config.group_id.as_deref().ok_or(Error::NoGroup)?;
+        self.store.commit_offsets(group, offsets, acks)
+    }
+
+    /// The offset that the consumer's group committed for a partition last.
+    ///
+    /// # Errors
+    /// [`Error::NoGroup`].
+    pub fn committed(&self, partition: impl Into<TopicPartition>) -> Result<Option<CommittedOffset>> {
+        let group = self.config.group_id.as_deref().ok_or(Error::NoGroup)?;
+        Ok(self.store.committed_offset(group, &partition.into()))
+    }
+
+    fn index_of(&self, partition: &TopicPartition) -> Result<usize> {
+        let index = self.fetchers.iter().position(|fetcher| fetcher.topic_partition() == partition);
+        index.ok_or_else(|| Error::NotAssigned { topic_partition: partition.clone() })
+    }
+
+    fn fetcher(&mut self, partition: &TopicPartition) -> Result<&mut Fetcher> {
+        let index = self.index_of(partition)?;
+        Ok(&mut self.fetchers[index])
+    }
+
+    /// Where a partition stands; a new one starts where the group left off, or where `auto.offset.reset` says.
+    fn position_of(&mut self, index: usize) -> Result<Offset> {
+        let fetcher = &self.fetchers[index];
+        if let Some(position) = fetcher.position() {
+            return Ok(position);
+        }
+        let group = self.config.group_id.as_deref();
+        let committed = group.and_then(|group| self.store.committed_offset(group, fetcher.topic_partition()));
+        let position = match committed {
+            Some(committed) => committed.offset,
+            None => self.reset_offset(&fetcher.log).ok_or_else(|| no_offset(group, fetcher.topic_partition()))?,
+        };
+        self.fetchers[index].seek(position);
+        Ok(position)
+    }
+
+    fn reset_offset(&self, log: &Log) -> Option<Offset> {
+        match self.config.auto_offset_reset {
+            AutoOffsetReset::Earliest => Some(log.log_start()),
+            AutoOffsetReset::Latest => Some(log.high_watermark()),
+            AutoOffsetReset::None => None,
+        }
+    }
+
+    /// What is there now, from each partition in turn.
+    fn take_ready(&mut self) -> Result<Vec<ConsumerRecord>> {
+        let mut records = Vec::new();
+        let count = self.fetchers.len();
+        for step in 0..count {
+            let index = (self.turn + step) % count;
+            let room = self.config.max_poll_records - records.len();
+            if room == 0 {
+                break;
+            }
+            match self.take_from(index, room, &mut records) {
+                Ok(()) => {}
+                // What was taken already is returned; the failure comes up again in the next poll, first of all.
+                Err(_) if !records.is_empty() => {
+                    self.turn = index;
+                    return Ok(records);
+                }
+                Err(error) => {
+                    self.turn = index + 1;
+                    return Err(error);
+                }
+            }
+        }
+        self.turn = if count == 0 { 0 } else { (self.turn + 1) % count };
+        Ok(records)
+    }
+
+    fn take_from(&mut self, index: usize, room: usize, records: &mut Vec<ConsumerRecord>) -> Result<()> {
+        let limits = ReadLimits::new().max_bytes(self.config.max_partition_fetch_bytes);
+        let position = self.position_of(index)?;
+        match self.fetchers[index].take(position, room, limits, records) {
+            Err(error @ Error::OffsetOutOfRange { .. }) => {
+                let reset = self.reset_offset(&self.fetchers[index].log).ok_or(error)?;
+                self.fetchers[index].seek(reset);
+                self.fetchers[index].take(reset, room, limits, records)
+            }
+            other => other,
+        }
+    }
+
+    /// Waits until some partition has something. False at the deadline.
+    fn wait(&mut self, deadline: Option<Instant>) -> Result<bool> {
+        let parker = Parker::new();
+        let mut waiters = Vec::with_capacity(self.fetchers.len());
+        let mut is_ready = false;
+        for index in 0..self.fetchers.len() {
+            let position = self.position_of(index)?;
+            let fetcher = &self.fetchers[index];
+            waiters.push((fetcher.log.clone(), fetcher.log.register_reader(position, parker.waker())));
+            is_ready |= fetcher.is_ready(position);
+        }
+        let woken = is_ready || parker.park_until(deadline);
+        for (log, waiter) in waiters {
+            log.deregister_reader(waiter);
+        }
+        match self.fetchers.iter().find(|fetcher| fetcher.log.is_deleted()) {
+            Some(gone) => Err(Error::UnknownTopicOrPartition { topic_partition: gone.topic_partition().clone() }),
+            None => Ok(woken),
+        }
+    }
+}
