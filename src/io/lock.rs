@@ -48,7 +48,7 @@ pub(super) fn lock(path: &Path) -> Result<Box<dyn StorageLock>, Locked> {
     let file = options.map_err(Locked::Io)?;
     let id = file.metadata().and_then(|metadata| file_id(path, &metadata)).map_err(Locked::Io)?;
     lock_file(&file)?;
-    locked_here.insert(id.clone());
+    locked_here.insert(id);
     Ok(Box::new(FileLock { id, _file: file }))
 }
 

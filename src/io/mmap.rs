@@ -31,6 +31,8 @@ const PAGE_BYTES: u64 = 4096;
 /// Populating starts small, so that a small log stays cheap, and doubles up to where more brings nothing.
 const POPULATE_BYTES_MIN: u64 = 64 << 10;
 const POPULATE_BYTES_MAX: u64 = 1 << 20;
+/// How far ahead of a writer in a hurry somebody else populates.
+const POPULATE_AHEAD_BYTES: u64 = 8 << 20;
 /// Reserving doubles too, so that a log never holds much more space than it uses.
 const RESERVE_BYTES_MAX: u64 = 64 << 20;
 
@@ -47,9 +49,43 @@ struct Shared {
     map: Option<MmapRaw>,
     /// How many bytes have been appended. Everything below is constant.
     len: AtomicU64,
+    /// How many bytes the file has on the device. Only the writer changes it.
+    reserved: AtomicU64,
+    /// How many bytes need no page fault any more; `u64::MAX` where the kernel can't populate. Only a hint: pages may
+    /// come in twice, and go out again.
+    populated: AtomicU64,
 }
 
 impl Shared {
+    fn new(file: File, map: Option<MmapRaw>, len: u64) -> Self {
+        let (reserved, populated) = (AtomicU64::new(len), AtomicU64::new(len / PAGE_BYTES * PAGE_BYTES));
+        Self { file, map, len: AtomicU64::new(len), reserved, populated }
+    }
+
+    /// Brings in the pages from where that was last done up to `end`, as far as space is reserved.
+    fn populate(&self, end: u64) -> io::Result<()> {
+        let start = self.populated.load(Ordering::Relaxed);
+        let end = end.next_multiple_of(PAGE_BYTES).min(self.reserved.load(Ordering::Acquire));
+        let Some(map) = self.map.as_ref().filter(|_| start < end) else { return Ok(()) };
+        #[cfg(target_os = "linux")]
+        match map.advise_range(memmap2::Advice::PopulateWrite, start as usize, (end - start) as usize) {
+            // Whole pages only: the last one may be shared with what is not reserved yet.
+            Ok(()) => drop(self.populated.fetch_max(end / PAGE_BYTES * PAGE_BYTES, Ordering::Relaxed)),
+            // Kernels before 5.14: the writer takes the faults.
+            Err(error) if error.kind() == io::ErrorKind::InvalidInput => {
+                self.populated.store(u64::MAX, Ordering::Relaxed);
+            }
+            // A page that can't be had is an error here, and would be a signal later.
+            Err(error) => return Err(error),
+        }
+        #[cfg(not(target_os = "linux"))]
+        {
+            let _ = map;
+            self.populated.store(u64::MAX, Ordering::Relaxed);
+        }
+        Ok(())
+    }
+
     /// The bytes `position .. position + len`, if they have been appended.
     fn slice(&self, position: u64, len: usize) -> io::Result<&[u8]> {
         let end = position.checked_add(len as u64);
@@ -72,7 +108,7 @@ impl MappedFile {
             0 => None,
             _ => Some(MmapOptions::new().len(len as usize).map_raw_read_only(&file)?),
         };
-        Ok(Self { shared: Arc::new(Shared { file, map, len: AtomicU64::new(len) }) })
+        Ok(Self { shared: Arc::new(Shared::new(file, map, len)) })
     }
 }
 
@@ -89,6 +125,11 @@ impl StorageFile for MappedFile {
     fn view(&self, position: u64, len: usize) -> io::Result<Bytes> {
         self.shared.slice(position, len)?;
         Ok(Bytes::from_owner(View { shared: self.shared.clone(), position, len }))
+    }
+
+    fn populate_ahead(&self) {
+        // A page that can't be had is for the writer to find, who can say so.
+        let _ = self.shared.populate(self.len() + POPULATE_AHEAD_BYTES);
     }
 
     fn sync(&self) -> io::Result<()> {
@@ -119,9 +160,6 @@ impl AsRef<[u8]> for View {
 pub(super) struct MappedAppend {
     shared: Arc<Shared>,
     capacity: u64,
-    reserved: u64,
-    /// `u64::MAX` where the kernel can't populate.
-    populated: u64,
 }
 
 impl MappedAppend {
@@ -129,40 +167,32 @@ impl MappedAppend {
     pub(super) fn new(file: File, len: u64, capacity: u64) -> io::Result<Self> {
         check_capacity(len, 0, capacity)?;
         let map = MmapOptions::new().len(capacity as usize).map_raw(&file)?;
-        let shared = Arc::new(Shared { file, map: Some(map), len: AtomicU64::new(len) });
-        Ok(Self { shared, capacity, reserved: len, populated: len / PAGE_BYTES * PAGE_BYTES })
+        Ok(Self { shared: Arc::new(Shared::new(file, Some(map), len)), capacity })
     }
 
     fn len(&self) -> u64 {
         self.shared.len.load(Ordering::Relaxed) // this is the only writer
     }
 
+    fn reserved(&self) -> u64 {
+        self.shared.reserved.load(Ordering::Relaxed) // likewise
+    }
+
     fn map(&self) -> &MmapRaw {
         self.shared.map.as_ref().expect("a file that grows is always mapped")
     }
 
-    /// Brings in the pages up to `end` and some beyond, within what is reserved.
-    fn populate(&mut self, end: u64) -> io::Result<()> {
-        let step = self.populated.clamp(POPULATE_BYTES_MIN, POPULATE_BYTES_MAX);
-        let target = end.max(self.populated + step).next_multiple_of(PAGE_BYTES).min(self.reserved);
-        #[cfg(target_os = "linux")]
-        {
-            let (start, len) = (self.populated as usize, (target - self.populated) as usize);
-            match self.map().advise_range(memmap2::Advice::PopulateWrite, start, len) {
-                // Page boundaries only: the last page may be shared with what is not reserved yet.
-                Ok(()) => self.populated = target / PAGE_BYTES * PAGE_BYTES,
-                // Kernels before 5.14: the writer takes the faults.
-                Err(error) if error.kind() == io::ErrorKind::InvalidInput => self.populated = u64::MAX,
-                // A page that can't be had is an error here, and would be a signal later.
-                Err(error) => return Err(error),
-            }
+    /// Sees to it that `additional` bytes after `len` have space and pages.
+    #[cold]
+    fn make_room(&mut self, additional: u64) -> io::Result<()> {
+        self.reserve(additional)?;
+        let populated = self.shared.populated.load(Ordering::Relaxed);
+        let end = self.len() + additional;
+        if end <= populated {
+            return Ok(());
         }
-        #[cfg(not(target_os = "linux"))]
-        {
-            let _ = target;
-            self.populated = u64::MAX;
-        }
-        Ok(())
+        let step = populated.clamp(POPULATE_BYTES_MIN, POPULATE_BYTES_MAX);
+        self.shared.populate(end.max(populated + step))
     }
 }
 
@@ -172,24 +202,26 @@ impl AppendFile for MappedAppend {
     }
 
     fn reserve(&mut self, additional: u64) -> io::Result<()> {
-        let len = self.len();
+        let (len, reserved) = (self.len(), self.reserved());
+        check_capacity(len, additional, self.capacity)?;
         let needed = len + additional;
-        if needed <= self.reserved {
+        if needed <= reserved {
             return Ok(());
         }
-        check_capacity(len, additional, self.capacity)?;
         let step_min = (self.capacity / 1024).next_multiple_of(PAGE_BYTES).min(POPULATE_BYTES_MAX);
-        let step = self.reserved.clamp(step_min, RESERVE_BYTES_MAX);
-        let wanted = needed.max(self.reserved + step).next_multiple_of(PAGE_BYTES).min(self.capacity);
-        self.reserved = match allocate(&self.shared.file, self.reserved, wanted) {
+        let step = reserved.clamp(step_min, RESERVE_BYTES_MAX);
+        let wanted = needed.max(reserved + step).next_multiple_of(PAGE_BYTES).min(self.capacity);
+        let got = match allocate(&self.shared.file, reserved, wanted) {
             Ok(()) => wanted,
             // Near the end of the device's space every page counts.
             Err(error) if error.kind() == io::ErrorKind::StorageFull => {
-                allocate(&self.shared.file, self.reserved, needed)?;
+                allocate(&self.shared.file, reserved, needed)?;
                 needed
             }
             Err(error) => return Err(error),
         };
+        // Released, so that whoever populates sees the file long enough.
+        self.shared.reserved.store(got, Ordering::Release);
         Ok(())
     }
 
@@ -197,11 +229,9 @@ impl AppendFile for MappedAppend {
     fn append(&mut self, parts: &[&[u8]]) -> io::Result<()> {
         let mut end = self.len();
         let total: u64 = parts.iter().map(|part| part.len() as u64).sum();
-        if end + total > self.reserved {
-            self.reserve(total)?;
-        }
-        if end + total > self.populated {
-            self.populate(end + total)?;
+        let room = self.reserved().min(self.shared.populated.load(Ordering::Relaxed));
+        if end + total > room {
+            self.make_room(total)?;
         }
         for part in parts {
             // SAFETY: `end + part.len()` is at most `reserved`, which is at most `capacity`, the map's length, and
@@ -219,11 +249,13 @@ impl AppendFile for MappedAppend {
 
     fn seal(&mut self) -> io::Result<()> {
         let len = self.len();
-        if self.reserved > len {
-            // Readers never see beyond `len`, so no live slice loses its pages.
+        if self.reserved() > len {
+            // Nobody populates beyond the end from now on, and readers never see beyond `len`, so no live slice
+            // loses its pages.
+            self.shared.reserved.store(len, Ordering::Release);
             self.shared.file.set_len(len)?;
-            self.reserved = len;
-            self.populated = self.populated.min(len / PAGE_BYTES * PAGE_BYTES);
+            let whole_pages = len / PAGE_BYTES * PAGE_BYTES;
+            self.shared.populated.fetch_min(whole_pages, Ordering::Relaxed);
         }
         Ok(())
     }
@@ -241,7 +273,7 @@ fn allocate(file: &File, from: u64, to: u64) -> io::Result<()> {
         }
     }
     // Where space can't be reserved by a call, writing is what takes it.
-    const ZEROS: [u8; 64 << 10] = [0; 64 << 10];
+    static ZEROS: [u8; 64 << 10] = [0; 64 << 10];
     let mut at = from;
     while at < to {
         let len = (to - at).min(ZEROS.len() as u64) as usize;

@@ -96,6 +96,10 @@ pub trait StorageFile: Send + Sync + fmt::Debug {
     /// outlive the file. `UnexpectedEof` if the file ends before.
     fn view(&self, position: u64, len: usize) -> io::Result<Bytes>;
 
+    /// Brings in pages ahead of the file's writer, who is in a hurry, so that it need not. Any thread may call this
+    /// at any time; it changes nothing that can be read, and does nothing where there is nothing to bring in.
+    fn populate_ahead(&self) {}
+
     /// Makes what had been appended when the call began, and the length that goes with it, durable. Says nothing of
     /// the file's name.
     ///

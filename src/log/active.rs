@@ -1,6 +1,7 @@
 //! The segment that is appended to, from its writer's side.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use super::file_name::{LOG, OFFSET_INDEX, TIME_INDEX};
 use super::index::Entry;
@@ -10,7 +11,7 @@ use super::segment::{Segment, SegmentEnd, SegmentFiles};
 use super::validator::Now;
 use crate::config::LogConfig;
 use crate::error::{Error, Result};
-use crate::io::AppendFile;
+use crate::io::{AppendFile, StorageFile};
 use crate::types::{NO_TIMESTAMP, Offset};
 
 /// A batch as it goes into the log: its header stamped, its body untouched.
@@ -39,6 +40,33 @@ pub(super) struct ActiveSegment {
     first_timestamp: Option<i64>,
     created_ms: i64,
     end: SegmentEnd,
+    pace: Pace,
+}
+
+/// Tells whether appends come so fast that pages should be brought in ahead of them by another thread.
+#[derive(Debug)]
+struct Pace {
+    /// The size at which to look next.
+    next_look: u64,
+    last_look: Instant,
+}
+
+impl Pace {
+    /// How much is appended between two looks, and within which time if the writer is in a hurry.
+    const STEP_BYTES: u64 = 1 << 20;
+    const STEP_HURRIED: Duration = Duration::from_millis(20);
+
+    fn new(size: u64) -> Self {
+        Self { next_look: size + Self::STEP_BYTES, last_look: Instant::now() }
+    }
+
+    #[cold]
+    fn is_hurried(&mut self, size: u64) -> bool {
+        let now = Instant::now();
+        let is_hurried = now.duration_since(self.last_look) < Self::STEP_HURRIED;
+        *self = Self { next_look: size + Self::STEP_BYTES, last_look: now };
+        is_hurried
+    }
 }
 
 impl ActiveSegment {
@@ -72,7 +100,8 @@ impl ActiveSegment {
             time_index: Some(time_index.file()),
         });
         let indexes = IndexWriter::new(segment.base_offset(), offset_index, time_index, largest, config)?;
-        Ok(Self { segment: segment.clone(), log, indexes, first_timestamp, created_ms: now_ms, end })
+        let pace = Pace::new(end.size);
+        Ok(Self { segment: segment.clone(), log, indexes, first_timestamp, created_ms: now_ms, end, pace })
     }
 
     pub(super) fn segment(&self) -> &Arc<Segment> {
@@ -93,6 +122,12 @@ impl ActiveSegment {
             || waited > config.segment_ms
             || self.indexes.is_full()
             || batch.last_offset - self.segment.base_offset() > Offset::from(i32::MAX)
+    }
+
+    /// The log file, if the writer is in a hurry and somebody should populate it ahead.
+    #[inline]
+    pub(super) fn hurried_file(&mut self) -> Option<Arc<dyn StorageFile>> {
+        (self.end.size >= self.pace.next_look && self.pace.is_hurried(self.end.size)).then(|| self.log.file())
     }
 
     /// Appends a batch that fits, and lets readers see it. After an error nothing has changed.

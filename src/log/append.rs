@@ -148,6 +148,11 @@ impl LogInner {
             self.roll(active, base_offset, now.fresh())?;
         }
         active.append(&stamped)?;
+        if let Some(helper) = &self.helper
+            && let Some(file) = active.hurried_file()
+        {
+            helper.populate_ahead(file);
+        }
         Ok(Appended { base_offset, last_offset: stamped.last_offset, log_append_time: batch.log_append_time })
     }
 

@@ -49,6 +49,7 @@ pub use read::{Fetched, FetchedBatches, OffsetAndTimestamp, ReadLimits};
 use crate::clock::Clock;
 use crate::config::{LogConfig, SyncPolicy};
 use crate::error::{Error, Result};
+use crate::io::StorageFile;
 use crate::types::{LeaderEpoch, Offset, TopicPartition};
 use active::ActiveSegment;
 use flush::GroupCommit;
@@ -92,6 +93,7 @@ pub(crate) struct LogInner {
     /// When the clock was last read, in its milliseconds.
     clock_last_read: AtomicI64,
     sync: SyncPolicy,
+    helper: Option<Arc<dyn Helper>>,
     writer: Mutex<Writer>,
     segments: ArcSwap<SegmentList>,
     log_start: AtomicI64,
@@ -128,6 +130,14 @@ pub(crate) struct LogContext {
     pub(crate) config: LogConfig,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) sync: SyncPolicy,
+    /// Who takes work off a writer in a hurry, if anybody does.
+    pub(crate) helper: Option<Arc<dyn Helper>>,
+}
+
+/// A thread besides the writers'.
+pub(crate) trait Helper: Send + Sync + fmt::Debug {
+    /// Populates `file` ahead of its writer, soon. Must not block.
+    fn populate_ahead(&self, file: Arc<dyn StorageFile>);
 }
 
 impl Log {
@@ -142,6 +152,7 @@ impl Log {
                 clock: context.clock,
                 clock_last_read: AtomicI64::new(0),
                 sync: context.sync,
+                helper: context.helper,
                 writer: Mutex::new(Writer { active: None, state: State::Open }),
                 segments: ArcSwap::from_pointee(load.segments),
                 log_start: AtomicI64::new(load.log_start),

@@ -165,7 +165,7 @@ impl LogInner {
             return Err(Error::OffsetOutOfRange { topic_partition, requested: offset, log_start, high_watermark });
         }
         // The batch may lie in a later segment than its offset says: compaction leaves gaps.
-        for segment in segments.from_offset(offset) {
+        for segment in segments.starting_with(offset) {
             match read_segment(segment, offset, limits, high_watermark) {
                 Ok(None) => {}
                 Ok(Some(fetched)) => return Ok(fetched),
@@ -183,7 +183,7 @@ impl LogInner {
     fn offset_for_timestamp(&self, timestamp: i64) -> Result<Option<OffsetAndTimestamp>> {
         let segments = self.segments.load();
         let log_start = self.log_start.load(Ordering::Acquire);
-        for segment in segments.from_offset(log_start) {
+        for segment in segments.starting_with(log_start) {
             if segment.end().size == 0 || segment.largest_timestamp()? < timestamp {
                 continue;
             }

@@ -323,7 +323,7 @@ impl SegmentList {
     }
 
     /// The segments from the one that holds `offset`, or would, to the last.
-    pub(super) fn from_offset(&self, offset: Offset) -> &[Arc<Segment>] {
+    pub(super) fn starting_with(&self, offset: Offset) -> &[Arc<Segment>] {
         let after = self.segments.partition_point(|segment| segment.base_offset <= offset);
         &self.segments[after.saturating_sub(1)..]
     }

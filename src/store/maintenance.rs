@@ -6,11 +6,13 @@ use std::sync::{Arc, Weak};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use parking_lot::{Condvar, Mutex};
+use parking_lot::{Condvar, Mutex, MutexGuard};
 
 use super::{Store, StoreInner};
 use crate::config::StoreConfig;
 use crate::error::{Error, Result};
+use crate::io::StorageFile;
+use crate::log::Helper;
 
 /// Who calls [`Store::tick`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -31,8 +33,11 @@ pub(crate) trait Task: Send + Sync {
 
 /// How long the thread sleeps if nothing is due earlier.
 const IDLE: Duration = Duration::from_secs(1);
+/// How many files may wait to be populated.
+const HURRIED_MAX: usize = 64;
 
 pub(crate) struct Schedule {
+    maintenance: Maintenance,
     signal: Arc<Signal>,
     tasks: Mutex<Vec<Weak<dyn Task>>>,
     due: Mutex<Due>,
@@ -58,12 +63,15 @@ struct Signal {
 struct SignalState {
     wake_at: Instant,
     stopped: bool,
+    /// Files whose writers are in a hurry.
+    hurried: Vec<Arc<dyn StorageFile>>,
 }
 
 impl Schedule {
-    pub(super) fn new(config: &StoreConfig, now_ms: i64) -> Self {
-        let state = SignalState { wake_at: Instant::now() + IDLE, stopped: false };
+    pub(super) fn new(config: &StoreConfig, now_ms: i64, maintenance: Maintenance) -> Self {
+        let state = SignalState { wake_at: Instant::now() + IDLE, stopped: false, hurried: Vec::new() };
         Self {
+            maintenance,
             signal: Arc::new(Signal { state: Mutex::new(state), changed: Condvar::new() }),
             tasks: Mutex::default(),
             due: Mutex::new(Due {
@@ -75,8 +83,16 @@ impl Schedule {
         }
     }
 
-    /// Starts the thread. It holds no store open: it goes when the store does.
+    /// Who helps the logs: the thread, if there is to be one.
+    pub(super) fn helper(&self) -> Option<Arc<dyn Helper>> {
+        (self.maintenance == Maintenance::Thread).then(|| self.signal.clone() as Arc<dyn Helper>)
+    }
+
+    /// Starts the thread, if there is to be one. It holds no store open: it goes when the store does.
     pub(super) fn start(store: &Arc<StoreInner>) -> Result<()> {
+        if store.schedule.maintenance == Maintenance::Manual {
+            return Ok(());
+        }
         let (signal, store_ref) = (store.schedule.signal.clone(), Arc::downgrade(store));
         let run = move || {
             while signal.sleep() {
@@ -129,11 +145,27 @@ impl Schedule {
     }
 }
 
+impl Helper for Signal {
+    fn populate_ahead(&self, file: Arc<dyn StorageFile>) {
+        let mut state = self.state.lock();
+        // Nobody may be there to take them; a thread that does not keep up is no help.
+        if state.hurried.len() < HURRIED_MAX {
+            state.hurried.push(file);
+            self.changed.notify_all();
+        }
+    }
+}
+
 impl Signal {
-    /// Sleeps until it is time to wake. False if it is time to end.
+    /// Sleeps, helping writers in the meantime, until it is time to wake. False if it is time to end.
     fn sleep(&self) -> bool {
         let mut state = self.state.lock();
         while !state.stopped && Instant::now() < state.wake_at {
+            let hurried = std::mem::take(&mut state.hurried);
+            if !hurried.is_empty() {
+                MutexGuard::unlocked(&mut state, || hurried.iter().for_each(|file| file.populate_ahead()));
+                continue;
+            }
             let wake_at = state.wake_at;
             self.changed.wait_until(&mut state, wake_at);
         }

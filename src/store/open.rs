@@ -123,7 +123,9 @@ impl StoreOptions {
         let meta = MetaProperties::load_or_create(layout.storage(), dir)?;
         // Gone before any log is opened, so that a crash from here on counts as one.
         let clean = layout.take_clean_shutdown()?;
+        let schedule = Schedule::new(&self.config, self.clock.now_ms(), self.maintenance);
         let mut opening = Opening {
+            schedule: &schedule,
             layout: &layout,
             config: &self.config,
             clock: &self.clock,
@@ -139,7 +141,7 @@ impl StoreOptions {
         let now_ms = self.clock.now_ms();
         let deleted_dirs = deleted_dirs.into_iter().map(|dir| (dir, now_ms)).collect();
         let inner = Arc::new(StoreInner {
-            schedule: Schedule::new(&self.config, now_ms),
+            schedule,
             layout,
             config: self.config,
             clock: self.clock,
@@ -153,9 +155,7 @@ impl StoreOptions {
             lock: Mutex::new(Some(lock)),
             _temporary: temporary,
         });
-        if self.maintenance == Maintenance::Thread {
-            Schedule::start(&inner)?;
-        }
+        Schedule::start(&inner)?;
         Ok(Store { inner })
     }
 }
@@ -167,9 +167,11 @@ impl Default for StoreOptions {
 }
 
 /// The partitions of a topic that have a directory, by index, with the topic id that each has.
-type Found = BTreeMap<i32, Option<Uuid>>;
+type FoundPartitions = BTreeMap<i32, Option<Uuid>>;
+type FoundTopics = BTreeMap<Arc<str>, FoundPartitions>;
 
 struct Opening<'a> {
+    schedule: &'a Schedule,
     layout: &'a Layout,
     config: &'a StoreConfig,
     clock: &'a Arc<dyn Clock>,
@@ -212,10 +214,10 @@ impl Opening<'_> {
     }
 
     /// The partitions that have a directory, and the ids of topics of which some partition was deleted.
-    fn find_partitions(&mut self) -> Result<(BTreeMap<Arc<str>, Found>, HashSet<Uuid>)> {
+    fn find_partitions(&mut self) -> Result<(FoundTopics, HashSet<Uuid>)> {
         let (layout, dir) = (self.layout, &self.layout.dir);
         let entries = layout.storage().list(dir).map_err(|error| Error::io("list", dir, error))?;
-        let mut found: BTreeMap<Arc<str>, Found> = BTreeMap::new();
+        let mut found: FoundTopics = BTreeMap::new();
         let mut deleted_ids = HashSet::new();
         for entry in entries.iter().filter(|entry| entry.is_dir) {
             let path = dir.join(&entry.name);
@@ -236,7 +238,12 @@ impl Opening<'_> {
 
     /// A topic without partition 0 is one whose creation a crash interrupted, and empty; or whose deletion one did,
     /// and other partitions of it are gone already. Anything else is kept and reported.
-    fn clear_leftovers(&mut self, name: &Arc<str>, partitions: &Found, deleted_ids: &HashSet<Uuid>) -> Result<()> {
+    fn clear_leftovers(
+        &mut self,
+        name: &Arc<str>,
+        partitions: &FoundPartitions,
+        deleted_ids: &HashSet<Uuid>,
+    ) -> Result<()> {
         for (index, id) in partitions.iter().rev() {
             let partition = TopicPartition::new(name.clone(), *index);
             if id.is_some_and(|id| deleted_ids.contains(&id)) || self.is_empty(&partition)? {
@@ -322,6 +329,7 @@ impl Opening<'_> {
         let config = LogConfig::from(config);
         let load = log::load(home, &config, known)?;
         let report = load.report.clone();
-        Ok((Log::new(load, LogContext { config, clock: self.clock.clone(), sync: self.config.sync }), report))
+        let (clock, helper) = (self.clock.clone(), self.schedule.helper());
+        Ok((Log::new(load, LogContext { config, clock, sync: self.config.sync, helper }), report))
     }
 }

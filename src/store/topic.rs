@@ -183,7 +183,9 @@ impl StoreInner {
         };
         let config = LogConfig::from(config);
         let load = log::load(home, &config, known)?;
-        Ok(Log::new(load, LogContext { config, clock: self.clock.clone(), sync: self.config.sync }))
+        let context =
+            LogContext { config, clock: self.clock.clone(), sync: self.config.sync, helper: self.schedule.helper() };
+        Ok(Log::new(load, context))
     }
 
     fn delete_topic(&self, name: &str) -> Result<()> {
