@@ -1,11 +1,77 @@
-//! Esker: the log of Apache Kafka as an embeddable library.
+//! Esker is the log of Apache Kafka as an embeddable library: topics, partitions, append-only segments, offset
+//! indexes, consumer-group offsets and durability by acknowledgement level, behind a synchronous API. No server, no
+//! runtime, no set-up: what SQLite is to a database server, esker is to a Kafka broker.
+//!
+//! ```
+//! use esker::{AutoOffsetReset, ConsumerConfig, ProducerConfig, Record, Store, TopicConfig};
+//! use std::time::Duration;
+//!
+//! # fn main() -> esker::Result<()> {
+//! let store = Store::temporary()?; // Store::open("data")? to keep it
+//! store.create_topic("payments", TopicConfig::new().partitions(4))?;
+//!
+//! let producer = store.producer(ProducerConfig::new())?; // acks=all: on return it survives the loss of power
+//! producer.send(Record::to("payments").key("card-42").value("9.99 EUR"))?;
+//!
+//! let config = ConsumerConfig::from("billing").auto_offset_reset(AutoOffsetReset::Earliest);
+//! let mut consumer = store.consumer(config)?;
+//! consumer.assign_topics(["payments"])?;
+//! for record in consumer.poll(Duration::from_millis(100))? {
+//!     println!("{:?} = {:?} at offset {}", record.key, record.value, record.offset);
+//! }
+//! consumer.commit()?; // the group goes on from here, also after a restart
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # What it promises
+//!
+//! - **It is Kafka's log.** Batches, segments, indexes, checkpoints and committed offsets are Kafka's, byte for byte;
+//!   so are names, configs, defaults and rules.
+//! - **Acknowledged means kept.** [`Acks`] says what a record survives once a call returns. Where Kafka answers
+//!   `acks=all` before any device has the data, esker syncs first; many callers share one sync.
+//! - **Nothing is thrown away.** Recovery keeps every byte that it can't read, damage stays local to its batch, and a
+//!   [`RecoveryReport`] says what was found.
+//! - **Bounded, and yours to drive.** Disk, clock and maintenance are handed in; at most one thread per store, which can be turned
+//!   off.
+//!
+//! # The path of a record
+//!
+//! In: [`Producer::send`] picks a partition and packs a batch ([`record::BatchBuilder`]); [`Log::append`] checks it,
+//! stamps offset and leader epoch into its header, copies it into the active segment and publishes the new end; with
+//! [`Acks::All`] the caller then shares a sync. Out: [`Consumer::poll`] calls [`Log::read`], which finds segment and
+//! position without a lock and hands out a slice of the log; records are decoded from it as they are asked for.
+//!
+//! # Who it is for
+//!
+//! - A program that wants a durable queue in its own process: [`Store`], [`Producer`], [`Consumer`].
+//! - A team that builds a broker: [`Log`] and [`record`] are the whole engine of a partition.
+//!
+//! # Map
+//!
+//! Each layer knows only those above it in this list.
+//!
+//! | module | what lives there |
+//! |---|---|
+//! | [`record`] | the batch format: pure bytes, no I/O |
+//! | [`io`] | the one door to the operating system: the real disk, memory |
+//! | `log` | one partition: [`Log`] |
+//! | `store` | a data directory of many: [`Store`], committed offsets, recovery, maintenance |
+//! | `producer`, `consumer` | the in-process API |
+#![cfg_attr(feature = "sim", doc = "| [`sim`] | a simulated disk and clock, to test crashes and disk faults |")]
+//! | [`guide`] | longer reading: durability, operating a store |
+//!
+//! # Features
+//!
+//! None is on by default. `gzip`, `snappy`, `lz4`, `zstd` build in a codec each, `compression` all four; `sim` adds a
+//! simulated disk for tests; `cli` builds the `esker` command.
 #![cfg_attr(docsrs, feature(doc_cfg))]
-#![cfg_attr(test, allow(clippy::unwrap_used))]
 
 pub mod clock;
 mod config;
 mod consumer;
 mod error;
+pub mod guide;
 pub mod io;
 mod log;
 mod producer;

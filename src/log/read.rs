@@ -82,19 +82,16 @@ impl Fetched {
 impl Fetched {
     /// The batch at `at` of the bytes, which moves on to the next one.
     pub(crate) fn batch_at(&self, at: &mut usize) -> Option<Result<BatchView>> {
-        let rest = self.bytes.slice(*at..);
-        if rest.is_empty() {
-            return None;
-        }
+        let rest = self.bytes.get(*at..).filter(|rest| !rest.is_empty())?;
         let position = self.position + *at as u64;
         let located = |error: Error| error.in_file(&self.segment.path(LOG), position);
-        match BatchView::parse(&rest) {
+        match BatchView::parse_at(&self.bytes, *at) {
             Ok(batch) => {
                 *at += batch.header().size();
                 Some(Ok(batch))
             }
             // The read walked over these headers: they fit together, so they tell what is lost and where to go on.
-            Err(error) => match BatchHeader::parse(&rest) {
+            Err(error) => match BatchHeader::parse(rest) {
                 Ok(header) => {
                     *at += header.size();
                     Some(Err(located(error).with_offsets(header.base_offset..=header.last_offset())))

@@ -162,8 +162,14 @@ impl BatchView {
     ///
     /// `CorruptRecord`, as [`BatchHeader::parse`], or with `Truncated` or `Crc`.
     pub fn parse(bytes: &Bytes) -> Result<Self> {
-        let BatchRef { header, bytes: batch, is_built } = BatchRef::parse(bytes)?;
-        Ok(Self { header, bytes: bytes.slice(..batch.len()), is_built })
+        Self::parse_at(bytes, 0)
+    }
+
+    /// As [`parse`](Self::parse), for the batch at `at`. Positions in errors count from there.
+    #[inline]
+    pub(crate) fn parse_at(bytes: &Bytes, at: usize) -> Result<Self> {
+        let BatchRef { header, bytes: batch, is_built } = BatchRef::parse(bytes.get(at..).unwrap_or_default())?;
+        Ok(Self { header, bytes: bytes.slice(at..at + batch.len()), is_built })
     }
 
     /// As [`parse`](Self::parse), and moves `bytes` past the batch.

@@ -1,0 +1,4 @@
+//! Longer reading.
+
+pub mod durability;
+pub mod operating;

@@ -1,0 +1,52 @@
+//! Running a store: its directory, its thread, and what to look at.
+//!
+//! # The directory
+//!
+//! ```text
+//! data/
+//!   meta.properties                     whose directory it is
+//!   .lock                               held while a store or a broker has it open
+//!   .kafka_cleanshutdown                there while it is closed and everything is on the device
+//!   recovery-point-offset-checkpoint    where recovery starts, per partition
+//!   log-start-offset-checkpoint         where reading starts
+//!   replication-offset-checkpoint       the high watermarks
+//!   topic-config-checkpoint             topic configs that differ from the defaults (ours: Kafka passes over it)
+//!   payments-0/
+//!     00000000000000000000.log          batches
+//!     00000000000000000000.index        from offsets to positions
+//!     00000000000000000000.timeindex    from timestamps to offsets
+//!     leader-epoch-checkpoint
+//!     partition.metadata                the topic's id
+//! ```
+//!
+//! One process at a time has it open for writing. Another that tries gets
+//! [`Error::DirectoryLocked`](crate::Error::DirectoryLocked) with the holder's process id; the lock ends with the
+//! process, however that ends.
+//!
+//! # The thread
+//!
+//! A store has one thread, which deletes old segments, removes the files of deleted ones, syncs closed segments, writes
+//! checkpoints, and appends what producers hold back longer than `linger.ms`. A program that wants no thread turns it
+//! off and calls [`Store::tick`](crate::Store::tick) itself:
+//!
+//! ```
+//! use esker::{Maintenance, Store, TopicConfig};
+//!
+//! # fn main() -> esker::Result<()> {
+//! let store = Store::options().maintenance(Maintenance::Manual).open_temporary()?;
+//! store.create_topic("events", TopicConfig::new())?;
+//! store.tick()?; // about every second
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Retention
+//!
+//! Segments are deleted whole, the oldest first, once their newest record is older than `retention.ms` (seven days), or
+//! once the partition holds `retention.bytes` without them. The active segment goes too when it is old enough. Files are
+//! renamed to `.deleted` at once and removed after `file.delete.delay.ms`; slices that readers hold stay valid.
+//!
+//! # Limits of this version
+//!
+//! `cleanup.policy=compact` is not there yet, so `__consumer_offsets` only grows; nor are idempotent producers,
+//! transactions, group membership and the network.
