@@ -8,7 +8,7 @@ use super::active::ActiveSegment;
 use super::leader_epoch;
 use super::segment::{Segment, SegmentEnd};
 use super::validator::{Now, ValidatedBatch, validate};
-use super::{Log, LogInner, State, Writer};
+use super::{Log, LogInner, Writer};
 use crate::error::{Error, Result};
 use crate::record::BatchRef;
 use crate::types::{Acks, LeaderEpoch, Offset};
@@ -102,7 +102,7 @@ impl Log {
     pub fn set_leader_epoch(&self, epoch: LeaderEpoch) -> Result<Offset> {
         let log = &*self.inner;
         let mut writer = log.writer.lock();
-        log.check_open(&writer)?;
+        log.check_open()?;
         let current = log.leader_epoch.load(Ordering::Acquire);
         if epoch < current {
             let topic_partition = self.topic_partition().clone();
@@ -127,7 +127,7 @@ impl LogInner {
         options: &AppendOptions,
         now: &Now<'_>,
     ) -> Result<Appended> {
-        self.check_open(writer)?;
+        self.check_open()?;
         let leader_epoch = self.leader_epoch.load(Ordering::Relaxed); // changes under the writer lock only
         if let Some(requested) = options.leader_epoch
             && requested != leader_epoch
@@ -157,14 +157,11 @@ impl LogInner {
     }
 
     #[inline]
-    fn check_open(&self, writer: &Writer) -> Result<()> {
-        match writer.state {
-            State::Open => match self.commit.failure() {
-                None => Ok(()),
-                Some(cause) => Err(self.offline(cause)),
-            },
-            State::Closed => Err(Error::Closed { what: "the store" }),
-            State::Deleted => Err(Error::UnknownTopicOrPartition { topic_partition: self.topic_partition().clone() }),
+    fn check_open(&self) -> Result<()> {
+        self.check_state()?;
+        match self.commit.failure() {
+            None => Ok(()),
+            Some(cause) => Err(self.offline(cause)),
         }
     }
 

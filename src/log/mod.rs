@@ -35,7 +35,7 @@ pub(crate) mod wait;
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicI32, AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicI64, AtomicU8, Ordering};
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
@@ -94,6 +94,7 @@ pub(crate) struct LogInner {
     clock_last_read: AtomicI64,
     sync: SyncPolicy,
     helper: Option<Arc<dyn Helper>>,
+    state: AtomicU8,
     writer: Mutex<Writer>,
     segments: ArcSwap<SegmentList>,
     log_start: AtomicI64,
@@ -114,10 +115,11 @@ pub(crate) struct LogInner {
 struct Writer {
     /// None until the first append: a partition that is only read needs no writer.
     active: Option<ActiveSegment>,
-    state: State,
 }
 
+/// Whether there is a log to append to and to read. Changes under the writer lock, and never back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
 enum State {
     Open,
     Closed,
@@ -153,7 +155,8 @@ impl Log {
                 clock_last_read: AtomicI64::new(0),
                 sync: context.sync,
                 helper: context.helper,
-                writer: Mutex::new(Writer { active: None, state: State::Open }),
+                state: AtomicU8::new(State::Open as u8),
+                writer: Mutex::new(Writer { active: None }),
                 segments: ArcSwap::from_pointee(load.segments),
                 log_start: AtomicI64::new(load.log_start),
                 leader_epoch: AtomicI32::new(load.leader_epoch),
@@ -217,22 +220,22 @@ impl Log {
         self.inner.flush()
     }
 
-    /// Waits until the record at `offset` can be read, or `timeout` has passed; tells which.
+    /// Waits until the record at `offset` can be read, or `timeout` has passed; tells which. False too if the store is
+    /// closed or the topic deleted, for then nothing more will come.
     pub fn wait_for(&self, offset: Offset, timeout: Duration) -> bool {
         let deadline = Instant::now().checked_add(timeout);
         let parker = Parker::new();
-        while self.high_watermark() <= offset {
+        let mut in_time = true;
+        while in_time && self.inner.is_waited_for(offset) {
             let id = self.register_reader(offset, parker.waker());
-            if self.high_watermark() <= offset && !parker.park_until(deadline) {
-                self.deregister_reader(id);
-                return self.high_watermark() > offset;
-            }
+            in_time = !self.inner.is_waited_for(offset) || parker.park_until(deadline);
             self.deregister_reader(id);
         }
-        true
+        self.high_watermark() > offset
     }
 
-    /// A future that is ready once the record at `offset` can be read. It needs no particular runtime.
+    /// A future that is ready once the record at `offset` can be read, or never will be because the store is closed or
+    /// the topic deleted. It needs no particular runtime.
     pub fn readable(&self, offset: Offset) -> Readable {
         Readable { log: self.clone(), offset, waiter: None }
     }
@@ -284,7 +287,7 @@ impl Log {
     /// Refuses appends from now on, for the partition's files are about to go.
     pub(crate) fn mark_deleted(&self) {
         let mut writer = self.inner.writer.lock();
-        writer.state = State::Deleted;
+        self.inner.set_state(State::Deleted);
         writer.active = None;
         drop(writer);
         let unknown = Error::UnknownTopicOrPartition { topic_partition: self.topic_partition().clone() };
@@ -294,11 +297,38 @@ impl Log {
 
     /// Whether the partition was deleted, so that nothing more will come.
     pub(crate) fn is_deleted(&self) -> bool {
-        self.inner.writer.lock().state == State::Deleted
+        self.inner.state() == State::Deleted
     }
 }
 
 impl LogInner {
+    fn state(&self) -> State {
+        match self.state.load(Ordering::Acquire) {
+            state if state == State::Open as u8 => State::Open,
+            state if state == State::Closed as u8 => State::Closed,
+            _ => State::Deleted,
+        }
+    }
+
+    fn set_state(&self, state: State) {
+        self.state.store(state as u8, Ordering::Release);
+    }
+
+    /// Refuses to go on with a log that is closed or deleted.
+    #[inline]
+    fn check_state(&self) -> Result<()> {
+        match self.state() {
+            State::Open => Ok(()),
+            State::Closed => Err(Error::Closed { what: "the store" }),
+            State::Deleted => Err(Error::UnknownTopicOrPartition { topic_partition: self.topic_partition().clone() }),
+        }
+    }
+
+    /// Whether the record at `offset` is not there yet and may still come.
+    fn is_waited_for(&self, offset: Offset) -> bool {
+        self.log_end() <= offset && self.state() == State::Open
+    }
+
     fn log_end(&self) -> Offset {
         self.segments.load().active().end().next_offset
     }
@@ -346,14 +376,16 @@ impl LogInner {
         Ok(())
     }
 
+    /// Can be called again after a failure, and then does what is left.
     fn close(&self) -> Result<()> {
         let mut writer = self.writer.lock();
-        if writer.state != State::Open {
+        if self.state() == State::Deleted {
             return Ok(());
         }
-        writer.state = State::Closed;
-        if let Some(mut active) = writer.active.take() {
+        self.set_state(State::Closed);
+        if let Some(active) = &mut writer.active {
             active.seal()?;
+            writer.active = None;
         }
         let segments = self.segments.load_full();
         let active = segments.active();
@@ -365,6 +397,7 @@ impl LogInner {
         self.sync_dir()?;
         active.set_flushed(true);
         segments.iter().for_each(|segment| segment.close_files());
+        self.readers.notify(Offset::MAX);
         Ok(())
     }
 
@@ -404,7 +437,7 @@ impl Future for Readable {
             self.log.deregister_reader(waiter);
         }
         let waiter = self.log.register_reader(self.offset, context.waker().clone());
-        if self.log.high_watermark() > self.offset {
+        if !self.log.inner.is_waited_for(self.offset) {
             self.log.deregister_reader(waiter);
             return std::task::Poll::Ready(());
         }

@@ -135,7 +135,7 @@ impl Log {
     /// At the high watermark there is nothing yet, and the result is empty: [`wait_for`](Log::wait_for) waits.
     ///
     /// # Errors
-    /// [`Error::OffsetOutOfRange`] below the log start and above the high watermark. [`Error::CorruptRecord`] if the
+    /// [`Error::Closed`] once the store is. [`Error::OffsetOutOfRange`] below the log start and above the high watermark. [`Error::CorruptRecord`] if the
     /// batch at `offset` is damaged so that it can't be walked over; it names the offsets that are lost, and those
     /// after them can be read. Damage inside of a batch shows when [`Fetched::batches`] comes to it.
     pub fn read(&self, offset: Offset, limits: ReadLimits) -> Result<Fetched> {
@@ -154,6 +154,7 @@ impl Log {
 
 impl LogInner {
     fn read(&self, offset: Offset, limits: ReadLimits) -> Result<Fetched> {
+        self.check_state()?;
         let segments = self.segments.load();
         let high_watermark = segments.active().end().next_offset;
         let log_start = self.log_start.load(Ordering::Acquire);
@@ -178,6 +179,7 @@ impl LogInner {
     }
 
     fn offset_for_timestamp(&self, timestamp: i64) -> Result<Option<OffsetAndTimestamp>> {
+        self.check_state()?;
         let segments = self.segments.load();
         let log_start = self.log_start.load(Ordering::Acquire);
         for segment in segments.starting_with(log_start) {

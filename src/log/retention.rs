@@ -19,7 +19,7 @@ impl Log {
     pub(crate) fn delete_old_segments(&self, now_ms: i64) -> Result<usize> {
         let log = &*self.inner;
         let mut writer = log.writer.lock();
-        if writer.state != State::Open || log.config.cleanup_policy != CleanupPolicy::Delete {
+        if log.state() != State::Open || log.config.cleanup_policy != CleanupPolicy::Delete {
             return Ok(0);
         }
         let segments = log.segments.load_full();
