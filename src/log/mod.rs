@@ -279,6 +279,12 @@ impl Log {
         }
     }
 
+    /// Lets go of the files of closed segments that nobody read since the last call, so that handles and maps are
+    /// bounded by what is read.
+    pub(crate) fn close_unused_files(&self) {
+        self.inner.segments.load().iter().rev().skip(1).for_each(|segment| segment.close_unused_files());
+    }
+
     /// Refuses appends from now on, makes everything durable and gives the files their true length.
     pub(crate) fn close(&self) -> Result<()> {
         self.inner.close()

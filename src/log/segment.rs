@@ -49,6 +49,8 @@ pub(crate) struct Segment {
     /// When the log file was last written, where no record's timestamp tells.
     modified_ms: i64,
     files: RwLock<Option<Arc<SegmentFiles>>>,
+    /// The files were used since somebody asked last.
+    files_used: AtomicBool,
 }
 
 const UNKNOWN: i64 = i64::MIN;
@@ -79,6 +81,7 @@ impl Segment {
             flushed: AtomicBool::new(flushed),
             modified_ms,
             files: RwLock::default(),
+            files_used: AtomicBool::new(false),
         };
         segment.publish(end);
         segment
@@ -136,6 +139,7 @@ impl Segment {
 
     /// The open files, opening them if they are not.
     pub(super) fn files(&self) -> Result<Arc<SegmentFiles>> {
+        self.files_used.store(true, Ordering::Relaxed);
         if let Some(files) = &*self.files.read() {
             return Ok(files.clone());
         }
@@ -169,6 +173,13 @@ impl Segment {
     /// Lets go of the open files; the next reader opens them again. Slices handed out stay valid.
     pub(super) fn close_files(&self) {
         *self.files.write() = None;
+    }
+
+    /// Lets go of the open files if nobody used them since the last call.
+    pub(super) fn close_unused_files(&self) {
+        if !self.files_used.swap(false, Ordering::Relaxed) && self.files.read().is_some() {
+            self.close_files();
+        }
     }
 
     /// Walks the batches from `position` on, up to what is published now. `expected` is the lowest offset that can

@@ -181,8 +181,8 @@ impl Signal {
 }
 
 impl Store {
-    /// Does what is due: deletes old segments, removes the files of deleted ones, syncs closed segments, writes
-    /// checkpoints, sends what producers hold back longer than `linger.ms`, and syncs for those who wait for an
+    /// Does what is due: deletes old segments, removes the files of deleted ones, syncs closed segments, lets go of
+    /// files that nobody reads, writes checkpoints, sends what producers hold back longer than `linger.ms`, and syncs for those who wait for an
     /// acknowledgement without a thread. To be called only where the store has no thread for it
     /// ([`Maintenance::Manual`]), and harmless elsewhere.
     ///
@@ -219,6 +219,7 @@ impl StoreInner {
             }
             failures.extend(log.remove_deleted_files(now_ms).err());
             failures.extend(log.flush_closed_segments().err());
+            log.close_unused_files();
         }
         failures.extend(self.remove_deleted_dirs(now_ms).err());
         if checkpoint {
