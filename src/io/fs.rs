@@ -105,7 +105,11 @@ impl Storage for FsStorage {
         if self.mmap && capacity > 0 {
             return Ok(Box::new(MappedAppend::new(file, len, capacity)?));
         }
-        Ok(Box::new(PlainAppend { file: Arc::new(PlainFile { file, len: AtomicU64::new(len) }), capacity }))
+        Ok(Box::new(PlainAppend {
+            file: Arc::new(PlainFile { file, len: AtomicU64::new(len) }),
+            capacity,
+            reserved: len,
+        }))
     }
 
     fn truncate(&self, path: &Path, len: u64) -> io::Result<()> {
@@ -192,6 +196,8 @@ impl StorageFile for PlainFile {
 struct PlainAppend {
     file: Arc<PlainFile>,
     capacity: u64,
+    /// How long the file is on the device.
+    reserved: u64,
 }
 
 impl AppendFile for PlainAppend {
@@ -200,7 +206,13 @@ impl AppendFile for PlainAppend {
     }
 
     fn reserve(&mut self, additional: u64) -> io::Result<()> {
-        check_capacity(self.file.len(), additional, self.capacity)
+        let len = self.file.len();
+        check_capacity(len, additional, self.capacity)?;
+        if len + additional > self.reserved {
+            allocate(&self.file.file, self.reserved, len + additional)?;
+            self.reserved = len + additional;
+        }
+        Ok(())
     }
 
     fn append(&mut self, parts: &[&[u8]]) -> io::Result<()> {
@@ -212,15 +224,22 @@ impl AppendFile for PlainAppend {
                 // What was written of it must not be taken for data by a later recovery. If even this fails, the
                 // batch's CRC still tells.
                 let _ = self.file.file.set_len(start);
+                self.reserved = start;
                 return Err(error);
             }
             end += part.len() as u64;
         }
+        self.reserved = self.reserved.max(end);
         self.file.len.store(end, Ordering::Release);
         Ok(())
     }
 
     fn seal(&mut self) -> io::Result<()> {
+        let len = self.file.len();
+        if self.reserved > len {
+            self.file.file.set_len(len)?;
+            self.reserved = len;
+        }
         Ok(())
     }
 }
@@ -234,6 +253,31 @@ pub(super) fn check_capacity(len: u64, additional: u64, capacity: u64) -> io::Re
             format!("{additional} more bytes after {len} exceed the capacity of {capacity}"),
         )),
     }
+}
+
+/// Extends `file` from `from` to `to` bytes with space that is really there.
+pub(super) fn allocate(file: &File, from: u64, to: u64) -> io::Result<()> {
+    #[cfg(target_os = "linux")]
+    {
+        use rustix::fs::{FallocateFlags, fallocate};
+        use rustix::io::Errno;
+        match fallocate(file, FallocateFlags::empty(), from, to - from) {
+            Err(Errno::OPNOTSUPP | Errno::NOSYS) => {}
+            other => return other.map_err(io::Error::from),
+        }
+    }
+    // Where space can't be reserved by a call, writing is what takes it.
+    static ZEROS: [u8; 64 << 10] = [0; 64 << 10];
+    let mut at = from;
+    while at < to {
+        let len = (to - at).min(ZEROS.len() as u64) as usize;
+        if let Err(error) = write_all_at(file, at, &ZEROS[..len]) {
+            let _ = file.set_len(from);
+            return Err(error);
+        }
+        at += len as u64;
+    }
+    Ok(())
 }
 
 #[cfg(unix)]

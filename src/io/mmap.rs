@@ -24,7 +24,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use bytes::Bytes;
 use memmap2::{MmapOptions, MmapRaw};
 
-use super::fs::check_capacity;
+use super::fs::{allocate, check_capacity};
 use super::{AppendFile, StorageFile};
 
 const PAGE_BYTES: u64 = 4096;
@@ -259,29 +259,4 @@ impl AppendFile for MappedAppend {
         }
         Ok(())
     }
-}
-
-/// Extends `file` from `from` to `to` bytes with space that is really there.
-fn allocate(file: &File, from: u64, to: u64) -> io::Result<()> {
-    #[cfg(target_os = "linux")]
-    {
-        use rustix::fs::{FallocateFlags, fallocate};
-        use rustix::io::Errno;
-        match fallocate(file, FallocateFlags::empty(), from, to - from) {
-            Err(Errno::OPNOTSUPP | Errno::NOSYS) => {}
-            other => return other.map_err(io::Error::from),
-        }
-    }
-    // Where space can't be reserved by a call, writing is what takes it.
-    static ZEROS: [u8; 64 << 10] = [0; 64 << 10];
-    let mut at = from;
-    while at < to {
-        let len = (to - at).min(ZEROS.len() as u64) as usize;
-        if let Err(error) = std::os::unix::fs::FileExt::write_all_at(file, &ZEROS[..len], at) {
-            let _ = file.set_len(from);
-            return Err(error);
-        }
-        at += len as u64;
-    }
-    Ok(())
 }

@@ -215,7 +215,7 @@ impl StoreInner {
         let logs = self.logs();
         for log in &logs {
             if retention {
-                failures.extend(log.delete_old_segments(now_ms).err());
+                failures.extend(self.reserve.run(|| log.delete_old_segments(now_ms)).err());
             }
             failures.extend(log.remove_deleted_files(now_ms).err());
             failures.extend(log.flush_closed_segments().err());
@@ -223,7 +223,8 @@ impl StoreInner {
         }
         failures.extend(self.remove_deleted_dirs(now_ms).err());
         if checkpoint {
-            failures.extend(self.layout.write_checkpoints(&logs).err());
+            failures.extend(self.reserve.run(|| self.layout.write_checkpoints(&logs)).err());
+            self.reserve.hold();
         }
         (next, failures.into_iter().next().map_or(Ok(()), Err))
     }

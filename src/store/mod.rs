@@ -3,6 +3,7 @@
 //! ```text
 //!   meta.properties                    whose directory it is
 //!   .lock                              held while a store, or a broker, has it open
+//!   .esker-reserve                     space that is held back for when there is none left (ours)
 //!   .kafka_cleanshutdown               there while it is closed, and everything is on the device
 //!   recovery-point-offset-checkpoint   per partition: what lies below was synced
 //!   log-start-offset-checkpoint        per partition: what lies below was deleted
@@ -19,6 +20,7 @@ mod meta_properties;
 mod offset_record;
 mod offsets;
 mod open;
+mod reserve;
 mod topic;
 mod topic_name;
 mod uuid;
@@ -49,6 +51,7 @@ use layout::Layout;
 use maintenance::Schedule;
 use meta_properties::MetaProperties;
 use offsets::GroupOffsets;
+use reserve::Reserve;
 use topic::Topic;
 
 /// A data directory, open for reading and writing: topics, their partitions, and the offsets of consumer groups.
@@ -83,6 +86,7 @@ pub struct Store {
 
 pub(crate) struct StoreInner {
     layout: Layout,
+    reserve: Reserve,
     config: StoreConfig,
     clock: Arc<dyn Clock>,
     meta: MetaProperties,
@@ -215,7 +219,7 @@ impl StoreInner {
             return Ok(());
         }
         self.schedule.stop();
-        let result = self.close_logs();
+        let result = self.reserve.run(|| self.close_logs());
         *self.lock.lock() = None;
         result
     }

@@ -104,12 +104,14 @@ impl StoreInner {
             }
         }
         let now_ms = self.clock.now_ms();
-        let commits = offsets
+        let commits: Vec<_> = offsets
             .into_iter()
             .map(|(partition, offset)| (partition, Some(CommittedOffset { commit_timestamp: now_ms, ..offset })))
             .collect();
-        let log = self.offsets_log(group)?;
-        self.offsets.append(&log, group, commits, now_ms, acks)
+        self.reserve.run(|| {
+            let log = self.offsets_log(group)?;
+            self.offsets.append(&log, group, &commits, now_ms, acks)
+        })
     }
 
     /// The partition of `__consumer_offsets` that has a group's offsets. The first commit creates the topic.
@@ -163,7 +165,7 @@ impl GroupOffsets {
         let forgotten: Vec<_> = by_group.iter().filter_map(of_topic).collect();
         drop(by_group);
         for (group, gone) in forgotten {
-            self.append(&store.offsets_log(&group)?, &group, gone, store.clock.now_ms(), Acks::All)?;
+            self.append(&store.offsets_log(&group)?, &group, &gone, store.clock.now_ms(), Acks::All)?;
         }
         Ok(())
     }
@@ -173,7 +175,7 @@ impl GroupOffsets {
         &self,
         log: &Log,
         group: &str,
-        changes: Vec<(TopicPartition, Option<CommittedOffset>)>,
+        changes: &[(TopicPartition, Option<CommittedOffset>)],
         now_ms: i64,
         acks: Acks,
     ) -> Result<()> {
@@ -192,7 +194,7 @@ impl GroupOffsets {
                 Ok::<(), Error>(())
             };
             for (partition, offset) in changes {
-                let key = OffsetKey { group: group.to_owned(), partition };
+                let key = OffsetKey { group: group.to_owned(), partition: partition.clone() };
                 let (key_bytes, value) = (key.encode(), offset.as_ref().map(CommittedOffset::encode));
                 let record = RecordData {
                     timestamp: now_ms,
@@ -204,7 +206,7 @@ impl GroupOffsets {
                     flush(&mut builder, &mut pending)?;
                 }
                 builder.push(&record)?;
-                pending.push((key, offset));
+                pending.push((key, offset.clone()));
             }
             flush(&mut builder, &mut pending)?;
         }

@@ -12,6 +12,7 @@ use super::layout::Layout;
 use super::maintenance::{Maintenance, Schedule};
 use super::meta_properties::{self, MetaProperties};
 use super::offsets::{CONSUMER_OFFSETS, GroupOffsets};
+use super::reserve::Reserve;
 use super::topic::{Topic, metadata_path, rename_deleted};
 use super::topic_name::{DirName, is_internal, parse_dir};
 use super::uuid::Uuid;
@@ -120,20 +121,25 @@ impl StoreOptions {
             Locked::Held(holder) => Error::DirectoryLocked { directory: dir.to_owned(), holder },
             Locked::Io(error) => Error::io("lock", lock_path, error),
         })?;
-        let meta = MetaProperties::load_or_create(layout.storage(), dir)?;
+        let reserve = Reserve::new(layout.storage.clone(), dir);
+        let schedule = Schedule::new(&self.config, self.clock.now_ms(), self.maintenance);
+        let meta = reserve.run(|| MetaProperties::load_or_create(layout.storage(), dir))?;
         // Gone before any log is opened, so that a crash from here on counts as one.
         let clean = layout.take_clean_shutdown()?;
-        let schedule = Schedule::new(&self.config, self.clock.now_ms(), self.maintenance);
-        let mut opening = Opening {
-            schedule: &schedule,
-            layout: &layout,
-            config: &self.config,
-            clock: &self.clock,
-            report: RecoveryReport { clean_shutdown: clean, ..RecoveryReport::default() },
-            deleted_dirs: Vec::new(),
-        };
-        let topics = opening.open_topics()?;
-        let Opening { report, deleted_dirs, .. } = opening;
+        let opened = reserve.run(|| {
+            let mut opening = Opening {
+                layout: &layout,
+                config: &self.config,
+                clock: &self.clock,
+                schedule: &schedule,
+                report: RecoveryReport { clean_shutdown: clean, ..RecoveryReport::default() },
+                deleted_dirs: Vec::new(),
+            };
+            let topics = opening.open_topics()?;
+            Ok((topics, opening.report, opening.deleted_dirs))
+        });
+        let (topics, report, deleted_dirs) = opened?;
+        reserve.hold();
         let offsets = GroupOffsets::default();
         if let Some(topic) = topics.get(CONSUMER_OFFSETS) {
             offsets.load(&topic.partitions)?;
@@ -143,6 +149,7 @@ impl StoreOptions {
         let inner = Arc::new(StoreInner {
             schedule,
             layout,
+            reserve,
             config: self.config,
             clock: self.clock,
             meta,
