@@ -6,7 +6,7 @@
 //!
 //! ```text
 //!   a waiter for `target` returns Ok   only if a sync that began after its append returned Ok
-//!                                 Err  once any sync has failed: a failed sync may have lost pages for good, so
+//!                                 Err  if a sync failed before that: a failed sync may have lost pages for good, so
 //!                                      no later one can prove anything, and the failure is final
 //! ```
 
@@ -72,11 +72,11 @@ impl GroupCommit {
         let mut state = self.state.lock();
         state.waiting += 1;
         let result = loop {
-            if let Some(failure) = &state.failure {
-                break Err(failure.clone());
-            }
             if self.synced() >= target {
                 break Ok(());
+            }
+            if let Some(failure) = &state.failure {
+                break Err(failure.clone());
             }
             if state.leading {
                 self.changed.wait(&mut state);
@@ -122,10 +122,7 @@ impl GroupCommit {
 
     /// What [`wait`](Self::wait) would return now, or None if it would have to wait.
     pub(crate) fn check(&self, target: Offset) -> Option<Result<()>> {
-        if let Some(failure) = self.failure() {
-            return Some(Err(failure));
-        }
-        (self.synced() >= target).then_some(Ok(()))
+        if self.synced() >= target { Some(Ok(())) } else { self.failure().map(Err) }
     }
 }
 

@@ -174,8 +174,9 @@ impl LogInner {
                 Err(error) => return Err(error),
             }
         }
+        // Nothing is left between the offset and the end, if there ever was.
         let (bytes, segment) = (Bytes::new(), segments.active().clone());
-        Ok(Fetched { bytes, segment, position: 0, next_offset: offset, high_watermark })
+        Ok(Fetched { bytes, segment, position: 0, next_offset: high_watermark, high_watermark })
     }
 
     fn offset_for_timestamp(&self, timestamp: i64) -> Result<Option<OffsetAndTimestamp>> {

@@ -200,6 +200,11 @@ impl Task for ProducerInner {
         }
         next
     }
+
+    fn finish(&self) {
+        // What becomes of the batches is told by their records' handles.
+        self.accumulators().iter().for_each(|accumulator| accumulator.drain());
+    }
 }
 
 impl Drop for ProducerInner {

@@ -29,6 +29,9 @@ pub enum Maintenance {
 pub(crate) trait Task: Send + Sync {
     /// Does what is due now, and tells when something will be due next.
     fn run(&self, now: Instant) -> Option<Instant>;
+
+    /// Does all that is left, due or not: the store is about to be closed.
+    fn finish(&self);
 }
 
 /// How long the thread sleeps if nothing is due earlier.
@@ -137,11 +140,18 @@ impl Schedule {
         }
     }
 
+    fn tasks(&self) -> Vec<Arc<dyn Task>> {
+        self.tasks.lock().iter().filter_map(Weak::upgrade).collect()
+    }
+
+    pub(super) fn finish_tasks(&self) {
+        self.tasks().iter().for_each(|task| task.finish());
+    }
+
     /// Runs the tasks and tells when the next one is due.
     fn run_tasks(&self) -> Instant {
         let now = Instant::now();
-        let tasks: Vec<_> = self.tasks.lock().iter().filter_map(Weak::upgrade).collect();
-        tasks.iter().filter_map(|task| task.run(now)).min().unwrap_or(now + IDLE).min(now + IDLE)
+        self.tasks().iter().filter_map(|task| task.run(now)).min().unwrap_or(now + IDLE).min(now + IDLE)
     }
 }
 

@@ -168,7 +168,7 @@ impl Store {
         Ok(self.inner.topic(topic)?.partitions.len() as i32)
     }
 
-    /// Closes the store: refuses further appends, makes everything durable, and marks the directory as cleanly shut
+    /// Closes the store: appends what producers hold back, refuses further appends, makes everything durable, and marks the directory as cleanly shut
     /// down, so that the next open checks nothing. Closing again does nothing.
     ///
     /// # Errors
@@ -219,6 +219,7 @@ impl StoreInner {
             return Ok(());
         }
         self.schedule.stop();
+        self.schedule.finish_tasks();
         let result = self.reserve.run(|| self.close_logs());
         *self.lock.lock() = None;
         result
