@@ -190,7 +190,7 @@ impl StoreInner {
         }
         failures.extend(self.remove_deleted_dirs(now_ms).err());
         if checkpoint {
-            failures.extend(self.layout.write_checkpoints(&logs).err());
+            failures.extend(self.write_checkpoints().err());
         }
         (next, failures.into_iter().next().map_or(Ok(()), Err))
     }

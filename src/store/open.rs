@@ -146,6 +146,7 @@ impl StoreOptions {
             meta,
             topics: RwLock::new(topics),
             altering: Mutex::default(),
+            checkpointing: Mutex::default(),
             offsets,
             report,
             deleted_dirs: Mutex::new(deleted_dirs),
