@@ -84,8 +84,6 @@ pub(crate) struct LogLoad {
     pub(super) log_start: Offset,
     pub(super) leader_epoch: LeaderEpoch,
     pub(super) recovery_point: Offset,
-    /// Names in the directory may not be on the device.
-    pub(super) dir_unsynced: bool,
     pub(crate) report: PartitionRecovery,
 }
 
@@ -116,14 +114,14 @@ pub(crate) fn load(home: Home, config: &LogConfig, known: LastKnown) -> Result<L
     let segments = loader.load()?;
     let end = segments.active().end().next_offset;
     loader.report.log_end = end;
-    if loader.names_changed {
+    // After a crash all names are in doubt: those of files that were just created before it too.
+    if loader.names_changed || !known.clean {
         loader.sync_dir()?;
     }
     Ok(LogLoad {
         log_start: known.log_start.clamp(segments.first().base_offset(), end),
         leader_epoch: leader_epoch::current(&loader.home)?,
         recovery_point: if known.clean { end } else { known.recovery_point.min(end) },
-        dir_unsynced: !known.clean,
         segments,
         report: loader.report,
         home: loader.home,

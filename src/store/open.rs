@@ -180,6 +180,10 @@ struct Opening<'a> {
 
 impl Opening<'_> {
     fn open_topics(&mut self) -> Result<BTreeMap<Arc<str>, Arc<Topic>>> {
+        if !self.report.clean_shutdown {
+            // A topic whose creation died before this was done looks like any other, and is going to be appended to.
+            self.layout.sync()?;
+        }
         let (found, deleted_ids) = self.find_partitions()?;
         let mut configs = self.layout.topic_configs()?;
         let mut wanted: Vec<(TopicPartition, TopicConfig)> = Vec::new();
