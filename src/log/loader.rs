@@ -159,10 +159,12 @@ impl Loader<'_> {
             let end = segment.end();
             segments.push(Arc::new(segment));
             // After a crash a gap from the recovery point on means that what filled it never reached the device; so
-            // what follows can't be trusted to be what was appended there.
+            // what follows can't be trusted to be what was appended there. Below the log start there is nothing to
+            // fill: a deleted segment that came back may have any end.
             if let Some(next_base) = next_base
                 && !self.known.clean
                 && end.next_offset >= self.known.recovery_point
+                && next_base > self.known.log_start
                 && end.next_offset != next_base
             {
                 for (base_offset, log) in &logs[index + 1..] {
