@@ -188,9 +188,10 @@ impl Loader<'_> {
         }
     }
 
-    /// Whether a segment has to be gone through: after a crash, all that reach past the recovery point.
+    /// Whether a segment has to be gone through: after a crash, all that reach the recovery point. One that ends right
+    /// there may have been closed after the sync, so that the last entry of its time index is missing.
     fn must_check(&self, next_base: Option<Offset>) -> bool {
-        !self.known.clean && next_base.is_none_or(|next_base| next_base > self.known.recovery_point)
+        !self.known.clean && next_base.is_none_or(|next_base| next_base >= self.known.recovery_point)
     }
 
     /// Removes what a crash left of deletions, and what it left of files that were being written.
