@@ -84,8 +84,6 @@ pub(crate) struct LogLoad {
     pub(super) log_start: Offset,
     pub(super) leader_epoch: LeaderEpoch,
     pub(super) recovery_point: Offset,
-    /// Names in the directory may not be on the device.
-    pub(super) dir_unsynced: bool,
     pub(crate) report: PartitionRecovery,
 }
 
@@ -116,14 +114,14 @@ pub(crate) fn load(home: Home, config: &LogConfig, known: LastKnown) -> Result<L
     let segments = loader.load()?;
     let end = segments.active().end().next_offset;
     loader.report.log_end = end;
-    if loader.names_changed {
+    // After a crash all names are in doubt: those of files that were just created before it too.
+    if loader.names_changed || !known.clean {
         loader.sync_dir()?;
     }
     Ok(LogLoad {
         log_start: known.log_start.clamp(segments.first().base_offset(), end),
         leader_epoch: leader_epoch::current(&loader.home)?,
         recovery_point: if known.clean { end } else { known.recovery_point.min(end) },
-        dir_unsynced: !known.clean,
         segments,
         report: loader.report,
         home: loader.home,
@@ -161,10 +159,12 @@ impl Loader<'_> {
             let end = segment.end();
             segments.push(Arc::new(segment));
             // After a crash a gap from the recovery point on means that what filled it never reached the device; so
-            // what follows can't be trusted to be what was appended there.
+            // what follows can't be trusted to be what was appended there. Below the log start there is nothing to
+            // fill: a deleted segment that came back may have any end.
             if let Some(next_base) = next_base
                 && !self.known.clean
                 && end.next_offset >= self.known.recovery_point
+                && next_base > self.known.log_start
                 && end.next_offset != next_base
             {
                 for (base_offset, log) in &logs[index + 1..] {
@@ -188,9 +188,10 @@ impl Loader<'_> {
         }
     }
 
-    /// Whether a segment has to be gone through: after a crash, all that reach past the recovery point.
+    /// Whether a segment has to be gone through: after a crash, all that reach the recovery point. One that ends right
+    /// there may have been closed after the sync, so that the last entry of its time index is missing.
     fn must_check(&self, next_base: Option<Offset>) -> bool {
-        !self.known.clean && next_base.is_none_or(|next_base| next_base > self.known.recovery_point)
+        !self.known.clean && next_base.is_none_or(|next_base| next_base >= self.known.recovery_point)
     }
 
     /// Removes what a crash left of deletions, and what it left of files that were being written.

@@ -161,7 +161,7 @@ impl Log {
                 log_start: AtomicI64::new(load.log_start),
                 leader_epoch: AtomicI32::new(load.leader_epoch),
                 recovery_point: AtomicI64::new(load.recovery_point),
-                dir_unsynced: AtomicBool::new(load.dir_unsynced),
+                dir_unsynced: AtomicBool::new(false),
                 commit: GroupCommit::new(load.recovery_point),
                 readers: Waiters::default(),
                 deleted_files: Mutex::default(),

@@ -89,6 +89,9 @@ impl LogInner {
         Ok(self.segments.load_full())
     }
 
+    /// Lets go of the first `count` segments, one after the other on the device too: first the names of those that
+    /// stay are made durable, and then each deletion before the next begins. So whatever the loss of power leaves of
+    /// this, the log ends where it did and has no hole, which recovery would take for the log's end.
     fn delete_first(&self, segments: &SegmentList, count: usize, now_ms: i64) -> Result<()> {
         let left = segments.without_first(count);
         let log_start = left.first().base_offset();
@@ -97,6 +100,9 @@ impl LogInner {
         self.segments.store(Arc::new(left));
         let due_ms = now_ms.saturating_add(self.config.file_delete_delay_ms);
         for segment in segments.iter().take(count) {
+            // Not by way of `dir_unsynced`: a group commit that finds it taken back would not wait for this sync.
+            let synced = self.home.storage.sync_dir(&self.home.dir);
+            synced.map_err(|error| Error::io("sync", &self.home.dir, error))?;
             for suffix in SEGMENT_SUFFIXES {
                 let from = segment.path(suffix);
                 let mut to = from.clone().into_os_string();

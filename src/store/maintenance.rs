@@ -233,7 +233,7 @@ impl StoreInner {
         }
         failures.extend(self.remove_deleted_dirs(now_ms).err());
         if checkpoint {
-            failures.extend(self.reserve.run(|| self.layout.write_checkpoints(&logs)).err());
+            failures.extend(self.reserve.run(|| self.write_checkpoints()).err());
             self.reserve.hold();
         }
         (next, failures.into_iter().next().map_or(Ok(()), Err))

@@ -96,6 +96,8 @@ pub(crate) struct StoreInner {
     offsets: GroupOffsets,
     report: RecoveryReport,
     schedule: Schedule,
+    /// Held by whoever writes the checkpoints, from before it looks at the topics.
+    checkpointing: Mutex<()>,
     /// Directories of deleted partitions, and when they are to be removed.
     deleted_dirs: Mutex<Vec<(PathBuf, i64)>>,
     closed: AtomicBool,
@@ -208,6 +210,11 @@ impl StoreInner {
         self.topics.read().values().flat_map(|topic| topic.partitions.iter().cloned()).collect()
     }
 
+    fn write_checkpoints(&self) -> Result<()> {
+        let _checkpointing = self.checkpointing.lock();
+        self.layout.write_checkpoints(&self.logs())
+    }
+
     fn check_open(&self) -> Result<()> {
         if self.closed.load(Ordering::Acquire) { Err(Error::Closed { what: "the store" }) } else { Ok(()) }
     }
@@ -232,7 +239,7 @@ impl StoreInner {
         if let Some(failure) = failures.into_iter().next() {
             return Err(failure);
         }
-        self.layout.write_checkpoints(&logs)?;
+        self.write_checkpoints()?;
         self.layout.write_clean_shutdown()
     }
 }

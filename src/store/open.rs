@@ -155,6 +155,7 @@ impl StoreOptions {
             meta,
             topics: RwLock::new(topics),
             altering: Mutex::default(),
+            checkpointing: Mutex::default(),
             offsets,
             report,
             deleted_dirs: Mutex::new(deleted_dirs),
@@ -188,6 +189,10 @@ struct Opening<'a> {
 
 impl Opening<'_> {
     fn open_topics(&mut self) -> Result<BTreeMap<Arc<str>, Arc<Topic>>> {
+        if !self.report.clean_shutdown {
+            // A topic whose creation died before this was done looks like any other, and is going to be appended to.
+            self.layout.sync()?;
+        }
         let (found, deleted_ids) = self.find_partitions()?;
         let mut configs = self.layout.topic_configs()?;
         let mut wanted: Vec<(TopicPartition, TopicConfig)> = Vec::new();

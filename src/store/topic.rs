@@ -3,6 +3,7 @@
 //! A topic exists if and only if the directory of its partition 0 does: that one is created last and renamed away
 //! last, so a crash leaves a whole topic, or one whose creation or deletion the next open finishes.
 
+use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -158,7 +159,9 @@ impl StoreInner {
     }
 
     fn create_files(&self, name: &Arc<str>, id: Uuid, config: &TopicConfig) -> Result<Vec<Log>> {
-        if !config.overrides().is_empty() && !topic_name::is_internal(name) {
+        self.forget_offsets_of(name)?;
+        let has_config = !config.overrides().is_empty() || self.layout.topic_configs()?.contains_key(&**name);
+        if has_config && !topic_name::is_internal(name) {
             let topics = self.topics.read();
             let known = user_topics(&topics).chain([(&**name, config)]);
             self.layout.write_topic_configs(known)?;
@@ -172,6 +175,18 @@ impl StoreInner {
         }
         self.layout.sync()?;
         (0..partitions).map(|index| self.open_new(&TopicPartition::new(name.clone(), index), config)).collect()
+    }
+
+    /// Takes a topic that does not exist out of the checkpoints and the committed offsets, where a crash or a deletion
+    /// may have left an earlier one of its name: the new one would be taken to begin, or to have been read, up to where
+    /// that one was.
+    fn forget_offsets_of(&self, name: &str) -> Result<()> {
+        self.offsets.forget_topic(self, name)?;
+        let is_known = |offsets: HashMap<TopicPartition, Offset>| offsets.keys().any(|known| &*known.topic == name);
+        if is_known(self.layout.recovery_points()?) || is_known(self.layout.log_starts()?) {
+            self.write_checkpoints()?;
+        }
+        Ok(())
     }
 
     fn open_new(&self, partition: &TopicPartition, config: &TopicConfig) -> Result<Log> {

@@ -1,0 +1,317 @@
+//! Durability: whatever was acknowledged is there after a crash, wherever the crash hits.
+//!
+//! Scripted workloads are crashed at every operation that changes the disk, random ones at random operations, time
+//! and again, with the death of the process and with the loss of power; [`model`] says what must be left. That the
+//! tests notice when it is not is proven with planted bugs.
+//!
+//! `ESKER_SEEDS=100000` tries that many random workloads instead of the default, `ESKER_SEED=17` that one alone.
+#![cfg(feature = "sim")]
+
+#[path = "../common/mod.rs"]
+mod common;
+mod model;
+mod world;
+
+use std::env;
+use std::panic::{self, AssertUnwindSafe};
+use std::thread;
+
+use esker::sim::{Crash, Lie};
+use esker::{Acks, TopicConfig};
+
+use common::random::Random;
+use world::{Bug, Op, World, topic_config};
+
+const TOPICS: [&str; 2] = ["a", "b"];
+const GROUPS: [&str; 3] = ["group-x", "group-y", "group-z"];
+const CRASHES: [Crash; 2] = [Crash::Process, Crash::Power];
+
+/// How many random workloads a run tries by default.
+const SEEDS: u64 = 3_000;
+/// Within how many a planted bug must be found.
+const SEEDS_WITH_BUG: u64 = 500;
+
+fn env_number(key: &str) -> Option<u64> {
+    env::var(key).ok().map(|value| value.parse().expect("the variable is a number"))
+}
+
+/// The choices of the scripted workloads' worlds.
+const SCRIPT_SEED: u64 = 1;
+/// How many images of each crash of a script are looked at.
+const IMAGES: u64 = 2;
+/// At every how many points of a script its recovery is crashed everywhere too.
+const RECOVERY_CRASHED_EVERY: u64 = 23;
+
+/// Turns a panic inside of the store into a finding, so that it is reported with its seed.
+fn catching(work: impl FnOnce() -> Result<(), String>) -> Result<(), String> {
+    panic::catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| {
+        let text = panic.downcast_ref::<String>().cloned();
+        let text = text.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()));
+        Err(format!("panic: {}", text.unwrap_or_default()))
+    })
+}
+
+/// Tries all cases on as many threads as there are processors, and returns the first finding.
+fn try_all(cases: u64, case: impl Fn(u64) -> Result<(), String> + Sync) -> Option<String> {
+    let threads = thread::available_parallelism().map_or(1, |count| count.get() as u64);
+    thread::scope(|scope| {
+        let case = &case;
+        let run = move |first: u64| (first..cases).step_by(threads as usize).find_map(|index| case(index).err());
+        let workers: Vec<_> = (0..threads).map(|first| scope.spawn(move || run(first))).collect();
+        workers.into_iter().find_map(|worker| worker.join().expect("findings are returned"))
+    })
+}
+
+fn random_ops(random: &mut Random) -> Vec<Op> {
+    let codecs = common::codecs();
+    // The fewer syncs, the more there is to lose, and to find torn.
+    let acks = *random.pick(&[
+        [Acks::None, Acks::Leader, Acks::Leader, Acks::All],
+        [Acks::All, Acks::Leader, Acks::All, Acks::None],
+        [Acks::Leader, Acks::Leader, Acks::Leader, Acks::None],
+    ]);
+    let count = 5 + random.below(40);
+    let mut ops: Vec<Op> = TOPICS.map(|topic| Op::Create { topic, config: topic_config(random) }).into();
+    ops.extend((0..count).map(|_| {
+        let (topic, partition) = (TOPICS[usize::from(random.one_in(4))], random.below(2) as i32);
+        match random.below(40) {
+            0..=23 => {
+                let records = 1 + if random.one_in(3) { random.below(6) as usize } else { 0 };
+                Op::Append { topic, partition, records, codec: *random.pick(&codecs), acks: *random.pick(&acks) }
+            }
+            24 => Op::Flush { topic, partition },
+            25..=28 => {
+                Op::Commit { group: GROUPS[random.below(3) as usize], topic, partition, acks: *random.pick(&acks) }
+            }
+            29 => Op::SetEpoch { topic, partition },
+            30..=34 => Op::Tick { ms: *random.pick(&[1, 700, 2_500, 12_000]) },
+            35 => Op::Create { topic, config: topic_config(random) },
+            36 | 37 if random.one_in(2) => Op::Delete { topic },
+            _ => Op::Reopen,
+        }
+    }));
+    ops
+}
+
+/// One random workload: rounds of operations, a crash somewhere in each.
+fn try_seed(seed: u64, bug: Option<Bug>) -> Result<(), String> {
+    let mut random = Random::new(seed ^ 0x5eed);
+    let mut world = World::new(seed, bug);
+    if env::var("ESKER_SEED").is_ok() {
+        world.narrate();
+    }
+    let mut story = Vec::new();
+    let rounds = 1 + random.below(4);
+    let outcome = catching(|| {
+        for _ in 0..rounds {
+            let within = *random.pick(&[30, 150, 400]);
+            let crash_at = random.below(within);
+            world.disk.crash_at(crash_at);
+            let ops = random_ops(&mut random);
+            let (crash, image) = (*random.pick(&CRASHES), random.next());
+            story.push(format!("{} operations, {crash:?} crash at mutation {crash_at}", ops.len()));
+            if world.start()? {
+                world.run(&ops)?;
+            }
+            world.crash(crash, image);
+        }
+        story.push("recovery".to_owned());
+        world.start()?;
+        world.finish()
+    });
+    outcome.map_err(|reason| {
+        format!("seed {seed}: {reason}\n  after {}\n  again with ESKER_SEED={seed}", story.join("; "))
+    })
+}
+
+#[test]
+fn what_is_acknowledged_survives_random_crashes() {
+    if let Some(seed) = env_number("ESKER_SEED") {
+        try_seed(seed, None).unwrap_or_else(|finding| panic!("{finding}"));
+        return;
+    }
+    let found = try_all(env_number("ESKER_SEEDS").unwrap_or(SEEDS), |seed| try_seed(seed, None));
+    assert!(found.is_none(), "{}", found.unwrap_or_default());
+}
+
+/// Runs a script once to count the points where the machine can crash, and then once for each.
+fn crash_everywhere(name: &str, script: &[Op]) {
+    let mut rehearsal = World::new(SCRIPT_SEED, None);
+    let rehearsed = rehearsal.start().and_then(|_| rehearsal.run(script)).and_then(|()| rehearsal.finish());
+    rehearsed.unwrap_or_else(|finding| panic!("{name} without a crash: {finding}"));
+    let points = rehearsal.disk.mutations();
+    let only = env_number("ESKER_POINT");
+    let found = try_all(points, |point| {
+        if only.is_some_and(|only| only != point) {
+            return Ok(());
+        }
+        for crash in CRASHES {
+            for image in 0..IMAGES {
+                let mut crashed_in_recovery = None;
+                catching(|| crash_at(script, point, crash, image, &mut crashed_in_recovery)).map_err(|reason| {
+                    let again = crashed_in_recovery.map_or(String::new(), |at| format!(", then at {at} of recovery"));
+                    format!(
+                        "{name}: {reason}\n  after a {crash:?} crash at mutation {point}, image {image}{again}\n  \
+                         again with ESKER_POINT={point}"
+                    )
+                })?;
+            }
+        }
+        Ok(())
+    });
+    assert!(found.is_none(), "{}", found.unwrap_or_default());
+}
+
+fn crash_at(
+    script: &[Op],
+    point: u64,
+    crash: Crash,
+    image: u64,
+    crashed_in_recovery: &mut Option<u64>,
+) -> Result<(), String> {
+    let mut world = World::new(SCRIPT_SEED, None);
+    if env::var("ESKER_POINT").is_ok() {
+        world.narrate();
+    }
+    world.disk.crash_at(point);
+    if world.start()? {
+        world.run(script)?;
+        if !world.disk.has_crashed() {
+            world.finish()?;
+        }
+    }
+    world.crash(crash, image);
+    // Recovery is work like any other: for some of the points it is crashed everywhere too.
+    if point % RECOVERY_CRASHED_EVERY == image {
+        for at in 0.. {
+            *crashed_in_recovery = Some(at);
+            let mut recovering = world.fork();
+            recovering.disk.crash_at(at);
+            if recovering.start()? {
+                break;
+            }
+            recovering.crash(CRASHES[(at % 2) as usize], at);
+            recovering.start()?;
+            recovering.finish()?;
+        }
+        *crashed_in_recovery = None;
+    }
+    recover_twice(&mut world)
+}
+
+/// What one recovery leaves, the next one finds right.
+fn recover_twice(world: &mut World) -> Result<(), String> {
+    world.start()?;
+    let first = world.contents()?;
+    world.crash(Crash::Process, 0);
+    world.start()?;
+    if world.contents()? != first {
+        return Err("a second recovery gives other contents than the first".to_owned());
+    }
+    if let Some(cut) = world.cuts().first() {
+        return Err(format!("a second recovery finds more to cut: {cut}"));
+    }
+    world.finish()
+}
+
+fn append_to(topic: &'static str, partition: i32, records: usize, acks: Acks) -> Op {
+    let codecs = common::codecs();
+    let codec = codecs[(records + partition as usize) % codecs.len()];
+    Op::Append { topic, partition, records, codec, acks }
+}
+
+fn small_segments() -> TopicConfig {
+    TopicConfig::new().partitions(2).internal_segment_bytes(900).index_interval_bytes(100).file_delete_delay_ms(0)
+}
+
+#[test]
+fn appends_survive_a_crash_at_any_operation() {
+    let mut script = vec![Op::Create { topic: "a", config: small_segments() }];
+    let acks = [Acks::Leader, Acks::None, Acks::All, Acks::Leader, Acks::Leader, Acks::None, Acks::Leader];
+    for index in 0..28 {
+        script.push(append_to("a", i32::from(index % 4 == 3), 1 + index % 3, acks[index % acks.len()]));
+    }
+    script.push(Op::Flush { topic: "a", partition: 0 });
+    script.push(append_to("a", 0, 2, Acks::Leader));
+    script.push(Op::SetEpoch { topic: "a", partition: 0 });
+    script.push(append_to("a", 0, 2, Acks::All));
+    crash_everywhere("appends", &script);
+}
+
+#[test]
+fn retention_and_checkpoints_survive_a_crash_at_any_operation() {
+    let config = small_segments().retention_bytes(1_500).retention_ms(20_000);
+    let mut script = vec![Op::Create { topic: "a", config: config.file_delete_delay_ms(3_000) }];
+    for index in 0..24 {
+        script.push(append_to(
+            "a",
+            i32::from(index % 5 == 4),
+            2,
+            if index % 4 == 1 { Acks::All } else { Acks::Leader },
+        ));
+        if index % 4 == 3 {
+            script.push(Op::Tick { ms: 10_001 });
+        }
+    }
+    // Everything grows too old, the active segments included.
+    script.extend([Op::Tick { ms: 40_000 }, append_to("a", 0, 2, Acks::All), Op::Tick { ms: 40_000 }]);
+    script.extend([append_to("a", 0, 1, Acks::Leader), Op::Reopen, Op::Tick { ms: 40_000 }]);
+    crash_everywhere("retention", &script);
+}
+
+#[test]
+fn topics_and_commits_survive_a_crash_at_any_operation() {
+    let commit = |group, topic, acks| Op::Commit { group, topic, partition: 0, acks };
+    let script = [
+        Op::Create { topic: "a", config: small_segments() },
+        append_to("a", 0, 2, Acks::All),
+        append_to("a", 1, 2, Acks::Leader),
+        commit("group-x", "a", Acks::Leader),
+        commit("group-x", "a", Acks::All),
+        Op::Create { topic: "b", config: TopicConfig::new().partitions(2) },
+        append_to("b", 0, 3, Acks::All),
+        commit("group-x", "b", Acks::All),
+        commit("group-y", "b", Acks::Leader),
+        Op::Tick { ms: 60_001 },
+        Op::Delete { topic: "a" },
+        // A topic of the same name is another one.
+        Op::Create { topic: "a", config: small_segments().segment_ms(1) },
+        append_to("a", 0, 1, Acks::All),
+        Op::Reopen,
+        append_to("a", 0, 1, Acks::Leader),
+        commit("group-y", "a", Acks::All),
+        Op::Delete { topic: "b" },
+        Op::Tick { ms: 60_001 },
+        Op::Tick { ms: 1 },
+        Op::Create { topic: "b", config: TopicConfig::new().partitions(2) },
+        append_to("b", 1, 1, Acks::All),
+        Op::Reopen,
+    ];
+    crash_everywhere("topics", &script);
+}
+
+/// Asserts that the random workloads notice a bug, before they have tried many.
+fn assert_noticed(bug: Bug) {
+    let found = try_all(SEEDS_WITH_BUG, |seed| try_seed(seed, Some(bug)));
+    assert!(found.is_some(), "{SEEDS_WITH_BUG} seeds pass with {bug:?}");
+}
+
+#[test]
+fn an_acknowledgement_before_the_sync_is_noticed() {
+    assert_noticed(Bug::Lie(Lie::FileSync));
+}
+
+#[test]
+fn a_directory_that_is_not_synced_is_noticed() {
+    assert_noticed(Bug::Lie(Lie::DirSync));
+}
+
+#[test]
+fn a_crc_that_recovery_skips_is_noticed() {
+    assert_noticed(Bug::SkippedCrc);
+}
+
+#[test]
+fn leaving_syncs_to_the_operating_system_keeps_less() {
+    assert_noticed(Bug::NobodySyncs);
+}

@@ -1,0 +1,482 @@
+//! A store on a simulated disk beside its model: operations go to both, crashes hit the store, and each open is held
+//! to what the model allows.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use esker::clock::Clock;
+use esker::io::Storage;
+use esker::record::{Compression, TimestampType};
+use esker::sim::{Crash, FaultStorage, Lie, ManualClock};
+use esker::{
+    Acks, CommittedOffset, Error, Log, Maintenance, Offset, ReadLimits, Store, StoreConfig, SyncPolicy, TopicConfig,
+    TopicPartition,
+};
+
+use crate::common::random::Random;
+use crate::common::reserving::Reserving;
+use crate::common::{self, Sent};
+use crate::model::{Commits, Existence, Kept, Model, Partition, Topic};
+
+pub const DIR: &str = "/data/store";
+/// How many partitions every topic has.
+pub const PARTITIONS: usize = 2;
+const START_MS: i64 = 1_700_000_000_000;
+
+/// All records with their offsets, by partition.
+pub type Contents = Vec<(TopicPartition, Vec<(Offset, Sent)>)>;
+
+/// Something to do with a store.
+#[derive(Clone, Debug)]
+pub enum Op {
+    Append {
+        topic: &'static str,
+        partition: i32,
+        records: usize,
+        codec: Compression,
+        acks: Acks,
+    },
+    Flush {
+        topic: &'static str,
+        partition: i32,
+    },
+    Commit {
+        group: &'static str,
+        topic: &'static str,
+        partition: i32,
+        acks: Acks,
+    },
+    SetEpoch {
+        topic: &'static str,
+        partition: i32,
+    },
+    /// Time passes, and the maintenance runs.
+    Tick {
+        ms: u64,
+    },
+    Create {
+        topic: &'static str,
+        config: TopicConfig,
+    },
+    Delete {
+        topic: &'static str,
+    },
+    Reopen,
+}
+
+/// A bug to plant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Bug {
+    Lie(Lie),
+    SkippedCrc,
+    /// Not a bug but a choice, which gives up the promise all the same.
+    NobodySyncs,
+}
+
+pub struct World {
+    pub disk: FaultStorage,
+    pub model: Model,
+    clock: ManualClock,
+    store: Option<Store>,
+    config: StoreConfig,
+    bug: Option<Bug>,
+    /// In which steps space is taken ahead, if it is.
+    reserve_bytes: Option<u64>,
+    /// One of how many records is large: a large one lies in several sectors, and so can be torn in its middle.
+    large_one_in: u64,
+    random: Random,
+    sent: u64,
+    /// Operations and what they do to the disk, if somebody wants to see them.
+    narrates: bool,
+}
+
+impl World {
+    pub fn new(seed: u64, bug: Option<Bug>) -> Self {
+        let clock = ManualClock::new(START_MS);
+        let mut random = Random::new(seed);
+        let mut config = StoreConfig {
+            // One thread: the order of the disk's operations is part of what a seed stands for.
+            num_recovery_threads_per_data_dir: 1,
+            offsets_topic_num_partitions: 2,
+            log_retention_check_interval_ms: *random.pick(&[1, 2_000, 10_000]),
+            log_flush_offset_checkpoint_interval_ms: *random.pick(&[1, 3_000, 10_000, 60_000]),
+            ..StoreConfig::default()
+        };
+        match bug {
+            Some(Bug::SkippedCrc) => config.plant_skipped_crc = true,
+            Some(Bug::NobodySyncs) => config.sync = SyncPolicy::OsManaged,
+            _ => {}
+        }
+        let disk = FaultStorage::with_clock(random.next(), clock.clone());
+        let reserve_bytes = random.one_in(2).then(|| *random.pick(&[64, 512, 4096]));
+        let large_one_in = *random.pick(&[1, 3, 50]);
+        let world = Self {
+            disk,
+            model: Model::default(),
+            clock,
+            store: None,
+            config,
+            bug,
+            reserve_bytes,
+            large_one_in,
+            random,
+            sent: 0,
+            narrates: false,
+        };
+        world.plant();
+        world
+    }
+
+    /// From now on, prints each operation and the mutations of the disk that it leads to.
+    pub fn narrate(&mut self) {
+        self.narrates = true;
+        self.disk.start_trace();
+    }
+
+    fn tell(&self, from: usize, what: &str) {
+        if self.narrates {
+            println!("{what}");
+            let is_shown = |line: &&String| {
+                let operation = line.split(' ').nth(1).unwrap_or_default();
+                !["list", "len", "read", "open"].contains(&operation) || line.contains(": ")
+            };
+            self.disk.trace()[from..].iter().filter(is_shown).for_each(|line| println!("    {line}"));
+        }
+    }
+
+    fn plant(&self) {
+        if self.narrates {
+            self.disk.start_trace();
+        }
+        if let Some(Bug::Lie(lie)) = self.bug {
+            self.disk.lie_about(lie);
+        }
+    }
+
+    fn open(&self) -> esker::Result<Store> {
+        let storage: Arc<dyn Storage> = match self.reserve_bytes {
+            Some(step) => Arc::new(Reserving::new(self.disk.clone(), step)),
+            None => Arc::new(self.disk.clone()),
+        };
+        Store::options()
+            .storage(storage)
+            .clock(Arc::new(self.clock.clone()))
+            .config(self.config.clone())
+            .maintenance(Maintenance::Manual)
+            .open(DIR)
+    }
+
+    /// Opens the store and holds it to the model. False if the machine crashed before that was done.
+    pub fn start(&mut self) -> Result<bool, String> {
+        let told = self.disk.trace().len();
+        let opened = self.open();
+        self.tell(told, "Open");
+        let checked = match &opened {
+            Ok(store) if !self.disk.has_crashed() => self.model.check(store),
+            Ok(_) => Ok(()),
+            Err(_) if self.disk.has_crashed() => Ok(()),
+            Err(error) => Err(format!("the store does not open: {error}")),
+        };
+        self.store = opened.ok();
+        // Nothing in a check changes the disk, so that it crashes in no check.
+        checked.map(|()| !self.disk.has_crashed())
+    }
+
+    /// Crashes, and leaves the disk that the next start finds.
+    pub fn crash(&mut self, crash: Crash, seed: u64) {
+        self.disk.crash();
+        self.look_at_log_starts();
+        self.store = None;
+        self.model.crashed(crash);
+        if self.narrates {
+            println!("{crash:?} crash");
+        }
+        self.disk = self.disk.after_crash(crash, seed);
+        self.plant();
+    }
+
+    /// The same state once more, with a store that is yet to be opened.
+    pub fn fork(&self) -> Self {
+        let fork = Self {
+            disk: self.disk.after_crash(Crash::Process, 0),
+            model: self.model.clone(),
+            clock: ManualClock::new(self.clock.now_ms()),
+            store: None,
+            config: self.config.clone(),
+            bug: self.bug,
+            reserve_bytes: self.reserve_bytes,
+            large_one_in: self.large_one_in,
+            random: self.random.clone(),
+            sent: self.sent,
+            narrates: self.narrates,
+        };
+        fork.plant();
+        fork
+    }
+
+    /// Carries out operations one by one until the machine crashes.
+    pub fn run(&mut self, ops: &[Op]) -> Result<(), String> {
+        for op in ops {
+            if self.disk.has_crashed() {
+                return Ok(());
+            }
+            let told = self.disk.trace().len();
+            let applied = self.apply(op);
+            self.tell(told, &format!("{op:?}"));
+            applied.map_err(|reason| format!("{op:?}: {reason}"))?;
+        }
+        Ok(())
+    }
+
+    /// The log goes on: appends more everywhere, closes, and opens again with everything there, unless it crashes.
+    pub fn finish(&mut self) -> Result<(), String> {
+        let topics: Vec<(String, usize)> = self
+            .model
+            .topics
+            .iter()
+            .filter(|(_, topic)| topic.existence == Existence::Exists)
+            .map(|(name, topic)| (name.clone(), topic.partitions.len()))
+            .collect();
+        for (name, partitions) in topics {
+            for index in 0..partitions as i32 {
+                for acks in [Acks::Leader, Acks::All] {
+                    if self.disk.has_crashed() {
+                        return Ok(());
+                    }
+                    self.append(&name, index, 2, Compression::None, acks)?;
+                }
+            }
+        }
+        self.reopen()
+    }
+
+    /// Everything in all partitions that can be read.
+    pub fn contents(&self) -> Result<Contents, String> {
+        let store = self.store()?;
+        let mut contents = Vec::new();
+        for name in store.topics() {
+            for index in 0..store.partition_count(&name).map_err(|error| error.to_string())? {
+                let log = self.log(&name, index)?;
+                let records = common::read_all(&log, ReadLimits::new()).map_err(|error| error.to_string())?;
+                contents.push((log.topic_partition().clone(), records));
+            }
+        }
+        Ok(contents)
+    }
+
+    /// What the last open cut off, in words.
+    pub fn cuts(&self) -> Vec<String> {
+        let partitions = self.store.iter().flat_map(|store| &store.recovery_report().partitions);
+        partitions.flat_map(|partition| &partition.cuts).map(|cut| format!("{cut:?}")).collect()
+    }
+
+    fn store(&self) -> Result<&Store, String> {
+        self.store.as_ref().ok_or_else(|| "the store is not open".to_owned())
+    }
+
+    /// A failure of the store's is one of ours unless the machine has crashed.
+    fn unless_crashed<T>(&self, result: esker::Result<T>) -> Result<Option<T>, String> {
+        match result {
+            Ok(value) => Ok(Some(value)),
+            Err(_) if self.disk.has_crashed() => Ok(None),
+            Err(error) => Err(format!("it failed: {error}")),
+        }
+    }
+
+    fn log(&self, topic: &str, partition: i32) -> Result<Log, String> {
+        self.store()?.partition(topic, partition).map_err(|error| error.to_string())
+    }
+
+    fn apply(&mut self, op: &Op) -> Result<(), String> {
+        match op {
+            Op::Append { topic, .. }
+            | Op::Flush { topic, .. }
+            | Op::Commit { topic, .. }
+            | Op::SetEpoch { topic, .. }
+                if self.model.topic(topic).is_none() =>
+            {
+                let refused = self.store()?.partition(topic, 0);
+                match refused {
+                    Err(Error::UnknownTopicOrPartition { .. }) => Ok(()),
+                    other => Err(format!("there is no such topic, and yet {other:?}")),
+                }
+            }
+            Op::Append { topic, partition, records, codec, acks } => {
+                self.append(topic, *partition, *records, *codec, *acks)
+            }
+            Op::Flush { topic, partition } => self.flush(topic, *partition),
+            Op::Commit { group, topic, partition, acks } => self.commit(group, topic, *partition, *acks),
+            Op::SetEpoch { topic, partition } => self.set_epoch(topic, *partition),
+            Op::Tick { ms } => self.tick(*ms),
+            Op::Create { topic, config } => self.create(topic, config),
+            Op::Delete { topic } => self.delete(topic),
+            Op::Reopen => self.reopen(),
+        }
+    }
+
+    fn partition(&mut self, topic: &str, partition: i32) -> &mut Partition {
+        let topic = self.model.topics.get_mut(topic).expect("the caller knows that it exists");
+        &mut topic.partitions[partition as usize]
+    }
+
+    fn append(
+        &mut self,
+        topic: &str,
+        partition: i32,
+        count: usize,
+        codec: Compression,
+        acks: Acks,
+    ) -> Result<(), String> {
+        let log = self.log(topic, partition)?;
+        let now_ms = self.clock.now_ms();
+        let mut records: Vec<Sent> = (0..count as u64)
+            .map(|index| {
+                let timestamp = match self.random.below(10) {
+                    0 => esker::NO_TIMESTAMP,
+                    1 => now_ms - self.random.below(20_000) as i64,
+                    2 => now_ms,
+                    _ => now_ms + self.random.below(5) as i64,
+                };
+                let value_bytes = if self.random.one_in(self.large_one_in) { 2_000 } else { 40 };
+                Sent::random(&mut self.random, self.sent + index, timestamp, value_bytes)
+            })
+            .collect();
+        self.sent += count as u64;
+        let end = log.log_end();
+        let appended = match common::append(&log, &records, codec, acks) {
+            // It changes nothing; the log's end is compared at the next one.
+            Err(Error::MessageTooLarge { .. }) => return Ok(()),
+            other => self.unless_crashed(other)?,
+        };
+        let stamped = self.model.topics[topic].config.get("message.timestamp.type").as_deref() == Some("LogAppendTime");
+        if stamped {
+            records.iter_mut().for_each(|record| record.timestamp = now_ms);
+        }
+        let partition = self.partition(topic, partition);
+        if end != partition.end || appended.is_some_and(|appended| appended.base_offset != end) {
+            return Err(format!("the log ends at {end}, the model at {}, and {appended:?}", partition.end));
+        }
+        partition.appended(end, records, appended.map(|_| Kept::from(acks)));
+        Ok(())
+    }
+
+    fn flush(&mut self, topic: &str, partition: i32) -> Result<(), String> {
+        let log = self.log(topic, partition)?;
+        if self.unless_crashed(log.flush())?.is_some() {
+            let partition = self.partition(topic, partition);
+            let end = partition.end;
+            partition.promised(end, Kept::Power);
+        }
+        Ok(())
+    }
+
+    fn commit(&mut self, group: &str, topic: &str, partition: i32, acks: Acks) -> Result<(), String> {
+        let store = self.store()?.clone();
+        self.sent += 1;
+        let (offset, partition) = (self.sent as i64, TopicPartition::new(topic, partition));
+        let result = store.commit_offsets(group, [(partition.clone(), CommittedOffset::new(offset))], acks);
+        let committed = self.unless_crashed(result)?;
+        let commits: &mut Commits = self.model.commits.entry((group.to_owned(), partition.clone())).or_default();
+        commits.committed(Some(offset), committed.map_or(Kept::Maybe, |()| Kept::from(acks)));
+        if committed.is_some() && store.committed_offset(group, &partition).map(|found| found.offset) != Some(offset) {
+            return Err(format!("the commit of {offset} does not show"));
+        }
+        Ok(())
+    }
+
+    fn set_epoch(&mut self, topic: &str, partition: i32) -> Result<(), String> {
+        let log = self.log(topic, partition)?;
+        let epoch = log.leader_epoch() + 1;
+        let set = self.unless_crashed(log.set_leader_epoch(epoch))?;
+        let partition = self.partition(topic, partition);
+        match set {
+            Some(_) => partition.epoch = epoch,
+            None => partition.epoch_maybe = Some(epoch),
+        }
+        Ok(())
+    }
+
+    fn tick(&mut self, ms: u64) -> Result<(), String> {
+        self.clock.advance(Duration::from_millis(ms));
+        let result = self.store()?.tick();
+        self.unless_crashed(result)?;
+        self.look_at_log_starts();
+        Ok(())
+    }
+
+    /// How far retention has come is the store's to decide; that it does not come back is ours to check.
+    fn look_at_log_starts(&mut self) {
+        let Some(store) = &self.store else { return };
+        for (name, topic) in &mut self.model.topics {
+            for (index, partition) in topic.partitions.iter_mut().enumerate() {
+                if let Ok(log) = store.partition(name, index as i32) {
+                    partition.start = partition.start.max(log.log_start());
+                }
+            }
+        }
+    }
+
+    fn create(&mut self, name: &str, config: &TopicConfig) -> Result<(), String> {
+        let result = self.store()?.create_topic(name, config.clone());
+        if self.model.topic(name).is_some() {
+            return match result {
+                Err(Error::TopicAlreadyExists { .. }) => Ok(()),
+                other => Err(format!("the topic exists, and yet {other:?}")),
+            };
+        }
+        let id = self.unless_crashed(result)?;
+        let existence = if id.is_some() { Existence::Exists } else { Existence::Unknown };
+        self.model.forgets_commits(name, id.map_or(Kept::Maybe, |_| Kept::Power));
+        let partitions = vec![Partition::default(); PARTITIONS];
+        self.model.topics.insert(name.to_owned(), Topic { existence, id, config: config.clone(), partitions });
+        Ok(())
+    }
+
+    fn delete(&mut self, name: &str) -> Result<(), String> {
+        let result = self.store()?.delete_topic(name);
+        let Some(topic) = self.model.topic(name) else {
+            return match result {
+                Err(Error::UnknownTopicOrPartition { .. }) => Ok(()),
+                other => Err(format!("there is no such topic, and yet {other:?}")),
+            };
+        };
+        topic.existence = Existence::Unknown;
+        let deleted = self.unless_crashed(result)?;
+        if deleted.is_some() {
+            self.model.topics.remove(name);
+        }
+        self.model.forgets_commits(name, deleted.map_or(Kept::Maybe, |()| Kept::Power));
+        Ok(())
+    }
+
+    fn reopen(&mut self) -> Result<(), String> {
+        let result = self.store()?.close();
+        if self.unless_crashed(result)?.is_none() {
+            return Ok(());
+        }
+        self.model.closed();
+        self.store = None;
+        if self.start()? {
+            let clean = self.store()?.recovery_report().clean_shutdown;
+            return if clean { Ok(()) } else { Err("a closed store is not taken for cleanly shut down".to_owned()) };
+        }
+        Ok(())
+    }
+}
+
+/// A configuration that makes for many small segments, chosen.
+pub fn topic_config(random: &mut Random) -> TopicConfig {
+    let mut config = TopicConfig::new()
+        .partitions(2)
+        .internal_segment_bytes(*random.pick(&[1_000, 3_000, 12_000]))
+        .index_interval_bytes(*random.pick(&[0, 150, 600]))
+        .file_delete_delay_ms(*random.pick(&[0, 4_000]))
+        .retention_ms(*random.pick(&[-1, 5_000, 30_000]))
+        .retention_bytes(*random.pick(&[-1, 3_000]))
+        .segment_index_bytes(*random.pick(&[48, 10_000]))
+        .segment_ms(*random.pick(&[3_000, 604_800_000]));
+    if random.one_in(5) {
+        config = config.message_timestamp_type(TimestampType::LogAppendTime);
+    }
+    if random.one_in(8) { TopicConfig::new().partitions(2) } else { config }
+}
