@@ -41,6 +41,9 @@ pub(super) struct ActiveSegment {
     created_ms: i64,
     end: SegmentEnd,
     pace: Pace,
+    /// A roll failed halfway, and may have left files of the next segment: nothing may be appended at their offset here,
+    /// where the next open would not look for it.
+    is_abandoned: bool,
 }
 
 /// Tells whether appends come so fast that pages should be brought in ahead of them by another thread.
@@ -101,16 +104,33 @@ impl ActiveSegment {
         });
         let indexes = IndexWriter::new(segment.base_offset(), offset_index, time_index, largest, config)?;
         let pace = Pace::new(end.size);
-        Ok(Self { segment: segment.clone(), log, indexes, first_timestamp, created_ms: now_ms, end, pace })
+        Ok(Self {
+            segment: segment.clone(),
+            log,
+            indexes,
+            first_timestamp,
+            created_ms: now_ms,
+            end,
+            pace,
+            is_abandoned: false,
+        })
     }
 
     pub(super) fn segment(&self) -> &Arc<Segment> {
         &self.segment
     }
 
+    /// From now on every append goes to a new segment.
+    pub(super) fn abandon(&mut self) {
+        self.is_abandoned = true;
+    }
+
     /// Whether a batch belongs into a new segment.
     #[inline]
     pub(super) fn is_full_for(&self, batch: &StampedBatch<'_>, now: &Now<'_>, config: &LogConfig) -> bool {
+        if self.is_abandoned {
+            return true;
+        }
         if self.end.size == 0 {
             return false;
         }

@@ -179,9 +179,10 @@ impl LogInner {
         }
     }
 
-    /// Closes the active segment and begins one at `base_offset`. After an error the old one goes on.
+    /// Closes the active segment and begins one at `base_offset`. After an error the next append tries again.
     #[cold]
     pub(super) fn roll(&self, active: &mut ActiveSegment, base_offset: Offset, now_ms: i64) -> Result<()> {
+        active.abandon();
         let end = SegmentEnd { next_offset: base_offset, size: 0 };
         let segment = Arc::new(Segment::new(self.home.clone(), base_offset, end, false, now_ms));
         self.dir_unsynced.store(true, Ordering::Release);
