@@ -172,11 +172,17 @@ impl LogInner {
             Some(active) => Ok(active),
             none => {
                 leader_epoch::ensure(&self.home, self.leader_epoch.load(Ordering::Relaxed))?;
-                // Set before a file is created, so that no sync that covers the file can miss its name.
-                self.dir_unsynced.store(true, Ordering::Release);
-                Ok(none.insert(ActiveSegment::open(self.segments.load().active(), &self.config, now.fresh())?))
+                let opened = ActiveSegment::open(self.segments.load().active(), &self.config, now.fresh())?;
+                self.note_names();
+                Ok(none.insert(opened))
             }
         }
+    }
+
+    /// Names were created. Noted after that, so that a sync that came too early for them does not count, and before
+    /// anything is appended, so that one that covers an append covers the name of its file.
+    fn note_names(&self) {
+        self.names_created.fetch_add(1, Ordering::AcqRel);
     }
 
     /// Closes the active segment and begins one at `base_offset`. After an error the next append tries again.
@@ -185,8 +191,8 @@ impl LogInner {
         active.abandon();
         let end = SegmentEnd { next_offset: base_offset, size: 0 };
         let segment = Arc::new(Segment::new(self.home.clone(), base_offset, end, false, now_ms));
-        self.dir_unsynced.store(true, Ordering::Release);
         let opened = ActiveSegment::open(&segment, &self.config, now_ms)?;
+        self.note_names();
         active.seal()?;
         self.segments.store(Arc::new(self.segments.load().with(segment)));
         *active = opened;

@@ -35,7 +35,7 @@ pub(crate) mod wait;
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicI32, AtomicI64, AtomicU8, Ordering};
+use std::sync::atomic::{AtomicI32, AtomicI64, AtomicU8, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
@@ -101,8 +101,9 @@ pub(crate) struct LogInner {
     leader_epoch: AtomicI32,
     /// Everything below is on the device, indexes included: where recovery starts after a crash.
     recovery_point: AtomicI64,
-    /// Names were created in the partition's directory since it was last synced.
-    dir_unsynced: AtomicBool,
+    /// How often names were created in the partition's directory, and how many of those times it has been synced after.
+    names_created: AtomicU64,
+    names_synced: AtomicU64,
     commit: GroupCommit,
     /// Those who wait for records.
     readers: Waiters,
@@ -161,7 +162,8 @@ impl Log {
                 log_start: AtomicI64::new(load.log_start),
                 leader_epoch: AtomicI32::new(load.leader_epoch),
                 recovery_point: AtomicI64::new(load.recovery_point),
-                dir_unsynced: AtomicBool::new(false),
+                names_created: AtomicU64::new(0),
+                names_synced: AtomicU64::new(0),
                 commit: GroupCommit::new(load.recovery_point),
                 readers: Waiters::default(),
                 deleted_files: Mutex::default(),
@@ -350,7 +352,9 @@ impl LogInner {
 
     fn wait_synced(&self, end: Offset) -> Result<()> {
         match self.sync {
-            SyncPolicy::Always => self.commit.wait(end, || self.sync()).map_err(|cause| self.offline(cause)),
+            SyncPolicy::Always => {
+                self.commit.wait(end, || self.sync()).map_err(|cause| self.offline(cause))
+            }
             SyncPolicy::OsManaged => Ok(()),
         }
     }
@@ -374,15 +378,18 @@ impl LogInner {
         Ok(end.next_offset)
     }
 
+    /// Makes durable the names that were created by now. Whoever comes while somebody else is at it syncs too: that
+    /// one's success is not known yet.
     fn sync_dir(&self) -> Result<()> {
-        if self.dir_unsynced.swap(false, Ordering::AcqRel) {
+        let created = self.names_created.load(Ordering::Acquire);
+        if self.names_synced.load(Ordering::Acquire) < created {
             let synced = self.home.storage.sync_dir(&self.home.dir);
             synced.map_err(|error| Error::io("sync", &self.home.dir, error))?;
+            self.names_synced.fetch_max(created, Ordering::AcqRel);
         }
         Ok(())
     }
 
-    /// Can be called again after a failure, and then does what is left.
     fn close(&self) -> Result<()> {
         let mut writer = self.writer.lock();
         if self.state() == State::Deleted {

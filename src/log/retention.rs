@@ -100,7 +100,6 @@ impl LogInner {
         self.segments.store(Arc::new(left));
         let due_ms = now_ms.saturating_add(self.config.file_delete_delay_ms);
         for segment in segments.iter().take(count) {
-            // Not by way of `dir_unsynced`: a group commit that finds it taken back would not wait for this sync.
             let synced = self.home.storage.sync_dir(&self.home.dir);
             synced.map_err(|error| Error::io("sync", &self.home.dir, error))?;
             for suffix in SEGMENT_SUFFIXES {
