@@ -6,9 +6,10 @@
 //!   00000000000000000042.timeindex   time index
 //!   00000000000000000042.log.deleted a segment on its way out
 //!   00000000000000000042.log.481.cut bytes that recovery took off the log at position 481 and kept
+//!   sync-failed                      a note to the next open
 //! ```
 //!
-//! Kafka passes over names that it does not know, so a `.cut` file does not disturb it.
+//! Kafka passes over names that it does not know, so these last two do not disturb it.
 
 use crate::types::Offset;
 
@@ -20,6 +21,9 @@ pub(crate) const SEGMENT_SUFFIXES: [&str; 3] = [OFFSET_INDEX, TIME_INDEX, LOG];
 pub(crate) const DELETED: &str = ".deleted";
 pub(crate) const CUT: &str = ".cut";
 pub(crate) const TEMPORARY: &str = ".tmp";
+
+/// An empty file that says that a sync failed.
+pub(crate) const SYNC_FAILED: &str = "sync-failed";
 
 pub(crate) const LEADER_EPOCH_CHECKPOINT: &str = "leader-epoch-checkpoint";
 pub(crate) const PARTITION_METADATA: &str = "partition.metadata";

@@ -15,8 +15,9 @@
 use std::sync::Arc;
 
 use super::active::IndexWriter;
+use super::failed_sync;
 use super::file_name::{
-    self, CUT, DELETED, LOG, OFFSET_INDEX, SEGMENT_SUFFIXES, TEMPORARY, TIME_INDEX, parse_base_offset,
+    self, CUT, DELETED, LOG, OFFSET_INDEX, SEGMENT_SUFFIXES, SYNC_FAILED, TEMPORARY, TIME_INDEX, parse_base_offset,
 };
 use super::index::offset::OffsetEntry;
 use super::index::time::TimeEntry;
@@ -144,6 +145,9 @@ impl Loader<'_> {
         self.finish_deletions(&entries)?;
         let logs: Vec<(Offset, &DirEntry)> =
             entries.iter().filter_map(|entry| Some((parse_base_offset(&entry.name, LOG)?, entry))).collect();
+        if entries.iter().any(|entry| entry.name == SYNC_FAILED) {
+            self.repeat_sync(&logs)?;
+        }
         let mut segments: Vec<Arc<Segment>> = Vec::with_capacity(logs.len().max(1));
         for (index, (base_offset, log)) in logs.iter().enumerate() {
             let next_base = logs.get(index + 1).map(|(next, _)| *next);
@@ -186,6 +190,18 @@ impl Loader<'_> {
             let end = SegmentEnd { next_offset: start, size: 0 };
             segments.push(Arc::new(Segment::new(self.home.clone(), start, end, true, 0)));
         }
+    }
+
+    /// Puts what a failed sync may have lost on the device: everything from the recovery point on.
+    fn repeat_sync(&mut self, logs: &[(Offset, &DirEntry)]) -> Result<()> {
+        for (index, (base_offset, _)) in logs.iter().enumerate() {
+            if self.must_check(logs.get(index + 1).map(|(next, _)| *next)) {
+                failed_sync::rewrite(&self.home, &self.home.path(*base_offset, LOG))?;
+            }
+        }
+        failed_sync::forget(&self.home)?;
+        self.names_changed = true;
+        Ok(())
     }
 
     /// Whether a segment has to be gone through: after a crash, all that reach the recovery point. One that ends right

@@ -20,6 +20,7 @@
 mod active;
 mod append;
 pub(crate) mod checkpoint;
+mod failed_sync;
 pub(crate) mod file_name;
 mod flush;
 mod index;
@@ -347,16 +348,24 @@ impl LogInner {
 
     fn flush(&self) -> Result<()> {
         let end = self.log_end();
-        self.commit.wait(end, || self.sync()).map_err(|cause| self.offline(cause))
+        self.commit.wait(end, || self.or_fail(self.sync())).map_err(|cause| self.offline(cause))
     }
 
     fn wait_synced(&self, end: Offset) -> Result<()> {
         match self.sync {
             SyncPolicy::Always => {
-                self.commit.wait(end, || self.sync()).map_err(|cause| self.offline(cause))
+                self.commit.wait(end, || self.or_fail(self.sync())).map_err(|cause| self.offline(cause))
             }
             SyncPolicy::OsManaged => Ok(()),
         }
+    }
+
+    /// Sees to it that a sync that failed is the last one, and that the next open knows.
+    fn or_fail<T>(&self, synced: Result<T>) -> Result<T> {
+        if synced.is_err() {
+            failed_sync::note(&self.home);
+        }
+        synced
     }
 
     /// Makes durable what has been appended by now, and returns the end of that. Called by the leader of a group
@@ -403,11 +412,11 @@ impl LogInner {
         let segments = self.segments.load_full();
         let active = segments.active();
         if active.end().size > 0 && !active.is_flushed() {
-            active.sync_all()?;
+            self.or_fail(active.sync_all()).inspect_err(|error| self.commit.fail(error.clone()))?;
         }
         self.flush()?;
         // Nothing may have been appended, and yet names created.
-        self.sync_dir()?;
+        self.or_fail(self.sync_dir()).inspect_err(|error| self.commit.fail(error.clone()))?;
         active.set_flushed(true);
         segments.iter().for_each(|segment| segment.close_files());
         self.readers.notify(Offset::MAX);
