@@ -7,13 +7,15 @@
 pub mod random;
 pub mod reserving;
 
+use std::fmt;
+
 use esker::record::{BatchBuilder, Compression, Header, RecordData, RecordView};
 use esker::{Acks, Appended, Log, Offset, OffsetAndTimestamp, ReadLimits, Result};
 
 use random::Random;
 
 /// A record as it was handed in, to compare with what comes back.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Sent {
     pub timestamp: i64,
     pub key: Option<Vec<u8>>,
@@ -50,6 +52,14 @@ impl Sent {
             value: record.value.map(<[u8]>::to_vec),
             headers: headers.collect::<Result<_>>()?,
         })
+    }
+}
+
+impl fmt::Debug for Sent {
+    /// No more of the value than it takes to know which record it is.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let value = self.value.as_deref().unwrap_or_default();
+        write!(f, "\"{}\" ({} bytes) at {}", value[..value.len().min(24)].escape_ascii(), value.len(), self.timestamp)
     }
 }
 
