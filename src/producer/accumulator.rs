@@ -100,7 +100,8 @@ impl Accumulator {
         let is_first = filling.batch.is_none();
         let batch = filling.batch.get_or_insert_with(|| Arc::new(Batch::new(deadline))).clone();
         let index = filling.builder.len() as i64 - 1;
-        let lingers = may_linger && filling.builder.size_in_bytes() < self.batch_size;
+        // Nothing lingers on memory that somebody waits for.
+        let lingers = may_linger && filling.builder.size_in_bytes() < self.batch_size && !self.memory.has_waiters();
         if !lingers {
             self.append(&mut filling);
         }

@@ -17,7 +17,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use parking_lot::RwLock;
 
@@ -123,7 +123,7 @@ impl Producer {
         let accumulator = inner.accumulator_for(record, size)?;
         inner.take_memory(size)?;
         let timestamp = record.timestamp.unwrap_or_else(|| inner.store.clock().now_ms());
-        let deadline = Instant::now() + inner.config.linger;
+        let deadline = deadline_in(inner.config.linger);
         let place = accumulator.add(record, timestamp, size, deadline, may_linger)?;
         if place.begins_to_linger {
             inner.store.schedule().wake_by(deadline);
@@ -134,6 +134,12 @@ impl Producer {
         }
         Ok(Pending::new(inner.clone(), accumulator, place, timestamp))
     }
+}
+
+/// When `duration` has passed. One that no clock will see the end of becomes a century.
+fn deadline_in(duration: Duration) -> Instant {
+    const CENTURY: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
+    Instant::now() + duration.min(CENTURY)
 }
 
 fn size_of_record(record: &Record) -> usize {
@@ -178,9 +184,8 @@ impl ProducerInner {
         if self.memory.try_take(size) {
             return Ok(());
         }
-        let deadline = Instant::now() + self.config.max_block;
-        self.accumulators().iter().for_each(|accumulator| accumulator.drain());
-        self.memory.take(size, deadline)
+        let make_room = || self.accumulators().iter().for_each(|accumulator| accumulator.drain());
+        self.memory.take(size, deadline_in(self.config.max_block), make_room)
     }
 
     fn flush(&self) -> Result<()> {
