@@ -4,11 +4,13 @@
 
 mod api;
 
+use std::fmt::Debug;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use api::{FOREVER, batch_counts, manual_store, values};
-use esker::{Acks, Error, ProducerConfig, Record, Store, TopicConfig};
+use api::{FOREVER, batch_counts, block_on, manual_store, poll_once, store, values};
+use esker::{Acks, Error, Pending, Producer, ProducerConfig, Record, Store, TopicConfig};
 
 fn create(store: &Store, topic: &str) -> esker::Log {
     store.create_topic(topic, TopicConfig::new()).unwrap();
@@ -82,4 +84,113 @@ fn waits_too_long_for_any_clock_are_as_good_as_forever() {
     assert_eq!(log.log_end(), 1, "the second needed the room of the first");
     producer.send(Record::to("t").value("c")).unwrap();
     assert_eq!(batch_counts(&log), [1, 1, 1], "nothing lingers beside the memory that it would fill");
+}
+
+// Topics that go
+
+/// A producer that only appends when it is told to, or has to.
+fn lingering(store: &Store) -> Producer {
+    store.producer(ProducerConfig::new().acks(Acks::Leader).linger(FOREVER)).unwrap()
+}
+
+fn is_unknown<T: Debug>(result: Result<T, Error>) -> bool {
+    match result {
+        Err(Error::UnknownTopicOrPartition { .. }) => true,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn records_for_a_deleted_topic_are_refused() {
+    let store = manual_store();
+    create(&store, "t");
+    let producer = lingering(&store);
+    producer.send(Record::to("t").value("before")).unwrap();
+    store.delete_topic("t").unwrap();
+    assert!(is_unknown(producer.send_async(Record::to("t").value("after"))));
+    assert!(is_unknown(producer.send(Record::to("t").value("after"))));
+}
+
+#[test]
+fn a_topic_that_was_created_again_takes_records_at_once() {
+    let store = manual_store();
+    create(&store, "t");
+    let producer = lingering(&store);
+    producer.send(Record::to("t").value("of the first topic")).unwrap();
+    store.delete_topic("t").unwrap();
+    let again = create(&store, "t");
+    // Lingering, so that no append tells the producer that its log is gone.
+    let pending = producer.send_async(Record::to("t").value("of the second topic")).unwrap();
+    producer.flush().unwrap();
+    assert_eq!(pending.wait().unwrap().offset, Some(0));
+    assert_eq!(values(&again), ["of the second topic"]);
+}
+
+#[test]
+fn what_lingers_for_a_deleted_topic_fails_in_all_partitions_and_gives_its_memory_back() {
+    let store = manual_store();
+    store.create_topic("t", TopicConfig::new().partitions(2)).unwrap();
+    let config = ProducerConfig::new().acks(Acks::Leader).linger(FOREVER).buffer_memory(1000).max_block(Duration::ZERO);
+    let producer = store.producer(config).unwrap();
+    let send = |partition, value| producer.send_async(Record::to("t").partition(partition).value(value));
+    let (mut first, mut second) = (send(0, "first").unwrap(), send(1, "second").unwrap());
+    store.delete_topic("t").unwrap();
+    create(&store, "t");
+    let _ = send(0, "of another topic").unwrap();
+    for pending in [&mut first, &mut second] {
+        assert!(poll_once(pending).map(is_unknown).is_ready(), "nobody would ever append it");
+    }
+    let whole_memory = vec![0; 1000 - 64];
+    assert!(producer.send_async(Record::to("t").value(whole_memory)).is_ok());
+}
+
+#[test]
+fn the_maintenance_fails_what_lingers_for_a_deleted_topic() {
+    let store = manual_store();
+    create(&store, "t");
+    let producer = lingering(&store);
+    let mut pending = producer.send_async(Record::to("t").value("early")).unwrap();
+    store.delete_topic("t").unwrap();
+    assert!(poll_once(&mut pending).is_pending());
+    store.tick().unwrap();
+    assert!(poll_once(&mut pending).map(is_unknown).is_ready());
+}
+
+#[test]
+fn threads_go_on_while_their_topic_is_deleted_and_created_again() {
+    let store = store();
+    store.create_topic("t", TopicConfig::new().partitions(2)).unwrap();
+    let producer = store.producer(ProducerConfig::new().acks(Acks::Leader).linger(Duration::from_millis(1))).unwrap();
+    let done = AtomicBool::new(false);
+    let handles: Vec<Pending> = thread::scope(|scope| {
+        let senders: Vec<_> = (0..3)
+            .map(|_| {
+                scope.spawn(|| {
+                    let mut handles = Vec::new();
+                    while !done.load(Ordering::Acquire) {
+                        match producer.send_async(Record::to("t").value("value")) {
+                            Ok(pending) => handles.push(pending),
+                            Err(Error::UnknownTopicOrPartition { .. }) => {}
+                            Err(error) => panic!("{error}"),
+                        }
+                    }
+                    handles
+                })
+            })
+            .collect();
+        for _ in 0..50 {
+            store.delete_topic("t").unwrap();
+            store.create_topic("t", TopicConfig::new().partitions(2)).unwrap();
+        }
+        done.store(true, Ordering::Release);
+        senders.into_iter().flat_map(|sender| sender.join().unwrap()).collect()
+    });
+    for pending in handles {
+        // Every handle gets an answer, also from a thread that only listens.
+        match block_on(pending) {
+            Ok(_) | Err(Error::UnknownTopicOrPartition { .. }) => {}
+            Err(error) => panic!("{error}"),
+        }
+    }
+    producer.send(Record::to("t").value("last")).unwrap();
 }

@@ -294,7 +294,8 @@ impl Log {
 
     /// Whether the partition was deleted, so that nothing more will come.
     pub(crate) fn is_deleted(&self) -> bool {
-        self.inner.writer.lock().state == State::Deleted
+        // A deletion is a failure too, which spares those who ask often the lock.
+        self.inner.commit.failure().is_some() && self.inner.writer.lock().state == State::Deleted
     }
 }
 

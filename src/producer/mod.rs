@@ -60,6 +60,13 @@ struct TopicAccumulators {
     sticky: Sticky,
 }
 
+impl TopicAccumulators {
+    fn is_deleted(&self) -> bool {
+        // Partitions are deleted all together, this one first.
+        self.partitions.first().is_some_and(|accumulator| accumulator.log.is_deleted())
+    }
+}
+
 impl Store {
     /// Makes a producer. It keeps the store open for as long as it lives.
     ///
@@ -128,10 +135,6 @@ impl Producer {
         if place.begins_to_linger {
             inner.store.schedule().wake_by(deadline);
         }
-        if let Some(Err(Error::UnknownTopicOrPartition { .. })) = place.batch.result() {
-            // The topic was deleted. One of the same name that comes later is another topic.
-            inner.topics.write().remove(&record.topic);
-        }
         Ok(Pending::new(inner.clone(), accumulator, place, timestamp))
     }
 }
@@ -162,9 +165,10 @@ impl ProducerInner {
     }
 
     fn topic(&self, name: &Arc<str>) -> Result<Arc<TopicAccumulators>> {
-        if let Some(topic) = self.topics.read().get(name) {
+        if let Some(topic) = self.topics.read().get(name).filter(|topic| !topic.is_deleted()) {
             return Ok(topic.clone());
         }
+        self.forget_deleted();
         let (logs, message_bytes_max) = self.store.logs_of(name)?;
         let mut topics = self.topics.write();
         let topic = topics.entry(name.clone()).or_insert_with(|| {
@@ -173,6 +177,19 @@ impl ProducerInner {
             Arc::new(TopicAccumulators { partitions: logs.into_iter().map(accumulator).collect(), sticky })
         });
         Ok(topic.clone())
+    }
+
+    /// Lets go of topics that were deleted: one of the same name that comes later is another topic. What lingers for
+    /// them fails now.
+    fn forget_deleted(&self) {
+        if !self.topics.read().values().any(|topic| topic.is_deleted()) {
+            return;
+        }
+        let deleted: Vec<_> = self.topics.write().extract_if(|_, topic| topic.is_deleted()).collect();
+        for accumulator in deleted.iter().flat_map(|(_, topic)| &topic.partitions) {
+            let topic_partition = accumulator.log.topic_partition().clone();
+            accumulator.refuse(Error::UnknownTopicOrPartition { topic_partition });
+        }
     }
 
     fn accumulators(&self) -> Vec<Arc<Accumulator>> {
@@ -198,6 +215,7 @@ impl ProducerInner {
 
 impl Task for ProducerInner {
     fn run(&self, now: Instant) -> Option<Instant> {
+        self.forget_deleted();
         let accumulators = self.accumulators();
         let next = accumulators.iter().filter_map(|accumulator| accumulator.drain_due(now)).min();
         if self.config.acks == Acks::All {
