@@ -194,3 +194,107 @@ fn threads_go_on_while_their_topic_is_deleted_and_created_again() {
     }
     producer.send(Record::to("t").value("last")).unwrap();
 }
+
+// Endings
+
+#[test]
+fn a_closed_producer_has_appended_everything_and_refuses_more() {
+    let store = manual_store();
+    let log = create(&store, "t");
+    let producer = lingering(&store);
+    let clone = producer.clone();
+    let pending: Vec<_> =
+        (0..10).map(|index| producer.send_async(Record::to("t").value(index.to_string())).unwrap()).collect();
+    producer.close().unwrap();
+    assert_eq!(values(&log).len(), 10);
+    for (index, pending) in (0..).zip(pending) {
+        assert_eq!(pending.wait().unwrap().offset, Some(index));
+    }
+    for producer in [producer, clone] {
+        assert!(matches!(producer.send(Record::to("t")), Err(Error::Closed { what: "the producer" })));
+        assert!(matches!(producer.send_async(Record::to("new")), Err(Error::Closed { what: "the producer" })));
+        producer.close().unwrap();
+    }
+    assert_eq!(log.log_end(), 10);
+}
+
+#[test]
+fn a_close_tells_what_failed_in_it() {
+    let store = manual_store();
+    create(&store, "t");
+    let producer = lingering(&store);
+    let _ = producer.send_async(Record::to("t").timestamp(i64::MAX)).unwrap();
+    assert!(matches!(producer.close(), Err(Error::InvalidTimestamp { timestamp: i64::MAX, .. })));
+}
+
+#[test]
+fn what_lingers_when_the_last_handle_goes_is_appended() {
+    let store = manual_store();
+    let log = create(&store, "t");
+    let producer = lingering(&store);
+    let pending = producer.send_async(Record::to("t").value("waited for")).unwrap();
+    let _ = producer.send_async(Record::to("t").value("not waited for")).unwrap();
+    drop(producer);
+    assert_eq!(log.log_end(), 0, "a handle is a handle of the producer");
+    drop(pending);
+    assert_eq!(values(&log), ["waited for", "not waited for"]);
+}
+
+#[test]
+fn what_lingers_when_everything_goes_is_there_on_the_next_open() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = api::manual().0.open(dir.path()).unwrap();
+    create(&store, "t");
+    let producer = lingering(&store);
+    let _ = producer.send_async(Record::to("t").value("kept")).unwrap();
+    drop(store);
+    drop(producer);
+    let store = Store::open(dir.path()).unwrap();
+    assert!(store.recovery_report().clean_shutdown);
+    assert_eq!(values(&store.partition("t", 0).unwrap()), ["kept"]);
+}
+
+#[test]
+fn closing_the_store_appends_what_its_producers_hold_back() {
+    let store = store();
+    let log = create(&store, "t");
+    let producer = lingering(&store);
+    let awaited = producer.send_async(Record::to("t").value("awaited")).unwrap();
+    let _ = producer.send_async(Record::to("t").value("not even waited for")).unwrap();
+    store.close().unwrap();
+    assert_eq!(values(&log), ["awaited", "not even waited for"]);
+    assert_eq!(block_on(awaited).unwrap().offset, Some(0));
+    assert!(matches!(producer.send_async(Record::to("t")), Err(Error::Closed { what: "the store" })));
+    assert!(matches!(store.producer(ProducerConfig::new()), Err(Error::Closed { what: "the store" })));
+}
+
+#[test]
+fn whatever_a_send_accepts_while_another_thread_closes_is_appended() {
+    for round in 0..100 {
+        let store = store();
+        let log = create(&store, "t");
+        let producer = lingering(&store);
+        let accepted = thread::scope(|scope| {
+            let sender = scope.spawn(|| {
+                let mut accepted = 0;
+                while let Ok(pending) = producer.send_async(Record::to("t").value("value")) {
+                    // The handle goes at once: nobody but the producer knows of the record.
+                    drop(pending);
+                    accepted += 1;
+                }
+                accepted
+            });
+            while producer.send(Record::to("t").value("value")).unwrap().offset < Some(2) {}
+            if round % 2 == 0 {
+                producer.close().unwrap()
+            } else {
+                store.close().unwrap()
+            }
+            let before = log.log_end();
+            let accepted: i64 = sender.join().unwrap();
+            assert_eq!(log.log_end(), before, "the close came back with everything appended");
+            accepted
+        });
+        assert!(log.log_end() > accepted, "{accepted} and at least one more");
+    }
+}

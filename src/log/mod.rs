@@ -278,7 +278,13 @@ impl Log {
 
     /// Refuses appends from now on, makes everything durable and gives the files their true length.
     pub(crate) fn close(&self) -> Result<()> {
-        self.inner.close()
+        let closed = self.inner.close();
+        if let Err(failure) = &closed {
+            // Nobody will sync any more for those who wait without a thread.
+            self.inner.commit.fail(failure.clone());
+        }
+        self.inner.readers.notify(Offset::MAX);
+        closed
     }
 
     /// Refuses appends from now on, for the partition's files are about to go.

@@ -110,11 +110,9 @@ impl Accumulator {
         Ok(Place { batch, index, begins_to_linger: is_first && lingers })
     }
 
-    /// Answers further records with `refusal`, and appends what there is: no batch is left that nobody would append.
+    /// Answers further records with `refusal`. Those that were added before are for the caller to append.
     pub(super) fn refuse(&self, refusal: Error) {
-        let mut filling = self.filling.lock();
-        filling.refusal.get_or_insert(refusal);
-        self.append(&mut filling);
+        self.filling.lock().refusal.get_or_insert(refusal);
     }
 
     /// Appends what there is.

@@ -15,8 +15,7 @@ mod record;
 
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, OnceLock, Weak};
 use std::time::{Duration, Instant};
 
 use parking_lot::RwLock;
@@ -50,7 +49,8 @@ struct ProducerInner {
     config: ProducerConfig,
     topics: RwLock<HashMap<Arc<str>, Arc<TopicAccumulators>>>,
     memory: Arc<Memory>,
-    closed: AtomicBool,
+    /// Why no more records are taken: the producer or the store was closed.
+    refusal: OnceLock<Error>,
 }
 
 /// The partitions of a topic, as a producer has them.
@@ -75,10 +75,12 @@ impl Store {
     pub fn producer(&self, config: ProducerConfig) -> Result<Producer> {
         self.check_open()?;
         let memory = Arc::new(Memory::new(config.buffer_memory));
-        let (topics, closed) = (RwLock::default(), AtomicBool::new(false));
-        let inner = Arc::new(ProducerInner { store: self.clone(), config, topics, memory, closed });
+        let (topics, refusal) = (RwLock::default(), OnceLock::new());
+        let inner = Arc::new(ProducerInner { store: self.clone(), config, topics, memory, refusal });
         let task: Weak<ProducerInner> = Arc::downgrade(&inner);
         self.schedule().add(task);
+        // It may have been closed before it knew of this producer.
+        self.check_open()?;
         Ok(Producer { inner })
     }
 }
@@ -117,14 +119,14 @@ impl Producer {
     /// # Errors
     /// As [`flush`](Self::flush).
     pub fn close(&self) -> Result<()> {
-        self.inner.closed.store(true, Ordering::Release);
+        self.inner.refuse(Error::Closed { what: "the producer" });
         self.inner.flush()
     }
 
     fn hand_over(&self, record: &Record, may_linger: bool) -> Result<Pending> {
         let inner = &self.inner;
-        if inner.closed.load(Ordering::Acquire) {
-            return Err(Error::Closed { what: "the producer" });
+        if let Some(refusal) = inner.refusal.get() {
+            return Err(refusal.clone());
         }
         let size = size_of_record(record);
         let accumulator = inner.accumulator_for(record, size)?;
@@ -171,6 +173,10 @@ impl ProducerInner {
         self.forget_deleted();
         let (logs, message_bytes_max) = self.store.logs_of(name)?;
         let mut topics = self.topics.write();
+        // Looked at under the lock: who refuses goes through the topics after this.
+        if let Some(refusal) = self.refusal.get() {
+            return Err(refusal.clone());
+        }
         let topic = topics.entry(name.clone()).or_insert_with(|| {
             let sticky = Sticky::new(logs.len() as i32);
             let accumulator = |log| Arc::new(Accumulator::new(log, &self.config, &self.memory, message_bytes_max));
@@ -189,6 +195,7 @@ impl ProducerInner {
         for accumulator in deleted.iter().flat_map(|(_, topic)| &topic.partitions) {
             let topic_partition = accumulator.log.topic_partition().clone();
             accumulator.refuse(Error::UnknownTopicOrPartition { topic_partition });
+            accumulator.drain();
         }
     }
 
@@ -196,13 +203,22 @@ impl ProducerInner {
         self.topics.read().values().flat_map(|topic| topic.partitions.iter().cloned()).collect()
     }
 
+    /// Takes no more records from now on: whatever has been accepted is there to be appended.
+    fn refuse(&self, refusal: Error) {
+        let refusal = self.refusal.get_or_init(|| refusal);
+        self.accumulators().iter().for_each(|accumulator| accumulator.refuse(refusal.clone()));
+    }
+
     /// Takes room for a record. If there is none, what lingers is appended now: that is what makes room.
     fn take_memory(&self, size: usize) -> Result<()> {
         if self.memory.try_take(size) {
             return Ok(());
         }
-        let make_room = || self.accumulators().iter().for_each(|accumulator| accumulator.drain());
-        self.memory.take(size, deadline_in(self.config.max_block), make_room)
+        self.memory.take(size, deadline_in(self.config.max_block), || self.drain())
+    }
+
+    fn drain(&self) {
+        self.accumulators().iter().for_each(|accumulator| accumulator.drain());
     }
 
     fn flush(&self) -> Result<()> {
@@ -222,6 +238,11 @@ impl Task for ProducerInner {
             accumulators.iter().for_each(|accumulator| accumulator.sync_if_wanted());
         }
         next
+    }
+
+    fn close(&self) {
+        self.refuse(Error::Closed { what: "the store" });
+        self.drain();
     }
 }
 

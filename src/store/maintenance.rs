@@ -29,6 +29,9 @@ pub enum Maintenance {
 pub(crate) trait Task: Send + Sync {
     /// Does what is due now, and tells when something will be due next.
     fn run(&self, now: Instant) -> Option<Instant>;
+
+    /// The store is being closed: does what would be due later, and takes no more.
+    fn close(&self);
 }
 
 /// How long the thread sleeps if nothing is due earlier.
@@ -119,6 +122,12 @@ impl Schedule {
         {
             let _ = handle.join();
         }
+    }
+
+    /// Ends the tasks. Whoever adds one must look whether the store is closed after that.
+    pub(super) fn close_tasks(&self) {
+        let tasks: Vec<_> = self.tasks.lock().iter().filter_map(Weak::upgrade).collect();
+        tasks.iter().for_each(|task| task.close());
     }
 
     /// From now on every tick runs the task too, for as long as it exists.

@@ -164,8 +164,8 @@ impl Store {
         Ok(self.inner.topic(topic)?.partitions.len() as i32)
     }
 
-    /// Closes the store: refuses further appends, makes everything durable, and marks the directory as cleanly shut
-    /// down, so that the next open checks nothing. Closing again does nothing.
+    /// Closes the store: appends what its producers hold back, refuses further records, makes everything durable, and
+    /// marks the directory as cleanly shut down, so that the next open checks nothing. Closing again does nothing.
     ///
     /// # Errors
     /// What kept data from the device. The marker is then left out, and the next open recovers.
@@ -215,6 +215,7 @@ impl StoreInner {
             return Ok(());
         }
         self.schedule.stop();
+        self.schedule.close_tasks();
         let result = self.close_logs();
         *self.lock.lock() = None;
         result
