@@ -26,7 +26,7 @@ fn a_full_buffer_is_made_room_in_by_appending_what_lingers() {
     let config = ProducerConfig::new().acks(Acks::Leader).linger(FOREVER).buffer_memory(10_000).max_block(FOREVER);
     let producer = store.producer(config).unwrap();
     for index in 0..1000 {
-        let _ = producer.send_async(Record::to("t").value(format!("{index:0100}"))).unwrap();
+        drop(producer.send_async(Record::to("t").value(format!("{index:0100}"))).unwrap());
     }
     assert!(values(&log).len() > 900, "a hundred records fill the memory: {} were appended", values(&log).len());
     producer.flush().unwrap();
@@ -46,7 +46,7 @@ fn many_threads_share_little_memory_without_a_maintenance_thread() {
                 for index in 0..500 {
                     // Sizes differ, so that large records queue behind small ones.
                     let value = "x".repeat(if (thread + index) % 5 == 0 { 400 } else { 10 });
-                    let _ = producer.send_async(Record::to("t").partition(index % 3).value(value)).unwrap();
+                    drop(producer.send_async(Record::to("t").partition(index % 3).value(value)).unwrap());
                 }
             });
         }
@@ -79,8 +79,8 @@ fn waits_too_long_for_any_clock_are_as_good_as_forever() {
     let log = create(&store, "t");
     let config = ProducerConfig::new().linger(Duration::MAX).max_block(Duration::MAX).buffer_memory(200);
     let producer = store.producer(config).unwrap();
-    let _ = producer.send_async(Record::to("t").value(vec![b'a'; 100])).unwrap();
-    let _ = producer.send_async(Record::to("t").value(vec![b'b'; 100])).unwrap();
+    drop(producer.send_async(Record::to("t").value(vec![b'a'; 100])).unwrap());
+    drop(producer.send_async(Record::to("t").value(vec![b'b'; 100])).unwrap());
     assert_eq!(log.log_end(), 1, "the second needed the room of the first");
     producer.send(Record::to("t").value("c")).unwrap();
     assert_eq!(batch_counts(&log), [1, 1, 1], "nothing lingers beside the memory that it would fill");
@@ -136,7 +136,7 @@ fn what_lingers_for_a_deleted_topic_fails_in_all_partitions_and_gives_its_memory
     let (mut first, mut second) = (send(0, "first").unwrap(), send(1, "second").unwrap());
     store.delete_topic("t").unwrap();
     create(&store, "t");
-    let _ = send(0, "of another topic").unwrap();
+    drop(send(0, "of another topic").unwrap());
     for pending in [&mut first, &mut second] {
         assert!(poll_once(pending).map(is_unknown).is_ready(), "nobody would ever append it");
     }
@@ -223,7 +223,7 @@ fn a_close_tells_what_failed_in_it() {
     let store = manual_store();
     create(&store, "t");
     let producer = lingering(&store);
-    let _ = producer.send_async(Record::to("t").timestamp(i64::MAX)).unwrap();
+    drop(producer.send_async(Record::to("t").timestamp(i64::MAX)).unwrap());
     assert!(matches!(producer.close(), Err(Error::InvalidTimestamp { timestamp: i64::MAX, .. })));
 }
 
@@ -233,7 +233,7 @@ fn what_lingers_when_the_last_handle_goes_is_appended() {
     let log = create(&store, "t");
     let producer = lingering(&store);
     let pending = producer.send_async(Record::to("t").value("waited for")).unwrap();
-    let _ = producer.send_async(Record::to("t").value("not waited for")).unwrap();
+    drop(producer.send_async(Record::to("t").value("not waited for")).unwrap());
     drop(producer);
     assert_eq!(log.log_end(), 0, "a handle is a handle of the producer");
     drop(pending);
@@ -246,7 +246,7 @@ fn what_lingers_when_everything_goes_is_there_on_the_next_open() {
     let store = api::manual().0.open(dir.path()).unwrap();
     create(&store, "t");
     let producer = lingering(&store);
-    let _ = producer.send_async(Record::to("t").value("kept")).unwrap();
+    drop(producer.send_async(Record::to("t").value("kept")).unwrap());
     drop(store);
     drop(producer);
     let store = Store::open(dir.path()).unwrap();
@@ -260,7 +260,7 @@ fn closing_the_store_appends_what_its_producers_hold_back() {
     let log = create(&store, "t");
     let producer = lingering(&store);
     let awaited = producer.send_async(Record::to("t").value("awaited")).unwrap();
-    let _ = producer.send_async(Record::to("t").value("not even waited for")).unwrap();
+    drop(producer.send_async(Record::to("t").value("not even waited for")).unwrap());
     store.close().unwrap();
     assert_eq!(values(&log), ["awaited", "not even waited for"]);
     assert_eq!(block_on(awaited).unwrap().offset, Some(0));
@@ -286,9 +286,9 @@ fn whatever_a_send_accepts_while_another_thread_closes_is_appended() {
             });
             while producer.send(Record::to("t").value("value")).unwrap().offset < Some(2) {}
             if round % 2 == 0 {
-                producer.close().unwrap()
+                producer.close().unwrap();
             } else {
-                store.close().unwrap()
+                store.close().unwrap();
             }
             let before = log.log_end();
             let accepted: i64 = sender.join().unwrap();
