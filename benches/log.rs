@@ -2,6 +2,7 @@
 //! are the ratios. `cargo bench` runs all of it, `cargo bench -- append read` parts of it.
 //!
 //! Each comparison runs several rounds, ours and the limit in turn, and prints the medians. The machine should be idle.
+#![expect(clippy::unwrap_used, reason = "a bench that can't run ends with a panic")]
 
 use std::fs::{File, OpenOptions};
 use std::hint::black_box;

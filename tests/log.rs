@@ -1,4 +1,5 @@
 //! One partition through the public API: appends, rolls, reads, retention.
+#![expect(clippy::unwrap_used, reason = "a test fails by a panic")]
 
 use esker::record::{BatchBuilder, RecordData};
 use esker::{Acks, Log, ReadLimits, Store, TopicConfig};

@@ -163,8 +163,9 @@ impl Consumer {
     /// # Errors
     /// [`Error::NoOffsetForPartition`] with `auto.offset.reset=none`. [`Error::OffsetOutOfRange`] likewise, where the
     /// position is no longer in the log; otherwise the position is reset. [`Error::CorruptRecord`] names the offsets
-    /// that can't be read: [`seek`](Self::seek) past them to go on. [`Error::UnsupportedCompressionType`]. Records of
-    /// other partitions that were there are returned by the next poll.
+    /// that can't be read: [`seek`](Self::seek) past them to go on. [`Error::UnsupportedCompressionType`].
+    /// [`Error::UnknownTopicOrPartition`] if a topic was deleted. [`Error::Closed`] if the store was closed and there is
+    /// nothing left to read. Records of other partitions that were there are returned by the next poll.
     pub fn poll(&mut self, timeout: Duration) -> Result<Vec<ConsumerRecord>> {
         let deadline = Instant::now().checked_add(timeout);
         loop {
@@ -296,13 +297,21 @@ impl Consumer {
             waiters.push((fetcher.log.clone(), fetcher.log.register_reader(position, parker.waker())));
             is_ready |= fetcher.is_ready(position);
         }
-        let woken = is_ready || parker.park_until(deadline);
+        // Nobody wakes those who begin to wait after the end: they see it here.
+        let ended = if is_ready { Ok(()) } else { self.check_ended() };
+        let woken = is_ready || (ended.is_ok() && parker.park_until(deadline));
         for (log, waiter) in waiters {
             log.deregister_reader(waiter);
         }
+        ended.map(|()| woken)
+    }
+
+    /// Fails if nothing more can come: the store was closed, or a topic deleted.
+    fn check_ended(&self) -> Result<()> {
+        self.store.check_open()?;
         match self.fetchers.iter().find(|fetcher| fetcher.log.is_deleted()) {
             Some(gone) => Err(Error::UnknownTopicOrPartition { topic_partition: gone.topic_partition().clone() }),
-            None => Ok(woken),
+            None => Ok(()),
         }
     }
 }

@@ -293,6 +293,12 @@ impl Log {
         self.inner.close()
     }
 
+    /// Closing failed for good: tells those who wait for a sync without a thread, for nobody will sync any more.
+    pub(crate) fn abandon(&self, failure: &Error) {
+        self.inner.commit.fail(failure.clone());
+        self.inner.readers.notify(Offset::MAX);
+    }
+
     /// Refuses appends from now on, for the partition's files are about to go.
     pub(crate) fn mark_deleted(&self) {
         let mut writer = self.inner.writer.lock();

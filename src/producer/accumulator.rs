@@ -14,7 +14,7 @@ use parking_lot::{Condvar, Mutex};
 use super::config::ProducerConfig;
 use super::memory::Memory;
 use super::record::Record;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::log::{Appended, Log};
 use crate::record::{BatchBuilder, Header, RecordData};
 use crate::types::{Acks, Offset};
@@ -39,6 +39,8 @@ struct Filling {
     reserved: usize,
     /// The end of what was appended last.
     appended_end: Option<Offset>,
+    /// Why no more records are taken: the topic or the producer is gone.
+    refusal: Option<Error>,
 }
 
 /// A batch that is filling, and later what became of it.
@@ -70,7 +72,7 @@ impl Accumulator {
     pub(super) fn new(log: Log, config: &ProducerConfig, memory: &Arc<Memory>, message_bytes_max: usize) -> Self {
         let batch_size = config.batch_size.min(message_bytes_max);
         let builder = BatchBuilder::new(batch_size).compression(config.compression);
-        let filling = Mutex::new(Filling { builder, batch: None, reserved: 0, appended_end: None });
+        let filling = Mutex::new(Filling { builder, batch: None, reserved: 0, appended_end: None, refusal: None });
         Self { log, memory: memory.clone(), batch_size, filling, sync_wanted: AtomicI64::new(0) }
     }
 
@@ -92,7 +94,7 @@ impl Accumulator {
         if !filling.builder.has_room_for(&data) {
             self.append(&mut filling);
         }
-        if let Err(error) = filling.builder.push(&data) {
+        if let Err(error) = filling.refusal.clone().map_or_else(|| filling.builder.push(&data), Err) {
             self.memory.release(reserved);
             return Err(error);
         }
@@ -100,11 +102,17 @@ impl Accumulator {
         let is_first = filling.batch.is_none();
         let batch = filling.batch.get_or_insert_with(|| Arc::new(Batch::new(deadline))).clone();
         let index = filling.builder.len() as i64 - 1;
-        let lingers = may_linger && filling.builder.size_in_bytes() < self.batch_size;
+        // Nothing lingers on memory that somebody waits for.
+        let lingers = may_linger && filling.builder.size_in_bytes() < self.batch_size && !self.memory.has_waiters();
         if !lingers {
             self.append(&mut filling);
         }
         Ok(Place { batch, index, begins_to_linger: is_first && lingers })
+    }
+
+    /// Answers further records with `refusal`. Those that were added before are for the caller to append.
+    pub(super) fn refuse(&self, refusal: Error) {
+        self.filling.lock().refusal.get_or_insert(refusal);
     }
 
     /// Appends what there is.

@@ -15,9 +15,8 @@ mod record;
 
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Weak};
-use std::time::Instant;
+use std::sync::{Arc, OnceLock, Weak};
+use std::time::{Duration, Instant};
 
 use parking_lot::RwLock;
 
@@ -50,7 +49,8 @@ struct ProducerInner {
     config: ProducerConfig,
     topics: RwLock<HashMap<Arc<str>, Arc<TopicAccumulators>>>,
     memory: Arc<Memory>,
-    closed: AtomicBool,
+    /// Why no more records are taken: the producer or the store was closed.
+    refusal: OnceLock<Error>,
 }
 
 /// The partitions of a topic, as a producer has them.
@@ -58,6 +58,13 @@ struct ProducerInner {
 struct TopicAccumulators {
     partitions: Vec<Arc<Accumulator>>,
     sticky: Sticky,
+}
+
+impl TopicAccumulators {
+    fn is_deleted(&self) -> bool {
+        // Partitions are deleted all together, this one first.
+        self.partitions.first().is_some_and(|accumulator| accumulator.log.is_deleted())
+    }
 }
 
 impl Store {
@@ -68,10 +75,12 @@ impl Store {
     pub fn producer(&self, config: ProducerConfig) -> Result<Producer> {
         self.check_open()?;
         let memory = Arc::new(Memory::new(config.buffer_memory));
-        let (topics, closed) = (RwLock::default(), AtomicBool::new(false));
-        let inner = Arc::new(ProducerInner { store: self.clone(), config, topics, memory, closed });
+        let (topics, refusal) = (RwLock::default(), OnceLock::new());
+        let inner = Arc::new(ProducerInner { store: self.clone(), config, topics, memory, refusal });
         let task: Weak<ProducerInner> = Arc::downgrade(&inner);
         self.schedule().add(task);
+        // It may have been closed before it knew of this producer.
+        self.check_open()?;
         Ok(Producer { inner })
     }
 }
@@ -110,30 +119,32 @@ impl Producer {
     /// # Errors
     /// As [`flush`](Self::flush).
     pub fn close(&self) -> Result<()> {
-        self.inner.closed.store(true, Ordering::Release);
+        self.inner.refuse(Error::Closed { what: "the producer" });
         self.inner.flush()
     }
 
     fn hand_over(&self, record: &Record, may_linger: bool) -> Result<Pending> {
         let inner = &self.inner;
-        if inner.closed.load(Ordering::Acquire) {
-            return Err(Error::Closed { what: "the producer" });
+        if let Some(refusal) = inner.refusal.get() {
+            return Err(refusal.clone());
         }
         let size = size_of_record(record);
         let accumulator = inner.accumulator_for(record, size)?;
         inner.take_memory(size)?;
         let timestamp = record.timestamp.unwrap_or_else(|| inner.store.clock().now_ms());
-        let deadline = Instant::now() + inner.config.linger;
+        let deadline = deadline_in(inner.config.linger);
         let place = accumulator.add(record, timestamp, size, deadline, may_linger)?;
         if place.begins_to_linger {
             inner.store.schedule().wake_by(deadline);
         }
-        if let Some(Err(Error::UnknownTopicOrPartition { .. })) = place.batch.result() {
-            // The topic was deleted. One of the same name that comes later is another topic.
-            inner.topics.write().remove(&record.topic);
-        }
         Ok(Pending::new(inner.clone(), accumulator, place, timestamp))
     }
+}
+
+/// When `duration` has passed. One that no clock will see the end of becomes a century.
+fn deadline_in(duration: Duration) -> Instant {
+    const CENTURY: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
+    Instant::now() + duration.min(CENTURY)
 }
 
 fn size_of_record(record: &Record) -> usize {
@@ -156,11 +167,16 @@ impl ProducerInner {
     }
 
     fn topic(&self, name: &Arc<str>) -> Result<Arc<TopicAccumulators>> {
-        if let Some(topic) = self.topics.read().get(name) {
+        if let Some(topic) = self.topics.read().get(name).filter(|topic| !topic.is_deleted()) {
             return Ok(topic.clone());
         }
+        self.forget_deleted();
         let (logs, message_bytes_max) = self.store.logs_of(name)?;
         let mut topics = self.topics.write();
+        // Looked at under the lock: who refuses goes through the topics after this.
+        if let Some(refusal) = self.refusal.get() {
+            return Err(refusal.clone());
+        }
         let topic = topics.entry(name.clone()).or_insert_with(|| {
             let sticky = Sticky::new(logs.len() as i32);
             let accumulator = |log| Arc::new(Accumulator::new(log, &self.config, &self.memory, message_bytes_max));
@@ -169,8 +185,28 @@ impl ProducerInner {
         Ok(topic.clone())
     }
 
+    /// Lets go of topics that were deleted: one of the same name that comes later is another topic. What lingers for
+    /// them fails now.
+    fn forget_deleted(&self) {
+        if !self.topics.read().values().any(|topic| topic.is_deleted()) {
+            return;
+        }
+        let deleted: Vec<_> = self.topics.write().extract_if(|_, topic| topic.is_deleted()).collect();
+        for accumulator in deleted.iter().flat_map(|(_, topic)| &topic.partitions) {
+            let topic_partition = accumulator.log.topic_partition().clone();
+            accumulator.refuse(Error::UnknownTopicOrPartition { topic_partition });
+            accumulator.drain();
+        }
+    }
+
     fn accumulators(&self) -> Vec<Arc<Accumulator>> {
         self.topics.read().values().flat_map(|topic| topic.partitions.iter().cloned()).collect()
+    }
+
+    /// Takes no more records from now on: whatever has been accepted is there to be appended.
+    fn refuse(&self, refusal: Error) {
+        let refusal = self.refusal.get_or_init(|| refusal);
+        self.accumulators().iter().for_each(|accumulator| accumulator.refuse(refusal.clone()));
     }
 
     /// Takes room for a record. If there is none, what lingers is appended now: that is what makes room.
@@ -178,9 +214,11 @@ impl ProducerInner {
         if self.memory.try_take(size) {
             return Ok(());
         }
-        let deadline = Instant::now() + self.config.max_block;
+        self.memory.take(size, deadline_in(self.config.max_block), || self.drain())
+    }
+
+    fn drain(&self) {
         self.accumulators().iter().for_each(|accumulator| accumulator.drain());
-        self.memory.take(size, deadline)
     }
 
     fn flush(&self) -> Result<()> {
@@ -193,6 +231,7 @@ impl ProducerInner {
 
 impl Task for ProducerInner {
     fn run(&self, now: Instant) -> Option<Instant> {
+        self.forget_deleted();
         let accumulators = self.accumulators();
         let next = accumulators.iter().filter_map(|accumulator| accumulator.drain_due(now)).min();
         if self.config.acks == Acks::All {
@@ -201,9 +240,9 @@ impl Task for ProducerInner {
         next
     }
 
-    fn finish(&self) {
-        // What becomes of the batches is told by their records' handles.
-        self.accumulators().iter().for_each(|accumulator| accumulator.drain());
+    fn close(&self) {
+        self.refuse(Error::Closed { what: "the store" });
+        self.drain();
     }
 }
 

@@ -30,8 +30,8 @@ pub(crate) trait Task: Send + Sync {
     /// Does what is due now, and tells when something will be due next.
     fn run(&self, now: Instant) -> Option<Instant>;
 
-    /// Does all that is left, due or not: the store is about to be closed.
-    fn finish(&self);
+    /// The store is being closed: does what would be due later, and takes no more.
+    fn close(&self);
 }
 
 /// How long the thread sleeps if nothing is due earlier.
@@ -124,6 +124,12 @@ impl Schedule {
         }
     }
 
+    /// Ends the tasks. Whoever adds one must look whether the store is closed after that.
+    pub(super) fn close_tasks(&self) {
+        let tasks: Vec<_> = self.tasks.lock().iter().filter_map(Weak::upgrade).collect();
+        tasks.iter().for_each(|task| task.close());
+    }
+
     /// From now on every tick runs the task too, for as long as it exists.
     pub(crate) fn add(&self, task: Weak<dyn Task>) {
         let mut tasks = self.tasks.lock();
@@ -142,10 +148,6 @@ impl Schedule {
 
     fn tasks(&self) -> Vec<Arc<dyn Task>> {
         self.tasks.lock().iter().filter_map(Weak::upgrade).collect()
-    }
-
-    pub(super) fn finish_tasks(&self) {
-        self.tasks().iter().for_each(|task| task.finish());
     }
 
     /// Runs the tasks and tells when the next one is due.

@@ -170,8 +170,8 @@ impl Store {
         Ok(self.inner.topic(topic)?.partitions.len() as i32)
     }
 
-    /// Closes the store: appends what producers hold back, refuses further appends, makes everything durable, and marks the directory as cleanly shut
-    /// down, so that the next open checks nothing. Closing again does nothing.
+    /// Closes the store: appends what its producers hold back, refuses further records, makes everything durable, and
+    /// marks the directory as cleanly shut down, so that the next open checks nothing. Closing again does nothing.
     ///
     /// # Errors
     /// What kept data from the device. The marker is then left out, and the next open recovers.
@@ -226,8 +226,11 @@ impl StoreInner {
             return Ok(());
         }
         self.schedule.stop();
-        self.schedule.finish_tasks();
+        self.schedule.close_tasks();
         let result = self.reserve.run(|| self.close_logs());
+        if let Err(failure) = &result {
+            self.logs().iter().for_each(|log| log.abandon(failure));
+        }
         *self.lock.lock() = None;
         result
     }
