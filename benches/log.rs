@@ -247,7 +247,9 @@ fn open() {
     store.create_topic("t", TopicConfig::new().partitions(PARTITIONS)).unwrap();
     for partition in 0..PARTITIONS {
         let log = store.partition("t", partition).unwrap();
-        (0..per_partition).for_each(|_| drop(log.append(batch, Acks::Leader).unwrap()));
+        for _ in 0..per_partition {
+            log.append(batch, Acks::Leader).unwrap();
+        }
     }
     store.close().unwrap();
     drop(store);
