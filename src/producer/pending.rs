@@ -12,7 +12,7 @@ use super::record::RecordMetadata;
 use crate::error::Result;
 use crate::log::Appended;
 use crate::log::wait::WaiterId;
-use crate::types::Acks;
+use crate::types::{Acks, TopicPartition};
 
 /// A record that was sent and is not acknowledged yet: [`wait`](Self::wait) for it, or `.await` it on any runtime.
 ///
@@ -59,6 +59,11 @@ impl Pending {
         Ok(self.metadata(&appended))
     }
 
+    /// The partition that the record goes to.
+    pub fn topic_partition(&self) -> &TopicPartition {
+        self.accumulator.log.topic_partition()
+    }
+
     /// Whether the record was appended, or failed to be. It may still have to be synced.
     pub fn is_appended(&self) -> bool {
         self.place.batch.result().is_some()
@@ -70,7 +75,7 @@ impl Pending {
 
     fn metadata(&self, appended: &Appended) -> RecordMetadata {
         RecordMetadata {
-            topic_partition: self.accumulator.log.topic_partition().clone(),
+            topic_partition: self.topic_partition().clone(),
             offset: (self.acks() != Acks::None).then_some(appended.base_offset + self.place.index),
             timestamp: appended.log_append_time.unwrap_or(self.timestamp),
         }
@@ -122,7 +127,7 @@ impl Drop for Pending {
 impl fmt::Debug for Pending {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Pending")
-            .field("topic_partition", self.accumulator.log.topic_partition())
+            .field("topic_partition", self.topic_partition())
             .field("result", &self.place.batch.result())
             .finish_non_exhaustive()
     }
