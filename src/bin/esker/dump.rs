@@ -1,0 +1,114 @@
+//! `esker log dump`: what is in the files of a log, in the format of Kafka's `DumpLogSegments`.
+//!
+//! The files are read as they are: no store is opened, no lock taken and nothing repaired, so this works beside a
+//! running process and on files that were copied from elsewhere.
+
+mod batches;
+mod index;
+mod window;
+
+use std::fs;
+use std::io::{self, BufWriter, StdoutLock, Write};
+use std::path::{Path, PathBuf};
+
+use esker::Offset;
+
+use crate::failure::{Failure, Result};
+
+/// Print what is in segment files and their indexes, as kafka-dump-log does
+///
+/// There is a line for each batch of a .log file, and for each entry of an .index or .timeindex. Damage is shown where
+/// it is, and makes the exit code 1; the dump goes on after it.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Segment files, indexes, or directories of partitions, of which all segments are dumped
+    #[arg(required = true, value_name = "FILE|DIR")]
+    paths: Vec<PathBuf>,
+    /// Print the records of each batch too
+    #[arg(long)]
+    records: bool,
+    /// Begin with the batch or entry that holds this offset
+    #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
+    offset: Offset,
+}
+
+pub(crate) fn run(args: &Args) -> Result {
+    let mut dump = Dump { args, out: BufWriter::new(io::stdout().lock()), damaged: 0 };
+    for path in &args.paths {
+        if path.is_dir() {
+            for segment in segments(path)? {
+                dump.file(&segment)?;
+            }
+        } else {
+            dump.file(path)?;
+        }
+    }
+    dump.out.flush().map_err(Failure::Output)?;
+    match dump.damaged {
+        0 => Ok(()),
+        1 => Err(Failure::new("1 place is damaged")),
+        count => Err(Failure::new(format!("{count} places are damaged"))),
+    }
+}
+
+/// The log files of a partition, in the order of their offsets.
+fn segments(dir: &Path) -> Result<Vec<PathBuf>> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(dir).map_err(|error| cannot_read(dir, error))? {
+        let path = entry.map_err(|error| cannot_read(dir, error))?.path();
+        if path.extension().is_some_and(|extension| extension == "log") && base_offset(&path).is_some() {
+            found.push(path);
+        }
+    }
+    found.sort_unstable();
+    // A partition that nothing was ever appended to has none.
+    if found.is_empty() && !dir.join("partition.metadata").exists() {
+        return Err(Failure::new(format!("{} is not a partition: it holds no segment", dir.display())));
+    }
+    Ok(found)
+}
+
+/// The offset that a segment's files are named after.
+fn base_offset(path: &Path) -> Option<Offset> {
+    let digits = path.file_name()?.to_str()?.get(..20)?;
+    if digits.bytes().all(|byte| byte.is_ascii_digit()) { digits.parse().ok() } else { None }
+}
+
+fn cannot_read(path: &Path, error: io::Error) -> Failure {
+    Failure::because(format!("cannot read {}", path.display()), error)
+}
+
+/// A dump that is being printed.
+struct Dump<'a> {
+    args: &'a Args,
+    out: BufWriter<StdoutLock<'a>>,
+    /// How many damaged places were found.
+    damaged: usize,
+}
+
+impl Dump<'_> {
+    fn file(&mut self, path: &Path) -> Result {
+        // Also what retention or recovery has put aside, under names like 00000000000000000000.log.deleted.
+        let suffix = path.file_name().and_then(|name| name.to_str()).and_then(|name| name.get(20..));
+        let kind = suffix.and_then(|suffix| suffix.split('.').nth(1));
+        match (base_offset(path), kind) {
+            (Some(base), Some("log")) => self.log(path, base),
+            (Some(base), Some("index")) => self.offset_index(path, base),
+            (Some(base), Some("timeindex")) => self.time_index(path, base),
+            _ => {
+                let what = "is not named like a segment's .log, .index or .timeindex";
+                Err(Failure::new(format!("{} {what}", path.display())))
+            }
+        }
+    }
+
+    fn print(&mut self, line: std::fmt::Arguments<'_>) -> Result {
+        self.out.write_fmt(line).and_then(|()| self.out.write_all(b"\n")).map_err(Failure::Output)
+    }
+
+    /// Something is wrong at `position` of the file.
+    fn damage(&mut self, position: u64, reason: impl std::fmt::Display) -> Result {
+        self.damaged += 1;
+        self.print(format_args!("DAMAGED position: {position}: {reason}"))
+    }
+}

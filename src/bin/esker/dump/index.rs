@@ -1,0 +1,77 @@
+//! The entries of offset and time indexes.
+//!
+//! ```text
+//!   .index       relative offset 4 | position in the .log 4
+//!   .timeindex   timestamp 8 | relative offset 4
+//! ```
+
+use std::fs;
+use std::path::Path;
+
+use esker::Offset;
+
+use super::{Dump, cannot_read};
+use crate::failure::Result;
+
+impl Dump<'_> {
+    pub(super) fn offset_index(&mut self, path: &Path, base: Offset) -> Result {
+        let mut last = None;
+        self.entries::<8>(path, |dump, at, entry| {
+            let [a, b, c, d, position @ ..] = *entry;
+            let (relative, position) = (u32::from_be_bytes([a, b, c, d]), u32::from_be_bytes(position));
+            let offset = base + Offset::from(relative);
+            if offset >= dump.args.offset {
+                dump.print(format_args!("offset: {offset} position: {position}"))?;
+            }
+            if last.is_some_and(|(last_offset, last_position)| offset <= last_offset || position <= last_position) {
+                dump.damage(at, "offsets and positions of an index must rise")?;
+            }
+            last = Some((offset, position));
+            Ok(())
+        })
+    }
+
+    pub(super) fn time_index(&mut self, path: &Path, base: Offset) -> Result {
+        let mut last = None;
+        self.entries::<12>(path, |dump, at, entry| {
+            let [timestamp @ .., a, b, c, d] = *entry;
+            let (timestamp, relative) = (i64::from_be_bytes(timestamp), u32::from_be_bytes([a, b, c, d]));
+            let offset = base + Offset::from(relative);
+            if offset >= dump.args.offset {
+                dump.print(format_args!("timestamp: {timestamp} offset: {offset}"))?;
+            }
+            if last.is_some_and(|(last_timestamp, last_offset)| timestamp <= last_timestamp || offset < last_offset) {
+                dump.damage(at, "timestamps of an index must rise, and offsets must not fall")?;
+            }
+            last = Some((timestamp, offset));
+            Ok(())
+        })
+    }
+
+    /// Calls `visit` with each entry of `BYTES` bytes and its position in the file.
+    fn entries<const BYTES: usize>(
+        &mut self,
+        path: &Path,
+        mut visit: impl FnMut(&mut Self, u64, &[u8; BYTES]) -> Result,
+    ) -> Result {
+        // An index is 10 MiB at most unless configured otherwise.
+        let bytes = fs::read(path).map_err(|error| cannot_read(path, error))?;
+        self.print(format_args!("Dumping {}", path.display()))?;
+        if bytes.is_empty() {
+            return self.print(format_args!("{} is empty.", path.display()));
+        }
+        let (entries, rest) = bytes.as_chunks::<BYTES>();
+        for (index, entry) in entries.iter().enumerate() {
+            // Kafka reserves space for its indexes. Zeros behind the first entry can't be one.
+            if index > 0 && entry.iter().all(|byte| *byte == 0) {
+                return Ok(());
+            }
+            visit(self, (index * BYTES) as u64, entry)?;
+        }
+        if !rest.is_empty() {
+            let at = (entries.len() * BYTES) as u64;
+            self.damage(at, format_args!("{} bytes are no whole entry", rest.len()))?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,95 @@
+//! Why a command failed, and how that is told: one line on stderr and an exit code.
+
+use std::error::Error;
+use std::fmt;
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+pub(crate) type Result<T = ()> = std::result::Result<T, Failure>;
+
+/// What ends a command before its end.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// The command can't be carried out as it was given.
+    Usage(String),
+    /// Stdout can't be written to. If nobody reads it any more, that is no failure: `| head` has what it wanted.
+    Output(io::Error),
+    /// Everything else.
+    Other(Box<dyn Error + Send + Sync>),
+}
+
+/// Something that failed for a reason.
+#[derive(Debug)]
+struct Context {
+    what: String,
+    source: Box<dyn Error + Send + Sync>,
+}
+
+impl Failure {
+    /// A failure without a deeper cause.
+    pub(crate) fn new(what: impl Into<String>) -> Self {
+        Self::Other(what.into().into())
+    }
+
+    /// What failed, and why.
+    pub(crate) fn because(what: impl Into<String>, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self::Other(Box::new(Context { what: what.into(), source: source.into() }))
+    }
+
+    /// Tells the user, and the caller of the process.
+    pub(crate) fn report(&self) -> ExitCode {
+        match self {
+            Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
+            Self::Usage(_) => {
+                tell("error", self);
+                ExitCode::from(2)
+            }
+            _ => {
+                tell("error", self);
+                ExitCode::FAILURE
+            }
+        }
+    }
+}
+
+impl fmt::Display for Failure {
+    /// The failure and its causes, on one line.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Usage(what) => f.write_str(what),
+            Self::Output(error) => write!(f, "cannot write to stdout: {error}"),
+            Self::Other(error) => {
+                write!(f, "{error}")?;
+                let mut cause = error.source();
+                while let Some(error) = cause {
+                    write!(f, ": {error}")?;
+                    cause = error.source();
+                }
+                Ok(())
+            }
+        }
+    }
+}
+
+impl fmt::Display for Context {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.what)
+    }
+}
+
+impl Error for Context {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        Some(&*self.source)
+    }
+}
+
+impl From<esker::Error> for Failure {
+    fn from(error: esker::Error) -> Self {
+        Self::Other(Box::new(error))
+    }
+}
+
+/// A line on stderr. That nobody can read it must not end the command, as `eprintln!` would.
+pub(crate) fn tell(kind: &str, what: impl fmt::Display) {
+    let _ = writeln!(io::stderr(), "{kind}: {what}");
+}
