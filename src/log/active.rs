@@ -78,7 +78,12 @@ impl ActiveSegment {
         let end = segment.end();
         segment.set_flushed(false);
         let first_timestamp = match segment.scan(0, segment.base_offset()) {
-            Ok(mut scan) if end.size > 0 => scan.next().transpose()?.map(|first| first.header.max_timestamp),
+            Ok(mut scan) if end.size > 0 => match scan.next() {
+                Some(Ok(first)) => Some(first.header.max_timestamp),
+                // What is appended has nothing to do with what is damaged.
+                None | Some(Err(Error::CorruptRecord { .. })) => None,
+                Some(Err(error)) => return Err(error),
+            },
             Err(error) if end.size > 0 => return Err(error),
             _ => None,
         };

@@ -23,13 +23,16 @@ use super::index::offset::OffsetEntry;
 use super::index::time::TimeEntry;
 use super::index::{Entry, last};
 use super::leader_epoch;
-use super::scan::{BatchScan, resync};
+use super::scan::{BatchScan, ScannedBatch, last_batch_end, resync};
 use super::segment::{Home, Segment, SegmentEnd, SegmentList};
 use crate::config::LogConfig;
-use crate::error::{Error, Result};
+use crate::error::{Corruption, Error, Result};
 use crate::io::DirEntry;
 use crate::record::BatchRef;
 use crate::types::{LeaderEpoch, Offset, TopicPartition};
+
+/// In what steps reserved space is told from content.
+const PAGE_BYTES: u64 = 4096;
 
 /// What opening a partition found and did.
 #[derive(Clone, Debug)]
@@ -156,9 +159,9 @@ impl Loader<'_> {
                 (false, true, Some(next_base)) => self.take_sealed(*base_offset, log, next_base)?,
                 (false, true, None) => match self.take_last(*base_offset, log)? {
                     Some(segment) => segment,
-                    None => self.check(*base_offset, log)?,
+                    None => self.check(*base_offset, log, next_base)?,
                 },
-                _ => self.check(*base_offset, log)?,
+                _ => self.check(*base_offset, log, next_base)?,
             };
             let end = segment.end();
             segments.push(Arc::new(segment));
@@ -277,7 +280,7 @@ impl Loader<'_> {
     fn check_span(&self, base_offset: Offset, log: &DirEntry, next_base: Offset) -> Result<()> {
         if log.len > u64::from(u32::MAX) || next_base - base_offset > Offset::from(u32::MAX) {
             let available = log.len;
-            let reason = crate::error::Corruption::Truncated { needed: u64::from(u32::MAX), available };
+            let reason = Corruption::Truncated { needed: u64::from(u32::MAX), available };
             return Err(Error::corrupt(0, reason).in_file(&self.home.path(base_offset, LOG), 0));
         }
         Ok(())
@@ -287,13 +290,15 @@ impl Loader<'_> {
     /// out not to be clean.
     fn take_last(&self, base_offset: Offset, log: &DirEntry) -> Result<Option<Segment>> {
         let segment = self.unbounded(base_offset, log)?;
-        let near_end = segment.position_before(Offset::MAX)?;
-        let mut scan = BatchScan::new(&segment, near_end, segment.end(), base_offset)?;
-        for batch in scan.by_ref() {
-            match batch {
-                Ok(_) => {}
-                Err(Error::CorruptRecord { .. }) => return Ok(None),
-                Err(error) => return Err(error),
+        let mut scan = segment.scan_to(Offset::MAX)?;
+        loop {
+            let expected = scan.expected();
+            match scan.next() {
+                None => break,
+                Some(Ok(batch)) if self.leaps(expected, &batch) => return Ok(None),
+                Some(Ok(_)) => {}
+                Some(Err(Error::CorruptRecord { .. })) => return Ok(None),
+                Some(Err(error)) => return Err(error),
             }
         }
         let end = SegmentEnd { next_offset: scan.expected(), size: log.len };
@@ -304,6 +309,13 @@ impl Loader<'_> {
         Ok(Some(segment))
     }
 
+    /// Whether a batch leaves a gap behind `expected` that reaches beyond the recovery point: that was an end of the
+    /// log once, so it can't be the batch that was written there.
+    fn leaps(&self, expected: Offset, batch: &ScannedBatch) -> bool {
+        let once_end = self.known.recovery_point;
+        batch.header.base_offset > expected && expected < once_end && batch.header.next_offset() > once_end
+    }
+
     /// A segment of which only the file's length is known.
     fn unbounded(&self, base_offset: Offset, log: &DirEntry) -> Result<Segment> {
         self.check_span(base_offset, log, base_offset)?;
@@ -312,9 +324,9 @@ impl Loader<'_> {
     }
 
     /// Goes through a segment batch by batch, writes its indexes anew, and cuts off what is not whole.
-    fn check(&mut self, base_offset: Offset, log: &DirEntry) -> Result<Segment> {
+    fn check(&mut self, base_offset: Offset, log: &DirEntry, next_base: Option<Offset>) -> Result<Segment> {
         let segment = self.unbounded(base_offset, log)?;
-        let (walked, cut) = self.walk(&segment)?;
+        let (walked, cut) = self.walk(&segment, next_base)?;
         self.report.segments_checked += 1;
         self.report.bytes_checked += walked.size;
         segment.close_files();
@@ -332,9 +344,8 @@ impl Loader<'_> {
                     indexes.appended(batch.position, header.size() as u64, header.last_offset(), header.max_timestamp);
                 }
                 Some(Err(Error::CorruptRecord { .. })) => {
-                    match resync(&segment, scan.position(), walked, scan.expected())? {
-                        Some((position, offset)) => scan.resume(position, offset),
-                        None => break,
+                    if !scan.skip_damage()? {
+                        break;
                     }
                 }
                 Some(Err(error)) => return Err(error),
@@ -350,14 +361,19 @@ impl Loader<'_> {
     }
 
     /// Finds where a segment ends: how far its batches are whole. Also why it goes no further, if bytes are left.
-    fn walk(&mut self, segment: &Segment) -> Result<(SegmentEnd, Option<Error>)> {
+    fn walk(&mut self, segment: &Segment, next_base: Option<Offset>) -> Result<(SegmentEnd, Option<Error>)> {
         let unbounded = segment.end();
         let recovery_point = if self.known.clean { Offset::MAX } else { self.known.recovery_point };
-        let mut scan = BatchScan::new(segment, 0, unbounded, segment.base_offset())?;
+        let mut scan =
+            BatchScan::new(segment, 0, unbounded, segment.base_offset())?.checking_crc(self.known.checks_crc);
         loop {
             let (position, expected) = (scan.position(), scan.expected());
             let found = match scan.next() {
                 None => return Ok((SegmentEnd { next_offset: expected, size: position }, None)),
+                Some(Ok(batch)) if self.leaps(expected, &batch) => {
+                    let reason = Corruption::OffsetOrder { expected, found: batch.header.base_offset };
+                    Error::corrupt(0, reason).in_file(&segment.path(LOG), position)
+                }
                 Some(Ok(batch)) if batch.header.last_offset() < recovery_point => continue,
                 Some(Ok(batch)) => {
                     let bytes = scan.bytes(&batch)?;
@@ -377,8 +393,7 @@ impl Loader<'_> {
             let resumed = resync(segment, position, unbounded, expected)?;
             let next = match resumed {
                 Some((_, base_offset)) => base_offset,
-                None if self.known.clean => expected + 1,
-                None => recovery_point.max(expected + 1),
+                None => next_base.unwrap_or(self.known.recovery_point).max(expected + 1),
             };
             self.report.damage.push(Damage { error: found.with_offsets(expected..=(next - 1).max(expected)) });
             match resumed {
@@ -407,14 +422,18 @@ impl Loader<'_> {
         let path = segment.path(LOG);
         if content_end > position {
             let file = segment.files()?.log.clone();
-            let view = file.view(position, (content_end - position) as usize);
+            let view = file.view(position, (file.len() - position) as usize);
             let bytes = view.map_err(|error| Error::io("read", &path, error))?;
+            // Zeros may be the end of a record too: those of the page stay, and all of a whole batch.
+            let len = (content_end.next_multiple_of(PAGE_BYTES).min(file.len()) - position) as usize;
+            let len = len.max(last_batch_end(&bytes));
+            let bytes = bytes.slice(..len);
             let kept_as = self.cut_name(segment.base_offset(), position)?;
             let kept_path = self.home.dir.join(&kept_as);
             crate::io::replace_file(&*self.home.storage, &kept_path, &bytes)
                 .map_err(|error| Error::io("write", kept_path, error))?;
             let file = file_name::segment_file(segment.base_offset(), LOG);
-            self.report.cuts.push(Cut { file, position, bytes: content_end - position, kept_as, reason });
+            self.report.cuts.push(Cut { file, position, bytes: len as u64, kept_as, reason });
         }
         segment.close_files();
         self.home.storage.truncate(&path, position).map_err(|error| Error::io("truncate", path, error))
@@ -431,7 +450,7 @@ impl Loader<'_> {
             let kept_as = self.cut_name(base_offset, 0)?;
             let kept_path = self.home.dir.join(&kept_as);
             storage.rename(&path, &kept_path).map_err(|error| Error::io("rename", &path, error))?;
-            let reason = crate::error::Corruption::OffsetOrder { expected, found: base_offset };
+            let reason = Corruption::OffsetOrder { expected, found: base_offset };
             let reason = Error::corrupt(0, reason).in_file(&path, 0);
             let file = file_name::segment_file(base_offset, LOG);
             self.report.cuts.push(Cut { file, position: 0, bytes: content_end, kept_as, reason });

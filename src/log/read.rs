@@ -11,7 +11,7 @@ use super::scan::{damaged_offsets, resync};
 use super::segment::Segment;
 use super::{Log, LogInner};
 use crate::error::{Error, Result};
-use crate::record::{BATCH_HEADER_BYTES, BatchHeader, BatchView};
+use crate::record::{BATCH_HEADER_BYTES, BatchHeader, BatchRef, BatchView};
 use crate::types::Offset;
 
 /// How much one read returns.
@@ -188,7 +188,7 @@ impl LogInner {
                 continue;
             }
             let from = segment.offset_before_timestamp(timestamp)?.max(log_start);
-            let mut scan = segment.scan(segment.position_before(from)?, segment.base_offset())?;
+            let mut scan = segment.scan_to(from)?;
             while let Some(batch) = scan.next() {
                 let batch = batch.map_err(|error| locate(error, segment, scan.position(), scan.expected()))?;
                 if batch.header.max_timestamp < timestamp || batch.header.last_offset() < from {
@@ -223,7 +223,7 @@ fn read_segment(
     if end.next_offset <= offset || end.size == 0 {
         return Ok(None);
     }
-    let mut scan = segment.scan(segment.position_before(offset)?, segment.base_offset())?;
+    let mut scan = segment.scan_to(offset)?;
     let first = loop {
         match scan.next() {
             None => return Ok(None),
@@ -243,31 +243,33 @@ fn read_segment(
             Some(Err(error)) => return Err(error),
         }
     };
-    let limit = (limits.max_bytes as u64).max(first.header.size() as u64).min(end.size - first.position);
-    let view = segment.files()?.log.view(first.position, limit as usize);
+    let rest = end.size - first.position;
+    let limit = (limits.max_bytes as u64).max(first.header.size() as u64).min(rest);
+    let view = segment.files()?.log.view(first.position, rest.min(limit + BATCH_HEADER_BYTES as u64) as usize);
     let bytes = view.map_err(|error| Error::io("read", segment.path(LOG), error))?;
-    let (len, next_offset) = whole_batches(&bytes, &first.header, high_watermark.min(end.next_offset));
+    let (len, next_offset) = whole_batches(&bytes, limit as usize, &first.header, high_watermark.min(end.next_offset));
     let bytes = bytes.slice(..len);
     Ok(Some(Fetched { bytes, segment: segment.clone(), position: first.position, next_offset, high_watermark }))
 }
 
-/// How many of `bytes` are whole batches below `end`, and the offset after them. They begin with `first`, which fits;
-/// what does not fit the batch before it is left for the next read to find.
-fn whole_batches(bytes: &[u8], first: &BatchHeader, end: Offset) -> (usize, Offset) {
+/// How many of `bytes`, within `limit`, are whole batches below `end`, and the offset after them. They begin with
+/// `first`, which fits; what does not fit its neighbours is left for the next read to find.
+fn whole_batches(bytes: &[u8], limit: usize, first: &BatchHeader, end: Offset) -> (usize, Offset) {
+    let header_at = |at: usize| bytes.get(at..).and_then(|rest| BatchHeader::parse(rest).ok());
     let (mut len, mut next_offset) = (first.size(), first.next_offset());
-    while bytes.len() - len >= BATCH_HEADER_BYTES {
-        match BatchHeader::parse(&bytes[len..]) {
-            // Offsets in their place prove a header; a gap takes the longer look of a scan.
-            Ok(header)
-                if header.base_offset == next_offset
-                    && header.next_offset() <= end
-                    && header.size() <= bytes.len() - len =>
-            {
-                len += header.size();
-                next_offset = header.next_offset();
-            }
-            _ => break,
+    let mut ahead = header_at(len);
+    while let Some(header) = ahead {
+        // Offsets in their place prove a header; a gap takes the longer look of a scan.
+        let after = len + header.size();
+        if header.base_offset != next_offset || header.next_offset() > end || after > limit {
+            break;
         }
+        ahead = header_at(after);
+        let following = ahead.as_ref().map_or(end, |ahead| ahead.base_offset);
+        if following != header.next_offset() && BatchRef::parse(&bytes[len..]).is_err() {
+            break;
+        }
+        (len, next_offset) = (after, header.next_offset());
     }
     (len, next_offset)
 }

@@ -1,8 +1,9 @@
 //! Walks the batches of a segment, header by header, and finds the way again after damage.
 //!
-//! A walk trusts no header that does not fit its neighbours: its length must end within the file, and its offsets
-//! must follow those before and come before those after. What does not fit is damage, and damage is local: the walk
-//! can be taken up at the next batch whose CRC proves it ([`resync`]).
+//! A walk trusts no header that does not fit its neighbours: its offsets must follow those before, and the next batch
+//! must begin where it ends and go on with the next offset. One that does not, perhaps because compaction left gaps,
+//! has to prove itself by its CRC. What does not is damage, and damage is local: the walk can be taken up at the next
+//! batch whose CRC proves it ([`resync`]).
 
 use std::ops::RangeInclusive;
 use std::sync::Arc;
@@ -28,12 +29,16 @@ pub(super) struct BatchScan<'a> {
     end: SegmentEnd,
     /// The lowest offset that can come next.
     expected: Offset,
+    /// The header at `position`, if it has been looked at.
+    ahead: Option<BatchHeader>,
+    /// False only where a test plants that bug.
+    checks_crc: bool,
     window: Bytes,
     window_position: u64,
     failed: bool,
 }
 
-/// A batch that a walk came by. Its header fits in; its CRC has not been looked at.
+/// A batch that a walk came by. Its offsets and its size are right; what is inside has not been looked at.
 #[derive(Debug)]
 pub(super) struct ScannedBatch {
     pub(super) position: u64,
@@ -44,7 +49,23 @@ impl<'a> BatchScan<'a> {
     pub(super) fn new(segment: &'a Segment, position: u64, end: SegmentEnd, expected: Offset) -> Result<Self> {
         let file = segment.files()?.log.clone();
         let (window, window_position) = (Bytes::new(), 0);
-        Ok(Self { segment, file, position, end, expected, window, window_position, failed: false })
+        Ok(Self {
+            segment,
+            file,
+            position,
+            end,
+            expected,
+            ahead: None,
+            checks_crc: true,
+            window,
+            window_position,
+            failed: false,
+        })
+    }
+
+    /// Takes every batch for whole, if that is the bug to plant.
+    pub(super) fn checking_crc(self, checks_crc: bool) -> Self {
+        Self { checks_crc, ..self }
     }
 
     /// Where the next batch starts.
@@ -59,7 +80,7 @@ impl<'a> BatchScan<'a> {
 
     /// Goes on at `position`, where a batch begins whose offsets are not below `expected`.
     pub(super) fn resume(&mut self, position: u64, expected: Offset) {
-        (self.position, self.expected, self.failed) = (position, expected, false);
+        (self.position, self.expected, self.ahead, self.failed) = (position, expected, None, false);
     }
 
     /// The bytes of a batch, with its CRC not yet looked at.
@@ -100,30 +121,49 @@ impl<'a> BatchScan<'a> {
     }
 
     fn advance(&mut self) -> Result<ScannedBatch> {
-        let position = self.position;
-        let header = self.header_at(position)?;
-        let gap = header.base_offset - self.expected;
-        if gap < 0 || header.next_offset() - self.segment.base_offset() > Offset::from(u32::MAX) {
-            let reason = Corruption::OffsetOrder { expected: self.expected, found: header.base_offset };
-            return Err(self.corrupt(position, reason));
+        let (position, expected) = (self.position, self.expected);
+        let header = match self.ahead.take() {
+            Some(header) => header,
+            None => self.header_at(position)?,
+        };
+        let found = header.base_offset;
+        let next_offset = header.next_offset();
+        let spans_too_much = next_offset - self.segment.base_offset() > Offset::from(u32::MAX);
+        if found < expected || next_offset > self.end.next_offset || spans_too_much {
+            return Err(self.corrupt(position, Corruption::OffsetOrder { expected, found }));
         }
-        // Offsets that compaction left out are fine; a base offset that runs into what follows is a damaged one, for
-        // no checksum covers it.
-        if gap > 0 && position > 0 && header.next_offset() > self.offset_after(position + header.size() as u64) {
-            let reason = Corruption::OffsetOrder { expected: self.expected, found: header.base_offset };
-            return Err(self.corrupt(position, reason));
+        let batch = ScannedBatch { position, header };
+        let after = position + batch.header.size() as u64;
+        self.ahead = match after < self.end.size {
+            true => self.header_at(after).map(Some).or_else(|error| match error {
+                Error::CorruptRecord { .. } => Ok(None),
+                error => Err(error),
+            })?,
+            false => None,
+        };
+        let following = match &self.ahead {
+            Some(ahead) => ahead.base_offset,
+            None => self.end.next_offset,
+        };
+        if found != expected || following != next_offset {
+            self.confirm(&batch, following)?;
         }
-        self.position += header.size() as u64;
-        self.expected = header.next_offset();
-        Ok(ScannedBatch { position, header })
+        (self.position, self.expected) = (after, next_offset);
+        Ok(batch)
     }
 
-    /// The offset that everything before `position` must stay below.
-    fn offset_after(&mut self, position: u64) -> Offset {
-        if position >= self.end.size {
-            return self.end.next_offset;
+    /// Looks closer at a batch that does not fit tightly between its neighbours.
+    #[cold]
+    fn confirm(&mut self, batch: &ScannedBatch, following: Offset) -> Result<()> {
+        let bytes = self.bytes(batch)?;
+        let parsed = if self.checks_crc { BatchRef::parse(&bytes).map(drop) } else { Ok(()) };
+        parsed.map_err(|error| error.in_file(&self.segment.path(LOG), batch.position))?;
+        // No checksum covers the base offset: one that leaves a gap before it and none after it is a damaged one.
+        let (expected, found) = (self.expected, batch.header.base_offset);
+        if found > expected && batch.header.next_offset() > following {
+            return Err(self.corrupt(batch.position, Corruption::OffsetOrder { expected, found }));
         }
-        self.header_at(position).map_or(self.end.next_offset, |header| header.base_offset)
+        Ok(())
     }
 }
 
@@ -140,6 +180,17 @@ impl Iterator for BatchScan<'_> {
     }
 }
 
+impl BatchScan<'_> {
+    /// Goes on at the next batch that proves itself, after an error about damage. False if there is none.
+    pub(super) fn skip_damage(&mut self) -> Result<bool> {
+        let found = resync(self.segment, self.position, self.end, self.expected)?;
+        if let Some((position, base_offset)) = found {
+            self.resume(position, base_offset);
+        }
+        Ok(found.is_some())
+    }
+}
+
 /// Looks for the first batch after `position`, which is damaged, that proves itself by its CRC and whose offsets lie
 /// between `expected` and the segment's end. Returns where it starts and its base offset.
 pub(super) fn resync(
@@ -152,20 +203,27 @@ pub(super) fn resync(
     let len = (end.size - position) as usize;
     let bytes = file.view(position, len).map_err(|error| Error::io("read", segment.path(LOG), error))?;
     // The damaged batch itself may be whole but for a base offset that does not fit in: skip over its start.
-    for start in 1..bytes.len().saturating_sub(BATCH_HEADER_BYTES) {
-        const MAGIC_POSITION: usize = 16;
-        if bytes[start + MAGIC_POSITION] != 2 {
-            continue;
-        }
-        let Ok(header) = BatchHeader::parse(&bytes[start..]) else { continue };
-        if header.base_offset >= expected
-            && header.next_offset() <= end.next_offset
-            && BatchRef::parse(&bytes[start..]).is_ok()
-        {
-            return Ok(Some((position + start as u64, header.base_offset)));
-        }
+    let found =
+        next_batch(&bytes, 1, |header| header.base_offset >= expected && header.next_offset() <= end.next_offset);
+    Ok(found.map(|(start, header)| (position + start as u64, header.base_offset)))
+}
+
+/// The first batch in `bytes` from `start` on that proves itself by its CRC and is one that is looked for.
+fn next_batch(bytes: &[u8], start: usize, is_wanted: impl Fn(&BatchHeader) -> bool) -> Option<(usize, BatchHeader)> {
+    const MAGIC_POSITION: usize = 16;
+    (start..(bytes.len() + 1).saturating_sub(BATCH_HEADER_BYTES))
+        .filter(|start| bytes[start + MAGIC_POSITION] == 2)
+        .filter_map(|start| Some((start, BatchHeader::parse(&bytes[start..]).ok()?)))
+        .find(|(start, header)| is_wanted(header) && BatchRef::parse(&bytes[*start..]).is_ok())
+}
+
+/// Where in `bytes` the last batch ends that proves itself by its CRC; 0 if there is none.
+pub(super) fn last_batch_end(bytes: &[u8]) -> usize {
+    let mut end = 0;
+    while let Some((start, header)) = next_batch(bytes, end, |_| true) {
+        end = start + header.size();
     }
-    Ok(None)
+    end
 }
 
 /// The offsets that damage at `position` makes unreadable: from `expected` to before the next batch that can be read.

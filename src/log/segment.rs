@@ -188,22 +188,39 @@ impl Segment {
         BatchScan::new(self, position, self.end(), expected)
     }
 
-    /// A position from which a walk meets the batch that holds `offset`, as near before it as the index tells.
-    pub(super) fn position_before(&self, offset: Offset) -> Result<u64> {
+    /// Walks the batches from as near before `offset` as the index tells.
+    pub(super) fn scan_to(&self, offset: Offset) -> Result<BatchScan<'_>> {
+        let (position, expected) = self.position_before(offset)?;
+        self.scan(position, expected)
+    }
+
+    /// A position from which a walk meets the batch that holds `offset`, and the lowest offset that can be there.
+    pub(super) fn position_before(&self, offset: Offset) -> Result<(u64, Offset)> {
+        let start = (0, self.base_offset);
         let files = self.files()?;
-        let Some(index) = &files.offset_index else { return Ok(0) };
+        let Some(index) = &files.offset_index else { return Ok(start) };
         let relative = u32::try_from(offset - self.base_offset).unwrap_or(u32::MAX);
         let entry = last_at_or_below(index.as_ref(), |entry: &OffsetEntry| entry.relative_offset <= relative);
         let Some(entry) = entry.map_err(|error| Error::io("read", self.path(OFFSET_INDEX), error))? else {
-            return Ok(0);
+            return Ok(start);
         };
-        // An index is never evidence: the batch there must be one that the entry can mean.
-        let position = u64::from(entry.position);
-        let entry_offset = self.base_offset + Offset::from(entry.relative_offset);
-        match self.header_at(&files, position) {
-            Some(header) if (self.base_offset..=entry_offset).contains(&header.base_offset) => Ok(position),
-            _ => Ok(0),
+        Ok(self.confirm_append(&files, &entry).map_or(start, |offset| (u64::from(entry.position), offset)))
+    }
+
+    /// Where the append begins that an entry of the offset index stands for, if there is one. An index is never
+    /// evidence: the append there must end with the very offset that the entry names.
+    fn confirm_append(&self, files: &SegmentFiles, entry: &OffsetEntry) -> Option<Offset> {
+        let last_offset = self.base_offset + Offset::from(entry.relative_offset);
+        let mut position = u64::from(entry.position);
+        let mut header = self.header_at(files, position)?;
+        let base_offset = header.base_offset;
+        // Kafka's appends can have several batches.
+        while header.last_offset() < last_offset {
+            position += header.size() as u64;
+            let next_offset = header.next_offset();
+            header = self.header_at(files, position).filter(|next| next.base_offset == next_offset)?;
         }
+        (header.last_offset() == last_offset && base_offset >= self.base_offset).then_some(base_offset)
     }
 
     /// The header at `position`, if there is a plausible one.
@@ -228,23 +245,29 @@ impl Segment {
         }
     }
 
-    /// From the last entry of the time index, if that proves right, or else from all the batches.
+    /// From the last entry of the time index, if that proves right, and the batches after it: it may not be the last one
+    /// that was written.
     fn find_largest_timestamp(&self) -> Result<i64> {
         let files = self.files()?;
+        let (mut largest, mut from) = (NO_TIMESTAMP, self.base_offset);
         if let Some(index) = &files.time_index {
             let entry = last::<TimeEntry>(index.as_ref());
             let entry = entry.map_err(|error| Error::io("read", self.path(TIME_INDEX), error))?;
             if let Some(entry) = entry
                 && self.confirms(&entry)?
             {
-                return Ok(entry.timestamp);
+                (largest, from) = (entry.timestamp, self.base_offset + Offset::from(entry.relative_offset));
             }
         }
-        let mut largest = NO_TIMESTAMP;
-        for batch in self.scan(0, self.base_offset)? {
+        let mut scan = self.scan_to(from)?;
+        while let Some(batch) = scan.next() {
             match batch {
                 Ok(batch) => largest = largest.max(batch.header.max_timestamp),
-                Err(Error::CorruptRecord { .. }) => break,
+                Err(Error::CorruptRecord { .. }) => {
+                    if !scan.skip_damage()? {
+                        break;
+                    }
+                }
                 Err(error) => return Err(error),
             }
         }
@@ -254,7 +277,7 @@ impl Segment {
     /// Whether the batch that a time index entry points at carries the entry's timestamp.
     fn confirms(&self, entry: &TimeEntry) -> Result<bool> {
         let offset = self.base_offset + Offset::from(entry.relative_offset);
-        let mut scan = self.scan(self.position_before(offset)?, self.base_offset)?;
+        let mut scan = self.scan_to(offset)?;
         let batch = scan.find_map(|batch| match batch {
             Ok(batch) if batch.header.last_offset() < offset => None,
             other => Some(other),
