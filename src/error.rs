@@ -344,7 +344,10 @@ impl Error {
     pub(crate) fn io(operation: &'static str, path: impl AsRef<Path>, source: io::Error) -> Self {
         let (path, source) = (path.as_ref().to_owned(), Arc::new(source));
         match source.kind() {
-            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Self::StorageFull { operation, path, source },
+            // A sync that found no space is a failed sync: trying it again proves nothing.
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded if operation != "sync" => {
+                Self::StorageFull { operation, path, source }
+            }
             _ => Self::Io { operation, path, source },
         }
     }

@@ -235,12 +235,8 @@ impl AppendFile for PlainAppend {
     }
 
     fn seal(&mut self) -> io::Result<()> {
-        let len = self.file.len();
-        if self.reserved > len {
-            self.file.file.set_len(len)?;
-            self.reserved = len;
-        }
-        Ok(())
+        self.reserved = self.file.len();
+        self.file.file.set_len(self.reserved)
     }
 }
 
@@ -263,7 +259,13 @@ pub(super) fn allocate(file: &File, from: u64, to: u64) -> io::Result<()> {
         use rustix::io::Errno;
         match fallocate(file, FallocateFlags::empty(), from, to - from) {
             Err(Errno::OPNOTSUPP | Errno::NOSYS) => {}
-            other => return other.map_err(io::Error::from),
+            other => {
+                return other.map_err(|error| {
+                    // Some of it may have been had.
+                    let _ = file.set_len(from);
+                    error.into()
+                });
+            }
         }
     }
     // Where space can't be reserved by a call, writing is what takes it.

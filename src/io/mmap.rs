@@ -249,14 +249,11 @@ impl AppendFile for MappedAppend {
 
     fn seal(&mut self) -> io::Result<()> {
         let len = self.len();
-        if self.reserved() > len {
-            // Nobody populates beyond the end from now on, and readers never see beyond `len`, so no live slice
-            // loses its pages.
-            self.shared.reserved.store(len, Ordering::Release);
-            self.shared.file.set_len(len)?;
-            let whole_pages = len / PAGE_BYTES * PAGE_BYTES;
-            self.shared.populated.fetch_min(whole_pages, Ordering::Relaxed);
-        }
+        // Nobody populates beyond the end from now on, and readers never see beyond `len`, so no live slice loses its
+        // pages.
+        self.shared.reserved.store(len, Ordering::Release);
+        self.shared.file.set_len(len)?;
+        self.shared.populated.fetch_min(len / PAGE_BYTES * PAGE_BYTES, Ordering::Relaxed);
         Ok(())
     }
 }

@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::file_name::{LOG, OFFSET_INDEX, TIME_INDEX};
-use super::index::Entry;
 use super::index::offset::OffsetEntry;
 use super::index::time::TimeEntry;
+use super::index::{Entry, last};
 use super::segment::{Segment, SegmentEnd, SegmentFiles};
 use super::validator::Now;
 use crate::config::LogConfig;
@@ -22,6 +22,8 @@ pub(super) struct StampedBatch<'a> {
     pub(super) base_offset: Offset,
     pub(super) last_offset: Offset,
     pub(super) max_timestamp: i64,
+    /// The log's time for it, if the topic's timestamps are the log's.
+    pub(super) log_append_time: Option<i64>,
 }
 
 impl StampedBatch<'_> {
@@ -44,6 +46,45 @@ pub(super) struct ActiveSegment {
     /// A roll failed halfway, and may have left files of the next segment: nothing may be appended at their offset here,
     /// where the next open would not look for it.
     is_abandoned: bool,
+}
+
+/// What is there already of a segment that is to be appended to.
+struct Found {
+    first_timestamp: Option<i64>,
+    largest_timestamp: i64,
+    offset_index_len: u64,
+    time_index_len: u64,
+}
+
+impl Found {
+    /// A new segment. Whatever lies under the names of its files is left over from something that did not happen.
+    const NOTHING: Self =
+        Self { first_timestamp: None, largest_timestamp: NO_TIMESTAMP, offset_index_len: 0, time_index_len: 0 };
+
+    fn look(segment: &Segment) -> Result<Self> {
+        let first_timestamp = match segment.scan(0, segment.base_offset())?.next() {
+            Some(Ok(first)) => Some(first.header.max_timestamp),
+            // What is appended has nothing to do with what is damaged.
+            None | Some(Err(Error::CorruptRecord { .. })) => None,
+            Some(Err(error)) => return Err(error),
+        };
+        let largest_timestamp = segment.largest_timestamp()?;
+        let files = segment.files()?;
+        let len = |index: &Option<Arc<dyn StorageFile>>, entry_bytes| {
+            index.as_ref().map_or(0, |file| whole_entries(file.len(), entry_bytes))
+        };
+        let last_entry = match &files.time_index {
+            Some(file) => {
+                last::<TimeEntry>(&**file).map_err(|error| Error::io("read", segment.path(TIME_INDEX), error))?
+            }
+            None => None,
+        };
+        // An entry beyond what the log has would keep all later ones out: the index is begun anew.
+        let is_wrong = last_entry.is_some_and(|entry| entry.timestamp > largest_timestamp);
+        let time_index_len = if is_wrong { 0 } else { len(&files.time_index, TimeEntry::BYTES) };
+        let offset_index_len = len(&files.offset_index, OffsetEntry::BYTES);
+        Ok(Self { first_timestamp, largest_timestamp, offset_index_len, time_index_len })
+    }
 }
 
 /// Tells whether appends come so fast that pages should be brought in ahead of them by another thread.
@@ -77,29 +118,11 @@ impl ActiveSegment {
     pub(super) fn open(segment: &Arc<Segment>, config: &LogConfig, now_ms: i64) -> Result<Self> {
         let end = segment.end();
         segment.set_flushed(false);
-        let first_timestamp = match segment.scan(0, segment.base_offset()) {
-            Ok(mut scan) if end.size > 0 => match scan.next() {
-                Some(Ok(first)) => Some(first.header.max_timestamp),
-                // What is appended has nothing to do with what is damaged.
-                None | Some(Err(Error::CorruptRecord { .. })) => None,
-                Some(Err(error)) => return Err(error),
-            },
-            Err(error) if end.size > 0 => return Err(error),
-            _ => None,
-        };
-        let largest = if end.size > 0 { segment.largest_timestamp()? } else { NO_TIMESTAMP };
+        let found = if end.size > 0 { Found::look(segment)? } else { Found::NOTHING };
         let open = |suffix, len, capacity| open_append(segment, suffix, len, capacity);
         let log = open(LOG, end.size, config.segment_size().max(end.size))?;
-        let index_len = |suffix: &str, entry_bytes: usize| {
-            let len = segment.home().storage.len(&segment.path(suffix)).unwrap_or(0);
-            len - len % entry_bytes as u64
-        };
-        let (offset_len, time_len) = match end.size {
-            // Whatever an empty segment's files hold is left over from something that did not happen.
-            0 => (0, 0),
-            _ => (index_len(OFFSET_INDEX, OffsetEntry::BYTES), index_len(TIME_INDEX, TimeEntry::BYTES)),
-        };
         let capacity = u64::from(config.segment_index_bytes.unsigned_abs());
+        let (offset_len, time_len) = (found.offset_index_len, found.time_index_len);
         let offset_index = open(OFFSET_INDEX, offset_len, whole_entries(capacity, OffsetEntry::BYTES).max(offset_len))?;
         let time_index = open(TIME_INDEX, time_len, whole_entries(capacity, TimeEntry::BYTES).max(time_len))?;
         segment.set_files(SegmentFiles {
@@ -107,16 +130,16 @@ impl ActiveSegment {
             offset_index: Some(offset_index.file()),
             time_index: Some(time_index.file()),
         });
-        let indexes = IndexWriter::new(segment.base_offset(), offset_index, time_index, largest, config)?;
-        let pace = Pace::new(end.size);
+        let indexes =
+            IndexWriter::new(segment.base_offset(), offset_index, time_index, found.largest_timestamp, config)?;
         Ok(Self {
             segment: segment.clone(),
             log,
             indexes,
-            first_timestamp,
+            first_timestamp: found.first_timestamp,
             created_ms: now_ms,
             end,
-            pace,
+            pace: Pace::new(end.size),
             is_abandoned: false,
         })
     }
@@ -218,8 +241,8 @@ impl IndexWriter {
         largest_timestamp: i64,
         config: &LogConfig,
     ) -> Result<Self> {
-        let last_entry = super::index::last::<TimeEntry>(time_index.file().as_ref())
-            .map_err(|error| Error::io("read", "time index", error))?;
+        let last_entry =
+            last::<TimeEntry>(time_index.file().as_ref()).map_err(|error| Error::io("read", "time index", error))?;
         let largest = match last_entry {
             Some(entry) if entry.timestamp >= largest_timestamp => entry,
             Some(entry) => TimeEntry { timestamp: largest_timestamp, ..entry },

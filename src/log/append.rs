@@ -143,21 +143,24 @@ impl LogInner {
             let topic_partition = self.topic_partition().clone();
             return Err(Error::UnexpectedOffset { topic_partition, expected, actual: base_offset });
         }
-        let stamped = batch.stamp(base_offset, leader_epoch);
+        let stamped = batch.stamp(base_offset, leader_epoch, now);
         if active.is_full_for(&stamped, now, &self.config) {
             self.roll(active, base_offset, now.fresh())?;
         }
         active.append(&stamped)?;
+        if stamped.max_timestamp < 0 {
+            active.segment().set_modified(now.fresh());
+        }
         if let Some(helper) = &self.helper
             && let Some(file) = active.hurried_file()
         {
             helper.populate_ahead(file);
         }
-        Ok(Appended { base_offset, last_offset: stamped.last_offset, log_append_time: batch.log_append_time })
+        Ok(Appended { base_offset, last_offset: stamped.last_offset, log_append_time: stamped.log_append_time })
     }
 
     #[inline]
-    fn check_open(&self) -> Result<()> {
+    pub(super) fn check_open(&self) -> Result<()> {
         self.check_state()?;
         match self.commit.failure() {
             None => Ok(()),

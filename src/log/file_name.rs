@@ -28,6 +28,10 @@ pub(crate) const SYNC_FAILED: &str = "sync-failed";
 pub(crate) const LEADER_EPOCH_CHECKPOINT: &str = "leader-epoch-checkpoint";
 pub(crate) const PARTITION_METADATA: &str = "partition.metadata";
 
+/// The highest offset that a name or a checkpoint may speak of, so that no segment that begins there ends beyond what
+/// an offset can be.
+pub(crate) const OFFSET_MAX: Offset = Offset::MAX - 2 * (u32::MAX as Offset);
+
 /// The name of the file with `suffix` of the segment that starts at `base_offset`.
 pub(crate) fn segment_file(base_offset: Offset, suffix: &str) -> String {
     format!("{base_offset:020}{suffix}")
@@ -39,7 +43,7 @@ pub(crate) fn parse_base_offset(name: &str, suffix: &str) -> Option<Offset> {
     if digits.len() != 20 || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
         return None;
     }
-    digits.parse().ok()
+    digits.parse().ok().filter(|base_offset| *base_offset <= OFFSET_MAX)
 }
 
 #[cfg(test)]
@@ -54,5 +58,6 @@ mod tests {
         assert_eq!(parse_base_offset("42.log", LOG), None);
         assert_eq!(parse_base_offset("+0000000000000000042.log", LOG), None);
         assert_eq!(parse_base_offset("99999999999999999999.log", LOG), None, "beyond an i64");
+        assert_eq!(parse_base_offset("09223372036854775807.log", LOG), None, "nothing could come after it");
     }
 }

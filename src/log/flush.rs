@@ -98,11 +98,14 @@ impl GroupCommit {
                 Ok(end) => {
                     debug_assert!(end >= target, "the append came before the sync");
                     self.synced.fetch_max(end, Ordering::AcqRel);
-                    self.waiters.notify(end);
                 }
                 Err(error) => self.set_failure(&mut state, error),
             }
             self.changed.notify_all();
+            // Whoever is woken may want this lock.
+            drop(state);
+            self.notify_waiters();
+            state = self.state.lock();
         };
         state.waiting -= 1;
         result
@@ -112,12 +115,17 @@ impl GroupCommit {
     pub(crate) fn fail(&self, failure: Error) {
         self.set_failure(&mut self.state.lock(), failure);
         self.changed.notify_all();
+        self.notify_waiters();
+    }
+
+    /// Wakes those who wait without a thread and need wait no longer.
+    fn notify_waiters(&self) {
+        self.waiters.notify(if self.failed.load(Ordering::Acquire) { Offset::MAX } else { self.synced() });
     }
 
     fn set_failure(&self, state: &mut State, failure: Error) {
         state.failure.get_or_insert(failure);
         self.failed.store(true, Ordering::Release);
-        self.waiters.notify(Offset::MAX);
     }
 
     /// What [`wait`](Self::wait) would return now, or None if it would have to wait.

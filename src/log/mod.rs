@@ -275,11 +275,7 @@ impl Log {
 
     /// Syncs the segments that were closed since the last sync, so that the recovery point passes them.
     pub(crate) fn flush_closed_segments(&self) -> Result<()> {
-        let segments = self.inner.segments.load();
-        match segments.iter().rev().nth(1) {
-            Some(closed) if !closed.is_flushed() => self.flush(),
-            _ => Ok(()),
-        }
+        self.inner.flush_closed()
     }
 
     /// Lets go of the files of closed segments that nobody read since the last call, so that handles and maps are
@@ -379,18 +375,40 @@ impl LogInner {
     fn sync(&self) -> Result<Offset> {
         let segments = self.segments.load_full();
         let end = segments.active().end();
-        // A segment that was closed since is synced with its indexes, so that the recovery point may pass it.
-        let unflushed = segments.iter().rev().skip(1).take_while(|segment| !segment.is_flushed()).count();
-        for segment in segments.iter().rev().skip(1).take(unflushed).rev() {
-            segment.sync_all()?;
-            segment.set_flushed(true);
-        }
+        self.sync_closed(&segments)?;
         if end.size > 0 {
             segments.active().sync_log()?;
         }
         self.sync_dir()?;
         self.recovery_point.fetch_max(end.next_offset, Ordering::AcqRel);
         Ok(end.next_offset)
+    }
+
+    /// Syncs the segments that were closed, or recovered, and not synced since: with their indexes, so that the
+    /// recovery point may pass them.
+    fn sync_closed(&self, segments: &SegmentList) -> Result<()> {
+        for segment in segments.iter().take(segments.len() - 1).filter(|segment| !segment.is_flushed()) {
+            match segment.sync_all() {
+                Ok(()) => segment.set_flushed(true),
+                // Retention took it in the meantime.
+                Err(_) if segment.end().next_offset <= self.log_start.load(Ordering::Acquire) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    /// Does the same outside of a group commit, for nobody may be waiting for one.
+    fn flush_closed(&self) -> Result<()> {
+        let segments = self.segments.load_full();
+        if segments.iter().take(segments.len() - 1).all(|segment| segment.is_flushed()) {
+            return Ok(());
+        }
+        self.check_open()?;
+        let synced = self.sync_closed(&segments).and_then(|()| self.sync_dir());
+        self.or_fail(synced).inspect_err(|error| self.commit.fail(error.clone()))?;
+        self.recovery_point.fetch_max(segments.active().base_offset(), Ordering::AcqRel);
+        Ok(())
     }
 
     /// Makes durable the names that were created by now. Whoever comes while somebody else is at it syncs too: that
@@ -405,24 +423,30 @@ impl LogInner {
         Ok(())
     }
 
+    /// Can be called again after a failure, and then does what is left.
     fn close(&self) -> Result<()> {
         let mut writer = self.writer.lock();
         if self.state() == State::Deleted {
             return Ok(());
         }
         self.set_state(State::Closed);
+        if let Some(failure) = self.commit.failure() {
+            return Err(self.offline(failure));
+        }
         if let Some(active) = &mut writer.active {
             active.seal()?;
             writer.active = None;
         }
         let segments = self.segments.load_full();
         let active = segments.active();
-        if active.end().size > 0 && !active.is_flushed() {
-            self.or_fail(active.sync_all()).inspect_err(|error| self.commit.fail(error.clone()))?;
-        }
-        self.flush()?;
+        let synced = self.sync_closed(&segments).and_then(|()| match active.end().size > 0 && !active.is_flushed() {
+            true => active.sync_all(),
+            false => Ok(()),
+        });
         // Nothing may have been appended, and yet names created.
-        self.or_fail(self.sync_dir()).inspect_err(|error| self.commit.fail(error.clone()))?;
+        let synced = synced.and_then(|()| self.sync_dir());
+        self.or_fail(synced).inspect_err(|error| self.commit.fail(error.clone()))?;
+        self.flush()?;
         active.set_flushed(true);
         segments.iter().for_each(|segment| segment.close_files());
         self.readers.notify(Offset::MAX);

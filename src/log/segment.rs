@@ -47,7 +47,7 @@ pub(crate) struct Segment {
     /// It is closed, and all of its files are on the device.
     flushed: AtomicBool,
     /// When the log file was last written, where no record's timestamp tells.
-    modified_ms: i64,
+    modified_ms: AtomicI64,
     files: RwLock<Option<Arc<SegmentFiles>>>,
     /// The files were used since somebody asked last.
     files_used: AtomicBool,
@@ -79,7 +79,7 @@ impl Segment {
             published: AtomicU64::new(0),
             largest_timestamp: AtomicI64::new(if end.size == 0 { NO_TIMESTAMP } else { UNKNOWN }),
             flushed: AtomicBool::new(flushed),
-            modified_ms,
+            modified_ms: AtomicI64::new(modified_ms),
             files: RwLock::default(),
             files_used: AtomicBool::new(false),
         };
@@ -113,6 +113,11 @@ impl Segment {
         self.largest_timestamp.store(timestamp, Ordering::Relaxed);
     }
 
+    /// A batch without timestamps was appended at `now_ms`.
+    pub(super) fn set_modified(&self, now_ms: i64) {
+        self.modified_ms.fetch_max(now_ms, Ordering::Relaxed);
+    }
+
     pub(super) fn is_flushed(&self) -> bool {
         self.flushed.load(Ordering::Acquire)
     }
@@ -124,7 +129,7 @@ impl Segment {
     /// When it was last written: the newest record's timestamp, or else the file's.
     pub(super) fn last_modified_ms(&self) -> Result<i64> {
         match self.largest_timestamp()? {
-            NO_TIMESTAMP => Ok(self.modified_ms),
+            NO_TIMESTAMP => Ok(self.modified_ms.load(Ordering::Relaxed)),
             timestamp => Ok(timestamp),
         }
     }
@@ -199,7 +204,8 @@ impl Segment {
         let start = (0, self.base_offset);
         let files = self.files()?;
         let Some(index) = &files.offset_index else { return Ok(start) };
-        let relative = u32::try_from(offset - self.base_offset).unwrap_or(u32::MAX);
+        // An offset before the segment, in a gap, is met at its start.
+        let relative = (offset - self.base_offset).clamp(0, Offset::from(u32::MAX)) as u32;
         let entry = last_at_or_below(index.as_ref(), |entry: &OffsetEntry| entry.relative_offset <= relative);
         let Some(entry) = entry.map_err(|error| Error::io("read", self.path(OFFSET_INDEX), error))? else {
             return Ok(start);

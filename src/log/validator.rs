@@ -16,9 +16,8 @@ use crate::types::{LeaderEpoch, NO_TIMESTAMP, Offset};
 #[derive(Debug)]
 pub(super) struct ValidatedBatch<'a> {
     batch: BatchRef<'a>,
-    /// The broker's time for it, if the topic's timestamps are the broker's.
-    pub(super) log_append_time: Option<i64>,
-    pub(super) max_timestamp: i64,
+    /// Its timestamps are the log's.
+    pub(super) stamps_time: bool,
 }
 
 /// Checks a batch against the format's rules and the topic's.
@@ -35,7 +34,7 @@ pub(super) fn validate<'a>(batch: BatchRef<'a>, config: &LogConfig, now: &Now<'_
     if header.attributes.is_control() {
         return Err(invalid("a control batch is written by the coordinator alone"));
     }
-    if header.records_count < 1 || header.last_offset_delta + 1 != header.records_count {
+    if header.records_count < 1 || i64::from(header.last_offset_delta) + 1 != i64::from(header.records_count) {
         return Err(invalid(&format!(
             "{} records with last offset delta {}: a new batch has consecutive offsets",
             header.records_count, header.last_offset_delta
@@ -59,8 +58,7 @@ pub(super) fn validate<'a>(batch: BatchRef<'a>, config: &LogConfig, now: &Now<'_
         // The builder knows the largest timestamp. One that a clock of a while ago allows, today's allows too.
         TimestampWindow::new(config, now.fresh()).check(header.max_timestamp)?;
     }
-    let log_append_time = stamps_time.then(|| now.fresh());
-    Ok(ValidatedBatch { batch, log_append_time, max_timestamp: log_append_time.unwrap_or(header.max_timestamp) })
+    Ok(ValidatedBatch { batch, stamps_time })
 }
 
 /// The time, read only where it matters: reading the clock costs as much as the rest of a small append.
@@ -140,15 +138,18 @@ impl TimestampWindow {
 }
 
 impl ValidatedBatch<'_> {
-    /// The batch as it is written at `base_offset` under `leader_epoch`: only its header differs.
+    /// The batch as it is written at `base_offset` under `leader_epoch`: only its header differs. To be called in the
+    /// writer's turn, so that the log's own timestamps are in the order of offsets.
     #[inline]
-    pub(super) fn stamp(&self, base_offset: Offset, leader_epoch: LeaderEpoch) -> StampedBatch<'_> {
+    pub(super) fn stamp(&self, base_offset: Offset, leader_epoch: LeaderEpoch, now: &Now<'_>) -> StampedBatch<'_> {
+        let log_append_time = self.stamps_time.then(|| now.fresh());
         StampedBatch {
-            header: self.batch.stamped_header(base_offset, leader_epoch, self.log_append_time),
+            header: self.batch.stamped_header(base_offset, leader_epoch, log_append_time),
             body: &self.batch.bytes()[BATCH_HEADER_BYTES..],
             base_offset,
             last_offset: base_offset + Offset::from(self.batch.header().last_offset_delta),
-            max_timestamp: self.max_timestamp,
+            max_timestamp: log_append_time.unwrap_or(self.batch.header().max_timestamp),
+            log_append_time,
         }
     }
 }
