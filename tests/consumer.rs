@@ -525,3 +525,35 @@ fn a_topic_that_was_created_again_is_read_from_its_own_start() {
     consumer.assign([("t", 0)]).unwrap();
     assert_eq!(poll_now(&mut consumer), ["new"]);
 }
+
+// What a disk loses
+
+#[test]
+#[cfg(feature = "sim")]
+fn records_that_the_device_lost_for_good_do_not_stop_a_reader() {
+    use esker::sim::{Crash, FaultStorage};
+
+    let disk = FaultStorage::new(0);
+    let store = manual().0.storage(std::sync::Arc::new(disk.clone())).open("data").unwrap();
+    let log = create(&store, "t");
+    for index in 0..20 {
+        append(&log, NOW_MS, &[&index.to_string()]);
+    }
+    let after_ten: usize = batches(&log)[..10].iter().map(|header| header.size()).sum();
+    drop(log);
+    store.close().unwrap();
+    // As if the clean shutdown had not been, and the second half of the file neither.
+    let disk = disk.after_crash(Crash::Process, 0);
+    disk.erase("data/.kafka_cleanshutdown").unwrap();
+    disk.cut("data/t-0/00000000000000000000.log", after_ten as u64).unwrap();
+
+    let store = manual().0.storage(std::sync::Arc::new(disk)).open("data").unwrap();
+    let log = store.partition("t", 0).unwrap();
+    assert_eq!(log.log_end(), 20, "no offset is given out twice");
+    let mut consumer = consumer_of(&store, [("t", 0)]);
+    assert_eq!(poll_now(&mut consumer).len(), 10);
+    assert!(poll_now(&mut consumer).is_empty());
+    append(&log, NOW_MS, &["new"]);
+    let records = consumer.poll(Duration::ZERO).unwrap();
+    assert_eq!((records.len(), records[0].offset), (1, 20));
+}

@@ -286,11 +286,6 @@ impl Consumer {
                     let reset = self.reset_offset(&self.fetchers[index].log).ok_or(error)?;
                     self.fetchers[index].seek(reset);
                 }
-                // What is left of a deleted partition can be read for as long as its files are open.
-                Err(Error::Io { .. }) if self.fetchers[index].log.is_deleted() => {
-                    let topic_partition = self.fetchers[index].topic_partition().clone();
-                    return Err(Error::UnknownTopicOrPartition { topic_partition });
-                }
                 other => return other,
             }
         }
