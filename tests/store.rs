@@ -387,6 +387,29 @@ fn directories_that_are_not_partitions_are_left_alone() {
 }
 
 #[test]
+fn what_is_left_of_a_topic_never_becomes_part_of_another() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = manual().0.open(dir.path()).unwrap();
+    store.create_topic("t", TopicConfig::new().partitions(2)).unwrap();
+    append(&store.partition("t", 1).unwrap(), NOW_MS, &["of the first topic"]);
+    store.close().unwrap();
+    drop(store);
+    fs::rename(dir.path().join("t-0"), dir.path().join("elsewhere")).unwrap();
+
+    let store = manual().0.open(dir.path()).unwrap();
+    assert_eq!(store.recovery_report().incomplete, [TopicPartition::new("t", 1)]);
+    assert!(!store.recovery_report().is_healthy());
+    assert!(store.topics().is_empty());
+    let again = store.create_topic("t", TopicConfig::new().partitions(2));
+    assert!(matches!(again, Err(Error::TopicAlreadyExists { topic }) if topic == "t"));
+    store.close().unwrap();
+    drop(store);
+    fs::rename(dir.path().join("elsewhere"), dir.path().join("t-0")).unwrap();
+    let store = manual().0.open(dir.path()).unwrap();
+    assert_eq!(values(&store.partition("t", 1).unwrap()), ["of the first topic"]);
+}
+
+#[test]
 fn a_thousand_partitions_open_and_hold_what_they_held() {
     let dir = tempfile::tempdir().unwrap();
     let store = manual().0.open(dir.path()).unwrap();
