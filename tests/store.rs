@@ -485,6 +485,30 @@ fn a_directory_is_open_in_one_process() {
     assert!(open_in_child(dir.path()).contains("opened"));
 }
 
+#[test]
+#[cfg(target_os = "linux")]
+fn a_lock_is_not_lost_to_one_that_is_let_go_of() {
+    use esker::io::{FsStorage, Storage};
+    use std::os::unix::fs::MetadataExt;
+
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join(".lock");
+    drop(FsStorage::new().lock(&path).unwrap());
+    let inode = format!(":{} ", fs::metadata(&path).unwrap().ino());
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                for _ in 0..20_000 {
+                    // Closing any handle of the file ends the lock of the whole process.
+                    if let Ok(_lock) = FsStorage::new().lock(&path) {
+                        assert!(fs::read_to_string("/proc/locks").unwrap().contains(&inode), "nobody was kept out");
+                    }
+                }
+            });
+        }
+    });
+}
+
 // Kafka's own bytes
 
 /// A partition directory that Kafka 4's classes wrote with index.interval.bytes=100: one batch a line.
