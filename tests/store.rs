@@ -14,7 +14,7 @@ use api::{NOW_MS, append, manual, manual_store, records, values};
 use bytes::Bytes;
 use esker::io::MemoryStorage;
 use esker::record::{BatchBuilder, RecordData};
-use esker::{Acks, CommittedOffset, Error, Log, ReadLimits, Store, TopicConfig, TopicPartition};
+use esker::{Acks, CommittedOffset, Error, Log, ReadLimits, Store, StoreConfig, TopicConfig, TopicPartition};
 
 fn create(store: &Store, topic: &str) -> Log {
     store.create_topic(topic, TopicConfig::new()).unwrap();
@@ -149,6 +149,42 @@ fn configs_are_checked_where_they_are_set_and_where_they_are_used() {
         assert!(matches!(none, Err(Error::InvalidPartitions { partitions }) if partitions == count));
     }
     assert!(store.topics().is_empty());
+}
+
+#[test]
+fn a_store_config_out_of_range_is_refused() {
+    type Change = fn(&mut StoreConfig);
+    let changes: [(&str, Change); 5] = [
+        ("num.recovery.threads.per.data.dir", |config| config.num_recovery_threads_per_data_dir = 0),
+        ("log.retention.check.interval.ms", |config| config.log_retention_check_interval_ms = 0),
+        ("log.flush.offset.checkpoint.interval.ms", |config| config.log_flush_offset_checkpoint_interval_ms = -1),
+        ("offsets.topic.num.partitions", |config| config.offsets_topic_num_partitions = 0),
+        // Longer metadata than its record can hold would make the whole of __consumer_offsets unreadable.
+        ("offset.metadata.max.bytes", |config| config.offset_metadata_max_bytes = 32_768),
+    ];
+    for (key, change) in changes {
+        let mut config = StoreConfig::default();
+        change(&mut config);
+        match Store::options().storage(Arc::new(MemoryStorage::new())).config(config).open("data") {
+            Err(Error::InvalidConfig { key: named, .. }) => assert_eq!(named, key),
+            other => panic!("{key}: {other:?}"),
+        }
+    }
+}
+
+#[test]
+fn commit_metadata_of_the_greatest_length_is_read_back() {
+    let disk = Arc::new(MemoryStorage::new());
+    let open = || {
+        let config = StoreConfig { offset_metadata_max_bytes: 32_767, ..StoreConfig::default() };
+        manual().0.storage(disk.clone()).config(config).open("data").unwrap()
+    };
+    let offset = || CommittedOffset::new(0).metadata("m".repeat(32_767));
+    let store = open();
+    create(&store, "t");
+    store.commit_offsets("g", [(("t", 0).into(), offset())], Acks::All).unwrap();
+    drop(store);
+    assert_eq!(open().committed_offset("g", &("t", 0).into()).unwrap().metadata, offset().metadata);
 }
 
 // Deletion and retention
