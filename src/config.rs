@@ -7,7 +7,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use crate::error::{Error, Result};
-use crate::record::TimestampType;
+use crate::types::TimestampType;
 
 /// What happens to old records (Kafka's `cleanup.policy`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
