@@ -7,7 +7,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use crate::error::{Error, Result};
-use crate::record::TimestampType;
+use crate::types::TimestampType;
 
 /// What happens to old records (Kafka's `cleanup.policy`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -276,7 +276,7 @@ pub struct StoreConfig {
     pub log_flush_offset_checkpoint_interval_ms: i64,
     /// The partitions of `__consumer_offsets` when it is created (`offsets.topic.num.partitions`; default 50).
     pub offsets_topic_num_partitions: i32,
-    /// How long the metadata of a commit may be, in bytes (`offset.metadata.max.bytes`; default 4096).
+    /// How long the metadata of a commit may be, in bytes (`offset.metadata.max.bytes`; default 4096, at most 32,767).
     pub offset_metadata_max_bytes: usize,
     /// Who syncs for [`Acks::All`](crate::Acks::All).
     pub sync: SyncPolicy,
@@ -316,7 +316,9 @@ impl StoreConfig {
             ("log.flush.offset.checkpoint.interval.ms", self.log_flush_offset_checkpoint_interval_ms),
             ("offsets.topic.num.partitions", i64::from(self.offsets_topic_num_partitions)),
         ];
-        positive.into_iter().try_for_each(|(key, value)| check_range(key, value, 1, i64::MAX))
+        positive.into_iter().try_for_each(|(key, value)| check_range(key, value, 1, i64::MAX))?;
+        // The length of a commit's metadata is 16 bits wide in its record.
+        check_range("offset.metadata.max.bytes", self.offset_metadata_max_bytes, 0, i16::MAX as usize)
     }
 }
 

@@ -1,4 +1,4 @@
-//! The words that every layer shares: partitions, offsets, epochs, and what an acknowledgement means.
+//! The words that every layer shares: partitions, offsets, epochs, what timestamps and what acknowledgements mean.
 
 use std::fmt;
 use std::str::FromStr;
@@ -54,6 +54,16 @@ impl<T: Into<Arc<str>>> From<(T, i32)> for TopicPartition {
     fn from((topic, partition): (T, i32)) -> Self {
         Self::new(topic, partition)
     }
+}
+
+/// What the timestamps of a batch mean (Kafka's `message.timestamp.type`).
+#[derive(Copy, Clone, Debug, PartialEq, Eq, Hash, Default)]
+pub enum TimestampType {
+    /// Each record carries the time that its producer gave it.
+    #[default]
+    CreateTime,
+    /// All records of the batch carry the time at which the log took it.
+    LogAppendTime,
 }
 
 /// When an append is acknowledged, and so what it survives (Kafka's `acks`).

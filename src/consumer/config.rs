@@ -3,7 +3,7 @@
 use std::str::FromStr;
 
 use crate::config::invalid;
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 /// Where a consumer starts in a partition for which its group has committed nothing (`auto.offset.reset`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -20,7 +20,7 @@ pub enum AutoOffsetReset {
 }
 
 impl FromStr for AutoOffsetReset {
-    type Err = crate::Error;
+    type Err = Error;
 
     fn from_str(value: &str) -> Result<Self> {
         match value {

@@ -65,7 +65,8 @@ impl Store {
 }
 
 impl Consumer {
-    /// Reads these partitions from now on, and no others. A partition that was assigned before keeps its position.
+    /// Reads these partitions from now on, and no others. A partition that was assigned before keeps its position,
+    /// unless its topic was deleted: one of the same name that came later is another topic.
     ///
     /// # Errors
     /// [`Error::UnknownTopicOrPartition`]; the assignment is then as it was.
@@ -79,7 +80,9 @@ impl Consumer {
         }
         let mut before = std::mem::take(&mut self.fetchers);
         for log in logs {
-            let kept = before.iter().position(|fetcher| fetcher.topic_partition() == log.topic_partition());
+            let is_known =
+                |fetcher: &Fetcher| fetcher.topic_partition() == log.topic_partition() && !fetcher.log.is_deleted();
+            let kept = before.iter().position(is_known);
             self.fetchers.push(match kept {
                 Some(index) => before.swap_remove(index),
                 None => Fetcher::new(log),
@@ -275,14 +278,16 @@ impl Consumer {
 
     fn take_from(&mut self, index: usize, room: usize, records: &mut Vec<ConsumerRecord>) -> Result<()> {
         let limits = ReadLimits::new().max_bytes(self.config.max_partition_fetch_bytes);
-        let position = self.position_of(index)?;
-        match self.fetchers[index].take(position, room, limits, records) {
-            Err(error @ Error::OffsetOutOfRange { .. }) => {
-                let reset = self.reset_offset(&self.fetchers[index].log).ok_or(error)?;
-                self.fetchers[index].seek(reset);
-                self.fetchers[index].take(reset, room, limits, records)
+        loop {
+            let position = self.position_of(index)?;
+            match self.fetchers[index].take(position, room, limits, records) {
+                // Once more if retention overtakes the reset.
+                Err(error @ Error::OffsetOutOfRange { .. }) => {
+                    let reset = self.reset_offset(&self.fetchers[index].log).ok_or(error)?;
+                    self.fetchers[index].seek(reset);
+                }
+                other => return other,
             }
-            other => other,
         }
     }
 

@@ -24,14 +24,18 @@ static LOCKED_HERE: LazyLock<Mutex<HashSet<FileId>>> = LazyLock::new(Mutex::defa
 #[derive(Debug)]
 struct FileLock {
     id: FileId,
-    _file: File,
+    /// Some until it is let go of.
+    file: Option<File>,
 }
 
 impl StorageLock for FileLock {}
 
 impl Drop for FileLock {
     fn drop(&mut self) {
-        LOCKED_HERE.lock().remove(&self.id);
+        let mut locked_here = LOCKED_HERE.lock();
+        // Closed before anybody else here can open the file: closing this handle later would drop their lock too.
+        self.file = None;
+        locked_here.remove(&self.id);
     }
 }
 
@@ -49,7 +53,7 @@ pub(super) fn lock(path: &Path) -> Result<Box<dyn StorageLock>, Locked> {
     let id = file.metadata().and_then(|metadata| file_id(path, &metadata)).map_err(Locked::Io)?;
     lock_file(&file)?;
     locked_here.insert(id);
-    Ok(Box::new(FileLock { id, _file: file }))
+    Ok(Box::new(FileLock { id, file: Some(file) }))
 }
 
 #[cfg(unix)]

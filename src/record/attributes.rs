@@ -4,6 +4,7 @@ use std::fmt;
 
 use crate::error::{Corruption, Error, Result};
 use crate::record::compression::Compression;
+use crate::types::TimestampType;
 
 const CODEC: i16 = 0x07;
 const LOG_APPEND_TIME: i16 = 0x08;
@@ -13,16 +14,6 @@ const DELETE_HORIZON: i16 = 0x40;
 
 /// Where the attributes stand in a batch, for errors.
 const POSITION: usize = 21;
-
-/// What the timestamps of a batch mean (Kafka's `message.timestamp.type`).
-#[derive(Copy, Clone, Debug, PartialEq, Eq, Hash, Default)]
-pub enum TimestampType {
-    /// Each record carries the time that its producer gave it.
-    #[default]
-    CreateTime,
-    /// All records of the batch carry the time at which the log took it.
-    LogAppendTime,
-}
 
 /// The attribute bits of a batch. Bits that have no meaning are kept as they are.
 #[derive(Copy, Clone, PartialEq, Eq, Hash, Default)]

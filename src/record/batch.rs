@@ -4,14 +4,13 @@
 use bytes::Bytes;
 
 use crate::error::{Corruption, Error, Result};
-use crate::record::attributes::TimestampType;
 use crate::record::batch_header::{BATCH_HEADER_BYTES, BatchHeader, CRC_POSITION, CRC_START, truncated};
 use crate::record::checksum::{crc32c, crc32c_append};
 use crate::record::compression::Compression;
 use crate::record::record::RecordView;
 use crate::record::record_set::{BatchFacts, RecordSet};
 use crate::record::shifted;
-use crate::types::{LeaderEpoch, Offset};
+use crate::types::{LeaderEpoch, Offset, TimestampType};
 
 /// The most bytes that [`BatchView::records`] lets the records of one compressed batch become: 128 MiB.
 ///

@@ -4,14 +4,14 @@
 //! kept from batch to batch, so that a builder that is reused allocates nothing (unless a codec does).
 
 use crate::error::{Error, Result};
-use crate::record::attributes::{Attributes, TimestampType};
+use crate::record::attributes::Attributes;
 use crate::record::batch::BatchRef;
 use crate::record::batch_header::{BATCH_HEADER_BYTES, BatchHeader, LOG_OVERHEAD};
 use crate::record::compression::Compression;
 use crate::record::record::Header;
 use crate::record::record_data::RecordData;
 use crate::record::varint::{VARINT_BYTES_MAX, VARLONG_BYTES_MAX, VarintWriter, varint_len, varlong_len};
-use crate::types::{LeaderEpoch, NO_PRODUCER_ID, NO_TIMESTAMP, Offset, ProducerId};
+use crate::types::{LeaderEpoch, NO_PRODUCER_ID, NO_TIMESTAMP, Offset, ProducerId, TimestampType};
 
 /// The most bytes that a batch has: its length field is an i32.
 const BATCH_BYTES_MAX: usize = i32::MAX as usize;

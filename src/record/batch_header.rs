@@ -12,9 +12,9 @@
 //! ```
 
 use crate::error::{Corruption, Error, Result};
-use crate::record::attributes::{Attributes, TimestampType};
+use crate::record::attributes::Attributes;
 use crate::record::compression::Compression;
-use crate::types::{LeaderEpoch, NO_PRODUCER_ID, Offset, ProducerId};
+use crate::types::{LeaderEpoch, NO_PRODUCER_ID, Offset, ProducerId, TimestampType};
 
 /// The size of a batch's header: the smallest batch there is.
 pub const BATCH_HEADER_BYTES: usize = 61;

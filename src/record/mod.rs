@@ -46,7 +46,7 @@ mod record_data;
 mod record_set;
 mod varint;
 
-pub use attributes::{Attributes, TimestampType};
+pub use attributes::Attributes;
 pub use batch::{BatchRef, BatchView, DECOMPRESSED_BYTES_MAX};
 pub use batch_builder::BatchBuilder;
 pub use batch_header::{BATCH_HEADER_BYTES, BatchHeader, LOG_OVERHEAD};
@@ -56,6 +56,8 @@ pub use control::{ControlRecordType, EndTransactionMarker, TransactionResult};
 pub use record::{Header, HeaderIter, RecordView};
 pub use record_data::RecordData;
 pub use record_set::{RecordCursor, RecordIter, RecordSet};
+
+pub use crate::types::TimestampType;
 
 use crate::error::Error;
 

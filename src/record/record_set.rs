@@ -6,10 +6,9 @@
 use bytes::Bytes;
 
 use crate::error::{Corruption, Error, Result};
-use crate::record::attributes::TimestampType;
 use crate::record::batch_header::{BATCH_HEADER_BYTES, BatchHeader};
 use crate::record::record::{RawRecord, RecordView};
-use crate::types::Offset;
+use crate::types::{Offset, TimestampType};
 
 /// The records of one batch. Made by [`BatchView::records`](crate::record::BatchView::records).
 #[derive(Clone, Debug)]

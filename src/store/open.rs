@@ -13,7 +13,7 @@ use super::maintenance::{Maintenance, Schedule};
 use super::meta_properties::{self, MetaProperties};
 use super::offsets::{CONSUMER_OFFSETS, GroupOffsets};
 use super::reserve::Reserve;
-use super::topic::{Topic, metadata_path, rename_deleted};
+use super::topic::{Topic, has_records, metadata_path, rename_deleted};
 use super::topic_name::{DirName, is_internal, parse_dir};
 use super::uuid::Uuid;
 use super::{Store, StoreInner};
@@ -271,7 +271,7 @@ impl Opening<'_> {
     fn is_empty(&self, partition: &TopicPartition) -> Result<bool> {
         let dir = self.layout.partition_dir(partition);
         let entries = self.layout.storage().list(&dir).map_err(|error| Error::io("list", &dir, error))?;
-        Ok(entries.iter().all(|entry| entry.len == 0 || !entry.name.ends_with(log::file_name::LOG)))
+        Ok(!has_records(&entries))
     }
 
     /// The topic's id; one that has none gets one, as Kafka gives it to logs from before there were ids.

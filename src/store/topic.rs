@@ -12,7 +12,8 @@ use super::uuid::Uuid;
 use super::{Store, StoreInner, meta_properties, topic_name};
 use crate::config::{LogConfig, TopicConfig};
 use crate::error::{Error, Result};
-use crate::log::file_name::PARTITION_METADATA;
+use crate::io::DirEntry;
+use crate::log::file_name::{LOG, PARTITION_METADATA};
 use crate::log::{self, LastKnown, Log, LogContext};
 use crate::types::{Offset, TopicPartition};
 
@@ -67,7 +68,8 @@ impl Store {
     /// Creates a topic. On return it survives the loss of power.
     ///
     /// # Errors
-    /// [`Error::InvalidTopic`] and [`Error::TopicAlreadyExists`] for its name, [`Error::InvalidPartitions`] and
+    /// [`Error::InvalidTopic`] and [`Error::TopicAlreadyExists`] for its name (also if directories with records of such
+    /// a topic are there that could not be opened: see [`RecoveryReport::incomplete`](super::RecoveryReport::incomplete)), [`Error::InvalidPartitions`] and
     /// [`Error::InvalidConfig`] for its configuration; [`Error::Io`] or [`Error::StorageFull`] if its files can't be
     /// created, after which it does not exist.
     pub fn create_topic(&self, name: &str, config: TopicConfig) -> Result<Uuid> {
@@ -141,6 +143,7 @@ impl StoreInner {
             }
         }
         let name: Arc<str> = name.into();
+        self.check_no_remains(&name, config.partition_count())?;
         let id = Uuid::random();
         let created = self.create_files(&name, id, &config);
         let partitions = match created {
@@ -156,6 +159,23 @@ impl StoreInner {
         };
         self.topics.write().insert(name.clone(), Arc::new(Topic { name, id, config, partitions }));
         Ok(id)
+    }
+
+    /// What is left of a topic that could not be opened, or not be deleted, must not become part of another that has
+    /// its name.
+    fn check_no_remains(&self, name: &Arc<str>, partitions: i32) -> Result<()> {
+        for index in 0..partitions {
+            let dir = self.layout.partition_dir(&TopicPartition::new(name.clone(), index));
+            match self.layout.storage().list(&dir) {
+                Ok(entries) if has_records(&entries) => {
+                    return Err(Error::TopicAlreadyExists { topic: name.to_string() });
+                }
+                Ok(_) => {}
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+                Err(error) => return Err(Error::io("list", dir, error)),
+            }
+        }
+        Ok(())
     }
 
     fn create_files(&self, name: &Arc<str>, id: Uuid, config: &TopicConfig) -> Result<Vec<Log>> {
@@ -225,6 +245,11 @@ impl StoreInner {
         self.deleted_dirs.lock().push((to, due_ms));
         Ok(())
     }
+}
+
+/// Whether the files of a partition hold anything that was appended.
+pub(super) fn has_records(entries: &[DirEntry]) -> bool {
+    entries.iter().any(|entry| entry.len > 0 && entry.name.ends_with(LOG))
 }
 
 fn user_topics(

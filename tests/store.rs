@@ -1,0 +1,757 @@
+//! The store through the public API: topics and their rules, the directory on the disk as Kafka lays it out, retention,
+//! locking, reopening, and a partition directory of Kafka's own.
+#![expect(clippy::unwrap_used, reason = "a test fails by a panic")]
+
+mod api;
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+
+use api::{NOW_MS, append, manual, manual_store, records, values};
+use bytes::Bytes;
+use esker::io::MemoryStorage;
+use esker::record::{BatchBuilder, RecordData};
+use esker::{Acks, CommittedOffset, Error, Log, ReadLimits, Store, StoreConfig, TopicConfig, TopicPartition};
+
+fn create(store: &Store, topic: &str) -> Log {
+    store.create_topic(topic, TopicConfig::new()).unwrap();
+    store.partition(topic, 0).unwrap()
+}
+
+/// The names in a directory.
+fn names(dir: &Path) -> BTreeSet<String> {
+    fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
+}
+
+fn file_text(dir: &Path, name: &str) -> String {
+    fs::read_to_string(dir.join(name)).unwrap()
+}
+
+fn hex(text: &str) -> Vec<u8> {
+    let digits: Vec<u8> = text.bytes().filter(|byte| !byte.is_ascii_whitespace()).collect();
+    let digits = digits.chunks_exact(2).map(|pair| std::str::from_utf8(pair).unwrap());
+    digits.map(|pair| u8::from_str_radix(pair, 16).unwrap()).collect()
+}
+
+// Topics
+
+#[test]
+fn topics_have_kafkas_names() {
+    let store = manual_store();
+    for name in ["a", "A.b-c_9", "...", &"x".repeat(249)] {
+        store.create_topic(name, TopicConfig::new()).unwrap();
+    }
+    let too_long = "x".repeat(250);
+    for name in ["", ".", "..", "a/b", "../up", "a b", "ä", "a\0b", "a:b", &too_long] {
+        match store.create_topic(name, TopicConfig::new()) {
+            Err(Error::InvalidTopic { topic, .. }) => assert_eq!(topic, name),
+            other => panic!("{name:?}: {other:?}"),
+        }
+        assert!(matches!(store.delete_topic(name), Err(Error::UnknownTopicOrPartition { .. })), "{name:?}");
+    }
+}
+
+#[test]
+fn a_topic_exists_once_and_apart_from_those_that_metrics_would_call_the_same() {
+    let store = manual_store();
+    let first = store.create_topic("a.b", TopicConfig::new()).unwrap();
+    assert!(matches!(store.create_topic("a.b", TopicConfig::new()), Err(Error::TopicAlreadyExists { .. })));
+    assert!(matches!(store.create_topic("a_b", TopicConfig::new()), Err(Error::InvalidTopic { .. })));
+    store.create_topic("a-b", TopicConfig::new()).unwrap();
+    store.delete_topic("a.b").unwrap();
+    let second = store.create_topic("a_b", TopicConfig::new()).unwrap();
+    assert_ne!(first, second);
+    assert_eq!(store.topics(), ["a-b", "a_b"]);
+}
+
+#[test]
+fn internal_topics_are_the_stores_own() {
+    let store = manual_store();
+    create(&store, "t");
+    for name in ["__consumer_offsets", "__transaction_state"] {
+        assert!(matches!(store.create_topic(name, TopicConfig::new()), Err(Error::InvalidTopic { .. })));
+        assert!(matches!(store.delete_topic(name), Err(Error::InvalidTopic { .. })));
+    }
+    store.commit_offsets("g", [(("t", 0).into(), CommittedOffset::new(0))], Acks::Leader).unwrap();
+    let offsets = store.describe_topic("__consumer_offsets").unwrap();
+    assert!(offsets.is_internal);
+    assert_eq!(offsets.partitions.len(), 50);
+    assert_eq!(offsets.config.get("cleanup.policy").as_deref(), Some("compact"));
+    assert!(matches!(store.delete_topic("__consumer_offsets"), Err(Error::InvalidTopic { .. })));
+    assert_eq!(store.committed_offset("g", &("t", 0).into()).unwrap().offset, 0);
+}
+
+#[test]
+fn topics_describe_themselves() {
+    let store = manual_store();
+    let id = store.create_topic("t", TopicConfig::new().partitions(2).retention_ms(5)).unwrap();
+    append(&store.partition("t", 1).unwrap(), NOW_MS, &["one", "two"]);
+    let topic = store.describe_topic("t").unwrap();
+    assert_eq!((&*topic.name, topic.id, topic.is_internal), ("t", id, false));
+    assert_eq!(topic.config.get("retention.ms").as_deref(), Some("5"));
+    assert_eq!(topic.config.overrides(), [("retention.ms", "5".to_owned())]);
+    let [first, second] = &topic.partitions[..] else { panic!("{topic:?}") };
+    assert_eq!((first.partition, first.log_end, first.size_in_bytes), (0, 0, 0));
+    assert_eq!((second.partition, second.log_start, second.high_watermark, second.log_end), (1, 0, 2, 2));
+    let node = store.node_id();
+    assert_eq!((second.leader, &second.replicas, &second.in_sync_replicas), (node, &vec![node], &vec![node]));
+    assert_eq!(second.size_in_bytes, store.partition("t", 1).unwrap().size_in_bytes());
+    assert_eq!(store.partition_count("t").unwrap(), 2);
+    for partition in [-1, 2, i32::MAX] {
+        match store.partition("t", partition) {
+            Err(Error::UnknownTopicOrPartition { topic_partition }) => {
+                assert_eq!(topic_partition, TopicPartition::new("t", partition));
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+#[test]
+fn configs_are_checked_where_they_are_set_and_where_they_are_used() {
+    let mut config = TopicConfig::new();
+    for (key, low, high) in [
+        ("segment.bytes", "1048576", "2147483647"),
+        ("segment.ms", "1", "9223372036854775807"),
+        ("segment.index.bytes", "24", "2147483647"),
+        ("index.interval.bytes", "0", "2147483647"),
+        ("retention.ms", "-1", "9223372036854775807"),
+        ("retention.bytes", "-9223372036854775808", "9223372036854775807"),
+        ("max.message.bytes", "0", "2147483647"),
+        ("file.delete.delay.ms", "0", "9223372036854775807"),
+        ("message.timestamp.type", "CreateTime", "LogAppendTime"),
+        ("cleanup.policy", "delete", "delete"),
+    ] {
+        for value in [low, high] {
+            config.set(key, value).unwrap();
+            assert_eq!(config.get(key).as_deref(), Some(value));
+        }
+        let one_less = low.parse().ok().and_then(|low: i64| low.checked_sub(1)).map(|value| value.to_string());
+        for bad in one_less.as_deref().into_iter().chain(["", "x", "1e6", "99999999999999999999"]) {
+            match config.set(key, bad) {
+                Err(Error::InvalidConfig { key: named, value, .. }) => assert_eq!((&*named, &*value), (key, bad)),
+                other => panic!("{key} = {bad:?}: {other:?}"),
+            }
+        }
+        assert_eq!(config.get(key).as_deref(), Some(high), "a refusal changes nothing");
+    }
+    assert!(matches!(config.set("segment.bytes ", "1048576"), Err(Error::InvalidConfig { .. })));
+    assert!(TopicConfig::keys().all(|key| config.get(key).is_some()));
+
+    let store = manual_store();
+    let small = store.create_topic("t", TopicConfig::new().segment_bytes(1_048_575));
+    assert!(matches!(small, Err(Error::InvalidConfig { key, .. }) if key == "segment.bytes"));
+    for count in [0, -1] {
+        let none = store.create_topic("t", TopicConfig::new().partitions(count));
+        assert!(matches!(none, Err(Error::InvalidPartitions { partitions }) if partitions == count));
+    }
+    assert!(store.topics().is_empty());
+}
+
+#[test]
+fn a_store_config_out_of_range_is_refused() {
+    type Change = fn(&mut StoreConfig);
+    let changes: [(&str, Change); 5] = [
+        ("num.recovery.threads.per.data.dir", |config| config.num_recovery_threads_per_data_dir = 0),
+        ("log.retention.check.interval.ms", |config| config.log_retention_check_interval_ms = 0),
+        ("log.flush.offset.checkpoint.interval.ms", |config| config.log_flush_offset_checkpoint_interval_ms = -1),
+        ("offsets.topic.num.partitions", |config| config.offsets_topic_num_partitions = 0),
+        // Longer metadata than its record can hold would make the whole of __consumer_offsets unreadable.
+        ("offset.metadata.max.bytes", |config| config.offset_metadata_max_bytes = 32_768),
+    ];
+    for (key, change) in changes {
+        let mut config = StoreConfig::default();
+        change(&mut config);
+        match Store::options().storage(Arc::new(MemoryStorage::new())).config(config).open("data") {
+            Err(Error::InvalidConfig { key: named, .. }) => assert_eq!(named, key),
+            other => panic!("{key}: {other:?}"),
+        }
+    }
+}
+
+#[test]
+fn commit_metadata_of_the_greatest_length_is_read_back() {
+    let disk = Arc::new(MemoryStorage::new());
+    let open = || {
+        let config = StoreConfig { offset_metadata_max_bytes: 32_767, ..StoreConfig::default() };
+        manual().0.storage(disk.clone()).config(config).open("data").unwrap()
+    };
+    let offset = || CommittedOffset::new(0).metadata("m".repeat(32_767));
+    let store = open();
+    create(&store, "t");
+    store.commit_offsets("g", [(("t", 0).into(), offset())], Acks::All).unwrap();
+    drop(store);
+    assert_eq!(open().committed_offset("g", &("t", 0).into()).unwrap().metadata, offset().metadata);
+}
+
+// Deletion and retention
+
+#[test]
+fn a_deleted_topic_is_gone_at_once_and_its_files_after_the_delay() {
+    let dir = tempfile::tempdir().unwrap();
+    let (options, clock) = manual();
+    let store = options.open(dir.path()).unwrap();
+    store.create_topic("t", TopicConfig::new().partitions(2)).unwrap();
+    let log = store.partition("t", 1).unwrap();
+    append(&log, NOW_MS, &["one"]);
+    let kept = log.read(0, ReadLimits::new()).unwrap();
+    store.delete_topic("t").unwrap();
+
+    assert!(store.topics().is_empty());
+    assert!(matches!(store.partition("t", 1), Err(Error::UnknownTopicOrPartition { .. })));
+    assert!(matches!(store.delete_topic("t"), Err(Error::UnknownTopicOrPartition { .. })));
+    let mut builder = BatchBuilder::new(100);
+    builder.push(&RecordData::of(b"late")).unwrap();
+    let late = log.append(builder.build().unwrap(), Acks::Leader);
+    assert!(matches!(late, Err(Error::UnknownTopicOrPartition { .. })));
+    let deleted = || names(dir.path()).into_iter().filter(|name| name.ends_with("-delete")).collect::<Vec<_>>();
+    for (index, name) in deleted().iter().enumerate() {
+        let id = name.strip_prefix(&format!("t-{index}.")).unwrap().strip_suffix("-delete").unwrap();
+        assert!(id.len() == 32 && id.bytes().all(|byte| byte.is_ascii_hexdigit()), "{name}");
+    }
+    assert_eq!(deleted().len(), 2);
+    clock.advance(59_999);
+    store.tick().unwrap();
+    assert_eq!(deleted().len(), 2);
+    clock.advance(1);
+    store.tick().unwrap();
+    assert!(deleted().is_empty());
+    assert_eq!(kept.batches().count(), 1, "what was read stays");
+    assert!(kept.batches().all(|batch| batch.is_ok()));
+}
+
+#[test]
+fn an_open_finishes_the_deletion_of_topics() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = manual().0.open(dir.path()).unwrap();
+    create(&store, "t");
+    store.delete_topic("t").unwrap();
+    drop(store);
+    let store = manual().0.open(dir.path()).unwrap();
+    store.tick().unwrap();
+    assert!(store.topics().is_empty());
+    assert!(names(dir.path()).iter().all(|name| !name.starts_with("t-")));
+}
+
+/// The names of the files of segments.
+fn segment_files(dir: &Path) -> Vec<String> {
+    names(dir).into_iter().filter(|name| name.contains(".log") || name.contains("index")).collect()
+}
+
+#[test]
+fn old_segments_are_renamed_and_removed_after_the_delay() {
+    let dir = tempfile::tempdir().unwrap();
+    let (options, clock) = manual();
+    let store = options.open(dir.path()).unwrap();
+    let config = TopicConfig::new().internal_segment_bytes(100).retention_ms(1000).file_delete_delay_ms(60_000);
+    store.create_topic("t", config).unwrap();
+    let log = store.partition("t", 0).unwrap();
+    append(&log, NOW_MS, &["old"]);
+    append(&log, NOW_MS + 299_000, &["young enough"]);
+    clock.advance(299_999);
+    store.tick().unwrap();
+    assert_eq!(log.log_start(), 0, "it looks every five minutes");
+    clock.advance(1);
+    store.tick().unwrap();
+    assert_eq!((log.log_start(), log.log_end(), log.segment_count()), (1, 2, 1));
+    let first = |suffix: &str| ["index", "log", "timeindex"].map(|file| format!("00000000000000000000.{file}{suffix}"));
+    let second = ["index", "log", "timeindex"].map(|file| format!("00000000000000000001.{file}"));
+    let partition = dir.path().join("t-0");
+    assert_eq!(segment_files(&partition), [first(".deleted").as_slice(), &second].concat());
+    match log.read(0, ReadLimits::new()) {
+        Err(Error::OffsetOutOfRange { requested: 0, log_start: 1, high_watermark: 2, .. }) => {}
+        other => panic!("{other:?}"),
+    }
+    clock.advance(59_999);
+    store.tick().unwrap();
+    assert_eq!(segment_files(&partition).len(), 6);
+    clock.advance(1);
+    store.tick().unwrap();
+    assert_eq!(segment_files(&partition), second);
+
+    clock.advance(300_000);
+    store.tick().unwrap();
+    assert_eq!((log.log_start(), log.log_end()), (2, 2), "the active segment gets old, too");
+    assert_eq!(append(&log, NOW_MS + 700_000, &["next"]), 2);
+}
+
+#[test]
+fn a_partition_keeps_retention_bytes() {
+    let (options, clock) = manual();
+    let store = options.storage(Arc::new(MemoryStorage::new())).open("data").unwrap();
+    let config = TopicConfig::new().internal_segment_bytes(100).retention_ms(-1).retention_bytes(250);
+    store.create_topic("t", config).unwrap();
+    let log = store.partition("t", 0).unwrap();
+    for _ in 0..6 {
+        append(&log, NOW_MS, &["0123456789"]);
+    }
+    let size = log.size_in_bytes() / 6;
+    assert_eq!((log.segment_count(), size), (6, 78));
+    clock.advance(300_000);
+    store.tick().unwrap();
+    assert_eq!(log.size_in_bytes(), 4 * size, "the fewest segments that hold 250 bytes");
+    assert_eq!(log.log_start(), 2);
+}
+
+// The directory
+
+#[test]
+fn the_directory_is_laid_out_as_kafkas() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = manual().0.open(dir.path()).unwrap();
+    let id = store.create_topic("t.a", TopicConfig::new().partitions(2).segment_ms(5)).unwrap();
+    let log = store.partition("t.a", 1).unwrap();
+    append(&log, NOW_MS, &["one", "two"]);
+    let partition = dir.path().join("t.a-1");
+    assert_eq!(file_text(&partition, "partition.metadata"), format!("version: 0\ntopic_id: {id}"));
+    assert_eq!(file_text(&partition, "leader-epoch-checkpoint"), "0\n1\n0 0\n");
+    assert_eq!(names(&dir.path().join("t.a-0")).into_iter().collect::<Vec<_>>(), ["partition.metadata"]);
+    assert!(dir.path().join(".lock").exists());
+    assert!(!dir.path().join(".kafka_cleanshutdown").exists(), "it is open");
+    store.close().unwrap();
+
+    let kafkas = [
+        ".kafka_cleanshutdown",
+        ".lock",
+        "log-start-offset-checkpoint",
+        "meta.properties",
+        "recovery-point-offset-checkpoint",
+        "replication-offset-checkpoint",
+        "t.a-0",
+        "t.a-1",
+    ];
+    let ours = [".esker-reserve", "topic-config-checkpoint"];
+    let found = names(dir.path());
+    assert_eq!(found.iter().filter(|name| !ours.contains(&&***name)).collect::<Vec<_>>(), kafkas.each_ref());
+    assert_eq!(file_text(dir.path(), "recovery-point-offset-checkpoint"), "0\n2\nt.a 0 0\nt.a 1 2\n");
+    assert_eq!(file_text(dir.path(), "replication-offset-checkpoint"), "0\n2\nt.a 0 0\nt.a 1 2\n");
+    assert_eq!(file_text(dir.path(), "log-start-offset-checkpoint"), "0\n0\n");
+    assert_eq!(file_text(dir.path(), "topic-config-checkpoint"), "0\n1\nt.a segment.ms 5\n");
+    assert_eq!(file_text(dir.path(), ".kafka_cleanshutdown"), r#"{"version":0,"brokerEpoch":-1}"#);
+    assert_eq!(
+        names(&partition).into_iter().collect::<Vec<_>>(),
+        [
+            "00000000000000000000.index",
+            "00000000000000000000.log",
+            "00000000000000000000.timeindex",
+            "leader-epoch-checkpoint",
+            "partition.metadata",
+        ]
+    );
+    let meta = file_text(dir.path(), "meta.properties");
+    let lines: Vec<_> = meta.lines().collect();
+    assert_eq!((lines[0], lines[2]), ("version=1", "node.id=1"));
+    assert_eq!(lines[1], format!("cluster.id={}", store.cluster_id()));
+    assert_eq!(lines[3].strip_prefix("directory.id=").unwrap().len(), 22);
+    assert_eq!(lines.len(), 4);
+}
+
+#[test]
+fn a_new_segment_is_named_for_its_first_offset() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = manual().0.open(dir.path()).unwrap();
+    store.create_topic("t", TopicConfig::new().internal_segment_bytes(150)).unwrap();
+    let log = store.partition("t", 0).unwrap();
+    for _ in 0..3 {
+        append(&log, NOW_MS, &["a", "b", "c", "d", "e"]);
+    }
+    let logs = |name: &String| name.strip_suffix(".log").map(str::to_owned);
+    let bases: Vec<_> = names(&dir.path().join("t-0")).iter().filter_map(logs).collect();
+    assert_eq!(bases, ["00000000000000000000", "00000000000000000005", "00000000000000000010"]);
+}
+
+#[test]
+fn a_store_keeps_everything_over_a_close_and_over_a_mere_drop() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut cluster = None;
+    for round in 0..4_i32 {
+        let store = manual().0.open(dir.path()).unwrap();
+        assert!(store.recovery_report().is_healthy());
+        assert_eq!(store.recovery_report().clean_shutdown, round > 0);
+        if round == 0 {
+            store.create_topic("t", TopicConfig::new().retention_ms(7)).unwrap();
+        }
+        assert_eq!(cluster.get_or_insert(store.cluster_id().to_owned()), store.cluster_id());
+        let topic = store.describe_topic("t").unwrap();
+        assert_eq!(topic.config.overrides(), [("retention.ms", "7".to_owned())]);
+        let log = store.partition("t", 0).unwrap();
+        assert_eq!(append(&log, NOW_MS, &[&round.to_string()]), i64::from(round));
+        assert_eq!(values(&log), (0..=round).map(|round| round.to_string()).collect::<Vec<_>>());
+        if round % 2 == 0 {
+            store.close().unwrap();
+            store.close().unwrap();
+        }
+    }
+}
+
+#[test]
+fn a_closed_store_refuses_everything() {
+    let store = manual_store();
+    let log = create(&store, "t");
+    store.close().unwrap();
+    let closed = |result: Result<(), Error>| assert!(matches!(result, Err(Error::Closed { what: "the store" })));
+    closed(store.create_topic("u", TopicConfig::new()).map(drop));
+    closed(store.delete_topic("t"));
+    closed(store.consumer("g").map(drop));
+    closed(store.producer(esker::ProducerConfig::new()).map(drop));
+    closed(store.commit_offsets("g", [(("t", 0).into(), CommittedOffset::new(0))], Acks::Leader));
+    let mut builder = BatchBuilder::new(100);
+    builder.push(&RecordData::of(b"late")).unwrap();
+    closed(log.append(builder.build().unwrap(), Acks::Leader).map(drop));
+    closed(log.set_leader_epoch(5).map(drop));
+    store.tick().unwrap();
+}
+
+#[test]
+fn directories_that_are_not_partitions_are_left_alone() {
+    let dir = tempfile::tempdir().unwrap();
+    let others = ["lost+found", "t-x", "notes", "t-0.0123456789abcdef0123456789abcdef-stray"];
+    for other in others {
+        fs::create_dir(dir.path().join(other)).unwrap();
+        fs::write(dir.path().join(other).join("00000000000000000000.log"), "not ours").unwrap();
+    }
+    let store = manual().0.open(dir.path()).unwrap();
+    assert!(store.topics().is_empty());
+    store.tick().unwrap();
+    store.close().unwrap();
+    for other in others {
+        assert_eq!(fs::read(dir.path().join(other).join("00000000000000000000.log")).unwrap(), b"not ours");
+    }
+}
+
+#[test]
+fn what_is_left_of_a_topic_never_becomes_part_of_another() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = manual().0.open(dir.path()).unwrap();
+    store.create_topic("t", TopicConfig::new().partitions(2)).unwrap();
+    append(&store.partition("t", 1).unwrap(), NOW_MS, &["of the first topic"]);
+    store.close().unwrap();
+    drop(store);
+    fs::rename(dir.path().join("t-0"), dir.path().join("elsewhere")).unwrap();
+
+    let store = manual().0.open(dir.path()).unwrap();
+    assert_eq!(store.recovery_report().incomplete, [TopicPartition::new("t", 1)]);
+    assert!(!store.recovery_report().is_healthy());
+    assert!(store.topics().is_empty());
+    let again = store.create_topic("t", TopicConfig::new().partitions(2));
+    assert!(matches!(again, Err(Error::TopicAlreadyExists { topic }) if topic == "t"));
+    store.close().unwrap();
+    drop(store);
+    fs::rename(dir.path().join("elsewhere"), dir.path().join("t-0")).unwrap();
+    let store = manual().0.open(dir.path()).unwrap();
+    assert_eq!(values(&store.partition("t", 1).unwrap()), ["of the first topic"]);
+}
+
+#[test]
+fn a_thousand_partitions_open_and_hold_what_they_held() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = manual().0.open(dir.path()).unwrap();
+    store.create_topic("t", TopicConfig::new().partitions(1000)).unwrap();
+    for partition in (0..1000).step_by(100) {
+        append(&store.partition("t", partition).unwrap(), NOW_MS, &[&partition.to_string()]);
+    }
+    store.close().unwrap();
+    drop(store);
+    let store = manual().0.open(dir.path()).unwrap();
+    assert_eq!(store.partition_count("t").unwrap(), 1000);
+    for partition in 0..1000 {
+        let expected = if partition % 100 == 0 { vec![partition.to_string()] } else { vec![] };
+        assert_eq!(values(&store.partition("t", partition).unwrap()), expected);
+    }
+}
+
+// The lock
+
+#[test]
+fn a_directory_is_open_once_in_a_process() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = manual().0.open(dir.path()).unwrap();
+    let log = create(&store, "t");
+    let own_pid = std::process::id().to_string();
+    for path in [dir.path().to_owned(), dir.path().join(".")] {
+        match manual().0.open(&path) {
+            Err(Error::DirectoryLocked { directory, holder }) => {
+                assert_eq!(directory, path);
+                assert!(holder.contains(&own_pid), "{holder}");
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+    append(&log, NOW_MS, &["undisturbed"]);
+    store.close().unwrap();
+    let again = manual().0.open(dir.path()).unwrap();
+    assert_eq!(values(&again.partition("t", 0).unwrap()), ["undisturbed"]);
+    drop(store);
+    assert!(manual().0.open(dir.path()).is_err(), "the old handle gives nothing back twice");
+}
+
+const DIR_FOR_CHILD: &str = "ESKER_TEST_DIR";
+
+/// Not a test by itself: what the child process of the next one runs.
+#[test]
+fn child_that_tries_to_open() {
+    if let Ok(dir) = std::env::var(DIR_FOR_CHILD) {
+        match manual().0.open(dir) {
+            Ok(_) => println!("opened"),
+            Err(Error::DirectoryLocked { holder, .. }) => println!("held by {holder}."),
+            Err(error) => println!("{error}"),
+        }
+    }
+}
+
+fn open_in_child(dir: &Path) -> String {
+    let mut child = Command::new(std::env::current_exe().unwrap());
+    child.args(["--exact", "child_that_tries_to_open", "--nocapture"]).env(DIR_FOR_CHILD, dir).stderr(Stdio::inherit());
+    String::from_utf8(child.output().unwrap().stdout).unwrap()
+}
+
+#[test]
+fn a_directory_is_open_in_one_process() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = manual().0.open(dir.path()).unwrap();
+    let told = open_in_child(dir.path());
+    assert!(told.contains(&format!("pid {}.", std::process::id())), "{told}");
+    // A refused open within this process must not let go of the lock.
+    assert!(manual().0.open(dir.path()).is_err());
+    assert!(open_in_child(dir.path()).contains("held by"));
+    drop(store);
+    assert!(open_in_child(dir.path()).contains("opened"));
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_lock_is_not_lost_to_one_that_is_let_go_of() {
+    use esker::io::{FsStorage, Storage};
+    use std::os::unix::fs::MetadataExt;
+
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join(".lock");
+    drop(FsStorage::new().lock(&path).unwrap());
+    let inode = format!(":{} ", fs::metadata(&path).unwrap().ino());
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                for _ in 0..20_000 {
+                    // Closing any handle of the file ends the lock of the whole process.
+                    if let Ok(_lock) = FsStorage::new().lock(&path) {
+                        assert!(fs::read_to_string("/proc/locks").unwrap().contains(&inode), "nobody was kept out");
+                    }
+                }
+            });
+        }
+    });
+}
+
+// Kafka's own bytes
+
+/// A partition directory that Kafka 4's classes wrote with index.interval.bytes=100: one batch a line.
+const KAFKA_LOG: &str = "
+    0000000000000000000000430000000002f15374fa0000000000010000018bcfe568000000018bcfe5680affffffffffffffffffffffffffff00000002100000000261023100100014020262023200
+    00000000000000020000005d000000000216ee66410010000000000000018bcfe568140000018bcfe568140000000000000fa0000000000000000000015600000002634833333333333333333333333333333333333333333333333333333333333333333333333300
+    00000000000000030000003a0000000102bccef7310000000000000000018bcfe5680f0000018bcfe5680fffffffffffffffffffffffffffff00000001100000000264023400
+    00000000000000040000004200000001021c90dbd30030000000000000018bcfe5681e0000018bcfe5681e0000000000000fa00000ffffffff000000012000000008000000000c00000000000700
+    000000000000000500000043000000010268b704730000000000010000018bcfe568280000018bcfe568290000000000000fa100010000000a00000002100000000265023500100002020266023600
+    00000000000000070000003a0000000102f76a0a680010000000000000018bcfe568320000018bcfe568320000000000000fa200030000000000000001100000000267023700
+";
+const KAFKA_INDEX: &str = "00000003000000b8 000000060000014c";
+const KAFKA_TIME_INDEX: &str = "0000018bcfe5681400000002 0000018bcfe5682900000006 0000018bcfe5683200000007";
+const KAFKA_TXN_INDEX: &str = "0000 0000000000000fa0 0000000000000002 0000000000000004 0000000000000005";
+const KAFKA_SNAPSHOT: &str = "0001 5a7a78c2 00000003
+    0000000000000fa0 0000 00000000 0000000000000002 00000000 0000018bcfe5681e 00000007 ffffffffffffffff
+    0000000000000fa1 0001 0000000b 0000000000000006 00000001 0000018bcfe56829 ffffffff ffffffffffffffff
+    0000000000000fa2 0003 00000000 0000000000000007 00000000 0000018bcfe56832 ffffffff 0000000000000007";
+
+/// Writes Kafka's partition directory `t-0` into a data directory.
+fn write_kafkas_directory(dir: &Path) {
+    let partition = dir.join("t-0");
+    fs::create_dir(&partition).unwrap();
+    let segment = |suffix: &str| partition.join(format!("00000000000000000000{suffix}"));
+    fs::write(segment(".log"), hex(KAFKA_LOG)).unwrap();
+    fs::write(segment(".index"), hex(KAFKA_INDEX)).unwrap();
+    fs::write(segment(".timeindex"), hex(KAFKA_TIME_INDEX)).unwrap();
+    fs::write(segment(".txnindex"), hex(KAFKA_TXN_INDEX)).unwrap();
+    fs::write(partition.join("00000000000000000008.snapshot"), hex(KAFKA_SNAPSHOT)).unwrap();
+    fs::write(partition.join("leader-epoch-checkpoint"), "0\n2\n0 0\n1 3\n").unwrap();
+    fs::write(partition.join("partition.metadata"), "version: 0\ntopic_id: AQIDBAUGBwgJCgsMDQ4PEA").unwrap();
+    fs::write(dir.join("meta.properties"), "version=1\ncluster.id=5L6g3nShT-eMCtK--X86sw\nnode.id=7\n").unwrap();
+}
+
+/// What Kafka's directory holds, read through every door.
+fn check_kafkas_records(store: &Store) {
+    assert_eq!((store.cluster_id(), store.node_id()), ("5L6g3nShT-eMCtK--X86sw", 7));
+    assert_eq!(store.describe_topic("t").unwrap().id.to_string(), "AQIDBAUGBwgJCgsMDQ4PEA");
+    let log = store.partition("t", 0).unwrap();
+    assert_eq!((log.log_start(), log.log_end(), log.leader_epoch()), (0, 8, 1));
+    let marker = "\0\0\0\0\0\u{7}";
+    let third = "3".repeat(36);
+    let expected = [(0, "1"), (1, "2"), (2, &*third), (3, "4"), (4, marker), (5, "5"), (6, "6"), (7, "7")];
+    assert_eq!(records(&log), expected.map(|(offset, value)| (offset, value.to_owned())));
+    for offset in 0..8 {
+        let fetched = log.read(offset, ReadLimits::new().max_bytes(1)).unwrap();
+        let batch = fetched.batches().next().unwrap().unwrap();
+        let header = batch.header();
+        assert!((header.base_offset..=header.last_offset()).contains(&offset));
+        assert_eq!(header.partition_leader_epoch, i32::from(offset >= 3));
+    }
+    for (timestamp, offset) in
+        [(0, 0), (10, 1), (11, 2), (20, 2), (21, 4), (30, 4), (31, 5), (40, 5), (41, 6), (42, 7), (50, 7)]
+    {
+        let found = log.offset_for_timestamp(NOW_MS + timestamp).unwrap().unwrap();
+        assert_eq!(found.offset, offset, "at +{timestamp}");
+    }
+    assert_eq!(log.offset_for_timestamp(NOW_MS + 51).unwrap(), None);
+
+    let mut consumer = store.consumer(esker::ConsumerConfig::new()).unwrap();
+    consumer.assign([("t", 0)]).unwrap();
+    consumer.seek_to_beginning().unwrap();
+    let consumed = consumer.poll(std::time::Duration::ZERO).unwrap();
+    let offsets: Vec<_> = consumed.iter().map(|record| record.offset).collect();
+    assert_eq!(offsets, [0, 1, 2, 3, 5, 6, 7], "markers are not for consumers");
+}
+
+#[test]
+fn kafkas_directory_opens_as_it_was_closed() {
+    let dir = tempfile::tempdir().unwrap();
+    write_kafkas_directory(dir.path());
+    fs::write(dir.path().join(".kafka_cleanshutdown"), r#"{"version":0,"brokerEpoch":12}"#).unwrap();
+    let store = manual().0.open(dir.path()).unwrap();
+    assert!(store.recovery_report().clean_shutdown && store.recovery_report().is_healthy());
+    assert_eq!(store.recovery_report().partitions[0].segments_checked, 0);
+    check_kafkas_records(&store);
+    store.close().unwrap();
+    let partition = dir.path().join("t-0");
+    assert_eq!(fs::read(partition.join("00000000000000000000.log")).unwrap(), hex(KAFKA_LOG));
+    assert_eq!(fs::read(partition.join("00000000000000000000.index")).unwrap(), hex(KAFKA_INDEX));
+    assert_eq!(fs::read(partition.join("00000000000000000000.timeindex")).unwrap(), hex(KAFKA_TIME_INDEX));
+    assert_eq!(file_text(&partition, "leader-epoch-checkpoint"), "0\n2\n0 0\n1 3\n");
+    drop(store);
+
+    let store = manual().0.open(dir.path()).unwrap();
+    let log = store.partition("t", 0).unwrap();
+    assert_eq!(append(&log, NOW_MS + 60, &["ours"]), 8);
+    assert_eq!(log.offset_for_timestamp(NOW_MS + 51).unwrap().unwrap().offset, 8);
+}
+
+#[test]
+fn kafkas_directory_opens_after_a_crash() {
+    for missing in [&[][..], &[".index"], &[".timeindex"], &[".index", ".timeindex", ".txnindex"]] {
+        let dir = tempfile::tempdir().unwrap();
+        write_kafkas_directory(dir.path());
+        for suffix in missing {
+            fs::remove_file(dir.path().join(format!("t-0/00000000000000000000{suffix}"))).unwrap();
+        }
+        let store = manual().0.open(dir.path()).unwrap();
+        let report = store.recovery_report();
+        assert!(!report.clean_shutdown && report.is_healthy());
+        assert_eq!((report.partitions[0].segments_checked, report.partitions[0].bytes_checked), (1, 481));
+        check_kafkas_records(&store);
+        store.close().unwrap();
+        let partition = dir.path().join("t-0");
+        assert_eq!(fs::read(partition.join("00000000000000000000.log")).unwrap(), hex(KAFKA_LOG));
+        // With the default index.interval.bytes nothing but the largest timestamp is left to index.
+        assert_eq!(fs::read(partition.join("00000000000000000000.index")).unwrap(), hex(""));
+        let last = hex("0000018bcfe5683200000007");
+        assert_eq!(fs::read(partition.join("00000000000000000000.timeindex")).unwrap(), last);
+    }
+}
+
+#[test]
+fn a_crashed_directory_of_kafkas_ends_where_kafka_would_end_it() {
+    let log_file = |dir: &Path| dir.join("t-0/00000000000000000000.log");
+    let dir = tempfile::tempdir().unwrap();
+    write_kafkas_directory(dir.path());
+    let mut bytes = hex(KAFKA_LOG);
+    bytes[250] ^= 0xff;
+    fs::write(log_file(dir.path()), &bytes).unwrap();
+    let store = manual().0.open(dir.path()).unwrap();
+    assert_eq!(store.partition("t", 0).unwrap().log_end(), 3);
+    let cut = &store.recovery_report().partitions[0].cuts[0];
+    assert_eq!(cut.position, 184);
+    let kept = fs::read(dir.path().join("t-0").join(&cut.kept_as)).unwrap();
+    // Zeros at the end count as space that was reserved.
+    assert_eq!([kept, vec![0]].concat(), bytes[184..], "and nothing is thrown away");
+    store.close().unwrap();
+    assert_eq!(fs::read(log_file(dir.path())).unwrap(), bytes[..184]);
+
+    let dir = tempfile::tempdir().unwrap();
+    write_kafkas_directory(dir.path());
+    let torn = [hex(KAFKA_LOG), hex(KAFKA_LOG)[..40].to_vec()].concat();
+    fs::write(log_file(dir.path()), torn).unwrap();
+    let store = manual().0.open(dir.path()).unwrap();
+    check_kafkas_records(&store);
+    store.close().unwrap();
+    assert_eq!(fs::read(log_file(dir.path())).unwrap(), hex(KAFKA_LOG));
+}
+
+#[test]
+fn indexes_are_written_as_kafka_writes_them() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = manual().0.open(dir.path()).unwrap();
+    store.create_topic("t", TopicConfig::new().index_interval_bytes(100)).unwrap();
+    let log = store.partition("t", 0).unwrap();
+    // Batches of the same sizes and times as Kafka's, but without transactions.
+    let third = "3".repeat(36);
+    let batches: [&[(i64, &str, &str)]; 6] = [
+        &[(0, "a", "1"), (10, "b", "2")],
+        &[(20, "c", &third)],
+        &[(15, "d", "4")],
+        &[(30, "mark", "marker")],
+        &[(40, "e", "5"), (41, "f", "6")],
+        &[(50, "g", "7")],
+    ];
+    for (index, batch) in batches.iter().enumerate() {
+        if index == 2 {
+            log.set_leader_epoch(1).unwrap();
+        }
+        let mut builder = BatchBuilder::new(1000);
+        for (at, key, value) in *batch {
+            builder.push(&RecordData::new(Some(key.as_bytes()), Some(value.as_bytes())).at(NOW_MS + at)).unwrap();
+        }
+        log.append(builder.build().unwrap(), Acks::Leader).unwrap();
+    }
+    assert_eq!(log.size_in_bytes(), 481);
+    store.close().unwrap();
+    let partition = dir.path().join("t-0");
+    assert_eq!(fs::read(partition.join("00000000000000000000.index")).unwrap(), hex(KAFKA_INDEX));
+    assert_eq!(fs::read(partition.join("00000000000000000000.timeindex")).unwrap(), hex(KAFKA_TIME_INDEX));
+    assert_eq!(file_text(&partition, "leader-epoch-checkpoint"), "0\n2\n0 0\n1 3\n");
+    let ours = fs::read(partition.join("00000000000000000000.log")).unwrap();
+    for plain in [0..79, 184..254] {
+        assert_eq!(ours[plain.clone()], hex(KAFKA_LOG)[plain], "the batches that need no transaction are Kafka's, too");
+    }
+}
+
+#[test]
+fn offsets_are_committed_in_kafkas_records() {
+    let store = manual_store();
+    store.create_topic("t", TopicConfig::new().partitions(3)).unwrap();
+    let mut offset = CommittedOffset::new(42);
+    offset.leader_epoch = Some(3);
+    store.commit_offsets("g1", [(("t", 2).into(), offset)], Acks::All).unwrap();
+    store.delete_topic("t").unwrap();
+    let logs = (0..50).map(|partition| store.partition("__consumer_offsets", partition).unwrap());
+    let [log] = &logs.filter(|log| log.log_end() > 0).collect::<Vec<_>>()[..] else {
+        panic!("a group has a partition")
+    };
+    // Java's "g1".hashCode() is 3242.
+    assert_eq!(log.topic_partition().partition, 3242 % 50);
+    let fetched = log.read(0, ReadLimits::new()).unwrap();
+    let found: Vec<(Option<Bytes>, Option<Bytes>)> = fetched
+        .batches()
+        .flat_map(|batch| {
+            let records = batch.unwrap().records().unwrap();
+            let own = |bytes: Option<&[u8]>| bytes.map(Bytes::copy_from_slice);
+            let pairs: Vec<_> = records
+                .iter()
+                .map(|record| record.map(|record| (own(record.key), own(record.value))).unwrap())
+                .collect();
+            pairs
+        })
+        .collect();
+    let key = Bytes::from(hex("00010002673100017400000002"));
+    let value = Bytes::from(hex("0003000000000000002a0000000300000000018bcfe56800"));
+    assert_eq!(found, [(Some(key.clone()), Some(value)), (Some(key), None)], "and taken back with the topic");
+}
