@@ -334,6 +334,17 @@ pub enum Corruption {
         /// The offset that is.
         found: Offset,
     },
+    /// Records that were there are not, and nothing is in their place.
+    #[error("nothing is left of them")]
+    Missing,
+    /// A log file is larger than positions in it can be.
+    #[error("a log file of {len} bytes is over the {max} that positions reach")]
+    FileLength {
+        /// The length of the file in bytes.
+        len: u64,
+        /// The largest that can be read.
+        max: u64,
+    },
     /// A control record's key or value is too short or has a negative version.
     #[error("malformed control record")]
     ControlRecord,

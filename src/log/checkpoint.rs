@@ -13,6 +13,9 @@ use std::path::Path;
 
 use crate::error::{Error, Result};
 use crate::io::{Storage, replace_file};
+use crate::types::Offset;
+
+use super::file_name::OFFSET_MAX;
 
 /// Reads the entries of a checkpoint file, each with exactly `FIELDS` fields. A file that is missing or empty has none.
 pub(crate) fn read<const FIELDS: usize>(storage: &dyn Storage, file: &Path) -> Result<Vec<[String; FIELDS]>> {
@@ -66,6 +69,16 @@ pub(crate) fn number<T: std::str::FromStr>(file: &Path, field: &str) -> Result<T
         line: 0,
         reason: format!("{field:?} is not a number in range"),
     })
+}
+
+/// Reads a field as an offset that a log can have.
+pub(crate) fn offset(file: &Path, field: &str) -> Result<Offset> {
+    let offset: Offset = number(file, field)?;
+    if offset > OFFSET_MAX {
+        let reason = format!("offset {offset} is beyond what a log can hold");
+        return Err(Error::MalformedFile { file: file.to_owned(), line: 0, reason });
+    }
+    Ok(offset.max(0))
 }
 
 #[cfg(test)]

@@ -27,9 +27,15 @@ fn write(home: &Home, epochs: &[(LeaderEpoch, Offset)]) -> Result<()> {
     checkpoint::write(&*home.storage, &path(home), &entries)
 }
 
-/// The partition's epoch: the latest that began, or 0.
-pub(super) fn current(home: &Home) -> Result<LeaderEpoch> {
-    Ok(read(home)?.last().map_or(0, |(epoch, _)| *epoch))
+/// The partition's epoch: the latest that began, or 0. Of a log that a crash cut, no epoch begins beyond the `end`; but
+/// none is forgotten, for whoever was fenced stays fenced.
+pub(super) fn load(home: &Home, end: Offset) -> Result<LeaderEpoch> {
+    let epochs = read(home)?;
+    let Some((epoch, start)) = epochs.last().copied() else { return Ok(0) };
+    if start > end {
+        assign(home, epoch, end)?;
+    }
+    Ok(epoch)
 }
 
 /// Sees to it that the file is there before a batch is.

@@ -12,6 +12,7 @@
 //!
 //! Indexes of the segments that are checked are written anew. Nothing that recovery can't read is deleted.
 
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use super::active::IndexWriter;
@@ -25,7 +26,7 @@ use super::index::{Entry, last};
 use super::leader_epoch;
 use super::scan::{BatchScan, ScannedBatch, last_batch_end, resync};
 use super::segment::{Home, Segment, SegmentEnd, SegmentList};
-use crate::config::LogConfig;
+use crate::config::{CleanupPolicy, LogConfig};
 use crate::error::{Corruption, Error, Result};
 use crate::io::DirEntry;
 use crate::record::BatchRef;
@@ -124,7 +125,7 @@ pub(crate) fn load(home: Home, config: &LogConfig, known: LastKnown) -> Result<L
     }
     Ok(LogLoad {
         log_start: known.log_start.clamp(segments.first().base_offset(), end),
-        leader_epoch: leader_epoch::current(&loader.home)?,
+        leader_epoch: leader_epoch::load(&loader.home, end)?,
         recovery_point: if known.clean { end } else { known.recovery_point.min(end) },
         segments,
         report: loader.report,
@@ -165,6 +166,14 @@ impl Loader<'_> {
             };
             let end = segment.end();
             segments.push(Arc::new(segment));
+            // In a log that is not compacted each segment begins where the one before it ends.
+            if let Some(next_base) = next_base
+                && end.next_offset < next_base.min(self.known.recovery_point)
+                && self.config.cleanup_policy == CleanupPolicy::Delete
+            {
+                let missing = end.next_offset.max(self.known.log_start)..=next_base.min(self.known.recovery_point) - 1;
+                self.report_missing(*base_offset, end.size, missing);
+            }
             // After a crash a gap from the recovery point on means that what filled it never reached the device; so
             // what follows can't be trusted to be what was appended there. Below the log start there is nothing to
             // fill: a deleted segment that came back may have any end.
@@ -186,12 +195,25 @@ impl Loader<'_> {
 
     /// A log never ends below its recovery point, or offsets that were acknowledged would be given out again: what
     /// lay there is damaged. A log without segments starts at its log start.
-    fn end_at_recovery_point(&self, segments: &mut Vec<Arc<Segment>>) {
+    fn end_at_recovery_point(&mut self, segments: &mut Vec<Arc<Segment>>) {
         let start = self.known.log_start.max(self.known.recovery_point);
-        let end = segments.last().map_or(-1, |last| last.end().next_offset);
-        if end < start {
+        let end = segments.last().map(|last| (last.base_offset(), last.end()));
+        let next_offset = end.map_or(self.known.log_start, |(_, end)| end.next_offset);
+        if next_offset < start {
+            let (base_offset, size) = end.map_or((next_offset, 0), |(base_offset, end)| (base_offset, end.size));
+            self.report_missing(base_offset, size, next_offset.max(self.known.log_start)..=start - 1);
+        }
+        if end.is_none() || next_offset < start {
             let end = SegmentEnd { next_offset: start, size: 0 };
             segments.push(Arc::new(Segment::new(self.home.clone(), start, end, true, 0)));
+        }
+    }
+
+    /// Records that were on the device are not there, and nothing is in their place.
+    fn report_missing(&mut self, base_offset: Offset, position: u64, missing: RangeInclusive<Offset>) {
+        if !missing.is_empty() {
+            let error = Error::corrupt(0, Corruption::Missing).in_file(&self.home.path(base_offset, LOG), position);
+            self.report.damage.push(Damage { error: error.with_offsets(missing) });
         }
     }
 
@@ -271,17 +293,19 @@ impl Loader<'_> {
 
     /// A closed segment, taken as it is.
     fn take_sealed(&self, base_offset: Offset, log: &DirEntry, next_base: Offset) -> Result<Segment> {
-        self.check_span(base_offset, log, next_base)?;
+        self.check_size(base_offset, log)?;
+        // Compaction can leave gaps that no segment spans: the next one may begin far beyond this one's reach.
+        let next_base = next_base.min(base_offset + Offset::from(u32::MAX));
         let end = SegmentEnd { next_offset: next_base, size: log.len };
         Ok(Segment::new(self.home.clone(), base_offset, end, true, log.modified_ms))
     }
 
-    /// A name can promise more than a segment can hold; a file can be larger than Kafka's positions reach.
-    fn check_span(&self, base_offset: Offset, log: &DirEntry, next_base: Offset) -> Result<()> {
-        if log.len > u64::from(u32::MAX) || next_base - base_offset > Offset::from(u32::MAX) {
-            let available = log.len;
-            let reason = Corruption::Truncated { needed: u64::from(u32::MAX), available };
-            return Err(Error::corrupt(0, reason).in_file(&self.home.path(base_offset, LOG), 0));
+    /// A file can be larger than positions reach.
+    fn check_size(&self, base_offset: Offset, log: &DirEntry) -> Result<()> {
+        let max = u64::from(u32::MAX);
+        if log.len > max {
+            let reason = Corruption::FileLength { len: log.len, max };
+            return Err(Error::corrupt(0, reason).in_file(&self.home.path(base_offset, LOG), max));
         }
         Ok(())
     }
@@ -318,7 +342,7 @@ impl Loader<'_> {
 
     /// A segment of which only the file's length is known.
     fn unbounded(&self, base_offset: Offset, log: &DirEntry) -> Result<Segment> {
-        self.check_span(base_offset, log, base_offset)?;
+        self.check_size(base_offset, log)?;
         let end = SegmentEnd { next_offset: base_offset + Offset::from(u32::MAX), size: log.len };
         Ok(Segment::new(self.home.clone(), base_offset, end, false, log.modified_ms))
     }
@@ -395,6 +419,8 @@ impl Loader<'_> {
                 Some((_, base_offset)) => base_offset,
                 None => next_base.unwrap_or(self.known.recovery_point).max(expected + 1),
             };
+            // A segment reaches no further; what lies beyond is missing, and reported as that.
+            let next = next.min(unbounded.next_offset);
             self.report.damage.push(Damage { error: found.with_offsets(expected..=(next - 1).max(expected)) });
             match resumed {
                 Some((position, base_offset)) => scan.resume(position, base_offset),

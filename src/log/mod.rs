@@ -33,6 +33,7 @@ mod segment;
 mod validator;
 pub(crate) mod wait;
 
+use std::collections::VecDeque;
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -55,7 +56,7 @@ use crate::types::{LeaderEpoch, Offset, TopicPartition};
 use active::ActiveSegment;
 use flush::GroupCommit;
 pub(crate) use segment::Home;
-use segment::SegmentList;
+use segment::{Segment, SegmentList};
 use wait::{Parker, WaiterId, Waiters};
 
 /// The log of one partition: for those who build on partitions themselves, such as a broker.
@@ -108,6 +109,8 @@ pub(crate) struct LogInner {
     commit: GroupCommit,
     /// Those who wait for records.
     readers: Waiters,
+    /// Segments that were let go of, and whose files still have their names.
+    leaving: Mutex<VecDeque<Arc<Segment>>>,
     /// Files of deleted segments that wait for their delay to pass, and when it has.
     deleted_files: Mutex<Vec<(PathBuf, i64)>>,
 }
@@ -167,6 +170,7 @@ impl Log {
                 names_synced: AtomicU64::new(0),
                 commit: GroupCommit::new(load.recovery_point),
                 readers: Waiters::default(),
+                leaving: Mutex::default(),
                 deleted_files: Mutex::default(),
             }),
         }

@@ -181,8 +181,19 @@ impl LogInner {
 
     fn offset_for_timestamp(&self, timestamp: i64) -> Result<Option<OffsetAndTimestamp>> {
         self.check_state()?;
-        let segments = self.segments.load();
         let log_start = self.log_start.load(Ordering::Acquire);
+        match self.offset_from(log_start, timestamp) {
+            // Retention took a segment while we looked into it.
+            Err(Error::Io { .. }) if log_start < self.log_start.load(Ordering::Acquire) => {
+                self.offset_for_timestamp(timestamp)
+            }
+            found => found,
+        }
+    }
+
+    /// The first record at or after `log_start` whose timestamp is `timestamp` or later.
+    fn offset_from(&self, log_start: Offset, timestamp: i64) -> Result<Option<OffsetAndTimestamp>> {
+        let segments = self.segments.load();
         for segment in segments.starting_with(log_start) {
             if segment.end().size == 0 || segment.largest_timestamp()? < timestamp {
                 continue;

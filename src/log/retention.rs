@@ -22,31 +22,32 @@ impl Log {
         if log.state() != State::Open || log.config.cleanup_policy != CleanupPolicy::Delete {
             return Ok(0);
         }
+        // What an earlier call could not finish comes first.
+        log.rename_leaving(now_ms)?;
         let segments = log.segments.load_full();
-        let count = log.past_size(&segments).max(log.past_time(&segments, now_ms)?);
-        if count == 0 {
-            return Ok(0);
+        let (by_time, failure) = match log.past_time(&segments, now_ms) {
+            Ok(count) => (count, None),
+            // A segment that can't be read must not keep the others, or the disk fills up.
+            Err(error) => (0, Some(error)),
+        };
+        let count = log.past_log_start(&segments).max(log.past_size(&segments)).max(by_time);
+        if count > 0 {
+            let segments = if count == segments.len() { log.roll_away(&mut writer, now_ms)? } else { segments };
+            log.delete_first(&segments, count, now_ms)?;
         }
-        let segments = if count == segments.len() { log.roll_away(&mut writer, now_ms)? } else { segments };
-        log.delete_first(&segments, count, now_ms)?;
-        Ok(count)
+        failure.map_or(Ok(count), Err)
     }
 
     /// Removes the files of deleted segments whose delay has passed.
     pub(crate) fn remove_deleted_files(&self, now_ms: i64) -> Result<()> {
-        let due: Vec<_> = self
-            .inner
-            .deleted_files
-            .lock()
-            .extract_if(.., |(_, due_ms)| *due_ms <= now_ms)
-            .map(|(path, _)| path)
-            .collect();
-        for path in due {
-            match self.inner.home.storage.remove_file(&path) {
+        let mut files = self.inner.deleted_files.lock();
+        while let Some(index) = files.iter().position(|(_, due_ms)| *due_ms <= now_ms) {
+            let (path, _) = &files[index];
+            match self.inner.home.storage.remove_file(path) {
                 Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
                     return Err(Error::io("remove", path, error));
                 }
-                _ => {}
+                _ => drop(files.swap_remove(index)),
             }
         }
         Ok(())
@@ -54,6 +55,12 @@ impl Log {
 }
 
 impl LogInner {
+    /// How many segments lie wholly below the log start: an earlier deletion was not finished.
+    fn past_log_start(&self, segments: &SegmentList) -> usize {
+        let log_start = self.log_start.load(Ordering::Acquire);
+        segments.iter().skip(1).take_while(|next| next.base_offset() <= log_start).count()
+    }
+
     /// How many segments can go so that the log still holds `retention.bytes`.
     fn past_size(&self, segments: &SegmentList) -> usize {
         let Ok(limit) = u64::try_from(self.config.retention_bytes) else { return 0 };
@@ -89,17 +96,23 @@ impl LogInner {
         Ok(self.segments.load_full())
     }
 
-    /// Lets go of the first `count` segments, one after the other on the device too: first the names of those that
-    /// stay are made durable, and then each deletion before the next begins. So whatever the loss of power leaves of
-    /// this, the log ends where it did and has no hole, which recovery would take for the log's end.
+    /// Lets go of the first `count` segments.
     fn delete_first(&self, segments: &SegmentList, count: usize, now_ms: i64) -> Result<()> {
         let left = segments.without_first(count);
-        let log_start = left.first().base_offset();
         // Readers are told first: an offset is out of range before its file is gone.
-        self.raise_log_start(log_start);
+        self.raise_log_start(left.first().base_offset());
         self.segments.store(Arc::new(left));
+        self.leaving.lock().extend(segments.iter().take(count).cloned());
+        self.rename_leaving(now_ms)
+    }
+
+    /// Renames the files of the segments that were let go of, one after the other on the device too: first the names of
+    /// those that stay are made durable, and then each deletion before the next begins. So whatever the loss of power
+    /// leaves of this, the log ends where it did and has no hole, which recovery would take for the log's end.
+    fn rename_leaving(&self, now_ms: i64) -> Result<()> {
         let due_ms = now_ms.saturating_add(self.config.file_delete_delay_ms);
-        for segment in segments.iter().take(count) {
+        let mut leaving = self.leaving.lock();
+        while let Some(segment) = leaving.front() {
             let synced = self.home.storage.sync_dir(&self.home.dir);
             synced.map_err(|error| Error::io("sync", &self.home.dir, error))?;
             for suffix in SEGMENT_SUFFIXES {
@@ -112,6 +125,7 @@ impl LogInner {
                     Err(error) => return Err(Error::io("rename", from, error)),
                 }
             }
+            leaving.pop_front();
         }
         Ok(())
     }

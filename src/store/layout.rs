@@ -45,8 +45,8 @@ impl Layout {
         checkpoint::read::<3>(self.storage(), &file)?
             .into_iter()
             .map(|[topic, partition, offset]| {
-                let offset: Offset = checkpoint::number(&file, &offset)?;
-                Ok((TopicPartition::new(topic, checkpoint::number(&file, &partition)?), offset.max(0)))
+                let offset = checkpoint::offset(&file, &offset)?;
+                Ok((TopicPartition::new(topic, checkpoint::number(&file, &partition)?), offset))
             })
             .collect()
     }
