@@ -531,13 +531,19 @@ fn a_lock_is_not_lost_to_one_that_is_let_go_of() {
     let path = dir.path().join(".lock");
     drop(FsStorage::new().lock(&path).unwrap());
     let inode = format!(":{} ", fs::metadata(&path).unwrap().ino());
+    // One read is one moment; between two, the locks of others come and go.
+    let locks = || {
+        let mut locks = vec![0; 1 << 18];
+        let len = std::io::Read::read(&mut fs::File::open("/proc/locks").unwrap(), &mut locks).unwrap();
+        String::from_utf8_lossy(&locks[..len]).into_owned()
+    };
     std::thread::scope(|scope| {
         for _ in 0..4 {
             scope.spawn(|| {
                 for _ in 0..20_000 {
                     // Closing any handle of the file ends the lock of the whole process.
                     if let Ok(_lock) = FsStorage::new().lock(&path) {
-                        assert!(fs::read_to_string("/proc/locks").unwrap().contains(&inode), "nobody was kept out");
+                        assert!(locks().contains(&inode), "nobody was kept out");
                     }
                 }
             });
@@ -671,8 +677,7 @@ fn a_crashed_directory_of_kafkas_ends_where_kafka_would_end_it() {
     let cut = &store.recovery_report().partitions[0].cuts[0];
     assert_eq!(cut.position, 184);
     let kept = fs::read(dir.path().join("t-0").join(&cut.kept_as)).unwrap();
-    // Zeros at the end count as space that was reserved.
-    assert_eq!([kept, vec![0]].concat(), bytes[184..], "and nothing is thrown away");
+    assert_eq!(kept, bytes[184..], "and nothing is thrown away");
     store.close().unwrap();
     assert_eq!(fs::read(log_file(dir.path())).unwrap(), bytes[..184]);
 
