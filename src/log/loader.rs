@@ -115,7 +115,8 @@ pub(crate) fn load(home: Home, config: &LogConfig, known: LastKnown) -> Result<L
         damage: Vec::new(),
         deletions_finished: Vec::new(),
     };
-    let mut loader = Loader { home: Arc::new(home), config, known, report, names_changed: false };
+    let mut loader =
+        Loader { home: Arc::new(home), config, known, report, names_changed: false, ends_in_damage: false };
     let segments = loader.load()?;
     let end = segments.active().end().next_offset;
     loader.report.log_end = end;
@@ -139,6 +140,8 @@ struct Loader<'a> {
     known: LastKnown,
     report: PartitionRecovery,
     names_changed: bool,
+    /// The segment that was gone through last ends in damage.
+    ends_in_damage: bool,
 }
 
 impl Loader<'_> {
@@ -155,6 +158,7 @@ impl Loader<'_> {
         let mut segments: Vec<Arc<Segment>> = Vec::with_capacity(logs.len().max(1));
         for (index, (base_offset, log)) in logs.iter().enumerate() {
             let next_base = logs.get(index + 1).map(|(next, _)| *next);
+            self.ends_in_damage = false;
             let has_indexes = self.has_sane_indexes(*base_offset, log, &entries, next_base.is_none())?;
             let segment = match (self.must_check(next_base), has_indexes, next_base) {
                 (false, true, Some(next_base)) => self.take_sealed(*base_offset, log, next_base)?,
@@ -189,6 +193,11 @@ impl Loader<'_> {
                 break;
             }
         }
+        if self.ends_in_damage {
+            // What is appended next must not run into it.
+            let start = segments.last().map_or(0, |last| last.end().next_offset);
+            segments.push(self.empty_segment(start));
+        }
         self.end_at_recovery_point(&mut segments);
         Ok(SegmentList::new(segments))
     }
@@ -204,9 +213,14 @@ impl Loader<'_> {
             self.report_missing(base_offset, size, next_offset.max(self.known.log_start)..=start - 1);
         }
         if end.is_none() || next_offset < start {
-            let end = SegmentEnd { next_offset: start, size: 0 };
-            segments.push(Arc::new(Segment::new(self.home.clone(), start, end, true, 0)));
+            segments.push(self.empty_segment(start));
         }
+    }
+
+    /// A segment at `start` that has no files yet.
+    fn empty_segment(&self, start: Offset) -> Arc<Segment> {
+        let end = SegmentEnd { next_offset: start, size: 0 };
+        Arc::new(Segment::new(self.home.clone(), start, end, true, 0))
     }
 
     /// Records that were on the device are not there, and nothing is in their place.
@@ -424,7 +438,10 @@ impl Loader<'_> {
             self.report.damage.push(Damage { error: found.with_offsets(expected..=(next - 1).max(expected)) });
             match resumed {
                 Some((position, base_offset)) => scan.resume(position, base_offset),
-                None => return Ok((SegmentEnd { next_offset: next, size: unbounded.size }, None)),
+                None => {
+                    self.ends_in_damage = true;
+                    return Ok((SegmentEnd { next_offset: next, size: unbounded.size }, None));
+                }
             }
         }
     }

@@ -198,8 +198,9 @@ impl Opening<'_> {
         let mut wanted: Vec<(TopicPartition, TopicConfig)> = Vec::new();
         let mut ids: HashMap<Arc<str>, Uuid> = HashMap::new();
         for (name, partitions) in found {
-            let id = partitions.get(&0).copied().flatten();
-            if id.is_some_and(|id| deleted_ids.contains(&id)) || (id.is_none() && !partitions.contains_key(&0)) {
+            // A crash may have kept the last partition's directory, and not yet what is in it.
+            let id = partitions.values().copied().flatten().next();
+            if id.is_some_and(|id| deleted_ids.contains(&id)) || !partitions.contains_key(&0) {
                 self.clear_leftovers(&name, &partitions, &deleted_ids)?;
                 continue;
             }
@@ -209,7 +210,7 @@ impl Opening<'_> {
             for index in partitions.keys().skip(whole) {
                 self.report.incomplete.push(TopicPartition::new(name.clone(), *index));
             }
-            ids.insert(name.clone(), self.topic_id(&name, id)?);
+            ids.insert(name.clone(), self.topic_id(&name, partitions[&0], id)?);
             let config = config.partitions(whole as i32);
             wanted.extend((0..whole as i32).map(|index| (TopicPartition::new(name.clone(), index), config.clone())));
         }
@@ -274,13 +275,14 @@ impl Opening<'_> {
         Ok(!has_records(&entries))
     }
 
-    /// The topic's id; one that has none gets one, as Kafka gives it to logs from before there were ids.
-    fn topic_id(&self, name: &Arc<str>, id: Option<Uuid>) -> Result<Uuid> {
-        match id {
+    /// The topic's id, which partition 0 has, or else another one; a topic that has none gets one, as Kafka gives it to
+    /// logs from before there were ids.
+    fn topic_id(&self, name: &Arc<str>, of_first: Option<Uuid>, of_any: Option<Uuid>) -> Result<Uuid> {
+        match of_first {
             Some(id) => Ok(id),
             None => {
                 let dir = self.layout.partition_dir(&TopicPartition::new(name.clone(), 0));
-                let id = Uuid::random();
+                let id = of_any.unwrap_or_else(Uuid::random);
                 meta_properties::write_topic_id(self.layout.storage(), &metadata_path(&dir), id)?;
                 Ok(id)
             }
