@@ -4,17 +4,388 @@
 
 mod api;
 
+use std::collections::HashMap;
 use std::fmt::Debug;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use api::{FOREVER, batch_counts, block_on, manual_store, poll_once, store, values};
+use api::{FOREVER, NOW_MS, batch_counts, batches, block_on, manual_store, poll_once, store, values};
+use esker::io::MemoryStorage;
+use esker::record::TimestampType;
 use esker::{Acks, Error, Pending, Producer, ProducerConfig, Record, Store, TopicConfig};
 
 fn create(store: &Store, topic: &str) -> esker::Log {
     store.create_topic(topic, TopicConfig::new()).unwrap();
     store.partition(topic, 0).unwrap()
+}
+
+/// A producer that only appends when it is told to, or has to.
+fn lingering(store: &Store) -> Producer {
+    store.producer(ProducerConfig::new().acks(Acks::Leader).linger(FOREVER)).unwrap()
+}
+
+fn is_unknown<T: Debug>(result: Result<T, Error>) -> bool {
+    match result {
+        Err(Error::UnknownTopicOrPartition { .. }) => true,
+        other => panic!("{other:?}"),
+    }
+}
+
+// Order and placement
+
+#[test]
+fn records_of_a_thread_keep_their_order_in_each_partition() {
+    for linger in [Duration::ZERO, Duration::from_millis(1), FOREVER] {
+        let store = store();
+        store.create_topic("t", TopicConfig::new().partitions(3)).unwrap();
+        let config = ProducerConfig::new().acks(Acks::Leader).linger(linger).batch_size(500);
+        let producer = store.producer(config).unwrap();
+        let offsets: Vec<Vec<(i32, i64)>> = thread::scope(|scope| {
+            let senders: Vec<_> = (0..4)
+                .map(|thread| {
+                    let producer = producer.clone();
+                    scope.spawn(move || {
+                        let record = |index| Record::to("t").partition(index % 3).value(format!("{thread} {index:03}"));
+                        let pending: Vec<_> =
+                            (0..300).map(|index| producer.send_async(record(index)).unwrap()).collect();
+                        producer.flush().unwrap();
+                        let metadata = pending.into_iter().map(|pending| pending.wait().unwrap());
+                        metadata.map(|at| (at.topic_partition.partition, at.offset.unwrap())).collect()
+                    })
+                })
+                .collect();
+            senders.into_iter().map(|sender| sender.join().unwrap()).collect()
+        });
+        for partition in 0..3 {
+            let records: HashMap<i64, String> =
+                api::records(&store.partition("t", partition).unwrap()).into_iter().collect();
+            assert_eq!(records.len(), 400);
+            for (thread, offsets) in offsets.iter().enumerate() {
+                let own: Vec<i64> =
+                    offsets.iter().filter(|(index, _)| *index == partition).map(|(_, offset)| *offset).collect();
+                assert!(own.is_sorted_by(|a, b| a < b), "sent in order, appended in order");
+                let sent = (0..300).filter(|index| index % 3 == partition).map(|index| format!("{thread} {index:03}"));
+                assert!(own.iter().map(|offset| &records[offset]).eq(&sent.collect::<Vec<_>>()), "as its handle said");
+            }
+        }
+    }
+}
+
+#[test]
+fn keys_go_where_kafkas_java_client_puts_them() {
+    let store = manual_store();
+    store.create_topic("t", TopicConfig::new().partitions(10)).unwrap();
+    let producer = lingering(&store);
+    // (murmur2(key) & 0x7fffffff) % 10, from org.apache.kafka.common.utils.Utils.
+    for (key, partition) in [
+        ("", 0x106e_08d9 % 10),
+        ("k1", 0x6460_7d29 % 10),
+        ("21", 0x45f2_f8ec % 10),
+        ("kafka", 0x5067_cf64 % 10),
+        ("foobar", 0x50e4_7bbe % 10),
+        ("abc", 0x1c94_221b % 10),
+        ("abcd", 0x311a_b5f4 % 10),
+        ("giberish123456789", 0x0f55_2b0c % 10),
+    ] {
+        let at = producer.send(Record::to("t").key(key).value("v")).unwrap();
+        assert_eq!(at.topic_partition.partition, partition, "{key:?}");
+        let at = producer.send(Record::to("t").key(key).partition(3).value("v")).unwrap();
+        assert_eq!(at.topic_partition.partition, 3, "who names a partition gets it");
+    }
+    for nowhere in [-1, 10, i32::MIN] {
+        assert!(is_unknown(producer.send(Record::to("t").partition(nowhere))));
+    }
+    assert!(is_unknown(producer.send(Record::to("none"))));
+}
+
+#[test]
+fn records_without_a_key_stick_to_a_partition_for_a_batch() {
+    let store = manual_store();
+    store.create_topic("t", TopicConfig::new().partitions(4)).unwrap();
+    let config = ProducerConfig::new().acks(Acks::Leader).linger(FOREVER).batch_size(10_000);
+    let producer = store.producer(config).unwrap();
+    let mut partitions = Vec::new();
+    for _ in 0..20_000 {
+        let pending = producer.send_async(Record::to("t").value(vec![0; 36])).unwrap();
+        partitions.push(pending.topic_partition().partition);
+    }
+    producer.flush().unwrap();
+    // A record counts as 100 bytes, so each partition keeps 100 of them, or a multiple if it is drawn again.
+    let runs: Vec<usize> = partitions.chunk_by(|a, b| a == b).map(<[i32]>::len).collect();
+    assert!(runs.iter().all(|run| run % 100 == 0), "{runs:?}");
+    assert!(runs.len() > 50, "of 200 draws, three in four change the partition: {}", runs.len());
+    for partition in 0..4 {
+        let counts = batch_counts(&store.partition("t", partition).unwrap());
+        let records: i32 = counts.iter().sum();
+        assert!(records > 0 && counts.len() < records as usize / 50, "{counts:?}");
+    }
+}
+
+// Batches
+
+#[test]
+fn what_lingers_together_is_one_batch() {
+    let store = manual_store();
+    let log = create(&store, "t");
+    let producer = lingering(&store);
+    for index in 0..100 {
+        drop(producer.send_async(Record::to("t").value(index.to_string())).unwrap());
+    }
+    assert_eq!(log.log_end(), 0);
+    producer.flush().unwrap();
+    drop(producer.send_async(Record::to("t").value("alone")).unwrap());
+    producer.flush().unwrap();
+    producer.flush().unwrap();
+    assert_eq!(batch_counts(&log), [100, 1]);
+}
+
+#[test]
+fn a_send_that_waits_takes_what_lingers_along() {
+    let store = manual_store();
+    let log = create(&store, "t");
+    let producer = lingering(&store);
+    drop(producer.send_async(Record::to("t").value("before")).unwrap());
+    assert_eq!(producer.send(Record::to("t").value("now")).unwrap().offset, Some(1));
+    assert_eq!(batch_counts(&log), [2]);
+}
+
+#[test]
+fn a_batch_that_is_full_does_not_linger() {
+    let store = manual_store();
+    let log = create(&store, "t");
+    let config = ProducerConfig::new().acks(Acks::Leader).linger(FOREVER).batch_size(1000);
+    let producer = store.producer(config).unwrap();
+    for _ in 0..100 {
+        drop(producer.send_async(Record::to("t").value(vec![0; 100])).unwrap());
+    }
+    drop(producer.send_async(Record::to("t").value(vec![1; 5000])).unwrap());
+    let batches = batches(&log);
+    let (large, full) = batches.split_last().unwrap();
+    assert_eq!((large.records_count, large.size() > 5000), (1, true), "a record larger than a batch gets its own");
+    assert_eq!(full.iter().map(|batch| batch.records_count).sum::<i32>(), 100);
+    assert!(full.iter().all(|batch| batch.size() <= 1000), "{full:?}");
+    assert!(full[..full.len() - 1].iter().all(|batch| batch.size() > 800), "{full:?}");
+}
+
+#[test]
+fn without_linger_every_record_is_appended_at_once() {
+    let store = manual_store();
+    let log = create(&store, "t");
+    let producer = store.producer(ProducerConfig::new().acks(Acks::Leader).linger(Duration::ZERO)).unwrap();
+    for index in 0..3 {
+        let pending = producer.send_async(Record::to("t").value("v")).unwrap();
+        assert!(pending.is_appended());
+        assert_eq!(log.log_end(), index + 1);
+    }
+    assert_eq!(batch_counts(&log), [1, 1, 1]);
+}
+
+#[test]
+fn every_codec_makes_batches_that_are_read_back() {
+    for codec in api::codecs() {
+        let store = manual_store();
+        let log = create(&store, "t");
+        let producer =
+            store.producer(ProducerConfig::new().acks(Acks::Leader).linger(FOREVER).compression(codec)).unwrap();
+        for index in 0..50 {
+            drop(producer.send_async(Record::to("t").value(format!("the same but for {index}"))).unwrap());
+        }
+        producer.close().unwrap();
+        let [batch] = &batches(&log)[..] else { panic!("one batch") };
+        assert_eq!(batch.compression().unwrap(), codec);
+        assert_eq!(values(&log), (0..50).map(|index| format!("the same but for {index}")).collect::<Vec<_>>());
+    }
+}
+
+// Acknowledgements
+
+#[test]
+fn who_waits_appends_the_batch_at_its_deadline() {
+    let store = manual_store();
+    let log = create(&store, "t");
+    let producer = store.producer(ProducerConfig::new().linger(Duration::from_millis(1))).unwrap();
+    let first = producer.send_async(Record::to("t").value("first")).unwrap();
+    let second = producer.send_async(Record::to("t").value("second")).unwrap();
+    assert_eq!(second.wait().unwrap().offset, first.wait().unwrap().offset.map(|first| first + 1));
+    assert_eq!(values(&log), ["first", "second"]);
+    assert_eq!(log.recovery_point(), 2, "and all of it is synced");
+}
+
+#[test]
+fn awaiting_needs_no_runtime_but_the_maintenance_thread() {
+    let store = store();
+    let log = create(&store, "t");
+    let producer = store.producer(ProducerConfig::new().linger(Duration::from_millis(1))).unwrap();
+    for index in 0..20 {
+        let pending = producer.send_async(Record::to("t").value("v")).unwrap();
+        assert_eq!(block_on(pending).unwrap().offset, Some(index));
+        assert!(log.recovery_point() > index);
+    }
+    let together: Vec<_> = (0..20).map(|_| producer.send_async(Record::to("t").value("v")).unwrap()).collect();
+    assert!(together.into_iter().all(|pending| block_on(pending).is_ok()));
+}
+
+#[test]
+fn awaiting_without_a_thread_goes_on_with_each_tick() {
+    let store = manual_store();
+    let log = create(&store, "t");
+    let producer = store.producer(ProducerConfig::new().linger(Duration::ZERO)).unwrap();
+    let mut pending = producer.send_async(Record::to("t").value("v")).unwrap();
+    assert!(poll_once(&mut pending).is_pending(), "it is appended and not synced");
+    assert_eq!((log.log_end(), log.recovery_point()), (1, 0));
+    store.tick().unwrap();
+    assert_eq!(log.recovery_point(), 1);
+    assert!(poll_once(&mut pending).map(Result::unwrap).is_ready());
+
+    let mut pending = producer.send_async(Record::to("t").value("v")).unwrap();
+    assert!(poll_once(&mut pending).is_pending());
+    drop(pending);
+    store.tick().unwrap();
+    producer.flush().unwrap();
+    assert_eq!(log.recovery_point(), 2);
+}
+
+#[test]
+fn without_acks_nothing_is_waited_for_and_no_offset_is_told() {
+    let store = manual_store();
+    let log = create(&store, "t");
+    let producer = store.producer(ProducerConfig::new().acks(Acks::None).linger(Duration::ZERO)).unwrap();
+    assert_eq!(producer.send(Record::to("t").value("v")).unwrap().offset, None);
+    producer.flush().unwrap();
+    assert_eq!((log.log_end(), log.recovery_point()), (1, 0));
+}
+
+#[test]
+fn a_record_without_a_time_gets_the_clocks_and_a_log_may_give_its_own() {
+    let (options, clock) = api::manual();
+    let store = options.storage(Arc::new(MemoryStorage::new())).open("data").unwrap();
+    create(&store, "theirs");
+    store.create_topic("ours", TopicConfig::new().message_timestamp_type(TimestampType::LogAppendTime)).unwrap();
+    let producer = lingering(&store);
+    let stamped = |topic: &str, timestamp: Option<i64>| {
+        let record = Record::to(topic).value("v");
+        let record = timestamp.into_iter().fold(record, Record::timestamp);
+        let pending = producer.send_async(record).unwrap();
+        clock.advance(1);
+        producer.flush().unwrap();
+        pending.wait().unwrap().timestamp - NOW_MS
+    };
+    assert_eq!(stamped("theirs", None), 0, "of the send");
+    assert_eq!(stamped("theirs", Some(NOW_MS - 7)), -7);
+    assert_eq!(stamped("ours", Some(NOW_MS - 7)), 3, "of the append");
+    let timestamps = |topic| batches(&store.partition(topic, 0).unwrap())[0].max_timestamp;
+    assert_eq!((timestamps("theirs"), timestamps("ours")), (NOW_MS, NOW_MS + 3));
+}
+
+#[test]
+#[cfg(feature = "sim")]
+fn what_is_acknowledged_by_all_survives_the_loss_of_power() {
+    use esker::sim::{Crash, FaultStorage};
+
+    for seed in 0..20 {
+        let disk = FaultStorage::new(seed);
+        let open = |disk: &FaultStorage| api::manual().0.storage(Arc::new(disk.clone())).open("data").unwrap();
+        let store = open(&disk);
+        let log = create(&store, "t");
+        let producer = store.producer(ProducerConfig::new().linger(FOREVER)).unwrap();
+        let mut awaited = producer.send_async(Record::to("t").value("awaited")).unwrap();
+        assert!(poll_once(&mut awaited).is_pending());
+        drop(producer.send(Record::to("t").value("waited for")).unwrap());
+        assert!(poll_once(&mut awaited).map(Result::unwrap).is_ready(), "the sync was for both");
+        drop(producer.send_async(Record::to("t").value("flushed")).unwrap());
+        producer.flush().unwrap();
+        drop(producer.send_async(Record::to("t").value("only on its way")).unwrap());
+        let after = disk.after_crash(Crash::Power, seed);
+        drop((log, awaited, producer, store));
+        assert_eq!(values(&open(&after).partition("t", 0).unwrap())[..3], ["awaited", "waited for", "flushed"]);
+    }
+}
+
+// Failures
+
+#[test]
+fn a_batch_that_fails_fails_for_each_of_its_records() {
+    let store = manual_store();
+    let log = create(&store, "t");
+    let producer = lingering(&store);
+    let bad: Vec<_> = [NOW_MS, NOW_MS + 3_600_001]
+        .map(|timestamp| producer.send_async(Record::to("t").value("v").timestamp(timestamp)).unwrap())
+        .into();
+    let flushed = producer.flush();
+    for result in bad.into_iter().map(|pending| pending.wait().map(drop)).chain([flushed]) {
+        match result {
+            Err(Error::InvalidTimestamp { timestamp, latest, .. }) => {
+                assert_eq!((timestamp, latest), (NOW_MS + 3_600_001, NOW_MS + 3_600_000));
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+    assert_eq!(producer.send(Record::to("t").value("good")).unwrap().offset, Some(0), "the next one is not harmed");
+    assert_eq!(values(&log), ["good"]);
+    producer.flush().unwrap();
+}
+
+#[test]
+fn records_that_no_batch_can_hold_are_refused() {
+    let store = manual_store();
+    store.create_topic("t", TopicConfig::new().max_message_bytes(1000)).unwrap();
+    let producer = lingering(&store);
+    let large = producer.send(Record::to("t").value(vec![0; 1000]));
+    assert!(matches!(large, Err(Error::MessageTooLarge { max: 1000, limit: "max.message.bytes", .. })));
+    let before_time = producer.send_async(Record::to("t").timestamp(-2));
+    assert!(matches!(before_time, Err(Error::InvalidRecord { .. })));
+    for _ in 0..50 {
+        drop(producer.send_async(Record::to("t").value(vec![0; 100])).unwrap());
+    }
+    producer.flush().unwrap();
+    let log = store.partition("t", 0).unwrap();
+    assert_eq!(log.log_end(), 50, "batches stay below what the topic takes, whatever batch.size says");
+}
+
+#[test]
+#[cfg(feature = "sim")]
+fn a_full_disk_is_told_and_appending_goes_on_when_there_is_space() {
+    use esker::sim::{Fault, FaultStorage, Operation};
+
+    let disk = FaultStorage::new(0);
+    let store = api::manual().0.storage(Arc::new(disk.clone())).open("data").unwrap();
+    let log = create(&store, "t");
+    let producer = lingering(&store);
+    producer.send(Record::to("t").value("before")).unwrap();
+    disk.inject(Fault::new(std::io::ErrorKind::StorageFull).on(Operation::Append).on_path_suffix(".log"));
+    let pending: Vec<_> = (0..3).map(|_| producer.send_async(Record::to("t").value("no space")).unwrap()).collect();
+    assert!(matches!(producer.flush(), Err(error @ Error::StorageFull { .. }) if error.is_retriable()));
+    for pending in pending {
+        assert!(matches!(block_on(pending), Err(Error::StorageFull { .. })));
+    }
+    disk.clear_faults();
+    assert_eq!(producer.send(Record::to("t").value("after")).unwrap().offset, Some(1));
+    assert_eq!(values(&log), ["before", "after"]);
+}
+
+#[test]
+#[cfg(feature = "sim")]
+fn a_failed_sync_is_told_to_all_who_wait_for_it() {
+    use std::task::Poll;
+
+    use esker::sim::{Fault, FaultStorage, Operation};
+
+    let disk = FaultStorage::new(0);
+    let store = api::manual().0.storage(Arc::new(disk.clone())).open("data").unwrap();
+    create(&store, "t");
+    let producer = store.producer(ProducerConfig::new().linger(FOREVER)).unwrap();
+    disk.inject(Fault::io_error().on(Operation::Sync).on_path_suffix(".log"));
+    let waiting = producer.send_async(Record::to("t").value("waiting")).unwrap();
+    let mut awaiting = producer.send_async(Record::to("t").value("awaiting")).unwrap();
+    assert!(poll_once(&mut awaiting).is_pending());
+    let is_offline = |result: Result<(), Error>| matches!(result, Err(Error::LogOffline { .. }));
+    assert!(is_offline(producer.flush()));
+    assert!(is_offline(waiting.wait().map(drop)));
+    assert_eq!(poll_once(&mut awaiting).map(|result| is_offline(result.map(drop))), Poll::Ready(true));
+    disk.clear_faults();
+    assert!(is_offline(producer.send(Record::to("t").value("later")).map(drop)), "until the store is opened again");
 }
 
 // Bounded memory
@@ -87,18 +458,6 @@ fn waits_too_long_for_any_clock_are_as_good_as_forever() {
 }
 
 // Topics that go
-
-/// A producer that only appends when it is told to, or has to.
-fn lingering(store: &Store) -> Producer {
-    store.producer(ProducerConfig::new().acks(Acks::Leader).linger(FOREVER)).unwrap()
-}
-
-fn is_unknown<T: Debug>(result: Result<T, Error>) -> bool {
-    match result {
-        Err(Error::UnknownTopicOrPartition { .. }) => true,
-        other => panic!("{other:?}"),
-    }
-}
 
 #[test]
 fn records_for_a_deleted_topic_are_refused() {
