@@ -14,7 +14,7 @@ use api::{NOW_MS, append, manual, manual_store, records, values};
 use bytes::Bytes;
 use esker::io::MemoryStorage;
 use esker::record::{BatchBuilder, RecordData};
-use esker::{Acks, CommittedOffset, Error, Log, ReadLimits, Store, StoreConfig, TopicConfig, TopicPartition};
+use esker::{Acks, CommittedOffset, Damage, Error, Log, ReadLimits, Store, StoreConfig, TopicConfig, TopicPartition};
 
 fn create(store: &Store, topic: &str) -> Log {
     store.create_topic(topic, TopicConfig::new()).unwrap();
@@ -753,4 +753,43 @@ fn offsets_are_committed_in_kafkas_records() {
     let key = Bytes::from(hex("00010002673100017400000002"));
     let value = Bytes::from(hex("0003000000000000002a0000000300000000018bcfe56800"));
     assert_eq!(found, [(Some(key.clone()), Some(value)), (Some(key), None)], "and taken back with the topic");
+}
+
+#[test]
+fn a_damaged_commit_costs_its_group_that_commit_and_nothing_else() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = manual().0.open(dir.path()).unwrap();
+    create(&store, "t");
+    let commit = |group, offset| {
+        store.commit_offsets(group, [(("t", 0).into(), CommittedOffset::new(offset))], Acks::Leader).unwrap();
+    };
+    commit("g1", 10);
+    commit("g2", 20);
+    commit("g1", 11);
+    commit("g1", 12);
+    let size = store.partition("__consumer_offsets", 3242 % 50).unwrap().size_in_bytes() / 3;
+    store.close().unwrap();
+    drop(store);
+    let log = dir.path().join("__consumer_offsets-42/00000000000000000000.log");
+    let mut bytes = fs::read(&log).unwrap();
+    *bytes.last_mut().unwrap() ^= 1;
+    fs::write(&log, &bytes).unwrap();
+
+    for is_clean in [true, false] {
+        if !is_clean {
+            fs::remove_file(dir.path().join(".kafka_cleanshutdown")).unwrap();
+        }
+        let store = manual().0.open(dir.path()).unwrap();
+        assert_eq!(store.committed_offset("g1", &("t", 0).into()).unwrap().offset, 11, "the one before");
+        assert_eq!(store.committed_offset("g2", &("t", 0).into()).unwrap().offset, 20);
+        let damage: Vec<_> = store.recovery_report().partitions.iter().flat_map(|found| &found.damage).collect();
+        match &damage[..] {
+            [Damage { error: Error::CorruptRecord { file: Some(file), position, offsets, .. }, .. }] => {
+                assert_eq!((file, *position, offsets), (&log, 2 * size, &Some(2..=2)));
+            }
+            other => panic!("{other:?}"),
+        }
+        assert!(!store.recovery_report().is_healthy());
+        store.close().unwrap();
+    }
 }

@@ -9,8 +9,8 @@ use super::offset_record::{OffsetKey, partition_for_group};
 use super::{Store, StoreInner};
 use crate::config::TopicConfig;
 use crate::error::{Error, Result};
-use crate::log::{Log, ReadLimits};
-use crate::record::{BatchBuilder, RecordData};
+use crate::log::{Damage, Log, ReadLimits};
+use crate::record::{BatchBuilder, BatchView, RecordData};
 use crate::types::{Acks, LeaderEpoch, Offset, TopicPartition};
 
 pub(super) const CONSUMER_OFFSETS: &str = "__consumer_offsets";
@@ -131,27 +131,11 @@ impl StoreInner {
 }
 
 impl GroupOffsets {
-    /// Takes in the records of all partitions of `__consumer_offsets`, in the order of their offsets.
-    pub(super) fn load(&self, partitions: &[Log]) -> Result<()> {
+    /// Takes in the records of all partitions of `__consumer_offsets`, in the order of their offsets. Returns what can't
+    /// be read of each: a group whose commit is lost goes on at the one before.
+    pub(super) fn load(&self, partitions: &[Log]) -> Result<Vec<Vec<Damage>>> {
         let mut by_group = self.by_group.lock();
-        for log in partitions {
-            let mut offset = log.log_start();
-            while offset < log.log_end() {
-                let fetched = log.read(offset, ReadLimits::new())?;
-                for batch in fetched.batches() {
-                    let batch = batch?;
-                    if batch.header().attributes.is_control() {
-                        continue;
-                    }
-                    for record in &batch.records()? {
-                        let record = record?;
-                        take_in(&mut by_group, record.key.unwrap_or_default(), record.value)?;
-                    }
-                }
-                offset = fetched.next_offset();
-            }
-        }
-        Ok(())
+        partitions.iter().map(|log| load_partition(&mut by_group, log)).collect()
     }
 
     /// Forgets the offsets of all groups for a topic that is gone.
@@ -215,6 +199,46 @@ impl GroupOffsets {
             _ => Ok(()),
         }
     }
+}
+
+fn load_partition(by_group: &mut ByGroup, log: &Log) -> Result<Vec<Damage>> {
+    let mut damage = Vec::new();
+    let mut offset = log.log_start();
+    while offset < log.log_end() {
+        let fetched = match log.read(offset, ReadLimits::new()) {
+            Err(error @ Error::CorruptRecord { offsets: Some(_), .. }) => {
+                if let Error::CorruptRecord { offsets: Some(lost), .. } = &error {
+                    offset = lost.end() + 1;
+                }
+                damage.push(Damage { error });
+                continue;
+            }
+            other => other?,
+        };
+        for batch in fetched.batches() {
+            match batch.and_then(|batch| load_batch(by_group, &batch)) {
+                Err(error @ (Error::CorruptRecord { .. } | Error::InvalidRecord { .. })) => {
+                    damage.push(Damage { error });
+                }
+                other => other?,
+            }
+        }
+        offset = fetched.next_offset();
+    }
+    Ok(damage)
+}
+
+fn load_batch(by_group: &mut ByGroup, batch: &BatchView) -> Result<()> {
+    let header = batch.header();
+    if header.attributes.is_control() {
+        return Ok(());
+    }
+    let located = |error: Error| error.with_offsets(header.base_offset..=header.last_offset());
+    for record in &batch.records().map_err(located)? {
+        let record = record.map_err(located)?;
+        take_in(by_group, record.key.unwrap_or_default(), record.value)?;
+    }
+    Ok(())
 }
 
 fn take_in(by_group: &mut ByGroup, key: &[u8], value: Option<&[u8]>) -> Result<()> {

@@ -21,7 +21,7 @@ use crate::clock::{Clock, SystemClock};
 use crate::config::{LogConfig, StoreConfig, TopicConfig};
 use crate::error::{Error, Result};
 use crate::io::{FsStorage, Locked, Storage, TemporaryDir};
-use crate::log::{self, LastKnown, Log, LogContext, PartitionRecovery};
+use crate::log::{self, Damage, LastKnown, Log, LogContext, PartitionRecovery};
 use crate::types::{Offset, TopicPartition};
 
 const LOCK: &str = ".lock";
@@ -57,6 +57,22 @@ impl RecoveryReport {
     pub fn is_healthy(&self) -> bool {
         self.incomplete.is_empty()
             && self.partitions.iter().all(|partition| partition.cuts.is_empty() && partition.damage.is_empty())
+    }
+}
+
+impl RecoveryReport {
+    /// Notes what was found after the partitions had been opened, unless it was found then.
+    fn add_damage(&mut self, logs: &[Log], damage: Vec<Vec<Damage>>) {
+        for (log, damage) in logs.iter().zip(damage) {
+            let is_it = |recovery: &&mut PartitionRecovery| recovery.topic_partition == *log.topic_partition();
+            let Some(recovery) = self.partitions.iter_mut().find(is_it) else { continue };
+            for found in damage {
+                let found_before = |known: &Damage| known.error.to_string() == found.error.to_string();
+                if !recovery.damage.iter().any(found_before) {
+                    recovery.damage.push(found);
+                }
+            }
+        }
     }
 }
 
@@ -138,11 +154,11 @@ impl StoreOptions {
             let topics = opening.open_topics()?;
             Ok((topics, opening.report, opening.deleted_dirs))
         });
-        let (topics, report, deleted_dirs) = opened?;
+        let (topics, mut report, deleted_dirs) = opened?;
         reserve.hold();
         let offsets = GroupOffsets::default();
         if let Some(topic) = topics.get(CONSUMER_OFFSETS) {
-            offsets.load(&topic.partitions)?;
+            report.add_damage(&topic.partitions, offsets.load(&topic.partitions)?);
         }
         let now_ms = self.clock.now_ms();
         let deleted_dirs = deleted_dirs.into_iter().map(|dir| (dir, now_ms)).collect();
