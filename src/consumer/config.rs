@@ -15,7 +15,7 @@ pub enum AutoOffsetReset {
     #[default]
     Latest,
     /// Nowhere: [`poll`](super::Consumer::poll) fails with
-    /// [`Error::NoOffsetForPartition`](crate::Error::NoOffsetForPartition).
+    /// [`Error::NoOffsetForPartition`].
     None,
 }
 
@@ -86,7 +86,7 @@ impl ConsumerConfig {
     /// Sets a config by Kafka's name for it.
     ///
     /// # Errors
-    /// [`Error::InvalidConfig`](crate::Error::InvalidConfig) if there is no such config here or the value is not one
+    /// [`Error::InvalidConfig`] if there is no such config here or the value is not one
     /// of its values.
     pub fn set(&mut self, key: &str, value: &str) -> Result<()> {
         let number = |min: usize| match value.parse() {
