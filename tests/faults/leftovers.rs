@@ -5,7 +5,7 @@ use std::path::Path;
 
 use esker::io::Storage;
 use esker::sim::{Crash, FaultStorage};
-use esker::{Acks, CommittedOffset, Corruption, Error, Offset, ReadLimits, Store, TopicConfig, TopicPartition};
+use esker::{Acks, CommittedOffset, Corruption, Damage, Error, Offset, ReadLimits, Store, TopicConfig, TopicPartition};
 
 use crate::common::{Sent, append_value, check_lookups, read_all as try_read_all};
 use crate::{START_MS, batches, create_log, fill, open, read_all};
@@ -258,7 +258,7 @@ fn an_empty_or_missing_checkpoint_costs_time_and_no_record() {
 }
 
 #[test]
-fn damaged_commits_are_an_error_that_names_them() {
+fn damaged_commits_are_passed_over_and_reported() {
     let disk = FaultStorage::new(1);
     let store = open(&disk).unwrap();
     create_log(&store);
@@ -274,14 +274,17 @@ fn damaged_commits_are_an_error_that_names_them() {
     });
     let log = log.unwrap();
     disk.flip_bit(&log, 80, 0).unwrap();
-    match open(&disk) {
-        Err(Error::CorruptRecord { file, offsets, .. }) => {
-            assert_eq!((file, offsets), (Some(log.clone()), Some(0..=0)));
+    let store = open(&disk).unwrap();
+    let report = store.recovery_report();
+    assert!(!report.is_healthy());
+    let damage: Vec<_> = report.partitions.iter().flat_map(|partition| &partition.damage).collect();
+    match &damage[..] {
+        [Damage { error: Error::CorruptRecord { file, offsets, .. }, .. }] => {
+            assert_eq!((file, offsets), (&Some(log), &Some(0..=0)));
         }
         other => panic!("{other:?}"),
     }
-    disk.flip_bit(&log, 80, 0).unwrap();
-    assert_eq!(open(&disk).unwrap().committed_offset("g", &partition).unwrap().offset, 2);
+    assert_eq!(store.committed_offset("g", &partition).unwrap().offset, 2, "the ones after it count");
 }
 
 #[test]
