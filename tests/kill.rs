@@ -2,6 +2,7 @@
 //!
 //! The test starts itself as the process to kill. What a record contains follows from its partition and offset, so
 //! whoever opens the directory knows what must be in it.
+#![expect(clippy::unwrap_used, reason = "a test fails by a panic")]
 
 mod common;
 

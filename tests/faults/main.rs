@@ -1,5 +1,6 @@
 //! What disk faults and damage do: a typed error to the one who asked, everything else as before, and never a panic.
 #![cfg(feature = "sim")]
+#![expect(clippy::unwrap_used, reason = "a test fails by a panic")]
 
 #[path = "../common/mod.rs"]
 mod common;
