@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
-use esker::io::{AppendFile, Locked, MemoryStorage, Storage, StorageFile, replace_file};
+use esker::io::{AppendFile, FsStorage, Locked, MemoryStorage, Storage, StorageFile, replace_file};
 
 /// Runs every test of the contract on the storage, and below the root, that `$subject` makes.
 macro_rules! storage_contract {
@@ -55,11 +55,26 @@ macro_rules! storage_contract {
 struct Subject {
     storage: Arc<dyn Storage>,
     root: PathBuf,
+    /// The root is in it, if it is on the real disk.
+    _dir: Option<tempfile::TempDir>,
 }
 
-storage_contract!(memory, Subject { storage: Arc::new(MemoryStorage::new()), root: PathBuf::from("/data") });
+impl Subject {
+    fn simulated(storage: impl Storage + 'static) -> Self {
+        Self { storage: Arc::new(storage), root: PathBuf::from("/data"), _dir: None }
+    }
+
+    fn on_disk(storage: FsStorage) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        Self { storage: Arc::new(storage), root: dir.path().join("data"), _dir: Some(dir) }
+    }
+}
+
+storage_contract!(memory, Subject::simulated(MemoryStorage::new()));
 #[cfg(feature = "sim")]
-storage_contract!(fault, Subject { storage: Arc::new(esker::sim::FaultStorage::new(0)), root: PathBuf::from("/data") });
+storage_contract!(fault, Subject::simulated(esker::sim::FaultStorage::new(0)));
+storage_contract!(mapped, Subject::on_disk(FsStorage::new()));
+storage_contract!(plain, Subject::on_disk(FsStorage::without_mmap()));
 
 const CAPACITY: u64 = 1 << 20;
 

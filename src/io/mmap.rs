@@ -89,10 +89,10 @@ impl Shared {
     /// The bytes `position .. position + len`, if they have been appended.
     fn slice(&self, position: u64, len: usize) -> io::Result<&[u8]> {
         let end = position.checked_add(len as u64);
-        let Some(map) = self.map.as_ref().filter(|_| end.is_some_and(|end| end <= self.len.load(Ordering::Acquire)))
-        else {
-            return if len == 0 { Ok(&[]) } else { Err(io::ErrorKind::UnexpectedEof.into()) };
-        };
+        if end.is_none_or(|end| end > self.len.load(Ordering::Acquire)) {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        let Some(map) = &self.map else { return Ok(&[]) };
         // SAFETY: `position + len` is at most `len`, which never exceeds the map (`MappedAppend::append` and
         // `MappedFile::open` see to that), so the range lies in the mapping, which `self` keeps alive. Nobody writes
         // below `len`: the one writer copies at or after it, and the acquire load above orders its copy before us.

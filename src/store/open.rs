@@ -1,6 +1,7 @@
 //! Opening a store: lock the directory, find its partitions, recover them in parallel.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::io;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -131,7 +132,7 @@ impl StoreOptions {
     fn open_in(self, dir: &Path, temporary: Option<TemporaryDir>) -> Result<Store> {
         self.config.validate()?;
         let layout = Layout { storage: self.storage, dir: dir.to_owned() };
-        layout.storage().create_dir_all(dir).map_err(|error| Error::io("create", dir, error))?;
+        create_dir(layout.storage(), dir)?;
         let lock_path = dir.join(LOCK);
         let lock = layout.storage().lock(&lock_path).map_err(|locked| match locked {
             Locked::Held(holder) => Error::DirectoryLocked { directory: dir.to_owned(), holder },
@@ -182,6 +183,18 @@ impl StoreOptions {
         Schedule::start(&inner)?;
         Ok(Store { inner })
     }
+}
+
+/// Creates the data directory and those above it that are missing, so that the loss of power keeps their names.
+fn create_dir(storage: &dyn Storage, dir: &Path) -> Result<()> {
+    let is_missing = |dir: &&Path| matches!(storage.list(dir), Err(error) if error.kind() == io::ErrorKind::NotFound);
+    let missing: Vec<&Path> = dir.ancestors().take_while(is_missing).collect();
+    storage.create_dir_all(dir).map_err(|error| Error::io("create", dir, error))?;
+    for parent in missing.iter().rev().filter_map(|dir| dir.parent()) {
+        let parent = if parent.as_os_str().is_empty() { Path::new(".") } else { parent };
+        storage.sync_dir(parent).map_err(|error| Error::io("sync", parent, error))?;
+    }
+    Ok(())
 }
 
 impl Default for StoreOptions {

@@ -2,7 +2,6 @@
 //! way.
 
 #![allow(dead_code, reason = "each test file uses its part of this")]
-#![allow(clippy::unwrap_used, reason = "a helper that fails fails its test")]
 
 pub mod random;
 pub mod reserving;

@@ -313,3 +313,17 @@ fn a_directory_that_is_in_use_is_refused_until_its_holder_is_gone() {
     drop(store);
     Store::open(dir.path()).unwrap();
 }
+
+#[test]
+fn the_names_of_a_new_data_directory_and_those_above_it_are_synced() {
+    let disk = FaultStorage::new(1);
+    disk.create_dir_all(Path::new("/mnt")).unwrap();
+    disk.start_trace();
+    let new = Store::options().storage(std::sync::Arc::new(disk.clone())).open("/mnt/some/where").unwrap();
+    let synced = |dir: &str| disk.trace().iter().any(|line| line.ends_with(&format!(" sync_dir {dir}")));
+    assert!(synced("/mnt") && synced("/mnt/some") && synced("/mnt/some/where") && !synced("/"));
+    new.close().unwrap();
+
+    let dir = tempfile::tempdir().unwrap();
+    Store::open(dir.path().join("a/b")).unwrap().create_topic("t", TopicConfig::new()).unwrap();
+}
