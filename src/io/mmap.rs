@@ -33,6 +33,7 @@ const POPULATE_BYTES_MIN: u64 = 64 << 10;
 const POPULATE_BYTES_MAX: u64 = 1 << 20;
 /// How far ahead of a writer in a hurry somebody else populates.
 const POPULATE_AHEAD_BYTES: u64 = 8 << 20;
+const POPULATE_STEP_BYTES: u64 = 256 << 10;
 /// Reserving doubles too, so that a log never holds much more space than it uses.
 const RESERVE_BYTES_MAX: u64 = 64 << 20;
 
@@ -128,8 +129,16 @@ impl StorageFile for MappedFile {
     }
 
     fn populate_ahead(&self) {
-        // A page that can't be had is for the writer to find, who can say so.
-        let _ = self.shared.populate(self.len() + POPULATE_AHEAD_BYTES);
+        // In steps, so that a writer who comes up behind goes on where this is. A page that can't be had is for the
+        // writer to find, who can say so.
+        let target = (self.len() + POPULATE_AHEAD_BYTES).min(self.shared.reserved.load(Ordering::Acquire));
+        let mut populated = self.shared.populated.load(Ordering::Relaxed);
+        while populated < target && self.shared.populate(populated + POPULATE_STEP_BYTES).is_ok() {
+            let before = std::mem::replace(&mut populated, self.shared.populated.load(Ordering::Relaxed));
+            if populated == before {
+                break;
+            }
+        }
     }
 
     fn sync(&self) -> io::Result<()> {
