@@ -51,14 +51,15 @@ enum Op {
 }
 
 fn op() -> impl Strategy<Value = Op> {
-    let record = (0_usize..300, 0_i64..8_000);
+    // In steps, so that the limits of time are met exactly.
+    let record = (0_usize..300, (0_i64..16).prop_map(|steps| 500 * steps));
     prop_oneof![
         12 => (prop::collection::vec(record, 1..5), 0_usize..5)
             .prop_map(|(records, codec)| Op::Append { records, codec }),
         8 => (-50_i64..1_050, prop_oneof![Just(0), Just(1), 0_usize..3_000])
             .prop_map(|(whereabouts, max_bytes)| Op::Read { whereabouts, max_bytes }),
         4 => (-10_i64..40_000).prop_map(|age_ms| Op::Timestamp { age_ms }),
-        4 => prop_oneof![0_i64..3_000, Just(30_000)].prop_map(|ms| Op::Tick { ms }),
+        4 => prop_oneof![0_i64..8, Just(60)].prop_map(|steps| Op::Tick { ms: 500 * steps }),
         1 => Just(Op::Reopen),
     ]
 }
