@@ -329,7 +329,7 @@ fn the_directory_is_laid_out_as_kafkas() {
     assert_eq!(file_text(dir.path(), "recovery-point-offset-checkpoint"), "0\n2\nt.a 0 0\nt.a 1 2\n");
     assert_eq!(file_text(dir.path(), "replication-offset-checkpoint"), "0\n2\nt.a 0 0\nt.a 1 2\n");
     assert_eq!(file_text(dir.path(), "log-start-offset-checkpoint"), "0\n0\n");
-    assert_eq!(file_text(dir.path(), "topic-config-checkpoint"), "0\n1\nt.a segment.ms 5\n");
+    assert_eq!(file_text(dir.path(), "topic-config-checkpoint"), format!("0\n2\nt.a created {id}\nt.a segment.ms 5\n"));
     assert_eq!(file_text(dir.path(), ".kafka_cleanshutdown"), r#"{"version":0,"brokerEpoch":-1}"#);
     assert_eq!(
         names(&partition).into_iter().collect::<Vec<_>>(),
@@ -689,6 +689,28 @@ fn a_crashed_directory_of_kafkas_ends_where_kafka_would_end_it() {
     check_kafkas_records(&store);
     store.close().unwrap();
     assert_eq!(fs::read(log_file(dir.path())).unwrap(), hex(KAFKA_LOG));
+}
+
+#[test]
+fn retention_takes_nothing_from_a_topic_whose_configs_are_kafkas_to_know() {
+    let dir = tempfile::tempdir().unwrap();
+    write_kafkas_directory(dir.path());
+    for round in 0..2 {
+        let (options, clock) = manual();
+        let store = options.open(dir.path()).unwrap();
+        if round == 0 {
+            create(&store, "ours");
+            append(&store.partition("ours", 0).unwrap(), NOW_MS, &["old"]);
+        }
+        clock.advance(100 * 86_400_000);
+        store.tick().unwrap();
+        check_kafkas_records(&store);
+        let config = store.describe_topic("t").unwrap().config;
+        assert_eq!(config.overrides(), [("retention.ms", "-1".to_owned())]);
+        assert_eq!(store.partition("ours", 0).unwrap().log_start(), 1, "the default of a topic that was created here");
+        assert!(store.describe_topic("ours").unwrap().config.overrides().is_empty());
+        store.close().unwrap();
+    }
 }
 
 #[test]

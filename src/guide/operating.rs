@@ -10,7 +10,7 @@
 //!   recovery-point-offset-checkpoint    where recovery starts, per partition
 //!   log-start-offset-checkpoint         where reading starts
 //!   replication-offset-checkpoint       the high watermarks
-//!   topic-config-checkpoint             topic configs that differ from the defaults (ours: Kafka passes over it)
+//!   topic-config-checkpoint             the topics created here, and their configs (ours: Kafka passes over it)
 //!   payments-0/
 //!     00000000000000000000.log          batches
 //!     00000000000000000000.index        from offsets to positions
@@ -45,6 +45,9 @@
 //! Segments are deleted whole, the oldest first, once their newest record is older than `retention.ms` (seven days), or
 //! once the partition holds `retention.bytes` without them. The active segment goes too when it is old enough. Files are
 //! renamed to `.deleted` at once and removed after `file.delete.delay.ms`; slices that readers hold stay valid.
+//!
+//! Topics that a broker created are never shortened here. Kafka keeps their configs in its metadata log, so whether they
+//! are to be kept forever, or compacted, is not known; `topic-config-checkpoint` tells which topics were created here.
 //!
 //! # Limits of this version
 //!

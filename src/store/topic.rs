@@ -1,19 +1,22 @@
 //! Topics: creating, listing, describing and deleting them.
 //!
-//! A topic exists if and only if the directory of its partition 0 does: that one is created last and renamed away
-//! last, so a crash leaves a whole topic, or one whose creation or deletion the next open finishes.
+//! A topic exists if and only if the directory of its partition 0 does, which is created last; so a crash leaves a whole
+//! topic, or what the next open clears away. That a deletion has begun is written down before anything else, and the
+//! next open finishes it.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+use std::io::ErrorKind;
 use std::path::Path;
 use std::sync::Arc;
 
 use super::layout::Layout;
+use super::topic_list::{Listed, TopicList};
 use super::uuid::Uuid;
 use super::{Store, StoreInner, meta_properties, topic_name};
 use crate::config::{LogConfig, TopicConfig};
 use crate::error::{Error, Result};
 use crate::io::DirEntry;
-use crate::log::file_name::{LOG, PARTITION_METADATA};
+use crate::log::file_name::{LOG, PARTITION_METADATA, TEMPORARY, parse_base_offset};
 use crate::log::{self, LastKnown, Log, LogContext};
 use crate::types::{Offset, TopicPartition};
 
@@ -34,7 +37,8 @@ pub struct TopicDescription {
     pub name: String,
     /// Its id, which a topic of the same name created later does not share.
     pub id: Uuid,
-    /// Its configuration.
+    /// Its configuration. A topic that a broker created has its configs in the metadata log of its cluster, where they
+    /// are not known from here: the store then keeps all of its records, with `retention.ms` and `retention.bytes` at −1.
     pub config: TopicConfig,
     /// Whether it belongs to the store itself, as `__consumer_offsets` does.
     pub is_internal: bool,
@@ -68,8 +72,9 @@ impl Store {
     /// Creates a topic. On return it survives the loss of power.
     ///
     /// # Errors
-    /// [`Error::InvalidTopic`] and [`Error::TopicAlreadyExists`] for its name (also if directories with records of such
-    /// a topic are there that could not be opened: see [`RecoveryReport::incomplete`](super::RecoveryReport::incomplete)), [`Error::InvalidPartitions`] and
+    /// [`Error::InvalidTopic`] and [`Error::TopicAlreadyExists`] for its name (also if
+    /// something is in the directories that it would have: see
+    /// [`RecoveryReport::incomplete`](super::RecoveryReport::incomplete)), [`Error::InvalidPartitions`] and
     /// [`Error::InvalidConfig`] for its configuration; [`Error::Io`] or [`Error::StorageFull`] if its files can't be
     /// created, after which it does not exist.
     pub fn create_topic(&self, name: &str, config: TopicConfig) -> Result<Uuid> {
@@ -85,7 +90,9 @@ impl Store {
     ///
     /// # Errors
     /// [`Error::UnknownTopicOrPartition`] if there is none, [`Error::InvalidTopic`] if it is the store's own,
-    /// [`Error::Io`] if its directories can't be renamed.
+    /// [`Error::Io`] if its directories can't be renamed. The topic is then still there, and takes and gives no records:
+    /// call this again to go on with it, or else the next open finishes it, or finds the topic as it was if nothing had
+    /// begun.
     pub fn delete_topic(&self, name: &str) -> Result<()> {
         if topic_name::is_internal(name) {
             let reason = "it belongs to the store".to_owned();
@@ -143,36 +150,46 @@ impl StoreInner {
             }
         }
         let name: Arc<str> = name.into();
-        self.check_no_remains(&name, config.partition_count())?;
+        let found = self.find_remains(&name, config.partition_count())?;
         let id = Uuid::random();
-        let created = self.create_files(&name, id, &config);
-        let partitions = match created {
-            Ok(partitions) => partitions,
-            Err(error) => {
-                // As good as it gets: what is left has no partition 0, and the next open clears it away.
-                for index in (0..config.partition_count()).rev() {
-                    let dir = self.layout.partition_dir(&TopicPartition::new(name.clone(), index));
-                    let _ = self.layout.storage().remove_dir_all(&dir);
-                }
-                return Err(error);
+        let partitions = self.create_files(&name, id, &config).inspect_err(|_| {
+            // As good as it gets: partition 0 goes first, and what is left of the others the next open clears away.
+            if self.discard(&name, config.partition_count(), &found).is_ok() {
+                let _ = TopicList::remove(&self.layout, &[name.to_string()]);
             }
-        };
+        })?;
         self.topics.write().insert(name.clone(), Arc::new(Topic { name, id, config, partitions }));
         Ok(id)
     }
 
-    /// What is left of a topic that could not be opened, or not be deleted, must not become part of another that has
-    /// its name.
-    fn check_no_remains(&self, name: &Arc<str>, partitions: i32) -> Result<()> {
+    /// Which partitions of a topic that does not exist have a directory with nothing in it. What is left of a topic that
+    /// could not be opened, or is no topic's, must not become part of one that has the name of its directory.
+    fn find_remains(&self, name: &Arc<str>, partitions: i32) -> Result<HashSet<i32>> {
+        let mut found = HashSet::new();
         for index in 0..partitions {
             let dir = self.layout.partition_dir(&TopicPartition::new(name.clone(), index));
             match self.layout.storage().list(&dir) {
-                Ok(entries) if has_records(&entries) => {
-                    return Err(Error::TopicAlreadyExists { topic: name.to_string() });
-                }
-                Ok(_) => {}
-                Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+                Ok(entries) if is_new(&entries) => drop(found.insert(index)),
+                Ok(_) => return Err(Error::TopicAlreadyExists { topic: name.to_string() }),
+                Err(error) if error.kind() == ErrorKind::NotFound => {}
                 Err(error) => return Err(Error::io("list", dir, error)),
+            }
+        }
+        Ok(found)
+    }
+
+    /// Takes back what the creation of a topic has done, and leaves directories that it found.
+    fn discard(&self, name: &Arc<str>, partitions: i32, found: &HashSet<i32>) -> Result<()> {
+        for index in 0..partitions {
+            let dir = self.layout.partition_dir(&TopicPartition::new(name.clone(), index));
+            let storage = self.layout.storage();
+            let removed = match found.contains(&index) {
+                true => storage.remove_file(&metadata_path(&dir)),
+                false => storage.remove_dir_all(&dir),
+            };
+            match removed {
+                Err(error) if error.kind() != ErrorKind::NotFound => return Err(Error::io("remove", dir, error)),
+                _ => {}
             }
         }
         Ok(())
@@ -180,12 +197,8 @@ impl StoreInner {
 
     fn create_files(&self, name: &Arc<str>, id: Uuid, config: &TopicConfig) -> Result<Vec<Log>> {
         self.forget_offsets_of(name)?;
-        let has_config = !config.overrides().is_empty() || self.layout.topic_configs()?.contains_key(&**name);
-        if has_config && !topic_name::is_internal(name) {
-            let topics = self.topics.read();
-            let known = user_topics(&topics).chain([(&**name, config)]);
-            self.layout.write_topic_configs(known)?;
-        }
+        let listed = Listed::Created { id, config: config.clone() };
+        TopicList::put(&self.layout, name, listed)?;
         let partitions = config.partition_count();
         for index in (0..partitions).rev() {
             if index == 0 && partitions > 1 {
@@ -203,8 +216,10 @@ impl StoreInner {
     fn forget_offsets_of(&self, name: &str) -> Result<()> {
         self.offsets.forget_topic(self, name)?;
         let is_known = |offsets: HashMap<TopicPartition, Offset>| offsets.keys().any(|known| &*known.topic == name);
+        // Whoever is writing them may have looked at the topics before the deletion.
+        let _checkpointing = self.checkpointing.lock();
         if is_known(self.layout.recovery_points()?) || is_known(self.layout.log_starts()?) {
-            self.write_checkpoints()?;
+            self.layout.write_checkpoints(&self.logs())?;
         }
         Ok(())
     }
@@ -227,36 +242,38 @@ impl StoreInner {
         let _altering = self.altering.lock();
         self.check_open()?;
         let topic = self.topic(name)?;
-        self.topics.write().remove(name);
         topic.partitions.iter().for_each(Log::mark_deleted);
+        let deleting = Listed::Deleting { id: topic.id };
+        self.reserve.run(|| TopicList::put(&self.layout, name, deleting.clone()))?;
         let due_ms = self.clock.now_ms().saturating_add(LogConfig::from(&topic.config).file_delete_delay_ms);
         for log in topic.partitions.iter().rev() {
             self.rename_deleted(log.topic_partition(), due_ms)?;
         }
         self.layout.sync()?;
-        if !topic.config.overrides().is_empty() {
-            self.layout.write_topic_configs(user_topics(&self.topics.read()))?;
-        }
+        self.topics.write().remove(name);
+        self.reserve.run(|| TopicList::remove(&self.layout, &[name.to_owned()]))?;
         self.offsets.forget_topic(self, name)
     }
 
     fn rename_deleted(&self, partition: &TopicPartition, due_ms: i64) -> Result<()> {
-        let to = rename_deleted(&self.layout, partition)?;
-        self.deleted_dirs.lock().push((to, due_ms));
+        match rename_deleted(&self.layout, partition) {
+            Ok(to) => self.deleted_dirs.lock().push((to, due_ms)),
+            // An earlier attempt got this far.
+            Err(Error::Io { source, .. }) if source.kind() == ErrorKind::NotFound => {}
+            Err(error) => return Err(error),
+        }
         Ok(())
     }
 }
 
-/// Whether the files of a partition hold anything that was appended.
-pub(super) fn has_records(entries: &[DirEntry]) -> bool {
-    entries.iter().any(|entry| entry.len > 0 && entry.name.ends_with(LOG))
+/// Whether a directory with these files is a partition's, as far as its name allows.
+pub(super) fn has_log(files: &[DirEntry]) -> bool {
+    files.iter().any(|file| parse_base_offset(&file.name, LOG).is_some())
 }
 
-fn user_topics(
-    topics: &std::collections::BTreeMap<Arc<str>, Arc<Topic>>,
-) -> impl Iterator<Item = (&str, &TopicConfig)> {
-    let ours = |name: &str| topic_name::is_internal(name);
-    topics.values().filter(move |topic| !ours(&topic.name)).map(|topic| (&*topic.name, &topic.config))
+/// Whether these are the files of a partition, or some of them, as a creation leaves it: nothing was ever appended.
+pub(super) fn is_new(files: &[DirEntry]) -> bool {
+    files.iter().all(|file| !file.is_dir && file.name.trim_end_matches(TEMPORARY) == PARTITION_METADATA)
 }
 
 /// Creates the directory of a partition, with its topic's id in it. Its name is durable after a sync of the layout.

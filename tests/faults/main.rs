@@ -6,8 +6,10 @@
 mod common;
 mod damage;
 mod device;
+mod directories;
 mod full;
 mod leftovers;
+mod turns;
 
 use std::sync::Arc;
 
