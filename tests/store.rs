@@ -329,7 +329,7 @@ fn the_directory_is_laid_out_as_kafkas() {
     assert_eq!(file_text(dir.path(), "recovery-point-offset-checkpoint"), "0\n2\nt.a 0 0\nt.a 1 2\n");
     assert_eq!(file_text(dir.path(), "replication-offset-checkpoint"), "0\n2\nt.a 0 0\nt.a 1 2\n");
     assert_eq!(file_text(dir.path(), "log-start-offset-checkpoint"), "0\n0\n");
-    assert_eq!(file_text(dir.path(), "topic-config-checkpoint"), "0\n1\nt.a segment.ms 5\n");
+    assert_eq!(file_text(dir.path(), "topic-config-checkpoint"), format!("0\n2\nt.a created {id}\nt.a segment.ms 5\n"));
     assert_eq!(file_text(dir.path(), ".kafka_cleanshutdown"), r#"{"version":0,"brokerEpoch":-1}"#);
     assert_eq!(
         names(&partition).into_iter().collect::<Vec<_>>(),

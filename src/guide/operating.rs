@@ -10,7 +10,7 @@
 //!   recovery-point-offset-checkpoint    where recovery starts, per partition
 //!   log-start-offset-checkpoint         where reading starts
 //!   replication-offset-checkpoint       the high watermarks
-//!   topic-config-checkpoint             topic configs that differ from the defaults (ours: Kafka passes over it)
+//!   topic-config-checkpoint             the topics created here, and their configs (ours: Kafka passes over it)
 //!   payments-0/
 //!     00000000000000000000.log          batches
 //!     00000000000000000000.index        from offsets to positions

@@ -5,7 +5,6 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::meta_properties;
-use crate::config::TopicConfig;
 use crate::error::{Error, Result};
 use crate::io::Storage;
 use crate::log::{Log, checkpoint};
@@ -14,7 +13,6 @@ use crate::types::{Offset, TopicPartition};
 const RECOVERY_POINTS: &str = "recovery-point-offset-checkpoint";
 const LOG_STARTS: &str = "log-start-offset-checkpoint";
 const HIGH_WATERMARKS: &str = "replication-offset-checkpoint";
-const TOPIC_CONFIGS: &str = "topic-config-checkpoint";
 
 /// A data directory and the storage that it is on.
 #[derive(Debug)]
@@ -65,29 +63,6 @@ impl Layout {
             Some([at.topic.to_string(), at.partition.to_string(), offset(log)?.to_string()])
         };
         checkpoint::write(self.storage(), &self.dir.join(name), &logs.iter().filter_map(entry).collect::<Vec<_>>())
-    }
-
-    /// The configs of each topic that differ from the defaults.
-    pub(super) fn topic_configs(&self) -> Result<HashMap<String, TopicConfig>> {
-        let file = self.dir.join(TOPIC_CONFIGS);
-        let mut configs: HashMap<String, TopicConfig> = HashMap::new();
-        for [topic, key, value] in checkpoint::read::<3>(self.storage(), &file)? {
-            let config = configs.entry(topic).or_default();
-            config.set(&key, &value)?;
-        }
-        Ok(configs)
-    }
-
-    pub(super) fn write_topic_configs<'a>(
-        &self,
-        topics: impl Iterator<Item = (&'a str, &'a TopicConfig)>,
-    ) -> Result<()> {
-        let entries: Vec<[String; 3]> = topics
-            .flat_map(|(topic, config)| {
-                config.overrides().into_iter().map(|(key, value)| [topic.to_owned(), key.to_owned(), value])
-            })
-            .collect();
-        checkpoint::write(self.storage(), &self.dir.join(TOPIC_CONFIGS), &entries)
     }
 
     pub(super) fn take_clean_shutdown(&self) -> Result<bool> {

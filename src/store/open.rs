@@ -1,6 +1,6 @@
 //! Opening a store: lock the directory, find its partitions, recover them in parallel.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
@@ -14,14 +14,15 @@ use super::maintenance::{Maintenance, Schedule};
 use super::meta_properties::{self, MetaProperties};
 use super::offsets::{CONSUMER_OFFSETS, GroupOffsets};
 use super::reserve::Reserve;
-use super::topic::{Topic, has_records, metadata_path, rename_deleted};
+use super::topic::{Topic, has_log, is_new, metadata_path, rename_deleted};
+use super::topic_list::TopicList;
 use super::topic_name::{DirName, is_internal, parse_dir};
 use super::uuid::Uuid;
 use super::{Store, StoreInner};
 use crate::clock::{Clock, SystemClock};
 use crate::config::{LogConfig, StoreConfig, TopicConfig};
 use crate::error::{Error, Result};
-use crate::io::{FsStorage, Locked, Storage, TemporaryDir};
+use crate::io::{DirEntry, FsStorage, Locked, Storage, TemporaryDir};
 use crate::log::{self, Damage, LastKnown, Log, LogContext, PartitionRecovery};
 use crate::types::{Offset, TopicPartition};
 
@@ -49,7 +50,7 @@ pub struct RecoveryReport {
     /// Partitions that were left over from the creation or deletion of a topic that a crash interrupted; they are
     /// being removed.
     pub leftovers: Vec<TopicPartition>,
-    /// Partitions that are missing between others of their topic, or whose partition 0 is: they are not opened.
+    /// Partitions that come after one that is missing, or that are another topic's of the same name: they are not opened.
     pub incomplete: Vec<TopicPartition>,
 }
 
@@ -222,26 +223,30 @@ impl Opening<'_> {
             // A topic whose creation died before this was done looks like any other, and is going to be appended to.
             self.layout.sync()?;
         }
-        let (found, deleted_ids) = self.find_partitions()?;
-        let mut configs = self.layout.topic_configs()?;
+        let mut found = self.find_partitions()?;
+        let list = TopicList::read(self.layout)?;
+        self.finish_deletions(&mut found, &list)?;
         let mut wanted: Vec<(TopicPartition, TopicConfig)> = Vec::new();
         let mut ids: HashMap<Arc<str>, Uuid> = HashMap::new();
         for (name, partitions) in found {
-            // A crash may have kept the last partition's directory, and not yet what is in it.
-            let id = partitions.values().copied().flatten().next();
-            if id.is_some_and(|id| deleted_ids.contains(&id)) || !partitions.contains_key(&0) {
-                self.clear_leftovers(&name, &partitions, &deleted_ids)?;
+            if !partitions.contains_key(&0) {
+                self.clear_leftovers(&name, &partitions, &list)?;
                 continue;
             }
-            let config =
-                if is_internal(&name) { TopicConfig::compacted() } else { configs.remove(&*name).unwrap_or_default() };
-            let whole = partitions.keys().copied().zip(0..).take_while(|(found, index)| found == index).count();
+            let id = self.topic_id(&name, &partitions)?;
+            let belongs =
+                |(index, of): (&i32, &Option<Uuid>), expected| *index == expected && of.is_none_or(|of| of == id);
+            let whole = partitions.iter().zip(0..).take_while(|(found, expected)| belongs(*found, *expected)).count();
             for index in partitions.keys().skip(whole) {
                 self.report.incomplete.push(TopicPartition::new(name.clone(), *index));
             }
-            ids.insert(name.clone(), self.topic_id(&name, partitions[&0], id)?);
+            let config = match list.config_of(&name, id) {
+                _ if is_internal(&name) => TopicConfig::compacted(),
+                known => known.cloned().unwrap_or_default(),
+            };
             let config = config.partitions(whole as i32);
             wanted.extend((0..whole as i32).map(|index| (TopicPartition::new(name.clone(), index), config.clone())));
+            ids.insert(name, id);
         }
         let logs = self.open_logs(&wanted)?;
         let mut topics: BTreeMap<Arc<str>, Topic> = BTreeMap::new();
@@ -255,67 +260,89 @@ impl Opening<'_> {
         Ok(topics.into_iter().map(|(name, topic)| (name, Arc::new(topic))).collect())
     }
 
-    /// The partitions that have a directory, and the ids of topics of which some partition was deleted.
-    fn find_partitions(&mut self) -> Result<(FoundTopics, HashSet<Uuid>)> {
-        let (layout, dir) = (self.layout, &self.layout.dir);
-        let entries = layout.storage().list(dir).map_err(|error| Error::io("list", dir, error))?;
+    /// The partitions that have a directory. One with neither a topic's id nor a log in it is somebody else's, whatever
+    /// its name, or was being created when a crash came and has nothing in it yet.
+    fn find_partitions(&mut self) -> Result<FoundTopics> {
+        let (storage, dir) = (self.layout.storage(), &self.layout.dir);
+        let entries = storage.list(dir).map_err(|error| Error::io("list", dir, error))?;
         let mut found: FoundTopics = BTreeMap::new();
-        let mut deleted_ids = HashSet::new();
         for entry in entries.iter().filter(|entry| entry.is_dir) {
             let path = dir.join(&entry.name);
-            let id = || meta_properties::read_topic_id(layout.storage(), &metadata_path(&path));
             match parse_dir(&entry.name) {
                 DirName::Partition(partition) => {
-                    found.entry(partition.topic).or_default().insert(partition.partition, id()?);
+                    let id = meta_properties::read_topic_id(storage, &metadata_path(&path))?;
+                    if id.is_some() || has_log(&self.files_of(&partition)?) {
+                        found.entry(partition.topic).or_default().insert(partition.partition, id);
+                    }
                 }
-                DirName::Deleted => {
-                    deleted_ids.extend(id()?);
-                    self.deleted_dirs.push(path);
-                }
+                DirName::Deleted => self.deleted_dirs.push(path),
                 DirName::Other => {}
             }
         }
-        Ok((found, deleted_ids))
+        Ok(found)
     }
 
-    /// A topic without partition 0 is one whose creation a crash interrupted, and empty; or whose deletion one did,
-    /// and other partitions of it are gone already. Anything else is kept and reported.
-    fn clear_leftovers(
-        &mut self,
-        name: &Arc<str>,
-        partitions: &FoundPartitions,
-        deleted_ids: &HashSet<Uuid>,
-    ) -> Result<()> {
+    /// Does what is left to do of the deletions that a crash interrupted: no directory of theirs is left in `found`.
+    fn finish_deletions(&mut self, found: &mut FoundTopics, list: &TopicList) -> Result<()> {
+        let deletions = list.deletions();
+        for (topic, id) in &deletions {
+            let Some(partitions) = found.get_mut(&**topic) else { continue };
+            for (index, _) in partitions.extract_if(.., |_, of| *of == Some(*id)) {
+                self.put_away(TopicPartition::new(topic.as_str(), index))?;
+            }
+            if partitions.is_empty() {
+                found.remove(&**topic);
+            }
+        }
+        self.unlist(&deletions.into_iter().map(|(topic, _)| topic).collect::<Vec<_>>())
+    }
+
+    /// A topic without partition 0 is one whose creation a crash interrupted, if it was to be created here and nothing
+    /// has come into its partitions. Anything else is kept and reported.
+    fn clear_leftovers(&mut self, name: &Arc<str>, partitions: &FoundPartitions, list: &TopicList) -> Result<()> {
+        let mut is_cleared = true;
         for (index, id) in partitions.iter().rev() {
             let partition = TopicPartition::new(name.clone(), *index);
-            if id.is_some_and(|id| deleted_ids.contains(&id)) || self.is_empty(&partition)? {
-                self.deleted_dirs.push(rename_deleted(self.layout, &partition)?);
-                self.report.leftovers.push(partition);
+            let is_ours = id.is_some_and(|id| list.config_of(name, id).is_some());
+            if is_ours && is_new(&self.files_of(&partition)?) {
+                self.put_away(partition)?;
             } else {
                 self.report.incomplete.push(partition);
+                is_cleared = false;
             }
         }
-        self.layout.sync()
+        if is_cleared { self.unlist(&[name.to_string()]) } else { self.layout.sync() }
     }
 
-    fn is_empty(&self, partition: &TopicPartition) -> Result<bool> {
+    fn put_away(&mut self, partition: TopicPartition) -> Result<()> {
+        self.deleted_dirs.push(rename_deleted(self.layout, &partition)?);
+        self.report.leftovers.push(partition);
+        Ok(())
+    }
+
+    /// Takes topics off the list, whose directories have been put away: first that becomes durable.
+    fn unlist(&self, topics: &[String]) -> Result<()> {
+        if topics.is_empty() {
+            return Ok(());
+        }
+        self.layout.sync()?;
+        TopicList::remove(self.layout, topics)
+    }
+
+    fn files_of(&self, partition: &TopicPartition) -> Result<Vec<DirEntry>> {
         let dir = self.layout.partition_dir(partition);
-        let entries = self.layout.storage().list(&dir).map_err(|error| Error::io("list", &dir, error))?;
-        Ok(!has_records(&entries))
+        self.layout.storage().list(&dir).map_err(|error| Error::io("list", dir, error))
     }
 
-    /// The topic's id, which partition 0 has, or else another one; a topic that has none gets one, as Kafka gives it to
-    /// logs from before there were ids.
-    fn topic_id(&self, name: &Arc<str>, of_first: Option<Uuid>, of_any: Option<Uuid>) -> Result<Uuid> {
-        match of_first {
-            Some(id) => Ok(id),
-            None => {
-                let dir = self.layout.partition_dir(&TopicPartition::new(name.clone(), 0));
-                let id = of_any.unwrap_or_else(Uuid::random);
-                meta_properties::write_topic_id(self.layout.storage(), &metadata_path(&dir), id)?;
-                Ok(id)
-            }
+    /// The topic's id, of the first partition that has one; those that have none get it, as Kafka gives one to logs from
+    /// before there were ids.
+    fn topic_id(&self, name: &Arc<str>, partitions: &FoundPartitions) -> Result<Uuid> {
+        let topic_id = partitions.values().copied().flatten().next().unwrap_or_else(Uuid::random);
+        for (index, _) in partitions.iter().filter(|(_, id)| id.is_none()) {
+            let dir = self.layout.partition_dir(&TopicPartition::new(name.clone(), *index));
+            meta_properties::write_topic_id(self.layout.storage(), &metadata_path(&dir), topic_id)?;
         }
+        Ok(topic_id)
     }
 
     /// Opens the logs on as many threads as are configured, and returns them in the order of `wanted`.

@@ -1,19 +1,21 @@
 //! Topics: creating, listing, describing and deleting them.
 //!
-//! A topic exists if and only if the directory of its partition 0 does: that one is created last and renamed away
-//! last, so a crash leaves a whole topic, or one whose creation or deletion the next open finishes.
+//! A topic exists if and only if the directory of its partition 0 does, which is created last; so a crash leaves a whole
+//! topic, or what the next open clears away. That a deletion has begun is written down before anything else, and the
+//! next open finishes it.
 
 use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 
 use super::layout::Layout;
+use super::topic_list::{Listed, TopicList};
 use super::uuid::Uuid;
 use super::{Store, StoreInner, meta_properties, topic_name};
 use crate::config::{LogConfig, TopicConfig};
 use crate::error::{Error, Result};
 use crate::io::DirEntry;
-use crate::log::file_name::{LOG, PARTITION_METADATA};
+use crate::log::file_name::{LOG, PARTITION_METADATA, TEMPORARY, parse_base_offset};
 use crate::log::{self, LastKnown, Log, LogContext};
 use crate::types::{Offset, TopicPartition};
 
@@ -68,8 +70,9 @@ impl Store {
     /// Creates a topic. On return it survives the loss of power.
     ///
     /// # Errors
-    /// [`Error::InvalidTopic`] and [`Error::TopicAlreadyExists`] for its name (also if directories with records of such
-    /// a topic are there that could not be opened: see [`RecoveryReport::incomplete`](super::RecoveryReport::incomplete)), [`Error::InvalidPartitions`] and
+    /// [`Error::InvalidTopic`] and [`Error::TopicAlreadyExists`] for its name (also if
+    /// something is in the directories that it would have: see
+    /// [`RecoveryReport::incomplete`](super::RecoveryReport::incomplete)), [`Error::InvalidPartitions`] and
     /// [`Error::InvalidConfig`] for its configuration; [`Error::Io`] or [`Error::StorageFull`] if its files can't be
     /// created, after which it does not exist.
     pub fn create_topic(&self, name: &str, config: TopicConfig) -> Result<Uuid> {
@@ -161,16 +164,14 @@ impl StoreInner {
         Ok(id)
     }
 
-    /// What is left of a topic that could not be opened, or not be deleted, must not become part of another that has
-    /// its name.
+    /// What is left of a topic that could not be opened, or is no topic's, must not become part of one that has the name
+    /// of its directory.
     fn check_no_remains(&self, name: &Arc<str>, partitions: i32) -> Result<()> {
         for index in 0..partitions {
             let dir = self.layout.partition_dir(&TopicPartition::new(name.clone(), index));
             match self.layout.storage().list(&dir) {
-                Ok(entries) if has_records(&entries) => {
-                    return Err(Error::TopicAlreadyExists { topic: name.to_string() });
-                }
-                Ok(_) => {}
+                Ok(entries) if is_new(&entries) => {}
+                Ok(_) => return Err(Error::TopicAlreadyExists { topic: name.to_string() }),
                 Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
                 Err(error) => return Err(Error::io("list", dir, error)),
             }
@@ -180,12 +181,8 @@ impl StoreInner {
 
     fn create_files(&self, name: &Arc<str>, id: Uuid, config: &TopicConfig) -> Result<Vec<Log>> {
         self.forget_offsets_of(name)?;
-        let has_config = !config.overrides().is_empty() || self.layout.topic_configs()?.contains_key(&**name);
-        if has_config && !topic_name::is_internal(name) {
-            let topics = self.topics.read();
-            let known = user_topics(&topics).chain([(&**name, config)]);
-            self.layout.write_topic_configs(known)?;
-        }
+        let listed = Listed::Created { id, config: config.clone() };
+        TopicList::put(&self.layout, name, listed)?;
         let partitions = config.partition_count();
         for index in (0..partitions).rev() {
             if index == 0 && partitions > 1 {
@@ -229,14 +226,14 @@ impl StoreInner {
         let topic = self.topic(name)?;
         self.topics.write().remove(name);
         topic.partitions.iter().for_each(Log::mark_deleted);
+        let deleting = Listed::Deleting { id: topic.id };
+        self.reserve.run(|| TopicList::put(&self.layout, name, deleting.clone()))?;
         let due_ms = self.clock.now_ms().saturating_add(LogConfig::from(&topic.config).file_delete_delay_ms);
         for log in topic.partitions.iter().rev() {
             self.rename_deleted(log.topic_partition(), due_ms)?;
         }
         self.layout.sync()?;
-        if !topic.config.overrides().is_empty() {
-            self.layout.write_topic_configs(user_topics(&self.topics.read()))?;
-        }
+        TopicList::remove(&self.layout, &[name.to_owned()])?;
         self.offsets.forget_topic(self, name)
     }
 
@@ -247,16 +244,14 @@ impl StoreInner {
     }
 }
 
-/// Whether the files of a partition hold anything that was appended.
-pub(super) fn has_records(entries: &[DirEntry]) -> bool {
-    entries.iter().any(|entry| entry.len > 0 && entry.name.ends_with(LOG))
+/// Whether a directory with these files is a partition's, as far as its name allows.
+pub(super) fn has_log(files: &[DirEntry]) -> bool {
+    files.iter().any(|file| parse_base_offset(&file.name, LOG).is_some())
 }
 
-fn user_topics(
-    topics: &std::collections::BTreeMap<Arc<str>, Arc<Topic>>,
-) -> impl Iterator<Item = (&str, &TopicConfig)> {
-    let ours = |name: &str| topic_name::is_internal(name);
-    topics.values().filter(move |topic| !ours(&topic.name)).map(|topic| (&*topic.name, &topic.config))
+/// Whether these are the files of a partition, or some of them, as a creation leaves it: nothing was ever appended.
+pub(super) fn is_new(files: &[DirEntry]) -> bool {
+    files.iter().all(|file| !file.is_dir && file.name.trim_end_matches(TEMPORARY) == PARTITION_METADATA)
 }
 
 /// Creates the directory of a partition, with its topic's id in it. Its name is durable after a sync of the layout.

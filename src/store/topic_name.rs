@@ -60,11 +60,17 @@ pub(crate) fn parse_dir(name: &str) -> DirName {
         }
     }
     match name.rsplit_once('-') {
-        Some((topic, digits)) if validate(topic).is_ok() && digits.bytes().all(|byte| byte.is_ascii_digit()) => {
-            digits.parse().map_or(DirName::Other, |index| DirName::Partition(TopicPartition::new(topic, index)))
+        Some((topic, digits)) if validate(topic).is_ok() => {
+            index(digits).map_or(DirName::Other, |index| DirName::Partition(TopicPartition::new(topic, index)))
         }
         _ => DirName::Other,
     }
+}
+
+/// The number whose digits these are, written as a partition's directory has them and no other way.
+fn index(digits: &str) -> Option<i32> {
+    let index: u32 = digits.parse().ok()?;
+    i32::try_from(index).ok().filter(|index| index.to_string() == digits)
 }
 
 /// The name that a partition's directory gets when it is deleted.
@@ -96,7 +102,10 @@ mod tests {
         let partition = |topic: &str, index| DirName::Partition(TopicPartition::new(topic, index));
         assert_eq!(parse_dir("a-b-12"), partition("a-b", 12));
         assert_eq!(parse_dir("a-"), DirName::Other);
-        assert_eq!(parse_dir("a-99999999999"), DirName::Other);
+        assert_eq!(parse_dir("a-0"), partition("a", 0));
+        for digits in ["00", "01", "+1", "99999999999", "2147483648"] {
+            assert_eq!(parse_dir(&format!("a-{digits}")), DirName::Other, "{digits}");
+        }
         assert_eq!(parse_dir("lost+found"), DirName::Other);
         let id = Uuid::from_bytes([0xab; 16]);
         let name = deleted_dir(&TopicPartition::new("x".repeat(249), 3), id);

@@ -209,6 +209,7 @@ fn a_partition_that_vanished_hides_those_after_it_and_removes_none() {
     for lost in 0..2 {
         let disk = disk.after_crash(Crash::Process, 0);
         let dir = format!("/data/t-{lost}");
+        let metadata = disk.contents(format!("{dir}/partition.metadata")).unwrap();
         let kept: Vec<_> = disk.files().into_iter().filter(|path| path.starts_with("/data/t-2")).collect();
         disk.remove_dir_all(Path::new(&dir)).unwrap();
         let store = open(&disk).unwrap();
@@ -221,6 +222,7 @@ fn a_partition_that_vanished_hides_those_after_it_and_removes_none() {
         // Whoever brings the directory back has everything again.
         if lost == 1 {
             disk.create_dir_all(Path::new(&dir)).unwrap();
+            disk.set_contents(format!("{dir}/partition.metadata"), &metadata).unwrap();
             let store = open(&disk).unwrap();
             assert_eq!(read_all(&store.partition("t", 2).unwrap()), records);
         }

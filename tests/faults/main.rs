@@ -6,6 +6,7 @@
 mod common;
 mod damage;
 mod device;
+mod directories;
 mod full;
 mod leftovers;
 

@@ -1,0 +1,116 @@
+//! The topics that were created here, with what a broker would keep in its metadata log: `topic-config-checkpoint`.
+//!
+//! ```text
+//!   0
+//!   3
+//!   payments created 5L6g3nShT-eMCtK--X86sw    this is the topic's id; all configs that do not follow have defaults
+//!   payments retention.ms 86400000             a config that differs from its default
+//!   orders deleting AQIDBAUGBwgJCgsMDQ4PEA     the deletion of the topic with this id has begun
+//! ```
+//!
+//! A topic is listed before its first directory is created. What a directory of a listed topic is, and may become of it,
+//! is therefore known after a crash; a topic that is not listed is somebody else's, and so are its configs.
+
+use std::collections::BTreeMap;
+
+use super::layout::Layout;
+use super::topic_name::is_internal;
+use super::uuid::Uuid;
+use crate::config::TopicConfig;
+use crate::error::{Error, Result};
+use crate::log::checkpoint;
+
+const FILE: &str = "topic-config-checkpoint";
+/// No topic config has these names.
+const CREATED: &str = "created";
+const DELETING: &str = "deleting";
+
+/// What the list says of a topic.
+#[derive(Clone, Debug)]
+pub(super) enum Listed {
+    /// It was created here.
+    Created { id: Uuid, config: TopicConfig },
+    /// Its deletion has begun, here or in an open before this one, and is not known to have ended.
+    Deleting { id: Uuid },
+}
+
+/// What the list says, by topic.
+#[derive(Debug, Default)]
+pub(super) struct TopicList {
+    topics: BTreeMap<String, Listed>,
+}
+
+impl TopicList {
+    pub(super) fn read(layout: &Layout) -> Result<Self> {
+        let file = layout.dir.join(FILE);
+        let mut ids: BTreeMap<String, (String, Uuid)> = BTreeMap::new();
+        let mut configs: BTreeMap<String, TopicConfig> = BTreeMap::new();
+        for [topic, key, value] in checkpoint::read::<3>(layout.storage(), &file)? {
+            if key == CREATED || key == DELETING {
+                let malformed = |error| Error::MalformedFile {
+                    file: file.clone(),
+                    line: 0,
+                    reason: format!("{topic} {key} {value:?}: {error}"),
+                };
+                let id = value.parse().map_err(malformed)?;
+                ids.insert(topic, (key, id));
+            } else {
+                configs.entry(topic).or_default().set(&key, &value)?;
+            }
+        }
+        let listed = |(topic, (key, id)): (String, (String, Uuid))| {
+            let config = configs.remove(&topic).unwrap_or_default();
+            let listed = if key == CREATED { Listed::Created { id, config } } else { Listed::Deleting { id } };
+            (topic, listed)
+        };
+        Ok(Self { topics: ids.into_iter().map(listed).collect() })
+    }
+
+    /// Lists a topic, or says something else of it. Durable on return; a crash before leaves the list as it was.
+    pub(super) fn put(layout: &Layout, topic: &str, listed: Listed) -> Result<()> {
+        let mut list = Self::read(layout)?;
+        list.topics.insert(topic.to_owned(), listed);
+        list.write(layout)
+    }
+
+    /// Takes topics off the list. As durable as [`put`](Self::put).
+    pub(super) fn remove(layout: &Layout, topics: &[String]) -> Result<()> {
+        let mut list = Self::read(layout)?;
+        list.topics.retain(|topic, _| !topics.contains(topic));
+        list.write(layout)
+    }
+
+    fn write(&self, layout: &Layout) -> Result<()> {
+        let mut entries = Vec::new();
+        for (topic, listed) in &self.topics {
+            let entry = |key: &str, value: String| [topic.clone(), key.to_owned(), value];
+            match listed {
+                Listed::Deleting { id } => entries.push(entry(DELETING, id.to_string())),
+                Listed::Created { id, config } => {
+                    entries.push(entry(CREATED, id.to_string()));
+                    // Those of internal topics are fixed.
+                    let overrides = if is_internal(topic) { Vec::new() } else { config.overrides() };
+                    entries.extend(overrides.into_iter().map(|(key, value)| entry(key, value)));
+                }
+            }
+        }
+        checkpoint::write(layout.storage(), &layout.dir.join(FILE), &entries)
+    }
+
+    /// The topics whose deletion is to be finished.
+    pub(super) fn deletions(&self) -> Vec<(String, Uuid)> {
+        let deletion = |(topic, listed): (&String, &Listed)| match listed {
+            Listed::Deleting { id } => Some((topic.clone(), *id)),
+            Listed::Created { .. } => None,
+        };
+        self.topics.iter().filter_map(deletion).collect()
+    }
+
+    /// The configs of the topic with this name and id, if it was created here.
+    pub(super) fn config_of(&self, topic: &str, with_id: Uuid) -> Option<&TopicConfig> {
+        match self.topics.get(topic)? {
+            Listed::Created { id, config } if *id == with_id => Some(config),
+            _ => None,
+        }
+    }
+}

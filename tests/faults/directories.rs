@@ -1,0 +1,143 @@
+//! What is in a data directory besides its topics: somebody else's directories, and what crashes and Kafka leave. None
+//! of it is removed unless it is known to be left over from something that was begun here.
+
+use std::path::Path;
+
+use esker::io::Storage;
+use esker::sim::{Crash, FaultStorage};
+use esker::{Acks, Error, TopicConfig, TopicPartition};
+
+use super::{START_MS, fill, open, read_all};
+use crate::common::append_value;
+
+/// A closed store with the topic `t` of two partitions, the first of which has records.
+fn disk_with_topic() -> FaultStorage {
+    let disk = FaultStorage::new(1);
+    let store = open(&disk).unwrap();
+    store.create_topic("t", TopicConfig::new().partitions(2)).unwrap();
+    fill(&store.partition("t", 0).unwrap(), 3);
+    store.close().unwrap();
+    disk
+}
+
+fn has_files_in(disk: &FaultStorage, dir: &str) -> bool {
+    disk.files().iter().any(|file| file.starts_with(dir))
+}
+
+#[test]
+fn a_directory_of_somebody_else_is_left_alone_whatever_its_name() {
+    let disk = FaultStorage::new(1);
+    open(&disk).unwrap().close().unwrap();
+    for dir in ["exports-0", "exports-2", "backup-2024-01"] {
+        disk.create_dir_all(&Path::new("/data").join(dir)).unwrap();
+        disk.set_contents(format!("/data/{dir}/precious.csv"), b"precious").unwrap();
+    }
+    let store = open(&disk).unwrap();
+    store.tick().unwrap();
+    assert!(store.topics().is_empty() && store.recovery_report().is_healthy());
+    let created = store.create_topic("exports", TopicConfig::new().partitions(3));
+    assert!(matches!(created, Err(Error::TopicAlreadyExists { .. })), "{created:?}");
+    store.close().unwrap();
+    for dir in ["exports-0", "exports-2", "backup-2024-01"] {
+        assert_eq!(disk.contents(format!("/data/{dir}/precious.csv")).unwrap(), b"precious");
+    }
+}
+
+#[test]
+fn a_partition_that_kafka_moved_away_does_not_take_its_topic_along() {
+    let disk = disk_with_topic();
+    let moved = "/data/t-1.0123456789abcdef0123456789abcdef-delete";
+    disk.rename(Path::new("/data/t-1"), Path::new(moved)).unwrap();
+    let store = open(&disk).unwrap();
+    store.tick().unwrap();
+    assert_eq!(read_all(&store.partition("t", 0).unwrap()).len(), 6);
+    assert!(!has_files_in(&disk, moved));
+}
+
+#[test]
+fn a_partition_without_the_first_of_its_topic_goes_only_if_its_creation_was_interrupted_here() {
+    let segment = |suffix: &str| format!("/data/t-1/00000000000000000000{suffix}");
+    let others: [&dyn Fn(&FaultStorage); 4] = [
+        &|disk| disk.set_contents(segment(".log.0.cut"), b"kept").unwrap(),
+        &|disk| disk.set_contents("/data/t-1/00000000000000000500.log", b"").unwrap(),
+        &|disk| disk.set_contents("/data/t-1/notes", b"not ours").unwrap(),
+        // As if another broker had created it.
+        &|disk| disk.erase("/data/topic-config-checkpoint").unwrap(),
+    ];
+    for change in others {
+        let disk = disk_with_topic();
+        disk.remove_dir_all(Path::new("/data/t-0")).unwrap();
+        change(&disk);
+        for _ in 0..2 {
+            let store = open(&disk).unwrap();
+            store.tick().unwrap();
+            assert_eq!(store.recovery_report().incomplete, [TopicPartition::new("t", 1)]);
+            assert!(store.recovery_report().leftovers.is_empty() && !store.recovery_report().is_healthy());
+            store.close().unwrap();
+        }
+        assert!(has_files_in(&disk, "/data/t-1"));
+    }
+
+    let disk = disk_with_topic();
+    disk.remove_dir_all(Path::new("/data/t-0")).unwrap();
+    let store = open(&disk).unwrap();
+    store.tick().unwrap();
+    assert_eq!(store.recovery_report().leftovers, [TopicPartition::new("t", 1)]);
+    assert!(!has_files_in(&disk, "/data/t-1"));
+}
+
+#[test]
+fn a_partition_of_an_earlier_topic_does_not_continue_a_later_one() {
+    let disk = FaultStorage::new(1);
+    let store = open(&disk).unwrap();
+    store.create_topic("t", TopicConfig::new().partitions(3)).unwrap();
+    fill(&store.partition("t", 2).unwrap(), 3);
+    store.close().unwrap();
+    for lost in ["/data/t-0", "/data/t-1"] {
+        disk.remove_dir_all(Path::new(lost)).unwrap();
+    }
+    let store = open(&disk).unwrap();
+    store.create_topic("t", TopicConfig::new().partitions(2)).unwrap();
+    store.close().unwrap();
+    let store = open(&disk).unwrap();
+    assert_eq!(store.partition_count("t").unwrap(), 2);
+    assert_eq!(store.recovery_report().incomplete, [TopicPartition::new("t", 2)]);
+    assert!(has_files_in(&disk, "/data/t-2"));
+}
+
+#[test]
+fn a_deletion_that_a_crash_interrupts_has_not_begun_or_is_finished_by_the_next_open() {
+    let mut seen = [false; 2];
+    for mutation in 0.. {
+        let disk = disk_with_topic();
+        let store = open(&disk).unwrap();
+        let kept = read_all(&store.partition("t", 0).unwrap());
+        disk.crash_at(disk.mutations() + mutation);
+        let deleted = store.delete_topic("t");
+        drop(store);
+        if !disk.has_crashed() {
+            deleted.unwrap();
+            break;
+        }
+        for (crash, seed) in [(Crash::Process, 0), (Crash::Power, 1), (Crash::Power, 2), (Crash::Power, 3)] {
+            let disk = disk.after_crash(crash, seed);
+            let store = open(&disk).unwrap();
+            store.tick().unwrap();
+            assert!(store.recovery_report().is_healthy(), "{mutation}: {:?}", store.recovery_report());
+            let is_there = store.partition("t", 0).is_ok();
+            seen[usize::from(is_there)] = true;
+            if is_there {
+                assert_eq!(read_all(&store.partition("t", 0).unwrap()), kept);
+                assert_eq!(store.partition_count("t").unwrap(), 2);
+            } else {
+                assert!(!has_files_in(&disk, "/data/t-0") && !has_files_in(&disk, "/data/t-1"), "{:?}", disk.files());
+                store.create_topic("t", TopicConfig::new().partitions(2)).unwrap();
+                store.close().unwrap();
+                let store = open(&disk).unwrap();
+                let log = store.partition("t", 0).unwrap();
+                assert_eq!(append_value(&log, START_MS, b"of the new topic", Acks::All).unwrap(), 0);
+            }
+        }
+    }
+    assert_eq!(seen, [true; 2]);
+}
