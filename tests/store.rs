@@ -692,6 +692,28 @@ fn a_crashed_directory_of_kafkas_ends_where_kafka_would_end_it() {
 }
 
 #[test]
+fn retention_takes_nothing_from_a_topic_whose_configs_are_kafkas_to_know() {
+    let dir = tempfile::tempdir().unwrap();
+    write_kafkas_directory(dir.path());
+    for round in 0..2 {
+        let (options, clock) = manual();
+        let store = options.open(dir.path()).unwrap();
+        if round == 0 {
+            create(&store, "ours");
+            append(&store.partition("ours", 0).unwrap(), NOW_MS, &["old"]);
+        }
+        clock.advance(100 * 86_400_000);
+        store.tick().unwrap();
+        check_kafkas_records(&store);
+        let config = store.describe_topic("t").unwrap().config;
+        assert_eq!(config.overrides(), [("retention.ms", "-1".to_owned())]);
+        assert_eq!(store.partition("ours", 0).unwrap().log_start(), 1, "the default of a topic that was created here");
+        assert!(store.describe_topic("ours").unwrap().config.overrides().is_empty());
+        store.close().unwrap();
+    }
+}
+
+#[test]
 fn indexes_are_written_as_kafka_writes_them() {
     let dir = tempfile::tempdir().unwrap();
     let store = manual().0.open(dir.path()).unwrap();

@@ -46,6 +46,9 @@
 //! once the partition holds `retention.bytes` without them. The active segment goes too when it is old enough. Files are
 //! renamed to `.deleted` at once and removed after `file.delete.delay.ms`; slices that readers hold stay valid.
 //!
+//! Topics that a broker created are never shortened here. Kafka keeps their configs in its metadata log, so whether they
+//! are to be kept forever, or compacted, is not known; `topic-config-checkpoint` tells which topics were created here.
+//!
 //! # Limits of this version
 //!
 //! `cleanup.policy=compact` is not there yet, so `__consumer_offsets` only grows; nor are idempotent producers,

@@ -242,7 +242,10 @@ impl Opening<'_> {
             }
             let config = match list.config_of(&name, id) {
                 _ if is_internal(&name) => TopicConfig::compacted(),
-                known => known.cloned().unwrap_or_default(),
+                Some(config) => config.clone(),
+                // Its configs are in the metadata log of whoever created it. To keep everything is the one guess that
+                // costs no record.
+                None => TopicConfig::new().retention_ms(-1).retention_bytes(-1),
             };
             let config = config.partitions(whole as i32);
             wanted.extend((0..whole as i32).map(|index| (TopicPartition::new(name.clone(), index), config.clone())));

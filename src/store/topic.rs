@@ -36,7 +36,8 @@ pub struct TopicDescription {
     pub name: String,
     /// Its id, which a topic of the same name created later does not share.
     pub id: Uuid,
-    /// Its configuration.
+    /// Its configuration. A topic that a broker created has its configs in the metadata log of its cluster, where they
+    /// are not known from here: the store then keeps all of its records, with `retention.ms` and `retention.bytes` at −1.
     pub config: TopicConfig,
     /// Whether it belongs to the store itself, as `__consumer_offsets` does.
     pub is_internal: bool,
