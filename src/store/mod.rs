@@ -18,6 +18,7 @@ mod layout;
 mod maintenance;
 mod meta_properties;
 mod offset_record;
+mod offset_replay;
 mod offsets;
 mod open;
 mod reserve;

@@ -130,7 +130,7 @@ impl<'a> Fields<'a> {
 }
 
 fn invalid(reason: &str) -> Error {
-    Error::InvalidRecord { reason: format!("{reason} in __consumer_offsets") }
+    Error::InvalidRecord { reason: reason.to_owned() }
 }
 
 #[cfg(test)]

@@ -6,11 +6,12 @@ use std::collections::{BTreeMap, HashMap};
 use parking_lot::Mutex;
 
 use super::offset_record::{OffsetKey, partition_for_group};
+use super::offset_replay::replay;
 use super::{Store, StoreInner};
 use crate::config::TopicConfig;
 use crate::error::{Error, Result};
-use crate::log::{Damage, Log, ReadLimits};
-use crate::record::{BatchBuilder, BatchView, RecordData};
+use crate::log::{Damage, Log};
+use crate::record::{BatchBuilder, RecordData};
 use crate::types::{Acks, LeaderEpoch, Offset, TopicPartition};
 
 pub(super) const CONSUMER_OFFSETS: &str = "__consumer_offsets";
@@ -45,7 +46,7 @@ impl CommittedOffset {
     }
 }
 
-type ByGroup = HashMap<String, BTreeMap<TopicPartition, CommittedOffset>>;
+pub(super) type ByGroup = HashMap<String, BTreeMap<TopicPartition, CommittedOffset>>;
 
 /// What the records of `__consumer_offsets` add up to.
 #[derive(Debug, Default)]
@@ -58,7 +59,9 @@ impl Store {
     ///
     /// # Errors
     /// [`Error::InvalidGroupId`], [`Error::UnknownTopicOrPartition`] and [`Error::OffsetMetadataTooLarge`] before
-    /// anything is committed; otherwise as [`Log::append`], after which nothing is committed.
+    /// anything is committed; otherwise as [`Log::append`]. After [`Error::LogOffline`] the offsets may count in this
+    /// store and yet be lost with the next open, for they may not be on the device; and of more offsets than fit into a
+    /// batch of 1 MiB some may be committed and others not. To commit the same offsets again does no harm.
     pub fn commit_offsets(
         &self,
         group: &str,
@@ -135,7 +138,7 @@ impl GroupOffsets {
     /// be read of each: a group whose commit is lost goes on at the one before.
     pub(super) fn load(&self, partitions: &[Log]) -> Result<Vec<Vec<Damage>>> {
         let mut by_group = self.by_group.lock();
-        partitions.iter().map(|log| load_partition(&mut by_group, log)).collect()
+        partitions.iter().map(|log| replay(&mut by_group, log)).collect()
     }
 
     /// Forgets the offsets of all groups for a topic that is gone.
@@ -201,54 +204,7 @@ impl GroupOffsets {
     }
 }
 
-fn load_partition(by_group: &mut ByGroup, log: &Log) -> Result<Vec<Damage>> {
-    let mut damage = Vec::new();
-    let mut offset = log.log_start();
-    while offset < log.log_end() {
-        let fetched = match log.read(offset, ReadLimits::new()) {
-            Err(error @ Error::CorruptRecord { offsets: Some(_), .. }) => {
-                if let Error::CorruptRecord { offsets: Some(lost), .. } = &error {
-                    offset = lost.end() + 1;
-                }
-                damage.push(Damage { error });
-                continue;
-            }
-            other => other?,
-        };
-        for batch in fetched.batches() {
-            match batch.and_then(|batch| load_batch(by_group, &batch)) {
-                Err(error @ (Error::CorruptRecord { .. } | Error::InvalidRecord { .. })) => {
-                    damage.push(Damage { error });
-                }
-                other => other?,
-            }
-        }
-        offset = fetched.next_offset();
-    }
-    Ok(damage)
-}
-
-fn load_batch(by_group: &mut ByGroup, batch: &BatchView) -> Result<()> {
-    let header = batch.header();
-    if header.attributes.is_control() {
-        return Ok(());
-    }
-    let located = |error: Error| error.with_offsets(header.base_offset..=header.last_offset());
-    for record in &batch.records().map_err(located)? {
-        let record = record.map_err(located)?;
-        take_in(by_group, record.key.unwrap_or_default(), record.value)?;
-    }
-    Ok(())
-}
-
-fn take_in(by_group: &mut ByGroup, key: &[u8], value: Option<&[u8]>) -> Result<()> {
-    if let Some(key) = OffsetKey::decode(key)? {
-        apply(by_group, key, value.map(CommittedOffset::decode).transpose()?);
-    }
-    Ok(())
-}
-
-fn apply(by_group: &mut ByGroup, key: OffsetKey, offset: Option<CommittedOffset>) {
+pub(super) fn apply(by_group: &mut ByGroup, key: OffsetKey, offset: Option<CommittedOffset>) {
     match offset {
         Some(offset) => {
             by_group.entry(key.group).or_default().insert(key.partition, offset);
