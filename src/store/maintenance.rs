@@ -225,7 +225,7 @@ impl StoreInner {
         let (retention, checkpoint) = self.take_due(now_ms);
         let mut failures = Vec::new();
         let logs = self.logs();
-        for log in &logs {
+        for log in logs.iter().filter(|log| !log.is_deleted()) {
             if retention {
                 failures.extend(self.reserve.run(|| log.delete_old_segments(now_ms)).err());
             }

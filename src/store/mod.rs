@@ -245,7 +245,8 @@ impl StoreInner {
             return Err(failure);
         }
         self.write_checkpoints()?;
-        self.layout.write_clean_shutdown()
+        // A topic whose deletion failed halfway was not closed, and may be found whole by the next open.
+        if logs.iter().any(Log::is_deleted) { Ok(()) } else { self.layout.write_clean_shutdown() }
     }
 }
 

@@ -4,7 +4,8 @@
 //! topic, or what the next open clears away. That a deletion has begun is written down before anything else, and the
 //! next open finishes it.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+use std::io::ErrorKind;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -89,7 +90,9 @@ impl Store {
     ///
     /// # Errors
     /// [`Error::UnknownTopicOrPartition`] if there is none, [`Error::InvalidTopic`] if it is the store's own,
-    /// [`Error::Io`] if its directories can't be renamed.
+    /// [`Error::Io`] if its directories can't be renamed. The topic is then still there, and takes and gives no records:
+    /// call this again to go on with it, or else the next open finishes it, or finds the topic as it was if nothing had
+    /// begun.
     pub fn delete_topic(&self, name: &str) -> Result<()> {
         if topic_name::is_internal(name) {
             let reason = "it belongs to the store".to_owned();
@@ -147,34 +150,46 @@ impl StoreInner {
             }
         }
         let name: Arc<str> = name.into();
-        self.check_no_remains(&name, config.partition_count())?;
+        let found = self.find_remains(&name, config.partition_count())?;
         let id = Uuid::random();
-        let created = self.create_files(&name, id, &config);
-        let partitions = match created {
-            Ok(partitions) => partitions,
-            Err(error) => {
-                // As good as it gets: what is left has no partition 0, and the next open clears it away.
-                for index in (0..config.partition_count()).rev() {
-                    let dir = self.layout.partition_dir(&TopicPartition::new(name.clone(), index));
-                    let _ = self.layout.storage().remove_dir_all(&dir);
-                }
-                return Err(error);
+        let partitions = self.create_files(&name, id, &config).inspect_err(|_| {
+            // As good as it gets: partition 0 goes first, and what is left of the others the next open clears away.
+            if self.discard(&name, config.partition_count(), &found).is_ok() {
+                let _ = TopicList::remove(&self.layout, &[name.to_string()]);
             }
-        };
+        })?;
         self.topics.write().insert(name.clone(), Arc::new(Topic { name, id, config, partitions }));
         Ok(id)
     }
 
-    /// What is left of a topic that could not be opened, or is no topic's, must not become part of one that has the name
-    /// of its directory.
-    fn check_no_remains(&self, name: &Arc<str>, partitions: i32) -> Result<()> {
+    /// Which partitions of a topic that does not exist have a directory with nothing in it. What is left of a topic that
+    /// could not be opened, or is no topic's, must not become part of one that has the name of its directory.
+    fn find_remains(&self, name: &Arc<str>, partitions: i32) -> Result<HashSet<i32>> {
+        let mut found = HashSet::new();
         for index in 0..partitions {
             let dir = self.layout.partition_dir(&TopicPartition::new(name.clone(), index));
             match self.layout.storage().list(&dir) {
-                Ok(entries) if is_new(&entries) => {}
+                Ok(entries) if is_new(&entries) => drop(found.insert(index)),
                 Ok(_) => return Err(Error::TopicAlreadyExists { topic: name.to_string() }),
-                Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+                Err(error) if error.kind() == ErrorKind::NotFound => {}
                 Err(error) => return Err(Error::io("list", dir, error)),
+            }
+        }
+        Ok(found)
+    }
+
+    /// Takes back what the creation of a topic has done, and leaves directories that it found.
+    fn discard(&self, name: &Arc<str>, partitions: i32, found: &HashSet<i32>) -> Result<()> {
+        for index in 0..partitions {
+            let dir = self.layout.partition_dir(&TopicPartition::new(name.clone(), index));
+            let storage = self.layout.storage();
+            let removed = match found.contains(&index) {
+                true => storage.remove_file(&metadata_path(&dir)),
+                false => storage.remove_dir_all(&dir),
+            };
+            match removed {
+                Err(error) if error.kind() != ErrorKind::NotFound => return Err(Error::io("remove", dir, error)),
+                _ => {}
             }
         }
         Ok(())
@@ -225,7 +240,6 @@ impl StoreInner {
         let _altering = self.altering.lock();
         self.check_open()?;
         let topic = self.topic(name)?;
-        self.topics.write().remove(name);
         topic.partitions.iter().for_each(Log::mark_deleted);
         let deleting = Listed::Deleting { id: topic.id };
         self.reserve.run(|| TopicList::put(&self.layout, name, deleting.clone()))?;
@@ -234,13 +248,18 @@ impl StoreInner {
             self.rename_deleted(log.topic_partition(), due_ms)?;
         }
         self.layout.sync()?;
-        TopicList::remove(&self.layout, &[name.to_owned()])?;
+        self.topics.write().remove(name);
+        self.reserve.run(|| TopicList::remove(&self.layout, &[name.to_owned()]))?;
         self.offsets.forget_topic(self, name)
     }
 
     fn rename_deleted(&self, partition: &TopicPartition, due_ms: i64) -> Result<()> {
-        let to = rename_deleted(&self.layout, partition)?;
-        self.deleted_dirs.lock().push((to, due_ms));
+        match rename_deleted(&self.layout, partition) {
+            Ok(to) => self.deleted_dirs.lock().push((to, due_ms)),
+            // An earlier attempt got this far.
+            Err(Error::Io { source, .. }) if source.kind() == ErrorKind::NotFound => {}
+            Err(error) => return Err(error),
+        }
         Ok(())
     }
 }

@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use esker::io::Storage;
-use esker::sim::{Crash, FaultStorage};
+use esker::sim::{Crash, Fault, FaultStorage};
 use esker::{Acks, Error, TopicConfig, TopicPartition};
 
 use super::{START_MS, fill, open, read_all};
@@ -140,4 +140,79 @@ fn a_deletion_that_a_crash_interrupts_has_not_begun_or_is_finished_by_the_next_o
         }
     }
     assert_eq!(seen, [true; 2]);
+}
+
+#[test]
+fn a_creation_that_fails_takes_back_what_it_did_and_nothing_else() {
+    let started = FaultStorage::new(1);
+    open(&started).unwrap().close().unwrap();
+    // An empty directory of somebody else, and one that is not a partition of the new topic.
+    started.create_dir_all(Path::new("/data/t-1")).unwrap();
+    started.create_dir_all(Path::new("/data/t-9")).unwrap();
+    started.set_contents("/data/t-9/notes", b"not ours").unwrap();
+    let config = || TopicConfig::new().partitions(3);
+    let mut failures = 0;
+    for nth in 0.. {
+        let disk = started.after_crash(Crash::Process, 0);
+        let store = open(&disk).unwrap();
+        disk.inject(Fault::io_error().on_mutations().nth(nth).times(1));
+        let created = store.create_topic("t", config());
+        disk.clear_faults();
+        if created.is_ok() {
+            break;
+        }
+        failures += 1;
+        assert!(store.topics().is_empty());
+        assert!(disk.list(Path::new("/data/t-1")).unwrap().iter().all(|file| file.name.ends_with(".tmp")));
+        assert_eq!(disk.contents("/data/t-9/notes").unwrap(), b"not ours");
+        assert!(!has_files_in(&disk, "/data/t-0") && !has_files_in(&disk, "/data/t-2"), "{nth}: {:?}", disk.files());
+        store.create_topic("t", config()).unwrap();
+        append_value(&store.partition("t", 0).unwrap(), START_MS, b"of the second attempt", Acks::All).unwrap();
+        store.close().unwrap();
+        let store = open(&disk).unwrap();
+        assert!(store.recovery_report().is_healthy() && store.partition_count("t").unwrap() == 3);
+    }
+    assert!(failures > 10, "{failures}");
+}
+
+#[test]
+fn a_deletion_that_fails_can_be_repeated_or_left_to_the_next_open() {
+    let mut failures = 0;
+    for nth in 0.. {
+        let disk = disk_with_topic();
+        let store = open(&disk).unwrap();
+        let log = store.partition("t", 0).unwrap();
+        let kept = read_all(&log);
+        disk.inject(Fault::io_error().on_mutations().nth(nth).times(1));
+        let deleted = store.delete_topic("t");
+        disk.clear_faults();
+        if deleted.is_ok() {
+            break;
+        }
+        failures += 1;
+        assert!(append_value(&log, START_MS, b"late", Acks::Leader).is_err());
+        let is_known = store.describe_topic("t").is_ok();
+        assert!(is_known || !has_files_in(&disk, "/data/t-0"), "its files are live and it is unknown");
+
+        let left = disk.after_crash(Crash::Process, 0);
+        let reopened = open(&left).unwrap();
+        assert!(reopened.recovery_report().is_healthy());
+        match reopened.partition("t", 0) {
+            Ok(log) => assert_eq!(read_all(&log), kept),
+            Err(_) => assert!(!has_files_in(&left, "/data/t-0") && !has_files_in(&left, "/data/t-1")),
+        }
+
+        if is_known {
+            assert!(matches!(store.create_topic("t", TopicConfig::new()), Err(Error::TopicAlreadyExists { .. })));
+            store.delete_topic("t").unwrap();
+        }
+        store.create_topic("t", TopicConfig::new()).unwrap();
+        let log = store.partition("t", 0).unwrap();
+        assert_eq!(append_value(&log, START_MS, b"of the new topic", Acks::All).unwrap(), 0);
+        store.close().unwrap();
+        let store = open(&disk).unwrap();
+        assert!(store.recovery_report().clean_shutdown);
+        assert_eq!(read_all(&store.partition("t", 0).unwrap()).len(), 1);
+    }
+    assert!(failures > 5, "{failures}");
 }
