@@ -216,8 +216,10 @@ impl StoreInner {
     fn forget_offsets_of(&self, name: &str) -> Result<()> {
         self.offsets.forget_topic(self, name)?;
         let is_known = |offsets: HashMap<TopicPartition, Offset>| offsets.keys().any(|known| &*known.topic == name);
+        // Whoever is writing them may have looked at the topics before the deletion.
+        let _checkpointing = self.checkpointing.lock();
         if is_known(self.layout.recovery_points()?) || is_known(self.layout.log_starts()?) {
-            self.write_checkpoints()?;
+            self.layout.write_checkpoints(&self.logs())?;
         }
         Ok(())
     }

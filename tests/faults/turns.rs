@@ -1,0 +1,152 @@
+//! Threads that come at a moment when another one is in the middle of something.
+
+use std::io;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Barrier};
+use std::thread;
+use std::time::Duration;
+
+use esker::io::{AppendFile, DirEntry, Locked, Storage, StorageFile, StorageLock};
+use esker::sim::{FaultStorage, ManualClock};
+use esker::{Acks, Maintenance, Store, TopicConfig};
+
+use crate::common::append_value;
+use crate::{DIR, START_MS, open};
+
+/// A storage where a renaming or a removal, once, waits until it is let go.
+#[derive(Clone, Debug)]
+struct Paused {
+    inner: FaultStorage,
+    name: &'static str,
+    is_armed: Arc<AtomicBool>,
+    reached: Arc<Barrier>,
+    released: Arc<Barrier>,
+    is_locked: Arc<AtomicBool>,
+    wrote_unlocked: Arc<AtomicBool>,
+}
+
+impl Paused {
+    fn new(name: &'static str) -> Self {
+        Self {
+            inner: FaultStorage::new(1),
+            name,
+            is_armed: Arc::default(),
+            reached: Arc::new(Barrier::new(2)),
+            released: Arc::new(Barrier::new(2)),
+            is_locked: Arc::default(),
+            wrote_unlocked: Arc::default(),
+        }
+    }
+
+    fn open(&self, clock: &ManualClock) -> Store {
+        let options = Store::options().storage(Arc::new(self.clone())).clock(Arc::new(clock.clone()));
+        options.maintenance(Maintenance::Manual).open(DIR).unwrap()
+    }
+
+    fn pass(&self, path: &Path) {
+        let is_it = path.to_str().unwrap().contains(self.name);
+        if is_it && self.is_armed.swap(false, Ordering::SeqCst) {
+            self.reached.wait();
+            self.released.wait();
+        }
+        self.write();
+    }
+
+    fn write(&self) {
+        if !self.is_locked.load(Ordering::SeqCst) {
+            self.wrote_unlocked.store(true, Ordering::SeqCst);
+        }
+    }
+}
+
+#[derive(Debug)]
+struct Lock(Arc<AtomicBool>, Option<Box<dyn StorageLock>>);
+
+impl StorageLock for Lock {}
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        self.0.store(false, Ordering::SeqCst);
+        self.1 = None;
+    }
+}
+
+impl Storage for Paused {
+    fn create_dir_all(&self, dir: &Path) -> io::Result<()> {
+        self.inner.create_dir_all(dir)
+    }
+    fn list(&self, dir: &Path) -> io::Result<Vec<DirEntry>> {
+        self.inner.list(dir)
+    }
+    fn len(&self, path: &Path) -> io::Result<u64> {
+        self.inner.len(path)
+    }
+    fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
+        self.inner.read(path)
+    }
+    fn open(&self, path: &Path) -> io::Result<Arc<dyn StorageFile>> {
+        self.inner.open(path)
+    }
+    fn open_append(&self, path: &Path, len: u64, capacity: u64) -> io::Result<Box<dyn AppendFile>> {
+        // The lock is taken after its file.
+        if !path.ends_with(".lock") {
+            self.write();
+        }
+        self.inner.open_append(path, len, capacity)
+    }
+    fn truncate(&self, path: &Path, len: u64) -> io::Result<()> {
+        self.inner.truncate(path, len)
+    }
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        self.pass(to);
+        self.inner.rename(from, to)
+    }
+    fn remove_file(&self, path: &Path) -> io::Result<()> {
+        self.pass(path);
+        self.inner.remove_file(path)
+    }
+    fn remove_dir_all(&self, dir: &Path) -> io::Result<()> {
+        self.pass(dir);
+        self.inner.remove_dir_all(dir)
+    }
+    fn sync_dir(&self, dir: &Path) -> io::Result<()> {
+        self.inner.sync_dir(dir)
+    }
+    fn lock(&self, path: &Path) -> Result<Box<dyn StorageLock>, Locked> {
+        let lock = self.inner.lock(path)?;
+        self.is_locked.store(true, Ordering::SeqCst);
+        Ok(Box::new(Lock(self.is_locked.clone(), Some(lock))))
+    }
+}
+
+#[test]
+fn a_checkpoint_that_began_before_a_deletion_does_not_tell_of_the_topic_created_after_it() {
+    for _ in 0..20 {
+        let disk = Paused::new("recovery-point-offset-checkpoint");
+        let clock = ManualClock::new(START_MS);
+        let store = disk.open(&clock);
+        store.create_topic("t", TopicConfig::new()).unwrap();
+        for _ in 0..5 {
+            append_value(&store.partition("t", 0).unwrap(), START_MS, b"old", Acks::All).unwrap();
+        }
+        clock.advance(Duration::from_secs(61));
+        disk.is_armed.store(true, Ordering::SeqCst);
+        thread::scope(|scope| {
+            let ticking = scope.spawn(|| store.tick());
+            disk.reached.wait();
+            store.delete_topic("t").unwrap();
+            // Either waits for the other's end, or comes before it.
+            let creating = scope.spawn(|| store.create_topic("t", TopicConfig::new()));
+            disk.released.wait();
+            ticking.join().unwrap().unwrap();
+            creating.join().unwrap().unwrap();
+        });
+        append_value(&store.partition("t", 0).unwrap(), START_MS, b"new", Acks::All).unwrap();
+        disk.inner.crash();
+        drop(store);
+        let store = open(&disk.inner.after_crash(esker::sim::Crash::Process, 0)).unwrap();
+        assert_eq!(store.partition("t", 0).unwrap().log_end(), 1);
+        assert!(store.recovery_report().is_healthy());
+    }
+}
