@@ -218,6 +218,8 @@ impl StoreInner {
     /// Returns also when the next task is due.
     fn tick(&self) -> (Instant, Result<()>) {
         let next = self.schedule.run_tasks();
+        // Whoever closes the store waits for this to end: the directory is somebody else's after that.
+        let _ticking = self.ticking.lock();
         if self.check_open().is_err() {
             return (next, Ok(()));
         }

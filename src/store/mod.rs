@@ -98,6 +98,8 @@ pub(crate) struct StoreInner {
     offsets: GroupOffsets,
     report: RecoveryReport,
     schedule: Schedule,
+    /// Held by a tick while it works on the directory.
+    ticking: Mutex<()>,
     /// Held by whoever writes the checkpoints, from before it looks at the topics.
     checkpointing: Mutex<()>,
     /// Directories of deleted partitions, and when they are to be removed.
@@ -229,6 +231,8 @@ impl StoreInner {
         }
         self.schedule.stop();
         self.schedule.close_tasks();
+        // A tick of another thread ends, and those after it see that the store is closed.
+        drop(self.ticking.lock());
         let result = self.reserve.run(|| self.close_logs());
         if let Err(failure) = &result {
             self.logs().iter().for_each(|log| log.abandon(failure));

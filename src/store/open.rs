@@ -173,6 +173,7 @@ impl StoreOptions {
             meta,
             topics: RwLock::new(topics),
             altering: Mutex::default(),
+            ticking: Mutex::default(),
             checkpointing: Mutex::default(),
             offsets,
             report,

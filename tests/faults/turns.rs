@@ -150,3 +150,29 @@ fn a_checkpoint_that_began_before_a_deletion_does_not_tell_of_the_topic_created_
         assert!(store.recovery_report().is_healthy());
     }
 }
+
+#[test]
+fn a_tick_that_outlasts_the_store_does_not_write_into_a_directory_that_is_let_go_of() {
+    for _ in 0..20 {
+        let disk = Paused::new("-delete");
+        let clock = ManualClock::new(START_MS);
+        let store = disk.open(&clock);
+        store.create_topic("t", TopicConfig::new()).unwrap();
+        store.delete_topic("t").unwrap();
+        clock.advance(Duration::from_secs(61));
+        disk.is_armed.store(true, Ordering::SeqCst);
+        thread::scope(|scope| {
+            let ticking = scope.spawn(|| store.tick());
+            disk.reached.wait();
+            let closing = scope.spawn(|| store.close());
+            while store.consumer("g").is_ok() {
+                thread::yield_now();
+            }
+            disk.released.wait();
+            ticking.join().unwrap().unwrap();
+            closing.join().unwrap().unwrap();
+        });
+        assert!(!disk.wrote_unlocked.load(Ordering::SeqCst));
+        assert!(open(&disk.inner).unwrap().recovery_report().clean_shutdown);
+    }
+}
