@@ -42,6 +42,8 @@ pub(super) struct ActiveSegment {
     first_timestamp: Option<i64>,
     created_ms: i64,
     end: SegmentEnd,
+    /// How large the log file may get.
+    log_capacity: u64,
     pace: Pace,
     /// A roll failed halfway, and may have left files of the next segment: nothing may be appended at their offset here,
     /// where the next open would not look for it.
@@ -98,6 +100,8 @@ struct Pace {
 impl Pace {
     /// How much is appended between two looks, and within which time if the writer is in a hurry.
     const STEP_BYTES: u64 = 1 << 20;
+    /// How much space to hold for what a writer in a hurry appends next.
+    const AHEAD_BYTES: u64 = 16 << 20;
     const STEP_HURRIED: Duration = Duration::from_millis(20);
 
     fn new(size: u64) -> Self {
@@ -120,7 +124,8 @@ impl ActiveSegment {
         segment.set_flushed(false);
         let found = if end.size > 0 { Found::look(segment)? } else { Found::NOTHING };
         let open = |suffix, len, capacity| open_append(segment, suffix, len, capacity);
-        let log = open(LOG, end.size, config.segment_size().max(end.size))?;
+        let log_capacity = config.segment_size().max(end.size);
+        let log = open(LOG, end.size, log_capacity)?;
         let capacity = u64::from(config.segment_index_bytes.unsigned_abs());
         let (offset_len, time_len) = (found.offset_index_len, found.time_index_len);
         let offset_index = open(OFFSET_INDEX, offset_len, whole_entries(capacity, OffsetEntry::BYTES).max(offset_len))?;
@@ -139,6 +144,7 @@ impl ActiveSegment {
             first_timestamp: found.first_timestamp,
             created_ms: now_ms,
             end,
+            log_capacity,
             pace: Pace::new(end.size),
             is_abandoned: false,
         })
@@ -175,7 +181,12 @@ impl ActiveSegment {
     /// The log file, if the writer is in a hurry and somebody should populate it ahead.
     #[inline]
     pub(super) fn hurried_file(&mut self) -> Option<Arc<dyn StorageFile>> {
-        (self.end.size >= self.pace.next_look && self.pace.is_hurried(self.end.size)).then(|| self.log.file())
+        if self.end.size < self.pace.next_look || !self.pace.is_hurried(self.end.size) {
+            return None;
+        }
+        // Pages need space first. Where there is none, the append that needs it will say so.
+        let _ = self.log.reserve(Pace::AHEAD_BYTES.min(self.log_capacity - self.end.size));
+        Some(self.log.file())
     }
 
     /// Appends a batch that fits, and lets readers see it. After an error nothing has changed.
