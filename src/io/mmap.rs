@@ -33,6 +33,8 @@ const POPULATE_BYTES_MIN: u64 = 64 << 10;
 const POPULATE_BYTES_MAX: u64 = 1 << 20;
 /// How far ahead of a writer in a hurry somebody else populates.
 const POPULATE_AHEAD_BYTES: u64 = 8 << 20;
+/// How far ahead of a small append cache lines are asked for.
+const PREFETCH_AHEAD_BYTES: u64 = 1024;
 const POPULATE_STEP_BYTES: u64 = 256 << 10;
 /// Reserving doubles too, so that a log never holds much more space than it uses.
 const RESERVE_BYTES_MAX: u64 = 64 << 20;
@@ -253,6 +255,9 @@ impl AppendFile for MappedAppend {
             end += part.len() as u64;
         }
         self.shared.len.store(end, Ordering::Release);
+        if total <= PREFETCH_AHEAD_BYTES {
+            prefetch_for_writing(self.map(), end, total);
+        }
         Ok(())
     }
 
@@ -265,4 +270,27 @@ impl AppendFile for MappedAppend {
         self.shared.populated.fetch_min(len / PAGE_BYTES * PAGE_BYTES, Ordering::Relaxed);
         Ok(())
     }
+}
+
+/// Asks for the cache lines that the appends after `end` will write, as many as the last one, which had `len` bytes,
+/// went on by.
+///
+/// Locks between appends wait until what was written before them is in the cache. Pages that another thread has
+/// populated are not: without this a small append spends half of its time waiting for them.
+#[inline]
+fn prefetch_for_writing(map: &MmapRaw, end: u64, len: u64) {
+    #[cfg(target_arch = "x86_64")]
+    {
+        use std::arch::x86_64::{_MM_HINT_ET0, _mm_prefetch};
+        const LINE_BYTES: u64 = 64;
+        let mut line = (end - len + PREFETCH_AHEAD_BYTES).next_multiple_of(LINE_BYTES);
+        while line < end + PREFETCH_AHEAD_BYTES {
+            // SAFETY: a prefetch reads and writes nothing and never faults, wherever it points; the address is not
+            // dereferenced, and wrapping arithmetic on a pointer is not undefined.
+            unsafe { _mm_prefetch::<_MM_HINT_ET0>(map.as_ptr().wrapping_add(line as usize).cast()) };
+            line += LINE_BYTES;
+        }
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = (map, end, len);
 }

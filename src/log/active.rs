@@ -12,13 +12,14 @@ use super::validator::Now;
 use crate::config::LogConfig;
 use crate::error::{Error, Result};
 use crate::io::{AppendFile, StorageFile};
+use crate::record::StampedHead;
 use crate::types::{NO_TIMESTAMP, Offset};
 
-/// A batch as it goes into the log: its header stamped, its body untouched.
+/// A batch as it goes into the log: its first bytes stamped, the rest untouched.
 #[derive(Debug)]
 pub(super) struct StampedBatch<'a> {
-    pub(super) header: [u8; crate::record::BATCH_HEADER_BYTES],
-    pub(super) body: &'a [u8],
+    pub(super) head: StampedHead,
+    pub(super) rest: &'a [u8],
     pub(super) base_offset: Offset,
     pub(super) last_offset: Offset,
     pub(super) max_timestamp: i64,
@@ -28,7 +29,7 @@ pub(super) struct StampedBatch<'a> {
 
 impl StampedBatch<'_> {
     pub(super) fn size(&self) -> u64 {
-        (self.header.len() + self.body.len()) as u64
+        (self.head.as_ref().len() + self.rest.len()) as u64
     }
 }
 
@@ -194,7 +195,7 @@ impl ActiveSegment {
     pub(super) fn append(&mut self, batch: &StampedBatch<'_>) -> Result<()> {
         assert!(batch.base_offset >= self.end.next_offset, "offsets only grow");
         self.log
-            .append(&[&batch.header, batch.body])
+            .append(&[batch.head.as_ref(), batch.rest])
             .map_err(|error| Error::io("append to", self.segment.path(LOG), error))?;
         self.indexes.appended(self.end.size, batch.size(), batch.last_offset, batch.max_timestamp);
         self.segment.set_largest_timestamp(self.indexes.largest.timestamp);

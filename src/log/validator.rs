@@ -9,7 +9,7 @@ use crate::clock::Clock;
 use crate::config::{CleanupPolicy, LogConfig};
 use crate::error::{Error, Result};
 use crate::log::active::StampedBatch;
-use crate::record::{BATCH_HEADER_BYTES, BatchRef, DECOMPRESSED_BYTES_MAX, TimestampType};
+use crate::record::{BatchRef, DECOMPRESSED_BYTES_MAX, TimestampType};
 use crate::types::{LeaderEpoch, NO_TIMESTAMP, Offset};
 
 /// A batch that may be appended.
@@ -143,9 +143,10 @@ impl ValidatedBatch<'_> {
     #[inline]
     pub(super) fn stamp(&self, base_offset: Offset, leader_epoch: LeaderEpoch, now: &Now<'_>) -> StampedBatch<'_> {
         let log_append_time = self.stamps_time.then(|| now.fresh());
+        let head = self.batch.stamped_head(base_offset, leader_epoch, log_append_time);
         StampedBatch {
-            header: self.batch.stamped_header(base_offset, leader_epoch, log_append_time),
-            body: &self.batch.bytes()[BATCH_HEADER_BYTES..],
+            rest: &self.batch.bytes()[head.as_ref().len()..],
+            head,
             base_offset,
             last_offset: base_offset + Offset::from(self.batch.header().last_offset_delta),
             max_timestamp: log_append_time.unwrap_or(self.batch.header().max_timestamp),

@@ -4,7 +4,9 @@
 use bytes::Bytes;
 
 use crate::error::{Corruption, Error, Result};
-use crate::record::batch_header::{BATCH_HEADER_BYTES, BatchHeader, CRC_POSITION, CRC_START, truncated};
+use crate::record::batch_header::{
+    BATCH_HEADER_BYTES, BATCH_PREFIX_BYTES, BatchHeader, CRC_POSITION, CRC_START, truncated,
+};
 use crate::record::checksum::{crc32c, crc32c_append};
 use crate::record::compression::Compression;
 use crate::record::record::RecordView;
@@ -25,6 +27,25 @@ pub struct BatchRef<'a> {
     header: BatchHeader,
     bytes: &'a [u8],
     is_built: bool,
+}
+
+/// The part of a batch that a log writes itself; the rest follows as it is.
+#[derive(Debug)]
+pub(crate) enum StampedHead {
+    /// Offset, length and leader epoch.
+    Prefix([u8; BATCH_PREFIX_BYTES]),
+    /// The whole header.
+    Header([u8; BATCH_HEADER_BYTES]),
+}
+
+impl AsRef<[u8]> for StampedHead {
+    #[inline]
+    fn as_ref(&self) -> &[u8] {
+        match self {
+            Self::Prefix(bytes) => bytes,
+            Self::Header(bytes) => bytes,
+        }
+    }
 }
 
 impl<'a> BatchRef<'a> {
@@ -104,23 +125,27 @@ impl<'a> BatchRef<'a> {
         BatchFacts::new(&self.header).iter(records).try_for_each(|record| visit(&record?))
     }
 
-    /// The header as it goes into the log: with its offset and leader epoch and, if given, the time of the append.
+    /// The first bytes as they go into the log: with its offset and leader epoch and, if given, the time of the append.
     ///
-    /// Offset and epoch lie outside the CRC. The time does not, so setting it costs a pass over the records.
+    /// Offset and epoch lie outside the CRC, at the very start. The time does not, so setting it takes the whole
+    /// header and a pass over the records.
     #[inline]
-    pub(crate) fn stamped_header(
+    pub(crate) fn stamped_head(
         &self,
         base_offset: Offset,
         leader_epoch: LeaderEpoch,
         log_append_time: Option<i64>,
-    ) -> [u8; BATCH_HEADER_BYTES] {
+    ) -> StampedHead {
         let mut header = BatchHeader { base_offset, partition_leader_epoch: leader_epoch, ..self.header };
-        if let Some(now) = log_append_time {
-            header.attributes = header.attributes.with_timestamp_type(TimestampType::LogAppendTime);
-            header.max_timestamp = now;
-            header.crc = crc32c_append(crc32c(&header.to_bytes()[CRC_START..]), self.record_bytes());
+        match log_append_time {
+            None => StampedHead::Prefix(header.prefix()),
+            Some(now) => {
+                header.attributes = header.attributes.with_timestamp_type(TimestampType::LogAppendTime);
+                header.max_timestamp = now;
+                header.crc = crc32c_append(crc32c(&header.to_bytes()[CRC_START..]), self.record_bytes());
+                StampedHead::Header(header.to_bytes())
+            }
         }
-        header.to_bytes()
     }
 
     /// What follows the header.
@@ -254,12 +279,12 @@ mod tests {
         assert_eq!(batch.header().crc, 0x4e6b_e6da);
         assert_eq!(batch.header().attributes.bits(), 0x10);
 
-        let stamped = batch.stamped_header(1 << 40, 9, None);
+        let head = batch.stamped_head(1 << 40, 9, None);
+        let whole = [head.as_ref(), &batch.bytes()[head.as_ref().len()..]].concat();
         let expected = BatchHeader { base_offset: 1 << 40, partition_leader_epoch: 9, ..*batch.header() };
-        assert_eq!(BatchHeader::parse(&stamped).unwrap(), expected);
-
-        let whole = [&stamped[..], &batch.bytes()[BATCH_HEADER_BYTES..]].concat();
-        assert!(!BatchRef::parse(&whole).unwrap().is_built());
+        let stamped = BatchRef::parse(&whole).unwrap();
+        assert_eq!(*stamped.header(), expected);
+        assert!(!stamped.is_built());
     }
 
     #[test]
@@ -269,13 +294,14 @@ mod tests {
         builder.push(&record(&headers)).unwrap();
         let batch = builder.build().unwrap();
 
-        let stamped = batch.stamped_header(0, 0, Some(1_700_000_000_500));
-        let header = BatchHeader::parse(&stamped).unwrap();
+        let head = batch.stamped_head(0, 0, Some(1_700_000_000_500));
+        let whole = [head.as_ref(), &batch.bytes()[head.as_ref().len()..]].concat();
+        let stamped = BatchRef::parse(&whole).unwrap();
+        let header = stamped.header();
         assert_eq!((header.crc, header.attributes.bits()), (0x34a5_00be, 8));
         assert_eq!(header.max_timestamp, 0x0000_018b_cfe5_69f4);
 
-        let whole = [&stamped[..], &batch.bytes()[BATCH_HEADER_BYTES..]].concat();
-        let records = BatchRef::parse(&whole).unwrap().records_within(0).unwrap();
+        let records = stamped.records_within(0).unwrap();
         assert_eq!(records.iter().next().unwrap().unwrap().timestamp, 1_700_000_000_500);
     }
 }

@@ -19,6 +19,9 @@ use crate::types::{LeaderEpoch, NO_PRODUCER_ID, Offset, ProducerId, TimestampTyp
 /// The size of a batch's header: the smallest batch there is.
 pub const BATCH_HEADER_BYTES: usize = 61;
 
+/// The size of what lies before the magic, and so outside of what a producer vouches for.
+pub(crate) const BATCH_PREFIX_BYTES: usize = 16;
+
 /// The bytes that the batch length does not count: base offset and the length itself.
 pub const LOG_OVERHEAD: usize = 12;
 
@@ -125,6 +128,14 @@ impl BatchHeader {
         }
         let &Self { base_offset, last_offset_delta, records_count: records, .. } = self;
         Error::corrupt(0, Corruption::Offsets { base_offset, last_offset_delta, records })
+    }
+
+    /// What comes before the CRC and the magic: offset, length and leader epoch.
+    #[inline]
+    pub(crate) fn prefix(&self) -> [u8; BATCH_PREFIX_BYTES] {
+        let length_and_epoch =
+            (u64::from(self.batch_length as u32) << 32) | u64::from(self.partition_leader_epoch as u32);
+        ((u128::from(self.base_offset as u64) << 64) | u128::from(length_and_epoch)).to_be_bytes()
     }
 
     /// The header as it stands in a batch.

@@ -47,6 +47,7 @@ mod record_set;
 mod varint;
 
 pub use attributes::Attributes;
+pub(crate) use batch::StampedHead;
 pub use batch::{BatchRef, BatchView, DECOMPRESSED_BYTES_MAX};
 pub use batch_builder::BatchBuilder;
 pub use batch_header::{BATCH_HEADER_BYTES, BatchHeader, LOG_OVERHEAD};
