@@ -10,36 +10,38 @@
 //!                                      no later one can prove anything, and the failure is final
 //! ```
 
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
+use std::thread;
 
-use parking_lot::{Condvar, Mutex};
+use parking_lot::Mutex;
 
-use super::wait::Waiters;
+use super::wait::{Parker, Waiters};
 use crate::error::{Error, Result};
 use crate::types::Offset;
+
+/// How often a leader lets others run for each caller that it waits for. Most are awake within one.
+const GATHER_YIELDS: usize = 8;
+/// How often a caller lets others run before it sleeps: going to sleep and being woken can take longer than a sync.
+const WAIT_YIELDS: usize = 50;
 
 /// Shares syncs among those who wait for them. Knows nothing of files: whoever leads brings the sync along.
 #[derive(Debug)]
 pub(crate) struct GroupCommit {
     /// Everything below this offset is on the device.
     synced: AtomicI64,
+    /// Somebody is syncing now.
+    leading: AtomicBool,
     /// There is a failure, for those who ask on every append.
     failed: AtomicBool,
-    state: Mutex<State>,
-    changed: Condvar,
-    /// Those who wait without a thread.
+    failure: Mutex<Option<Error>>,
+    /// How many have come to wait so far. Each has appended before it came.
+    arrived: AtomicUsize,
+    /// How many had come when the last sync began.
+    covered: AtomicUsize,
+    /// How many callers there are, it seems: those whom the last sync covered and those who came while it ran.
+    callers: AtomicUsize,
+    /// Those who wait, on a thread or without one.
     pub(super) waiters: Waiters,
-}
-
-#[derive(Debug, Default)]
-struct State {
-    /// Somebody is syncing now.
-    leading: bool,
-    /// How many waited for the last sync, its leader included.
-    last_group: usize,
-    /// How many wait now.
-    waiting: usize,
-    failure: Option<Error>,
 }
 
 impl GroupCommit {
@@ -47,9 +49,12 @@ impl GroupCommit {
     pub(crate) fn new(synced: Offset) -> Self {
         Self {
             synced: AtomicI64::new(synced),
+            leading: AtomicBool::new(false),
             failed: AtomicBool::new(false),
-            state: Mutex::default(),
-            changed: Condvar::new(),
+            failure: Mutex::default(),
+            arrived: AtomicUsize::new(0),
+            covered: AtomicUsize::new(0),
+            callers: AtomicUsize::new(0),
             waiters: Waiters::default(),
         }
     }
@@ -62,86 +67,107 @@ impl GroupCommit {
     /// The failure that ended it all, if there was one.
     #[inline]
     pub(crate) fn failure(&self) -> Option<Error> {
-        if self.failed.load(Ordering::Acquire) { self.state.lock().failure.clone() } else { None }
-    }
-
-    /// Returns once everything below `target` is on the device, leading a sync if nobody else does.
-    ///
-    /// `sync` makes durable what had been appended when it was called, and returns the end of that.
-    pub(crate) fn wait(&self, target: Offset, sync: impl Fn() -> Result<Offset>) -> Result<()> {
-        let mut state = self.state.lock();
-        state.waiting += 1;
-        let result = loop {
-            if self.synced() >= target {
-                break Ok(());
-            }
-            if let Some(failure) = &state.failure {
-                break Err(failure.clone());
-            }
-            if state.leading {
-                self.changed.wait(&mut state);
-                continue;
-            }
-            state.leading = true;
-            let gather = state.last_group.saturating_sub(state.waiting);
-            drop(state);
-            // Those who shared the last sync are likely on their way with their next append: let them come along
-            // instead of making them wait for the sync after this one.
-            for _ in 0..gather {
-                std::thread::yield_now();
-            }
-            let outcome = sync();
-            state = self.state.lock();
-            state.leading = false;
-            state.last_group = state.waiting;
-            match outcome {
-                Ok(end) => {
-                    debug_assert!(end >= target, "the append came before the sync");
-                    self.synced.fetch_max(end, Ordering::AcqRel);
-                }
-                Err(error) => self.set_failure(&mut state, error),
-            }
-            self.changed.notify_all();
-            // Whoever is woken may want this lock.
-            drop(state);
-            self.notify_waiters();
-            state = self.state.lock();
-        };
-        state.waiting -= 1;
-        result
-    }
-
-    /// Ends it: whoever waits gets `failure`, and so does everyone after.
-    pub(crate) fn fail(&self, failure: Error) {
-        self.set_failure(&mut self.state.lock(), failure);
-        self.changed.notify_all();
-        self.notify_waiters();
-    }
-
-    /// Wakes those who wait without a thread and need wait no longer.
-    fn notify_waiters(&self) {
-        self.waiters.notify(if self.failed.load(Ordering::Acquire) { Offset::MAX } else { self.synced() });
-    }
-
-    fn set_failure(&self, state: &mut State, failure: Error) {
-        state.failure.get_or_insert(failure);
-        self.failed.store(true, Ordering::Release);
+        if self.failed.load(Ordering::Acquire) { self.failure.lock().clone() } else { None }
     }
 
     /// What [`wait`](Self::wait) would return now, or None if it would have to wait.
     pub(crate) fn check(&self, target: Offset) -> Option<Result<()>> {
         if self.synced() >= target { Some(Ok(())) } else { self.failure().map(Err) }
     }
+
+    /// Returns once everything below `target` is on the device, leading a sync if nobody else does.
+    ///
+    /// `sync` makes durable what had been appended when it was called, and returns the end of that.
+    pub(crate) fn wait(&self, target: Offset, sync: impl Fn() -> Result<Offset>) -> Result<()> {
+        self.arrived.fetch_add(1, Ordering::AcqRel);
+        loop {
+            if let Some(result) = self.check(target) {
+                return result;
+            }
+            if !self.leading.swap(true, Ordering::AcqRel) {
+                // Another leader may have been done in between.
+                if self.check(target).is_none() {
+                    self.lead(&sync);
+                }
+                self.step_down();
+                continue;
+            }
+            self.sleep(target);
+        }
+    }
+
+    /// Whether a caller has nothing to wait for: its result is known, or nobody leads.
+    fn is_up(&self, target: Offset) -> bool {
+        self.check(target).is_some() || !self.leading.load(Ordering::Acquire)
+    }
+
+    /// Waits for the leader, who syncs or may be about to.
+    fn sleep(&self, target: Offset) {
+        for _ in 0..WAIT_YIELDS {
+            if self.is_up(target) {
+                return;
+            }
+            thread::yield_now();
+        }
+        let parker = Parker::new();
+        let waiter = self.waiters.register(target - 1, parker.waker());
+        // Looked at again after registering, so that no leader steps down unseen.
+        if !self.is_up(target) {
+            parker.park_until(None);
+        }
+        self.waiters.deregister(waiter);
+    }
+
+    fn lead(&self, sync: &impl Fn() -> Result<Offset>) {
+        let covered_before = self.covered.load(Ordering::Relaxed);
+        self.gather(covered_before);
+        let covered = self.arrived.load(Ordering::Acquire);
+        match sync() {
+            Ok(end) => {
+                self.synced.fetch_max(end, Ordering::AcqRel);
+            }
+            Err(error) => self.set_failure(error),
+        }
+        self.covered.store(covered, Ordering::Relaxed);
+        self.callers.store(self.arrived.load(Ordering::Acquire) - covered_before, Ordering::Relaxed);
+    }
+
+    /// Lets another lead, and wakes those who were waiting: they are done, or one of them leads.
+    fn step_down(&self) {
+        self.leading.store(false, Ordering::Release);
+        self.waiters.notify(Offset::MAX);
+    }
+
+    /// Gives the callers who are likely on their way with their next append a moment to come along, instead of making
+    /// them wait for the sync after this one. A caller alone waits for nobody.
+    fn gather(&self, covered: usize) {
+        let callers = self.callers.load(Ordering::Relaxed);
+        for _ in 1..callers * GATHER_YIELDS {
+            if self.arrived.load(Ordering::Acquire) >= covered + callers {
+                return;
+            }
+            thread::yield_now();
+        }
+    }
+
+    /// Ends it: whoever waits gets `failure`, and so does everyone after.
+    pub(crate) fn fail(&self, failure: Error) {
+        self.set_failure(failure);
+        self.waiters.notify(Offset::MAX);
+    }
+
+    fn set_failure(&self, failure: Error) {
+        self.failure.lock().get_or_insert(failure);
+        self.failed.store(true, Ordering::Release);
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::*;
     use std::cell::Cell;
     use std::sync::Arc;
     use std::sync::atomic::AtomicUsize;
-    use std::thread;
-
-    use super::*;
 
     #[test]
     fn what_is_synced_already_needs_no_sync() {
