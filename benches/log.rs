@@ -240,8 +240,9 @@ fn open() {
     const PARTITIONS: i32 = 1000;
     let gigabytes: u64 = std::env::var("ESKER_BENCH_GB").ok().and_then(|value| value.parse().ok()).unwrap_or(10);
     let dir = tempfile::tempdir().unwrap();
-    let mut large = builder(9_000);
-    let batch = large.build().unwrap();
+    // As a producer makes them: batch.size is 16,384.
+    let mut usual = builder(145);
+    let batch = usual.build().unwrap();
     let per_partition = gigabytes * 1_000_000_000 / PARTITIONS as u64 / batch.bytes().len() as u64;
     let store = Store::open(dir.path()).unwrap();
     store.create_topic("t", TopicConfig::new().partitions(PARTITIONS)).unwrap();

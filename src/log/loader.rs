@@ -20,9 +20,9 @@ use super::failed_sync;
 use super::file_name::{
     self, CUT, DELETED, LOG, OFFSET_INDEX, SEGMENT_SUFFIXES, SYNC_FAILED, TEMPORARY, TIME_INDEX, parse_base_offset,
 };
+use super::index::Entry;
 use super::index::offset::OffsetEntry;
 use super::index::time::TimeEntry;
-use super::index::{Entry, last};
 use super::leader_epoch;
 use super::scan::{BatchScan, ScannedBatch, last_batch_end, resync};
 use super::segment::{Home, Segment, SegmentEnd, SegmentList};
@@ -159,7 +159,7 @@ impl Loader<'_> {
         for (index, (base_offset, log)) in logs.iter().enumerate() {
             let next_base = logs.get(index + 1).map(|(next, _)| *next);
             self.ends_in_damage = false;
-            let has_indexes = self.has_sane_indexes(*base_offset, log, &entries, next_base.is_none())?;
+            let has_indexes = has_sane_indexes(*base_offset, &entries);
             let segment = match (self.must_check(next_base), has_indexes, next_base) {
                 (false, true, Some(next_base)) => self.take_sealed(*base_offset, log, next_base)?,
                 (false, true, None) => match self.take_last(*base_offset, log)? {
@@ -274,37 +274,6 @@ impl Loader<'_> {
         Ok(())
     }
 
-    /// Whether the indexes of a segment are there and could be its own. A length of zero is fine for a small one.
-    fn has_sane_indexes(
-        &self,
-        base_offset: Offset,
-        log: &DirEntry,
-        entries: &[DirEntry],
-        is_last: bool,
-    ) -> Result<bool> {
-        let index_len = |suffix| {
-            let name = file_name::segment_file(base_offset, suffix);
-            entries.binary_search_by(|entry| entry.name.cmp(&name)).ok().map(|found| entries[found].len)
-        };
-        let (Some(offset_len), Some(time_len)) = (index_len(OFFSET_INDEX), index_len(TIME_INDEX)) else {
-            return Ok(false);
-        };
-        if offset_len % OffsetEntry::BYTES as u64 != 0 || time_len % TimeEntry::BYTES as u64 != 0 {
-            return Ok(false);
-        }
-        if !is_last || offset_len == 0 {
-            return Ok(true);
-        }
-        // The last segment is about to be appended to: its last entries are where the next ones must fit on.
-        let open = |suffix| {
-            let path = self.home.path(base_offset, suffix);
-            self.home.storage.open(&path).map_err(|error| Error::io("open", path, error))
-        };
-        let read = |error| Error::io("read", self.home.path(base_offset, OFFSET_INDEX), error);
-        let entry: Option<OffsetEntry> = last(&*open(OFFSET_INDEX)?).map_err(read)?;
-        Ok(entry.is_none_or(|entry| u64::from(entry.position) < log.len))
-    }
-
     /// A closed segment, taken as it is.
     fn take_sealed(&self, base_offset: Offset, log: &DirEntry, next_base: Offset) -> Result<Segment> {
         self.check_size(base_offset, log)?;
@@ -328,6 +297,10 @@ impl Loader<'_> {
     /// out not to be clean.
     fn take_last(&self, base_offset: Offset, log: &DirEntry) -> Result<Option<Segment>> {
         let segment = self.unbounded(base_offset, log)?;
+        // The next entries go behind the last one, so it must prove right.
+        if !segment.confirms_last_entry()? {
+            return Ok(None);
+        }
         let mut scan = segment.scan_to(Offset::MAX)?;
         loop {
             let expected = scan.expected();
@@ -544,4 +517,14 @@ fn content_end(segment: &Segment, position: u64) -> Result<u64> {
         end = start;
     }
     Ok(position)
+}
+
+/// Whether the indexes of a segment are there and could be its own. A length of zero is fine for a small one.
+fn has_sane_indexes(base_offset: Offset, entries: &[DirEntry]) -> bool {
+    let has_whole_entries = |suffix, entry_bytes: usize| {
+        let name = file_name::segment_file(base_offset, suffix);
+        let found = entries.binary_search_by(|entry| entry.name.cmp(&name)).ok();
+        found.is_some_and(|found| entries[found].len.is_multiple_of(entry_bytes as u64))
+    };
+    has_whole_entries(OFFSET_INDEX, OffsetEntry::BYTES) && has_whole_entries(TIME_INDEX, TimeEntry::BYTES)
 }

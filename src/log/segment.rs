@@ -213,6 +213,15 @@ impl Segment {
         Ok(self.confirm_append(&files, &entry).map_or(start, |offset| (u64::from(entry.position), offset)))
     }
 
+    /// Whether the last entry of the offset index, if there is one, is right.
+    pub(super) fn confirms_last_entry(&self) -> Result<bool> {
+        let files = self.files()?;
+        let Some(index) = &files.offset_index else { return Ok(false) };
+        let entry = last::<OffsetEntry>(index.as_ref());
+        let entry = entry.map_err(|error| Error::io("read", self.path(OFFSET_INDEX), error))?;
+        Ok(entry.is_none_or(|entry| self.confirm_append(&files, &entry).is_some()))
+    }
+
     /// Where the append begins that an entry of the offset index stands for, if there is one. An index is never
     /// evidence: the append there must end with the very offset that the entry names.
     fn confirm_append(&self, files: &SegmentFiles, entry: &OffsetEntry) -> Option<Offset> {
