@@ -35,7 +35,7 @@ const POPULATE_BYTES_MAX: u64 = 1 << 20;
 const POPULATE_AHEAD_BYTES: u64 = 8 << 20;
 /// How far ahead of a small append cache lines are asked for.
 const PREFETCH_AHEAD_BYTES: u64 = 1024;
-const POPULATE_STEP_BYTES: u64 = 256 << 10;
+const POPULATE_STEP_BYTES: u64 = 1024 << 10;
 /// Reserving doubles too, so that a log never holds much more space than it uses.
 const RESERVE_BYTES_MAX: u64 = 64 << 20;
 
