@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::meta_properties;
 use crate::error::{Error, Result};
 use crate::io::Storage;
-use crate::log::{Log, checkpoint};
+use crate::log::{self, Home, LastKnown, Log, LogContext, PartitionRecovery, checkpoint};
 use crate::types::{Offset, TopicPartition};
 
 const RECOVERY_POINTS: &str = "recovery-point-offset-checkpoint";
@@ -24,6 +24,19 @@ pub(crate) struct Layout {
 impl Layout {
     pub(super) fn partition_dir(&self, partition: &TopicPartition) -> PathBuf {
         self.dir.join(partition.to_string())
+    }
+
+    /// Opens the log of a partition, recovering it if need be, and tells what was found.
+    pub(super) fn open_log(
+        &self,
+        partition: &TopicPartition,
+        known: LastKnown,
+        context: LogContext,
+    ) -> Result<(Log, PartitionRecovery)> {
+        let (storage, dir) = (self.storage.clone(), self.partition_dir(partition));
+        let load = log::load(Home { storage, dir, topic_partition: partition.clone() }, &context.config, known)?;
+        let report = load.report.clone();
+        Ok((Log::new(load, context), report))
     }
 
     pub(super) fn sync(&self) -> Result<()> {

@@ -23,7 +23,7 @@ use crate::clock::{Clock, SystemClock};
 use crate::config::{LogConfig, StoreConfig, TopicConfig};
 use crate::error::{Error, Result};
 use crate::io::{DirEntry, FsStorage, Locked, Storage, TemporaryDir};
-use crate::log::{self, Damage, LastKnown, Log, LogContext, PartitionRecovery};
+use crate::log::{Damage, LastKnown, Log, LogContext, PartitionRecovery};
 use crate::types::{Offset, TopicPartition};
 
 const LOCK: &str = ".lock";
@@ -395,15 +395,8 @@ impl Opening<'_> {
         config: &TopicConfig,
         known: LastKnown,
     ) -> Result<(Log, PartitionRecovery)> {
-        let home = log::Home {
-            storage: self.layout.storage.clone(),
-            dir: self.layout.partition_dir(partition),
-            topic_partition: partition.clone(),
-        };
-        let config = LogConfig::from(config);
-        let load = log::load(home, &config, known)?;
-        let report = load.report.clone();
         let (clock, helper) = (self.clock.clone(), self.schedule.helper());
-        Ok((Log::new(load, LogContext { config, clock, sync: self.config.sync, helper }), report))
+        let context = LogContext { config: LogConfig::from(config), clock, sync: self.config.sync, helper };
+        self.layout.open_log(partition, known, context)
     }
 }

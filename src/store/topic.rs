@@ -17,7 +17,7 @@ use crate::config::{LogConfig, TopicConfig};
 use crate::error::{Error, Result};
 use crate::io::DirEntry;
 use crate::log::file_name::{LOG, PARTITION_METADATA, TEMPORARY, parse_base_offset};
-use crate::log::{self, LastKnown, Log, LogContext};
+use crate::log::{LastKnown, Log, LogContext};
 use crate::types::{Offset, TopicPartition};
 
 /// A topic that is open.
@@ -226,16 +226,9 @@ impl StoreInner {
 
     fn open_new(&self, partition: &TopicPartition, config: &TopicConfig) -> Result<Log> {
         let known = LastKnown { clean: true, recovery_point: 0, log_start: 0, checks_crc: true };
-        let home = log::Home {
-            storage: self.layout.storage.clone(),
-            dir: self.layout.partition_dir(partition),
-            topic_partition: partition.clone(),
-        };
-        let config = LogConfig::from(config);
-        let load = log::load(home, &config, known)?;
-        let context =
-            LogContext { config, clock: self.clock.clone(), sync: self.config.sync, helper: self.schedule.helper() };
-        Ok(Log::new(load, context))
+        let (clock, helper) = (self.clock.clone(), self.schedule.helper());
+        let context = LogContext { config: LogConfig::from(config), clock, sync: self.config.sync, helper };
+        Ok(self.layout.open_log(partition, known, context)?.0)
     }
 
     fn delete_topic(&self, name: &str) -> Result<()> {
