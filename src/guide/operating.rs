@@ -6,6 +6,7 @@
 //! data/
 //!   meta.properties                     whose directory it is
 //!   .lock                               held while a store or a broker has it open
+//!   .esker-reserve                      space held back for when there is none left (ours)
 //!   .kafka_cleanshutdown                there while it is closed and everything is on the device
 //!   recovery-point-offset-checkpoint    where recovery starts, per partition
 //!   log-start-offset-checkpoint         where reading starts
