@@ -1,4 +1,5 @@
-//! `kill -9` on a real process that appends to a real directory, time and again: what it said was acknowledged is there.
+//! `kill -9` on a real process that appends to a real directory, time and again: what it said was acknowledged is
+//! there.
 //!
 //! The test starts itself as the process to kill. What a record contains follows from its partition and offset, so
 //! whoever opens the directory knows what must be in it.

@@ -151,7 +151,8 @@ fn a_clean_marker_is_never_over_an_unsynced_closed_segment() {
 
     for seed in 0..100 {
         let after = disk.after_crash(Crash::Power, seed);
-        // Reads find their way around an index that lacks an entry and a log with zeros behind its end; so compare bytes.
+        // Reads find their way around an index that lacks an entry and a log with zeros behind its end; so compare
+        // bytes.
         for suffix in ["log", "index", "timeindex"] {
             let path = format!("{PARTITION}/00000000000000000000.{suffix}");
             let (kept, closed) = (after.contents(&path).unwrap(), disk.contents(&path).unwrap());

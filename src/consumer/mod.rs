@@ -167,8 +167,8 @@ impl Consumer {
     /// [`Error::NoOffsetForPartition`] with `auto.offset.reset=none`. [`Error::OffsetOutOfRange`] likewise, where the
     /// position is no longer in the log; otherwise the position is reset. [`Error::CorruptRecord`] names the offsets
     /// that can't be read: [`seek`](Self::seek) past them to go on. [`Error::UnsupportedCompressionType`].
-    /// [`Error::UnknownTopicOrPartition`] if a topic was deleted. [`Error::Closed`] if the store was closed and there is
-    /// nothing left to read. Records of other partitions that were there are returned by the next poll.
+    /// [`Error::UnknownTopicOrPartition`] if a topic was deleted. [`Error::Closed`] if the store was closed and there
+    /// is nothing left to read. Records of other partitions that were there are returned by the next poll.
     pub fn poll(&mut self, timeout: Duration) -> Result<Vec<ConsumerRecord>> {
         let deadline = Instant::now().checked_add(timeout);
         loop {

@@ -40,12 +40,14 @@
 //!
 //! The kernel may have dropped the pages that it could not write, so that a later sync succeeds without them. A failed
 //! sync is therefore final: every waiter gets [`Error::LogOffline`](crate::Error::LogOffline), the partition takes no
-//! more appends, and only opening the store again, which recovers from what the device has, brings it back. Reads go on.
+//! more appends, and only opening the store again, which recovers from what the device has, brings it back. Reads go
+//! on.
 //!
 //! # When there is no space
 //!
 //! Space is reserved before it is touched, so a full device is [`Error::StorageFull`](crate::Error::StorageFull) from
-//! the append that needed more; the log is unchanged, readers notice nothing, and appends work again once there is space.
+//! the append that needed more; the log is unchanged, readers notice nothing, and appends work again once there is
+//! space.
 //!
 //! # After a crash
 //!

@@ -44,11 +44,12 @@
 //! # Retention
 //!
 //! Segments are deleted whole, the oldest first, once their newest record is older than `retention.ms` (seven days), or
-//! once the partition holds `retention.bytes` without them. The active segment goes too when it is old enough. Files are
-//! renamed to `.deleted` at once and removed after `file.delete.delay.ms`; slices that readers hold stay valid.
+//! once the partition holds `retention.bytes` without them. The active segment goes too when it is old enough. Files
+//! are renamed to `.deleted` at once and removed after `file.delete.delay.ms`; slices that readers hold stay valid.
 //!
-//! Topics that a broker created are never shortened here. Kafka keeps their configs in its metadata log, so whether they
-//! are to be kept forever, or compacted, is not known; `topic-config-checkpoint` tells which topics were created here.
+//! Topics that a broker created are never shortened here. Kafka keeps their configs in its metadata log, so whether
+//! they are to be kept forever, or compacted, is not known; `topic-config-checkpoint` tells which topics were created
+//! here.
 //!
 //! # Limits of this version
 //!

@@ -46,8 +46,8 @@ pub(super) struct ActiveSegment {
     /// How large the log file may get.
     log_capacity: u64,
     pace: Pace,
-    /// A roll failed halfway, and may have left files of the next segment: nothing may be appended at their offset here,
-    /// where the next open would not look for it.
+    /// A roll failed halfway, and may have left files of the next segment: nothing may be appended at their offset
+    /// here, where the next open would not look for it.
     is_abandoned: bool,
 }
 

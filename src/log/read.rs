@@ -135,9 +135,10 @@ impl Log {
     /// At the high watermark there is nothing yet, and the result is empty: [`wait_for`](Log::wait_for) waits.
     ///
     /// # Errors
-    /// [`Error::Closed`] once the store is. [`Error::OffsetOutOfRange`] below the log start and above the high watermark. [`Error::CorruptRecord`] if the
-    /// batch at `offset` is damaged so that it can't be walked over; it names the offsets that are lost, and those
-    /// after them can be read. Damage inside of a batch shows when [`Fetched::batches`] comes to it.
+    /// [`Error::Closed`] once the store is. [`Error::OffsetOutOfRange`] below the log start and above the high
+    /// watermark. [`Error::CorruptRecord`] if the batch at `offset` is damaged so that it can't be walked over; it
+    /// names the offsets that are lost, and those after them can be read. Damage inside of a batch shows when
+    /// [`Fetched::batches`] comes to it.
     pub fn read(&self, offset: Offset, limits: ReadLimits) -> Result<Fetched> {
         self.inner.read(offset, limits)
     }

@@ -260,8 +260,8 @@ impl Segment {
         }
     }
 
-    /// From the last entry of the time index, if that proves right, and the batches after it: it may not be the last one
-    /// that was written.
+    /// From the last entry of the time index, if that proves right, and the batches after it: it may not be the last
+    /// one that was written.
     fn find_largest_timestamp(&self) -> Result<i64> {
         let files = self.files()?;
         let (mut largest, mut from) = (NO_TIMESTAMP, self.base_offset);

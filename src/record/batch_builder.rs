@@ -235,9 +235,9 @@ impl BatchBuilder {
     ///
     /// # Errors
     ///
-    /// `InvalidRecord` if there is no record or its offset is none; `UnsupportedCompressionType` if the codec is not built in;
-    /// `InvalidConfig` if the level is not one of the codec's; `MessageTooLarge` if compression made the records
-    /// larger than a batch can be.
+    /// `InvalidRecord` if there is no record or its offset is none; `UnsupportedCompressionType` if the codec is not
+    /// built in; `InvalidConfig` if the level is not one of the codec's; `MessageTooLarge` if compression made the
+    /// records larger than a batch can be.
     #[inline]
     pub fn build(&mut self) -> Result<BatchRef<'_>> {
         if self.is_empty() {

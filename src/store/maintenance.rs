@@ -194,9 +194,9 @@ impl Signal {
 
 impl Store {
     /// Does what is due: deletes old segments, removes the files of deleted ones, syncs closed segments, lets go of
-    /// files that nobody reads, writes checkpoints, sends what producers hold back longer than `linger.ms`, and syncs for those who wait for an
-    /// acknowledgement without a thread. To be called only where the store has no thread for it
-    /// ([`Maintenance::Manual`]), and harmless elsewhere.
+    /// files that nobody reads, writes checkpoints, sends what producers hold back longer than `linger.ms`, and syncs
+    /// for those who wait for an acknowledgement without a thread. To be called only where the store has no thread for
+    /// it ([`Maintenance::Manual`]), and harmless elsewhere.
     ///
     /// # Errors
     /// The first failure; everything else that was due has been done all the same.

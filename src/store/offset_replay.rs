@@ -1,5 +1,5 @@
-//! Reading a partition of `__consumer_offsets` from its start, as Kafka's group coordinator does: what its records add up
-//! to, and what of it can't be read.
+//! Reading a partition of `__consumer_offsets` from its start, as Kafka's group coordinator does: what its records add
+//! up to, and what of it can't be read.
 
 use std::collections::HashMap;
 
@@ -13,8 +13,8 @@ use crate::types::{Offset, ProducerId};
 /// What a transaction has changed so far, by what was changed, with the offset of the record that did it.
 type Pending = HashMap<OffsetKey, (Offset, Option<CommittedOffset>)>;
 
-/// Takes in the records of `log`. What can't be read is passed over and returned: a group whose commit is lost goes on at
-/// the one before.
+/// Takes in the records of `log`. What can't be read is passed over and returned: a group whose commit is lost goes on
+/// at the one before.
 pub(super) fn replay(by_group: &mut ByGroup, log: &Log) -> Result<Vec<Damage>> {
     let mut replay = Replay { by_group, log, pending: HashMap::new(), damage: Vec::new() };
     let mut offset = log.log_start();

@@ -134,8 +134,8 @@ impl StoreInner {
 }
 
 impl GroupOffsets {
-    /// Takes in the records of all partitions of `__consumer_offsets`, in the order of their offsets. Returns what can't
-    /// be read of each: a group whose commit is lost goes on at the one before.
+    /// Takes in the records of all partitions of `__consumer_offsets`, in the order of their offsets. Returns what
+    /// can't be read of each: a group whose commit is lost goes on at the one before.
     pub(super) fn load(&self, partitions: &[Log]) -> Result<Vec<Vec<Damage>>> {
         let mut by_group = self.by_group.lock();
         partitions.iter().map(|log| replay(&mut by_group, log)).collect()

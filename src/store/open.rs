@@ -50,7 +50,8 @@ pub struct RecoveryReport {
     /// Partitions that were left over from the creation or deletion of a topic that a crash interrupted; they are
     /// being removed.
     pub leftovers: Vec<TopicPartition>,
-    /// Partitions that come after one that is missing, or that are another topic's of the same name: they are not opened.
+    /// Partitions that come after one that is missing, or that are another topic's of the same name: they are not
+    /// opened.
     pub incomplete: Vec<TopicPartition>,
 }
 
@@ -338,8 +339,8 @@ impl Opening<'_> {
         self.layout.storage().list(&dir).map_err(|error| Error::io("list", dir, error))
     }
 
-    /// The topic's id, of the first partition that has one; those that have none get it, as Kafka gives one to logs from
-    /// before there were ids.
+    /// The topic's id, of the first partition that has one; those that have none get it, as Kafka gives one to logs
+    /// from before there were ids.
     fn topic_id(&self, name: &Arc<str>, partitions: &FoundPartitions) -> Result<Uuid> {
         let topic_id = partitions.values().copied().flatten().next().unwrap_or_else(Uuid::random);
         for (index, _) in partitions.iter().filter(|(_, id)| id.is_none()) {

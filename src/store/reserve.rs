@@ -1,5 +1,5 @@
-//! A little space that is held back, so that at zero bytes free what frees space, or brings a store to a good end, still
-//! works: retention, checkpoints, offset commits, a clean close, recovery.
+//! A little space that is held back, so that at zero bytes free what frees space, or brings a store to a good end,
+//! still works: retention, checkpoints, offset commits, a clean close, recovery.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

@@ -1,8 +1,8 @@
 //! Topics: creating, listing, describing and deleting them.
 //!
-//! A topic exists if and only if the directory of its partition 0 does, which is created last; so a crash leaves a whole
-//! topic, or what the next open clears away. That a deletion has begun is written down before anything else, and the
-//! next open finishes it.
+//! A topic exists if and only if the directory of its partition 0 does, which is created last; so a crash leaves a
+//! whole topic, or what the next open clears away. That a deletion has begun is written down before anything else, and
+//! the next open finishes it.
 
 use std::collections::{HashMap, HashSet};
 use std::io::ErrorKind;
@@ -38,7 +38,8 @@ pub struct TopicDescription {
     /// Its id, which a topic of the same name created later does not share.
     pub id: Uuid,
     /// Its configuration. A topic that a broker created has its configs in the metadata log of its cluster, where they
-    /// are not known from here: the store then keeps all of its records, with `retention.ms` and `retention.bytes` at −1.
+    /// are not known from here: the store then keeps all of its records, with `retention.ms` and `retention.bytes` at
+    /// −1.
     pub config: TopicConfig,
     /// Whether it belongs to the store itself, as `__consumer_offsets` does.
     pub is_internal: bool,
@@ -90,9 +91,9 @@ impl Store {
     ///
     /// # Errors
     /// [`Error::UnknownTopicOrPartition`] if there is none, [`Error::InvalidTopic`] if it is the store's own,
-    /// [`Error::Io`] if its directories can't be renamed. The topic is then still there, and takes and gives no records:
-    /// call this again to go on with it, or else the next open finishes it, or finds the topic as it was if nothing had
-    /// begun.
+    /// [`Error::Io`] if its directories can't be renamed. The topic is then still there, and takes and gives no
+    /// records: call this again to go on with it, or else the next open finishes it, or finds the topic as it was if
+    /// nothing had begun.
     pub fn delete_topic(&self, name: &str) -> Result<()> {
         if topic_name::is_internal(name) {
             let reason = "it belongs to the store".to_owned();
@@ -162,8 +163,8 @@ impl StoreInner {
         Ok(id)
     }
 
-    /// Which partitions of a topic that does not exist have a directory with nothing in it. What is left of a topic that
-    /// could not be opened, or is no topic's, must not become part of one that has the name of its directory.
+    /// Which partitions of a topic that does not exist have a directory with nothing in it. What is left of a topic
+    /// that could not be opened, or is no topic's, must not become part of one that has the name of its directory.
     fn find_remains(&self, name: &Arc<str>, partitions: i32) -> Result<HashSet<i32>> {
         let mut found = HashSet::new();
         for index in 0..partitions {

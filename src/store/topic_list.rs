@@ -8,8 +8,8 @@
 //!   orders deleting AQIDBAUGBwgJCgsMDQ4PEA     the deletion of the topic with this id has begun
 //! ```
 //!
-//! A topic is listed before its first directory is created. What a directory of a listed topic is, and may become of it,
-//! is therefore known after a crash; a topic that is not listed is somebody else's, and so are its configs.
+//! A topic is listed before its first directory is created. What a directory of a listed topic is, and may become of
+//! it, is therefore known after a crash; a topic that is not listed is somebody else's, and so are its configs.
 
 use std::collections::BTreeMap;
 

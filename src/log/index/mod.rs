@@ -1,4 +1,5 @@
-//! The sparse indexes of a segment: from an offset to a position ([`offset`]), from a timestamp to an offset ([`time`]).
+//! The sparse indexes of a segment: from an offset to a position ([`offset`]), from a timestamp to an offset
+//! ([`time`]).
 //!
 //! Both are arrays of fixed-size entries without a header, appended to as the segment grows. An index is derived from
 //! its log and can be rebuilt from it at any time; it is never evidence. So whoever follows an entry checks that what
