@@ -353,25 +353,27 @@ impl LogInner {
     }
 
     fn flush(&self) -> Result<()> {
-        let end = self.log_end();
-        self.commit.wait(end, || self.or_fail(self.sync())).map_err(|cause| self.offline(cause))
+        self.sync_to(self.log_end())
     }
 
     fn wait_synced(&self, end: Offset) -> Result<()> {
         match self.sync {
-            SyncPolicy::Always => {
-                self.commit.wait(end, || self.or_fail(self.sync())).map_err(|cause| self.offline(cause))
-            }
+            SyncPolicy::Always => self.sync_to(end),
             SyncPolicy::OsManaged => Ok(()),
         }
     }
 
+    /// Returns once everything below `end` is on the device.
+    fn sync_to(&self, end: Offset) -> Result<()> {
+        self.commit.wait(end, || self.or_fail(self.sync())).map_err(|cause| self.offline(cause))
+    }
+
     /// Sees to it that a sync that failed is the last one, and that the next open knows.
     fn or_fail<T>(&self, synced: Result<T>) -> Result<T> {
-        if synced.is_err() {
+        synced.inspect_err(|error| {
             failed_sync::note(&self.home);
-        }
-        synced
+            self.commit.fail(error.clone());
+        })
     }
 
     /// Makes durable what has been appended by now, and returns the end of that. Called by the leader of a group
@@ -410,7 +412,7 @@ impl LogInner {
         }
         self.check_open()?;
         let synced = self.sync_closed(&segments).and_then(|()| self.sync_dir());
-        self.or_fail(synced).inspect_err(|error| self.commit.fail(error.clone()))?;
+        self.or_fail(synced)?;
         self.recovery_point.fetch_max(segments.active().base_offset(), Ordering::AcqRel);
         Ok(())
     }
@@ -449,7 +451,7 @@ impl LogInner {
         });
         // Nothing may have been appended, and yet names created.
         let synced = synced.and_then(|()| self.sync_dir());
-        self.or_fail(synced).inspect_err(|error| self.commit.fail(error.clone()))?;
+        self.or_fail(synced)?;
         self.flush()?;
         active.set_flushed(true);
         segments.iter().for_each(|segment| segment.close_files());

@@ -77,9 +77,7 @@ impl Fetched {
     pub fn batches(&self) -> FetchedBatches<'_> {
         FetchedBatches { fetched: self, at: 0 }
     }
-}
 
-impl Fetched {
     /// The batch at `at` of the bytes, which moves on to the next one.
     pub(crate) fn batch_at(&self, at: &mut usize) -> Option<Result<BatchView>> {
         let rest = self.bytes.get(*at..).filter(|rest| !rest.is_empty())?;
@@ -246,10 +244,7 @@ fn read_segment(
                 let (position, expected) = (scan.position(), scan.expected());
                 match resync(segment, position, end, expected)? {
                     Some((resumed, base_offset)) if base_offset <= offset => scan.resume(resumed, base_offset),
-                    found => {
-                        let next = found.map_or(end.next_offset, |(_, base_offset)| base_offset);
-                        return Err(error.with_offsets(expected..=(next - 1).max(expected)));
-                    }
+                    found => return Err(error.with_offsets(damaged_offsets(expected, found, end))),
                 }
             }
             Some(Err(error)) => return Err(error),
@@ -288,8 +283,9 @@ fn whole_batches(bytes: &[u8], limit: usize, first: &BatchHeader, end: Offset) -
 
 /// Adds to an error about damage at `position` which offsets it makes unreadable.
 fn locate(error: Error, segment: &Segment, position: u64, expected: Offset) -> Error {
-    match damaged_offsets(segment, position, segment.end(), expected) {
-        Ok(lost) => error.with_offsets(lost),
+    let end = segment.end();
+    match resync(segment, position, end, expected) {
+        Ok(found) => error.with_offsets(damaged_offsets(expected, found, end)),
         Err(_) => error,
     }
 }

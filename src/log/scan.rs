@@ -14,7 +14,7 @@ use super::file_name::LOG;
 use super::segment::{Segment, SegmentEnd};
 use crate::error::{Corruption, Error, Result};
 use crate::io::StorageFile;
-use crate::record::{BATCH_HEADER_BYTES, BatchHeader, BatchRef, LOG_OVERHEAD};
+use crate::record::{BATCH_HEADER_BYTES, BatchHeader, BatchRef};
 use crate::types::Offset;
 
 /// How much is looked at in one go. A batch that is larger is looked at whole.
@@ -81,6 +81,15 @@ impl<'a> BatchScan<'a> {
     /// Goes on at `position`, where a batch begins whose offsets are not below `expected`.
     pub(super) fn resume(&mut self, position: u64, expected: Offset) {
         (self.position, self.expected, self.ahead, self.failed) = (position, expected, None, false);
+    }
+
+    /// Goes on at the next batch that proves itself, after an error about damage. False if there is none.
+    pub(super) fn skip_damage(&mut self) -> Result<bool> {
+        let found = resync(self.segment, self.position, self.end, self.expected)?;
+        if let Some((position, base_offset)) = found {
+            self.resume(position, base_offset);
+        }
+        Ok(found.is_some())
     }
 
     /// The bytes of a batch, with its CRC not yet looked at.
@@ -180,17 +189,6 @@ impl Iterator for BatchScan<'_> {
     }
 }
 
-impl BatchScan<'_> {
-    /// Goes on at the next batch that proves itself, after an error about damage. False if there is none.
-    pub(super) fn skip_damage(&mut self) -> Result<bool> {
-        let found = resync(self.segment, self.position, self.end, self.expected)?;
-        if let Some((position, base_offset)) = found {
-            self.resume(position, base_offset);
-        }
-        Ok(found.is_some())
-    }
-}
-
 /// Looks for the first batch after `position`, which is damaged, that proves itself by its CRC and whose offsets lie
 /// between `expected` and the segment's end. Returns where it starts and its base offset.
 pub(super) fn resync(
@@ -226,15 +224,13 @@ pub(super) fn last_batch_end(bytes: &[u8]) -> usize {
     end
 }
 
-/// The offsets that damage at `position` makes unreadable: from `expected` to before the next batch that can be read.
+/// The offsets that damage makes unreadable: from `expected` to before the next batch that can be read, as
+/// [`resync`] found it.
 pub(super) fn damaged_offsets(
-    segment: &Segment,
-    position: u64,
-    end: SegmentEnd,
     expected: Offset,
-) -> Result<RangeInclusive<Offset>> {
-    let next = resync(segment, position, end, expected)?.map_or(end.next_offset, |(_, base_offset)| base_offset);
-    Ok(expected..=(next - 1).max(expected))
+    found: Option<(u64, Offset)>,
+    end: SegmentEnd,
+) -> RangeInclusive<Offset> {
+    let next = found.map_or(end.next_offset, |(_, base_offset)| base_offset);
+    expected..=(next - 1).max(expected)
 }
-
-const _: () = assert!(LOG_OVERHEAD < BATCH_HEADER_BYTES);

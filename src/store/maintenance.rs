@@ -126,8 +126,7 @@ impl Schedule {
 
     /// Ends the tasks. Whoever adds one must look whether the store is closed after that.
     pub(super) fn close_tasks(&self) {
-        let tasks: Vec<_> = self.tasks.lock().iter().filter_map(Weak::upgrade).collect();
-        tasks.iter().for_each(|task| task.close());
+        self.tasks().iter().for_each(|task| task.close());
     }
 
     /// From now on every tick runs the task too, for as long as it exists.
