@@ -5,7 +5,9 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
-use esker::io::{AppendFile, DirEntry, Locked, Storage, StorageFile, StorageLock};
+use esker::io::{AppendFile, Storage, StorageFile};
+
+use super::forward::forward;
 
 /// Passes everything on, and reserves before it appends.
 #[derive(Debug)]
@@ -22,53 +24,11 @@ impl<S: Storage> Reserving<S> {
 }
 
 impl<S: Storage> Storage for Reserving<S> {
-    fn create_dir_all(&self, dir: &Path) -> io::Result<()> {
-        self.inner.create_dir_all(dir)
-    }
-
-    fn list(&self, dir: &Path) -> io::Result<Vec<DirEntry>> {
-        self.inner.list(dir)
-    }
-
-    fn len(&self, path: &Path) -> io::Result<u64> {
-        self.inner.len(path)
-    }
-
-    fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
-        self.inner.read(path)
-    }
-
-    fn open(&self, path: &Path) -> io::Result<Arc<dyn StorageFile>> {
-        self.inner.open(path)
-    }
+    forward!(create_dir_all list len read open truncate rename remove_file remove_dir_all sync_dir lock);
 
     fn open_append(&self, path: &Path, len: u64, capacity: u64) -> io::Result<Box<dyn AppendFile>> {
         let inner = self.inner.open_append(path, len, capacity)?;
         Ok(Box::new(ReservingFile { inner, step_bytes: self.step_bytes, capacity, reserved: len }))
-    }
-
-    fn truncate(&self, path: &Path, len: u64) -> io::Result<()> {
-        self.inner.truncate(path, len)
-    }
-
-    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
-        self.inner.rename(from, to)
-    }
-
-    fn remove_file(&self, path: &Path) -> io::Result<()> {
-        self.inner.remove_file(path)
-    }
-
-    fn remove_dir_all(&self, dir: &Path) -> io::Result<()> {
-        self.inner.remove_dir_all(dir)
-    }
-
-    fn sync_dir(&self, dir: &Path) -> io::Result<()> {
-        self.inner.sync_dir(dir)
-    }
-
-    fn lock(&self, path: &Path) -> Result<Box<dyn StorageLock>, Locked> {
-        self.inner.lock(path)
     }
 }
 

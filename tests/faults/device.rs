@@ -5,10 +5,11 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::thread;
 
-use esker::io::{AppendFile, DirEntry, Locked, Storage, StorageFile, StorageLock};
+use esker::io::{AppendFile, Storage};
 use esker::sim::{Crash, Fault, FaultStorage, Operation};
 use esker::{Acks, Error, Log, Maintenance, ReadLimits, Store, TopicConfig};
 
+use crate::common::forward::forward;
 use crate::common::{append_value, check_lookups};
 use crate::{DIR, START_MS, create_log, fill, open, read_all};
 
@@ -242,21 +243,8 @@ impl std::fmt::Debug for Interrupted {
 }
 
 impl Storage for Interrupted {
-    fn create_dir_all(&self, dir: &Path) -> io::Result<()> {
-        self.inner.create_dir_all(dir)
-    }
-    fn list(&self, dir: &Path) -> io::Result<Vec<DirEntry>> {
-        self.inner.list(dir)
-    }
-    fn len(&self, path: &Path) -> io::Result<u64> {
-        self.inner.len(path)
-    }
-    fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
-        self.inner.read(path)
-    }
-    fn open(&self, path: &Path) -> io::Result<Arc<dyn StorageFile>> {
-        self.inner.open(path)
-    }
+    forward!(create_dir_all list len read open truncate rename remove_file remove_dir_all sync_dir lock);
+
     fn open_append(&self, path: &Path, len: u64, capacity: u64) -> io::Result<Box<dyn AppendFile>> {
         if path.extension().is_some_and(|extension| extension == "log")
             && let Some(interruption) = &*self.before_open_append.lock().unwrap()
@@ -264,24 +252,6 @@ impl Storage for Interrupted {
             interruption();
         }
         self.inner.open_append(path, len, capacity)
-    }
-    fn truncate(&self, path: &Path, len: u64) -> io::Result<()> {
-        self.inner.truncate(path, len)
-    }
-    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
-        self.inner.rename(from, to)
-    }
-    fn remove_file(&self, path: &Path) -> io::Result<()> {
-        self.inner.remove_file(path)
-    }
-    fn remove_dir_all(&self, dir: &Path) -> io::Result<()> {
-        self.inner.remove_dir_all(dir)
-    }
-    fn sync_dir(&self, dir: &Path) -> io::Result<()> {
-        self.inner.sync_dir(dir)
-    }
-    fn lock(&self, path: &Path) -> Result<Box<dyn StorageLock>, Locked> {
-        self.inner.lock(path)
     }
 }
 

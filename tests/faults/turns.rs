@@ -7,11 +7,12 @@ use std::sync::{Arc, Barrier};
 use std::thread;
 use std::time::Duration;
 
-use esker::io::{AppendFile, DirEntry, Locked, Storage, StorageFile, StorageLock};
+use esker::io::{AppendFile, Locked, Storage, StorageLock};
 use esker::sim::{FaultStorage, ManualClock};
 use esker::{Acks, Maintenance, Store, TopicConfig};
 
 use crate::common::append_value;
+use crate::common::forward::forward;
 use crate::{DIR, START_MS, open};
 
 /// A storage where a renaming or a removal, once, waits until it is let go.
@@ -73,30 +74,14 @@ impl Drop for Lock {
 }
 
 impl Storage for Paused {
-    fn create_dir_all(&self, dir: &Path) -> io::Result<()> {
-        self.inner.create_dir_all(dir)
-    }
-    fn list(&self, dir: &Path) -> io::Result<Vec<DirEntry>> {
-        self.inner.list(dir)
-    }
-    fn len(&self, path: &Path) -> io::Result<u64> {
-        self.inner.len(path)
-    }
-    fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
-        self.inner.read(path)
-    }
-    fn open(&self, path: &Path) -> io::Result<Arc<dyn StorageFile>> {
-        self.inner.open(path)
-    }
+    forward!(create_dir_all list len read open truncate sync_dir);
+
     fn open_append(&self, path: &Path, len: u64, capacity: u64) -> io::Result<Box<dyn AppendFile>> {
         // The lock is taken after its file.
         if !path.ends_with(".lock") {
             self.write();
         }
         self.inner.open_append(path, len, capacity)
-    }
-    fn truncate(&self, path: &Path, len: u64) -> io::Result<()> {
-        self.inner.truncate(path, len)
     }
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
         self.pass(to);
@@ -109,9 +94,6 @@ impl Storage for Paused {
     fn remove_dir_all(&self, dir: &Path) -> io::Result<()> {
         self.pass(dir);
         self.inner.remove_dir_all(dir)
-    }
-    fn sync_dir(&self, dir: &Path) -> io::Result<()> {
-        self.inner.sync_dir(dir)
     }
     fn lock(&self, path: &Path) -> Result<Box<dyn StorageLock>, Locked> {
         let lock = self.inner.lock(path)?;
