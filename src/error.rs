@@ -6,7 +6,7 @@ use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::types::{LeaderEpoch, Offset, TopicPartition};
+use crate::types::{LeaderEpoch, Offset, ProducerId, TopicPartition};
 
 /// The result of nearly every call in this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -105,6 +105,72 @@ pub enum Error {
         requested: LeaderEpoch,
         /// The partition's epoch.
         current: LeaderEpoch,
+    },
+
+    /// A producer's batch does not follow the one before it: one is missing between them, or it is an old one that
+    /// nobody remembers (Kafka's `OUT_OF_ORDER_SEQUENCE_NUMBER`).
+    #[error(
+        "sequence {actual} of producer {producer_id} epoch {producer_epoch} is out of order at offset {offset} of \
+         {topic_partition}: {expected} comes next"
+    )]
+    OutOfOrderSequenceNumber {
+        /// The partition.
+        topic_partition: TopicPartition,
+        /// The producer.
+        producer_id: ProducerId,
+        /// Its epoch.
+        producer_epoch: i16,
+        /// The offset that the batch would have got.
+        offset: Offset,
+        /// The sequence number that the batch should begin with.
+        expected: i32,
+        /// The one that it begins with.
+        actual: i32,
+    },
+
+    /// A producer of a later epoch has taken over from this one (Kafka's `INVALID_PRODUCER_EPOCH`).
+    #[error(
+        "epoch {requested} of producer {producer_id} is fenced in {topic_partition}: the current epoch is {current}"
+    )]
+    InvalidProducerEpoch {
+        /// The partition.
+        topic_partition: TopicPartition,
+        /// The producer.
+        producer_id: ProducerId,
+        /// The epoch of the batch or marker.
+        requested: i16,
+        /// The latest epoch that the partition has seen.
+        current: i16,
+    },
+
+    /// A batch outside of any transaction came while the producer has one open here (Kafka's `INVALID_TXN_STATE`).
+    #[error(
+        "producer {producer_id} epoch {producer_epoch} has a transaction open in {topic_partition}, and this is none of it"
+    )]
+    InvalidTxnState {
+        /// The partition.
+        topic_partition: TopicPartition,
+        /// The producer.
+        producer_id: ProducerId,
+        /// Its epoch.
+        producer_epoch: i16,
+    },
+
+    /// A marker comes from a transaction coordinator that another one has taken over from (Kafka's
+    /// `TRANSACTION_COORDINATOR_FENCED`).
+    #[error(
+        "coordinator epoch {requested} is fenced for producer {producer_id} in {topic_partition}: the current epoch is \
+         {current}"
+    )]
+    TransactionCoordinatorFenced {
+        /// The partition.
+        topic_partition: TopicPartition,
+        /// The producer whose transaction was to be ended.
+        producer_id: ProducerId,
+        /// The coordinator epoch of the marker.
+        requested: i32,
+        /// The latest that the partition has seen for this producer.
+        current: i32,
     },
 
     /// A batch is larger than the limit that `limit` names (Kafka's `MESSAGE_TOO_LARGE`, `RECORD_LIST_TOO_LARGE`).

@@ -85,12 +85,12 @@ pub use config::{BrokerCompressionType, CleanupPolicy, StoreConfig, SyncPolicy, 
 pub use consumer::{AutoOffsetReset, Consumer, ConsumerConfig, ConsumerRecord};
 pub use error::{Corruption, Error, Result};
 pub use log::{
-    AppendOptions, Appended, Cut, Damage, Fetched, FetchedBatches, Log, OffsetAndTimestamp, PartitionRecovery,
-    ReadLimits, Readable,
+    AbortedTransaction, ActiveProducer, AppendOptions, Appended, Cut, Damage, Fetched, FetchedBatches, Log,
+    OffsetAndTimestamp, PartitionRecovery, ReadLimits, Readable,
 };
 pub use producer::{Partitioner, Pending, Producer, ProducerConfig, Record, RecordMetadata};
 pub use store::{
     CommittedOffset, Maintenance, ParseUuidError, PartitionDescription, RecoveryReport, Store, StoreOptions,
     TopicDescription, Uuid,
 };
-pub use types::{Acks, LeaderEpoch, NO_PRODUCER_ID, NO_TIMESTAMP, Offset, ProducerId, TopicPartition};
+pub use types::{Acks, IsolationLevel, LeaderEpoch, NO_PRODUCER_ID, NO_TIMESTAMP, Offset, ProducerId, TopicPartition};

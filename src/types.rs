@@ -66,6 +66,42 @@ pub enum TimestampType {
     LogAppendTime,
 }
 
+/// Which records a reader gets (Kafka's `isolation.level`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
+pub enum IsolationLevel {
+    /// All of them, up to the high watermark: those of transactions that are open or were aborted, too.
+    #[default]
+    ReadUncommitted,
+    /// Those outside of transactions and those of committed ones, up to the last stable offset: before the first record
+    /// of the oldest transaction that is still open.
+    ReadCommitted,
+}
+
+impl fmt::Display for IsolationLevel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::ReadUncommitted => "read_uncommitted",
+            Self::ReadCommitted => "read_committed",
+        })
+    }
+}
+
+impl FromStr for IsolationLevel {
+    type Err = Error;
+
+    fn from_str(value: &str) -> Result<Self> {
+        match value {
+            "read_uncommitted" => Ok(Self::ReadUncommitted),
+            "read_committed" => Ok(Self::ReadCommitted),
+            _ => Err(Error::InvalidConfig {
+                key: "isolation.level".into(),
+                value: value.into(),
+                expected: "one of read_uncommitted, read_committed".into(),
+            }),
+        }
+    }
+}
+
 /// When an append is acknowledged, and so what it survives (Kafka's `acks`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
 pub enum Acks {

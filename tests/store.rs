@@ -15,10 +15,10 @@ use api::{NOW_MS, append, manual, manual_store, records, values};
 use bytes::Bytes;
 use common::Sent;
 use esker::io::MemoryStorage;
-use esker::record::{BatchBuilder, Compression, RecordData};
+use esker::record::{BatchBuilder, Compression, EndTransactionMarker, RecordData, TransactionResult};
 use esker::{
-    Acks, CleanupPolicy, CommittedOffset, Damage, Error, Log, ReadLimits, Store, StoreConfig, TopicConfig,
-    TopicPartition,
+    Acks, CleanupPolicy, CommittedOffset, Damage, Error, IsolationLevel, Log, ReadLimits, Store, StoreConfig,
+    TopicConfig, TopicPartition,
 };
 
 fn create(store: &Store, topic: &str) -> Log {
@@ -675,12 +675,39 @@ fn check_kafkas_records(store: &Store) {
     }
     assert_eq!(log.offset_for_timestamp(NOW_MS + 51).unwrap(), None);
 
+    let producers: Vec<_> = log
+        .active_producers()
+        .iter()
+        .map(|known| (known.producer_id, known.producer_epoch, known.last_sequence, known.last_offset))
+        .collect();
+    assert_eq!(producers, [(4000, 0, Some(0), Some(2)), (4001, 1, Some(11), Some(6)), (4002, 3, Some(0), Some(7))]);
+    let ends: Vec<_> = log
+        .active_producers()
+        .iter()
+        .map(|known| (known.last_timestamp - NOW_MS, known.coordinator_epoch, known.transaction_start))
+        .collect();
+    assert_eq!(ends, [(30, Some(7), None), (41, None, None), (50, None, Some(7))]);
+    assert_eq!(log.last_stable_offset(), 7);
+    let fetched = log.read(0, ReadLimits::new().isolation(IsolationLevel::ReadCommitted)).unwrap();
+    assert_eq!(fetched.next_offset(), 7);
+    let aborted = fetched.aborted_transactions().iter();
+    let aborted: Vec<_> =
+        aborted.map(|aborted| (aborted.producer_id, aborted.first_offset, aborted.last_offset)).collect();
+    assert_eq!(aborted, [(4000, 2, 4)]);
+
     let mut consumer = store.consumer(esker::ConsumerConfig::new()).unwrap();
     consumer.assign([("t", 0)]).unwrap();
     consumer.seek_to_beginning().unwrap();
     let consumed = consumer.poll(std::time::Duration::ZERO).unwrap();
     let offsets: Vec<_> = consumed.iter().map(|record| record.offset).collect();
     assert_eq!(offsets, [0, 1, 2, 3, 5, 6, 7], "markers are not for consumers");
+    let config = esker::ConsumerConfig::new().isolation_level(IsolationLevel::ReadCommitted);
+    let mut consumer = store.consumer(config).unwrap();
+    consumer.assign([("t", 0)]).unwrap();
+    consumer.seek_to_beginning().unwrap();
+    let consumed = consumer.poll(std::time::Duration::ZERO).unwrap();
+    let offsets: Vec<_> = consumed.iter().map(|record| record.offset).collect();
+    assert_eq!(offsets, [0, 1, 3, 5, 6], "nor what was aborted, nor what is not decided");
 }
 
 #[test]
@@ -697,6 +724,8 @@ fn kafkas_directory_opens_as_it_was_closed() {
     assert_eq!(fs::read(partition.join("00000000000000000000.log")).unwrap(), hex(KAFKA_LOG));
     assert_eq!(fs::read(partition.join("00000000000000000000.index")).unwrap(), hex(KAFKA_INDEX));
     assert_eq!(fs::read(partition.join("00000000000000000000.timeindex")).unwrap(), hex(KAFKA_TIME_INDEX));
+    assert_eq!(fs::read(partition.join("00000000000000000000.txnindex")).unwrap(), hex(KAFKA_TXN_INDEX));
+    assert_eq!(fs::read(partition.join("00000000000000000008.snapshot")).unwrap(), hex(KAFKA_SNAPSHOT));
     assert_eq!(file_text(&partition, "leader-epoch-checkpoint"), "0\n2\n0 0\n1 3\n");
     drop(store);
 
@@ -711,6 +740,9 @@ fn kafkas_directory_opens_after_a_crash() {
     for missing in [&[][..], &[".index"], &[".timeindex"], &[".index", ".timeindex", ".txnindex"]] {
         let dir = tempfile::tempdir().unwrap();
         write_kafkas_directory(dir.path());
+        if missing.len() > 1 {
+            fs::remove_file(dir.path().join("t-0/00000000000000000008.snapshot")).unwrap();
+        }
         for suffix in missing {
             fs::remove_file(dir.path().join(format!("t-0/00000000000000000000{suffix}"))).unwrap();
         }
@@ -726,6 +758,8 @@ fn kafkas_directory_opens_after_a_crash() {
         assert_eq!(fs::read(partition.join("00000000000000000000.index")).unwrap(), hex(""));
         let last = hex("0000018bcfe5683200000007");
         assert_eq!(fs::read(partition.join("00000000000000000000.timeindex")).unwrap(), last);
+        assert_eq!(fs::read(partition.join("00000000000000000000.txnindex")).unwrap(), hex(KAFKA_TXN_INDEX));
+        assert_eq!(fs::read(partition.join("00000000000000000008.snapshot")).unwrap(), hex(KAFKA_SNAPSHOT));
     }
 }
 
@@ -762,7 +796,8 @@ fn retention_takes_nothing_from_a_topic_whose_configs_are_kafkas_to_know() {
     write_kafkas_directory(dir.path());
     for round in 0..2 {
         let (options, clock) = manual();
-        let store = options.open(dir.path()).unwrap();
+        let config = StoreConfig { producer_id_expiration_ms: i64::MAX, ..StoreConfig::default() };
+        let store = options.config(config).open(dir.path()).unwrap();
         if round == 0 {
             create(&store, "ours");
             append(&store.partition("ours", 0).unwrap(), NOW_MS, &["old"]);
@@ -779,41 +814,39 @@ fn retention_takes_nothing_from_a_topic_whose_configs_are_kafkas_to_know() {
 }
 
 #[test]
-fn indexes_are_written_as_kafka_writes_them() {
+fn a_partition_is_written_as_kafka_writes_it() {
     let dir = tempfile::tempdir().unwrap();
-    let store = manual().0.open(dir.path()).unwrap();
+    let (options, clock) = manual();
+    let store = options.open(dir.path()).unwrap();
     store.create_topic("t", TopicConfig::new().index_interval_bytes(100)).unwrap();
     let log = store.partition("t", 0).unwrap();
-    // Batches of the same sizes and times as Kafka's, but without transactions.
-    let third = "3".repeat(36);
-    let batches: [&[(i64, &str, &str)]; 6] = [
-        &[(0, "a", "1"), (10, "b", "2")],
-        &[(20, "c", &third)],
-        &[(15, "d", "4")],
-        &[(30, "mark", "marker")],
-        &[(40, "e", "5"), (41, "f", "6")],
-        &[(50, "g", "7")],
-    ];
-    for (index, batch) in batches.iter().enumerate() {
-        if index == 2 {
-            log.set_leader_epoch(1).unwrap();
-        }
-        let mut builder = BatchBuilder::new(1000);
-        for (at, key, value) in *batch {
+    let append = |mut builder: BatchBuilder, records: &[(i64, &str, &str)]| {
+        for (at, key, value) in records {
             builder.push(&RecordData::new(Some(key.as_bytes()), Some(value.as_bytes())).at(NOW_MS + at)).unwrap();
         }
         log.append(builder.build().unwrap(), Acks::Leader).unwrap();
-    }
-    assert_eq!(log.size_in_bytes(), 481);
+    };
+    append(BatchBuilder::new(1000), &[(0, "a", "1"), (10, "b", "2")]);
+    append(BatchBuilder::new(1000).producer(4000, 0, 0).transactional(true), &[(20, "c", &"3".repeat(36))]);
+    log.set_leader_epoch(1).unwrap();
+    append(BatchBuilder::new(1000), &[(15, "d", "4")]);
+    clock.advance(30);
+    let marker = EndTransactionMarker { result: TransactionResult::Abort, coordinator_epoch: 7 };
+    log.append_end_transaction_marker(4000, 0, marker, Acks::Leader).unwrap();
+    append(BatchBuilder::new(1000).producer(4001, 1, 10), &[(40, "e", "5"), (41, "f", "6")]);
+    append(BatchBuilder::new(1000).producer(4002, 3, 0).transactional(true), &[(50, "g", "7")]);
     store.close().unwrap();
     let partition = dir.path().join("t-0");
-    assert_eq!(fs::read(partition.join("00000000000000000000.index")).unwrap(), hex(KAFKA_INDEX));
-    assert_eq!(fs::read(partition.join("00000000000000000000.timeindex")).unwrap(), hex(KAFKA_TIME_INDEX));
-    assert_eq!(file_text(&partition, "leader-epoch-checkpoint"), "0\n2\n0 0\n1 3\n");
-    let ours = fs::read(partition.join("00000000000000000000.log")).unwrap();
-    for plain in [0..79, 184..254] {
-        assert_eq!(ours[plain.clone()], hex(KAFKA_LOG)[plain], "the batches that need no transaction are Kafka's, too");
+    for (name, bytes) in [
+        ("00000000000000000000.log", KAFKA_LOG),
+        ("00000000000000000000.index", KAFKA_INDEX),
+        ("00000000000000000000.timeindex", KAFKA_TIME_INDEX),
+        ("00000000000000000000.txnindex", KAFKA_TXN_INDEX),
+        ("00000000000000000008.snapshot", KAFKA_SNAPSHOT),
+    ] {
+        assert_eq!(fs::read(partition.join(name)).unwrap(), hex(bytes), "{name}");
     }
+    assert_eq!(file_text(&partition, "leader-epoch-checkpoint"), "0\n2\n0 0\n1 3\n");
 }
 
 #[test]

@@ -19,12 +19,23 @@ pub struct StoreConfig {
     pub offsets_topic_num_partitions: i32,
     /// How long the metadata of a commit may be, in bytes (`offset.metadata.max.bytes`; default 4096, at most 32,767).
     pub offset_metadata_max_bytes: usize,
+    /// How long a partition remembers a producer that has been idle, in milliseconds (`producer.id.expiration.ms`;
+    /// default 86,400,000, a day). What it sends after that is appended without a look at its sequence. One with an
+    /// open transaction is not forgotten.
+    pub producer_id_expiration_ms: i64,
+    /// How often idle producers are looked for, in milliseconds (`producer.id.expiration.check.interval.ms`; default
+    /// 600,000).
+    pub producer_id_expiration_check_interval_ms: i64,
     /// Who syncs for [`Acks::All`](crate::Acks::All).
     pub sync: SyncPolicy,
     /// Takes batches for whole without looking at their CRC when recovering. A bug, for the crash tests to find.
     #[cfg(feature = "sim")]
     #[doc(hidden)]
     pub plant_skipped_crc: bool,
+    /// Takes what the last snapshot knows of producers for all there is to know when recovering. A bug likewise.
+    #[cfg(feature = "sim")]
+    #[doc(hidden)]
+    pub plant_skipped_replay: bool,
 }
 
 impl Default for StoreConfig {
@@ -35,9 +46,13 @@ impl Default for StoreConfig {
             log_flush_offset_checkpoint_interval_ms: 60_000,
             offsets_topic_num_partitions: 50,
             offset_metadata_max_bytes: 4096,
+            producer_id_expiration_ms: 86_400_000,
+            producer_id_expiration_check_interval_ms: 600_000,
             sync: SyncPolicy::Always,
             #[cfg(feature = "sim")]
             plant_skipped_crc: false,
+            #[cfg(feature = "sim")]
+            plant_skipped_replay: false,
         }
     }
 }
@@ -50,11 +65,20 @@ impl StoreConfig {
         true
     }
 
+    pub(crate) fn replays_producers_at_recovery(&self) -> bool {
+        #[cfg(feature = "sim")]
+        return !self.plant_skipped_replay;
+        #[cfg(not(feature = "sim"))]
+        true
+    }
+
     pub(crate) fn validate(&self) -> Result<()> {
         let positive = [
             ("num.recovery.threads.per.data.dir", self.num_recovery_threads_per_data_dir as i64),
             ("log.retention.check.interval.ms", self.log_retention_check_interval_ms),
             ("log.flush.offset.checkpoint.interval.ms", self.log_flush_offset_checkpoint_interval_ms),
+            ("producer.id.expiration.ms", self.producer_id_expiration_ms),
+            ("producer.id.expiration.check.interval.ms", self.producer_id_expiration_check_interval_ms),
             ("offsets.topic.num.partitions", i64::from(self.offsets_topic_num_partitions)),
         ];
         positive.into_iter().try_for_each(|(key, value)| check_range(key, value, 1, i64::MAX))?;

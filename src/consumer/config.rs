@@ -4,6 +4,7 @@ use std::str::FromStr;
 
 use crate::config::invalid;
 use crate::error::{Error, Result};
+use crate::types::IsolationLevel;
 
 /// Where a consumer starts in a partition for which its group has committed nothing (`auto.offset.reset`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -45,6 +46,7 @@ pub struct ConsumerConfig {
     pub(super) auto_offset_reset: AutoOffsetReset,
     pub(super) max_poll_records: usize,
     pub(super) max_partition_fetch_bytes: usize,
+    pub(super) isolation_level: IsolationLevel,
 }
 
 impl ConsumerConfig {
@@ -55,6 +57,7 @@ impl ConsumerConfig {
             auto_offset_reset: AutoOffsetReset::default(),
             max_poll_records: 500,
             max_partition_fetch_bytes: 1 << 20,
+            isolation_level: IsolationLevel::default(),
         }
     }
 
@@ -83,6 +86,14 @@ impl ConsumerConfig {
         self
     }
 
+    /// Whether records of transactions are handed out before it is known that they count (`isolation.level`; default
+    /// `read_uncommitted`, as in Kafka). With `read_committed` the consumer gets to the last stable offset, and never
+    /// gets a record of an aborted transaction.
+    pub fn isolation_level(mut self, isolation_level: IsolationLevel) -> Self {
+        self.isolation_level = isolation_level;
+        self
+    }
+
     /// Sets a config by Kafka's name for it.
     ///
     /// # Errors
@@ -96,6 +107,7 @@ impl ConsumerConfig {
         match key {
             "group.id" => self.group_id = Some(value.to_owned()),
             "auto.offset.reset" => self.auto_offset_reset = value.parse()?,
+            "isolation.level" => self.isolation_level = value.parse()?,
             "max.poll.records" => self.max_poll_records = number(1)?,
             "max.partition.fetch.bytes" => self.max_partition_fetch_bytes = number(0)?,
             _ => return Err(invalid(key, value, "a consumer config that is supported here")),

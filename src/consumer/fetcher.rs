@@ -1,13 +1,15 @@
 //! One partition of a consumer: where it stands, and what has been read from there and not handed out yet.
 
+use std::cmp::Reverse;
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use bytes::Bytes;
 
 use crate::error::{Error, Result};
-use crate::log::{Fetched, Log, ReadLimits};
-use crate::record::{Header, RecordCursor, RecordSet, RecordView};
-use crate::types::{LeaderEpoch, Offset, TopicPartition};
+use crate::log::{AbortedTransaction, Fetched, Log, ReadLimits};
+use crate::record::{BatchView, ControlRecordType, Header, RecordCursor, RecordSet, RecordView};
+use crate::types::{IsolationLevel, LeaderEpoch, Offset, ProducerId, TopicPartition};
 
 /// A record as a consumer gets it. Key, value and headers are slices of the log itself where it is mapped and not
 /// compressed: nothing was copied, and they stay valid however long they are kept.
@@ -41,6 +43,43 @@ pub(super) struct Fetcher {
     /// The batches that were read last, and where among them the next one starts.
     fetched: Option<(Fetched, usize)>,
     batch: Option<OpenBatch>,
+    isolation: IsolationLevel,
+    aborted: AbortedProducers,
+}
+
+/// Whose transactional batches are void, as the walk through what was read goes on.
+#[derive(Debug, Default)]
+struct AbortedProducers {
+    /// Transactions that are yet to come, by their first offset, the last one first.
+    coming: Vec<AbortedTransaction>,
+    /// The producers of those that are going on.
+    going_on: HashSet<ProducerId>,
+}
+
+impl AbortedProducers {
+    fn new(aborted: &[AbortedTransaction]) -> Self {
+        let mut coming = aborted.to_vec();
+        coming.sort_unstable_by_key(|aborted| Reverse(aborted.first_offset));
+        Self { coming, going_on: HashSet::new() }
+    }
+
+    /// Whether the next batch of a walk is void.
+    fn is_void(&mut self, batch: &BatchView) -> bool {
+        let header = batch.header();
+        while let Some(aborted) = self.coming.pop_if(|aborted| aborted.first_offset <= header.last_offset()) {
+            self.going_on.insert(aborted.producer_id);
+        }
+        if header.is_control() && is_abort_marker(batch) {
+            self.going_on.remove(&header.producer_id);
+        }
+        header.is_transactional() && self.going_on.contains(&header.producer_id)
+    }
+}
+
+fn is_abort_marker(batch: &BatchView) -> bool {
+    let records = batch.records();
+    let first = records.as_ref().ok().and_then(|records| records.iter().next()?.ok());
+    first.and_then(|record| ControlRecordType::parse(record.key?).ok()) == Some(ControlRecordType::Abort)
 }
 
 /// A batch whose records are being handed out.
@@ -53,8 +92,13 @@ struct OpenBatch {
 }
 
 impl Fetcher {
-    pub(super) fn new(log: Log) -> Self {
-        Self { log, position: None, fetched: None, batch: None }
+    pub(super) fn new(log: Log, isolation: IsolationLevel) -> Self {
+        Self { log, position: None, fetched: None, batch: None, isolation, aborted: AbortedProducers::default() }
+    }
+
+    /// The offset after the last one that can be handed out now.
+    pub(super) fn readable_end(&self) -> Offset {
+        self.log.readable_end(self.isolation)
     }
 
     pub(super) fn topic_partition(&self) -> &TopicPartition {
@@ -81,12 +125,14 @@ impl Fetcher {
         records: &mut Vec<ConsumerRecord>,
     ) -> Result<()> {
         if self.batch.is_none() && self.fetched.is_none() {
-            if position >= self.log.high_watermark() {
+            if position >= self.readable_end() {
                 // Also how a position beyond the log, which can't be read, is told from one that can't be read yet.
                 self.log.read(position, limits)?;
                 return Ok(());
             }
-            self.fetched = Some((self.log.read(position, limits)?, 0));
+            let fetched = self.log.read(position, limits)?;
+            self.aborted = AbortedProducers::new(fetched.aborted_transactions());
+            self.fetched = Some((fetched, 0));
         }
         let wanted = records.len() + max_records;
         while records.len() < wanted && (self.batch.is_some() || self.open_next(position)?) {
@@ -130,7 +176,8 @@ impl Fetcher {
             let opened = batch.and_then(|batch| {
                 let header = *batch.header();
                 // What control batches say is for the log, not for its readers.
-                let is_wanted = header.last_offset() >= position && !header.attributes.is_control();
+                let is_void = self.aborted.is_void(&batch);
+                let is_wanted = header.last_offset() >= position && !header.attributes.is_control() && !is_void;
                 Ok((header, if is_wanted { Some(batch.records()?) } else { None }))
             });
             match opened {
@@ -150,9 +197,10 @@ impl Fetcher {
         Ok(false)
     }
 
-    /// Whether there is something to hand out at `position`.
+    /// Whether there is something to hand out at `position`, or to say of it: a position beyond the log is an error.
     pub(super) fn is_ready(&self, position: Offset) -> bool {
-        self.batch.is_some() || self.fetched.is_some() || self.log.high_watermark() != position
+        let is_there = self.batch.is_some() || self.fetched.is_some() || position < self.readable_end();
+        is_there || position > self.log.high_watermark()
     }
 }
 

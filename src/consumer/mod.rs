@@ -85,7 +85,7 @@ impl Consumer {
             let kept = before.iter().position(is_known);
             self.fetchers.push(match kept {
                 Some(index) => before.swap_remove(index),
-                None => Fetcher::new(log),
+                None => Fetcher::new(log, self.config.isolation_level),
             });
         }
         Ok(())
@@ -126,12 +126,13 @@ impl Consumer {
         Ok(())
     }
 
-    /// Goes beyond the last record of every assigned partition: only what comes from now on is read.
+    /// Goes beyond the last record of every assigned partition: only what comes from now on is read. With
+    /// `read_committed` that is the last stable offset.
     ///
     /// # Errors
     /// None today.
     pub fn seek_to_end(&mut self) -> Result<()> {
-        self.fetchers.iter_mut().for_each(|fetcher| fetcher.seek(fetcher.log.high_watermark()));
+        self.fetchers.iter_mut().for_each(|fetcher| fetcher.seek(fetcher.readable_end()));
         Ok(())
     }
 
@@ -141,9 +142,9 @@ impl Consumer {
     /// As [`Log::offset_for_timestamp`].
     pub fn seek_to_timestamp(&mut self, timestamp: i64) -> Result<()> {
         for fetcher in &mut self.fetchers {
-            let end = fetcher.log.high_watermark();
+            let end = fetcher.readable_end();
             let found = fetcher.log.offset_for_timestamp(timestamp)?;
-            fetcher.seek(found.map_or(end, |found| found.offset));
+            fetcher.seek(found.map_or(end, |found| found.offset.min(end)));
         }
         Ok(())
     }
@@ -244,7 +245,7 @@ impl Consumer {
     fn reset_offset(&self, log: &Log) -> Option<Offset> {
         match self.config.auto_offset_reset {
             AutoOffsetReset::Earliest => Some(log.log_start()),
-            AutoOffsetReset::Latest => Some(log.high_watermark()),
+            AutoOffsetReset::Latest => Some(log.readable_end(self.config.isolation_level)),
             AutoOffsetReset::None => None,
         }
     }
@@ -277,7 +278,8 @@ impl Consumer {
     }
 
     fn take_from(&mut self, index: usize, room: usize, records: &mut Vec<ConsumerRecord>) -> Result<()> {
-        let limits = ReadLimits::new().max_bytes(self.config.max_partition_fetch_bytes);
+        let limits =
+            ReadLimits::new().max_bytes(self.config.max_partition_fetch_bytes).isolation(self.config.isolation_level);
         loop {
             let position = self.position_of(index)?;
             match self.fetchers[index].take(position, room, limits, records) {
@@ -293,20 +295,20 @@ impl Consumer {
 
     /// Waits until some partition has something. False at the deadline.
     fn wait(&mut self, deadline: Option<Instant>) -> Result<bool> {
-        let parker = Parker::new();
+        let (parker, isolation) = (Parker::new(), self.config.isolation_level);
         let mut waiters = Vec::with_capacity(self.fetchers.len());
         let mut is_ready = false;
         for index in 0..self.fetchers.len() {
             let position = self.position_of(index)?;
             let fetcher = &self.fetchers[index];
-            waiters.push((fetcher.log.clone(), fetcher.log.register_reader(position, parker.waker())));
+            waiters.push((fetcher.log.clone(), fetcher.log.register_reader(isolation, position, parker.waker())));
             is_ready |= fetcher.is_ready(position);
         }
         // Nobody wakes those who begin to wait after the end: they see it here.
         let ended = if is_ready { Ok(()) } else { self.check_ended() };
         let woken = is_ready || (ended.is_ok() && parker.park_until(deadline));
         for (log, waiter) in waiters {
-            log.deregister_reader(waiter);
+            log.deregister_reader(isolation, waiter);
         }
         ended.map(|()| woken)
     }

@@ -3,9 +3,10 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::file_name::{LOG, OFFSET_INDEX, TIME_INDEX};
+use super::file_name::{LOG, OFFSET_INDEX, TIME_INDEX, TRANSACTION_INDEX};
 use super::index::offset::OffsetEntry;
 use super::index::time::TimeEntry;
+use super::index::transaction::TransactionEntry;
 use super::index::{Entry, last};
 use super::segment::{Segment, SegmentEnd, SegmentFiles};
 use super::validator::Now;
@@ -39,6 +40,8 @@ pub(super) struct ActiveSegment {
     segment: Arc<Segment>,
     log: Box<dyn AppendFile>,
     indexes: IndexWriter,
+    /// None while no transaction was aborted.
+    transaction_index: Option<Box<dyn AppendFile>>,
     /// Against which `segment.ms` is measured: the largest timestamp of the first batch, once there is one.
     first_timestamp: Option<i64>,
     created_ms: i64,
@@ -57,12 +60,19 @@ struct Found {
     largest_timestamp: i64,
     offset_index_len: u64,
     time_index_len: u64,
+    /// None if there is no transaction index.
+    transaction_index_len: Option<u64>,
 }
 
 impl Found {
     /// A new segment. Whatever lies under the names of its files is left over from something that did not happen.
-    const NOTHING: Self =
-        Self { first_timestamp: None, largest_timestamp: NO_TIMESTAMP, offset_index_len: 0, time_index_len: 0 };
+    const NOTHING: Self = Self {
+        first_timestamp: None,
+        largest_timestamp: NO_TIMESTAMP,
+        offset_index_len: 0,
+        time_index_len: 0,
+        transaction_index_len: None,
+    };
 
     fn look(segment: &Segment) -> Result<Self> {
         let first_timestamp = match segment.scan(0, segment.base_offset())?.next() {
@@ -86,7 +96,9 @@ impl Found {
         let is_wrong = last_entry.is_some_and(|entry| entry.timestamp > largest_timestamp);
         let time_index_len = if is_wrong { 0 } else { len(&files.time_index, TimeEntry::BYTES) };
         let offset_index_len = len(&files.offset_index, OffsetEntry::BYTES);
-        Ok(Self { first_timestamp, largest_timestamp, offset_index_len, time_index_len })
+        let transaction_index_len =
+            files.transaction_index.as_ref().map(|file| whole_entries(file.len(), TransactionEntry::BYTES));
+        Ok(Self { first_timestamp, largest_timestamp, offset_index_len, time_index_len, transaction_index_len })
     }
 }
 
@@ -131,24 +143,37 @@ impl ActiveSegment {
         let (offset_len, time_len) = (found.offset_index_len, found.time_index_len);
         let offset_index = open(OFFSET_INDEX, offset_len, whole_entries(capacity, OffsetEntry::BYTES).max(offset_len))?;
         let time_index = open(TIME_INDEX, time_len, whole_entries(capacity, TimeEntry::BYTES).max(time_len))?;
-        segment.set_files(SegmentFiles {
-            log: log.file(),
-            offset_index: Some(offset_index.file()),
-            time_index: Some(time_index.file()),
-        });
+        let transaction_index = match found.transaction_index_len {
+            Some(len) => Some(open(TRANSACTION_INDEX, len, log_capacity.max(len))?),
+            None => None,
+        };
         let indexes =
             IndexWriter::new(segment.base_offset(), offset_index, time_index, found.largest_timestamp, config)?;
-        Ok(Self {
+        let active = Self {
             segment: segment.clone(),
             log,
             indexes,
+            transaction_index,
             first_timestamp: found.first_timestamp,
             created_ms: now_ms,
             end,
             log_capacity,
             pace: Pace::new(end.size),
             is_abandoned: false,
-        })
+        };
+        active.share_files();
+        Ok(active)
+    }
+
+    /// Lets readers use the writer's files.
+    fn share_files(&self) {
+        self.segment.set_may_have_aborted(self.transaction_index.is_some());
+        self.segment.set_files(SegmentFiles {
+            log: self.log.file(),
+            offset_index: Some(self.indexes.offset_index.file()),
+            time_index: Some(self.indexes.time_index.file()),
+            transaction_index: self.transaction_index.as_ref().map(|index| index.file()),
+        });
     }
 
     pub(super) fn segment(&self) -> &Arc<Segment> {
@@ -205,6 +230,29 @@ impl ActiveSegment {
         Ok(())
     }
 
+    /// Sees to it that [`append_aborted`](Self::append_aborted) can't fail for want of space. Tells whether that took a
+    /// new file.
+    pub(super) fn prepare_aborted(&mut self) -> Result<bool> {
+        let is_new = self.transaction_index.is_none();
+        if is_new {
+            // A transaction takes more room in the log than in its index.
+            self.transaction_index = Some(open_append(&self.segment, TRANSACTION_INDEX, 0, self.log_capacity)?);
+            self.share_files();
+        }
+        if let Some(index) = &mut self.transaction_index {
+            let reserved = index.reserve(TransactionEntry::BYTES as u64);
+            reserved.map_err(|error| Error::io("append to", self.segment.path(TRANSACTION_INDEX), error))?;
+        }
+        Ok(is_new)
+    }
+
+    /// Notes in the transaction index that a transaction was aborted, whose marker was appended just before.
+    pub(super) fn append_aborted(&mut self, entry: &TransactionEntry) -> Result<()> {
+        let Some(index) = &mut self.transaction_index else { return Ok(()) };
+        let appended = index.append(&[&entry.encode()]);
+        appended.map_err(|error| Error::io("append to", self.segment.path(TRANSACTION_INDEX), error))
+    }
+
     /// Gives the indexes their last entries and all files their true length. A sync makes that durable.
     pub(super) fn seal(&mut self) -> Result<()> {
         self.indexes.finish().map_err(|error| Error::io("append to", self.segment.path(TIME_INDEX), error))?;
@@ -215,6 +263,9 @@ impl ActiveSegment {
         ];
         for (suffix, file) in &mut files {
             file.seal().map_err(|error| Error::io("trim", self.segment.path(suffix), error))?;
+        }
+        if let Some(index) = &mut self.transaction_index {
+            index.seal().map_err(|error| Error::io("trim", self.segment.path(TRANSACTION_INDEX), error))?;
         }
         Ok(())
     }

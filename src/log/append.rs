@@ -1,11 +1,13 @@
-//! Appending: check, take the writer's turn, stamp offset and epoch into the header, copy, publish, wake, and wait for
-//! the device if the caller wants that.
+//! Appending: check, take the writer's turn, look whether the batch is its producer's next one, stamp offset and epoch
+//! into the header, copy, publish, wake, and wait for the device if the caller wants that.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use super::active::ActiveSegment;
+use super::active::{ActiveSegment, StampedBatch};
 use super::leader_epoch;
+use super::producer_state::entry::RecentBatch;
+use super::producer_state::{ProducerStates, Verdict};
 use super::segment::{Segment, SegmentEnd};
 use super::validator::{Now, ValidatedBatch, validate};
 use super::{Log, LogInner, Writer};
@@ -24,6 +26,8 @@ pub struct Appended {
     pub last_offset: Offset,
     /// The timestamp that all of its records got, if the topic's timestamps are `LogAppendTime`.
     pub log_append_time: Option<i64>,
+    /// An idempotent producer had sent it before: nothing was written, and the offsets are those that it got then.
+    pub is_duplicate: bool,
 }
 
 /// Under which conditions a batch is appended, and when the call returns.
@@ -59,6 +63,9 @@ impl AppendOptions {
 impl Log {
     /// Appends a batch, giving its records the next offsets.
     ///
+    /// A batch of an idempotent producer is appended once: one of its last five that comes again is answered with the
+    /// offsets that it has ([`Appended::is_duplicate`]), and `acks` holds for it as for any other.
+    ///
     /// Returns when `acks` says; see [`Acks`] for what the batch survives from then on. With [`Acks::None`] and
     /// [`Acks::Leader`] alike it is in the log on return.
     ///
@@ -66,7 +73,8 @@ impl Log {
     /// The log's end is unchanged, and the batch can be appended again, after
     /// [`Error::MessageTooLarge`] (`max.message.bytes`, `segment.bytes`), [`Error::InvalidRecord`],
     /// [`Error::InvalidTimestamp`], [`Error::CorruptRecord`], [`Error::UnsupportedCompressionType`],
-    /// [`Error::StorageFull`], [`Error::Io`] and [`Error::Closed`].
+    /// [`Error::StorageFull`], [`Error::Io`] and [`Error::Closed`]; and for a batch with a producer id after
+    /// [`Error::OutOfOrderSequenceNumber`], [`Error::InvalidProducerEpoch`] and [`Error::InvalidTxnState`].
     ///
     /// [`Error::LogOffline`] means that a sync failed: whether the batch is on the device is not known, and the log
     /// takes no more appends until the store is opened again.
@@ -88,7 +96,7 @@ impl Log {
             let mut writer = log.writer.lock();
             log.write(&mut writer, &batch, &options, &config, &now)?
         };
-        log.readers.notify(appended.last_offset + 1);
+        log.wake_readers(appended.last_offset + 1);
         if options.acks == Acks::All {
             log.wait_synced(appended.last_offset + 1)?;
         }
@@ -110,7 +118,7 @@ impl Log {
             let topic_partition = self.topic_partition().clone();
             return Err(Error::FencedLeaderEpoch { topic_partition, requested: epoch, current });
         }
-        log.activate(&mut writer, &log.config(), &Now::new(&*log.clock, &log.clock_last_read))?;
+        log.activate(&mut writer.active, &log.config(), &Now::new(&*log.clock, &log.clock_last_read))?;
         let end = log.log_end();
         if epoch > current {
             leader_epoch::assign(&log.home, epoch, end)?;
@@ -138,8 +146,15 @@ impl LogInner {
             let topic_partition = self.topic_partition().clone();
             return Err(Error::FencedLeaderEpoch { topic_partition, requested, current: leader_epoch });
         }
-        let active = self.activate(writer, config, now)?;
+        let Writer { active, producers } = writer;
+        let active = self.activate(active, config, now)?;
         let base_offset = active.segment().end().next_offset;
+        let header = batch.header();
+        if header.has_producer_id()
+            && let Verdict::Duplicate(recent) = producers.check(header, base_offset, self.topic_partition())?
+        {
+            return Ok(duplicate(&recent, batch.stamps_time));
+        }
         if let Some(expected) = options.expected_offset
             && expected != base_offset
         {
@@ -148,9 +163,26 @@ impl LogInner {
         }
         let stamped = batch.stamp(base_offset, leader_epoch, now);
         if active.is_full_for(&stamped, now, config) {
-            self.roll(active, base_offset, config, now.fresh())?;
+            self.roll(active, producers, base_offset, config, now.fresh())?;
         }
-        active.append(&stamped)?;
+        if header.is_transactional() {
+            // Before readers see the batch they know that it is not decided yet.
+            self.first_unstable.fetch_min(base_offset, Ordering::AcqRel);
+        }
+        if let Err(failure) = self.put(active, &stamped, now) {
+            self.publish_first_unstable(producers);
+            return Err(failure);
+        }
+        if header.has_producer_id() {
+            producers.append(header, base_offset, stamped.max_timestamp);
+        }
+        Ok(stamped.appended())
+    }
+
+    /// Appends a stamped batch to the active segment, which has room for it.
+    #[inline]
+    pub(super) fn put(&self, active: &mut ActiveSegment, stamped: &StampedBatch<'_>, now: &Now<'_>) -> Result<()> {
+        active.append(stamped)?;
         if stamped.max_timestamp < 0 {
             active.segment().set_modified(now.fresh());
         }
@@ -159,7 +191,7 @@ impl LogInner {
         {
             helper.populate_ahead(file);
         }
-        Ok(Appended { base_offset, last_offset: stamped.last_offset, log_append_time: stamped.log_append_time })
+        Ok(())
     }
 
     #[inline]
@@ -175,11 +207,11 @@ impl LogInner {
     #[inline]
     pub(super) fn activate<'w>(
         &self,
-        writer: &'w mut Writer,
+        active: &'w mut Option<ActiveSegment>,
         config: &LogConfig,
         now: &Now<'_>,
     ) -> Result<&'w mut ActiveSegment> {
-        match &mut writer.active {
+        match active {
             Some(active) => Ok(active),
             none => {
                 leader_epoch::ensure(&self.home, self.leader_epoch.load(Ordering::Relaxed))?;
@@ -192,7 +224,7 @@ impl LogInner {
 
     /// Names were created. Noted after that, so that a sync that came too early for them does not count, and before
     /// anything is appended, so that one that covers an append covers the name of its file.
-    fn note_names(&self) {
+    pub(super) fn note_names(&self) {
         self.names_created.fetch_add(1, Ordering::AcqRel);
     }
 
@@ -201,6 +233,7 @@ impl LogInner {
     pub(super) fn roll(
         &self,
         active: &mut ActiveSegment,
+        producers: &mut ProducerStates,
         base_offset: Offset,
         config: &LogConfig,
         now_ms: i64,
@@ -209,10 +242,35 @@ impl LogInner {
         let end = SegmentEnd { next_offset: base_offset, size: 0 };
         let segment = Arc::new(Segment::new(self.home.clone(), base_offset, end, false, now_ms));
         let opened = ActiveSegment::open(&segment, config, now_ms)?;
+        // Where the next open may begin to look at the producers. Without it that takes longer, and no more.
+        let _ = producers.write_snapshot(&self.home, base_offset);
         self.note_names();
         active.seal()?;
         self.segments.store(Arc::new(self.segments.load().with(segment)));
         *active = opened;
         Ok(())
+    }
+}
+
+impl StampedBatch<'_> {
+    /// What its append is answered with.
+    pub(super) fn appended(&self) -> Appended {
+        Appended {
+            base_offset: self.base_offset,
+            last_offset: self.last_offset,
+            log_append_time: self.log_append_time,
+            is_duplicate: false,
+        }
+    }
+}
+
+/// What the append of a batch that came before is answered with.
+#[cold]
+fn duplicate(recent: &RecentBatch, stamps_time: bool) -> Appended {
+    Appended {
+        base_offset: recent.first_offset(),
+        last_offset: recent.last_offset,
+        log_append_time: stamps_time.then_some(recent.timestamp),
+        is_duplicate: true,
     }
 }

@@ -4,6 +4,8 @@
 //!   00000000000000000042.log         batches from offset 42 on
 //!   00000000000000000042.index       offset index
 //!   00000000000000000042.timeindex   time index
+//!   00000000000000000042.txnindex    aborted transactions, if there are any
+//!   00000000000000000042.snapshot    what is known of the producers from everything below offset 42
 //!   00000000000000000042.log.deleted a segment on its way out
 //!   00000000000000000042.log.481.cut bytes that recovery took off the log at position 481 and kept
 //!   sync-failed                      a note to the next open
@@ -16,8 +18,10 @@ use crate::types::Offset;
 pub(crate) const LOG: &str = ".log";
 pub(crate) const OFFSET_INDEX: &str = ".index";
 pub(crate) const TIME_INDEX: &str = ".timeindex";
+pub(crate) const TRANSACTION_INDEX: &str = ".txnindex";
+pub(crate) const SNAPSHOT: &str = ".snapshot";
 /// The suffixes of a segment's files. The log comes last: while it is there, the segment is.
-pub(crate) const SEGMENT_SUFFIXES: [&str; 3] = [OFFSET_INDEX, TIME_INDEX, LOG];
+pub(crate) const SEGMENT_SUFFIXES: [&str; 5] = [OFFSET_INDEX, TIME_INDEX, TRANSACTION_INDEX, SNAPSHOT, LOG];
 pub(crate) const DELETED: &str = ".deleted";
 pub(crate) const CUT: &str = ".cut";
 pub(crate) const TEMPORARY: &str = ".tmp";

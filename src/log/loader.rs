@@ -18,12 +18,16 @@ use std::sync::Arc;
 use super::active::IndexWriter;
 use super::failed_sync;
 use super::file_name::{
-    self, CUT, DELETED, LOG, OFFSET_INDEX, SEGMENT_SUFFIXES, SYNC_FAILED, TEMPORARY, TIME_INDEX, parse_base_offset,
+    self, CUT, DELETED, LOG, OFFSET_INDEX, SEGMENT_SUFFIXES, SNAPSHOT, SYNC_FAILED, TEMPORARY, TIME_INDEX,
+    TRANSACTION_INDEX, parse_base_offset,
 };
 use super::index::Entry;
 use super::index::offset::OffsetEntry;
 use super::index::time::TimeEntry;
+use super::index::transaction;
 use super::leader_epoch;
+use super::producer_state::ProducerStates;
+use super::producer_state::reload::Reload;
 use super::scan::{BatchScan, ScannedBatch, last_batch_end, resync};
 use super::segment::{Home, Segment, SegmentEnd, SegmentList};
 use crate::config::LogConfig;
@@ -55,6 +59,8 @@ pub struct PartitionRecovery {
     pub damage: Vec<Damage>,
     /// Files whose deletion a crash had interrupted and that are gone now.
     pub deletions_finished: Vec<String>,
+    /// Producer snapshots that are damaged and were passed over: what they held was found in the log.
+    pub snapshots_ignored: Vec<String>,
 }
 
 /// Bytes that were taken off the end of a log: they were not whole batches, or came after some that were not.
@@ -89,6 +95,7 @@ pub(crate) struct LogLoad {
     pub(super) log_start: Offset,
     pub(super) leader_epoch: LeaderEpoch,
     pub(super) recovery_point: Offset,
+    pub(super) producers: ProducerStates,
     pub(crate) report: PartitionRecovery,
 }
 
@@ -101,6 +108,8 @@ pub(crate) struct LastKnown {
     pub(crate) log_start: Offset,
     /// False only where a test plants that bug.
     pub(crate) checks_crc: bool,
+    /// Likewise.
+    pub(crate) replays_producers: bool,
 }
 
 /// Opens the partition at `home`.
@@ -114,12 +123,19 @@ pub(crate) fn load(home: Home, config: &LogConfig, known: LastKnown) -> Result<L
         cuts: Vec::new(),
         damage: Vec::new(),
         deletions_finished: Vec::new(),
+        snapshots_ignored: Vec::new(),
     };
     let mut loader =
         Loader { home: Arc::new(home), config, known, report, names_changed: false, ends_in_damage: false };
     let segments = loader.load()?;
     let end = segments.active().end().next_offset;
     loader.report.log_end = end;
+    let rebuilt = &loader.report.indexes_rebuilt;
+    let (clean, replays) = (known.clean, known.replays_producers);
+    let reloaded = Reload { home: &loader.home, segments: &segments, rebuilt, clean, replays }.run()?;
+    loader.names_changed |= reloaded.names_changed;
+    let ignored = reloaded.damaged.iter().map(|offset| file_name::segment_file(*offset, SNAPSHOT));
+    loader.report.snapshots_ignored = ignored.collect();
     // After a crash all names are in doubt: those of files that were just created before it too.
     if loader.names_changed || !known.clean {
         loader.sync_dir()?;
@@ -129,6 +145,7 @@ pub(crate) fn load(home: Home, config: &LogConfig, known: LastKnown) -> Result<L
         leader_epoch: leader_epoch::load(&loader.home, end)?,
         recovery_point: if known.clean { end } else { known.recovery_point.min(end) },
         segments,
+        producers: reloaded.states,
         report: loader.report,
         home: loader.home,
     })
@@ -159,7 +176,8 @@ impl Loader<'_> {
         for (index, (base_offset, log)) in logs.iter().enumerate() {
             let next_base = logs.get(index + 1).map(|(next, _)| *next);
             self.ends_in_damage = false;
-            let has_indexes = has_sane_indexes(*base_offset, &entries);
+            let has_indexes = has_sane_indexes(*base_offset, &entries)
+                && self.has_sane_transactions(*base_offset, next_base, &entries)?;
             let segment = match (self.must_check(next_base), has_indexes, next_base) {
                 (false, true, Some(next_base)) => self.take_sealed(*base_offset, log, next_base)?,
                 (false, true, None) => match self.take_last(*base_offset, log)? {
@@ -261,7 +279,8 @@ impl Loader<'_> {
             let name = entry.name.as_str();
             let is_index = |suffix| parse_base_offset(name, suffix).is_some();
             let is_orphan = (is_index(OFFSET_INDEX) && !has_log(name, OFFSET_INDEX))
-                || (is_index(TIME_INDEX) && !has_log(name, TIME_INDEX));
+                || (is_index(TIME_INDEX) && !has_log(name, TIME_INDEX))
+                || (is_index(TRANSACTION_INDEX) && !has_log(name, TRANSACTION_INDEX));
             if name.ends_with(DELETED) || name.ends_with(TEMPORARY) || is_orphan {
                 let path = self.home.dir.join(name);
                 self.home.storage.remove_file(&path).map_err(|error| Error::io("remove", path, error))?;
@@ -272,6 +291,22 @@ impl Loader<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Whether the transaction index of a segment, if it has one, could be its own.
+    fn has_sane_transactions(
+        &self,
+        base_offset: Offset,
+        next_base: Option<Offset>,
+        entries: &[DirEntry],
+    ) -> Result<bool> {
+        let name = file_name::segment_file(base_offset, TRANSACTION_INDEX);
+        if entries.binary_search_by(|entry| entry.name.cmp(&name)).is_err() {
+            return Ok(true);
+        }
+        let path = self.home.dir.join(name);
+        let bytes = self.home.storage.read(&path).map_err(|error| Error::io("read", path, error))?;
+        Ok(transaction::is_sane(&bytes, base_offset, next_base.unwrap_or(Offset::MAX)))
     }
 
     /// A closed segment, taken as it is.

@@ -2,6 +2,8 @@
 //!
 //! ```text
 //!   validator → append → active segment → flush (group commit)        in
+//!   producer state                                                    asked and told by append: idempotence,
+//!                                                                     transactions and their markers
 //!   segments → index → scan → read                                    out
 //!   loader                                                            at open: recovery
 //!   retention                                                         from the maintenance tick
@@ -10,7 +12,7 @@
 //! The offsets of a log and their order, which holds at every moment:
 //!
 //! ```text
-//!   log start ≤ high watermark ≤ log end
+//!   log start ≤ last stable ≤ high watermark ≤ log end
 //!   recovery point ≤ log end
 //! ```
 //!
@@ -26,10 +28,12 @@ mod flush;
 mod index;
 mod leader_epoch;
 mod loader;
+mod producer_state;
 mod read;
 mod retention;
 mod scan;
 mod segment;
+mod transaction;
 mod validator;
 pub(crate) mod wait;
 
@@ -44,17 +48,20 @@ use arc_swap::{ArcSwap, Guard};
 use parking_lot::Mutex;
 
 pub use append::{AppendOptions, Appended};
+pub use index::transaction::AbortedTransaction;
 pub use loader::{Cut, Damage, PartitionRecovery};
 pub(crate) use loader::{LastKnown, LogLoad, load};
 pub use read::{Fetched, FetchedBatches, OffsetAndTimestamp, ReadLimits};
+pub use transaction::ActiveProducer;
 
 use crate::clock::Clock;
 use crate::config::{LogConfig, SyncPolicy};
 use crate::error::{Error, Result};
 use crate::io::StorageFile;
-use crate::types::{LeaderEpoch, Offset, TopicPartition};
+use crate::types::{IsolationLevel, LeaderEpoch, Offset, TopicPartition};
 use active::ActiveSegment;
 use flush::GroupCommit;
+use producer_state::ProducerStates;
 pub(crate) use segment::Home;
 use segment::{Segment, SegmentList};
 use wait::{Parker, WaiterId, Waiters};
@@ -100,6 +107,9 @@ pub(crate) struct LogInner {
     writer: Mutex<Writer>,
     segments: ArcSwap<SegmentList>,
     log_start: AtomicI64,
+    /// Where the oldest transaction begins that is not decided yet; [`Offset::MAX`] if all are. Lowered before readers
+    /// see the transaction, and raised after they can see what became of it.
+    first_unstable: AtomicI64,
     leader_epoch: AtomicI32,
     /// Everything below is on the device, indexes included: where recovery starts after a crash.
     recovery_point: AtomicI64,
@@ -107,8 +117,9 @@ pub(crate) struct LogInner {
     names_created: AtomicU64,
     names_synced: AtomicU64,
     commit: GroupCommit,
-    /// Those who wait for records.
+    /// Those who wait for records, and those who wait for the records to be decided as well.
     readers: Waiters,
+    stable_readers: Waiters,
     /// Segments that were let go of, and whose files still have their names.
     leaving: Mutex<VecDeque<Arc<Segment>>>,
     /// Files of deleted segments that wait for their delay to pass, and when it has.
@@ -120,6 +131,7 @@ pub(crate) struct LogInner {
 struct Writer {
     /// None until the first append: a partition that is only read needs no writer.
     active: Option<ActiveSegment>,
+    producers: ProducerStates,
 }
 
 /// Whether there is a log to append to and to read. Changes under the writer lock, and never back.
@@ -152,6 +164,7 @@ impl Log {
     pub(crate) fn new(load: LogLoad, context: LogContext) -> Self {
         let end = load.segments.active().end().next_offset;
         assert!(load.log_start <= end && load.recovery_point <= end, "offsets are in order after recovery");
+        let first_unstable = load.producers.first_unstable_offset().unwrap_or(Offset::MAX);
         Self {
             inner: Arc::new(LogInner {
                 home: load.home,
@@ -161,15 +174,17 @@ impl Log {
                 sync: context.sync,
                 helper: context.helper,
                 state: AtomicU8::new(State::Open as u8),
-                writer: Mutex::new(Writer { active: None }),
+                writer: Mutex::new(Writer { active: None, producers: load.producers }),
                 segments: ArcSwap::from_pointee(load.segments),
                 log_start: AtomicI64::new(load.log_start),
+                first_unstable: AtomicI64::new(first_unstable),
                 leader_epoch: AtomicI32::new(load.leader_epoch),
                 recovery_point: AtomicI64::new(load.recovery_point),
                 names_created: AtomicU64::new(0),
                 names_synced: AtomicU64::new(0),
                 commit: GroupCommit::new(load.recovery_point),
                 readers: Waiters::default(),
+                stable_readers: Waiters::default(),
                 leaving: Mutex::default(),
                 deleted_files: Mutex::default(),
             }),
@@ -230,15 +245,25 @@ impl Log {
     /// Waits until the record at `offset` can be read, or `timeout` has passed; tells which. False too if the store is
     /// closed or the topic deleted, for then nothing more will come.
     pub fn wait_for(&self, offset: Offset, timeout: Duration) -> bool {
+        self.wait_in(IsolationLevel::ReadUncommitted, offset, timeout)
+    }
+
+    /// Does the same for a reader of [`IsolationLevel::ReadCommitted`]: waits until the last stable offset is beyond
+    /// `offset`.
+    pub fn wait_for_stable(&self, offset: Offset, timeout: Duration) -> bool {
+        self.wait_in(IsolationLevel::ReadCommitted, offset, timeout)
+    }
+
+    fn wait_in(&self, isolation: IsolationLevel, offset: Offset, timeout: Duration) -> bool {
         let deadline = Instant::now().checked_add(timeout);
         let parker = Parker::new();
         let mut in_time = true;
-        while in_time && self.inner.is_waited_for(offset) {
-            let id = self.register_reader(offset, parker.waker());
-            in_time = !self.inner.is_waited_for(offset) || parker.park_until(deadline);
-            self.deregister_reader(id);
+        while in_time && self.inner.is_waited_for(isolation, offset) {
+            let id = self.register_reader(isolation, offset, parker.waker());
+            in_time = !self.inner.is_waited_for(isolation, offset) || parker.park_until(deadline);
+            self.deregister_reader(isolation, id);
         }
-        self.high_watermark() > offset
+        self.readable_end(isolation) > offset
     }
 
     /// A future that is ready once the record at `offset` can be read, or never will be because the store is closed or
@@ -247,12 +272,22 @@ impl Log {
         Readable { log: self.clone(), offset, waiter: None }
     }
 
-    pub(crate) fn register_reader(&self, offset: Offset, waker: std::task::Waker) -> WaiterId {
-        self.inner.readers.register(offset, waker)
+    pub(crate) fn register_reader(
+        &self,
+        isolation: IsolationLevel,
+        offset: Offset,
+        waker: std::task::Waker,
+    ) -> WaiterId {
+        self.inner.readers_in(isolation).register(offset, waker)
     }
 
-    pub(crate) fn deregister_reader(&self, id: WaiterId) {
-        self.inner.readers.deregister(id);
+    pub(crate) fn deregister_reader(&self, isolation: IsolationLevel, id: WaiterId) {
+        self.inner.readers_in(isolation).deregister(id);
+    }
+
+    /// The offset after the last one that readers of this isolation level see.
+    pub(crate) fn readable_end(&self, isolation: IsolationLevel) -> Offset {
+        self.inner.readable_end(isolation, self.high_watermark())
     }
 
     /// Waits until everything below `end` survives what [`Acks::All`](crate::Acks::All) promises.
@@ -302,7 +337,7 @@ impl Log {
     /// Closing failed for good: tells those who wait for a sync without a thread, for nobody will sync any more.
     pub(crate) fn abandon(&self, failure: &Error) {
         self.inner.commit.fail(failure.clone());
-        self.inner.readers.notify(Offset::MAX);
+        self.inner.wake_all_readers();
     }
 
     /// Refuses appends from now on, for the partition's files are about to go.
@@ -313,7 +348,7 @@ impl Log {
         drop(writer);
         let unknown = Error::UnknownTopicOrPartition { topic_partition: self.topic_partition().clone() };
         self.inner.commit.fail(unknown);
-        self.inner.readers.notify(Offset::MAX);
+        self.inner.wake_all_readers();
     }
 
     /// Whether the partition was deleted, so that nothing more will come.
@@ -352,8 +387,28 @@ impl LogInner {
     }
 
     /// Whether the record at `offset` is not there yet and may still come.
-    fn is_waited_for(&self, offset: Offset) -> bool {
-        self.log_end() <= offset && self.state() == State::Open
+    fn is_waited_for(&self, isolation: IsolationLevel, offset: Offset) -> bool {
+        self.readable_end(isolation, self.log_end()) <= offset && self.state() == State::Open
+    }
+
+    fn readers_in(&self, isolation: IsolationLevel) -> &Waiters {
+        match isolation {
+            IsolationLevel::ReadUncommitted => &self.readers,
+            IsolationLevel::ReadCommitted => &self.stable_readers,
+        }
+    }
+
+    /// Wakes those who wait for an offset below `end`, which has been published, or for one to become stable.
+    #[inline]
+    fn wake_readers(&self, end: Offset) {
+        self.readers.notify(end);
+        self.stable_readers.notify_fenced(|| self.readable_end(IsolationLevel::ReadCommitted, self.log_end()));
+    }
+
+    /// Nothing more will come.
+    fn wake_all_readers(&self) {
+        self.readers.notify(Offset::MAX);
+        self.stable_readers.notify(Offset::MAX);
     }
 
     fn log_end(&self) -> Offset {
@@ -455,6 +510,7 @@ impl LogInner {
             active.seal()?;
             writer.active = None;
         }
+        self.write_last_snapshot(&mut writer.producers)?;
         let segments = self.segments.load_full();
         let active = segments.active();
         let synced = self.sync_closed(&segments).and_then(|()| match active.end().size > 0 && !active.is_flushed() {
@@ -467,7 +523,7 @@ impl LogInner {
         self.flush()?;
         active.set_flushed(true);
         segments.iter().for_each(|segment| segment.close_files());
-        self.readers.notify(Offset::MAX);
+        self.wake_all_readers();
         Ok(())
     }
 
@@ -504,11 +560,12 @@ impl Future for Readable {
 
     fn poll(mut self: std::pin::Pin<&mut Self>, context: &mut std::task::Context<'_>) -> std::task::Poll<()> {
         if let Some(waiter) = self.waiter.take() {
-            self.log.deregister_reader(waiter);
+            self.log.deregister_reader(IsolationLevel::ReadUncommitted, waiter);
         }
-        let waiter = self.log.register_reader(self.offset, context.waker().clone());
-        if !self.log.inner.is_waited_for(self.offset) {
-            self.log.deregister_reader(waiter);
+        let isolation = IsolationLevel::ReadUncommitted;
+        let waiter = self.log.register_reader(isolation, self.offset, context.waker().clone());
+        if !self.log.inner.is_waited_for(isolation, self.offset) {
+            self.log.deregister_reader(isolation, waiter);
             return std::task::Poll::Ready(());
         }
         self.waiter = Some(waiter);
@@ -519,7 +576,7 @@ impl Future for Readable {
 impl Drop for Readable {
     fn drop(&mut self) {
         if let Some(waiter) = self.waiter.take() {
-            self.log.deregister_reader(waiter);
+            self.log.deregister_reader(IsolationLevel::ReadUncommitted, waiter);
         }
     }
 }

@@ -7,30 +7,40 @@ use std::sync::atomic::Ordering;
 use bytes::Bytes;
 
 use super::file_name::LOG;
+use super::index::transaction::AbortedTransaction;
 use super::scan::{damaged_offsets, resync};
 use super::segment::Segment;
 use super::{Log, LogInner};
 use crate::error::{Error, Result};
 use crate::record::{BATCH_HEADER_BYTES, BatchHeader, BatchRef, BatchView};
-use crate::types::Offset;
+use crate::types::{IsolationLevel, Offset};
 
-/// How much one read returns.
+/// How much one read returns, and what.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use]
 pub struct ReadLimits {
     max_bytes: usize,
+    isolation: IsolationLevel,
 }
 
 impl ReadLimits {
-    /// Kafka's default: 1 MiB (`max.partition.fetch.bytes`).
+    /// Kafka's defaults: 1 MiB (`max.partition.fetch.bytes`), and transactions are not looked at.
     pub fn new() -> Self {
-        Self { max_bytes: 1 << 20 }
+        Self { max_bytes: 1 << 20, isolation: IsolationLevel::ReadUncommitted }
     }
 
     /// The most bytes to return. The first batch is always returned whole, however large it is, so that a reader with
     /// a small limit still gets on (KIP-74).
     pub fn max_bytes(mut self, max_bytes: usize) -> Self {
         self.max_bytes = max_bytes;
+        self
+    }
+
+    /// Up to where to read. With [`IsolationLevel::ReadCommitted`] that is the last stable offset; records of aborted
+    /// transactions are among what is returned, for a batch is never taken apart, and
+    /// [`Fetched::aborted_transactions`] tells which.
+    pub fn isolation(mut self, isolation: IsolationLevel) -> Self {
+        self.isolation = isolation;
         self
     }
 }
@@ -49,6 +59,8 @@ pub struct Fetched {
     position: u64,
     next_offset: Offset,
     high_watermark: Offset,
+    last_stable_offset: Offset,
+    aborted: Vec<AbortedTransaction>,
 }
 
 impl Fetched {
@@ -71,6 +83,17 @@ impl Fetched {
     /// The partition's high watermark at the time of the read.
     pub fn high_watermark(&self) -> Offset {
         self.high_watermark
+    }
+
+    /// The partition's last stable offset at the time of the read.
+    pub fn last_stable_offset(&self) -> Offset {
+        self.last_stable_offset
+    }
+
+    /// The aborted transactions that have records among these, for a read with [`IsolationLevel::ReadCommitted`]: the
+    /// transactional batches of their producers are void from their first offset to their marker.
+    pub fn aborted_transactions(&self) -> &[AbortedTransaction] {
+        &self.aborted
     }
 
     /// The batches one by one, each with its CRC checked.
@@ -128,9 +151,11 @@ pub struct OffsetAndTimestamp {
 }
 
 impl Log {
-    /// Reads whole batches from the one that holds `offset` on, up to the high watermark.
+    /// Reads whole batches from the one that holds `offset` on, up to the high watermark, or to the last stable offset
+    /// if the limits say so.
     ///
-    /// At the high watermark there is nothing yet, and the result is empty: [`wait_for`](Log::wait_for) waits.
+    /// There, there is nothing yet, and the result is empty: [`wait_for`](Log::wait_for) and
+    /// [`wait_for_stable`](Log::wait_for_stable) wait.
     ///
     /// # Errors
     /// [`Error::Closed`] once the store is. [`Error::OffsetOutOfRange`] below the log start and above the high
@@ -161,21 +186,35 @@ impl LogInner {
             let topic_partition = self.topic_partition().clone();
             return Err(Error::OffsetOutOfRange { topic_partition, requested: offset, log_start, high_watermark });
         }
+        let last_stable_offset = self.readable_end(IsolationLevel::ReadCommitted, high_watermark);
+        let is_committed = limits.isolation == IsolationLevel::ReadCommitted;
+        let end = if is_committed { last_stable_offset } else { high_watermark };
+        let fetched = |segment: &Arc<Segment>, (bytes, position, next_offset)| {
+            let (segment, aborted) = (segment.clone(), Vec::new());
+            Fetched { bytes, segment, position, next_offset, high_watermark, last_stable_offset, aborted }
+        };
         // The batch may lie in a later segment than its offset says: compaction leaves gaps.
-        for segment in segments.starting_with(offset) {
-            match read_segment(segment, offset, limits, high_watermark) {
-                Ok(None) => {}
-                Ok(Some(fetched)) => return Ok(fetched),
-                // Retention took the segment while we looked for it.
-                Err(Error::Io { .. }) if offset < self.log_start.load(Ordering::Acquire) => {
-                    return self.read(offset, limits);
+        for segment in segments.starting_with(offset).iter().take_while(|_| offset < end) {
+            let found = read_segment(segment, offset, limits.max_bytes, end).and_then(|found| {
+                let Some(found) = found else { return Ok(None) };
+                let mut fetched = fetched(segment, found);
+                if is_committed {
+                    fetched.aborted = self.aborted_in(&segments, offset..fetched.next_offset)?;
                 }
+                Ok(Some(fetched))
+            });
+            let is_overtaken = || offset < self.log_start.load(Ordering::Acquire);
+            match found {
+                Ok(None) => {}
+                // Retention took the segment, or its transaction index, while we looked for it.
+                Err(Error::Io { .. }) if is_overtaken() => return self.read(offset, limits),
+                Ok(Some(_)) if is_committed && is_overtaken() => return self.read(offset, limits),
+                Ok(Some(fetched)) => return Ok(fetched),
                 Err(error) => return Err(error),
             }
         }
         // Nothing is left between the offset and the end, if there ever was.
-        let (bytes, segment) = (Bytes::new(), segments.active().clone());
-        Ok(Fetched { bytes, segment, position: 0, next_offset: high_watermark, high_watermark })
+        Ok(fetched(segments.active(), (Bytes::new(), 0, end.max(offset))))
     }
 
     fn offset_for_timestamp(&self, timestamp: i64) -> Result<Option<OffsetAndTimestamp>> {
@@ -222,13 +261,14 @@ impl LogInner {
     }
 }
 
-/// Reads from one segment; None if everything in it lies before `offset`.
+/// Reads from one segment what lies below `end`: the bytes, their position and the offset after them. None if there is
+/// nothing in it from `offset` on.
 fn read_segment(
     segment: &Arc<Segment>,
     offset: Offset,
-    limits: ReadLimits,
-    high_watermark: Offset,
-) -> Result<Option<Fetched>> {
+    max_bytes: usize,
+    readable_end: Offset,
+) -> Result<Option<(Bytes, u64, Offset)>> {
     let end = segment.end();
     if end.next_offset <= offset || end.size == 0 {
         return Ok(None);
@@ -250,13 +290,15 @@ fn read_segment(
             Some(Err(error)) => return Err(error),
         }
     };
+    if first.header.base_offset >= readable_end {
+        return Ok(None);
+    }
     let rest = end.size - first.position;
-    let limit = (limits.max_bytes as u64).max(first.header.size() as u64).min(rest);
+    let limit = (max_bytes as u64).max(first.header.size() as u64).min(rest);
     let view = segment.files()?.log.view(first.position, rest.min(limit + BATCH_HEADER_BYTES as u64) as usize);
     let bytes = view.map_err(|error| Error::io("read", segment.path(LOG), error))?;
-    let (len, next_offset) = whole_batches(&bytes, limit as usize, &first.header, high_watermark.min(end.next_offset));
-    let bytes = bytes.slice(..len);
-    Ok(Some(Fetched { bytes, segment: segment.clone(), position: first.position, next_offset, high_watermark }))
+    let (len, next_offset) = whole_batches(&bytes, limit as usize, &first.header, readable_end.min(end.next_offset));
+    Ok(Some((bytes.slice(..len), first.position, next_offset)))
 }
 
 /// How many of `bytes`, within `limit`, are whole batches below `end`, and the offset after them. They begin with

@@ -96,8 +96,9 @@ impl LogInner {
     /// The active segment goes too: begins a new one first, so that the log keeps its end.
     fn roll_away(&self, writer: &mut Writer, config: &LogConfig, now_ms: i64) -> Result<Arc<SegmentList>> {
         let base_offset = self.log_end();
-        let active = self.activate(writer, config, &Now::new(&*self.clock, &self.clock_last_read))?;
-        self.roll(active, base_offset, config, now_ms)?;
+        let Writer { active, producers } = writer;
+        let active = self.activate(active, config, &Now::new(&*self.clock, &self.clock_last_read))?;
+        self.roll(active, producers, base_offset, config, now_ms)?;
         Ok(self.segments.load_full())
     }
 

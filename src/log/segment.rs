@@ -1,4 +1,4 @@
-//! A segment: the batches from one base offset up to the next segment's, in a log file with two sparse indexes.
+//! A segment: the batches from one base offset up to the next segment's, in a log file with its indexes.
 //!
 //! This is the side that any number of readers share. How far the segment can be read is one atomic word, stored by
 //! the one writer ([`ActiveSegment`](super::active::ActiveSegment)) after the bytes are in place; everything below is
@@ -11,10 +11,11 @@ use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 
 use parking_lot::RwLock;
 
-use super::file_name::{self, LOG, OFFSET_INDEX, TIME_INDEX};
+use super::file_name::{self, LOG, OFFSET_INDEX, SNAPSHOT, TIME_INDEX, TRANSACTION_INDEX};
 use super::index::offset::OffsetEntry;
 use super::index::time::TimeEntry;
 use super::index::{last, last_at_or_below};
+use super::producer_state::snapshot;
 use super::scan::BatchScan;
 use crate::error::{Error, Result};
 use crate::io::{Storage, StorageFile};
@@ -46,6 +47,8 @@ pub(crate) struct Segment {
     largest_timestamp: AtomicI64,
     /// It is closed, and all of its files are on the device.
     flushed: AtomicBool,
+    /// There may be a transaction index. Saves readers from opening all segments after theirs to look for one.
+    may_have_aborted: AtomicBool,
     /// When the log file was last written, where no record's timestamp tells.
     modified_ms: AtomicI64,
     files: RwLock<Option<Arc<SegmentFiles>>>,
@@ -61,6 +64,8 @@ pub(super) struct SegmentFiles {
     pub(super) log: Arc<dyn StorageFile>,
     pub(super) offset_index: Option<Arc<dyn StorageFile>>,
     pub(super) time_index: Option<Arc<dyn StorageFile>>,
+    /// None too where no transaction was aborted.
+    pub(super) transaction_index: Option<Arc<dyn StorageFile>>,
 }
 
 /// The end of what can be read in a segment.
@@ -79,6 +84,7 @@ impl Segment {
             published: AtomicU64::new(0),
             largest_timestamp: AtomicI64::new(if end.size == 0 { NO_TIMESTAMP } else { UNKNOWN }),
             flushed: AtomicBool::new(flushed),
+            may_have_aborted: AtomicBool::new(true),
             modified_ms: AtomicI64::new(modified_ms),
             files: RwLock::default(),
             files_used: AtomicBool::new(false),
@@ -126,6 +132,14 @@ impl Segment {
         self.flushed.store(flushed, Ordering::Release);
     }
 
+    pub(super) fn may_have_aborted(&self) -> bool {
+        self.may_have_aborted.load(Ordering::Acquire)
+    }
+
+    pub(super) fn set_may_have_aborted(&self, may_have: bool) {
+        self.may_have_aborted.store(may_have, Ordering::Release);
+    }
+
     /// When it was last written: the newest record's timestamp, or else the file's.
     pub(super) fn last_modified_ms(&self) -> Result<i64> {
         match self.largest_timestamp()? {
@@ -165,6 +179,7 @@ impl Segment {
             log: open(LOG).map_err(|(path, error)| Error::io("open", path, error))?,
             offset_index: index(OFFSET_INDEX)?,
             time_index: index(TIME_INDEX)?,
+            transaction_index: index(TRANSACTION_INDEX)?,
         });
         *files = Some(opened.clone());
         Ok(opened)
@@ -323,17 +338,22 @@ impl Segment {
         self.sync_file(LOG, &self.files()?.log)
     }
 
-    /// Syncs the indexes too: they can be trusted after the loss of power.
+    /// Syncs the indexes and the producer snapshot at its beginning too: they can be trusted after the loss of power.
     pub(super) fn sync_all(&self) -> Result<()> {
         self.sync_log()?;
         let files = self.files()?;
-        let indexes = [(OFFSET_INDEX, &files.offset_index), (TIME_INDEX, &files.time_index)];
+        let indexes = [
+            (OFFSET_INDEX, &files.offset_index),
+            (TIME_INDEX, &files.time_index),
+            (TRANSACTION_INDEX, &files.transaction_index),
+        ];
         for (suffix, index) in indexes {
             if let Some(index) = index {
                 self.sync_file(suffix, index)?;
             }
         }
-        Ok(())
+        let snapshot = self.path(SNAPSHOT);
+        snapshot::sync(&*self.home.storage, &snapshot).map_err(|error| Error::io("sync", snapshot, error))
     }
 
     fn sync_file(&self, suffix: &str, file: &Arc<dyn StorageFile>) -> Result<()> {

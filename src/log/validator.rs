@@ -9,7 +9,7 @@ use crate::clock::Clock;
 use crate::config::LogConfig;
 use crate::error::{Error, Result};
 use crate::log::active::StampedBatch;
-use crate::record::{BatchRef, DECOMPRESSED_BYTES_MAX, TimestampType};
+use crate::record::{BatchHeader, BatchRef, DECOMPRESSED_BYTES_MAX, TimestampType};
 use crate::types::{LeaderEpoch, NO_TIMESTAMP, Offset};
 
 /// A batch that may be appended.
@@ -43,6 +43,9 @@ pub(super) fn validate<'a>(batch: BatchRef<'a>, config: &LogConfig, now: &Now<'_
     if header.producer_id >= 0 && header.base_sequence < 0 {
         return Err(invalid("a batch with a producer id needs a base sequence"));
     }
+    if header.producer_id < 0 && header.is_transactional() {
+        return Err(invalid("a batch of a transaction needs a producer id"));
+    }
     let stamps_time = config.message_timestamp_type == TimestampType::LogAppendTime;
     if header.timestamp_type() == TimestampType::LogAppendTime {
         return Err(invalid("only the log may mark a batch with LogAppendTime"));
@@ -59,6 +62,11 @@ pub(super) fn validate<'a>(batch: BatchRef<'a>, config: &LogConfig, now: &Now<'_
         TimestampWindow::new(config, now.fresh()).check(header.max_timestamp)?;
     }
     Ok(ValidatedBatch { batch, stamps_time })
+}
+
+/// A marker that the log itself has built.
+pub(super) fn marker<'a>(batch: BatchRef<'a>, config: &LogConfig) -> ValidatedBatch<'a> {
+    ValidatedBatch { batch, stamps_time: config.message_timestamp_type == TimestampType::LogAppendTime }
 }
 
 /// The time, read only where it matters: reading the clock costs as much as the rest of a small append.
@@ -138,6 +146,11 @@ impl TimestampWindow {
 }
 
 impl ValidatedBatch<'_> {
+    #[inline]
+    pub(super) fn header(&self) -> &BatchHeader {
+        self.batch.header()
+    }
+
     /// The batch as it is written at `base_offset` under `leader_epoch`: only its header differs. To be called in the
     /// writer's turn, so that the log's own timestamps are in the order of offsets.
     #[inline]

@@ -62,9 +62,15 @@ impl Waiters {
     /// Wakes those who wait for an offset below `end`. To be called after the end was published.
     pub(crate) fn notify(&self, end: Offset) {
         fence(Ordering::SeqCst);
+        self.notify_fenced(|| end);
+    }
+
+    /// Does the same just after another list was notified, whose fence serves both.
+    pub(crate) fn notify_fenced(&self, end: impl FnOnce() -> Offset) {
         if self.count.load(Ordering::Relaxed) == 0 {
             return;
         }
+        let end = end();
         let mut list = self.list.lock();
         let ready: Vec<Waiting> = list.waiting.extract_if(.., |waiting| waiting.offset < end).collect();
         self.count.store(list.waiting.len(), Ordering::Relaxed);

@@ -52,6 +52,7 @@ pub use batch::{BatchRef, BatchView, DECOMPRESSED_BYTES_MAX};
 pub use batch_builder::BatchBuilder;
 pub use batch_header::{BATCH_HEADER_BYTES, BatchHeader, LOG_OVERHEAD};
 pub use batches::{BatchHeaders, Batches};
+pub(crate) use checksum::crc32c;
 pub use compression::Compression;
 pub use control::{ControlRecordType, EndTransactionMarker, TransactionResult};
 pub use record::{Header, HeaderIter, RecordView};

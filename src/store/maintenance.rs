@@ -53,6 +53,7 @@ pub(crate) struct Schedule {
 struct Due {
     retention_ms: i64,
     checkpoint_ms: i64,
+    producer_expiration_ms: i64,
 }
 
 /// Wakes the thread.
@@ -80,6 +81,7 @@ impl Schedule {
             due: Mutex::new(Due {
                 retention_ms: now_ms.saturating_add(config.log_retention_check_interval_ms),
                 checkpoint_ms: now_ms.saturating_add(config.log_flush_offset_checkpoint_interval_ms),
+                producer_expiration_ms: now_ms.saturating_add(config.producer_id_expiration_check_interval_ms),
             }),
             thread: Mutex::default(),
             failure: Mutex::default(),
@@ -192,7 +194,7 @@ impl Signal {
 }
 
 impl Store {
-    /// Does what is due: deletes old segments, removes the files of deleted ones, syncs closed segments, lets go of
+    /// Does what is due: deletes old segments, forgets idle producers, removes the files of deleted ones, syncs closed segments, lets go of
     /// files that nobody reads, writes checkpoints, sends what producers hold back longer than `linger.ms`, and syncs
     /// for those who wait for an acknowledgement without a thread. To be called only where the store has no thread for
     /// it ([`Maintenance::Manual`]), and harmless elsewhere.
@@ -224,6 +226,7 @@ impl StoreInner {
         }
         let now_ms = self.clock.now_ms();
         let (retention, checkpoint) = self.take_due(now_ms);
+        self.expire_producers(now_ms);
         let mut failures = Vec::new();
         let logs = self.logs();
         for log in logs.iter().filter(|log| !log.is_deleted()) {
@@ -253,6 +256,19 @@ impl StoreInner {
             due.checkpoint_ms = now_ms.saturating_add(self.config.log_flush_offset_checkpoint_interval_ms);
         }
         (retention, checkpoint)
+    }
+
+    /// Lets partitions forget the producers that have been idle for too long, if it is time to look for them.
+    fn expire_producers(&self, now_ms: i64) {
+        {
+            let mut due = self.schedule.due.lock();
+            if now_ms < due.producer_expiration_ms {
+                return;
+            }
+            due.producer_expiration_ms = now_ms.saturating_add(self.config.producer_id_expiration_check_interval_ms);
+        }
+        let expiration_ms = self.config.producer_id_expiration_ms;
+        self.logs().iter().for_each(|log| log.remove_expired_producers(now_ms, expiration_ms));
     }
 
     fn remove_deleted_dirs(&self, now_ms: i64) -> Result<()> {

@@ -8,6 +8,7 @@
 //!   recovery-point-offset-checkpoint   per partition: what lies below was synced
 //!   log-start-offset-checkpoint        per partition: what lies below was deleted
 //!   replication-offset-checkpoint      per partition: the high watermark
+//!   producer-id-checkpoint             which producer ids were given out (ours)
 //!   topic-config-checkpoint            per topic that was created here: its id, and the configs that were set
 //!                                      (ours; Kafka keeps these in its metadata log, and passes over the file)
 //!   payments-0/                        a partition
@@ -21,6 +22,7 @@ mod offset_record;
 mod offset_replay;
 mod offsets;
 mod open;
+mod producer_ids;
 mod reserve;
 mod topic;
 mod topic_list;
@@ -53,6 +55,7 @@ use layout::Layout;
 use maintenance::Schedule;
 use meta_properties::MetaProperties;
 use offsets::GroupOffsets;
+use producer_ids::ProducerIds;
 use reserve::Reserve;
 use topic::Topic;
 
@@ -96,6 +99,7 @@ pub(crate) struct StoreInner {
     /// Held by whoever creates or deletes a topic, so that they take turns while others go on reading.
     altering: Mutex<()>,
     offsets: GroupOffsets,
+    producer_ids: ProducerIds,
     report: RecoveryReport,
     schedule: Schedule,
     /// Held by a tick while it works on the directory.

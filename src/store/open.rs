@@ -13,6 +13,7 @@ use super::layout::Layout;
 use super::maintenance::{Maintenance, Schedule};
 use super::meta_properties::{self, MetaProperties};
 use super::offsets::{CONSUMER_OFFSETS, GroupOffsets};
+use super::producer_ids::ProducerIds;
 use super::reserve::Reserve;
 use super::topic::{Topic, has_log, is_new, metadata_path, rename_deleted};
 use super::topic_list::TopicList;
@@ -177,6 +178,7 @@ impl StoreOptions {
             ticking: Mutex::default(),
             checkpointing: Mutex::default(),
             offsets,
+            producer_ids: ProducerIds::default(),
             report,
             deleted_dirs: Mutex::new(deleted_dirs),
             closed: AtomicBool::new(false),
@@ -362,6 +364,7 @@ impl Opening<'_> {
                 recovery_point: at(&recovery_points),
                 log_start: at(&log_starts),
                 checks_crc: self.config.checks_crc_at_recovery(),
+                replays_producers: self.config.replays_producers_at_recovery(),
             };
             self.open_log(partition, config, known).map(|opened| (index, opened))
         };

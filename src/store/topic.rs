@@ -226,7 +226,8 @@ impl StoreInner {
     }
 
     fn open_new(&self, partition: &TopicPartition, config: &TopicConfig) -> Result<Log> {
-        let known = LastKnown { clean: true, recovery_point: 0, log_start: 0, checks_crc: true };
+        let known =
+            LastKnown { clean: true, recovery_point: 0, log_start: 0, checks_crc: true, replays_producers: true };
         let (clock, helper) = (self.clock.clone(), self.schedule.helper());
         let context = LogContext { config: LogConfig::from(config), clock, sync: self.config.sync, helper };
         Ok(self.layout.open_log(partition, known, context)?.0)

@@ -1,12 +1,13 @@
-//! The sparse indexes of a segment: from an offset to a position ([`offset`]), from a timestamp to an offset
-//! ([`time`]).
+//! The indexes of a segment: from an offset to a position ([`offset`]), from a timestamp to an offset ([`time`]), and
+//! from a range of offsets to the transactions in it that were aborted ([`transaction`]).
 //!
-//! Both are arrays of fixed-size entries without a header, appended to as the segment grows. An index is derived from
+//! All are arrays of fixed-size entries without a header, appended to as the segment grows. An index is derived from
 //! its log and can be rebuilt from it at any time; it is never evidence. So whoever follows an entry checks that what
 //! it points at is what it says, and falls back to the log itself; and an entry that can't be written is left out.
 
 pub(super) mod offset;
 pub(super) mod time;
+pub(super) mod transaction;
 
 use std::io;
 
@@ -27,7 +28,7 @@ pub(super) fn entry_count<E: Entry>(file: &dyn StorageFile) -> u64 {
 
 /// Entry number `slot`, from 0.
 pub(super) fn entry<E: Entry>(file: &dyn StorageFile, slot: u64) -> io::Result<E> {
-    let mut buffer = [0; 16];
+    let mut buffer = [0; 64];
     let buffer = &mut buffer[..E::BYTES];
     file.read_at(slot * E::BYTES as u64, buffer)?;
     Ok(E::decode(buffer))
