@@ -53,5 +53,5 @@
 //!
 //! # Limits of this version
 //!
-//! `cleanup.policy=compact` is not there yet, so `__consumer_offsets` only grows; nor are idempotent producers,
-//! transactions, group membership and the network.
+//! `cleanup.policy=compact` is not there yet, so `__consumer_offsets` only grows; nor are a transactional
+//! producer, group membership and the network.

@@ -17,7 +17,10 @@ use super::record::Record;
 use crate::error::{Error, Result};
 use crate::log::{Appended, Log};
 use crate::record::{BatchBuilder, Header, RecordData};
-use crate::types::{Acks, Offset};
+use crate::types::{Acks, Offset, ProducerId};
+
+/// The epoch of a producer that is not transactional: it never changes.
+const PRODUCER_EPOCH: i16 = 0;
 
 /// The records of one partition that have not been appended yet.
 #[derive(Debug)]
@@ -25,6 +28,8 @@ pub(super) struct Accumulator {
     pub(super) log: Log,
     memory: Arc<Memory>,
     batch_size: usize,
+    /// The producer's, if it is idempotent.
+    producer_id: Option<ProducerId>,
     filling: Mutex<Filling>,
     /// Up to where somebody without a thread waits for a sync.
     sync_wanted: AtomicI64,
@@ -33,6 +38,8 @@ pub(super) struct Accumulator {
 #[derive(Debug)]
 struct Filling {
     builder: BatchBuilder,
+    /// The sequence number of the next batch's first record. One that was not appended has not used it up.
+    next_sequence: i32,
     /// What the senders of the records in the builder hold on to; None while it is empty.
     batch: Option<Arc<Batch>>,
     /// How much of `buffer.memory` the records take.
@@ -69,11 +76,24 @@ pub(super) struct Place {
 }
 
 impl Accumulator {
-    pub(super) fn new(log: Log, config: &ProducerConfig, memory: &Arc<Memory>, message_bytes_max: usize) -> Self {
+    pub(super) fn new(
+        log: Log,
+        config: &ProducerConfig,
+        memory: &Arc<Memory>,
+        message_bytes_max: usize,
+        producer_id: Option<ProducerId>,
+    ) -> Self {
         let batch_size = config.batch_size.min(message_bytes_max);
-        let builder = BatchBuilder::new(batch_size).compression(config.compression);
-        let filling = Mutex::new(Filling { builder, batch: None, reserved: 0, appended_end: None, refusal: None });
-        Self { log, memory: memory.clone(), batch_size, filling, sync_wanted: AtomicI64::new(0) }
+        let filling = Filling {
+            builder: BatchBuilder::new(batch_size).compression(config.compression),
+            next_sequence: 0,
+            batch: None,
+            reserved: 0,
+            appended_end: None,
+            refusal: None,
+        };
+        let (memory, filling) = (memory.clone(), Mutex::new(filling));
+        Self { log, memory, batch_size, producer_id, filling, sync_wanted: AtomicI64::new(0) }
     }
 
     /// Adds a record for which `reserved` bytes of memory were taken. Appends the batch before it if the record no
@@ -142,11 +162,17 @@ impl Accumulator {
     /// The one place where batches go to the log. Returns what became of the batch, if there was one.
     fn append(&self, filling: &mut Filling) -> Option<Result<Appended>> {
         let batch = filling.batch.take()?;
+        let records = filling.builder.len() as i32;
+        if let Some(producer_id) = self.producer_id {
+            filling.builder.set_producer(producer_id, PRODUCER_EPOCH, filling.next_sequence);
+        }
         // Syncs are waited for by whoever waits for the record, not under this lock.
         let result = filling.builder.build().and_then(|built| self.log.append(built, Acks::Leader));
         filling.builder.clear();
         if let Ok(appended) = &result {
             filling.appended_end = Some(appended.last_offset + 1);
+            // It is in the log, whatever becomes of its sync. After the last sequence number comes 0.
+            filling.next_sequence = filling.next_sequence.wrapping_add(records) & i32::MAX;
         }
         self.memory.release(std::mem::take(&mut filling.reserved));
         batch.decide(result.clone());

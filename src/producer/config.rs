@@ -23,6 +23,8 @@ use crate::types::Acks;
 #[must_use]
 pub struct ProducerConfig {
     pub(super) acks: Acks,
+    /// None if nobody asked.
+    enable_idempotence: Option<bool>,
     pub(super) linger: Duration,
     pub(super) batch_size: usize,
     pub(super) buffer_memory: usize,
@@ -36,6 +38,7 @@ impl ProducerConfig {
     pub fn new() -> Self {
         Self {
             acks: Acks::All,
+            enable_idempotence: None,
             linger: Duration::from_millis(5),
             batch_size: 16_384,
             buffer_memory: 32 << 20,
@@ -48,6 +51,14 @@ impl ProducerConfig {
     /// When a record counts as sent (`acks`; default `all`).
     pub fn acks(mut self, acks: Acks) -> Self {
         self.acks = acks;
+        self
+    }
+
+    /// Whether each batch carries the producer's id and a sequence number, by which a partition tells one that is
+    /// missing or comes twice (`enable.idempotence`; default true). As in Kafka it needs `acks=all`: with other `acks`
+    /// it is off unless it is asked for, and then the two are in conflict.
+    pub fn enable_idempotence(mut self, enable_idempotence: bool) -> Self {
+        self.enable_idempotence = Some(enable_idempotence);
         self
     }
 
@@ -97,6 +108,10 @@ impl ProducerConfig {
     pub fn set(&mut self, key: &str, value: &str) -> Result<()> {
         match key {
             "acks" => self.acks = value.parse()?,
+            "enable.idempotence" => {
+                let parsed = value.parse().map_err(|_| invalid(key, value, "true or false"))?;
+                self.enable_idempotence = Some(parsed);
+            }
             "linger.ms" => self.linger = Duration::from_millis(number(key, value)?),
             "batch.size" => self.batch_size = number(key, value)?,
             "buffer.memory" => self.buffer_memory = number(key, value)?,
@@ -105,6 +120,16 @@ impl ProducerConfig {
             _ => return Err(invalid(key, value, "a producer config that is supported here")),
         }
         Ok(())
+    }
+
+    /// Whether the producer is idempotent; an error if it is to be and can't.
+    pub(super) fn is_idempotent(&self) -> Result<bool> {
+        match (self.enable_idempotence, self.acks) {
+            (Some(true), Acks::None | Acks::Leader) => {
+                Err(invalid("enable.idempotence", "true", "false, or acks=all beside it"))
+            }
+            (asked, acks) => Ok(asked.unwrap_or(acks == Acks::All)),
+        }
     }
 }
 

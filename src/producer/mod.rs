@@ -18,7 +18,7 @@ use std::fmt;
 use std::sync::{Arc, OnceLock, Weak};
 use std::time::{Duration, Instant};
 
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
 
 pub use config::ProducerConfig;
 pub use partitioner::Partitioner;
@@ -27,7 +27,7 @@ pub use record::{Record, RecordMetadata};
 
 use crate::error::{Error, Result};
 use crate::store::{Store, Task};
-use crate::types::{Acks, TopicPartition};
+use crate::types::{Acks, ProducerId, TopicPartition};
 use accumulator::Accumulator;
 use memory::Memory;
 use partitioner::Sticky;
@@ -49,6 +49,9 @@ struct ProducerInner {
     config: ProducerConfig,
     topics: RwLock<HashMap<Arc<str>, Arc<TopicAccumulators>>>,
     memory: Arc<Memory>,
+    is_idempotent: bool,
+    /// Its id, if it is idempotent and has sent something.
+    producer_id: Mutex<Option<ProducerId>>,
     /// Why no more records are taken: the producer or the store was closed.
     refusal: OnceLock<Error>,
 }
@@ -71,12 +74,18 @@ impl Store {
     /// Makes a producer. It keeps the store open for as long as it lives.
     ///
     /// # Errors
-    /// [`Error::Closed`] if the store was closed.
+    /// [`Error::InvalidConfig`] if configs are in conflict, [`Error::Closed`] if the store was closed.
     pub fn producer(&self, config: ProducerConfig) -> Result<Producer> {
         self.check_open()?;
-        let memory = Arc::new(Memory::new(config.buffer_memory));
-        let (topics, refusal) = (RwLock::default(), OnceLock::new());
-        let inner = Arc::new(ProducerInner { store: self.clone(), config, topics, memory, refusal });
+        let inner = Arc::new(ProducerInner {
+            store: self.clone(),
+            is_idempotent: config.is_idempotent()?,
+            topics: RwLock::default(),
+            memory: Arc::new(Memory::new(config.buffer_memory)),
+            producer_id: Mutex::default(),
+            refusal: OnceLock::new(),
+            config,
+        });
         let task: Weak<ProducerInner> = Arc::downgrade(&inner);
         self.schedule().add(task);
         // It may have been closed before it knew of this producer.
@@ -172,6 +181,7 @@ impl ProducerInner {
         }
         self.forget_deleted();
         let (logs, message_bytes_max) = self.store.logs_of(name)?;
+        let producer_id = self.producer_id()?;
         let mut topics = self.topics.write();
         // Looked at under the lock: who refuses goes through the topics after this.
         if let Some(refusal) = self.refusal.get() {
@@ -179,10 +189,20 @@ impl ProducerInner {
         }
         let topic = topics.entry(name.clone()).or_insert_with(|| {
             let sticky = Sticky::new(logs.len() as i32);
-            let accumulator = |log| Arc::new(Accumulator::new(log, &self.config, &self.memory, message_bytes_max));
+            let accumulator =
+                |log| Arc::new(Accumulator::new(log, &self.config, &self.memory, message_bytes_max, producer_id));
             Arc::new(TopicAccumulators { partitions: logs.into_iter().map(accumulator).collect(), sticky })
         });
         Ok(topic.clone())
+    }
+
+    /// The producer's id, if it is idempotent: taken when it is needed first.
+    fn producer_id(&self) -> Result<Option<ProducerId>> {
+        let mut producer_id = self.producer_id.lock();
+        if self.is_idempotent && producer_id.is_none() {
+            *producer_id = Some(self.store.new_producer_id()?);
+        }
+        Ok(*producer_id)
     }
 
     /// Lets go of topics that were deleted: one of the same name that comes later is another topic. What lingers for
