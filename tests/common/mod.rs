@@ -81,7 +81,11 @@ pub fn codecs() -> Vec<Compression> {
 
 /// Appends the records as one batch.
 pub fn append(log: &Log, records: &[Sent], codec: Compression, acks: Acks) -> Result<Appended> {
-    let mut builder = BatchBuilder::new(1 << 20).compression(codec);
+    append_built(log, BatchBuilder::new(1 << 20).compression(codec), records, acks)
+}
+
+/// Appends the records as one batch of this builder's.
+pub fn append_built(log: &Log, mut builder: BatchBuilder, records: &[Sent], acks: Acks) -> Result<Appended> {
     for record in records {
         let headers: Vec<Header<'_>> =
             record.headers.iter().map(|(key, value)| Header { key, value: value.as_deref() }).collect();

@@ -10,12 +10,14 @@
 #[path = "../common/mod.rs"]
 mod common;
 mod model;
+mod producers;
 mod world;
 
 use std::env;
 use std::panic::{self, AssertUnwindSafe};
 use std::thread;
 
+use esker::record::TransactionResult;
 use esker::sim::{Crash, Lie};
 use esker::{Acks, TopicConfig};
 
@@ -74,7 +76,13 @@ fn random_ops(random: &mut Random) -> Vec<Op> {
     let mut ops: Vec<Op> = TOPICS.map(|topic| Op::create(topic, topic_config(random))).into();
     ops.extend((0..count).map(|_| {
         let (topic, partition) = (TOPICS[usize::from(random.one_in(4))], random.below(2) as i32);
-        match random.below(40) {
+        let producer = random.below(producers::PRODUCERS as u64) as usize;
+        match random.below(52) {
+            40..=48 => Op::Send { topic, partition, producer, acks: *random.pick(&acks) },
+            49..=51 => {
+                let result = *random.pick(&[TransactionResult::Abort, TransactionResult::Commit]);
+                Op::End { topic, partition, producer: 2 + producer % 2, result, acks: *random.pick(&acks) }
+            }
             0..=23 => {
                 let records = 1 + if random.one_in(3) { random.below(6) as usize } else { 0 };
                 Op::Append { topic, partition, records, codec: *random.pick(&codecs), acks: *random.pick(&acks) }
@@ -290,6 +298,31 @@ fn topics_and_commits_survive_a_crash_at_any_operation() {
     crash_everywhere("topics", &script);
 }
 
+#[test]
+fn transactions_survive_a_crash_at_any_operation() {
+    let send = |partition, producer, acks| Op::Send { topic: "a", partition, producer, acks };
+    let end = |producer, result, acks| Op::End { topic: "a", partition: 0, producer, result, acks };
+    let (abort, commit) = (TransactionResult::Abort, TransactionResult::Commit);
+    let mut script = vec![Op::Create { topic: "a", config: Box::new(small_segments()) }];
+    for round in 0..4 {
+        script.extend([
+            send(0, 2, Acks::Leader),
+            send(0, 0, Acks::Leader),
+            send(0, 3, if round == 1 { Acks::All } else { Acks::Leader }),
+            send(0, 2, Acks::Leader),
+            append_to("a", 0, 1, Acks::Leader),
+            end(2, if round % 2 == 0 { abort } else { commit }, if round == 2 { Acks::All } else { Acks::Leader }),
+        ]);
+        match round {
+            1 => script.extend([end(3, abort, Acks::All), send(1, 1, Acks::All)]),
+            2 => script.push(Op::Reopen),
+            _ => {}
+        }
+    }
+    script.extend([end(3, commit, Acks::Leader), send(0, 0, Acks::All)]);
+    crash_everywhere("transactions", &script);
+}
+
 /// Asserts that the random workloads notice a bug, before they have tried many.
 fn assert_noticed(bug: Bug) {
     let found = try_all(SEEDS_WITH_BUG, |seed| try_seed(seed, Some(bug)));
@@ -309,6 +342,11 @@ fn a_directory_that_is_not_synced_is_noticed() {
 #[test]
 fn a_crc_that_recovery_skips_is_noticed() {
     assert_noticed(Bug::SkippedCrc);
+}
+
+#[test]
+fn producers_that_recovery_forgets_are_noticed() {
+    assert_noticed(Bug::SkippedReplay);
 }
 
 #[test]

@@ -9,6 +9,7 @@ use esker::sim::Crash;
 use esker::{Acks, Offset, ReadLimits, Store, TopicConfig, TopicPartition, Uuid};
 
 use crate::common::{Sent, check_lookups, read_all};
+use crate::producers::Producers;
 
 /// What an acknowledgement is good for, weakest first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -74,6 +75,7 @@ pub struct Partition {
     pub epoch: i32,
     /// An epoch whose assignment did not return.
     pub epoch_maybe: Option<i32>,
+    pub producers: Producers,
 }
 
 impl Partition {
@@ -268,6 +270,7 @@ fn check_partition(
         return Err(format!("{} records were read from {start} to {end}, and {count} handed in", found.len()));
     }
     check_lookups(&log, &found)?;
+    partition.producers.check(store, &log, &partition.records)?;
     let epoch = log.leader_epoch();
     if epoch != partition.epoch && Some(epoch) != partition.epoch_maybe.take() {
         return Err(format!("the leader epoch is {epoch}, not {}", partition.epoch));

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use esker::clock::Clock;
 use esker::io::Storage;
-use esker::record::{Compression, TimestampType};
+use esker::record::{Compression, EndTransactionMarker, TimestampType, TransactionResult};
 use esker::sim::{Crash, FaultStorage, Lie, ManualClock};
 use esker::{
     Acks, CommittedOffset, Error, Log, Maintenance, Offset, ReadLimits, Store, StoreConfig, SyncPolicy, TopicConfig,
@@ -17,6 +17,7 @@ use crate::common::random::Random;
 use crate::common::reserving::Reserving;
 use crate::common::{self, Sent};
 use crate::model::{Commits, Existence, Kept, Model, Partition, Topic};
+use crate::producers::{Batch, Producers};
 
 pub const DIR: &str = "/data/store";
 /// How many partitions every topic has.
@@ -34,6 +35,21 @@ pub enum Op {
         partition: i32,
         records: usize,
         codec: Compression,
+        acks: Acks,
+    },
+    /// A producer with an id sends a batch, and before that what it does not know to be there.
+    Send {
+        topic: &'static str,
+        partition: i32,
+        producer: usize,
+        acks: Acks,
+    },
+    /// The transaction of a producer ends.
+    End {
+        topic: &'static str,
+        partition: i32,
+        producer: usize,
+        result: TransactionResult,
         acks: Acks,
     },
     Flush {
@@ -75,6 +91,7 @@ impl Op {
 pub enum Bug {
     Lie(Lie),
     SkippedCrc,
+    SkippedReplay,
     /// Not a bug but a choice, which gives up the promise all the same.
     NobodySyncs,
 }
@@ -110,6 +127,7 @@ impl World {
         };
         match bug {
             Some(Bug::SkippedCrc) => config.plant_skipped_crc = true,
+            Some(Bug::SkippedReplay) => config.plant_skipped_replay = true,
             Some(Bug::NobodySyncs) => config.sync = SyncPolicy::OsManaged,
             _ => {}
         }
@@ -251,6 +269,12 @@ impl World {
                     }
                     self.append(&name, index, 2, Compression::None, acks)?;
                 }
+                // Whoever has sent something to it comes back.
+                for producer in self.partition(&name, index).producers.who_have_sent() {
+                    if !self.disk.has_crashed() {
+                        self.send(&name, index, producer, Acks::Leader)?;
+                    }
+                }
             }
         }
         self.reopen()
@@ -296,6 +320,8 @@ impl World {
     fn apply(&mut self, op: &Op) -> Result<(), String> {
         match op {
             Op::Append { topic, .. }
+            | Op::Send { topic, .. }
+            | Op::End { topic, .. }
             | Op::Flush { topic, .. }
             | Op::Commit { topic, .. }
             | Op::SetEpoch { topic, .. }
@@ -309,6 +335,10 @@ impl World {
             }
             Op::Append { topic, partition, records, codec, acks } => {
                 self.append(topic, *partition, *records, *codec, *acks)
+            }
+            Op::Send { topic, partition, producer, acks } => self.send(topic, *partition, *producer, *acks),
+            Op::End { topic, partition, producer, result, acks } => {
+                self.end(topic, *partition, *producer, *result, *acks)
             }
             Op::Flush { topic, partition } => self.flush(topic, *partition),
             Op::Commit { group, topic, partition, acks } => self.commit(group, topic, *partition, *acks),
@@ -363,6 +393,80 @@ impl World {
             return Err(format!("the log ends at {end}, the model at {}, and {appended:?}", partition.end));
         }
         partition.appended(end, records, appended.map(|_| Kept::from(acks)));
+        Ok(())
+    }
+
+    fn send(&mut self, topic: &str, partition: i32, producer: usize, acks: Acks) -> Result<(), String> {
+        let log = self.log(topic, partition)?;
+        for batch in self.partition(topic, partition).producers.reconnect(producer, log.log_start()) {
+            if !self.send_batch(topic, partition, producer, batch, acks)? {
+                return Ok(());
+            }
+        }
+        let now_ms = self.clock.now_ms();
+        let count = 1 + self.random.below(3);
+        let records = (0..count).map(|index| Sent::random(&mut self.random, self.sent + index, now_ms, 40)).collect();
+        self.sent += count;
+        let batch = self.partition(topic, partition).producers.next_batch(producer, records);
+        self.send_batch(topic, partition, producer, batch, acks).map(drop)
+    }
+
+    /// False if the machine has crashed.
+    fn send_batch(
+        &mut self,
+        topic: &str,
+        partition: i32,
+        producer: usize,
+        batch: Batch,
+        acks: Acks,
+    ) -> Result<bool, String> {
+        let log = self.log(topic, partition)?;
+        let end = log.log_end();
+        let builder = Producers::builder(producer, &batch);
+        let result = common::append_built(&log, builder, &batch.records, acks);
+        let appended = self.unless_crashed(result)?;
+        let partition = self.partition(topic, partition);
+        if let Some(offset) = batch.offset {
+            return match appended {
+                Some(again) if again.is_duplicate && again.base_offset == offset && log.log_end() == end => Ok(true),
+                None => Ok(false),
+                other => Err(format!("{batch:?} is in the log, and its append gives {other:?}")),
+            };
+        }
+        if end != partition.end || appended.is_some_and(|found| found.base_offset != end || found.is_duplicate) {
+            return Err(format!("the log ends at {end}, the model at {}, and {appended:?}", partition.end));
+        }
+        let mut records = batch.records.clone();
+        if let Some(time) = appended.and_then(|appended| appended.log_append_time) {
+            records.iter_mut().for_each(|record| record.timestamp = time);
+        }
+        partition.producers.sent(producer, Batch { offset: Some(end), ..batch });
+        partition.appended(end, records, appended.map(|_| Kept::from(acks)));
+        Ok(appended.is_some())
+    }
+
+    fn end(
+        &mut self,
+        topic: &str,
+        partition: i32,
+        producer: usize,
+        result: TransactionResult,
+        acks: Acks,
+    ) -> Result<(), String> {
+        let log = self.log(topic, partition)?;
+        let (end, now_ms) = (log.log_end(), self.clock.now_ms());
+        let marker = EndTransactionMarker { result, coordinator_epoch: 0 };
+        let epoch = self.partition(topic, partition).producers.epoch(producer);
+        let appended = log.append_end_transaction_marker(Producers::id(producer), epoch, marker, acks);
+        let appended = self.unless_crashed(appended)?;
+        let partition = self.partition(topic, partition);
+        if end != partition.end || appended.is_some_and(|found| found.base_offset != end) {
+            return Err(format!("the log ends at {end}, the model at {}, and {appended:?}", partition.end));
+        }
+        let mut record = Sent::value(now_ms, marker.to_value());
+        record.key = Some(marker.control_type().to_key().to_vec());
+        partition.producers.ended(producer, result, end);
+        partition.appended(end, vec![record], appended.map(|_| Kept::from(acks)));
         Ok(())
     }
 
