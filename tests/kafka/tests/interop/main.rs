@@ -1,0 +1,5 @@
+//! Esker against Kafka: in one program, so that Kafka is started once.
+
+mod dumps;
+mod exchange;
+mod same_files;
