@@ -258,10 +258,6 @@ class Directory {
         return null;
     }
 
-    JsonNode deleteOldSegments(JsonNode request) throws IOException {
-        return Kafka.JSON.createObjectNode().put("deleted", log(request).deleteOldSegments());
-    }
-
     /** One run of the log cleaner over the whole log up to its active segment, or to an open transaction. */
     JsonNode clean(JsonNode request) throws Exception {
         UnifiedLog log = log(request);
@@ -277,13 +273,23 @@ class Directory {
         return Kafka.JSON.createObjectNode().put("cleaned_to", cleanedTo);
     }
 
-    JsonNode checkpoint() {
+    /** What a broker's threads do from time to time. */
+    JsonNode maintain() throws IOException {
+        for (UnifiedLog log : logs()) {
+            if (!log.config().compact || log.config().delete) {
+                log.deleteOldSegments();
+            }
+        }
+        checkpoint();
+        return null;
+    }
+
+    private void checkpoint() {
         manager.checkpointLogRecoveryOffsets();
         manager.checkpointLogStartOffsets();
         Map<TopicPartition, Long> offsets = new HashMap<>();
         logs().forEach(log -> offsets.put(log.topicPartition(), log.highWatermark()));
         highWatermarks.write(offsets);
-        return null;
     }
 
     JsonNode close() {

@@ -67,9 +67,8 @@ public class Kafka {
             case "flush" -> directory.flush(request);
             case "delete_records" -> directory.deleteRecords(request);
             case "truncate" -> directory.truncate(request);
-            case "delete_old_segments" -> directory.deleteOldSegments(request);
             case "clean" -> directory.clean(request);
-            case "checkpoint" -> directory.checkpoint();
+            case "maintain" -> directory.maintain();
             case "close" -> DIRECTORIES.remove(dir).close();
             default -> throw new IllegalArgumentException("no command " + command);
         };

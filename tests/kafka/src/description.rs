@@ -72,6 +72,18 @@ pub struct OffsetAndTimestamp {
 }
 
 impl Description {
+    /// All of it but what the two engines may see differently: indexes are sparse, and a recovery point is what was
+    /// last written down of it.
+    pub fn comparable(&self) -> Self {
+        let mut comparable = self.clone();
+        comparable.recovery_point = 0;
+        for segment in &mut comparable.segments {
+            segment.offset_index.clear();
+            segment.time_index.clear();
+        }
+        comparable
+    }
+
     /// All records, of data and of control batches.
     pub fn records(&self) -> impl Iterator<Item = &Record> {
         self.batches.iter().flat_map(|batch| &batch.records)

@@ -28,8 +28,8 @@ pub trait Engine {
     /// Commits an offset of a group for partition 0 of `topic`.
     fn commit_offset(&self, group: &str, topic: &str, offset: i64, metadata: &str);
 
-    /// Writes down how far the logs reach.
-    fn checkpoint(&self);
+    /// Does what is due from time to time: retention, and writing down how far the logs reach.
+    fn maintain(&self);
 
     /// Everything there is to know about a log, and what is found in it for `timestamps`.
     fn describe(&self, at: &TopicPartition, timestamps: &[i64]) -> Description;

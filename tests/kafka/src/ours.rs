@@ -28,6 +28,7 @@ impl Esker {
         let config = StoreConfig {
             offsets_topic_num_partitions: 1,
             log_flush_offset_checkpoint_interval_ms: 1,
+            log_retention_check_interval_ms: 1,
             ..StoreConfig::default()
         };
         let store = Store::options()
@@ -81,7 +82,7 @@ impl Engine for Esker {
         self.store.commit_offsets(group, [(partition(topic), commit)], Acks::Leader).expect("the commit is accepted");
     }
 
-    fn checkpoint(&self) {
+    fn maintain(&self) {
         self.clock.advance(std::time::Duration::from_millis(1));
         self.store.tick().expect("the maintenance has nothing to complain about");
     }

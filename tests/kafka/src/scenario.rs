@@ -8,8 +8,8 @@ use esker::record::Compression;
 use crate::batch::{Batch, Record};
 use crate::engine::{CONSUMER_OFFSETS, Engine, Topics, partition};
 
-/// When a scenario begins, in milliseconds since the Unix epoch.
-pub const START_MS: i64 = 1_700_000_000_000;
+/// When a scenario begins, in milliseconds since the Unix epoch: after the files were made, whose age counts too.
+pub const START_MS: i64 = 2_000_000_000_000;
 
 /// A topic of small segments in all codecs, with gaps in time and several leader epochs.
 pub const EVENTS: &str = "events";
@@ -48,7 +48,7 @@ pub fn play(engine: &impl Engine) {
         engine.set_leader_epoch(&events, epoch * 3);
         engine.set_leader_epoch(&partition(LOG_APPEND_TIME), epoch);
         append_round(engine, i64::from(epoch));
-        engine.checkpoint();
+        engine.maintain();
     }
     // An epoch that nothing was written in.
     engine.set_leader_epoch(&events, 20);

@@ -93,8 +93,8 @@ impl Engine for Kafka {
         self.ask("commit_offset", &partition(CONSUMER_OFFSETS), commit).clean();
     }
 
-    fn checkpoint(&self) {
-        request(&json!({ "command": "checkpoint", "dir": self.dir })).clean();
+    fn maintain(&self) {
+        request(&json!({ "command": "maintain", "dir": self.dir })).clean();
     }
 
     fn describe(&self, at: &TopicPartition, timestamps: &[i64]) -> Description {

@@ -2,4 +2,5 @@
 
 mod dumps;
 mod exchange;
+mod recovery;
 mod same_files;
