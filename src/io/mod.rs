@@ -17,6 +17,7 @@ mod lock;
 pub(crate) mod memory;
 #[cfg(unix)]
 mod mmap;
+mod read_only;
 
 use std::fmt;
 use std::io;
@@ -28,6 +29,7 @@ use bytes::Bytes;
 pub use fs::FsStorage;
 pub(crate) use fs::TemporaryDir;
 pub use memory::MemoryStorage;
+pub(crate) use read_only::ReadOnlyStorage;
 
 /// A tree of directories and files on a device, or something that behaves like one.
 ///
@@ -49,6 +51,13 @@ pub trait Storage: Send + Sync + fmt::Debug {
 
     /// Opens an existing file for reading and syncing. Its length is what it is now.
     fn open(&self, path: &Path) -> io::Result<Arc<dyn StorageFile>>;
+
+    /// Opens an existing file that another process may be appending to or shortening. Its length is what it is at each
+    /// moment, whatever has been reserved included or not; where the file has become shorter, reading is
+    /// `UnexpectedEof` and nothing worse. What has been read of it stays as it was.
+    fn open_shared(&self, path: &Path) -> io::Result<Arc<dyn StorageFile>> {
+        self.open(path)
+    }
 
     /// Opens a file for appending after its first `len` bytes, creating it if it does not exist; whatever lies beyond
     /// `len` is cut off. It will never hold more than `capacity` bytes.

@@ -4,6 +4,7 @@
 //!   validator → append → active segment → flush (group commit)        in
 //!   segments → index → scan → read                                    out
 //!   loader                                                            at open: recovery
+//!   follow                                                            opened read-only, beside another process
 //!   retention                                                         from the maintenance tick
 //! ```
 //!
@@ -23,6 +24,7 @@ pub(crate) mod checkpoint;
 mod failed_sync;
 pub(crate) mod file_name;
 mod flush;
+pub(crate) mod follow;
 mod index;
 mod leader_epoch;
 mod loader;
@@ -55,6 +57,7 @@ use crate::io::StorageFile;
 use crate::types::{LeaderEpoch, Offset, TopicPartition};
 use active::ActiveSegment;
 use flush::GroupCommit;
+use follow::Follower;
 pub(crate) use segment::Home;
 use segment::{Segment, SegmentList};
 use wait::{Parker, WaiterId, Waiters};
@@ -113,6 +116,8 @@ pub(crate) struct LogInner {
     leaving: Mutex<VecDeque<Arc<Segment>>>,
     /// Files of deleted segments that wait for their delay to pass, and when it has.
     deleted_files: Mutex<Vec<(PathBuf, i64)>>,
+    /// Another process writes the log, and nothing is written here.
+    follower: Option<Follower>,
 }
 
 /// What only the one who holds the writer lock may touch.
@@ -172,6 +177,7 @@ impl Log {
                 readers: Waiters::default(),
                 leaving: Mutex::default(),
                 deleted_files: Mutex::default(),
+                follower: load.follower,
             }),
         }
     }
@@ -222,8 +228,9 @@ impl Log {
     /// [`Acks::All`]: crate::Acks::All
     ///
     /// # Errors
-    /// [`Error::LogOffline`] if a sync failed, now or before.
+    /// [`Error::LogOffline`] if a sync failed, now or before; [`Error::ReadOnly`].
     pub fn flush(&self) -> Result<()> {
+        self.inner.check_writable()?;
         self.inner.flush()
     }
 
@@ -235,7 +242,7 @@ impl Log {
         let mut in_time = true;
         while in_time && self.inner.is_waited_for(offset) {
             let id = self.register_reader(offset, parker.waker());
-            in_time = !self.inner.is_waited_for(offset) || parker.park_until(deadline);
+            in_time = !self.inner.is_waited_for(offset) || follow::park_until(&parker, deadline, std::iter::once(self));
             self.deregister_reader(id);
         }
         self.high_watermark() > offset
@@ -243,6 +250,9 @@ impl Log {
 
     /// A future that is ready once the record at `offset` can be read, or never will be because the store is closed or
     /// the topic deleted. It needs no particular runtime.
+    ///
+    /// Of a log that was opened read-only it becomes ready when somebody looks: a [`refresh`](Self::refresh), a tick of
+    /// the store, or a read at the end.
     pub fn readable(&self, offset: Offset) -> Readable {
         Readable { log: self.clone(), offset, waiter: None }
     }
@@ -336,6 +346,15 @@ impl LogInner {
             State::Open => Ok(()),
             State::Closed => Err(Error::Closed { what: "the store" }),
             State::Deleted => Err(Error::UnknownTopicOrPartition { topic_partition: self.topic_partition().clone() }),
+        }
+    }
+
+    /// Refuses to change a log that was opened read-only.
+    #[inline]
+    fn check_writable(&self) -> Result<()> {
+        match self.follower {
+            None => Ok(()),
+            Some(_) => Err(Error::ReadOnly { directory: self.home.dir.clone() }),
         }
     }
 
@@ -436,6 +455,11 @@ impl LogInner {
             return Ok(());
         }
         self.set_state(State::Closed);
+        if self.is_followed() {
+            self.segments.load().iter().for_each(|segment| segment.close_files());
+            self.readers.notify(Offset::MAX);
+            return Ok(());
+        }
         if let Some(failure) = self.commit.failure() {
             return Err(self.offline(failure));
         }

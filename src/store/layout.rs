@@ -34,9 +34,20 @@ impl Layout {
         context: LogContext,
     ) -> Result<(Log, PartitionRecovery)> {
         let (storage, dir) = (self.storage.clone(), self.partition_dir(partition));
-        let load = log::load(Home { storage, dir, topic_partition: partition.clone() }, &context.config, known)?;
+        let load = log::load(
+            Home { storage, dir, topic_partition: partition.clone(), is_followed: false },
+            &context.config,
+            known,
+        )?;
         let report = load.report.clone();
         Ok((Log::new(load, context), report))
+    }
+
+    /// Opens the log of a partition that another process may be writing.
+    pub(super) fn follow_log(&self, partition: &TopicPartition, log_start: Offset, context: LogContext) -> Result<Log> {
+        let (storage, dir) = (self.storage.clone(), self.partition_dir(partition));
+        let home = Home { storage, dir, topic_partition: partition.clone(), is_followed: true };
+        Ok(Log::new(log::follow::open(home, log_start)?, context))
     }
 
     pub(super) fn sync(&self) -> Result<()> {

@@ -20,6 +20,13 @@ pub(crate) struct MetaProperties {
 }
 
 impl MetaProperties {
+    /// Reads the directory's file.
+    pub(crate) fn load(storage: &dyn Storage, dir: &Path) -> Result<Self> {
+        let path = dir.join(META_PROPERTIES);
+        let contents = storage.read(&path).map_err(|error| Error::io("read", &path, error))?;
+        parse(&path, &contents)
+    }
+
     /// Reads the directory's file, or gives a new directory its identity.
     pub(crate) fn load_or_create(storage: &dyn Storage, dir: &Path) -> Result<Self> {
         let path = dir.join(META_PROPERTIES);

@@ -28,6 +28,11 @@ macro_rules! forward {
             self.inner.open(path)
         }
     };
+    (@ open_shared) => {
+        fn open_shared(&self, path: &std::path::Path) -> std::io::Result<std::sync::Arc<dyn esker::io::StorageFile>> {
+            self.inner.open_shared(path)
+        }
+    };
     (@ truncate) => {
         fn truncate(&self, path: &std::path::Path, len: u64) -> std::io::Result<()> {
             self.inner.truncate(path, len)
