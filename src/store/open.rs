@@ -20,7 +20,7 @@ use super::topic_name::{DirName, is_internal, parse_dir};
 use super::uuid::Uuid;
 use super::{Store, StoreInner};
 use crate::clock::{Clock, SystemClock};
-use crate::config::{LogConfig, StoreConfig, TopicConfig};
+use crate::config::{CleanupPolicy, LogConfig, StoreConfig, TopicConfig};
 use crate::error::{Error, Result};
 use crate::io::{DirEntry, FsStorage, Locked, Storage, TemporaryDir};
 use crate::log::{Damage, LastKnown, Log, LogContext, PartitionRecovery};
@@ -251,7 +251,7 @@ pub(super) fn count_whole(partitions: &FoundPartitions, id: Uuid) -> usize {
 /// The configs of a topic with `count` partitions.
 pub(super) fn config_of(list: &TopicList, name: &str, id: Uuid, count: usize) -> TopicConfig {
     let config = match list.config_of(name, id) {
-        _ if is_internal(name) => TopicConfig::compacted(),
+        _ if is_internal(name) => TopicConfig::new().cleanup_policy(CleanupPolicy::COMPACT),
         Some(config) => config.clone(),
         // Its configs are in the metadata log of whoever created it. To keep everything is the one guess that costs no
         // record.
