@@ -36,6 +36,16 @@
 //! Waiting costs a look at the end of each log every 50 ms, for the other process can't wake anybody. Files are read by
 //! system calls and never mapped, because the writer may shorten them.
 //!
+//! # Backups
+//!
+//! [`Store::snapshot`](crate::Store::snapshot) copies the store as it is at one moment into another directory, while
+//! appends go on. Everything acknowledged before the call is in it, and no committed offset is ahead of the records. To
+//! restore, open the copy, or put it in the place of the directory. It has a `directory.id` of its own, but the
+//! `cluster.id` and `node.id` of its source: the two must not run in one cluster at a time. A copy that a crash
+//! interrupted has `version=incomplete-snapshot` in its `meta.properties`, and is opened by nobody.
+//!
+//! Copying the files of a directory by other means while a store writes it gives no consistent copy.
+//!
 //! # The thread
 //!
 //! A store has one thread, which deletes old segments, removes the files of deleted ones, syncs closed segments, writes

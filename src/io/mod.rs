@@ -65,6 +65,26 @@ pub trait Storage: Send + Sync + fmt::Debug {
     /// The name of a new file survives the loss of power only after [`sync_dir`](Self::sync_dir) of its directory.
     fn open_append(&self, path: &Path, len: u64, capacity: u64) -> io::Result<Box<dyn AppendFile>>;
 
+    /// Makes `to` a file that holds the first `len` bytes of `from`, and syncs it. What else a file system keeps of a
+    /// file need not come along; where it can, the two share blocks until one of them changes. `UnexpectedEof` if
+    /// `from` is shorter.
+    ///
+    /// The name of the new file survives the loss of power only after [`sync_dir`](Self::sync_dir) of its directory. A
+    /// crash in the middle, or an error, may leave a file with a part of the bytes, or with other ones.
+    fn copy_file(&self, from: &Path, to: &Path, len: u64) -> io::Result<()> {
+        const CHUNK_BYTES: u64 = 1 << 20;
+        let source = self.open(from)?;
+        let mut target = self.open_append(to, 0, len)?;
+        let mut position = 0;
+        while position < len {
+            let chunk = (len - position).min(CHUNK_BYTES);
+            target.append(&[&source.view(position, chunk as usize)?])?;
+            position += chunk;
+        }
+        target.seal()?;
+        target.file().sync()
+    }
+
     /// Cuts a file that nobody has open to `len` bytes, and syncs that.
     fn truncate(&self, path: &Path, len: u64) -> io::Result<()>;
 

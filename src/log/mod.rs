@@ -32,6 +32,7 @@ mod read;
 mod retention;
 mod scan;
 mod segment;
+mod snapshot;
 mod validator;
 pub(crate) mod wait;
 
@@ -60,6 +61,7 @@ use flush::GroupCommit;
 use follow::Follower;
 pub(crate) use segment::Home;
 use segment::{Segment, SegmentList};
+pub(crate) use snapshot::SnapshotPoint;
 use wait::{Parker, WaiterId, Waiters};
 
 /// The log of one partition: for those who build on partitions themselves, such as a broker.

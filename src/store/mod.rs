@@ -23,6 +23,7 @@ mod offsets;
 mod open;
 mod read_only;
 mod reserve;
+mod snapshot;
 mod topic;
 mod topic_list;
 mod topic_name;
@@ -39,6 +40,7 @@ use parking_lot::{Mutex, RwLock};
 pub use maintenance::Maintenance;
 pub use offsets::CommittedOffset;
 pub use open::{RecoveryReport, StoreOptions};
+pub use snapshot::SnapshotReport;
 pub use topic::{PartitionDescription, TopicDescription};
 pub use uuid::{ParseUuidError, Uuid};
 

@@ -190,7 +190,7 @@ impl StoreOptions {
 }
 
 /// Creates the data directory and those above it that are missing, so that the loss of power keeps their names.
-fn create_dir(storage: &dyn Storage, dir: &Path) -> Result<()> {
+pub(super) fn create_dir(storage: &dyn Storage, dir: &Path) -> Result<()> {
     let is_missing = |dir: &&Path| matches!(storage.list(dir), Err(error) if error.kind() == io::ErrorKind::NotFound);
     let missing: Vec<&Path> = dir.ancestors().take_while(is_missing).collect();
     storage.create_dir_all(dir).map_err(|error| Error::io("create", dir, error))?;

@@ -33,6 +33,11 @@ macro_rules! forward {
             self.inner.open_shared(path)
         }
     };
+    (@ copy_file) => {
+        fn copy_file(&self, from: &std::path::Path, to: &std::path::Path, len: u64) -> std::io::Result<()> {
+            self.inner.copy_file(from, to, len)
+        }
+    };
     (@ truncate) => {
         fn truncate(&self, path: &std::path::Path, len: u64) -> std::io::Result<()> {
             self.inner.truncate(path, len)
