@@ -9,10 +9,10 @@
 mod model;
 
 #[cfg(any(loom, shuttle))]
-pub(crate) use model::{ArcSwap, Mutex, RwLock, atomic, thread};
+pub(crate) use model::{ArcSwap, Guard, Mutex, RwLock, atomic, thread};
 
 #[cfg(not(any(loom, shuttle)))]
-pub(crate) use arc_swap::ArcSwap;
+pub(crate) use arc_swap::{ArcSwap, Guard};
 #[cfg(not(any(loom, shuttle)))]
 pub(crate) use parking_lot::{Mutex, RwLock};
 #[cfg(not(any(loom, shuttle)))]

@@ -143,7 +143,7 @@ impl<T> ArcSwap<T> {
         Self { values: std::sync::Mutex::new(vec![Arc::new(value)]), current: atomic::AtomicUsize::new(0) }
     }
 
-    pub(crate) fn load(&self) -> Arc<T> {
+    pub(crate) fn load(&self) -> Guard<Arc<T>> {
         self.load_full()
     }
 
@@ -161,3 +161,6 @@ impl<T> ArcSwap<T> {
         self.current.store(index, atomic::Ordering::Release);
     }
 }
+
+/// `arc_swap::Guard`.
+pub(crate) type Guard<T> = T;
