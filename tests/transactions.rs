@@ -498,6 +498,39 @@ fn a_transaction_that_was_open_at_a_crash_is_open_after_it() {
 }
 
 #[test]
+fn a_copy_of_the_store_knows_what_the_store_knows() {
+    let (storage, store, log) = new_log(small_segments());
+    for sequence in 0..6 {
+        send(&log, in_transaction(1, sequence)).unwrap();
+    }
+    abort(&log, 1);
+    send(&log, in_transaction(2, 0)).unwrap();
+    send(&log, batch(3, 0)).unwrap();
+    store.snapshot("copy").unwrap();
+    let copy = manual().0.storage(Arc::new(storage.clone())).open("copy").unwrap();
+    assert!(copy.recovery_report().clean_shutdown);
+    let copied = copy.partition("t", 0).unwrap();
+    assert_eq!(copied.active_producers(), log.active_producers());
+    assert_eq!((copied.last_stable_offset(), aborted(&copied)), (7, vec![(1, 0, 6)]));
+    assert!(send(&copied, batch(3, 0)).unwrap().is_duplicate);
+}
+
+#[test]
+fn what_is_committed_is_not_told_where_it_is_not_known() {
+    let (storage, _store, log) = new_log(TopicConfig::new());
+    send(&log, in_transaction(1, 0)).unwrap();
+    let reader = manual().0.storage(Arc::new(storage.clone())).open_read_only("data").unwrap();
+    let log = reader.partition("t", 0).unwrap();
+    assert!(!log.read(0, ReadLimits::new()).unwrap().is_empty());
+    let refused = log.read(0, ReadLimits::new().isolation(IsolationLevel::ReadCommitted));
+    assert!(matches!(refused, Err(Error::InvalidConfig { .. })), "{refused:?}");
+    let config = ConsumerConfig::new().isolation_level(IsolationLevel::ReadCommitted);
+    let mut consumer = reader.consumer(config).unwrap();
+    consumer.assign([("t", 0)]).unwrap();
+    assert!(matches!(consumer.poll(Duration::ZERO), Err(Error::InvalidConfig { .. })));
+}
+
+#[test]
 fn a_committed_reader_is_woken_by_the_marker() {
     let (_, store, log) = new_log(TopicConfig::new());
     send(&log, in_transaction(1, 0)).unwrap();

@@ -54,6 +54,14 @@ pub(super) struct ActiveSegment {
     is_abandoned: bool,
 }
 
+/// How long the indexes of an active segment are, whatever is reserved behind them.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct IndexLens {
+    pub(super) offset: u64,
+    pub(super) time: u64,
+    pub(super) transaction: u64,
+}
+
 /// What is there already of a segment that is to be appended to.
 struct Found {
     first_timestamp: Option<i64>,
@@ -178,6 +186,15 @@ impl ActiveSegment {
 
     pub(super) fn segment(&self) -> &Arc<Segment> {
         &self.segment
+    }
+
+    /// How long the indexes are.
+    pub(super) fn index_lens(&self) -> IndexLens {
+        IndexLens {
+            offset: self.indexes.offset_len,
+            time: self.indexes.time_len,
+            transaction: self.transaction_index.as_ref().map_or(0, |index| index.file().len()),
+        }
     }
 
     /// From now on every append goes to a new segment.

@@ -6,6 +6,7 @@
 //!                                                                     transactions and their markers
 //!   segments → index → scan → read                                    out
 //!   loader                                                            at open: recovery
+//!   follow                                                            opened read-only, beside another process
 //!   retention                                                         from the maintenance tick
 //! ```
 //!
@@ -25,14 +26,19 @@ pub(crate) mod checkpoint;
 mod failed_sync;
 pub(crate) mod file_name;
 mod flush;
+pub(crate) mod follow;
 mod index;
 mod leader_epoch;
 mod loader;
+#[cfg(all(test, any(loom, shuttle)))]
+mod model_check;
 mod producer_state;
 mod read;
+mod readable;
 mod retention;
 mod scan;
 mod segment;
+mod snapshot;
 mod transaction;
 mod validator;
 pub(crate) mod wait;
@@ -41,29 +47,30 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI32, AtomicI64, AtomicU8, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
-
-use arc_swap::{ArcSwap, Guard};
-use parking_lot::Mutex;
 
 pub use append::{AppendOptions, Appended};
 pub use index::transaction::AbortedTransaction;
 pub use loader::{Cut, Damage, PartitionRecovery};
 pub(crate) use loader::{LastKnown, LogLoad, load};
 pub use read::{Fetched, FetchedBatches, OffsetAndTimestamp, ReadLimits};
+pub use readable::Readable;
 pub use transaction::ActiveProducer;
 
 use crate::clock::Clock;
 use crate::config::{LogConfig, SyncPolicy};
 use crate::error::{Error, Result};
 use crate::io::StorageFile;
+use crate::sync::atomic::{AtomicI32, AtomicI64, AtomicU8, AtomicU64, Ordering};
+use crate::sync::{ArcSwap, Guard, Mutex};
 use crate::types::{IsolationLevel, LeaderEpoch, Offset, TopicPartition};
 use active::ActiveSegment;
 use flush::GroupCommit;
+use follow::Follower;
 use producer_state::ProducerStates;
 pub(crate) use segment::Home;
 use segment::{Segment, SegmentList};
+pub(crate) use snapshot::SnapshotPoint;
 use wait::{Parker, WaiterId, Waiters};
 
 /// The log of one partition: for those who build on partitions themselves, such as a broker.
@@ -124,6 +131,8 @@ pub(crate) struct LogInner {
     leaving: Mutex<VecDeque<Arc<Segment>>>,
     /// Files of deleted segments that wait for their delay to pass, and when it has.
     deleted_files: Mutex<Vec<(PathBuf, i64)>>,
+    /// Another process writes the log, and nothing is written here.
+    follower: Option<Follower>,
 }
 
 /// What only the one who holds the writer lock may touch.
@@ -187,6 +196,7 @@ impl Log {
                 stable_readers: Waiters::default(),
                 leaving: Mutex::default(),
                 deleted_files: Mutex::default(),
+                follower: load.follower,
             }),
         }
     }
@@ -237,8 +247,9 @@ impl Log {
     /// [`Acks::All`]: crate::Acks::All
     ///
     /// # Errors
-    /// [`Error::LogOffline`] if a sync failed, now or before.
+    /// [`Error::LogOffline`] if a sync failed, now or before; [`Error::ReadOnly`].
     pub fn flush(&self) -> Result<()> {
+        self.inner.check_writable()?;
         self.inner.flush()
     }
 
@@ -260,16 +271,11 @@ impl Log {
         let mut in_time = true;
         while in_time && self.inner.is_waited_for(isolation, offset) {
             let id = self.register_reader(isolation, offset, parker.waker());
-            in_time = !self.inner.is_waited_for(isolation, offset) || parker.park_until(deadline);
+            in_time = !self.inner.is_waited_for(isolation, offset)
+                || follow::park_until(&parker, deadline, std::iter::once(self));
             self.deregister_reader(isolation, id);
         }
         self.readable_end(isolation) > offset
-    }
-
-    /// A future that is ready once the record at `offset` can be read, or never will be because the store is closed or
-    /// the topic deleted. It needs no particular runtime.
-    pub fn readable(&self, offset: Offset) -> Readable {
-        Readable { log: self.clone(), offset, waiter: None }
     }
 
     pub(crate) fn register_reader(
@@ -383,6 +389,15 @@ impl LogInner {
             State::Open => Ok(()),
             State::Closed => Err(Error::Closed { what: "the store" }),
             State::Deleted => Err(Error::UnknownTopicOrPartition { topic_partition: self.topic_partition().clone() }),
+        }
+    }
+
+    /// Refuses to change a log that was opened read-only.
+    #[inline]
+    fn check_writable(&self) -> Result<()> {
+        match self.follower {
+            None => Ok(()),
+            Some(_) => Err(Error::ReadOnly { directory: self.home.dir.clone() }),
         }
     }
 
@@ -503,6 +518,11 @@ impl LogInner {
             return Ok(());
         }
         self.set_state(State::Closed);
+        if self.is_followed() {
+            self.segments.load().iter().for_each(|segment| segment.close_files());
+            self.readers.notify(Offset::MAX);
+            return Ok(());
+        }
         if let Some(failure) = self.commit.failure() {
             return Err(self.offline(failure));
         }
@@ -544,39 +564,5 @@ impl fmt::Debug for Log {
             .field("log_end", &self.log_end())
             .field("recovery_point", &self.recovery_point())
             .finish_non_exhaustive()
-    }
-}
-
-/// Ready once a record can be read; made by [`Log::readable`].
-#[derive(Debug)]
-pub struct Readable {
-    log: Log,
-    offset: Offset,
-    waiter: Option<WaiterId>,
-}
-
-impl Future for Readable {
-    type Output = ();
-
-    fn poll(mut self: std::pin::Pin<&mut Self>, context: &mut std::task::Context<'_>) -> std::task::Poll<()> {
-        if let Some(waiter) = self.waiter.take() {
-            self.log.deregister_reader(IsolationLevel::ReadUncommitted, waiter);
-        }
-        let isolation = IsolationLevel::ReadUncommitted;
-        let waiter = self.log.register_reader(isolation, self.offset, context.waker().clone());
-        if !self.log.inner.is_waited_for(isolation, self.offset) {
-            self.log.deregister_reader(isolation, waiter);
-            return std::task::Poll::Ready(());
-        }
-        self.waiter = Some(waiter);
-        std::task::Poll::Pending
-    }
-}
-
-impl Drop for Readable {
-    fn drop(&mut self) {
-        if let Some(waiter) = self.waiter.take() {
-            self.log.deregister_reader(IsolationLevel::ReadUncommitted, waiter);
-        }
     }
 }

@@ -2,7 +2,6 @@
 //! batch, and hand out a slice.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
 
@@ -11,8 +10,10 @@ use super::index::transaction::AbortedTransaction;
 use super::scan::{damaged_offsets, resync};
 use super::segment::Segment;
 use super::{Log, LogInner};
+use crate::config::invalid;
 use crate::error::{Error, Result};
 use crate::record::{BATCH_HEADER_BYTES, BatchHeader, BatchRef, BatchView};
+use crate::sync::atomic::Ordering;
 use crate::types::{IsolationLevel, Offset};
 
 /// How much one read returns, and what.
@@ -158,12 +159,16 @@ impl Log {
     /// [`wait_for_stable`](Log::wait_for_stable) wait.
     ///
     /// # Errors
-    /// [`Error::Closed`] once the store is. [`Error::OffsetOutOfRange`] below the log start and above the high
+    /// [`Error::Closed`] once the store is. [`Error::InvalidConfig`] for [`IsolationLevel::ReadCommitted`] in a store
+    /// that is opened read-only: what is decided only the process knows that writes it. [`Error::OffsetOutOfRange`] below the log start and above the high
     /// watermark. [`Error::CorruptRecord`] if the batch at `offset` is damaged so that it can't be walked over; it
     /// names the offsets that are lost, and those after them can be read. Damage inside of a batch shows when
     /// [`Fetched::batches`] comes to it.
     pub fn read(&self, offset: Offset, limits: ReadLimits) -> Result<Fetched> {
-        self.inner.read(offset, limits)
+        if offset >= self.inner.log_end() {
+            self.inner.look()?;
+        }
+        self.inner.read_followed(|| self.inner.read(offset, limits))
     }
 
     /// The first record whose timestamp is `timestamp` or later; None if there is none.
@@ -172,13 +177,18 @@ impl Log {
     /// [`Error::CorruptRecord`] if a batch that has to be looked at is damaged, and
     /// [`Error::UnsupportedCompressionType`] if its codec is not built in.
     pub fn offset_for_timestamp(&self, timestamp: i64) -> Result<Option<OffsetAndTimestamp>> {
-        self.inner.offset_for_timestamp(timestamp)
+        self.inner.look()?;
+        self.inner.read_followed(|| self.inner.offset_for_timestamp(timestamp))
     }
 }
 
 impl LogInner {
     fn read(&self, offset: Offset, limits: ReadLimits) -> Result<Fetched> {
         self.check_state()?;
+        if limits.isolation == IsolationLevel::ReadCommitted && self.is_followed() {
+            let expected = "read_uncommitted, in a store that is opened read-only";
+            return Err(invalid("isolation.level", &limits.isolation.to_string(), expected));
+        }
         let segments = self.segments.load();
         let high_watermark = segments.active().end().next_offset;
         let log_start = self.log_start.load(Ordering::Acquire);

@@ -2,7 +2,6 @@
 //! which transactions were aborted, and who the producers are.
 
 use std::ops::Range;
-use std::sync::atomic::Ordering;
 
 use super::index::transaction::{self, AbortedTransaction};
 use super::producer_state::entry::ProducerState;
@@ -14,6 +13,7 @@ use crate::config::LogConfig;
 use crate::error::{Error, Result};
 use crate::log::file_name::{SNAPSHOT, TRANSACTION_INDEX};
 use crate::record::{EndTransactionMarker, TransactionResult};
+use crate::sync::atomic::Ordering;
 use crate::types::{Acks, IsolationLevel, Offset, ProducerId};
 
 /// An idempotent or transactional producer that a partition remembers (what Kafka's `DescribeProducers` tells).
@@ -53,7 +53,8 @@ impl From<&ProducerState> for ActiveProducer {
 
 impl Log {
     /// The offset that readers of [`IsolationLevel::ReadCommitted`] get to: everything below it is decided. The first
-    /// offset of the oldest open transaction, or else the high watermark.
+    /// offset of the oldest open transaction, or else the high watermark. In a store that is opened read-only it is not
+    /// known, and the log start is returned.
     pub fn last_stable_offset(&self) -> Offset {
         self.readable_end(IsolationLevel::ReadCommitted)
     }
@@ -65,7 +66,7 @@ impl Log {
     /// # Errors
     /// The log is as it was after [`Error::InvalidProducerEpoch`] and [`Error::TransactionCoordinatorFenced`], which
     /// say that somebody else has taken over, and after [`Error::StorageFull`], [`Error::Io`] and [`Error::Closed`].
-    /// [`Error::LogOffline`] as [`append`](Self::append).
+    /// [`Error::LogOffline`] and [`Error::ReadOnly`] as [`append`](Self::append).
     pub fn append_end_transaction_marker(
         &self,
         producer_id: ProducerId,
@@ -150,6 +151,10 @@ impl LogInner {
     pub(super) fn readable_end(&self, isolation: IsolationLevel, high_watermark: Offset) -> Offset {
         match isolation {
             IsolationLevel::ReadUncommitted => high_watermark,
+            // What is decided only the process that writes the log knows.
+            IsolationLevel::ReadCommitted if self.is_followed() => {
+                self.log_start.load(Ordering::Acquire).min(high_watermark)
+            }
             IsolationLevel::ReadCommitted => {
                 let last_stable = high_watermark.min(self.first_unstable.load(Ordering::Acquire));
                 // Of a transaction whose beginning was deleted, what is left is not decided either.

@@ -76,7 +76,7 @@ impl Store {
     /// # Errors
     /// [`Error::InvalidConfig`] if configs are in conflict, [`Error::Closed`] if the store was closed.
     pub fn producer(&self, config: ProducerConfig) -> Result<Producer> {
-        self.check_open()?;
+        self.check_writable()?;
         let inner = Arc::new(ProducerInner {
             store: self.clone(),
             is_idempotent: config.is_idempotent()?,
