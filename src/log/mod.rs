@@ -23,6 +23,7 @@ mod append;
 pub(crate) mod checkpoint;
 mod failed_sync;
 pub(crate) mod file_name;
+mod findings;
 mod flush;
 pub(crate) mod follow;
 mod index;
@@ -34,6 +35,7 @@ mod scan;
 mod segment;
 mod snapshot;
 mod validator;
+mod verify;
 pub(crate) mod wait;
 
 use std::collections::VecDeque;
@@ -47,6 +49,8 @@ use arc_swap::{ArcSwap, Guard};
 use parking_lot::Mutex;
 
 pub use append::{AppendOptions, Appended};
+pub(crate) use findings::Findings;
+pub use findings::{Finding, Problem, VerifyProgress, VerifyReport};
 pub use loader::{Cut, Damage, PartitionRecovery};
 pub(crate) use loader::{LastKnown, LogLoad, load};
 pub use read::{Fetched, FetchedBatches, OffsetAndTimestamp, ReadLimits};
@@ -62,6 +66,7 @@ use follow::Follower;
 pub(crate) use segment::Home;
 use segment::{Segment, SegmentList};
 pub(crate) use snapshot::SnapshotPoint;
+pub(crate) use verify::{verify, verify_tails};
 use wait::{Parker, WaiterId, Waiters};
 
 /// The log of one partition: for those who build on partitions themselves, such as a broker.
