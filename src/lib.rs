@@ -79,6 +79,7 @@ pub mod record;
 #[cfg(feature = "sim")]
 pub mod sim;
 mod store;
+mod sync;
 mod types;
 
 pub use config::{BrokerCompressionType, CleanupPolicy, StoreConfig, SyncPolicy, TopicConfig};

@@ -29,6 +29,8 @@ pub(crate) mod follow;
 mod index;
 mod leader_epoch;
 mod loader;
+#[cfg(all(test, any(loom, shuttle)))]
+mod model_check;
 mod read;
 mod retention;
 mod scan;
@@ -42,11 +44,7 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI32, AtomicI64, AtomicU8, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
-
-use arc_swap::{ArcSwap, Guard};
-use parking_lot::Mutex;
 
 pub use append::{AppendOptions, Appended};
 pub(crate) use findings::Findings;
@@ -59,6 +57,8 @@ use crate::clock::Clock;
 use crate::config::{LogConfig, SyncPolicy};
 use crate::error::{Error, Result};
 use crate::io::StorageFile;
+use crate::sync::atomic::{AtomicI32, AtomicI64, AtomicU8, AtomicU64, Ordering};
+use crate::sync::{ArcSwap, Guard, Mutex};
 use crate::types::{LeaderEpoch, Offset, TopicPartition};
 use active::ActiveSegment;
 use flush::GroupCommit;

@@ -7,9 +7,6 @@
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
-
-use parking_lot::RwLock;
 
 use super::file_name::{self, LOG, OFFSET_INDEX, TIME_INDEX};
 use super::index::growing::GrowingIndex;
@@ -20,6 +17,8 @@ use super::scan::BatchScan;
 use crate::error::{Error, Result};
 use crate::io::{Storage, StorageFile};
 use crate::record::{BATCH_HEADER_BYTES, BatchHeader};
+use crate::sync::RwLock;
+use crate::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use crate::types::{NO_TIMESTAMP, Offset, TopicPartition};
 
 /// Where a partition's files are.
