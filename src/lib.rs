@@ -81,7 +81,7 @@ pub mod sim;
 mod store;
 mod types;
 
-pub use config::{CleanupPolicy, StoreConfig, SyncPolicy, TopicConfig};
+pub use config::{BrokerCompressionType, CleanupPolicy, StoreConfig, SyncPolicy, TopicConfig};
 pub use consumer::{AutoOffsetReset, Consumer, ConsumerConfig, ConsumerRecord};
 pub use error::{Corruption, Error, Result};
 pub use log::{

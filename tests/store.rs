@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by a panic")]
 
 mod api;
+mod common;
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -12,9 +13,13 @@ use std::sync::Arc;
 
 use api::{NOW_MS, append, manual, manual_store, records, values};
 use bytes::Bytes;
+use common::Sent;
 use esker::io::MemoryStorage;
-use esker::record::{BatchBuilder, RecordData};
-use esker::{Acks, CommittedOffset, Damage, Error, Log, ReadLimits, Store, StoreConfig, TopicConfig, TopicPartition};
+use esker::record::{BatchBuilder, Compression, RecordData};
+use esker::{
+    Acks, CleanupPolicy, CommittedOffset, Damage, Error, Log, ReadLimits, Store, StoreConfig, TopicConfig,
+    TopicPartition,
+};
 
 fn create(store: &Store, topic: &str) -> Log {
     store.create_topic(topic, TopicConfig::new()).unwrap();
@@ -123,7 +128,12 @@ fn configs_are_checked_where_they_are_set_and_where_they_are_used() {
         ("max.message.bytes", "0", "2147483647"),
         ("file.delete.delay.ms", "0", "9223372036854775807"),
         ("message.timestamp.type", "CreateTime", "LogAppendTime"),
-        ("cleanup.policy", "delete", "delete"),
+        ("flush.messages", "1", "9223372036854775807"),
+        ("max.compaction.lag.ms", "1", "9223372036854775807"),
+        ("compression.lz4.level", "1", "17"),
+        ("compression.zstd.level", "-131072", "22"),
+        ("compression.type", "producer", "zstd"),
+        ("preallocate", "false", "true"),
     ] {
         for value in [low, high] {
             config.set(key, value).unwrap();
@@ -140,8 +150,32 @@ fn configs_are_checked_where_they_are_set_and_where_they_are_used() {
     }
     assert!(matches!(config.set("segment.bytes ", "1048576"), Err(Error::InvalidConfig { .. })));
     assert!(TopicConfig::keys().all(|key| config.get(key).is_some()));
+    for (policy, printed, read) in [
+        ("compact", "compact", CleanupPolicy::COMPACT),
+        (" delete , compact", "compact,delete", CleanupPolicy::COMPACT_DELETE),
+        ("", "", CleanupPolicy { delete: false, compact: false }),
+        ("delete", "delete", CleanupPolicy::DELETE),
+    ] {
+        config.set("cleanup.policy", policy).unwrap();
+        assert_eq!(config.get("cleanup.policy").as_deref(), Some(printed));
+        assert_eq!(config.clone().cleanup_policy(read), config);
+    }
+    for (key, bad) in [
+        ("cleanup.policy", "compact,"),
+        ("cleanup.policy", "Delete"),
+        ("compression.gzip.level", "0"),
+        ("compression.type", "none"),
+        ("min.cleanable.dirty.ratio", "1.01"),
+        ("min.cleanable.dirty.ratio", "NaN"),
+        ("preallocate", "yes"),
+    ] {
+        assert!(matches!(config.set(key, bad), Err(Error::InvalidConfig { .. })), "{key} = {bad:?}");
+    }
 
     let store = manual_store();
+    let lags = TopicConfig::new().min_compaction_lag_ms(2).max_compaction_lag_ms(1);
+    let refused = store.create_topic("t", lags);
+    assert!(matches!(refused, Err(Error::InvalidConfig { key, .. }) if key == "max.compaction.lag.ms"));
     let small = store.create_topic("t", TopicConfig::new().segment_bytes(1_048_575));
     assert!(matches!(small, Err(Error::InvalidConfig { key, .. }) if key == "segment.bytes"));
     for count in [0, -1] {
@@ -294,6 +328,37 @@ fn a_partition_keeps_retention_bytes() {
     store.tick().unwrap();
     assert_eq!(log.size_in_bytes(), 4 * size, "the fewest segments that hold 250 bytes");
     assert_eq!(log.log_start(), 2);
+}
+
+#[test]
+fn retention_is_for_topics_whose_policy_has_delete() {
+    let disk = Arc::new(MemoryStorage::new());
+    let config = |policy| {
+        TopicConfig::new().internal_segment_bytes(100).retention_ms(1000).retention_bytes(0).cleanup_policy(policy)
+    };
+    let nothing = CleanupPolicy { delete: false, compact: false };
+    let policies = [
+        ("d", CleanupPolicy::DELETE),
+        ("c", CleanupPolicy::COMPACT),
+        ("cd", CleanupPolicy::COMPACT_DELETE),
+        ("n", nothing),
+    ];
+    let store = manual().0.storage(disk.clone()).open("data").unwrap();
+    for (topic, policy) in policies {
+        store.create_topic(topic, config(policy)).unwrap();
+        let log = store.partition(topic, 0).unwrap();
+        let record = Sent { key: Some(b"k".to_vec()), ..Sent::value(NOW_MS, "old") };
+        common::append(&log, &[record], Compression::None, Acks::Leader).unwrap();
+    }
+    drop(store);
+    let (options, clock) = manual();
+    let store = options.storage(disk).open("data").unwrap();
+    clock.advance(300_000);
+    store.tick().unwrap();
+    for (topic, policy) in policies {
+        assert_eq!(store.describe_topic(topic).unwrap().config, config(policy), "it survives a reopen");
+        assert_eq!(store.partition(topic, 0).unwrap().log_start(), i64::from(policy.delete), "{policy}");
+    }
 }
 
 // The directory
@@ -706,7 +771,7 @@ fn retention_takes_nothing_from_a_topic_whose_configs_are_kafkas_to_know() {
         store.tick().unwrap();
         check_kafkas_records(&store);
         let config = store.describe_topic("t").unwrap().config;
-        assert_eq!(config.overrides(), [("retention.ms", "-1".to_owned())]);
+        assert_eq!(config.overrides(), [("retention.bytes", "-1".to_owned()), ("retention.ms", "-1".to_owned())]);
         assert_eq!(store.partition("ours", 0).unwrap().log_start(), 1, "the default of a topic that was created here");
         assert!(store.describe_topic("ours").unwrap().config.overrides().is_empty());
         store.close().unwrap();

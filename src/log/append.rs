@@ -9,6 +9,7 @@ use super::leader_epoch;
 use super::segment::{Segment, SegmentEnd};
 use super::validator::{Now, ValidatedBatch, validate};
 use super::{Log, LogInner, Writer};
+use crate::config::LogConfig;
 use crate::error::{Error, Result};
 use crate::record::BatchRef;
 use crate::types::{Acks, LeaderEpoch, Offset};
@@ -81,10 +82,11 @@ impl Log {
     pub fn append_with<'a>(&self, batch: impl Into<BatchRef<'a>>, options: AppendOptions) -> Result<Appended> {
         let log = &*self.inner;
         let now = Now::new(&*log.clock, &log.clock_last_read);
-        let batch = validate(batch.into(), &log.config, &now)?;
+        let config = log.config();
+        let batch = validate(batch.into(), &config, &now)?;
         let appended = {
             let mut writer = log.writer.lock();
-            log.write(&mut writer, &batch, &options, &now)?
+            log.write(&mut writer, &batch, &options, &config, &now)?
         };
         log.readers.notify(appended.last_offset + 1);
         if options.acks == Acks::All {
@@ -108,7 +110,7 @@ impl Log {
             let topic_partition = self.topic_partition().clone();
             return Err(Error::FencedLeaderEpoch { topic_partition, requested: epoch, current });
         }
-        log.activate(&mut writer, &Now::new(&*log.clock, &log.clock_last_read))?;
+        log.activate(&mut writer, &log.config(), &Now::new(&*log.clock, &log.clock_last_read))?;
         let end = log.log_end();
         if epoch > current {
             leader_epoch::assign(&log.home, epoch, end)?;
@@ -125,6 +127,7 @@ impl LogInner {
         writer: &mut Writer,
         batch: &ValidatedBatch<'_>,
         options: &AppendOptions,
+        config: &LogConfig,
         now: &Now<'_>,
     ) -> Result<Appended> {
         self.check_open()?;
@@ -135,7 +138,7 @@ impl LogInner {
             let topic_partition = self.topic_partition().clone();
             return Err(Error::FencedLeaderEpoch { topic_partition, requested, current: leader_epoch });
         }
-        let active = self.activate(writer, now)?;
+        let active = self.activate(writer, config, now)?;
         let base_offset = active.segment().end().next_offset;
         if let Some(expected) = options.expected_offset
             && expected != base_offset
@@ -144,8 +147,8 @@ impl LogInner {
             return Err(Error::UnexpectedOffset { topic_partition, expected, actual: base_offset });
         }
         let stamped = batch.stamp(base_offset, leader_epoch, now);
-        if active.is_full_for(&stamped, now, &self.config) {
-            self.roll(active, base_offset, now.fresh())?;
+        if active.is_full_for(&stamped, now, config) {
+            self.roll(active, base_offset, config, now.fresh())?;
         }
         active.append(&stamped)?;
         if stamped.max_timestamp < 0 {
@@ -170,12 +173,17 @@ impl LogInner {
 
     /// The active segment, opened for appending.
     #[inline]
-    pub(super) fn activate<'w>(&self, writer: &'w mut Writer, now: &Now<'_>) -> Result<&'w mut ActiveSegment> {
+    pub(super) fn activate<'w>(
+        &self,
+        writer: &'w mut Writer,
+        config: &LogConfig,
+        now: &Now<'_>,
+    ) -> Result<&'w mut ActiveSegment> {
         match &mut writer.active {
             Some(active) => Ok(active),
             none => {
                 leader_epoch::ensure(&self.home, self.leader_epoch.load(Ordering::Relaxed))?;
-                let opened = ActiveSegment::open(self.segments.load().active(), &self.config, now.fresh())?;
+                let opened = ActiveSegment::open(self.segments.load().active(), config, now.fresh())?;
                 self.note_names();
                 Ok(none.insert(opened))
             }
@@ -190,11 +198,17 @@ impl LogInner {
 
     /// Closes the active segment and begins one at `base_offset`. After an error the next append tries again.
     #[cold]
-    pub(super) fn roll(&self, active: &mut ActiveSegment, base_offset: Offset, now_ms: i64) -> Result<()> {
+    pub(super) fn roll(
+        &self,
+        active: &mut ActiveSegment,
+        base_offset: Offset,
+        config: &LogConfig,
+        now_ms: i64,
+    ) -> Result<()> {
         active.abandon();
         let end = SegmentEnd { next_offset: base_offset, size: 0 };
         let segment = Arc::new(Segment::new(self.home.clone(), base_offset, end, false, now_ms));
-        let opened = ActiveSegment::open(&segment, &self.config, now_ms)?;
+        let opened = ActiveSegment::open(&segment, config, now_ms)?;
         self.note_names();
         active.seal()?;
         self.segments.store(Arc::new(self.segments.load().with(segment)));

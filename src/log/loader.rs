@@ -26,7 +26,7 @@ use super::index::time::TimeEntry;
 use super::leader_epoch;
 use super::scan::{BatchScan, ScannedBatch, last_batch_end, resync};
 use super::segment::{Home, Segment, SegmentEnd, SegmentList};
-use crate::config::{CleanupPolicy, LogConfig};
+use crate::config::LogConfig;
 use crate::error::{Corruption, Error, Result};
 use crate::io::DirEntry;
 use crate::record::BatchRef;
@@ -173,7 +173,7 @@ impl Loader<'_> {
             // In a log that is not compacted each segment begins where the one before it ends.
             if let Some(next_base) = next_base
                 && end.next_offset < next_base.min(self.known.recovery_point)
-                && self.config.cleanup_policy == CleanupPolicy::Delete
+                && !self.config.cleanup_policy.compact
             {
                 let missing = end.next_offset.max(self.known.log_start)..=next_base.min(self.known.recovery_point) - 1;
                 self.report_missing(*base_offset, end.size, missing);

@@ -7,33 +7,35 @@ use super::file_name::{DELETED, SEGMENT_SUFFIXES};
 use super::segment::SegmentList;
 use super::validator::Now;
 use super::{Log, LogInner, State, Writer};
-use crate::config::CleanupPolicy;
+use crate::config::LogConfig;
 use crate::error::{Error, Result};
 use crate::types::Offset;
 
 impl Log {
-    /// Deletes the oldest segments that `retention.ms` or `retention.bytes` no longer keeps. Returns how many.
+    /// Deletes the oldest segments that `retention.ms` or `retention.bytes` no longer keeps, where `cleanup.policy` has
+    /// `delete`, and those below the log start. Returns how many.
     ///
     /// Their files are renamed now, and removed by [`remove_deleted_files`](Self::remove_deleted_files) once
     /// `file.delete.delay.ms` has passed. Slices that readers still have stay valid.
     pub(crate) fn delete_old_segments(&self, now_ms: i64) -> Result<usize> {
         let log = &*self.inner;
         let mut writer = log.writer.lock();
-        if log.state() != State::Open || log.config.cleanup_policy != CleanupPolicy::Delete {
+        if log.state() != State::Open {
             return Ok(0);
         }
+        let config = &log.config();
         // What an earlier call could not finish comes first.
-        log.rename_leaving(now_ms)?;
+        log.rename_leaving(config, now_ms)?;
         let segments = log.segments.load_full();
-        let (by_time, failure) = match log.past_time(&segments, now_ms) {
+        let (by_time, failure) = match log.past_time(&segments, config, now_ms) {
             Ok(count) => (count, None),
             // A segment that can't be read must not keep the others, or the disk fills up.
             Err(error) => (0, Some(error)),
         };
-        let count = log.past_log_start(&segments).max(log.past_size(&segments)).max(by_time);
+        let count = log.past_log_start(&segments).max(log.past_size(&segments, config)).max(by_time);
         if count > 0 {
-            let segments = if count == segments.len() { log.roll_away(&mut writer, now_ms)? } else { segments };
-            log.delete_first(&segments, count, now_ms)?;
+            let segments = if count == segments.len() { log.roll_away(&mut writer, config, now_ms)? } else { segments };
+            log.delete_first(&segments, count, config, now_ms)?;
         }
         failure.map_or(Ok(count), Err)
     }
@@ -62,8 +64,11 @@ impl LogInner {
     }
 
     /// How many segments can go so that the log still holds `retention.bytes`.
-    fn past_size(&self, segments: &SegmentList) -> usize {
-        let Ok(limit) = u64::try_from(self.config.retention_bytes) else { return 0 };
+    fn past_size(&self, segments: &SegmentList, config: &LogConfig) -> usize {
+        let Ok(limit) = u64::try_from(config.retention_bytes) else { return 0 };
+        if !config.cleanup_policy.delete {
+            return 0;
+        }
         let total: u64 = segments.iter().map(|segment| segment.end().size).sum();
         let mut excess = total.saturating_sub(limit);
         let fits = segments.iter().take_while(|segment| {
@@ -76,12 +81,12 @@ impl LogInner {
     }
 
     /// How many segments have no record that is young enough for `retention.ms`.
-    fn past_time(&self, segments: &SegmentList, now_ms: i64) -> Result<usize> {
-        if self.config.retention_ms < 0 {
+    fn past_time(&self, segments: &SegmentList, config: &LogConfig, now_ms: i64) -> Result<usize> {
+        if config.retention_ms < 0 || !config.cleanup_policy.delete {
             return Ok(0);
         }
         for (index, segment) in segments.iter().enumerate() {
-            if segment.end().size == 0 || now_ms - segment.last_modified_ms()? <= self.config.retention_ms {
+            if segment.end().size == 0 || now_ms - segment.last_modified_ms()? <= config.retention_ms {
                 return Ok(index);
             }
         }
@@ -89,28 +94,28 @@ impl LogInner {
     }
 
     /// The active segment goes too: begins a new one first, so that the log keeps its end.
-    fn roll_away(&self, writer: &mut Writer, now_ms: i64) -> Result<Arc<SegmentList>> {
+    fn roll_away(&self, writer: &mut Writer, config: &LogConfig, now_ms: i64) -> Result<Arc<SegmentList>> {
         let base_offset = self.log_end();
-        let active = self.activate(writer, &Now::new(&*self.clock, &self.clock_last_read))?;
-        self.roll(active, base_offset, now_ms)?;
+        let active = self.activate(writer, config, &Now::new(&*self.clock, &self.clock_last_read))?;
+        self.roll(active, base_offset, config, now_ms)?;
         Ok(self.segments.load_full())
     }
 
     /// Lets go of the first `count` segments.
-    fn delete_first(&self, segments: &SegmentList, count: usize, now_ms: i64) -> Result<()> {
+    fn delete_first(&self, segments: &SegmentList, count: usize, config: &LogConfig, now_ms: i64) -> Result<()> {
         let left = segments.without_first(count);
         // Readers are told first: an offset is out of range before its file is gone.
         self.raise_log_start(left.first().base_offset());
         self.segments.store(Arc::new(left));
         self.leaving.lock().extend(segments.iter().take(count).cloned());
-        self.rename_leaving(now_ms)
+        self.rename_leaving(config, now_ms)
     }
 
     /// Renames the files of the segments that were let go of, one after the other on the device too: first the names of
     /// those that stay are made durable, and then each deletion before the next begins. So whatever the loss of power
     /// leaves of this, the log ends where it did and has no hole, which recovery would take for the log's end.
-    fn rename_leaving(&self, now_ms: i64) -> Result<()> {
-        let due_ms = now_ms.saturating_add(self.config.file_delete_delay_ms);
+    fn rename_leaving(&self, config: &LogConfig, now_ms: i64) -> Result<()> {
+        let due_ms = now_ms.saturating_add(config.file_delete_delay_ms);
         let mut leaving = self.leaving.lock();
         while let Some(segment) = leaving.front() {
             let synced = self.home.storage.sync_dir(&self.home.dir);

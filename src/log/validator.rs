@@ -6,7 +6,7 @@
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use crate::clock::Clock;
-use crate::config::{CleanupPolicy, LogConfig};
+use crate::config::LogConfig;
 use crate::error::{Error, Result};
 use crate::log::active::StampedBatch;
 use crate::record::{BatchRef, DECOMPRESSED_BYTES_MAX, TimestampType};
@@ -48,7 +48,7 @@ pub(super) fn validate<'a>(batch: BatchRef<'a>, config: &LogConfig, now: &Now<'_
         return Err(invalid("only the log may mark a batch with LogAppendTime"));
     }
     let records_to_check = !batch.is_built()
-        || config.cleanup_policy == CleanupPolicy::Compact
+        || config.cleanup_policy.compact
         || (!stamps_time && config.message_timestamp_before_max_ms < i64::MAX);
     if records_to_check {
         let window = (!stamps_time).then(|| TimestampWindow::new(config, now.fresh()));
@@ -96,7 +96,7 @@ fn check_records(batch: &BatchRef<'_>, config: &LogConfig, window: Option<&Times
             return Err(invalid(&format!("record offset {} where {next_offset} should be", record.offset)));
         }
         next_offset += 1;
-        if config.cleanup_policy == CleanupPolicy::Compact && record.key.is_none() {
+        if config.cleanup_policy.compact && record.key.is_none() {
             return Err(invalid("a compacted topic takes no record without a key"));
         }
         if let Some(window) = window {

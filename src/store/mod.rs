@@ -8,8 +8,8 @@
 //!   recovery-point-offset-checkpoint   per partition: what lies below was synced
 //!   log-start-offset-checkpoint        per partition: what lies below was deleted
 //!   replication-offset-checkpoint      per partition: the high watermark
-//!   topic-config-checkpoint            per topic that was created here: its id, and the configs that differ from the
-//!                                      defaults (ours; Kafka keeps these in its metadata log, and passes over the file)
+//!   topic-config-checkpoint            per topic that was created here: its id, and the configs that were set
+//!                                      (ours; Kafka keeps these in its metadata log, and passes over the file)
 //!   payments-0/                        a partition
 //!   payments-1.<id>-delete/            a deleted one that waits for its removal
 //! ```

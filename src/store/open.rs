@@ -20,7 +20,7 @@ use super::topic_name::{DirName, is_internal, parse_dir};
 use super::uuid::Uuid;
 use super::{Store, StoreInner};
 use crate::clock::{Clock, SystemClock};
-use crate::config::{LogConfig, StoreConfig, TopicConfig};
+use crate::config::{CleanupPolicy, LogConfig, StoreConfig, TopicConfig};
 use crate::error::{Error, Result};
 use crate::io::{DirEntry, FsStorage, Locked, Storage, TemporaryDir};
 use crate::log::{Damage, LastKnown, Log, LogContext, PartitionRecovery};
@@ -243,7 +243,7 @@ impl Opening<'_> {
                 self.report.incomplete.push(TopicPartition::new(name.clone(), *index));
             }
             let config = match list.config_of(&name, id) {
-                _ if is_internal(&name) => TopicConfig::compacted(),
+                _ if is_internal(&name) => TopicConfig::new().cleanup_policy(CleanupPolicy::COMPACT),
                 Some(config) => config.clone(),
                 // Its configs are in the metadata log of whoever created it. To keep everything is the one guess that
                 // costs no record.

@@ -198,7 +198,7 @@ impl StoreInner {
 
     fn create_files(&self, name: &Arc<str>, id: Uuid, config: &TopicConfig) -> Result<Vec<Log>> {
         self.forget_offsets_of(name)?;
-        let listed = Listed::Created { id, config: config.clone() };
+        let listed = Listed::Created { id, config: Box::new(config.clone()) };
         TopicList::put(&self.layout, name, listed)?;
         let partitions = config.partition_count();
         for index in (0..partitions).rev() {

@@ -4,7 +4,7 @@
 //!   0
 //!   3
 //!   payments created 5L6g3nShT-eMCtK--X86sw    this is the topic's id; all configs that do not follow have defaults
-//!   payments retention.ms 86400000             a config that differs from its default
+//!   payments retention.ms 86400000             a config that was set; "" stands for an empty value
 //!   orders deleting AQIDBAUGBwgJCgsMDQ4PEA     the deletion of the topic with this id has begun
 //! ```
 //!
@@ -24,12 +24,14 @@ const FILE: &str = "topic-config-checkpoint";
 /// No topic config has these names.
 const CREATED: &str = "created";
 const DELETING: &str = "deleting";
+/// How an empty value is written, for fields stand between spaces.
+const EMPTY: &str = "\"\"";
 
 /// What the list says of a topic.
 #[derive(Clone, Debug)]
 pub(super) enum Listed {
     /// It was created here.
-    Created { id: Uuid, config: TopicConfig },
+    Created { id: Uuid, config: Box<TopicConfig> },
     /// Its deletion has begun, here or in an open before this one, and is not known to have ended.
     Deleting { id: Uuid },
 }
@@ -55,11 +57,12 @@ impl TopicList {
                 let id = value.parse().map_err(malformed)?;
                 ids.insert(topic, (key, id));
             } else {
-                configs.entry(topic).or_default().set(&key, &value)?;
+                let value = if value == EMPTY { "" } else { &value };
+                configs.entry(topic).or_default().set(&key, value)?;
             }
         }
         let listed = |(topic, (key, id)): (String, (String, Uuid))| {
-            let config = configs.remove(&topic).unwrap_or_default();
+            let config = Box::new(configs.remove(&topic).unwrap_or_default());
             let listed = if key == CREATED { Listed::Created { id, config } } else { Listed::Deleting { id } };
             (topic, listed)
         };
@@ -90,7 +93,11 @@ impl TopicList {
                     entries.push(entry(CREATED, id.to_string()));
                     // Those of internal topics are fixed.
                     let overrides = if is_internal(topic) { Vec::new() } else { config.overrides() };
-                    entries.extend(overrides.into_iter().map(|(key, value)| entry(key, value)));
+                    entries.extend(
+                        overrides
+                            .into_iter()
+                            .map(|(key, value)| entry(key, if value.is_empty() { EMPTY.to_owned() } else { value })),
+                    );
                 }
             }
         }

@@ -1,0 +1,22 @@
+//! Kafka's configuration keys, with Kafka's defaults and ranges, as typed fields.
+//!
+//! At the edges configuration is strings (`"segment.bytes" = "1048576"`), inside it is numbers; [`TopicConfig::set`]
+//! is the border, and an unknown key or a value out of range is an error that names key, value and range.
+
+mod cleanup_policy;
+mod compression_type;
+mod store;
+mod topic;
+mod value;
+
+pub use cleanup_policy::CleanupPolicy;
+pub use compression_type::BrokerCompressionType;
+pub use store::{StoreConfig, SyncPolicy};
+pub(crate) use topic::LogConfig;
+pub use topic::TopicConfig;
+
+use crate::error::Error;
+
+pub(crate) fn invalid(key: &str, value: &str, expected: impl Into<String>) -> Error {
+    Error::InvalidConfig { key: key.to_owned(), value: value.to_owned(), expected: expected.into() }
+}

@@ -1,0 +1,227 @@
+//! How a topic is stored: one table of configs, from which come the fields, their setters, checks and texts.
+
+use super::value::{ConfigValue, any, at_least, between, minus_one_or_between};
+use super::{BrokerCompressionType, CleanupPolicy, invalid};
+use crate::error::{Error, Result};
+use crate::types::TimestampType;
+
+/// A field of a configuration, and whether somebody set it or it has a default.
+#[derive(Clone, Debug, PartialEq)]
+struct Setting<T> {
+    value: T,
+    is_set: bool,
+}
+
+impl<T> Setting<T> {
+    fn default(value: T) -> Self {
+        Self { value, is_set: false }
+    }
+
+    fn set(value: T) -> Self {
+        Self { value, is_set: true }
+    }
+}
+
+/// Declares the configs: field, type, default, key, and which values are valid.
+macro_rules! topic_configs {
+    ($($(#[doc = $doc:literal])+ $field:ident: $type:ty = $default:expr, $key:literal, $valid:expr;)+) => {
+        /// How a topic is stored: the topic configs of Kafka that have a meaning here, and for a new topic its number
+        /// of partitions.
+        ///
+        /// It remembers which configs were set, be it to what is their default anyway.
+        ///
+        /// ```
+        /// use esker::TopicConfig;
+        ///
+        /// let mut config = TopicConfig::new().partitions(4).retention_ms(86_400_000);
+        /// config.set("segment.bytes", "16777216")?;
+        /// assert_eq!(config.get("retention.ms").as_deref(), Some("86400000"));
+        /// assert!(config.set("segment.bytes", "12").is_err());
+        /// # Ok::<(), esker::Error>(())
+        /// ```
+        #[derive(Clone, Debug, PartialEq)]
+        pub struct TopicConfig {
+            partitions: i32,
+            $($field: Setting<$type>,)+
+        }
+
+        impl TopicConfig {
+            /// Kafka's defaults, and one partition.
+            pub fn new() -> Self {
+                Self { partitions: 1, $($field: Setting::default($default),)+ }
+            }
+
+            $(
+                $(#[doc = $doc])+
+                ///
+                #[doc = concat!("Config `", $key, "`; default `", stringify!($default), "`, valid `", stringify!($valid),
+                    "`. Checked when the topic is created.")]
+                #[must_use]
+                pub fn $field(mut self, $field: $type) -> Self {
+                    self.$field = Setting::set($field);
+                    self
+                }
+            )+
+
+            /// Sets a config by Kafka's name for it.
+            ///
+            /// # Errors
+            /// [`Error::InvalidConfig`] if there is no such config here or the value is not one of its values.
+            pub fn set(&mut self, key: &str, value: &str) -> Result<()> {
+                match key {
+                    $($key => self.$field = Setting::set($valid.parse(key, value)?),)+
+                    _ => return Err(invalid(key, value, "a topic config that is supported here")),
+                }
+                Ok(())
+            }
+
+            /// The value of a config by Kafka's name for it, as Kafka writes it; None if there is no such config here.
+            pub fn get(&self, key: &str) -> Option<String> {
+                match key {
+                    $($key => Some(self.$field.value.print()),)+
+                    _ => None,
+                }
+            }
+
+            /// The keys of all configs, in the order of the alphabet.
+            pub fn keys() -> impl Iterator<Item = &'static str> {
+                let mut keys = [$($key),+];
+                keys.sort_unstable();
+                keys.into_iter()
+            }
+
+            /// The configs that were set, by key.
+            pub fn overrides(&self) -> Vec<(&'static str, String)> {
+                let mut overrides = Vec::new();
+                $(if self.$field.is_set {
+                    overrides.push(($key, self.$field.value.print()));
+                })+
+                overrides.sort_unstable();
+                overrides
+            }
+
+            /// Fails if a field is out of its range.
+            fn check_values(&self) -> Result<()> {
+                $($valid.check($key, &self.$field.value)?;)+
+                Ok(())
+            }
+        }
+
+        /// The fields as the engine reads them.
+        #[allow(dead_code, reason = "some are there for a broker that opens the directory")]
+        #[derive(Clone, Debug)]
+        pub(crate) struct LogConfig {
+            $(pub(crate) $field: $type,)+
+        }
+
+        impl From<&TopicConfig> for LogConfig {
+            fn from(config: &TopicConfig) -> Self {
+                Self { $($field: config.$field.value,)+ }
+            }
+        }
+    };
+}
+
+topic_configs! {
+    /// What happens to old records: a list of `delete` and `compact`.
+    cleanup_policy: CleanupPolicy = CleanupPolicy::DELETE, "cleanup.policy", any();
+    /// The level at which `compression.type=gzip` compresses; −1 for the codec's default.
+    compression_gzip_level: i32 = -1, "compression.gzip.level", minus_one_or_between(1, 9);
+    /// The level at which `compression.type=lz4` compresses. The fast compressor is the only one here: any valid level
+    /// is accepted, and means the same.
+    compression_lz4_level: i32 = 9, "compression.lz4.level", between(1, 17);
+    /// In which codec batches are stored.
+    compression_type: BrokerCompressionType = BrokerCompressionType::Producer, "compression.type", any();
+    /// The level at which `compression.type=zstd` compresses.
+    compression_zstd_level: i32 = 3, "compression.zstd.level", between(-131_072, 22);
+    /// How long compaction keeps a tombstone after the first pass over it, in milliseconds.
+    delete_retention_ms: i64 = 86_400_000, "delete.retention.ms", at_least(0);
+    /// How long a file stays on the disk after its segment or topic was deleted, in milliseconds.
+    file_delete_delay_ms: i64 = 60_000, "file.delete.delay.ms", at_least(0);
+    /// After how many records a partition is synced, whatever `acks` they were appended with.
+    flush_messages: i64 = i64::MAX, "flush.messages", at_least(1);
+    /// How long a record may go without a sync, whatever `acks` it was appended with, in milliseconds.
+    flush_ms: i64 = i64::MAX, "flush.ms", at_least(0);
+    /// How many bytes of log lie between two entries of the indexes.
+    index_interval_bytes: i32 = 4096, "index.interval.bytes", at_least(0);
+    /// The size of a segment in bytes without the lower bound of `segment.bytes`, which it overrides unless it is 0.
+    /// For tests, as in Kafka.
+    internal_segment_bytes: i32 = 0, "internal.segment.bytes", at_least(0);
+    /// How long a record may go uncompacted, in milliseconds; at least `min.compaction.lag.ms`. In a compacted topic it
+    /// bounds `segment.ms` too, for what is in the active segment is not compacted.
+    max_compaction_lag_ms: i64 = i64::MAX, "max.compaction.lag.ms", at_least(1);
+    /// The largest batch that is accepted, in bytes, as it is stored.
+    max_message_bytes: i32 = 1_048_588, "max.message.bytes", at_least(0);
+    /// How far ahead of the clock a record's timestamp may be, in milliseconds (KIP-937).
+    message_timestamp_after_max_ms: i64 = 3_600_000, "message.timestamp.after.max.ms", at_least(0);
+    /// How far behind the clock a record's timestamp may be, in milliseconds (KIP-937).
+    message_timestamp_before_max_ms: i64 = i64::MAX, "message.timestamp.before.max.ms", at_least(0);
+    /// Whose clock a record's timestamp comes from: its producer's or the log's.
+    message_timestamp_type: TimestampType = TimestampType::CreateTime, "message.timestamp.type", any();
+    /// Which share of a log must be uncompacted, by bytes, before it is compacted.
+    min_cleanable_dirty_ratio: f64 = 0.5, "min.cleanable.dirty.ratio", between(0.0, 1.0);
+    /// How long a record stays uncompacted at least, in milliseconds.
+    min_compaction_lag_ms: i64 = 0, "min.compaction.lag.ms", at_least(0);
+    /// How many replicas must be in sync for an append with `acks=all`. There is one here, which always is; the value
+    /// is kept for the broker that opens the directory.
+    min_insync_replicas: i32 = 1, "min.insync.replicas", at_least(1);
+    /// Whether a new segment's log file takes all of its space at once.
+    preallocate: bool = false, "preallocate", any();
+    /// How large a partition may grow in bytes before its oldest segments are deleted; negative for no limit.
+    retention_bytes: i64 = -1, "retention.bytes", any();
+    /// How old the newest record of a segment may get, in milliseconds, before the segment is deleted; −1 for no limit.
+    retention_ms: i64 = 604_800_000, "retention.ms", at_least(-1);
+    /// The size in bytes at which a segment is closed and the next one begun (lower bound from KIP-1030).
+    segment_bytes: i32 = 1_073_741_824, "segment.bytes", at_least(1_048_576);
+    /// The size in bytes that each index of a segment may reach; a full index closes the segment.
+    segment_index_bytes: i32 = 10_485_760, "segment.index.bytes", at_least(24);
+    /// By up to how much, at random, `segment.ms` is shortened for each segment, in milliseconds, so that segments of
+    /// many partitions do not end all at once.
+    segment_jitter_ms: i64 = 0, "segment.jitter.ms", at_least(0);
+    /// How much later than a segment's first record a record may be, in milliseconds, and still go into it.
+    segment_ms: i64 = 604_800_000, "segment.ms", at_least(1);
+    /// Whether a replica that is not in sync may lead when no other can. There is one replica here; the value is kept
+    /// for the broker that opens the directory.
+    unclean_leader_election_enable: bool = false, "unclean.leader.election.enable", any();
+}
+
+impl TopicConfig {
+    /// The number of partitions of a new topic, at least 1.
+    #[must_use]
+    pub fn partitions(mut self, partitions: i32) -> Self {
+        self.partitions = partitions;
+        self
+    }
+
+    pub(crate) fn partition_count(&self) -> i32 {
+        self.partitions
+    }
+
+    /// Fails if a value is out of its range, or two contradict each other.
+    pub(crate) fn validate(&self) -> Result<()> {
+        if self.partitions < 1 {
+            return Err(Error::InvalidPartitions { partitions: self.partitions });
+        }
+        self.check_values()?;
+        let (min, max) = (self.min_compaction_lag_ms.value, self.max_compaction_lag_ms.value);
+        if max < min {
+            let expected = format!("at least min.compaction.lag.ms = {min}");
+            return Err(invalid("max.compaction.lag.ms", &max.to_string(), expected));
+        }
+        Ok(())
+    }
+}
+
+impl Default for TopicConfig {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl LogConfig {
+    /// The size at which a segment is closed.
+    pub(crate) fn segment_size(&self) -> u64 {
+        let bytes = if self.internal_segment_bytes > 0 { self.internal_segment_bytes } else { self.segment_bytes };
+        u64::from(bytes.unsigned_abs())
+    }
+}

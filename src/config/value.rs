@@ -1,0 +1,137 @@
+//! The values of configs: how each type is read and written, and which values are valid, as in Kafka's `ConfigDef`.
+
+use std::fmt::Display;
+
+use super::{BrokerCompressionType, CleanupPolicy, invalid};
+use crate::error::Result;
+use crate::types::TimestampType;
+
+/// A type that a config can have.
+pub(super) trait ConfigValue: Clone + PartialEq {
+    /// What is expected where a value is none of this type's.
+    const EXPECTED: &'static str;
+
+    fn parse(value: &str) -> Option<Self>;
+
+    /// As Kafka writes it.
+    fn print(&self) -> String;
+}
+
+macro_rules! numbers {
+    ($($type:ty),+) => {$(
+        impl ConfigValue for $type {
+            const EXPECTED: &'static str = "a number";
+
+            fn parse(value: &str) -> Option<Self> {
+                value.trim().parse().ok()
+            }
+
+            fn print(&self) -> String {
+                format!("{self:?}")
+            }
+        }
+    )+};
+}
+
+numbers!(i32, i64, f64);
+
+impl ConfigValue for bool {
+    const EXPECTED: &'static str = "true or false";
+
+    fn parse(value: &str) -> Option<Self> {
+        value.trim().to_ascii_lowercase().parse().ok()
+    }
+
+    fn print(&self) -> String {
+        self.to_string()
+    }
+}
+
+impl ConfigValue for CleanupPolicy {
+    const EXPECTED: &'static str = "a list of delete and compact";
+
+    fn parse(value: &str) -> Option<Self> {
+        Self::parse(value)
+    }
+
+    fn print(&self) -> String {
+        self.to_string()
+    }
+}
+
+impl ConfigValue for BrokerCompressionType {
+    const EXPECTED: &'static str = "one of producer, uncompressed, gzip, snappy, lz4, zstd";
+
+    fn parse(value: &str) -> Option<Self> {
+        Self::parse(value)
+    }
+
+    fn print(&self) -> String {
+        self.to_string()
+    }
+}
+
+impl ConfigValue for TimestampType {
+    const EXPECTED: &'static str = "CreateTime or LogAppendTime";
+
+    fn parse(value: &str) -> Option<Self> {
+        match value {
+            "CreateTime" => Some(Self::CreateTime),
+            "LogAppendTime" => Some(Self::LogAppendTime),
+            _ => None,
+        }
+    }
+
+    fn print(&self) -> String {
+        match self {
+            Self::CreateTime => "CreateTime".to_owned(),
+            Self::LogAppendTime => "LogAppendTime".to_owned(),
+        }
+    }
+}
+
+/// Which values of its type a config takes.
+pub(super) struct Valid<T> {
+    accepts: Box<dyn Fn(&T) -> bool>,
+    expected: String,
+}
+
+impl<T: ConfigValue> Valid<T> {
+    fn new(accepts: impl Fn(&T) -> bool + 'static, expected: impl Into<String>) -> Self {
+        Self { accepts: Box::new(accepts), expected: expected.into() }
+    }
+
+    /// Reads the value of the config `key`.
+    pub(super) fn parse(&self, key: &str, value: &str) -> Result<T> {
+        let parsed = T::parse(value).filter(|parsed| (self.accepts)(parsed));
+        parsed.ok_or_else(|| invalid(key, value, self.expected.as_str()))
+    }
+
+    /// Fails if the config `key` can't have this value.
+    pub(super) fn check(&self, key: &str, value: &T) -> Result<()> {
+        if (self.accepts)(value) { Ok(()) } else { Err(invalid(key, &value.print(), self.expected.as_str())) }
+    }
+}
+
+/// Any value of the type.
+pub(super) fn any<T: ConfigValue>() -> Valid<T> {
+    Valid::new(|_| true, T::EXPECTED)
+}
+
+/// A number from `min` up.
+pub(super) fn at_least<T: ConfigValue + PartialOrd + Display + 'static>(min: T) -> Valid<T> {
+    let expected = format!("a number from {min} up");
+    Valid::new(move |value| *value >= min, expected)
+}
+
+/// A number from `min` to `max`.
+pub(super) fn between<T: ConfigValue + PartialOrd + Display + 'static>(min: T, max: T) -> Valid<T> {
+    let expected = format!("a number from {min} to {max}");
+    Valid::new(move |value| (&min..=&max).contains(&value), expected)
+}
+
+/// −1, or a number from `min` to `max`.
+pub(super) fn minus_one_or_between(min: i32, max: i32) -> Valid<i32> {
+    let expected = format!("-1 or a number from {min} to {max}");
+    Valid::new(move |value| *value == -1 || (min..=max).contains(value), expected)
+}
