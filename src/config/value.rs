@@ -17,6 +17,12 @@ pub(super) trait ConfigValue: Clone + PartialEq {
     fn print(&self) -> String;
 }
 
+/// A type of number.
+pub(super) trait Number: ConfigValue + PartialOrd + Display + 'static {
+    /// The greatest there is.
+    const GREATEST: Self;
+}
+
 macro_rules! numbers {
     ($($type:ty),+) => {$(
         impl ConfigValue for $type {
@@ -29,6 +35,10 @@ macro_rules! numbers {
             fn print(&self) -> String {
                 format!("{self:?}")
             }
+        }
+
+        impl Number for $type {
+            const GREATEST: Self = <$type>::MAX;
         }
     )+};
 }
@@ -119,13 +129,12 @@ pub(super) fn any<T: ConfigValue>() -> Valid<T> {
 }
 
 /// A number from `min` up.
-pub(super) fn at_least<T: ConfigValue + PartialOrd + Display + 'static>(min: T) -> Valid<T> {
-    let expected = format!("a number from {min} up");
-    Valid::new(move |value| *value >= min, expected)
+pub(super) fn at_least<T: Number>(min: T) -> Valid<T> {
+    between(min, T::GREATEST)
 }
 
 /// A number from `min` to `max`.
-pub(super) fn between<T: ConfigValue + PartialOrd + Display + 'static>(min: T, max: T) -> Valid<T> {
+pub(super) fn between<T: Number>(min: T, max: T) -> Valid<T> {
     let expected = format!("a number from {min} to {max}");
     Valid::new(move |value| (&min..=&max).contains(&value), expected)
 }

@@ -71,7 +71,7 @@ fn random_ops(random: &mut Random) -> Vec<Op> {
         [Acks::Leader, Acks::Leader, Acks::Leader, Acks::None],
     ]);
     let count = 5 + random.below(40);
-    let mut ops: Vec<Op> = TOPICS.map(|topic| Op::Create { topic, config: topic_config(random) }).into();
+    let mut ops: Vec<Op> = TOPICS.map(|topic| Op::create(topic, topic_config(random))).into();
     ops.extend((0..count).map(|_| {
         let (topic, partition) = (TOPICS[usize::from(random.one_in(4))], random.below(2) as i32);
         match random.below(40) {
@@ -85,7 +85,7 @@ fn random_ops(random: &mut Random) -> Vec<Op> {
             }
             29 => Op::SetEpoch { topic, partition },
             30..=34 => Op::Tick { ms: *random.pick(&[1, 700, 2_500, 12_000]) },
-            35 => Op::Create { topic, config: topic_config(random) },
+            35 => Op::create(topic, topic_config(random)),
             36 | 37 if random.one_in(2) => Op::Delete { topic },
             _ => Op::Reopen,
         }
@@ -226,7 +226,7 @@ fn small_segments() -> TopicConfig {
 
 #[test]
 fn appends_survive_a_crash_at_any_operation() {
-    let mut script = vec![Op::Create { topic: "a", config: small_segments() }];
+    let mut script = vec![Op::create("a", small_segments())];
     let acks = [Acks::Leader, Acks::None, Acks::All, Acks::Leader, Acks::Leader, Acks::None, Acks::Leader];
     for index in 0..28 {
         script.push(append_to("a", i32::from(index % 4 == 3), 1 + index % 3, acks[index % acks.len()]));
@@ -241,7 +241,7 @@ fn appends_survive_a_crash_at_any_operation() {
 #[test]
 fn retention_and_checkpoints_survive_a_crash_at_any_operation() {
     let config = small_segments().retention_bytes(1_500).retention_ms(20_000);
-    let mut script = vec![Op::Create { topic: "a", config: config.file_delete_delay_ms(3_000) }];
+    let mut script = vec![Op::create("a", config.file_delete_delay_ms(3_000))];
     for index in 0..24 {
         script.push(append_to(
             "a",
@@ -263,19 +263,19 @@ fn retention_and_checkpoints_survive_a_crash_at_any_operation() {
 fn topics_and_commits_survive_a_crash_at_any_operation() {
     let commit = |group, topic, acks| Op::Commit { group, topic, partition: 0, acks };
     let script = [
-        Op::Create { topic: "a", config: small_segments() },
+        Op::create("a", small_segments()),
         append_to("a", 0, 2, Acks::All),
         append_to("a", 1, 2, Acks::Leader),
         commit("group-x", "a", Acks::Leader),
         commit("group-x", "a", Acks::All),
-        Op::Create { topic: "b", config: TopicConfig::new().partitions(2) },
+        Op::create("b", TopicConfig::new().partitions(2)),
         append_to("b", 0, 3, Acks::All),
         commit("group-x", "b", Acks::All),
         commit("group-y", "b", Acks::Leader),
         Op::Tick { ms: 60_001 },
         Op::Delete { topic: "a" },
         // A topic of the same name is another one.
-        Op::Create { topic: "a", config: small_segments().segment_ms(1) },
+        Op::create("a", small_segments().segment_ms(1)),
         append_to("a", 0, 1, Acks::All),
         Op::Reopen,
         append_to("a", 0, 1, Acks::Leader),
@@ -283,7 +283,7 @@ fn topics_and_commits_survive_a_crash_at_any_operation() {
         Op::Delete { topic: "b" },
         Op::Tick { ms: 60_001 },
         Op::Tick { ms: 1 },
-        Op::Create { topic: "b", config: TopicConfig::new().partitions(2) },
+        Op::create("b", TopicConfig::new().partitions(2)),
         append_to("b", 1, 1, Acks::All),
         Op::Reopen,
     ];

@@ -56,12 +56,18 @@ pub enum Op {
     },
     Create {
         topic: &'static str,
-        config: TopicConfig,
+        config: Box<TopicConfig>,
     },
     Delete {
         topic: &'static str,
     },
     Reopen,
+}
+
+impl Op {
+    pub fn create(topic: &'static str, config: TopicConfig) -> Self {
+        Self::Create { topic, config: Box::new(config) }
+    }
 }
 
 /// A bug to plant.
