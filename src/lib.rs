@@ -85,8 +85,8 @@ pub use config::{BrokerCompressionType, CleanupPolicy, StoreConfig, SyncPolicy, 
 pub use consumer::{AutoOffsetReset, Consumer, ConsumerConfig, ConsumerRecord};
 pub use error::{Corruption, Error, Result};
 pub use log::{
-    AppendOptions, Appended, Cut, Damage, Fetched, FetchedBatches, Log, OffsetAndTimestamp, PartitionRecovery,
-    ReadLimits, Readable,
+    AppendOptions, Appended, Compaction, Cut, Damage, Fetched, FetchedBatches, Log, OffsetAndTimestamp,
+    PartitionRecovery, ReadLimits, Readable,
 };
 pub use producer::{Partitioner, Pending, Producer, ProducerConfig, Record, RecordMetadata};
 pub use store::{

@@ -4,7 +4,7 @@
 //!   validator → append → active segment → flush (group commit)        in
 //!   segments → index → scan → read                                    out
 //!   loader                                                            at open: recovery
-//!   retention                                                         from the maintenance tick
+//!   retention, cleaner                                                from the maintenance tick
 //! ```
 //!
 //! The offsets of a log and their order, which holds at every moment:
@@ -20,6 +20,7 @@
 mod active;
 mod append;
 pub(crate) mod checkpoint;
+pub(crate) mod cleaner;
 mod failed_sync;
 pub(crate) mod file_name;
 mod flush;
@@ -30,6 +31,7 @@ mod read;
 mod retention;
 mod scan;
 mod segment;
+mod unfinished_swap;
 mod validator;
 pub(crate) mod wait;
 
@@ -44,6 +46,7 @@ use arc_swap::{ArcSwap, Guard};
 use parking_lot::Mutex;
 
 pub use append::{AppendOptions, Appended};
+pub use cleaner::Compaction;
 pub use loader::{Cut, Damage, PartitionRecovery};
 pub(crate) use loader::{LastKnown, LogLoad, load};
 pub use read::{Fetched, FetchedBatches, OffsetAndTimestamp, ReadLimits};
@@ -113,6 +116,9 @@ pub(crate) struct LogInner {
     leaving: Mutex<VecDeque<Arc<Segment>>>,
     /// Files of deleted segments that wait for their delay to pass, and when it has.
     deleted_files: Mutex<Vec<(PathBuf, i64)>>,
+    last_compaction: Mutex<Option<Compaction>>,
+    /// False only where a test plants that bug.
+    syncs_swaps: bool,
 }
 
 /// What only the one who holds the writer lock may touch.
@@ -139,6 +145,8 @@ pub(crate) struct LogContext {
     pub(crate) sync: SyncPolicy,
     /// Who takes work off a writer in a hurry, if anybody does.
     pub(crate) helper: Option<Arc<dyn Helper>>,
+    /// Whether the steps of a swap of compacted segments are synced: false only where a test plants that bug.
+    pub(crate) syncs_swaps: bool,
 }
 
 /// A thread besides the writers'.
@@ -172,6 +180,8 @@ impl Log {
                 readers: Waiters::default(),
                 leaving: Mutex::default(),
                 deleted_files: Mutex::default(),
+                last_compaction: Mutex::default(),
+                syncs_swaps: context.syncs_swaps,
             }),
         }
     }

@@ -12,6 +12,7 @@ use crate::types::{Offset, TopicPartition};
 
 const RECOVERY_POINTS: &str = "recovery-point-offset-checkpoint";
 const LOG_STARTS: &str = "log-start-offset-checkpoint";
+const FIRST_DIRTY: &str = "cleaner-offset-checkpoint";
 const HIGH_WATERMARKS: &str = "replication-offset-checkpoint";
 
 /// A data directory and the storage that it is on.
@@ -49,6 +50,16 @@ impl Layout {
 
     pub(super) fn log_starts(&self) -> Result<HashMap<TopicPartition, Offset>> {
         self.read_offsets(LOG_STARTS)
+    }
+
+    /// Up to where each log was compacted.
+    pub(super) fn first_dirty(&self) -> Result<HashMap<TopicPartition, Offset>> {
+        self.read_offsets(FIRST_DIRTY)
+    }
+
+    /// Writes down up to where each log was compacted.
+    pub(super) fn write_first_dirty(&self, logs: &[Log], offset: impl Fn(&Log) -> Option<Offset>) -> Result<()> {
+        self.write_offsets(FIRST_DIRTY, logs, offset)
     }
 
     fn read_offsets(&self, name: &str) -> Result<HashMap<TopicPartition, Offset>> {

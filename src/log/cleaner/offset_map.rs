@@ -46,7 +46,6 @@ impl OffsetMap {
         let index = self.find(digest);
         let Some(slot) = self.slots.get_mut(index) else { return false };
         if slot[2] == 0 {
-            // A key that is there already needs no room, but Kafka stops here too, and the pass must end somewhere.
             if self.len >= self.slots.len() / 10 * LOAD_TENTHS_MAX {
                 return false;
             }

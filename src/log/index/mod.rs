@@ -7,6 +7,7 @@
 
 pub(super) mod offset;
 pub(super) mod time;
+pub(super) mod transaction;
 
 use std::io;
 
