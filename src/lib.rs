@@ -79,6 +79,7 @@ pub mod record;
 #[cfg(feature = "sim")]
 pub mod sim;
 mod store;
+mod sync;
 mod types;
 
 pub use config::{BrokerCompressionType, CleanupPolicy, StoreConfig, SyncPolicy, TopicConfig};
@@ -90,7 +91,7 @@ pub use log::{
 };
 pub use producer::{Partitioner, Pending, Producer, ProducerConfig, Record, RecordMetadata};
 pub use store::{
-    CommittedOffset, Maintenance, ParseUuidError, PartitionDescription, RecoveryReport, Store, StoreOptions,
-    TopicDescription, Uuid,
+    CommittedOffset, Maintenance, ParseUuidError, PartitionDescription, RecoveryReport, SnapshotReport, Store,
+    StoreOptions, TopicDescription, Uuid,
 };
 pub use types::{Acks, LeaderEpoch, NO_PRODUCER_ID, NO_TIMESTAMP, Offset, ProducerId, TopicPartition};

@@ -2,7 +2,6 @@
 //! the device if the caller wants that.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use super::active::ActiveSegment;
 use super::leader_epoch;
@@ -12,6 +11,7 @@ use super::{Log, LogInner, Writer};
 use crate::config::LogConfig;
 use crate::error::{Error, Result};
 use crate::record::BatchRef;
+use crate::sync::atomic::Ordering;
 use crate::types::{Acks, LeaderEpoch, Offset};
 
 /// Where a batch ended up.
@@ -66,7 +66,7 @@ impl Log {
     /// The log's end is unchanged, and the batch can be appended again, after
     /// [`Error::MessageTooLarge`] (`max.message.bytes`, `segment.bytes`), [`Error::InvalidRecord`],
     /// [`Error::InvalidTimestamp`], [`Error::CorruptRecord`], [`Error::UnsupportedCompressionType`],
-    /// [`Error::StorageFull`], [`Error::Io`] and [`Error::Closed`].
+    /// [`Error::StorageFull`], [`Error::Io`], [`Error::Closed`] and [`Error::ReadOnly`].
     ///
     /// [`Error::LogOffline`] means that a sync failed: whether the batch is on the device is not known, and the log
     /// takes no more appends until the store is opened again.
@@ -165,6 +165,7 @@ impl LogInner {
     #[inline]
     pub(super) fn check_open(&self) -> Result<()> {
         self.check_state()?;
+        self.check_writable()?;
         match self.commit.failure() {
             None => Ok(()),
             Some(cause) => Err(self.offline(cause)),

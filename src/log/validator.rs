@@ -3,13 +3,12 @@
 //! The checks and their order are Kafka's (`LogValidator`). A batch that this process built needs no look at its
 //! records: the builder makes only batches that pass.
 
-use std::sync::atomic::{AtomicI64, Ordering};
-
 use crate::clock::Clock;
 use crate::config::LogConfig;
 use crate::error::{Error, Result};
 use crate::log::active::StampedBatch;
 use crate::record::{BatchRef, DECOMPRESSED_BYTES_MAX, TimestampType};
+use crate::sync::atomic::{AtomicI64, Ordering};
 use crate::types::{LeaderEpoch, NO_TIMESTAMP, Offset};
 
 /// A batch that may be appended.

@@ -135,6 +135,7 @@ impl Store {
     /// to be compacted, which is then left as it is; [`Error::StorageFull`] and [`Error::Io`] where the new segment can't
     /// be written. Nothing is lost by any of them.
     pub fn compact(&self, topic: &str) -> Result<()> {
+        self.check_writable()?;
         let logs = self.inner.topic(topic)?.partitions.clone();
         for log in &logs {
             if !log.is_compacted() {
@@ -169,8 +170,12 @@ impl StoreInner {
     fn finish_pass(&self, state: &mut MutexGuard<'_, State>, log: &Log) -> Result<()> {
         while let Some(pass) = &state.pass {
             let is_awaited = pass.log().topic_partition() == log.topic_partition();
+            // A snapshot that is being taken ends first.
+            let ticking = self.ticking.lock();
             self.check_open()?;
-            match self.step(state, &mut Budget::new(STEP_BYTES)) {
+            let stepped = self.step(state, &mut Budget::new(STEP_BYTES));
+            drop(ticking);
+            match stepped {
                 Err(error) if is_awaited => return Err(error),
                 Err(error) => self.schedule.note_failure(error),
                 Ok(()) => {}
@@ -298,7 +303,9 @@ impl StoreInner {
     }
 
     fn write_cleaner_checkpoint(&self, state: &State) -> Result<()> {
-        self.layout.write_first_dirty(&self.logs(), |log| state.first_dirty.get(log.topic_partition()).copied())
+        let logs = self.logs();
+        let of = |log: &Log| Some((log.topic_partition().clone(), *state.first_dirty.get(log.topic_partition())?));
+        self.layout.write_first_dirty(logs.iter().filter_map(of).collect())
     }
 
     /// Takes a topic that does not exist out of the checkpoint.

@@ -201,7 +201,8 @@ impl Store {
     /// files that nobody reads, writes checkpoints, sends what producers hold back longer than `linger.ms`, and syncs
     /// for those who wait for an acknowledgement without a thread. Compaction gets on by up to 16 MiB read and written,
     /// however much there is. To be called only where the store has no thread for
-    /// it ([`Maintenance::Manual`]), and harmless elsewhere.
+    /// it ([`Maintenance::Manual`]), and harmless elsewhere. Of a store that was opened read-only it is a
+    /// [`refresh`](Self::refresh).
     ///
     /// # Errors
     /// The first failure; everything else that was due has been done all the same.
@@ -227,6 +228,9 @@ impl StoreInner {
         let _ticking = self.ticking.lock();
         if self.check_open().is_err() {
             return (next, Ok(()));
+        }
+        if self.read_only.is_some() {
+            return (next, self.refresh());
         }
         let now_ms = self.clock.now_ms();
         let (retention, checkpoint) = self.take_due(now_ms);

@@ -1,18 +1,17 @@
 //! Compaction through the public API: what stays, what goes, and when.
 #![cfg(feature = "sim")]
 #![expect(clippy::unwrap_used, reason = "a test fails by a panic")]
+#![allow(missing_docs, reason = "a test has no users")]
 
 #[path = "../common/mod.rs"]
 mod common;
-mod faults;
-mod model;
 mod passes;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use esker::io::Storage;
-use esker::record::{BatchBuilder, Compression, RecordData};
+use esker::record::{BatchBuilder, RecordData};
 use esker::sim::ManualClock;
 use esker::{Acks, CleanupPolicy, Log, Maintenance, Offset, Store, StoreConfig, TopicConfig};
 
@@ -84,9 +83,4 @@ pub fn compacted() -> TopicConfig {
         .index_interval_bytes(0)
         .file_delete_delay_ms(0)
         .delete_retention_ms(10_000)
-}
-
-pub fn codec(index: usize) -> Compression {
-    let codecs = common::codecs();
-    codecs[index % codecs.len()]
 }

@@ -70,7 +70,11 @@ fn a_tombstone_lives_for_delete_retention_after_the_first_pass() {
 #[test]
 fn it_runs_by_itself_once_enough_is_dirty() {
     let world = world(compacted().min_cleanable_dirty_ratio(0.5));
-    let fill = |from: usize| (from..from + 30).for_each(|index| drop(world.put("tea", &format!("price {index}"))));
+    let fill = |from: usize| {
+        for index in from..from + 30 {
+            world.put("tea", &format!("price {index}"));
+        }
+    };
     fill(0);
     world.store.tick().unwrap();
     let first = world.log().last_compaction().unwrap();
@@ -170,7 +174,7 @@ fn how_far_it_has_come_is_kept_in_kafkas_file() {
         let store = crate::open(storage.clone(), world.clock.clone(), StoreConfig::default()).unwrap();
         store.compact(TOPIC).unwrap();
         assert_eq!(store.partition(TOPIC, 0).unwrap().last_compaction().unwrap().first_dirty, first_dirty);
-        store.delete_topic(TOPIC).unwrap_or(());
+        store.delete_topic(TOPIC).unwrap();
         store.create_topic(TOPIC, compacted()).unwrap();
         assert_eq!(storage.read(file).unwrap(), b"0\n0\n", "another topic of the name begins anew");
         store.close().unwrap();

@@ -24,8 +24,8 @@ mod pass;
 mod swap;
 mod transactions;
 
+use crate::sync::atomic::Ordering;
 use std::collections::HashMap;
-use std::sync::atomic::Ordering;
 
 use super::{Log, LogInner};
 use crate::error::{Error, Result};

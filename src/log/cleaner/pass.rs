@@ -13,7 +13,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::Compaction;
-use super::batch_filter::{BatchFilter, Outcome, control_type};
+use super::batch_filter::{BatchFilter, Outcome, control_type, refuse_transaction};
 use super::choice::Cleanable;
 use super::cleaned_segment::CleanedSegment;
 use super::grouping::{SegmentSize, SizeLimits, group};
@@ -46,7 +46,7 @@ pub(crate) struct Pass {
 #[derive(Debug)]
 enum Phase {
     Map(Place),
-    Rewrite { groups: Vec<Range<usize>>, group: usize, place: Place, into: Option<Rewriting> },
+    Rewrite { groups: Vec<Range<usize>>, group: usize, place: Place, into: Option<Box<Rewriting>> },
 }
 
 /// Where in the sources a walk is.
@@ -216,6 +216,7 @@ impl Pass {
     /// Takes the keys of a batch in. False if the map has no room for them.
     fn map_batch(&mut self, batch: &BatchView) -> Result<bool> {
         let header = batch.header();
+        refuse_transaction(header)?;
         if header.is_control() {
             self.map_transactions.is_marker_of_nothing(header, control_type(batch)?);
             return Ok(true);
@@ -270,9 +271,10 @@ impl Pass {
         let sources = &self.sources[range.clone()];
         let rewriting = match into {
             Some(rewriting) => rewriting,
-            None => {
-                into.insert(Rewriting { cleaned: CleanedSegment::create(sources, &self.config)?, is_changed: false })
-            }
+            None => into.insert(Box::new(Rewriting {
+                cleaned: CleanedSegment::create(sources, &self.config)?,
+                is_changed: false,
+            })),
         };
         let segment = &self.sources[place.source];
         place.at = rewrite_segment(segment, place.at, rewriting, &mut self.filter, &mut self.stats, budget)?;
@@ -285,7 +287,7 @@ impl Pass {
         }
         let is_in_place = match (into.take(), self.sources.last()) {
             (Some(rewriting), Some(last)) => {
-                take_place(&self.log.inner, rewriting, sources, last, &mut self.filter, &self.config)?
+                take_place(&self.log.inner, *rewriting, sources, last, &mut self.filter, &self.config)?
             }
             _ => true,
         };
