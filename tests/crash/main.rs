@@ -264,14 +264,14 @@ fn retention_and_checkpoints_survive_a_crash_at_any_operation() {
 fn compaction_survives_a_crash_at_any_operation() {
     let config = small_segments().cleanup_policy(CleanupPolicy::COMPACT).delete_retention_ms(2_000);
     let mut script = vec![Op::create("a", config.file_delete_delay_ms(3_000))];
-    for index in 0..30 {
+    for index in 0..18 {
         script.push(append_to(
             "a",
             i32::from(index % 5 == 4),
             2,
             if index % 4 == 1 { Acks::All } else { Acks::Leader },
         ));
-        if index % 7 == 6 {
+        if index % 6 == 5 {
             script.push(Op::Tick { ms: 2_500 });
         }
     }
