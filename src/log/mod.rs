@@ -24,6 +24,7 @@ pub(crate) mod checkpoint;
 pub(crate) mod cleaner;
 mod failed_sync;
 pub(crate) mod file_name;
+mod findings;
 mod flush;
 pub(crate) mod follow;
 mod index;
@@ -38,6 +39,7 @@ mod segment;
 mod snapshot;
 mod unfinished_swap;
 mod validator;
+mod verify;
 pub(crate) mod wait;
 
 use std::collections::VecDeque;
@@ -48,6 +50,8 @@ use std::time::{Duration, Instant};
 
 pub use append::{AppendOptions, Appended};
 pub use cleaner::Compaction;
+pub(crate) use findings::Findings;
+pub use findings::{Finding, Problem, VerifyProgress, VerifyReport};
 pub use loader::{Cut, Damage, PartitionRecovery};
 pub(crate) use loader::{LastKnown, LogLoad, load};
 pub use read::{Fetched, FetchedBatches, OffsetAndTimestamp, ReadLimits};
@@ -65,6 +69,7 @@ use follow::Follower;
 pub(crate) use segment::Home;
 use segment::{Segment, SegmentList};
 pub(crate) use snapshot::SnapshotPoint;
+pub(crate) use verify::{verify, verify_tails};
 use wait::{Parker, WaiterId, Waiters};
 
 /// The log of one partition: for those who build on partitions themselves, such as a broker.

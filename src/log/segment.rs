@@ -288,7 +288,7 @@ impl Segment {
 
     /// Where the append begins that an entry of the offset index stands for, if there is one. An index is never
     /// evidence: the append there must end with the very offset that the entry names.
-    fn confirm_append(&self, files: &SegmentFiles, entry: &OffsetEntry) -> Option<Offset> {
+    pub(super) fn confirm_append(&self, files: &SegmentFiles, entry: &OffsetEntry) -> Option<Offset> {
         let last_offset = self.base_offset + Offset::from(entry.relative_offset);
         let mut position = u64::from(entry.position);
         let mut header = self.header_at(files, position)?;
@@ -353,7 +353,7 @@ impl Segment {
     }
 
     /// Whether the batch that a time index entry points at carries the entry's timestamp.
-    fn confirms(&self, entry: &TimeEntry) -> Result<bool> {
+    pub(super) fn confirms(&self, entry: &TimeEntry) -> Result<bool> {
         let offset = self.base_offset + Offset::from(entry.relative_offset);
         let mut scan = self.scan_to(offset)?;
         let batch = scan.find_map(|batch| match batch {
