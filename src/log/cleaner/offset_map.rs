@@ -46,7 +46,7 @@ impl OffsetMap {
         let index = self.find(digest);
         let Some(slot) = self.slots.get_mut(index) else { return false };
         if slot[2] == 0 {
-            if self.len >= self.slots.len() / 10 * LOAD_TENTHS_MAX {
+            if self.len >= self.slots.len() * LOAD_TENTHS_MAX / 10 {
                 return false;
             }
             self.len += 1;
