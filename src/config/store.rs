@@ -19,12 +19,29 @@ pub struct StoreConfig {
     pub offsets_topic_num_partitions: i32,
     /// How long the metadata of a commit may be, in bytes (`offset.metadata.max.bytes`; default 4096, at most 32,767).
     pub offset_metadata_max_bytes: usize,
+    /// Whether topics are compacted by themselves (`log.cleaner.enable`; default true). Where it is off,
+    /// [`Store::compact`](crate::Store::compact) still does.
+    pub log_cleaner_enable: bool,
+    /// How much memory the keys of a pass of compaction may take, in bytes (`log.cleaner.dedupe.buffer.size`; default
+    /// 134,217,728, at least 384). 24 bytes hold a key, whatever its length. A pass takes what its part of the log needs
+    /// and gives it back; where that is more than this, it takes several.
+    pub log_cleaner_dedupe_buffer_size: usize,
+    /// How many bytes a second compaction reads and writes by itself, in all
+    /// (`log.cleaner.io.max.bytes.per.second`; default no limit, at least 1).
+    pub log_cleaner_io_max_bytes_per_second: u64,
+    /// How long to wait before looking for a log to compact after there was none, in milliseconds
+    /// (`log.cleaner.backoff.ms`; default 15,000).
+    pub log_cleaner_backoff_ms: i64,
     /// Who syncs for [`Acks::All`](crate::Acks::All).
     pub sync: SyncPolicy,
     /// Takes batches for whole without looking at their CRC when recovering. A bug, for the crash tests to find.
     #[cfg(feature = "sim")]
     #[doc(hidden)]
     pub plant_skipped_crc: bool,
+    /// Swaps compacted segments in without the syncs between the steps. Another bug to find.
+    #[cfg(feature = "sim")]
+    #[doc(hidden)]
+    pub plant_unsynced_swap: bool,
 }
 
 impl Default for StoreConfig {
@@ -35,9 +52,15 @@ impl Default for StoreConfig {
             log_flush_offset_checkpoint_interval_ms: 60_000,
             offsets_topic_num_partitions: 50,
             offset_metadata_max_bytes: 4096,
+            log_cleaner_enable: true,
+            log_cleaner_dedupe_buffer_size: 134_217_728,
+            log_cleaner_io_max_bytes_per_second: u64::MAX,
+            log_cleaner_backoff_ms: 15_000,
             sync: SyncPolicy::Always,
             #[cfg(feature = "sim")]
             plant_skipped_crc: false,
+            #[cfg(feature = "sim")]
+            plant_unsynced_swap: false,
         }
     }
 }
@@ -50,6 +73,13 @@ impl StoreConfig {
         true
     }
 
+    pub(crate) fn syncs_swaps(&self) -> bool {
+        #[cfg(feature = "sim")]
+        return !self.plant_unsynced_swap;
+        #[cfg(not(feature = "sim"))]
+        true
+    }
+
     pub(crate) fn validate(&self) -> Result<()> {
         let positive = [
             ("num.recovery.threads.per.data.dir", self.num_recovery_threads_per_data_dir as i64),
@@ -58,6 +88,9 @@ impl StoreConfig {
             ("offsets.topic.num.partitions", i64::from(self.offsets_topic_num_partitions)),
         ];
         positive.into_iter().try_for_each(|(key, value)| check_range(key, value, 1, i64::MAX))?;
+        check_range("log.cleaner.dedupe.buffer.size", self.log_cleaner_dedupe_buffer_size, 384, usize::MAX)?;
+        check_range("log.cleaner.io.max.bytes.per.second", self.log_cleaner_io_max_bytes_per_second, 1, u64::MAX)?;
+        check_range("log.cleaner.backoff.ms", self.log_cleaner_backoff_ms, 0, i64::MAX)?;
         // The length of a commit's metadata is 16 bits wide in its record.
         check_range("offset.metadata.max.bytes", self.offset_metadata_max_bytes, 0, i16::MAX as usize)
     }
