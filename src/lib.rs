@@ -86,8 +86,8 @@ pub use config::{BrokerCompressionType, CleanupPolicy, StoreConfig, SyncPolicy, 
 pub use consumer::{AutoOffsetReset, Consumer, ConsumerConfig, ConsumerRecord};
 pub use error::{Corruption, Error, Result};
 pub use log::{
-    AbortedTransaction, ActiveProducer, AppendOptions, Appended, Cut, Damage, Fetched, FetchedBatches, Log,
-    OffsetAndTimestamp, PartitionRecovery, ReadLimits, Readable,
+    AbortedTransaction, ActiveProducer, AppendOptions, Appended, Compaction, Cut, Damage, Fetched, FetchedBatches,
+    Finding, Log, OffsetAndTimestamp, PartitionRecovery, Problem, ReadLimits, Readable, VerifyProgress, VerifyReport,
 };
 pub use producer::{Partitioner, Pending, Producer, ProducerConfig, Record, RecordMetadata};
 pub use store::{

@@ -26,6 +26,19 @@ pub struct StoreConfig {
     /// How often idle producers are looked for, in milliseconds (`producer.id.expiration.check.interval.ms`; default
     /// 600,000).
     pub producer_id_expiration_check_interval_ms: i64,
+    /// Whether topics are compacted by themselves (`log.cleaner.enable`; default true). Where it is off,
+    /// [`Store::compact`](crate::Store::compact) still does.
+    pub log_cleaner_enable: bool,
+    /// How much memory the keys of a pass of compaction may take, in bytes (`log.cleaner.dedupe.buffer.size`; default
+    /// 134,217,728, at least 384). 24 bytes hold a key, whatever its length. A pass takes what its part of the log needs
+    /// and gives it back; where that is more than this, it takes several.
+    pub log_cleaner_dedupe_buffer_size: usize,
+    /// How many bytes a second compaction reads and writes by itself, in all
+    /// (`log.cleaner.io.max.bytes.per.second`; default no limit, at least 1).
+    pub log_cleaner_io_max_bytes_per_second: u64,
+    /// How long to wait before looking for a log to compact after there was none, in milliseconds
+    /// (`log.cleaner.backoff.ms`; default 15,000).
+    pub log_cleaner_backoff_ms: i64,
     /// Who syncs for [`Acks::All`](crate::Acks::All).
     pub sync: SyncPolicy,
     /// Takes batches for whole without looking at their CRC when recovering. A bug, for the crash tests to find.
@@ -36,6 +49,10 @@ pub struct StoreConfig {
     #[cfg(feature = "sim")]
     #[doc(hidden)]
     pub plant_skipped_replay: bool,
+    /// Swaps compacted segments in without the syncs between the steps. Another bug to find.
+    #[cfg(feature = "sim")]
+    #[doc(hidden)]
+    pub plant_unsynced_swap: bool,
 }
 
 impl Default for StoreConfig {
@@ -48,11 +65,17 @@ impl Default for StoreConfig {
             offset_metadata_max_bytes: 4096,
             producer_id_expiration_ms: 86_400_000,
             producer_id_expiration_check_interval_ms: 600_000,
+            log_cleaner_enable: true,
+            log_cleaner_dedupe_buffer_size: 134_217_728,
+            log_cleaner_io_max_bytes_per_second: u64::MAX,
+            log_cleaner_backoff_ms: 15_000,
             sync: SyncPolicy::Always,
             #[cfg(feature = "sim")]
             plant_skipped_crc: false,
             #[cfg(feature = "sim")]
             plant_skipped_replay: false,
+            #[cfg(feature = "sim")]
+            plant_unsynced_swap: false,
         }
     }
 }
@@ -72,6 +95,13 @@ impl StoreConfig {
         true
     }
 
+    pub(crate) fn syncs_swaps(&self) -> bool {
+        #[cfg(feature = "sim")]
+        return !self.plant_unsynced_swap;
+        #[cfg(not(feature = "sim"))]
+        true
+    }
+
     pub(crate) fn validate(&self) -> Result<()> {
         let positive = [
             ("num.recovery.threads.per.data.dir", self.num_recovery_threads_per_data_dir as i64),
@@ -82,6 +112,9 @@ impl StoreConfig {
             ("offsets.topic.num.partitions", i64::from(self.offsets_topic_num_partitions)),
         ];
         positive.into_iter().try_for_each(|(key, value)| check_range(key, value, 1, i64::MAX))?;
+        check_range("log.cleaner.dedupe.buffer.size", self.log_cleaner_dedupe_buffer_size, 384, usize::MAX)?;
+        check_range("log.cleaner.io.max.bytes.per.second", self.log_cleaner_io_max_bytes_per_second, 1, u64::MAX)?;
+        check_range("log.cleaner.backoff.ms", self.log_cleaner_backoff_ms, 0, i64::MAX)?;
         // The length of a commit's metadata is 16 bits wide in its record.
         check_range("offset.metadata.max.bytes", self.offset_metadata_max_bytes, 0, i16::MAX as usize)
     }

@@ -7,6 +7,8 @@
 //!   00000000000000000042.txnindex    aborted transactions, if there are any
 //!   00000000000000000042.snapshot    what is known of the producers from everything below offset 42
 //!   00000000000000000042.log.deleted a segment on its way out
+//!   00000000000000000042.log.cleaned a compacted segment that is being written
+//!   00000000000000000042.log.swap    one that is complete, and takes the place of those that it was made of
 //!   00000000000000000042.log.481.cut bytes that recovery took off the log at position 481 and kept
 //!   sync-failed                      a note to the next open
 //! ```
@@ -22,6 +24,10 @@ pub(crate) const TRANSACTION_INDEX: &str = ".txnindex";
 pub(crate) const SNAPSHOT: &str = ".snapshot";
 /// The suffixes of a segment's files. The log comes last: while it is there, the segment is.
 pub(crate) const SEGMENT_SUFFIXES: [&str; 5] = [OFFSET_INDEX, TIME_INDEX, TRANSACTION_INDEX, SNAPSHOT, LOG];
+/// The suffixes of the indexes that compaction writes.
+pub(crate) const INDEX_SUFFIXES: [&str; 3] = [OFFSET_INDEX, TIME_INDEX, TRANSACTION_INDEX];
+pub(crate) const CLEANED: &str = ".cleaned";
+pub(crate) const SWAP: &str = ".swap";
 pub(crate) const DELETED: &str = ".deleted";
 pub(crate) const CUT: &str = ".cut";
 pub(crate) const TEMPORARY: &str = ".tmp";

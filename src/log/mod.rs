@@ -7,7 +7,7 @@
 //!   segments → index → scan → read                                    out
 //!   loader                                                            at open: recovery
 //!   follow                                                            opened read-only, beside another process
-//!   retention                                                         from the maintenance tick
+//!   retention, cleaner                                                from the maintenance tick
 //! ```
 //!
 //! The offsets of a log and their order, which holds at every moment:
@@ -23,8 +23,10 @@
 mod active;
 mod append;
 pub(crate) mod checkpoint;
+pub(crate) mod cleaner;
 mod failed_sync;
 pub(crate) mod file_name;
+mod findings;
 mod flush;
 pub(crate) mod follow;
 mod index;
@@ -40,7 +42,9 @@ mod scan;
 mod segment;
 mod snapshot;
 mod transaction;
+mod unfinished_swap;
 mod validator;
+mod verify;
 pub(crate) mod wait;
 
 use std::collections::VecDeque;
@@ -50,6 +54,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 pub use append::{AppendOptions, Appended};
+pub use cleaner::Compaction;
+pub(crate) use findings::Findings;
+pub use findings::{Finding, Problem, VerifyProgress, VerifyReport};
 pub use index::transaction::AbortedTransaction;
 pub use loader::{Cut, Damage, PartitionRecovery};
 pub(crate) use loader::{LastKnown, LogLoad, load};
@@ -71,6 +78,7 @@ use producer_state::ProducerStates;
 pub(crate) use segment::Home;
 use segment::{Segment, SegmentList};
 pub(crate) use snapshot::SnapshotPoint;
+pub(crate) use verify::{verify, verify_tails};
 use wait::{Parker, WaiterId, Waiters};
 
 /// The log of one partition: for those who build on partitions themselves, such as a broker.
@@ -131,6 +139,9 @@ pub(crate) struct LogInner {
     leaving: Mutex<VecDeque<Arc<Segment>>>,
     /// Files of deleted segments that wait for their delay to pass, and when it has.
     deleted_files: Mutex<Vec<(PathBuf, i64)>>,
+    last_compaction: Mutex<Option<Compaction>>,
+    /// False only where a test plants that bug.
+    syncs_swaps: bool,
     /// Another process writes the log, and nothing is written here.
     follower: Option<Follower>,
 }
@@ -160,6 +171,8 @@ pub(crate) struct LogContext {
     pub(crate) sync: SyncPolicy,
     /// Who takes work off a writer in a hurry, if anybody does.
     pub(crate) helper: Option<Arc<dyn Helper>>,
+    /// Whether the steps of a swap of compacted segments are synced: false only where a test plants that bug.
+    pub(crate) syncs_swaps: bool,
 }
 
 /// A thread besides the writers'.
@@ -196,6 +209,8 @@ impl Log {
                 stable_readers: Waiters::default(),
                 leaving: Mutex::default(),
                 deleted_files: Mutex::default(),
+                last_compaction: Mutex::default(),
+                syncs_swaps: context.syncs_swaps,
                 follower: load.follower,
             }),
         }

@@ -11,8 +11,6 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use parking_lot::MutexGuard;
-
 use super::active::IndexLens;
 use super::file_name::{
     DELETED, LEADER_EPOCH_CHECKPOINT, LOG, OFFSET_INDEX, PARTITION_METADATA, SNAPSHOT, TIME_INDEX, TRANSACTION_INDEX,
@@ -21,6 +19,7 @@ use super::producer_state::{self, ProducerStates};
 use super::segment::{Home, Segment, SegmentEnd, SegmentList};
 use super::{Log, LogInner, Writer};
 use crate::error::{Error, Result};
+use crate::sync::MutexGuard;
 use crate::types::{Offset, TopicPartition};
 
 /// A log that nobody can append to for as long as this lives.

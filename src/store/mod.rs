@@ -7,6 +7,7 @@
 //!   .kafka_cleanshutdown               there while it is closed, and everything is on the device
 //!   recovery-point-offset-checkpoint   per partition: what lies below was synced
 //!   log-start-offset-checkpoint        per partition: what lies below was deleted
+//!   cleaner-offset-checkpoint          per partition: what lies below was compacted
 //!   replication-offset-checkpoint      per partition: the high watermark
 //!   producer-id-checkpoint             which producer ids were given out (ours)
 //!   topic-config-checkpoint            per topic that was created here: its id, and the configs that were set
@@ -15,6 +16,7 @@
 //!   payments-1.<id>-delete/            a deleted one that waits for its removal
 //! ```
 
+mod cleaner;
 mod layout;
 mod maintenance;
 mod meta_properties;
@@ -30,6 +32,7 @@ mod topic;
 mod topic_list;
 mod topic_name;
 mod uuid;
+mod verify;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -54,6 +57,7 @@ use crate::error::{Error, Result};
 use crate::io::{StorageLock, TemporaryDir};
 use crate::log::Log;
 use crate::types::TopicPartition;
+use cleaner::Cleaner;
 use layout::Layout;
 use maintenance::Schedule;
 use meta_properties::MetaProperties;
@@ -104,6 +108,7 @@ pub(crate) struct StoreInner {
     altering: Mutex<()>,
     offsets: GroupOffsets,
     producer_ids: ProducerIds,
+    cleaner: Cleaner,
     report: RecoveryReport,
     schedule: Schedule,
     /// Held by a tick while it works on the directory.
@@ -263,6 +268,7 @@ impl StoreInner {
         self.schedule.close_tasks();
         // A tick of another thread ends, and those after it see that the store is closed.
         drop(self.ticking.lock());
+        self.cleaner.stop();
         let result = self.reserve.run(|| self.close_logs());
         if let Err(failure) = &result {
             self.logs().iter().for_each(|log| log.abandon(failure));

@@ -9,6 +9,7 @@ use std::thread;
 
 use parking_lot::{Mutex, RwLock};
 
+use super::cleaner::Cleaner;
 use super::layout::Layout;
 use super::maintenance::{Maintenance, Schedule};
 use super::meta_properties::{self, MetaProperties};
@@ -27,7 +28,7 @@ use crate::io::{DirEntry, FsStorage, Locked, Storage, TemporaryDir};
 use crate::log::{Damage, LastKnown, Log, LogContext, PartitionRecovery};
 use crate::types::{Offset, TopicPartition};
 
-const LOCK: &str = ".lock";
+pub(super) const LOCK: &str = ".lock";
 
 /// How a store is opened. What is not set has its default: the real disk, the system's clock, Kafka's configuration,
 /// and a maintenance thread.
@@ -165,6 +166,7 @@ impl StoreOptions {
             report.add_damage(&topic.partitions, offsets.load(&topic.partitions)?);
         }
         let now_ms = self.clock.now_ms();
+        let cleaner = Cleaner::new(layout.first_dirty()?, self.config.log_cleaner_io_max_bytes_per_second, now_ms);
         let deleted_dirs = deleted_dirs.into_iter().map(|dir| (dir, now_ms)).collect();
         let inner = Arc::new(StoreInner {
             schedule,
@@ -179,6 +181,7 @@ impl StoreOptions {
             checkpointing: Mutex::default(),
             offsets,
             producer_ids: ProducerIds::default(),
+            cleaner,
             report,
             deleted_dirs: Mutex::new(deleted_dirs),
             closed: AtomicBool::new(false),
@@ -370,6 +373,7 @@ impl Opening<'_> {
     /// Opens the logs on as many threads as are configured, and returns them in the order of `wanted`.
     fn open_logs(&self, wanted: &[(TopicPartition, TopicConfig)]) -> Result<Vec<(Log, PartitionRecovery)>> {
         let (recovery_points, log_starts) = (self.layout.recovery_points()?, self.layout.log_starts()?);
+        let first_dirty = self.layout.first_dirty()?;
         let next = AtomicUsize::new(0);
         let open = |index: usize| {
             let (partition, config) = &wanted[index];
@@ -378,6 +382,7 @@ impl Opening<'_> {
                 clean: self.report.clean_shutdown,
                 recovery_point: at(&recovery_points),
                 log_start: at(&log_starts),
+                first_dirty: at(&first_dirty),
                 checks_crc: self.config.checks_crc_at_recovery(),
                 replays_producers: self.config.replays_producers_at_recovery(),
             };
@@ -415,7 +420,13 @@ impl Opening<'_> {
         known: LastKnown,
     ) -> Result<(Log, PartitionRecovery)> {
         let (clock, helper) = (self.clock.clone(), self.schedule.helper());
-        let context = LogContext { config: LogConfig::from(config), clock, sync: self.config.sync, helper };
+        let context = LogContext {
+            config: LogConfig::from(config),
+            clock,
+            sync: self.config.sync,
+            helper,
+            syncs_swaps: self.config.syncs_swaps(),
+        };
         self.layout.open_log(partition, known, context)
     }
 }
