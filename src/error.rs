@@ -160,10 +160,12 @@ pub enum Error {
     },
 
     /// The partition count can't be had (Kafka's `INVALID_PARTITIONS`).
-    #[error("a topic can't have {partitions} partitions: the count is at least 1")]
+    #[error("a topic can't have {partitions} partitions: the count is at least {at_least} here")]
     InvalidPartitions {
         /// The count that was asked for.
         partitions: i32,
+        /// The least that can be had: one for a new topic, one more than there are for another.
+        at_least: i32,
     },
 
     /// The group id can't be used: it is empty (Kafka's `INVALID_GROUP_ID`).
@@ -182,6 +184,15 @@ pub enum Error {
         value: String,
         /// What would have been accepted.
         expected: String,
+    },
+
+    /// A config is one of Kafka's that has no meaning in a store, so that setting it could only mislead.
+    #[error("config {key} is Kafka's and has no meaning in this store: {reason}")]
+    UnsupportedConfig {
+        /// The config's name.
+        key: String,
+        /// Why it has none.
+        reason: &'static str,
     },
 
     /// The metadata of a commit is longer than `offset.metadata.max.bytes`.

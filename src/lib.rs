@@ -81,7 +81,10 @@ pub mod sim;
 mod store;
 mod types;
 
-pub use config::{BrokerCompressionType, CleanupPolicy, StoreConfig, SyncPolicy, TopicConfig};
+pub use config::{
+    AlterConfigOp, BrokerCompressionType, CleanupPolicy, ConfigEntry, ConfigSource, ConfigSynonym, ConfigType,
+    StoreConfig, SyncPolicy, TopicConfig, TopicDefaults,
+};
 pub use consumer::{AutoOffsetReset, Consumer, ConsumerConfig, ConsumerRecord};
 pub use error::{Corruption, Error, Result};
 pub use log::{

@@ -1,45 +1,93 @@
-//! What a store does beyond its topics: Kafka's broker configs by their names.
+//! What a store does beyond its topics: Kafka's broker configs by their names, in one table.
 
-use std::fmt;
-
-use super::invalid;
+use super::value::{Valid, at_least, between};
+use super::{TopicDefaults, invalid};
 use crate::error::Result;
 
-/// What a store does beyond its topics: recovery, checkpoints, internal topics. Kafka's broker configs by their names.
-#[derive(Clone, Debug)]
-pub struct StoreConfig {
-    /// How many threads open partitions (`num.recovery.threads.per.data.dir`; default 2).
-    pub num_recovery_threads_per_data_dir: usize,
-    /// How often old segments are looked for, in milliseconds (`log.retention.check.interval.ms`; default 300,000).
-    pub log_retention_check_interval_ms: i64,
-    /// How often the recovery points are written down, in milliseconds
-    /// (`log.flush.offset.checkpoint.interval.ms`; default 60,000). A crash scans what was appended since.
-    pub log_flush_offset_checkpoint_interval_ms: i64,
-    /// The partitions of `__consumer_offsets` when it is created (`offsets.topic.num.partitions`; default 50).
-    pub offsets_topic_num_partitions: i32,
-    /// How long the metadata of a commit may be, in bytes (`offset.metadata.max.bytes`; default 4096, at most 32,767).
-    pub offset_metadata_max_bytes: usize,
-    /// Who syncs for [`Acks::All`](crate::Acks::All).
-    pub sync: SyncPolicy,
-    /// Takes batches for whole without looking at their CRC when recovering. A bug, for the crash tests to find.
-    #[cfg(feature = "sim")]
-    #[doc(hidden)]
-    pub plant_skipped_crc: bool,
+const SYNC: &str = "sync";
+
+/// Declares the configs: field, type, default, key, and which values are valid.
+macro_rules! store_configs {
+    ($($(#[doc = $doc:literal])+ $field:ident: $type:ty = $default:expr, $key:literal, $valid:expr;)+) => {
+        /// What a store does beyond its topics: recovery, checkpoints, internal topics, and what topics get that they
+        /// do not set. Kafka's broker configs by their names.
+        ///
+        /// ```
+        /// use esker::StoreConfig;
+        ///
+        /// let mut config = StoreConfig { log_retention_check_interval_ms: 60_000, ..StoreConfig::default() };
+        /// config.set("num.recovery.threads.per.data.dir", "4")?;
+        /// config.set("log.retention.hours", "24")?;
+        /// assert!(config.set("log.retention.weeks", "1").is_err());
+        /// # Ok::<(), esker::Error>(())
+        /// ```
+        #[derive(Clone, Debug)]
+        pub struct StoreConfig {
+            $(
+                $(#[doc = $doc])+
+                ///
+                #[doc = concat!("Config `", $key, "`; default `", stringify!($default), "`, valid `", stringify!($valid),
+                    "`. Checked when the store is opened.")]
+                pub $field: $type,
+            )+
+            /// Who syncs for [`Acks::All`](crate::Acks::All). Config `sync`, which is not one of Kafka's: `always` or
+            /// `os-managed`; default `always`.
+            pub sync: SyncPolicy,
+            /// What topics get that they do not set themselves: `log.retention.ms` and the like.
+            pub topic_defaults: TopicDefaults,
+            /// Takes batches for whole without looking at their CRC when recovering. A bug, for the crash tests to
+            /// find.
+            #[cfg(feature = "sim")]
+            #[doc(hidden)]
+            pub plant_skipped_crc: bool,
+        }
+
+        impl Default for StoreConfig {
+            fn default() -> Self {
+                Self {
+                    $($field: $default,)+
+                    sync: SyncPolicy::Always,
+                    topic_defaults: TopicDefaults::new(),
+                    #[cfg(feature = "sim")]
+                    plant_skipped_crc: false,
+                }
+            }
+        }
+
+        impl StoreConfig {
+            /// Sets a config by the name that Kafka's brokers have for it.
+            ///
+            /// # Errors
+            /// [`Error::InvalidConfig`](crate::Error::InvalidConfig) if there is no such config here or the value is
+            /// not one of its values.
+            pub fn set(&mut self, key: &str, value: &str) -> Result<()> {
+                match key {
+                    $($key => self.$field = $valid.parse(key, value)?,)+
+                    SYNC => self.sync = SyncPolicy::parse(value)?,
+                    _ => self.topic_defaults.set(key, value)?,
+                }
+                Ok(())
+            }
+
+            pub(crate) fn validate(&self) -> Result<()> {
+                $(Valid::<$type>::check(&$valid, $key, &self.$field)?;)+
+                Ok(())
+            }
+        }
+    };
 }
 
-impl Default for StoreConfig {
-    fn default() -> Self {
-        Self {
-            num_recovery_threads_per_data_dir: 2,
-            log_retention_check_interval_ms: 300_000,
-            log_flush_offset_checkpoint_interval_ms: 60_000,
-            offsets_topic_num_partitions: 50,
-            offset_metadata_max_bytes: 4096,
-            sync: SyncPolicy::Always,
-            #[cfg(feature = "sim")]
-            plant_skipped_crc: false,
-        }
-    }
+store_configs! {
+    /// How many threads open partitions.
+    num_recovery_threads_per_data_dir: usize = 2, "num.recovery.threads.per.data.dir", at_least(1);
+    /// How often old segments are looked for, in milliseconds.
+    log_retention_check_interval_ms: i64 = 300_000, "log.retention.check.interval.ms", at_least(1);
+    /// How often the recovery points are written down, in milliseconds. A crash scans what was appended since.
+    log_flush_offset_checkpoint_interval_ms: i64 = 60_000, "log.flush.offset.checkpoint.interval.ms", at_least(1);
+    /// The partitions of `__consumer_offsets` when it is created.
+    offsets_topic_num_partitions: i32 = 50, "offsets.topic.num.partitions", at_least(1);
+    /// How long the metadata of a commit may be, in bytes. The length is 16 bits wide in its record.
+    offset_metadata_max_bytes: usize = 4096, "offset.metadata.max.bytes", between(0, 32_767);
 }
 
 impl StoreConfig {
@@ -48,18 +96,6 @@ impl StoreConfig {
         return !self.plant_skipped_crc;
         #[cfg(not(feature = "sim"))]
         true
-    }
-
-    pub(crate) fn validate(&self) -> Result<()> {
-        let positive = [
-            ("num.recovery.threads.per.data.dir", self.num_recovery_threads_per_data_dir as i64),
-            ("log.retention.check.interval.ms", self.log_retention_check_interval_ms),
-            ("log.flush.offset.checkpoint.interval.ms", self.log_flush_offset_checkpoint_interval_ms),
-            ("offsets.topic.num.partitions", i64::from(self.offsets_topic_num_partitions)),
-        ];
-        positive.into_iter().try_for_each(|(key, value)| check_range(key, value, 1, i64::MAX))?;
-        // The length of a commit's metadata is 16 bits wide in its record.
-        check_range("offset.metadata.max.bytes", self.offset_metadata_max_bytes, 0, i16::MAX as usize)
     }
 }
 
@@ -73,9 +109,12 @@ pub enum SyncPolicy {
     OsManaged,
 }
 
-fn check_range<T: PartialOrd + fmt::Display>(key: &str, value: T, min: T, max: T) -> Result<()> {
-    if value < min || value > max {
-        return Err(invalid(key, &value.to_string(), format!("a number from {min} to {max}")));
+impl SyncPolicy {
+    fn parse(value: &str) -> Result<Self> {
+        match value {
+            "always" => Ok(Self::Always),
+            "os-managed" => Ok(Self::OsManaged),
+            _ => Err(invalid(SYNC, value, "always or os-managed")),
+        }
     }
-    Ok(())
 }

@@ -173,10 +173,17 @@ impl ActiveSegment {
             Some(first) if first >= 0 => batch.max_timestamp.saturating_sub(first),
             _ => now.fresh().saturating_sub(self.created_ms),
         };
-        self.end.size + batch.size() > config.segment_size()
+        // It may have been opened under another configuration.
+        self.end.size + batch.size() > config.segment_size().min(self.log_capacity)
             || waited > config.segment_ms
             || self.indexes.is_full()
             || batch.last_offset - self.segment.base_offset() > Offset::from(i32::MAX)
+    }
+
+    /// Whether it is empty and was opened, under another configuration, with no room for a batch.
+    #[inline]
+    pub(super) fn is_too_small_for(&self, batch: &StampedBatch<'_>) -> bool {
+        self.end.size == 0 && batch.size() > self.log_capacity
     }
 
     /// The log file, if the writer is in a hurry and somebody should populate it ahead.

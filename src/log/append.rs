@@ -149,6 +149,8 @@ impl LogInner {
         let stamped = batch.stamp(base_offset, leader_epoch, now);
         if active.is_full_for(&stamped, now, config) {
             self.roll(active, base_offset, config, now.fresh())?;
+        } else if active.is_too_small_for(&stamped) {
+            *active = ActiveSegment::open(&active.segment().clone(), config, now.fresh())?;
         }
         active.append(&stamped)?;
         if stamped.max_timestamp < 0 {

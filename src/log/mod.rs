@@ -289,9 +289,14 @@ impl Log {
     }
 
     /// Lives by another configuration from the next call on; those that are under way end by the one before.
-    #[expect(dead_code, reason = "until a topic's configuration can be altered")]
     pub(crate) fn set_config(&self, config: LogConfig) {
         self.inner.config.store(Arc::new(config));
+    }
+
+    /// The largest batch that the log takes now, in bytes.
+    #[inline]
+    pub(crate) fn max_message_bytes(&self) -> usize {
+        self.inner.config().max_message_bytes.unsigned_abs() as usize
     }
 
     /// Refuses appends from now on, makes everything durable and gives the files their true length.

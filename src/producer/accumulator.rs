@@ -24,6 +24,7 @@ use crate::types::{Acks, Offset};
 pub(super) struct Accumulator {
     pub(super) log: Log,
     memory: Arc<Memory>,
+    /// As the producer is configured. The topic may have batches be smaller.
     batch_size: usize,
     filling: Mutex<Filling>,
     /// Up to where somebody without a thread waits for a sync.
@@ -69,8 +70,8 @@ pub(super) struct Place {
 }
 
 impl Accumulator {
-    pub(super) fn new(log: Log, config: &ProducerConfig, memory: &Arc<Memory>, message_bytes_max: usize) -> Self {
-        let batch_size = config.batch_size.min(message_bytes_max);
+    pub(super) fn new(log: Log, config: &ProducerConfig, memory: &Arc<Memory>) -> Self {
+        let batch_size = config.batch_size;
         let builder = BatchBuilder::new(batch_size).compression(config.compression);
         let filling = Mutex::new(Filling { builder, batch: None, reserved: 0, appended_end: None, refusal: None });
         Self { log, memory: memory.clone(), batch_size, filling, sync_wanted: AtomicI64::new(0) }
@@ -91,6 +92,8 @@ impl Accumulator {
         let (key, value) = (record.key.as_deref(), record.value.as_deref());
         let data = RecordData { timestamp, key, value, headers: &headers };
         let mut filling = self.filling.lock();
+        let batch_size = self.batch_size.min(self.log.max_message_bytes());
+        filling.builder.set_size_limit(batch_size);
         if !filling.builder.has_room_for(&data) {
             self.append(&mut filling);
         }
@@ -103,7 +106,7 @@ impl Accumulator {
         let batch = filling.batch.get_or_insert_with(|| Arc::new(Batch::new(deadline))).clone();
         let index = filling.builder.len() as i64 - 1;
         // Nothing lingers on memory that somebody waits for.
-        let lingers = may_linger && filling.builder.size_in_bytes() < self.batch_size && !self.memory.has_waiters();
+        let lingers = may_linger && filling.builder.size_in_bytes() < batch_size && !self.memory.has_waiters();
         if !lingers {
             self.append(&mut filling);
         }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::thread;
 
 use parking_lot::{Mutex, RwLock};
@@ -14,13 +14,13 @@ use super::maintenance::{Maintenance, Schedule};
 use super::meta_properties::{self, MetaProperties};
 use super::offsets::{CONSUMER_OFFSETS, GroupOffsets};
 use super::reserve::Reserve;
-use super::topic::{Topic, has_log, is_new, metadata_path, rename_deleted};
+use super::topic::{Topic, has_log, internal_config, is_new, metadata_path, rename_deleted};
 use super::topic_list::TopicList;
 use super::topic_name::{DirName, is_internal, parse_dir};
 use super::uuid::Uuid;
 use super::{Store, StoreInner};
 use crate::clock::{Clock, SystemClock};
-use crate::config::{CleanupPolicy, LogConfig, StoreConfig, TopicConfig};
+use crate::config::{LogConfig, StoreConfig, TopicConfig};
 use crate::error::{Error, Result};
 use crate::io::{DirEntry, FsStorage, Locked, Storage, TemporaryDir};
 use crate::log::{Damage, LastKnown, Log, LogContext, PartitionRecovery};
@@ -145,10 +145,12 @@ impl StoreOptions {
         let meta = reserve.run(|| MetaProperties::load_or_create(layout.storage(), dir))?;
         // Gone before any log is opened, so that a crash from here on counts as one.
         let clean = layout.take_clean_shutdown()?;
+        let topic_defaults = self.config.topic_defaults.topic_config();
         let opened = reserve.run(|| {
             let mut opening = Opening {
                 layout: &layout,
                 config: &self.config,
+                topic_defaults: &topic_defaults,
                 clock: &self.clock,
                 schedule: &schedule,
                 report: RecoveryReport { clean_shutdown: clean, ..RecoveryReport::default() },
@@ -170,9 +172,11 @@ impl StoreOptions {
             layout,
             reserve,
             config: self.config,
+            topic_defaults,
             clock: self.clock,
             meta,
             topics: RwLock::new(topics),
+            partitions_added: AtomicU64::new(0),
             altering: Mutex::default(),
             ticking: Mutex::default(),
             checkpointing: Mutex::default(),
@@ -214,6 +218,7 @@ struct Opening<'a> {
     schedule: &'a Schedule,
     layout: &'a Layout,
     config: &'a StoreConfig,
+    topic_defaults: &'a TopicConfig,
     clock: &'a Arc<dyn Clock>,
     report: RecoveryReport,
     deleted_dirs: Vec<std::path::PathBuf>,
@@ -239,17 +244,24 @@ impl Opening<'_> {
             let belongs =
                 |(index, of): (&i32, &Option<Uuid>), expected| *index == expected && of.is_none_or(|of| of == id);
             let whole = partitions.iter().zip(0..).take_while(|(found, expected)| belongs(*found, *expected)).count();
-            for index in partitions.keys().skip(whole) {
-                self.report.incomplete.push(TopicPartition::new(name.clone(), *index));
+            let is_listed = list.config_of(&name, id).is_some();
+            for (index, of) in partitions.iter().skip(whole) {
+                let partition = TopicPartition::new(name.clone(), *index);
+                // Partitions were being added when a crash came.
+                if is_listed && *of == Some(id) && is_new(&self.files_of(&partition)?) {
+                    self.put_away(partition)?;
+                } else {
+                    self.report.incomplete.push(partition);
+                }
             }
             let config = match list.config_of(&name, id) {
-                _ if is_internal(&name) => TopicConfig::new().cleanup_policy(CleanupPolicy::COMPACT),
+                _ if is_internal(&name) => internal_config(),
                 Some(config) => config.clone(),
                 // Its configs are in the metadata log of whoever created it. To keep everything is the one guess that
                 // costs no record.
                 None => TopicConfig::new().retention_ms(-1).retention_bytes(-1),
             };
-            let config = config.partitions(whole as i32);
+            let config = config.over(self.topic_defaults).partitions(whole as i32);
             wanted.extend((0..whole as i32).map(|index| (TopicPartition::new(name.clone(), index), config.clone())));
             ids.insert(name, id);
         }

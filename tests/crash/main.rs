@@ -87,10 +87,23 @@ fn random_ops(random: &mut Random) -> Vec<Op> {
             30..=34 => Op::Tick { ms: *random.pick(&[1, 700, 2_500, 12_000]) },
             35 => Op::create(topic, topic_config(random)),
             36 | 37 if random.one_in(2) => Op::Delete { topic },
+            38 if random.one_in(2) => Op::Alter { topic, changes: config_changes(random) },
+            38 if random.one_in(4) => Op::AddPartitions { topic, added: 1 + random.below(3) as usize },
             _ => Op::Reopen,
         }
     }));
     ops
+}
+
+/// What can be changed of a topic whose segments are small, chosen.
+fn config_changes(random: &mut Random) -> Vec<(&'static str, Option<&'static str>)> {
+    let size = random.pick(&[Some("700"), Some("2500"), Some("20000")]);
+    let age = random.pick(&[None, Some("-1"), Some("3000")]);
+    let interval = random.pick(&[None, Some("0"), Some("300")]);
+    let mut changes =
+        vec![("internal.segment.bytes", *size), ("retention.ms", *age), ("index.interval.bytes", *interval)];
+    changes.truncate(1 + random.below(3) as usize);
+    changes
 }
 
 /// One random workload: rounds of operations, a crash somewhere in each.
@@ -288,6 +301,40 @@ fn topics_and_commits_survive_a_crash_at_any_operation() {
         Op::Reopen,
     ];
     crash_everywhere("topics", &script);
+}
+
+#[test]
+fn changes_of_topics_survive_a_crash_at_any_operation() {
+    let alter = |topic, changes: &[_]| Op::Alter { topic, changes: changes.to_vec() };
+    let script = [
+        Op::create("a", small_segments()),
+        append_to("a", 0, 2, Acks::All),
+        alter(
+            "a",
+            &[("internal.segment.bytes", Some("300")), ("cleanup.policy", Some("")), ("retention.ms", Some("1"))],
+        ),
+        append_to("a", 0, 2, Acks::Leader),
+        Op::AddPartitions { topic: "a", added: 3 },
+        append_to("a", 4, 2, Acks::All),
+        append_to("a", 0, 3, Acks::All),
+        Op::Tick { ms: 60_001 },
+        alter("a", &[("cleanup.policy", None), ("internal.segment.bytes", Some("5000"))]),
+        append_to("a", 3, 3, Acks::Leader),
+        append_to("a", 0, 3, Acks::All),
+        Op::Tick { ms: 60_001 },
+        Op::Reopen,
+        Op::AddPartitions { topic: "a", added: 1 },
+        append_to("a", 5, 1, Acks::All),
+        Op::Delete { topic: "a" },
+        // Its partitions are fewer, and their checkpoints those of new ones.
+        Op::create("a", small_segments()),
+        append_to("a", 1, 1, Acks::All),
+        Op::AddPartitions { topic: "a", added: 4 },
+        append_to("a", 5, 2, Acks::All),
+        alter("a", &[("retention.ms", None)]),
+        Op::Reopen,
+    ];
+    crash_everywhere("changes", &script);
 }
 
 /// Asserts that the random workloads notice a bug, before they have tried many.
