@@ -65,8 +65,8 @@ pub enum Error {
         reason: Corruption,
     },
 
-    /// A batch is compressed with a codec that this build leaves out.
-    #[error("reading {codec} batches needs the feature `{codec}` of this crate")]
+    /// Records are compressed, or are to be, with a codec that this build leaves out.
+    #[error("{codec} batches need the feature `{codec}` of this crate")]
     UnsupportedCompressionType {
         /// The codec, which is also the feature's name.
         codec: &'static str,
@@ -135,6 +135,10 @@ pub enum Error {
         /// The latest that is accepted (`message.timestamp.after.max.ms`).
         latest: i64,
     },
+
+    /// A batch came with the timestamp type `LogAppendTime`, which only the log may give (Kafka's `INVALID_TIMESTAMP`).
+    #[error("a batch can't come with the timestamp type LogAppendTime: the log gives that")]
+    InvalidTimestampType,
 
     /// The topic or partition does not exist here.
     #[error("unknown topic or partition {topic_partition}")]

@@ -198,7 +198,8 @@ topic_configs! {
     file_delete_delay_ms: i64 = 60_000, "file.delete.delay.ms", at_least(0);
     /// After how many records a partition is synced, whatever `acks` they were appended with.
     flush_messages: i64 = i64::MAX, "flush.messages", at_least(1);
-    /// How long a record may go without a sync, whatever `acks` it was appended with, in milliseconds.
+    /// How long a record may go without a sync, whatever `acks` it was appended with, in milliseconds. The maintenance
+    /// looks about once a second.
     flush_ms: i64 = i64::MAX, "flush.ms", at_least(0);
     /// How many bytes of log lie between two entries of the indexes.
     index_interval_bytes: i32 = 4096, "index.interval.bytes", at_least(0);
@@ -233,8 +234,8 @@ topic_configs! {
     segment_bytes: i32 = 1_073_741_824, "segment.bytes", at_least(1_048_576);
     /// The size in bytes that each index of a segment may reach; a full index closes the segment.
     segment_index_bytes: i32 = 10_485_760, "segment.index.bytes", at_least(24);
-    /// By up to how much, at random, `segment.ms` is shortened for each segment, in milliseconds, so that segments of
-    /// many partitions do not end all at once.
+    /// By up to how much `segment.ms` is shortened, in milliseconds, by another amount for each segment, so that those
+    /// of many partitions do not end all at once.
     segment_jitter_ms: i64 = 0, "segment.jitter.ms", at_least(0);
     /// How much later than a segment's first record a record may be, in milliseconds, and still go into it.
     segment_ms: i64 = 604_800_000, "segment.ms", at_least(1);

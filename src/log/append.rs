@@ -60,7 +60,8 @@ impl Log {
     /// Appends a batch, giving its records the next offsets.
     ///
     /// Returns when `acks` says; see [`Acks`] for what the batch survives from then on. With [`Acks::None`] and
-    /// [`Acks::Leader`] alike it is in the log on return.
+    /// [`Acks::Leader`] alike it is in the log on return. Where `flush.messages` records have not been synced, any append
+    /// waits for a sync.
     ///
     /// # Errors
     /// The log's end is unchanged, and the batch can be appended again, after
@@ -89,8 +90,11 @@ impl Log {
             log.write(&mut writer, &batch, &options, &config, &now)?
         };
         log.readers.notify(appended.last_offset + 1);
-        if options.acks == Acks::All {
-            log.wait_synced(appended.last_offset + 1)?;
+        let end = appended.last_offset + 1;
+        if end - self.recovery_point() >= config.flush_messages {
+            log.sync_to(end)?;
+        } else if options.acks == Acks::All {
+            log.wait_synced(end)?;
         }
         Ok(appended)
     }

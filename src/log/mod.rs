@@ -106,6 +106,8 @@ pub(crate) struct LogInner {
     /// How often names were created in the partition's directory, and how many of those times it has been synced after.
     names_created: AtomicU64,
     names_synced: AtomicU64,
+    /// When it was synced last, or opened.
+    flushed_ms: AtomicI64,
     commit: GroupCommit,
     /// Those who wait for records.
     readers: Waiters,
@@ -152,6 +154,7 @@ impl Log {
     pub(crate) fn new(load: LogLoad, context: LogContext) -> Self {
         let end = load.segments.active().end().next_offset;
         assert!(load.log_start <= end && load.recovery_point <= end, "offsets are in order after recovery");
+        let opened_ms = context.clock.now_ms();
         Self {
             inner: Arc::new(LogInner {
                 home: load.home,
@@ -168,6 +171,7 @@ impl Log {
                 recovery_point: AtomicI64::new(load.recovery_point),
                 names_created: AtomicU64::new(0),
                 names_synced: AtomicU64::new(0),
+                flushed_ms: AtomicI64::new(opened_ms),
                 commit: GroupCommit::new(load.recovery_point),
                 readers: Waiters::default(),
                 leaving: Mutex::default(),
@@ -275,6 +279,16 @@ impl Log {
 
     pub(crate) fn deregister_synced(&self, id: WaiterId) {
         self.inner.commit.waiters.deregister(id);
+    }
+
+    /// Syncs if the last sync was `flush.ms` ago and something was appended since.
+    pub(crate) fn flush_if_due(&self, now_ms: i64) -> Result<()> {
+        let log = &*self.inner;
+        let is_due = now_ms.saturating_sub(log.flushed_ms.load(Ordering::Relaxed)) >= log.config().flush_ms;
+        if is_due && self.recovery_point() < self.log_end() && log.commit.failure().is_none() {
+            log.flush()?;
+        }
+        Ok(())
     }
 
     /// Syncs the segments that were closed since the last sync, so that the recovery point passes them.
@@ -404,6 +418,7 @@ impl LogInner {
         }
         self.sync_dir()?;
         self.recovery_point.fetch_max(end.next_offset, Ordering::AcqRel);
+        self.flushed_ms.store(self.clock.now_ms(), Ordering::Relaxed);
         Ok(end.next_offset)
     }
 
