@@ -246,6 +246,14 @@ pub enum Error {
         holder: String,
     },
 
+    /// The store was opened with [`StoreOptions::open_read_only`](crate::StoreOptions::open_read_only): it changes
+    /// nothing.
+    #[error("{} is open read-only", directory.display())]
+    ReadOnly {
+        /// The data directory, or the partition's in it.
+        directory: PathBuf,
+    },
+
     /// A file of the store's own is not what it should be: a checkpoint, `meta.properties`, `partition.metadata`.
     #[error("malformed {} at line {line}: {reason}", file.display())]
     MalformedFile {

@@ -93,7 +93,7 @@ pub use log::{
 };
 pub use producer::{Partitioner, Pending, Producer, ProducerConfig, Record, RecordMetadata};
 pub use store::{
-    CommittedOffset, Maintenance, ParseUuidError, PartitionDescription, RecoveryReport, Store, StoreOptions,
-    TopicDescription, Uuid,
+    CommittedOffset, Maintenance, ParseUuidError, PartitionDescription, RecoveryReport, SnapshotReport, Store,
+    StoreOptions, TopicDescription, Uuid,
 };
 pub use types::{Acks, LeaderEpoch, NO_PRODUCER_ID, NO_TIMESTAMP, Offset, ProducerId, TopicPartition};

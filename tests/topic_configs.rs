@@ -425,3 +425,21 @@ fn partitions_are_added_and_used_at_once() {
     assert_eq!((0..6).map(|index| records(&store.partition("t", index).unwrap())).collect::<Vec<_>>(), all);
     assert!(store.recovery_report().leftovers.is_empty() && store.recovery_report().incomplete.is_empty());
 }
+
+#[test]
+fn a_reader_beside_the_writer_sees_changes_and_makes_none() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = manual().0.open(dir.path()).unwrap();
+    store.create_topic("t", TopicConfig::new()).unwrap();
+    let reader = Store::options().open_read_only(dir.path()).unwrap();
+    set(&store, "t", "retention.ms", "5");
+    store.create_partitions("t", 3).unwrap();
+    reader.refresh().unwrap();
+    assert_eq!(
+        (config_of(&reader, "t", "retention.ms").value.as_str(), reader.partition_count("t").unwrap()),
+        ("5", 3)
+    );
+    let altered = reader.alter_topic_configs("t", &[AlterConfigOp::delete("retention.ms")]);
+    assert!(matches!(altered, Err(Error::ReadOnly { .. })));
+    assert!(matches!(reader.create_partitions("t", 4), Err(Error::ReadOnly { .. })));
+}

@@ -82,6 +82,9 @@ impl Fetcher {
     ) -> Result<()> {
         if self.batch.is_none() && self.fetched.is_none() {
             if position >= self.log.high_watermark() {
+                self.log.look()?;
+            }
+            if position >= self.log.high_watermark() {
                 // Also how a position beyond the log, which can't be read, is told from one that can't be read yet.
                 self.log.read(position, limits)?;
                 return Ok(());

@@ -14,6 +14,7 @@ pub use config::{AutoOffsetReset, ConsumerConfig};
 pub use fetcher::ConsumerRecord;
 
 use crate::error::{Error, Result};
+use crate::log::follow::park_until;
 use crate::log::wait::Parker;
 use crate::log::{Log, ReadLimits};
 use crate::store::{CommittedOffset, Store};
@@ -304,7 +305,8 @@ impl Consumer {
         }
         // Nobody wakes those who begin to wait after the end: they see it here.
         let ended = if is_ready { Ok(()) } else { self.check_ended() };
-        let woken = is_ready || (ended.is_ok() && parker.park_until(deadline));
+        let logs = waiters.iter().map(|(log, _)| log);
+        let woken = is_ready || (ended.is_ok() && park_until(&parker, deadline, logs));
         for (log, waiter) in waiters {
             log.deregister_reader(waiter);
         }

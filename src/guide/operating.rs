@@ -24,6 +24,28 @@
 //! [`Error::DirectoryLocked`](crate::Error::DirectoryLocked) with the holder's process id; the lock ends with the
 //! process, however that ends.
 //!
+//! # Reading beside a writer
+//!
+//! Any number of other processes may read the directory while one writes it, and on a read-only file system or with
+//! permission to read alone:
+//! [`open_read_only`](crate::StoreOptions::open_read_only) takes no lock and changes nothing. Such a store follows what
+//! is appended, rolled, deleted and committed; what would change something fails with
+//! [`Error::ReadOnly`](crate::Error::ReadOnly). It sees a record as soon as it is whole in the file, which may be before
+//! it is synced and before its producer is told: after the loss of power another record can have its offset.
+//!
+//! Waiting costs a look at the end of each log every 50 ms, for the other process can't wake anybody. Files are read by
+//! system calls and never mapped, because the writer may shorten them.
+//!
+//! # Backups
+//!
+//! [`Store::snapshot`](crate::Store::snapshot) copies the store as it is at one moment into another directory, while
+//! appends go on. Everything acknowledged before the call is in it, and no committed offset is ahead of the records. To
+//! restore, open the copy, or put it in the place of the directory. It has a `directory.id` of its own, but the
+//! `cluster.id` and `node.id` of its source: the two must not run in one cluster at a time. A copy that a crash
+//! interrupted has `version=incomplete-snapshot` in its `meta.properties`, and is opened by nobody.
+//!
+//! Copying the files of a directory by other means while a store writes it gives no consistent copy.
+//!
 //! # The thread
 //!
 //! A store has one thread, which deletes old segments, removes the files of deleted ones, syncs closed segments, writes

@@ -1,7 +1,7 @@
 //! The real disk: `std::fs`, with the active files mapped where the system can do that.
 
 use std::fs::{self, File, OpenOptions};
-use std::io;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -92,6 +92,10 @@ impl Storage for FsStorage {
         Ok(Arc::new(PlainFile { file, len: AtomicU64::new(len) }))
     }
 
+    fn open_shared(&self, path: &Path) -> io::Result<Arc<dyn StorageFile>> {
+        Ok(Arc::new(SharedFile { file: File::open(path)? }))
+    }
+
     fn open_append(&self, path: &Path, len: u64, capacity: u64) -> io::Result<Box<dyn AppendFile>> {
         let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)?;
         let found = file.metadata()?.len();
@@ -110,6 +114,15 @@ impl Storage for FsStorage {
             capacity,
             reserved: len,
         }))
+    }
+
+    fn copy_file(&self, from: &Path, to: &Path, len: u64) -> io::Result<()> {
+        let mut target = File::create(to)?;
+        // On Linux this is `copy_file_range`, which shares blocks where the file system can.
+        if io::copy(&mut File::open(from)?.take(len), &mut target)? < len {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        target.sync_all()
     }
 
     fn truncate(&self, path: &Path, len: u64) -> io::Result<()> {
@@ -184,6 +197,33 @@ impl StorageFile for PlainFile {
         self.check(position, len)?;
         let mut buffer = vec![0; len];
         read_exact_at(&self.file, position, &mut buffer)?;
+        Ok(buffer.into())
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        self.file.sync_data()
+    }
+}
+
+/// A file that another process may be writing. It is never mapped, for a page that goes away under a map ends the
+/// process.
+#[derive(Debug)]
+struct SharedFile {
+    file: File,
+}
+
+impl StorageFile for SharedFile {
+    fn len(&self) -> u64 {
+        self.file.metadata().map_or(0, |metadata| metadata.len())
+    }
+
+    fn read_at(&self, position: u64, buffer: &mut [u8]) -> io::Result<()> {
+        read_exact_at(&self.file, position, buffer)
+    }
+
+    fn view(&self, position: u64, len: usize) -> io::Result<Bytes> {
+        let mut buffer = vec![0; len];
+        self.read_at(position, &mut buffer)?;
         Ok(buffer.into())
     }
 

@@ -120,6 +120,10 @@ impl Storage for MemoryStorage {
         Ok(Arc::new(MemoryReader { file, len_at_open }))
     }
 
+    fn open_shared(&self, path: &Path) -> io::Result<Arc<dyn StorageFile>> {
+        Ok(Arc::new(MemoryReader { file: self.file(path)?, len_at_open: None }))
+    }
+
     fn open_append(&self, path: &Path, len: u64, capacity: u64) -> io::Result<Box<dyn AppendFile>> {
         let file = self.open_or_create(path)?;
         let mut contents = file.contents.write();
@@ -196,7 +200,7 @@ impl MemoryFile {
 
 struct MemoryReader {
     file: Arc<MemoryFile>,
-    /// The length of a file that was opened; a writer's own file is as long as what it has appended.
+    /// The length of a file that was opened; a writer's own file, or a shared one, is as long as what was appended.
     len_at_open: Option<u64>,
 }
 

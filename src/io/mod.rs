@@ -17,6 +17,7 @@ mod lock;
 pub(crate) mod memory;
 #[cfg(unix)]
 mod mmap;
+mod read_only;
 
 use std::fmt;
 use std::io;
@@ -28,6 +29,7 @@ use bytes::Bytes;
 pub use fs::FsStorage;
 pub(crate) use fs::TemporaryDir;
 pub use memory::MemoryStorage;
+pub(crate) use read_only::ReadOnlyStorage;
 
 /// A tree of directories and files on a device, or something that behaves like one.
 ///
@@ -50,11 +52,38 @@ pub trait Storage: Send + Sync + fmt::Debug {
     /// Opens an existing file for reading and syncing. Its length is what it is now.
     fn open(&self, path: &Path) -> io::Result<Arc<dyn StorageFile>>;
 
+    /// Opens an existing file that another process may be appending to or shortening. Its length is what it is at each
+    /// moment, whatever has been reserved included or not; where the file has become shorter, reading is
+    /// `UnexpectedEof` and nothing worse. What has been read of it stays as it was.
+    fn open_shared(&self, path: &Path) -> io::Result<Arc<dyn StorageFile>> {
+        self.open(path)
+    }
+
     /// Opens a file for appending after its first `len` bytes, creating it if it does not exist; whatever lies beyond
     /// `len` is cut off. It will never hold more than `capacity` bytes.
     ///
     /// The name of a new file survives the loss of power only after [`sync_dir`](Self::sync_dir) of its directory.
     fn open_append(&self, path: &Path, len: u64, capacity: u64) -> io::Result<Box<dyn AppendFile>>;
+
+    /// Makes `to` a file that holds the first `len` bytes of `from`, and syncs it. What else a file system keeps of a
+    /// file need not come along; where it can, the two share blocks until one of them changes. `UnexpectedEof` if
+    /// `from` is shorter.
+    ///
+    /// The name of the new file survives the loss of power only after [`sync_dir`](Self::sync_dir) of its directory. A
+    /// crash in the middle, or an error, may leave a file with a part of the bytes, or with other ones.
+    fn copy_file(&self, from: &Path, to: &Path, len: u64) -> io::Result<()> {
+        const CHUNK_BYTES: u64 = 1 << 20;
+        let source = self.open(from)?;
+        let mut target = self.open_append(to, 0, len)?;
+        let mut position = 0;
+        while position < len {
+            let chunk = (len - position).min(CHUNK_BYTES);
+            target.append(&[&source.view(position, chunk as usize)?])?;
+            position += chunk;
+        }
+        target.seal()?;
+        target.file().sync()
+    }
 
     /// Cuts a file that nobody has open to `len` bytes, and syncs that.
     fn truncate(&self, path: &Path, len: u64) -> io::Result<()>;

@@ -159,6 +159,11 @@ impl ActiveSegment {
         &self.segment
     }
 
+    /// How long the offset index and the time index are.
+    pub(super) fn index_lens(&self) -> (u64, u64) {
+        (self.indexes.offset_len, self.indexes.time_len)
+    }
+
     /// From now on every append goes to a new segment.
     pub(super) fn abandon(&mut self) {
         self.is_abandoned = true;

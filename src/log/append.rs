@@ -67,7 +67,7 @@ impl Log {
     /// The log's end is unchanged, and the batch can be appended again, after
     /// [`Error::MessageTooLarge`] (`max.message.bytes`, `segment.bytes`), [`Error::InvalidRecord`],
     /// [`Error::InvalidTimestamp`], [`Error::CorruptRecord`], [`Error::UnsupportedCompressionType`],
-    /// [`Error::StorageFull`], [`Error::Io`] and [`Error::Closed`].
+    /// [`Error::StorageFull`], [`Error::Io`], [`Error::Closed`] and [`Error::ReadOnly`].
     ///
     /// [`Error::LogOffline`] means that a sync failed: whether the batch is on the device is not known, and the log
     /// takes no more appends until the store is opened again.
@@ -171,6 +171,7 @@ impl LogInner {
     #[inline]
     pub(super) fn check_open(&self) -> Result<()> {
         self.check_state()?;
+        self.check_writable()?;
         match self.commit.failure() {
             None => Ok(()),
             Some(cause) => Err(self.offline(cause)),

@@ -38,6 +38,11 @@ pub(super) fn load(home: &Home, end: Offset) -> Result<LeaderEpoch> {
     Ok(epoch)
 }
 
+/// The latest epoch that the file knows, 0 if there is none.
+pub(super) fn read_latest(home: &Home) -> Result<LeaderEpoch> {
+    Ok(read(home)?.last().map_or(0, |(epoch, _)| *epoch))
+}
+
 /// Sees to it that the file is there before a batch is.
 pub(super) fn ensure(home: &Home, epoch: LeaderEpoch) -> Result<()> {
     if read(home)?.is_empty() { write(home, &[(epoch, 0)]) } else { Ok(()) }

@@ -20,6 +20,7 @@ use super::failed_sync;
 use super::file_name::{
     self, CUT, DELETED, LOG, OFFSET_INDEX, SEGMENT_SUFFIXES, SYNC_FAILED, TEMPORARY, TIME_INDEX, parse_base_offset,
 };
+use super::follow::Follower;
 use super::index::Entry;
 use super::index::offset::OffsetEntry;
 use super::index::time::TimeEntry;
@@ -57,6 +58,22 @@ pub struct PartitionRecovery {
     pub deletions_finished: Vec<String>,
 }
 
+impl PartitionRecovery {
+    /// Nothing was found, and nothing done.
+    pub(super) fn nothing(topic_partition: TopicPartition, log_end: Offset) -> Self {
+        Self {
+            topic_partition,
+            log_end,
+            segments_checked: 0,
+            bytes_checked: 0,
+            indexes_rebuilt: Vec::new(),
+            cuts: Vec::new(),
+            damage: Vec::new(),
+            deletions_finished: Vec::new(),
+        }
+    }
+}
+
 /// Bytes that were taken off the end of a log: they were not whole batches, or came after some that were not.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
@@ -90,6 +107,8 @@ pub(crate) struct LogLoad {
     pub(super) leader_epoch: LeaderEpoch,
     pub(super) recovery_point: Offset,
     pub(crate) report: PartitionRecovery,
+    /// There if the log is opened read-only.
+    pub(super) follower: Option<Follower>,
 }
 
 /// How a partition was left, as the store's checkpoints tell.
@@ -105,16 +124,7 @@ pub(crate) struct LastKnown {
 
 /// Opens the partition at `home`.
 pub(crate) fn load(home: Home, config: &LogConfig, known: LastKnown) -> Result<LogLoad> {
-    let report = PartitionRecovery {
-        topic_partition: home.topic_partition.clone(),
-        log_end: 0,
-        segments_checked: 0,
-        bytes_checked: 0,
-        indexes_rebuilt: Vec::new(),
-        cuts: Vec::new(),
-        damage: Vec::new(),
-        deletions_finished: Vec::new(),
-    };
+    let report = PartitionRecovery::nothing(home.topic_partition.clone(), 0);
     let mut loader =
         Loader { home: Arc::new(home), config, known, report, names_changed: false, ends_in_damage: false };
     let segments = loader.load()?;
@@ -131,6 +141,7 @@ pub(crate) fn load(home: Home, config: &LogConfig, known: LastKnown) -> Result<L
         segments,
         report: loader.report,
         home: loader.home,
+        follower: None,
     })
 }
 

@@ -4,6 +4,7 @@
 //!   validator → append → active segment → flush (group commit)        in
 //!   segments → index → scan → read                                    out
 //!   loader                                                            at open: recovery
+//!   follow                                                            opened read-only, beside another process
 //!   retention                                                         from the maintenance tick
 //! ```
 //!
@@ -23,6 +24,7 @@ pub(crate) mod checkpoint;
 mod failed_sync;
 pub(crate) mod file_name;
 mod flush;
+pub(crate) mod follow;
 mod index;
 mod leader_epoch;
 mod loader;
@@ -30,6 +32,7 @@ mod read;
 mod retention;
 mod scan;
 mod segment;
+mod snapshot;
 mod validator;
 pub(crate) mod wait;
 
@@ -55,8 +58,10 @@ use crate::io::StorageFile;
 use crate::types::{LeaderEpoch, Offset, TopicPartition};
 use active::ActiveSegment;
 use flush::GroupCommit;
+use follow::Follower;
 pub(crate) use segment::Home;
 use segment::{Segment, SegmentList};
+pub(crate) use snapshot::SnapshotPoint;
 use wait::{Parker, WaiterId, Waiters};
 
 /// The log of one partition: for those who build on partitions themselves, such as a broker.
@@ -115,6 +120,8 @@ pub(crate) struct LogInner {
     leaving: Mutex<VecDeque<Arc<Segment>>>,
     /// Files of deleted segments that wait for their delay to pass, and when it has.
     deleted_files: Mutex<Vec<(PathBuf, i64)>>,
+    /// Another process writes the log, and nothing is written here.
+    follower: Option<Follower>,
 }
 
 /// What only the one who holds the writer lock may touch.
@@ -176,6 +183,7 @@ impl Log {
                 readers: Waiters::default(),
                 leaving: Mutex::default(),
                 deleted_files: Mutex::default(),
+                follower: load.follower,
             }),
         }
     }
@@ -226,8 +234,9 @@ impl Log {
     /// [`Acks::All`]: crate::Acks::All
     ///
     /// # Errors
-    /// [`Error::LogOffline`] if a sync failed, now or before.
+    /// [`Error::LogOffline`] if a sync failed, now or before; [`Error::ReadOnly`].
     pub fn flush(&self) -> Result<()> {
+        self.inner.check_writable()?;
         self.inner.flush()
     }
 
@@ -239,7 +248,7 @@ impl Log {
         let mut in_time = true;
         while in_time && self.inner.is_waited_for(offset) {
             let id = self.register_reader(offset, parker.waker());
-            in_time = !self.inner.is_waited_for(offset) || parker.park_until(deadline);
+            in_time = !self.inner.is_waited_for(offset) || follow::park_until(&parker, deadline, std::iter::once(self));
             self.deregister_reader(id);
         }
         self.high_watermark() > offset
@@ -247,6 +256,9 @@ impl Log {
 
     /// A future that is ready once the record at `offset` can be read, or never will be because the store is closed or
     /// the topic deleted. It needs no particular runtime.
+    ///
+    /// Of a log that was opened read-only it becomes ready when somebody looks: a [`refresh`](Self::refresh), a tick of
+    /// the store, or a read at the end.
     pub fn readable(&self, offset: Offset) -> Readable {
         Readable { log: self.clone(), offset, waiter: None }
     }
@@ -370,6 +382,15 @@ impl LogInner {
         }
     }
 
+    /// Refuses to change a log that was opened read-only.
+    #[inline]
+    fn check_writable(&self) -> Result<()> {
+        match self.follower {
+            None => Ok(()),
+            Some(_) => Err(Error::ReadOnly { directory: self.home.dir.clone() }),
+        }
+    }
+
     /// Whether the record at `offset` is not there yet and may still come.
     fn is_waited_for(&self, offset: Offset) -> bool {
         self.log_end() <= offset && self.state() == State::Open
@@ -468,6 +489,11 @@ impl LogInner {
             return Ok(());
         }
         self.set_state(State::Closed);
+        if self.is_followed() {
+            self.segments.load().iter().for_each(|segment| segment.close_files());
+            self.readers.notify(Offset::MAX);
+            return Ok(());
+        }
         if let Some(failure) = self.commit.failure() {
             return Err(self.offline(failure));
         }

@@ -138,7 +138,10 @@ impl Log {
     /// names the offsets that are lost, and those after them can be read. Damage inside of a batch shows when
     /// [`Fetched::batches`] comes to it.
     pub fn read(&self, offset: Offset, limits: ReadLimits) -> Result<Fetched> {
-        self.inner.read(offset, limits)
+        if offset >= self.inner.log_end() {
+            self.inner.look()?;
+        }
+        self.inner.read_followed(|| self.inner.read(offset, limits))
     }
 
     /// The first record whose timestamp is `timestamp` or later; None if there is none.
@@ -147,7 +150,8 @@ impl Log {
     /// [`Error::CorruptRecord`] if a batch that has to be looked at is damaged, and
     /// [`Error::UnsupportedCompressionType`] if its codec is not built in.
     pub fn offset_for_timestamp(&self, timestamp: i64) -> Result<Option<OffsetAndTimestamp>> {
-        self.inner.offset_for_timestamp(timestamp)
+        self.inner.look()?;
+        self.inner.read_followed(|| self.inner.offset_for_timestamp(timestamp))
     }
 }
 

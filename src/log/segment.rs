@@ -13,9 +13,10 @@ use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use parking_lot::RwLock;
 
 use super::file_name::{self, LOG, OFFSET_INDEX, TIME_INDEX};
+use super::index::growing::GrowingIndex;
 use super::index::offset::OffsetEntry;
 use super::index::time::TimeEntry;
-use super::index::{last, last_at_or_below};
+use super::index::{Entry, last, last_at_or_below};
 use super::scan::BatchScan;
 use crate::error::{Error, Result};
 use crate::io::{Storage, StorageFile};
@@ -28,6 +29,8 @@ pub(crate) struct Home {
     pub(crate) storage: Arc<dyn Storage>,
     pub(crate) dir: PathBuf,
     pub(crate) topic_partition: TopicPartition,
+    /// Another process may be writing them.
+    pub(crate) is_followed: bool,
 }
 
 impl Home {
@@ -121,6 +124,11 @@ impl Segment {
         self.largest_timestamp.store(timestamp, Ordering::Relaxed);
     }
 
+    /// There is a batch with this timestamp. Returns the largest that is known now.
+    pub(super) fn raise_largest_timestamp(&self, timestamp: i64) -> i64 {
+        self.largest_timestamp.fetch_max(timestamp, Ordering::Relaxed).max(timestamp)
+    }
+
     /// A batch without timestamps was appended at `now_ms`.
     pub(super) fn set_modified(&self, now_ms: i64) {
         self.modified_ms.fetch_max(now_ms, Ordering::Relaxed);
@@ -171,11 +179,15 @@ impl Segment {
         };
         let opened = Arc::new(SegmentFiles {
             log: open(LOG).map_err(|(path, error)| Error::io("open", path, error))?,
-            offset_index: index(OFFSET_INDEX)?,
-            time_index: index(TIME_INDEX)?,
+            offset_index: index(OFFSET_INDEX)?.map(|file| self.as_index::<OffsetEntry>(file)),
+            time_index: index(TIME_INDEX)?.map(|file| self.as_index::<TimeEntry>(file)),
         });
         *files = Some(opened.clone());
         Ok(opened)
+    }
+
+    fn as_index<E: Entry>(&self, file: Arc<dyn StorageFile>) -> Arc<dyn StorageFile> {
+        if self.home.is_followed { GrowingIndex::of::<E>(file) } else { file }
     }
 
     /// Makes the files of the writer the ones that readers use.
@@ -261,8 +273,7 @@ impl Segment {
         match self.largest_timestamp.load(Ordering::Relaxed) {
             UNKNOWN => {
                 let largest = self.find_largest_timestamp()?;
-                self.set_largest_timestamp(largest);
-                Ok(largest)
+                Ok(self.raise_largest_timestamp(largest))
             }
             known => Ok(known),
         }

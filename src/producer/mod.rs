@@ -75,7 +75,7 @@ impl Store {
     /// # Errors
     /// [`Error::Closed`] if the store was closed.
     pub fn producer(&self, config: ProducerConfig) -> Result<Producer> {
-        self.check_open()?;
+        self.check_writable()?;
         let memory = Arc::new(Memory::new(config.buffer_memory));
         let (topics, refusal) = (RwLock::default(), OnceLock::new());
         let inner = Arc::new(ProducerInner { store: self.clone(), config, topics, memory, refusal });

@@ -287,6 +287,11 @@ impl Storage for FaultStorage {
         Ok(self.reader(id, path.into(), Some(len)))
     }
 
+    fn open_shared(&self, path: &Path) -> io::Result<Arc<dyn StorageFile>> {
+        let (id, _) = self.read_disk(Operation::Open, path, |disk| disk.open(path))?;
+        Ok(self.reader(id, path.into(), None))
+    }
+
     fn open_append(&self, path: &Path, len: u64, capacity: u64) -> io::Result<Box<dyn AppendFile>> {
         let (id, writer) =
             self.mutate(Operation::OpenAppend, &[path], |disk, extent| disk.open_append(path, len, extent))?;
@@ -340,7 +345,7 @@ struct FaultReader {
     id: FileId,
     /// What it was opened by, for faults and traces.
     path: Arc<Path>,
-    /// The length of a file that was opened; a writer's own file is as long as what it has appended.
+    /// The length of a file that was opened; a writer's own file, or a shared one, is as long as what was appended.
     len_at_open: Option<u64>,
 }
 

@@ -39,7 +39,7 @@ impl Store {
     ///
     /// # Errors
     /// [`Error::UnknownTopicOrPartition`] if there is no such topic, [`Error::InvalidTopic`] if it is the store's own,
-    /// [`Error::InvalidConfig`] and [`Error::UnsupportedConfig`] for a change that is refused. After [`Error::Io`] and
+    /// [`Error::InvalidConfig`] and [`Error::UnsupportedConfig`] for a change that is refused, [`Error::ReadOnly`]. After [`Error::Io`] and
     /// [`Error::StorageFull`] nothing has changed, but the next open may find that it has.
     pub fn alter_topic_configs(&self, topic: &str, changes: &[AlterConfigOp]) -> Result<()> {
         refuse_internal(topic)?;
@@ -115,7 +115,7 @@ impl StoreInner {
     }
 
     fn topic_to_alter(&self, name: &str) -> Result<Arc<Topic>> {
-        self.check_open()?;
+        self.check_writable()?;
         let topic = self.topic(name)?;
         // Its deletion failed halfway.
         if topic.partitions.iter().any(Log::is_deleted) { Err(unknown(name, 0)) } else { Ok(topic) }

@@ -34,9 +34,20 @@ impl Layout {
         context: LogContext,
     ) -> Result<(Log, PartitionRecovery)> {
         let (storage, dir) = (self.storage.clone(), self.partition_dir(partition));
-        let load = log::load(Home { storage, dir, topic_partition: partition.clone() }, &context.config, known)?;
+        let load = log::load(
+            Home { storage, dir, topic_partition: partition.clone(), is_followed: false },
+            &context.config,
+            known,
+        )?;
         let report = load.report.clone();
         Ok((Log::new(load, context), report))
+    }
+
+    /// Opens the log of a partition that another process may be writing.
+    pub(super) fn follow_log(&self, partition: &TopicPartition, log_start: Offset, context: LogContext) -> Result<Log> {
+        let (storage, dir) = (self.storage.clone(), self.partition_dir(partition));
+        let home = Home { storage, dir, topic_partition: partition.clone(), is_followed: true };
+        Ok(Log::new(log::follow::open(home, log_start)?, context))
     }
 
     pub(super) fn sync(&self) -> Result<()> {
@@ -64,18 +75,31 @@ impl Layout {
 
     /// Writes down how far the logs reach: where recovery starts, where reading does, and where it ends.
     pub(super) fn write_checkpoints(&self, logs: &[Log]) -> Result<()> {
+        let at = |offset: fn(&Log) -> Offset| {
+            logs.iter().map(|log| (log.topic_partition().clone(), offset(log))).collect::<Vec<_>>()
+        };
         // The recovery point first read, the log start after it: a start beyond the point does no harm.
-        self.write_offsets(RECOVERY_POINTS, logs, |log| Some(log.recovery_point()))?;
-        self.write_offsets(LOG_STARTS, logs, |log| Some(log.log_start()).filter(|start| *start > 0))?;
-        self.write_offsets(HIGH_WATERMARKS, logs, |log| Some(log.high_watermark()))
+        self.write_offsets(RECOVERY_POINTS, at(Log::recovery_point))?;
+        self.write_offsets(LOG_STARTS, above_0(at(Log::log_start)))?;
+        self.write_offsets(HIGH_WATERMARKS, at(Log::high_watermark))
     }
 
-    fn write_offsets(&self, name: &str, logs: &[Log], offset: impl Fn(&Log) -> Option<Offset>) -> Result<()> {
-        let entry = |log: &Log| {
-            let at = log.topic_partition();
-            Some([at.topic.to_string(), at.partition.to_string(), offset(log)?.to_string()])
+    /// Writes down how far logs reach that are on the device up to their ends.
+    pub(super) fn write_offsets_of(
+        &self,
+        log_ends: Vec<(TopicPartition, Offset)>,
+        log_starts: Vec<(TopicPartition, Offset)>,
+    ) -> Result<()> {
+        self.write_offsets(RECOVERY_POINTS, log_ends.clone())?;
+        self.write_offsets(LOG_STARTS, above_0(log_starts))?;
+        self.write_offsets(HIGH_WATERMARKS, log_ends)
+    }
+
+    fn write_offsets(&self, name: &str, offsets: Vec<(TopicPartition, Offset)>) -> Result<()> {
+        let entry = |(at, offset): (TopicPartition, Offset)| {
+            [at.topic.to_string(), at.partition.to_string(), offset.to_string()]
         };
-        checkpoint::write(self.storage(), &self.dir.join(name), &logs.iter().filter_map(entry).collect::<Vec<_>>())
+        checkpoint::write(self.storage(), &self.dir.join(name), &offsets.into_iter().map(entry).collect::<Vec<_>>())
     }
 
     pub(super) fn take_clean_shutdown(&self) -> Result<bool> {
@@ -89,4 +113,10 @@ impl Layout {
     pub(super) fn storage(&self) -> &dyn Storage {
         &*self.storage
     }
+}
+
+/// A log that starts at 0 needs no entry.
+fn above_0(mut offsets: Vec<(TopicPartition, Offset)>) -> Vec<(TopicPartition, Offset)> {
+    offsets.retain(|(_, offset)| *offset > 0);
+    offsets
 }

@@ -195,7 +195,8 @@ impl Store {
     /// Does what is due: deletes old segments, removes the files of deleted ones, syncs closed segments and what
     /// `flush.ms` wants synced, lets go of files that nobody reads, writes checkpoints, sends what producers hold back longer than `linger.ms`, and syncs
     /// for those who wait for an acknowledgement without a thread. To be called only where the store has no thread for
-    /// it ([`Maintenance::Manual`]), and harmless elsewhere.
+    /// it ([`Maintenance::Manual`]), and harmless elsewhere. Of a store that was opened read-only it is a
+    /// [`refresh`](Self::refresh).
     ///
     /// # Errors
     /// The first failure; everything else that was due has been done all the same.
@@ -221,6 +222,9 @@ impl StoreInner {
         let _ticking = self.ticking.lock();
         if self.check_open().is_err() {
             return (next, Ok(()));
+        }
+        if self.read_only.is_some() {
+            return (next, self.refresh());
         }
         let now_ms = self.clock.now_ms();
         let (retention, checkpoint) = self.take_due(now_ms);

@@ -20,6 +20,13 @@ pub(crate) struct MetaProperties {
 }
 
 impl MetaProperties {
+    /// Reads the directory's file.
+    pub(crate) fn load(storage: &dyn Storage, dir: &Path) -> Result<Self> {
+        let path = dir.join(META_PROPERTIES);
+        let contents = storage.read(&path).map_err(|error| Error::io("read", &path, error))?;
+        parse(&path, &contents)
+    }
+
     /// Reads the directory's file, or gives a new directory its identity.
     pub(crate) fn load_or_create(storage: &dyn Storage, dir: &Path) -> Result<Self> {
         let path = dir.join(META_PROPERTIES);
@@ -29,14 +36,27 @@ impl MetaProperties {
             Err(error) => return Err(Error::io("read", path, error)),
         };
         if keys < 4 {
-            let text = format!(
-                "version=1\ncluster.id={}\nnode.id={}\ndirectory.id={}\n",
-                found.cluster_id, found.node_id, found.directory_id
-            );
-            replace_file(storage, &path, text.as_bytes()).map_err(|error| Error::io("write", path, error))?;
+            found.write(storage, dir)?;
         }
         Ok(found)
     }
+
+    /// Gives a directory this identity.
+    pub(crate) fn write(&self, storage: &dyn Storage, dir: &Path) -> Result<()> {
+        let Self { cluster_id, node_id, directory_id } = self;
+        let text = format!("version=1\ncluster.id={cluster_id}\nnode.id={node_id}\ndirectory.id={directory_id}\n");
+        write(storage, dir, &text)
+    }
+}
+
+/// Says of a directory that is going to be a snapshot that it is none yet. No version is called so: nobody opens it.
+pub(crate) fn write_incomplete(storage: &dyn Storage, dir: &Path) -> Result<()> {
+    write(storage, dir, "version=incomplete-snapshot\n")
+}
+
+fn write(storage: &dyn Storage, dir: &Path, text: &str) -> Result<()> {
+    let path = dir.join(META_PROPERTIES);
+    replace_file(storage, &path, text.as_bytes()).map_err(|error| Error::io("write", path, error))
 }
 
 impl Default for MetaProperties {

@@ -22,7 +22,9 @@ mod offset_record;
 mod offset_replay;
 mod offsets;
 mod open;
+mod read_only;
 mod reserve;
+mod snapshot;
 mod topic;
 mod topic_list;
 mod topic_name;
@@ -39,6 +41,7 @@ use parking_lot::{Mutex, RwLock};
 pub use maintenance::Maintenance;
 pub use offsets::CommittedOffset;
 pub use open::{RecoveryReport, StoreOptions};
+pub use snapshot::SnapshotReport;
 pub use topic::{PartitionDescription, TopicDescription};
 pub use uuid::{ParseUuidError, Uuid};
 
@@ -54,6 +57,7 @@ use layout::Layout;
 use maintenance::Schedule;
 use meta_properties::MetaProperties;
 use offsets::GroupOffsets;
+use read_only::ReadOnly;
 use reserve::Reserve;
 use topic::Topic;
 
@@ -110,6 +114,8 @@ pub(crate) struct StoreInner {
     /// Directories of deleted partitions, and when they are to be removed.
     deleted_dirs: Mutex<Vec<(PathBuf, i64)>>,
     closed: AtomicBool,
+    /// There if another process writes the directory, and nothing is written here.
+    read_only: Option<ReadOnly>,
     lock: Mutex<Option<Box<dyn StorageLock>>>,
     /// Goes last: everything above may still write into it.
     _temporary: Option<TemporaryDir>,
@@ -168,7 +174,10 @@ impl Store {
     /// # Errors
     /// [`Error::UnknownTopicOrPartition`] if there is none.
     pub fn partition(&self, topic: &str, partition: i32) -> Result<Log> {
-        self.inner.partition(topic, partition)
+        self.inner.partition(topic, partition).or_else(|unknown| {
+            self.inner.look_for_topics(unknown)?;
+            self.inner.partition(topic, partition)
+        })
     }
 
     /// How many partitions a topic has.
@@ -176,7 +185,11 @@ impl Store {
     /// # Errors
     /// [`Error::UnknownTopicOrPartition`] if there is no such topic.
     pub fn partition_count(&self, topic: &str) -> Result<i32> {
-        Ok(self.inner.topic(topic)?.partitions.len() as i32)
+        let found = self.inner.topic(topic).or_else(|unknown| {
+            self.inner.look_for_topics(unknown)?;
+            self.inner.topic(topic)
+        })?;
+        Ok(found.partitions.len() as i32)
     }
 
     /// Closes the store: appends what its producers hold back, refuses further records, makes everything durable, and
@@ -201,6 +214,10 @@ impl Store {
 
     pub(crate) fn check_open(&self) -> Result<()> {
         self.inner.check_open()
+    }
+
+    pub(crate) fn check_writable(&self) -> Result<()> {
+        self.inner.check_writable()
     }
 
     pub(crate) fn clock(&self) -> &Arc<dyn Clock> {
@@ -237,6 +254,15 @@ impl StoreInner {
         if self.closed.load(Ordering::Acquire) { Err(Error::Closed { what: "the store" }) } else { Ok(()) }
     }
 
+    /// Refuses to change what can't be changed.
+    fn check_writable(&self) -> Result<()> {
+        self.check_open()?;
+        match self.read_only {
+            None => Ok(()),
+            Some(_) => Err(Error::ReadOnly { directory: self.layout.dir.clone() }),
+        }
+    }
+
     fn close(&self) -> Result<()> {
         // Nobody may create a topic halfway through this.
         let _altering = self.altering.lock();
@@ -261,6 +287,9 @@ impl StoreInner {
         let failures: Vec<Error> = logs.iter().filter_map(|log| log.close().err()).collect();
         if let Some(failure) = failures.into_iter().next() {
             return Err(failure);
+        }
+        if self.read_only.is_some() {
+            return Ok(());
         }
         self.write_checkpoints()?;
         // A topic whose deletion failed halfway was not closed, and may be found whole by the next open.

@@ -13,11 +13,26 @@ use crate::types::{Offset, ProducerId};
 /// What a transaction has changed so far, by what was changed, with the offset of the record that did it.
 type Pending = HashMap<OffsetKey, (Offset, Option<CommittedOffset>)>;
 
-/// Takes in the records of `log`. What can't be read is passed over and returned: a group whose commit is lost goes on
-/// at the one before.
-pub(super) fn replay(by_group: &mut ByGroup, log: &Log) -> Result<Vec<Damage>> {
-    let mut replay = Replay { by_group, log, pending: HashMap::new(), damage: Vec::new() };
-    let mut offset = log.log_start();
+/// How far a partition has been taken in, and what of it is undecided.
+#[derive(Debug, Default)]
+pub(super) struct Replayed {
+    next_offset: Offset,
+    /// What counts once its transaction is committed, by producer.
+    pending: HashMap<ProducerId, Pending>,
+}
+
+impl Replayed {
+    /// Whether the log has become shorter than what was taken in.
+    pub(super) fn is_ahead_of(&self, log: &Log) -> bool {
+        self.next_offset > log.log_end()
+    }
+}
+
+/// Takes in the records of `log` from where that was left off. What can't be read is passed over and returned: a group
+/// whose commit is lost goes on at the one before.
+pub(super) fn replay(by_group: &mut ByGroup, log: &Log, replayed: &mut Replayed) -> Result<Vec<Damage>> {
+    let mut offset = replayed.next_offset.max(log.log_start());
+    let mut replay = Replay { by_group, log, pending: &mut replayed.pending, damage: Vec::new() };
     while offset < log.log_end() {
         match log.read(offset, ReadLimits::new()) {
             Ok(fetched) => {
@@ -30,6 +45,7 @@ pub(super) fn replay(by_group: &mut ByGroup, log: &Log) -> Result<Vec<Damage>> {
                 replay.note(error);
             }
         }
+        replayed.next_offset = offset;
     }
     Ok(replay.damage)
 }
@@ -37,8 +53,7 @@ pub(super) fn replay(by_group: &mut ByGroup, log: &Log) -> Result<Vec<Damage>> {
 struct Replay<'a> {
     by_group: &'a mut ByGroup,
     log: &'a Log,
-    /// What counts once its transaction is committed, by producer. The end of the log leaves what is undecided out.
-    pending: HashMap<ProducerId, Pending>,
+    pending: &'a mut HashMap<ProducerId, Pending>,
     damage: Vec<Damage>,
 }
 

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, HashMap};
 use parking_lot::Mutex;
 
 use super::offset_record::{OffsetKey, partition_for_group};
-use super::offset_replay::replay;
+use super::offset_replay::{Replayed, replay};
 use super::topic::internal_config;
 use super::{Store, StoreInner};
 use crate::error::{Error, Result};
@@ -73,11 +73,13 @@ impl Store {
 
     /// The offset that a group committed for a partition last, if it did.
     pub fn committed_offset(&self, group: &str, partition: &TopicPartition) -> Option<CommittedOffset> {
+        self.inner.look_at_offsets();
         self.inner.offsets.by_group.lock().get(group)?.get(partition).cloned()
     }
 
     /// All offsets that a group has committed, by partition.
     pub fn committed_offsets(&self, group: &str) -> Vec<(TopicPartition, CommittedOffset)> {
+        self.inner.look_at_offsets();
         let by_group = self.inner.offsets.by_group.lock();
         let of = |offsets: &BTreeMap<TopicPartition, CommittedOffset>| {
             offsets.iter().map(|(partition, offset)| (partition.clone(), offset.clone())).collect()
@@ -87,6 +89,7 @@ impl Store {
 
     /// The groups that have committed offsets, in the order of the alphabet.
     pub fn groups(&self) -> Vec<String> {
+        self.inner.look_at_offsets();
         let mut groups: Vec<String> = self.inner.offsets.by_group.lock().keys().cloned().collect();
         groups.sort_unstable();
         groups
@@ -95,6 +98,7 @@ impl Store {
 
 impl StoreInner {
     fn commit_offsets(&self, group: &str, offsets: Vec<(TopicPartition, CommittedOffset)>, acks: Acks) -> Result<()> {
+        self.check_writable()?;
         if group.is_empty() || group.len() > i16::MAX as usize {
             return Err(Error::InvalidGroupId { group: group.to_owned() });
         }
@@ -138,7 +142,23 @@ impl GroupOffsets {
     /// can't be read of each: a group whose commit is lost goes on at the one before.
     pub(super) fn load(&self, partitions: &[Log]) -> Result<Vec<Vec<Damage>>> {
         let mut by_group = self.by_group.lock();
-        partitions.iter().map(|log| replay(&mut by_group, log)).collect()
+        partitions.iter().map(|log| replay(&mut by_group, log, &mut Replayed::default())).collect()
+    }
+
+    /// Takes in what came into the partitions since the last time, as `replayed` tells; or everything anew if they are
+    /// not what they were.
+    pub(super) fn follow(&self, partitions: &[Log], replayed: &mut Vec<Replayed>) -> Result<()> {
+        let mut by_group = self.by_group.lock();
+        let is_ahead = |(log, replayed): (&Log, &Replayed)| replayed.is_ahead_of(log);
+        if replayed.len() != partitions.len() || partitions.iter().zip(&*replayed).any(is_ahead) {
+            by_group.clear();
+            *replayed = partitions.iter().map(|_| Replayed::default()).collect();
+        }
+        for (log, replayed) in partitions.iter().zip(replayed) {
+            // What can't be read shows in the log itself, and counts for nothing.
+            replay(&mut by_group, log, replayed)?;
+        }
+        Ok(())
     }
 
     /// Forgets the offsets of all groups for a topic that is gone.

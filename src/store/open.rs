@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::thread;
@@ -33,9 +33,9 @@ const LOCK: &str = ".lock";
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct StoreOptions {
-    storage: Arc<dyn Storage>,
-    clock: Arc<dyn Clock>,
-    config: StoreConfig,
+    pub(super) storage: Arc<dyn Storage>,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) config: StoreConfig,
     maintenance: Maintenance,
 }
 
@@ -184,6 +184,7 @@ impl StoreOptions {
             report,
             deleted_dirs: Mutex::new(deleted_dirs),
             closed: AtomicBool::new(false),
+            read_only: None,
             lock: Mutex::new(Some(lock)),
             _temporary: temporary,
         });
@@ -193,7 +194,7 @@ impl StoreOptions {
 }
 
 /// Creates the data directory and those above it that are missing, so that the loss of power keeps their names.
-fn create_dir(storage: &dyn Storage, dir: &Path) -> Result<()> {
+pub(super) fn create_dir(storage: &dyn Storage, dir: &Path) -> Result<()> {
     let is_missing = |dir: &&Path| matches!(storage.list(dir), Err(error) if error.kind() == io::ErrorKind::NotFound);
     let missing: Vec<&Path> = dir.ancestors().take_while(is_missing).collect();
     storage.create_dir_all(dir).map_err(|error| Error::io("create", dir, error))?;
@@ -211,8 +212,57 @@ impl Default for StoreOptions {
 }
 
 /// The partitions of a topic that have a directory, by index, with the topic id that each has.
-type FoundPartitions = BTreeMap<i32, Option<Uuid>>;
-type FoundTopics = BTreeMap<Arc<str>, FoundPartitions>;
+pub(super) type FoundPartitions = BTreeMap<i32, Option<Uuid>>;
+pub(super) type FoundTopics = BTreeMap<Arc<str>, FoundPartitions>;
+
+/// The partitions that have a directory, and the directories of deleted ones. One with neither a topic's id nor a log in
+/// it is somebody else's, whatever its name, or was being created when a crash came and has nothing in it yet.
+pub(super) fn find_partitions(layout: &Layout) -> Result<(FoundTopics, Vec<PathBuf>)> {
+    let (storage, dir) = (layout.storage(), &layout.dir);
+    let entries = storage.list(dir).map_err(|error| Error::io("list", dir, error))?;
+    let (mut found, mut deleted_dirs) = (FoundTopics::new(), Vec::new());
+    for entry in entries.iter().filter(|entry| entry.is_dir) {
+        let path = dir.join(&entry.name);
+        match parse_dir(&entry.name) {
+            DirName::Partition(partition) => {
+                let id = meta_properties::read_topic_id(storage, &metadata_path(&path))?;
+                if id.is_some() || has_log(&files_of(layout, &partition)?) {
+                    found.entry(partition.topic).or_default().insert(partition.partition, id);
+                }
+            }
+            DirName::Deleted => deleted_dirs.push(path),
+            DirName::Other => {}
+        }
+    }
+    Ok((found, deleted_dirs))
+}
+
+/// The files of a partition; none if its directory was taken away meanwhile.
+fn files_of(layout: &Layout, partition: &TopicPartition) -> Result<Vec<DirEntry>> {
+    let dir = layout.partition_dir(partition);
+    match layout.storage().list(&dir) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+        listed => listed.map_err(|error| Error::io("list", dir, error)),
+    }
+}
+
+/// How many partitions of a topic there are, from 0 on without one that is missing or another topic's.
+pub(super) fn count_whole(partitions: &FoundPartitions, id: Uuid) -> usize {
+    let belongs = |(index, of): (&i32, &Option<Uuid>), expected| *index == expected && of.is_none_or(|of| of == id);
+    partitions.iter().zip(0..).take_while(|(found, expected)| belongs(*found, *expected)).count()
+}
+
+/// The configs of a topic with `count` partitions.
+pub(super) fn config_of(list: &TopicList, name: &str, id: Uuid, count: usize, defaults: &TopicConfig) -> TopicConfig {
+    let config = match list.config_of(name, id) {
+        _ if is_internal(name) => internal_config(),
+        Some(config) => config.clone(),
+        // Its configs are in the metadata log of whoever created it. To keep everything is the one guess that costs no
+        // record.
+        None => TopicConfig::new().retention_ms(-1).retention_bytes(-1),
+    };
+    config.over(defaults).partitions(count as i32)
+}
 
 struct Opening<'a> {
     schedule: &'a Schedule,
@@ -221,7 +271,7 @@ struct Opening<'a> {
     topic_defaults: &'a TopicConfig,
     clock: &'a Arc<dyn Clock>,
     report: RecoveryReport,
-    deleted_dirs: Vec<std::path::PathBuf>,
+    deleted_dirs: Vec<PathBuf>,
 }
 
 impl Opening<'_> {
@@ -230,7 +280,8 @@ impl Opening<'_> {
             // A topic whose creation died before this was done looks like any other, and is going to be appended to.
             self.layout.sync()?;
         }
-        let mut found = self.find_partitions()?;
+        let (mut found, deleted_dirs) = find_partitions(self.layout)?;
+        self.deleted_dirs.extend(deleted_dirs);
         let list = TopicList::read(self.layout)?;
         self.finish_deletions(&mut found, &list)?;
         let mut wanted: Vec<(TopicPartition, TopicConfig)> = Vec::new();
@@ -241,27 +292,18 @@ impl Opening<'_> {
                 continue;
             }
             let id = self.topic_id(&name, &partitions)?;
-            let belongs =
-                |(index, of): (&i32, &Option<Uuid>), expected| *index == expected && of.is_none_or(|of| of == id);
-            let whole = partitions.iter().zip(0..).take_while(|(found, expected)| belongs(*found, *expected)).count();
+            let whole = count_whole(&partitions, id);
             let is_listed = list.config_of(&name, id).is_some();
             for (index, of) in partitions.iter().skip(whole) {
                 let partition = TopicPartition::new(name.clone(), *index);
                 // Partitions were being added when a crash came.
-                if is_listed && *of == Some(id) && is_new(&self.files_of(&partition)?) {
+                if is_listed && *of == Some(id) && is_new(&files_of(self.layout, &partition)?) {
                     self.put_away(partition)?;
                 } else {
                     self.report.incomplete.push(partition);
                 }
             }
-            let config = match list.config_of(&name, id) {
-                _ if is_internal(&name) => internal_config(),
-                Some(config) => config.clone(),
-                // Its configs are in the metadata log of whoever created it. To keep everything is the one guess that
-                // costs no record.
-                None => TopicConfig::new().retention_ms(-1).retention_bytes(-1),
-            };
-            let config = config.over(self.topic_defaults).partitions(whole as i32);
+            let config = config_of(&list, &name, id, whole, self.topic_defaults);
             wanted.extend((0..whole as i32).map(|index| (TopicPartition::new(name.clone(), index), config.clone())));
             ids.insert(name, id);
         }
@@ -275,28 +317,6 @@ impl Opening<'_> {
             topics.entry(name.clone()).or_insert_with(topic).partitions.push(log);
         }
         Ok(topics.into_iter().map(|(name, topic)| (name, Arc::new(topic))).collect())
-    }
-
-    /// The partitions that have a directory. One with neither a topic's id nor a log in it is somebody else's, whatever
-    /// its name, or was being created when a crash came and has nothing in it yet.
-    fn find_partitions(&mut self) -> Result<FoundTopics> {
-        let (storage, dir) = (self.layout.storage(), &self.layout.dir);
-        let entries = storage.list(dir).map_err(|error| Error::io("list", dir, error))?;
-        let mut found: FoundTopics = BTreeMap::new();
-        for entry in entries.iter().filter(|entry| entry.is_dir) {
-            let path = dir.join(&entry.name);
-            match parse_dir(&entry.name) {
-                DirName::Partition(partition) => {
-                    let id = meta_properties::read_topic_id(storage, &metadata_path(&path))?;
-                    if id.is_some() || has_log(&self.files_of(&partition)?) {
-                        found.entry(partition.topic).or_default().insert(partition.partition, id);
-                    }
-                }
-                DirName::Deleted => self.deleted_dirs.push(path),
-                DirName::Other => {}
-            }
-        }
-        Ok(found)
     }
 
     /// Does what is left to do of the deletions that a crash interrupted: no directory of theirs is left in `found`.
@@ -321,7 +341,7 @@ impl Opening<'_> {
         for (index, id) in partitions.iter().rev() {
             let partition = TopicPartition::new(name.clone(), *index);
             let is_ours = id.is_some_and(|id| list.config_of(name, id).is_some());
-            if is_ours && is_new(&self.files_of(&partition)?) {
+            if is_ours && is_new(&files_of(self.layout, &partition)?) {
                 self.put_away(partition)?;
             } else {
                 self.report.incomplete.push(partition);
@@ -344,11 +364,6 @@ impl Opening<'_> {
         }
         self.layout.sync()?;
         TopicList::remove(self.layout, topics)
-    }
-
-    fn files_of(&self, partition: &TopicPartition) -> Result<Vec<DirEntry>> {
-        let dir = self.layout.partition_dir(partition);
-        self.layout.storage().list(&dir).map_err(|error| Error::io("list", dir, error))
     }
 
     /// The topic's id, of the first partition that has one; those that have none get it, as Kafka gives one to logs

@@ -77,7 +77,7 @@ impl Store {
     /// [`Error::InvalidTopic`] and [`Error::TopicAlreadyExists`] for its name (also if
     /// something is in the directories that it would have: see
     /// [`RecoveryReport::incomplete`](super::RecoveryReport::incomplete)), [`Error::InvalidPartitions`] and
-    /// [`Error::InvalidConfig`] for its configuration; [`Error::Io`] or [`Error::StorageFull`] if its files can't be
+    /// [`Error::InvalidConfig`] for its configuration; [`Error::ReadOnly`]; [`Error::Io`] or [`Error::StorageFull`] if its files can't be
     /// created, after which it does not exist.
     pub fn create_topic(&self, name: &str, config: TopicConfig) -> Result<Uuid> {
         if topic_name::is_internal(name) {
@@ -113,6 +113,7 @@ impl Store {
     /// # Errors
     /// [`Error::UnknownTopicOrPartition`] if there is none.
     pub fn describe_topic(&self, name: &str) -> Result<TopicDescription> {
+        self.inner.look_at_topic(name)?;
         let topic = self.inner.topic(name)?;
         let node = self.node_id();
         let describe = |log: &Log| PartitionDescription {
@@ -141,7 +142,7 @@ impl StoreInner {
         let config = config.over(&self.topic_defaults);
         config.validate()?;
         let _altering = self.altering.lock();
-        self.check_open()?;
+        self.check_writable()?;
         {
             let topics = self.topics.read();
             if topics.contains_key(name) {
@@ -237,7 +238,7 @@ impl StoreInner {
 
     fn delete_topic(&self, name: &str) -> Result<()> {
         let _altering = self.altering.lock();
-        self.check_open()?;
+        self.check_writable()?;
         let topic = self.topic(name)?;
         topic.partitions.iter().for_each(Log::mark_deleted);
         let deleting = Listed::Deleting { id: topic.id };

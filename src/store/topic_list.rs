@@ -83,7 +83,7 @@ impl TopicList {
         list.write(layout)
     }
 
-    fn write(&self, layout: &Layout) -> Result<()> {
+    pub(super) fn write(&self, layout: &Layout) -> Result<()> {
         let mut entries = Vec::new();
         for (topic, listed) in &self.topics {
             let entry = |key: &str, value: String| [topic.clone(), key.to_owned(), value];
@@ -102,6 +102,12 @@ impl TopicList {
             }
         }
         checkpoint::write(layout.storage(), &layout.dir.join(FILE), &entries)
+    }
+
+    /// The list without the topics whose deletion is to be finished.
+    pub(super) fn without_deletions(mut self) -> Self {
+        self.topics.retain(|_, listed| matches!(listed, Listed::Created { .. }));
+        self
     }
 
     /// The topics whose deletion is to be finished.

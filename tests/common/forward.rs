@@ -28,6 +28,16 @@ macro_rules! forward {
             self.inner.open(path)
         }
     };
+    (@ open_shared) => {
+        fn open_shared(&self, path: &std::path::Path) -> std::io::Result<std::sync::Arc<dyn esker::io::StorageFile>> {
+            self.inner.open_shared(path)
+        }
+    };
+    (@ copy_file) => {
+        fn copy_file(&self, from: &std::path::Path, to: &std::path::Path, len: u64) -> std::io::Result<()> {
+            self.inner.copy_file(from, to, len)
+        }
+    };
     (@ truncate) => {
         fn truncate(&self, path: &std::path::Path, len: u64) -> std::io::Result<()> {
             self.inner.truncate(path, len)

@@ -5,6 +5,7 @@
 //! its log and can be rebuilt from it at any time; it is never evidence. So whoever follows an entry checks that what
 //! it points at is what it says, and falls back to the log itself; and an entry that can't be written is left out.
 
+pub(super) mod growing;
 pub(super) mod offset;
 pub(super) mod time;
 

@@ -1,0 +1,146 @@
+//! A partition's part in a snapshot of its store: where it is cut, and its files up to there.
+//!
+//! ```text
+//!   hold (the writer lock) → point: the end, and how long the active segment's files are → let go → copy_to
+//! ```
+//!
+//! What lies below the end never changes, so the files are copied while appends go on. Nothing else changes or removes
+//! them meanwhile: the store keeps its maintenance from running.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use parking_lot::MutexGuard;
+
+use super::file_name::{DELETED, LEADER_EPOCH_CHECKPOINT, LOG, OFFSET_INDEX, PARTITION_METADATA, TIME_INDEX};
+use super::segment::{Segment, SegmentEnd, SegmentList};
+use super::{Log, LogInner, Writer};
+use crate::error::{Error, Result};
+use crate::types::{Offset, TopicPartition};
+
+/// A log that nobody can append to for as long as this lives.
+pub(crate) struct Held<'a> {
+    log: &'a LogInner,
+    writer: MutexGuard<'a, Writer>,
+}
+
+/// Where a log is cut.
+#[derive(Debug)]
+pub(crate) struct SnapshotPoint {
+    log: Log,
+    log_start: Offset,
+    segments: Arc<SegmentList>,
+    end: SegmentEnd,
+    /// How long the indexes of the active segment are, if they are open for appending: the files are longer.
+    index_lens: Option<(u64, u64)>,
+}
+
+impl Log {
+    /// Keeps everybody from appending.
+    ///
+    /// # Errors
+    /// As for an append: what a failed sync has lost must not come into a snapshot.
+    pub(crate) fn hold(&self) -> Result<Held<'_>> {
+        let writer = self.inner.writer.lock();
+        self.inner.check_open()?;
+        Ok(Held { log: &self.inner, writer })
+    }
+}
+
+impl Held<'_> {
+    /// Cuts `log`, which is the one that is held, where it ends now.
+    pub(crate) fn point(&self, log: &Log) -> SnapshotPoint {
+        assert!(std::ptr::eq(self.log, &*log.inner), "the log that is held is the one that is cut");
+        let segments = self.log.segments.load_full();
+        SnapshotPoint {
+            log: log.clone(),
+            log_start: log.log_start(),
+            end: segments.active().end(),
+            segments,
+            index_lens: self.writer.active.as_ref().map(|active| active.index_lens()),
+        }
+    }
+}
+
+impl SnapshotPoint {
+    pub(crate) fn topic_partition(&self) -> &TopicPartition {
+        self.log.topic_partition()
+    }
+
+    pub(crate) fn log_start(&self) -> Offset {
+        self.log_start
+    }
+
+    pub(crate) fn log_end(&self) -> Offset {
+        self.end.next_offset
+    }
+
+    /// Copies the files into `dir`, which is created, and makes them durable there. Returns how many bytes of records
+    /// that were.
+    pub(crate) fn copy_to(&self, dir: &Path) -> Result<u64> {
+        let storage = &self.log.inner.home.storage;
+        storage.create_dir_all(dir).map_err(|error| Error::io("create", dir, error))?;
+        for name in [PARTITION_METADATA, LEADER_EPOCH_CHECKPOINT] {
+            self.copy_whole(name, dir)?;
+        }
+        let mut bytes = 0;
+        for segment in self.segments.iter() {
+            let is_active = Arc::ptr_eq(segment, self.segments.active());
+            let size = if is_active { self.end.size } else { segment.end().size };
+            // A segment that nothing was appended to may have no files yet, and needs none.
+            if size > 0 {
+                self.copy_segment(segment, size, self.index_lens.filter(|_| is_active), dir)?;
+                bytes += size;
+            }
+        }
+        storage.sync_dir(dir).map_err(|error| Error::io("sync", dir, error))?;
+        Ok(bytes)
+    }
+
+    fn copy_segment(&self, segment: &Segment, size: u64, index_lens: Option<(u64, u64)>, dir: &Path) -> Result<()> {
+        // The log comes last: while it is there, the segment is.
+        for (suffix, len) in
+            [(OFFSET_INDEX, index_lens.map(|lens| lens.0)), (TIME_INDEX, index_lens.map(|lens| lens.1))]
+        {
+            match self.copy(&segment.path(suffix), len, dir) {
+                // The next open builds it.
+                Err(Error::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {}
+                copied => copied?,
+            }
+        }
+        self.copy(&segment.path(LOG), Some(size), dir)
+    }
+
+    /// Copies the first `len` bytes of a file, or all of it.
+    fn copy(&self, from: &Path, len: Option<u64>, dir: &Path) -> Result<()> {
+        let storage = &self.log.inner.home.storage;
+        let to = dir.join(from.file_name().unwrap_or_default());
+        let copy = |from: &Path| {
+            let len = len.map_or_else(|| storage.len(from), Ok)?;
+            storage.copy_file(from, &to, len)
+        };
+        let copied = match copy(from) {
+            // It was deleted meanwhile, and is still there under another name.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                let mut deleted = from.as_os_str().to_owned();
+                deleted.push(DELETED);
+                copy(&PathBuf::from(deleted))
+            }
+            copied => copied,
+        };
+        copied.map_err(|error| Error::io("copy", from, error))
+    }
+
+    /// Copies a small file that is replaced as a whole when it changes, if there is one.
+    fn copy_whole(&self, name: &str, dir: &Path) -> Result<()> {
+        let home = &self.log.inner.home;
+        let from = home.dir.join(name);
+        match home.storage.read(&from) {
+            Ok(contents) => crate::io::replace_file(&*home.storage, &dir.join(name), &contents)
+                .map_err(|error| Error::io("write", dir.join(name), error)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            Err(error) => Err(Error::io("read", from, error)),
+        }
+    }
+}

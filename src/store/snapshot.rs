@@ -1,0 +1,135 @@
+//! Consistent snapshots of a store that is being written to, as a data directory of their own.
+//!
+//! ```text
+//!   1. meta.properties, which says that the snapshot is not complete: neither a store nor a broker opens it
+//!   2. all logs are held, cut where they end, and let go
+//!   3. each partition's files up to its cut, synced
+//!   4. checkpoints, topic list, and the marker of a clean shutdown
+//!   5. meta.properties as it should be: from here on it is a snapshot
+//! ```
+//!
+//! Files are copied, with blocks shared where the file system copies on write, and never hard-linked: two names of one
+//! file would let the recovery of either directory cut, or go on with, a segment of the other, and a bad block or a slip
+//! of the hand would be in both.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use super::layout::Layout;
+use super::meta_properties::{self, MetaProperties};
+use super::open::create_dir;
+use super::topic_list::TopicList;
+use super::uuid::Uuid;
+use super::{Store, StoreInner};
+use crate::error::{Error, Result};
+use crate::log::{Log, SnapshotPoint};
+
+/// What a snapshot holds.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct SnapshotReport {
+    /// Where it is.
+    pub dir: PathBuf,
+    /// How many partitions it has.
+    pub partitions: usize,
+    /// The size of its log files in bytes.
+    pub bytes: u64,
+    /// For how long appends were held back, so that all partitions are cut at the same moment.
+    pub held: Duration,
+}
+
+impl Store {
+    /// Copies the store, as it is at one moment, into the directory `to`, which must not exist or be empty. On return
+    /// the copy survives the loss of power, and can be opened by a store or a broker, without recovery.
+    ///
+    /// Everything that was appended before the call is in it. All partitions are cut at the same moment, those of
+    /// committed offsets too: no commit in the snapshot is ahead of the records in it. Appends are held back for that
+    /// moment alone, and go on while files are copied; topics can't be created or deleted meanwhile, and nothing is
+    /// deleted. The snapshot belongs to the same cluster and node, and has a directory id of its own.
+    ///
+    /// Where the file system can, blocks are shared until either side changes them (Btrfs, XFS); elsewhere a snapshot
+    /// takes as much space as the store.
+    ///
+    /// ```
+    /// # let (from, to) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    /// # let (from, to) = (from.path(), to.path());
+    /// use esker::{ProducerConfig, Record, Store, TopicConfig};
+    ///
+    /// let store = Store::open(from)?;
+    /// store.create_topic("events", TopicConfig::new())?;
+    /// store.producer(ProducerConfig::new())?.send(Record::to("events").value("first"))?;
+    /// store.snapshot(to)?;
+    ///
+    /// let restored = Store::open(to)?;
+    /// assert_eq!(restored.partition("events", 0)?.log_end(), 1);
+    /// # Ok::<(), esker::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::Io`] if the directory is not empty, with the kind `DirectoryNotEmpty`; [`Error::Io`] or
+    /// [`Error::StorageFull`] if it can't be written; [`Error::LogOffline`] if a log has lost a write. What was copied
+    /// is then removed. After a crash it is left, and says that it is not complete: opening it fails with
+    /// [`Error::MalformedFile`].
+    pub fn snapshot(&self, to: impl AsRef<Path>) -> Result<SnapshotReport> {
+        self.inner.snapshot(to.as_ref())
+    }
+}
+
+impl StoreInner {
+    fn snapshot(&self, to: &Path) -> Result<SnapshotReport> {
+        // No topic comes or goes, and nothing is deleted, before the files are copied.
+        let _altering = self.altering.lock();
+        self.check_writable()?;
+        let _ticking = self.ticking.lock();
+        let target = Layout { storage: self.layout.storage.clone(), dir: to.to_owned() };
+        create_dir(target.storage(), to)?;
+        let entries = target.storage().list(to).map_err(|error| Error::io("list", to, error))?;
+        if !entries.is_empty() {
+            return Err(Error::io("snapshot to", to, io::ErrorKind::DirectoryNotEmpty.into()));
+        }
+        self.write_snapshot(&target).inspect_err(|_| discard(&target))
+    }
+
+    fn write_snapshot(&self, target: &Layout) -> Result<SnapshotReport> {
+        meta_properties::write_incomplete(target.storage(), &target.dir)?;
+        let logs: Vec<Log> = self.logs().into_iter().filter(|log| !log.is_deleted()).collect();
+        let (points, held) = cut(&logs)?;
+        let mut bytes = 0;
+        for point in &points {
+            bytes += point.copy_to(&target.partition_dir(point.topic_partition()))?;
+        }
+        target.sync()?;
+        let at = |offset: fn(&SnapshotPoint) -> i64| {
+            points.iter().map(move |point| (point.topic_partition().clone(), offset(point))).collect::<Vec<_>>()
+        };
+        target.write_offsets_of(at(SnapshotPoint::log_end), at(SnapshotPoint::log_start))?;
+        TopicList::read(&self.layout)?.without_deletions().write(target)?;
+        target.write_clean_shutdown()?;
+        let meta = MetaProperties { directory_id: Uuid::random(), ..self.meta.clone() };
+        meta.write(target.storage(), &target.dir)?;
+        Ok(SnapshotReport { dir: target.dir.clone(), partitions: points.len(), bytes, held })
+    }
+}
+
+/// Cuts all logs at one moment. Also tells how long that was.
+fn cut(logs: &[Log]) -> Result<(Vec<SnapshotPoint>, Duration)> {
+    let start = Instant::now();
+    let held = logs.iter().map(Log::hold).collect::<Result<Vec<_>>>()?;
+    let points = held.iter().zip(logs).map(|(held, log)| held.point(log)).collect();
+    drop(held);
+    Ok((points, start.elapsed()))
+}
+
+/// Takes back what there is of a snapshot, as far as that can be done. Last the file that says what it is.
+fn discard(target: &Layout) {
+    let storage = target.storage();
+    let entries = storage.list(&target.dir).unwrap_or_default();
+    let (dirs, files): (Vec<_>, Vec<_>) = entries.into_iter().partition(|entry| entry.is_dir);
+    let removed = dirs.iter().try_for_each(|dir| storage.remove_dir_all(&target.dir.join(&dir.name)));
+    if removed.is_ok() && target.sync().is_ok() {
+        for file in files {
+            let _ = storage.remove_file(&target.dir.join(file.name));
+        }
+    }
+}

@@ -1,0 +1,266 @@
+//! Snapshots of a store that is being written to: one moment of it, whole or not there, and its source untouched.
+#![expect(clippy::unwrap_used, reason = "a test fails by a panic")]
+#![cfg(feature = "sim")]
+
+mod common;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+
+use esker::io::Storage;
+use esker::sim::{Crash, Fault, FaultStorage, Operation};
+use esker::{
+    Acks, CommittedOffset, Error, Log, Maintenance, Offset, ReadLimits, Store, StoreConfig, TopicConfig, TopicPartition,
+};
+
+use common::random::Random;
+use common::{Sent, append, append_value, check_lookups, codecs, read_all};
+
+fn options(storage: &FaultStorage) -> esker::StoreOptions {
+    let config = StoreConfig { offsets_topic_num_partitions: 1, ..StoreConfig::default() };
+    Store::options().storage(Arc::new(storage.clone())).maintenance(Maintenance::Manual).config(config)
+}
+
+fn small_segments() -> TopicConfig {
+    TopicConfig::new().internal_segment_bytes(20_000).index_interval_bytes(500).retention_ms(-1)
+}
+
+fn fill(store: &Store, batches: usize) {
+    let mut random = Random::new(4);
+    for batch in 0..batches {
+        let log = store.partition("t", batch as i32 % 2).unwrap();
+        let start = log.log_end();
+        let records: Vec<Sent> = (start..start + 1 + random.below(4) as Offset)
+            .map(|offset| Sent::random(&mut random, offset as u64, offset, 300))
+            .collect();
+        append(&log, &records, *random.pick(&codecs()), Acks::Leader).unwrap();
+    }
+}
+
+/// What a store holds: the records of every partition, and the committed offsets.
+type Contents = (BTreeMap<TopicPartition, Vec<(Offset, Sent)>>, Vec<(TopicPartition, CommittedOffset)>);
+
+fn contents(store: &Store) -> Contents {
+    let mut records = BTreeMap::new();
+    for topic in store.topics() {
+        for partition in 0..store.partition_count(&topic).unwrap() {
+            let log = store.partition(&topic, partition).unwrap();
+            let found = read_all(&log, ReadLimits::new()).unwrap();
+            check_lookups(&log, &found).unwrap();
+            records.insert(log.topic_partition().clone(), found);
+        }
+    }
+    (records, store.committed_offsets("g"))
+}
+
+fn sample() -> (FaultStorage, Store) {
+    sample_of(60)
+}
+
+fn sample_of(batches: usize) -> (FaultStorage, Store) {
+    let storage = FaultStorage::new(1);
+    let store = options(&storage).open("data").unwrap();
+    store.create_topic("t", small_segments().partitions(2)).unwrap();
+    store.create_topic("empty", TopicConfig::new().retention_ms(77)).unwrap();
+    fill(&store, batches);
+    store.partition("t", 0).unwrap().set_leader_epoch(3).unwrap();
+    fill(&store, 7);
+    let commit = (TopicPartition::new("t", 0), CommittedOffset::new(5).metadata("half way"));
+    store.commit_offsets("g", [commit], Acks::Leader).unwrap();
+    (storage, store)
+}
+
+#[test]
+fn a_snapshot_opens_cleanly_with_what_was_there_and_goes_its_own_way() {
+    let (storage, store) = sample_of(200);
+    let report = store.snapshot("backups/one").unwrap();
+    assert_eq!(report.partitions, 4);
+    assert_eq!(report.bytes, store.topics().iter().map(|topic| size_of(&store, topic)).sum::<u64>());
+    let before = contents(&store);
+
+    let restored = options(&storage).open("backups/one").unwrap();
+    assert!(restored.recovery_report().clean_shutdown && restored.recovery_report().is_healthy());
+    assert!(restored.recovery_report().partitions.iter().all(|partition| partition.segments_checked == 0));
+    assert_eq!(contents(&restored), before);
+    assert_eq!((restored.cluster_id(), restored.node_id()), (store.cluster_id(), store.node_id()));
+    assert_ne!(directory_id(&storage, "backups/one"), directory_id(&storage, "data"));
+    assert_eq!(restored.partition("t", 0).unwrap().leader_epoch(), 3);
+    for topic in ["t", "empty"] {
+        let (a, b) = (store.describe_topic(topic).unwrap(), restored.describe_topic(topic).unwrap());
+        assert_eq!((a.id, a.config.overrides()), (b.id, b.config.overrides()), "{topic}");
+    }
+
+    // Each goes on by itself.
+    fill(&store, 60);
+    fill(&restored, 30);
+    let (source, copy) = (contents(&store), contents(&restored));
+    restored.close().unwrap();
+    store.close().unwrap();
+    assert_eq!(contents(&options(&storage).open("data").unwrap()), source);
+    assert_eq!(contents(&options(&storage).open("backups/one").unwrap()), copy);
+}
+
+fn size_of(store: &Store, topic: &str) -> u64 {
+    store.describe_topic(topic).unwrap().partitions.iter().map(|partition| partition.size_in_bytes).sum()
+}
+
+fn directory_id(storage: &FaultStorage, dir: &str) -> String {
+    let text = String::from_utf8(storage.contents(Path::new(dir).join("meta.properties")).unwrap()).unwrap();
+    text.lines().find(|line| line.starts_with("directory.id")).unwrap().to_owned()
+}
+
+#[test]
+fn a_directory_that_is_not_empty_is_left_alone() {
+    let (storage, store) = sample();
+    storage.set_contents("there/file", b"mine").unwrap();
+    match store.snapshot("there") {
+        Err(Error::Io { source, .. }) => assert_eq!(source.kind(), std::io::ErrorKind::DirectoryNotEmpty),
+        other => panic!("{other:?}"),
+    }
+    assert_eq!(storage.contents("there/file").unwrap(), b"mine");
+    storage.erase("there/file").unwrap();
+    store.snapshot("there").unwrap();
+    assert_eq!(contents(&options(&storage).open("there").unwrap()), contents(&store));
+}
+
+#[test]
+fn a_snapshot_that_fails_leaves_nothing() {
+    let (storage, store) = sample();
+    let mut failures = 0;
+    loop {
+        let in_target = |path: &Path| path.starts_with("to");
+        let full = Fault::new(std::io::ErrorKind::StorageFull).on(Operation::Append).on_paths(in_target);
+        storage.clear_faults();
+        storage.inject(full.nth(failures * 3));
+        match store.snapshot("to") {
+            Ok(_) => break,
+            Err(Error::StorageFull { .. }) => failures += 1,
+            Err(error) => panic!("{error}"),
+        }
+        assert!(storage.list(Path::new("to")).unwrap().is_empty());
+    }
+    assert!(failures > 5, "{failures}");
+    assert_eq!(contents(&options(&storage).open("to").unwrap()), contents(&store));
+}
+
+#[test]
+fn what_a_failed_sync_may_have_lost_comes_into_no_snapshot() {
+    let (storage, store) = sample();
+    storage.inject(Fault::io_error().on(Operation::Sync).on_path_suffix(".log").nth(0));
+    append_value(&store.partition("t", 0).unwrap(), 1, b"lost", Acks::All).unwrap_err();
+    assert!(matches!(store.snapshot("to"), Err(Error::LogOffline { .. })));
+}
+
+#[test]
+fn a_crash_leaves_a_whole_snapshot_or_none_and_the_source_as_it_was() {
+    let (storage, store) = sample();
+    let expected = contents(&store);
+    store.close().unwrap();
+    drop(store);
+    let start = storage;
+    let rehearsal = start.after_crash(Crash::Process, 0);
+    let store = options(&rehearsal).open("data").unwrap();
+    let at_open = rehearsal.mutations();
+    store.snapshot("to").unwrap();
+    let to = rehearsal.mutations();
+    drop(store);
+    let (mut whole, mut refused) = (0, 0);
+    for point in at_open..to {
+        // In the end it is decided whether there is a snapshot.
+        for seed in 0..if point + 4 > to { 10 } else { 1 } {
+            let crash = if (point + seed) % 4 == 0 { Crash::Process } else { Crash::Power };
+            let storage = start.after_crash(Crash::Process, 0);
+            let store = options(&storage).open("data").unwrap();
+            storage.crash_at(point);
+            let _ = store.snapshot("to");
+            drop(store);
+            let storage = storage.after_crash(crash, point + seed);
+            let restarted = options(&storage).open("data").unwrap();
+            assert_eq!(contents(&restarted), expected, "{crash:?} at {point}");
+            if storage.list(Path::new("to")).unwrap_or_default().is_empty() {
+                continue;
+            }
+            match options(&storage).open("to") {
+                Ok(restored) => {
+                    let is_new = restored.topics().is_empty();
+                    assert!(is_new || contents(&restored) == expected, "{crash:?} at {point}");
+                    whole += i32::from(!is_new);
+                    assert!(!is_new || storage.list(Path::new("to/t-0")).is_err(), "{crash:?} at {point}");
+                }
+                Err(Error::MalformedFile { .. }) => refused += 1,
+                Err(error) => panic!("{crash:?} at {point}: {error}"),
+            }
+        }
+    }
+    assert!(whole > 0 && refused > 10, "{whole} {refused}");
+}
+
+/// Two partitions are appended to one after the other, and how far that came is committed after both.
+fn write(store: &Store, stop: &AtomicBool) -> Offset {
+    let (first, second) = (store.partition("t", 0).unwrap(), store.partition("t", 1).unwrap());
+    let mut done = 0;
+    while !stop.load(Ordering::Relaxed) {
+        for log in [&first, &second] {
+            assert_eq!(append_value(log, done, &done.to_be_bytes(), Acks::Leader).unwrap(), done);
+        }
+        done += 1;
+        let commits = [0, 1].map(|index| (TopicPartition::new("t", index), CommittedOffset::new(done)));
+        store.commit_offsets("g", commits, Acks::Leader).unwrap();
+    }
+    done
+}
+
+#[test]
+fn all_partitions_are_cut_at_the_same_moment() {
+    let dir = tempfile::tempdir().unwrap();
+    let (data, backups) = (dir.path().join("data"), dir.path().join("backups"));
+    let config = StoreConfig {
+        offsets_topic_num_partitions: 1,
+        log_retention_check_interval_ms: 1,
+        log_flush_offset_checkpoint_interval_ms: 1,
+        ..StoreConfig::default()
+    };
+    let store = Store::options().config(config).open(&data).unwrap();
+    let config = TopicConfig::new().internal_segment_bytes(500_000).retention_ms(-1);
+    store.create_topic("t", config.partitions(2)).unwrap();
+    let stop = AtomicBool::new(false);
+    let snapshots: Vec<(PathBuf, Offset)> = thread::scope(|scope| {
+        let writing = scope.spawn(|| write(&store, &stop));
+        let snapshots = (0..4)
+            .map(|number| {
+                let acknowledged = store.committed_offset("g", &TopicPartition::new("t", 1)).map_or(0, |at| at.offset);
+                let to = backups.join(number.to_string());
+                store.snapshot(&to).unwrap();
+                (to, acknowledged)
+            })
+            .collect();
+        stop.store(true, Ordering::Relaxed);
+        assert!(writing.join().unwrap() > 0);
+        snapshots
+    });
+    for (to, acknowledged) in snapshots {
+        let restored = Store::open(&to).unwrap();
+        assert!(restored.recovery_report().clean_shutdown && restored.recovery_report().is_healthy());
+        let ends = [0, 1].map(|index| whole_log(&restored.partition("t", index).unwrap()));
+        let committed = [0, 1].map(|index| {
+            restored.committed_offset("g", &TopicPartition::new("t", index)).map_or(0, |committed| committed.offset)
+        });
+        assert_eq!(committed[0], committed[1]);
+        assert!(
+            acknowledged <= committed[1] && committed[1] <= ends[1] && ends[1] <= ends[0],
+            "{committed:?} {ends:?}"
+        );
+        assert!(ends[0] <= committed[0] + 1, "one round at a time: {committed:?} {ends:?}");
+    }
+}
+
+/// Checks that every record is there and as it was written, and returns the log's end.
+fn whole_log(log: &Log) -> Offset {
+    for (offset, record) in read_all(log, ReadLimits::new()).unwrap() {
+        assert_eq!(record, Sent::value(offset, offset.to_be_bytes()));
+    }
+    log.log_end()
+}
