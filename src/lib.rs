@@ -79,6 +79,7 @@ pub mod record;
 #[cfg(feature = "sim")]
 pub mod sim;
 mod store;
+mod sync;
 mod types;
 
 pub use config::{
@@ -88,8 +89,8 @@ pub use config::{
 pub use consumer::{AutoOffsetReset, Consumer, ConsumerConfig, ConsumerRecord};
 pub use error::{Corruption, Error, Result};
 pub use log::{
-    AppendOptions, Appended, Cut, Damage, Fetched, FetchedBatches, Log, OffsetAndTimestamp, PartitionRecovery,
-    ReadLimits, Readable,
+    AppendOptions, Appended, Cut, Damage, Fetched, FetchedBatches, Finding, Log, OffsetAndTimestamp, PartitionRecovery,
+    Problem, ReadLimits, Readable, VerifyProgress, VerifyReport,
 };
 pub use producer::{Partitioner, Pending, Producer, ProducerConfig, Record, RecordMetadata};
 pub use store::{

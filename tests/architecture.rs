@@ -9,7 +9,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// What everybody may import, and what may import nothing else.
-const FOUNDATION: [&str; 4] = ["clock", "config", "error", "types"];
+const FOUNDATION: [&str; 5] = ["clock", "config", "error", "sync", "types"];
 
 /// Which other modules a top-level module may import. Those that are not here may import the foundation alone.
 const MAY_IMPORT: [(&str, &[&str]); 5] = [

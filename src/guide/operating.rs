@@ -46,6 +46,13 @@
 //!
 //! Copying the files of a directory by other means while a store writes it gives no consistent copy.
 //!
+//! # Looking for damage
+//!
+//! [`verify`](crate::StoreOptions::verify) reads all of a directory, whether or not a store has it open, and changes
+//! nothing: every batch and record, every index entry, every checkpoint, every name. It tells what it finds with file and
+//! position. [`is_healthy`](crate::VerifyReport::is_healthy) asks whether records are lost or files unusable; leftovers
+//! and torn tails are put right by the next open without a loss.
+//!
 //! # The thread
 //!
 //! A store has one thread, which deletes old segments, removes the files of deleted ones, syncs closed segments, writes

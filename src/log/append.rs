@@ -2,7 +2,6 @@
 //! the device if the caller wants that.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use super::active::ActiveSegment;
 use super::leader_epoch;
@@ -12,6 +11,7 @@ use super::{Log, LogInner, Writer};
 use crate::config::LogConfig;
 use crate::error::{Error, Result};
 use crate::record::BatchRef;
+use crate::sync::atomic::Ordering;
 use crate::types::{Acks, LeaderEpoch, Offset};
 
 /// Where a batch ended up.

@@ -10,19 +10,16 @@
 //!                                      no later one can prove anything, and the failure is final
 //! ```
 
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
-use std::thread;
-
-use parking_lot::Mutex;
-
 use super::wait::{Parker, Waiters};
 use crate::error::{Error, Result};
+use crate::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
+use crate::sync::{Mutex, rounds, thread};
 use crate::types::Offset;
 
 /// How often a leader lets others run for each caller that it waits for. Most are awake within one.
-const GATHER_YIELDS: usize = 8;
+const GATHER_YIELDS: usize = rounds(8);
 /// How often a caller lets others run before it sleeps: going to sleep and being woken can take longer than a sync.
-const WAIT_YIELDS: usize = 50;
+const WAIT_YIELDS: usize = rounds(50);
 
 /// Shares syncs among those who wait for them. Knows nothing of files: whoever leads brings the sync along.
 #[derive(Debug)]
@@ -162,12 +159,11 @@ impl GroupCommit {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(any(loom, shuttle))))]
 mod tests {
     use super::*;
     use std::cell::Cell;
     use std::sync::Arc;
-    use std::sync::atomic::AtomicUsize;
 
     #[test]
     fn what_is_synced_already_needs_no_sync() {

@@ -514,7 +514,7 @@ impl Loader<'_> {
 }
 
 /// Where the last byte that is not zero ends, looking back from the end of the file no further than `position`.
-fn content_end(segment: &Segment, position: u64) -> Result<u64> {
+pub(super) fn content_end(segment: &Segment, position: u64) -> Result<u64> {
     const CHUNK_BYTES: u64 = 1 << 20;
     let file = segment.files()?.log.clone();
     let mut end = file.len();

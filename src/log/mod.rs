@@ -23,30 +23,32 @@ mod append;
 pub(crate) mod checkpoint;
 mod failed_sync;
 pub(crate) mod file_name;
+mod findings;
 mod flush;
 pub(crate) mod follow;
 mod index;
 mod leader_epoch;
 mod loader;
+#[cfg(all(test, any(loom, shuttle)))]
+mod model_check;
 mod read;
 mod retention;
 mod scan;
 mod segment;
 mod snapshot;
 mod validator;
+mod verify;
 pub(crate) mod wait;
 
 use std::collections::VecDeque;
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI32, AtomicI64, AtomicU8, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use arc_swap::{ArcSwap, Guard};
-use parking_lot::Mutex;
-
 pub use append::{AppendOptions, Appended};
+pub(crate) use findings::Findings;
+pub use findings::{Finding, Problem, VerifyProgress, VerifyReport};
 pub use loader::{Cut, Damage, PartitionRecovery};
 pub(crate) use loader::{LastKnown, LogLoad, load};
 pub use read::{Fetched, FetchedBatches, OffsetAndTimestamp, ReadLimits};
@@ -55,6 +57,8 @@ use crate::clock::Clock;
 use crate::config::{LogConfig, SyncPolicy};
 use crate::error::{Error, Result};
 use crate::io::StorageFile;
+use crate::sync::atomic::{AtomicI32, AtomicI64, AtomicU8, AtomicU64, Ordering};
+use crate::sync::{ArcSwap, Guard, Mutex};
 use crate::types::{LeaderEpoch, Offset, TopicPartition};
 use active::ActiveSegment;
 use flush::GroupCommit;
@@ -62,6 +66,7 @@ use follow::Follower;
 pub(crate) use segment::Home;
 use segment::{Segment, SegmentList};
 pub(crate) use snapshot::SnapshotPoint;
+pub(crate) use verify::{verify, verify_tails};
 use wait::{Parker, WaiterId, Waiters};
 
 /// The log of one partition: for those who build on partitions themselves, such as a broker.

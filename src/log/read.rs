@@ -2,7 +2,6 @@
 //! batch, and hand out a slice.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
 
@@ -12,6 +11,7 @@ use super::segment::Segment;
 use super::{Log, LogInner};
 use crate::error::{Error, Result};
 use crate::record::{BATCH_HEADER_BYTES, BatchHeader, BatchRef, BatchView};
+use crate::sync::atomic::Ordering;
 use crate::types::Offset;
 
 /// How much one read returns.

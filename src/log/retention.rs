@@ -1,7 +1,6 @@
 //! Letting go of old segments, and of their files a while later.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use super::file_name::{DELETED, SEGMENT_SUFFIXES};
 use super::segment::SegmentList;
@@ -9,6 +8,7 @@ use super::validator::Now;
 use super::{Log, LogInner, State, Writer};
 use crate::config::LogConfig;
 use crate::error::{Error, Result};
+use crate::sync::atomic::Ordering;
 use crate::types::Offset;
 
 impl Log {

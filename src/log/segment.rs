@@ -8,9 +8,6 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
-
-use parking_lot::RwLock;
 
 use super::file_name::{self, LOG, OFFSET_INDEX, TIME_INDEX};
 use super::index::growing::GrowingIndex;
@@ -21,6 +18,8 @@ use super::scan::BatchScan;
 use crate::error::{Error, Result};
 use crate::io::{Storage, StorageFile};
 use crate::record::{BATCH_HEADER_BYTES, BatchHeader};
+use crate::sync::RwLock;
+use crate::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use crate::types::{NO_TIMESTAMP, Offset, TopicPartition};
 
 /// Where a partition's files are.
@@ -244,7 +243,7 @@ impl Segment {
 
     /// Where the append begins that an entry of the offset index stands for, if there is one. An index is never
     /// evidence: the append there must end with the very offset that the entry names.
-    fn confirm_append(&self, files: &SegmentFiles, entry: &OffsetEntry) -> Option<Offset> {
+    pub(super) fn confirm_append(&self, files: &SegmentFiles, entry: &OffsetEntry) -> Option<Offset> {
         let last_offset = self.base_offset + Offset::from(entry.relative_offset);
         let mut position = u64::from(entry.position);
         let mut header = self.header_at(files, position)?;
@@ -309,7 +308,7 @@ impl Segment {
     }
 
     /// Whether the batch that a time index entry points at carries the entry's timestamp.
-    fn confirms(&self, entry: &TimeEntry) -> Result<bool> {
+    pub(super) fn confirms(&self, entry: &TimeEntry) -> Result<bool> {
         let offset = self.base_offset + Offset::from(entry.relative_offset);
         let mut scan = self.scan_to(offset)?;
         let batch = scan.find_map(|batch| match batch {

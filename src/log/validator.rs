@@ -4,8 +4,6 @@
 //! stored: its header gets the right timestamps, its records another codec. A batch that this process built needs no
 //! look at its records: the builder makes only batches that pass.
 
-use std::sync::atomic::{AtomicI64, Ordering};
-
 use crate::clock::Clock;
 use crate::config::{BrokerCompressionType, LogConfig};
 use crate::error::{Error, Result};
@@ -13,6 +11,7 @@ use crate::log::active::StampedBatch;
 use crate::record::{
     BatchBuilder, BatchRef, BatchView, Compression, DECOMPRESSED_BYTES_MAX, RecordData, RecordView, TimestampType,
 };
+use crate::sync::atomic::{AtomicI64, Ordering};
 use crate::types::{LeaderEpoch, NO_TIMESTAMP, Offset};
 
 /// A batch that may be appended.

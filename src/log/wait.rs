@@ -2,13 +2,12 @@
 //! faces, for a blocked thread waits on a waker of its own ([`Parker`]).
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering, fence};
 use std::task::{Wake, Waker};
-use std::thread::{self, Thread};
 use std::time::Instant;
 
-use parking_lot::Mutex;
-
+use crate::sync::Mutex;
+use crate::sync::atomic::{AtomicBool, AtomicUsize, Ordering, fence};
+use crate::sync::thread::{self, Thread};
 use crate::types::Offset;
 
 /// Those who wait for an end to pass an offset.

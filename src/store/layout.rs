@@ -14,6 +14,21 @@ const RECOVERY_POINTS: &str = "recovery-point-offset-checkpoint";
 const LOG_STARTS: &str = "log-start-offset-checkpoint";
 const HIGH_WATERMARKS: &str = "replication-offset-checkpoint";
 
+/// The files with an offset for each partition.
+pub(super) const OFFSET_FILES: [&str; 4] = [RECOVERY_POINTS, LOG_STARTS, HIGH_WATERMARKS, "cleaner-offset-checkpoint"];
+/// The names of the files beside the partitions.
+pub(super) const FILES: [&str; 9] = [
+    OFFSET_FILES[0],
+    OFFSET_FILES[1],
+    OFFSET_FILES[2],
+    OFFSET_FILES[3],
+    meta_properties::META_PROPERTIES,
+    meta_properties::CLEAN_SHUTDOWN,
+    super::topic_list::FILE,
+    super::open::LOCK,
+    super::reserve::RESERVE,
+];
+
 /// A data directory and the storage that it is on.
 #[derive(Debug)]
 pub(crate) struct Layout {
@@ -62,7 +77,7 @@ impl Layout {
         self.read_offsets(LOG_STARTS)
     }
 
-    fn read_offsets(&self, name: &str) -> Result<HashMap<TopicPartition, Offset>> {
+    pub(super) fn read_offsets(&self, name: &str) -> Result<HashMap<TopicPartition, Offset>> {
         let file = self.dir.join(name);
         checkpoint::read::<3>(self.storage(), &file)?
             .into_iter()

@@ -8,8 +8,8 @@ use super::uuid::Uuid;
 use crate::error::{Error, Result};
 use crate::io::{Storage, replace_file};
 
-const META_PROPERTIES: &str = "meta.properties";
-const CLEAN_SHUTDOWN: &str = ".kafka_cleanshutdown";
+pub(super) const META_PROPERTIES: &str = "meta.properties";
+pub(super) const CLEAN_SHUTDOWN: &str = ".kafka_cleanshutdown";
 
 /// Who a data directory belongs to (`meta.properties`, version 1).
 #[derive(Clone, Debug, PartialEq, Eq)]

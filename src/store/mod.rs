@@ -29,6 +29,7 @@ mod topic;
 mod topic_list;
 mod topic_name;
 mod uuid;
+mod verify;
 
 use std::collections::BTreeMap;
 use std::fmt;

@@ -26,7 +26,7 @@ use crate::io::{DirEntry, FsStorage, Locked, Storage, TemporaryDir};
 use crate::log::{Damage, LastKnown, Log, LogContext, PartitionRecovery};
 use crate::types::{Offset, TopicPartition};
 
-const LOCK: &str = ".lock";
+pub(super) const LOCK: &str = ".lock";
 
 /// How a store is opened. What is not set has its default: the real disk, the system's clock, Kafka's configuration,
 /// and a maintenance thread.

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use crate::error::{Error, Result};
 use crate::io::Storage;
 
-const RESERVE: &str = ".esker-reserve";
+pub(super) const RESERVE: &str = ".esker-reserve";
 const RESERVE_BYTES: u64 = 1 << 20;
 
 /// The space, as a file that is as large as it and holds nothing.

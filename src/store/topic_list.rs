@@ -20,7 +20,7 @@ use crate::config::TopicConfig;
 use crate::error::{Error, Result};
 use crate::log::checkpoint;
 
-const FILE: &str = "topic-config-checkpoint";
+pub(super) const FILE: &str = "topic-config-checkpoint";
 /// No topic config has these names.
 const CREATED: &str = "created";
 const DELETING: &str = "deleting";

@@ -1,0 +1,6 @@
+//! Esker against Kafka: in one program, so that Kafka is started once.
+
+mod dumps;
+mod exchange;
+mod recovery;
+mod same_files;
