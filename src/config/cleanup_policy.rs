@@ -10,7 +10,7 @@ pub struct CleanupPolicy {
     pub delete: bool,
     /// The last record of each key is kept, so each record needs a key.
     ///
-    /// Nothing compacts a log yet in this version: it keeps everything.
+    /// A record without a value deletes its key. The guide's page on operating a store has the rest.
     pub compact: bool,
 }
 

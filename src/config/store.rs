@@ -1,6 +1,6 @@
 //! What a store does beyond its topics: Kafka's broker configs by their names, in one table.
 
-use super::value::{Valid, at_least, between};
+use super::value::{Valid, any, at_least, between};
 use super::{TopicDefaults, invalid};
 use crate::error::Result;
 
@@ -40,6 +40,10 @@ macro_rules! store_configs {
             #[cfg(feature = "sim")]
             #[doc(hidden)]
             pub plant_skipped_crc: bool,
+            /// Swaps compacted segments in without the syncs between the steps. Another bug to find.
+            #[cfg(feature = "sim")]
+            #[doc(hidden)]
+            pub plant_unsynced_swap: bool,
         }
 
         impl Default for StoreConfig {
@@ -50,6 +54,8 @@ macro_rules! store_configs {
                     topic_defaults: TopicDefaults::new(),
                     #[cfg(feature = "sim")]
                     plant_skipped_crc: false,
+                    #[cfg(feature = "sim")]
+                    plant_unsynced_swap: false,
                 }
             }
         }
@@ -88,12 +94,29 @@ store_configs! {
     offsets_topic_num_partitions: i32 = 50, "offsets.topic.num.partitions", at_least(1);
     /// How long the metadata of a commit may be, in bytes. The length is 16 bits wide in its record.
     offset_metadata_max_bytes: usize = 4096, "offset.metadata.max.bytes", between(0, 32_767);
+    /// Whether topics are compacted by themselves. Where it is off, [`Store::compact`](crate::Store::compact) still
+    /// does.
+    log_cleaner_enable: bool = true, "log.cleaner.enable", any();
+    /// How much memory the keys of a pass of compaction may take, in bytes. 24 bytes hold a key, whatever its length. A
+    /// pass takes what its part of the log needs and gives it back; where that is more than this, it takes several.
+    log_cleaner_dedupe_buffer_size: usize = 134_217_728, "log.cleaner.dedupe.buffer.size", at_least(384);
+    /// How many bytes a second compaction reads and writes by itself, in all; the default is no limit.
+    log_cleaner_io_max_bytes_per_second: u64 = u64::MAX, "log.cleaner.io.max.bytes.per.second", at_least(1);
+    /// How long to wait before looking for a log to compact after there was none, in milliseconds.
+    log_cleaner_backoff_ms: i64 = 15_000, "log.cleaner.backoff.ms", at_least(0);
 }
 
 impl StoreConfig {
     pub(crate) fn checks_crc_at_recovery(&self) -> bool {
         #[cfg(feature = "sim")]
         return !self.plant_skipped_crc;
+        #[cfg(not(feature = "sim"))]
+        true
+    }
+
+    pub(crate) fn syncs_swaps(&self) -> bool {
+        #[cfg(feature = "sim")]
+        return !self.plant_unsynced_swap;
         #[cfg(not(feature = "sim"))]
         true
     }

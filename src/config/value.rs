@@ -64,7 +64,7 @@ macro_rules! numbers {
     )+};
 }
 
-numbers!(i32: Int, i64: Long, f64: Double, usize: Int);
+numbers!(i32: Int, i64: Long, u64: Long, f64: Double, usize: Int);
 
 impl ConfigValue for bool {
     const TYPE: ConfigType = ConfigType::Boolean;

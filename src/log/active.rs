@@ -253,7 +253,7 @@ impl ActiveSegment {
     }
 }
 
-fn open_append(segment: &Segment, suffix: &str, len: u64, capacity: u64) -> Result<Box<dyn AppendFile>> {
+pub(super) fn open_append(segment: &Segment, suffix: &str, len: u64, capacity: u64) -> Result<Box<dyn AppendFile>> {
     let path = segment.path(suffix);
     let opened = segment.home().storage.open_append(&path, len, capacity);
     opened.map_err(|error| Error::io("open", path, error))
@@ -311,9 +311,15 @@ impl IndexWriter {
 
     /// Starts both indexes of `segment` anew.
     pub(super) fn create(segment: &Segment, config: &LogConfig) -> Result<Self> {
+        Self::create_as(segment, [OFFSET_INDEX, TIME_INDEX], config)
+    }
+
+    /// As [`create`](Self::create), in files with these suffixes.
+    pub(super) fn create_as(segment: &Segment, suffixes: [&str; 2], config: &LogConfig) -> Result<Self> {
         let capacity = u64::from(config.segment_index_bytes.unsigned_abs());
-        let offset_index = open_append(segment, OFFSET_INDEX, 0, whole_entries(capacity, OffsetEntry::BYTES))?;
-        let time_index = open_append(segment, TIME_INDEX, 0, whole_entries(capacity, TimeEntry::BYTES))?;
+        let [offset_suffix, time_suffix] = suffixes;
+        let offset_index = open_append(segment, offset_suffix, 0, whole_entries(capacity, OffsetEntry::BYTES))?;
+        let time_index = open_append(segment, time_suffix, 0, whole_entries(capacity, TimeEntry::BYTES))?;
         Self::new(segment.base_offset(), offset_index, time_index, NO_TIMESTAMP, config)
     }
 

@@ -5,6 +5,8 @@
 //!   00000000000000000042.index       offset index
 //!   00000000000000000042.timeindex   time index
 //!   00000000000000000042.log.deleted a segment on its way out
+//!   00000000000000000042.log.cleaned a compacted segment that is being written
+//!   00000000000000000042.log.swap    one that is complete, and takes the place of those that it was made of
 //!   00000000000000000042.log.481.cut bytes that recovery took off the log at position 481 and kept
 //!   sync-failed                      a note to the next open
 //! ```
@@ -16,8 +18,13 @@ use crate::types::Offset;
 pub(crate) const LOG: &str = ".log";
 pub(crate) const OFFSET_INDEX: &str = ".index";
 pub(crate) const TIME_INDEX: &str = ".timeindex";
+pub(crate) const TRANSACTION_INDEX: &str = ".txnindex";
 /// The suffixes of a segment's files. The log comes last: while it is there, the segment is.
 pub(crate) const SEGMENT_SUFFIXES: [&str; 3] = [OFFSET_INDEX, TIME_INDEX, LOG];
+/// The suffixes of the indexes that compaction writes.
+pub(crate) const INDEX_SUFFIXES: [&str; 3] = [OFFSET_INDEX, TIME_INDEX, TRANSACTION_INDEX];
+pub(crate) const CLEANED: &str = ".cleaned";
+pub(crate) const SWAP: &str = ".swap";
 pub(crate) const DELETED: &str = ".deleted";
 pub(crate) const CUT: &str = ".cut";
 pub(crate) const TEMPORARY: &str = ".tmp";

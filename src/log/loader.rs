@@ -27,6 +27,7 @@ use super::index::time::TimeEntry;
 use super::leader_epoch;
 use super::scan::{BatchScan, ScannedBatch, last_batch_end, resync};
 use super::segment::{Home, Segment, SegmentEnd, SegmentList};
+use super::unfinished_swap;
 use crate::config::LogConfig;
 use crate::error::{Corruption, Error, Result};
 use crate::io::DirEntry;
@@ -118,6 +119,8 @@ pub(crate) struct LastKnown {
     pub(crate) clean: bool,
     pub(crate) recovery_point: Offset,
     pub(crate) log_start: Offset,
+    /// What lies below was compacted: gaps are no loss there.
+    pub(crate) first_dirty: Offset,
     /// False only where a test plants that bug.
     pub(crate) checks_crc: bool,
 }
@@ -157,10 +160,12 @@ struct Loader<'a> {
 
 impl Loader<'_> {
     fn load(&mut self) -> Result<SegmentList> {
-        let dir = &self.home.dir;
-        let mut entries = self.home.storage.list(dir).map_err(|error| Error::io("list", dir, error))?;
-        entries.sort_unstable_by(|a, b| a.name.cmp(&b.name));
+        let mut entries = self.list()?;
         self.finish_deletions(&entries)?;
+        if unfinished_swap::finish(&self.home, &entries)? {
+            self.names_changed = true;
+            entries = self.list()?;
+        }
         let logs: Vec<(Offset, &DirEntry)> =
             entries.iter().filter_map(|entry| Some((parse_base_offset(&entry.name, LOG)?, entry))).collect();
         if entries.iter().any(|entry| entry.name == SYNC_FAILED) {
@@ -186,7 +191,8 @@ impl Loader<'_> {
                 && end.next_offset < next_base.min(self.known.recovery_point)
                 && !self.config.cleanup_policy.compact
             {
-                let missing = end.next_offset.max(self.known.log_start)..=next_base.min(self.known.recovery_point) - 1;
+                let missing = end.next_offset.max(self.known.log_start).max(self.known.first_dirty)
+                    ..=next_base.min(self.known.recovery_point) - 1;
                 self.report_missing(*base_offset, end.size, missing);
             }
             // After a crash a gap from the recovery point on means that what filled it never reached the device; so
@@ -195,7 +201,7 @@ impl Loader<'_> {
             if let Some(next_base) = next_base
                 && !self.known.clean
                 && end.next_offset >= self.known.recovery_point
-                && next_base > self.known.log_start
+                && next_base > self.known.log_start.max(self.known.first_dirty)
                 && end.next_offset != next_base
             {
                 for (base_offset, log) in &logs[index + 1..] {
@@ -211,6 +217,13 @@ impl Loader<'_> {
         }
         self.end_at_recovery_point(&mut segments);
         Ok(SegmentList::new(segments))
+    }
+
+    fn list(&self) -> Result<Vec<DirEntry>> {
+        let dir = &self.home.dir;
+        let mut entries = self.home.storage.list(dir).map_err(|error| Error::io("list", dir, error))?;
+        entries.sort_unstable_by(|a, b| a.name.cmp(&b.name));
+        Ok(entries)
     }
 
     /// A log never ends below its recovery point, or offsets that were acknowledged would be given out again: what
@@ -335,7 +348,10 @@ impl Loader<'_> {
     /// log once, so it can't be the batch that was written there.
     fn leaps(&self, expected: Offset, batch: &ScannedBatch) -> bool {
         let once_end = self.known.recovery_point;
-        batch.header.base_offset > expected && expected < once_end && batch.header.next_offset() > once_end
+        let base_offset = batch.header.base_offset;
+        base_offset > expected.max(self.known.first_dirty - 1)
+            && expected < once_end
+            && batch.header.next_offset() > once_end
     }
 
     /// A segment of which only the file's length is known.

@@ -5,7 +5,7 @@
 //!   segments → index → scan → read                                    out
 //!   loader                                                            at open: recovery
 //!   follow                                                            opened read-only, beside another process
-//!   retention                                                         from the maintenance tick
+//!   retention, cleaner                                                from the maintenance tick
 //! ```
 //!
 //! The offsets of a log and their order, which holds at every moment:
@@ -21,6 +21,7 @@
 mod active;
 mod append;
 pub(crate) mod checkpoint;
+pub(crate) mod cleaner;
 mod failed_sync;
 pub(crate) mod file_name;
 mod findings;
@@ -36,6 +37,7 @@ mod retention;
 mod scan;
 mod segment;
 mod snapshot;
+mod unfinished_swap;
 mod validator;
 mod verify;
 pub(crate) mod wait;
@@ -47,6 +49,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 pub use append::{AppendOptions, Appended};
+pub use cleaner::Compaction;
 pub(crate) use findings::Findings;
 pub use findings::{Finding, Problem, VerifyProgress, VerifyReport};
 pub use loader::{Cut, Damage, PartitionRecovery};
@@ -125,6 +128,9 @@ pub(crate) struct LogInner {
     leaving: Mutex<VecDeque<Arc<Segment>>>,
     /// Files of deleted segments that wait for their delay to pass, and when it has.
     deleted_files: Mutex<Vec<(PathBuf, i64)>>,
+    last_compaction: Mutex<Option<Compaction>>,
+    /// False only where a test plants that bug.
+    syncs_swaps: bool,
     /// Another process writes the log, and nothing is written here.
     follower: Option<Follower>,
 }
@@ -153,6 +159,8 @@ pub(crate) struct LogContext {
     pub(crate) sync: SyncPolicy,
     /// Who takes work off a writer in a hurry, if anybody does.
     pub(crate) helper: Option<Arc<dyn Helper>>,
+    /// Whether the steps of a swap of compacted segments are synced: false only where a test plants that bug.
+    pub(crate) syncs_swaps: bool,
 }
 
 /// A thread besides the writers'.
@@ -188,6 +196,8 @@ impl Log {
                 readers: Waiters::default(),
                 leaving: Mutex::default(),
                 deleted_files: Mutex::default(),
+                last_compaction: Mutex::default(),
+                syncs_swaps: context.syncs_swaps,
                 follower: load.follower,
             }),
         }

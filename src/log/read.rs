@@ -7,7 +7,7 @@ use bytes::Bytes;
 
 use super::file_name::LOG;
 use super::scan::{damaged_offsets, resync};
-use super::segment::Segment;
+use super::segment::{Segment, SegmentList};
 use super::{Log, LogInner};
 use crate::error::{Error, Result};
 use crate::record::{BATCH_HEADER_BYTES, BatchHeader, BatchRef, BatchView};
@@ -170,10 +170,7 @@ impl LogInner {
             match read_segment(segment, offset, limits, high_watermark) {
                 Ok(None) => {}
                 Ok(Some(fetched)) => return Ok(fetched),
-                // Retention took the segment while we looked for it.
-                Err(Error::Io { .. }) if offset < self.log_start.load(Ordering::Acquire) => {
-                    return self.read(offset, limits);
-                }
+                Err(Error::Io { .. }) if self.has_changed(&segments) => return self.read(offset, limits),
                 Err(error) => return Err(error),
             }
         }
@@ -184,19 +181,25 @@ impl LogInner {
 
     fn offset_for_timestamp(&self, timestamp: i64) -> Result<Option<OffsetAndTimestamp>> {
         self.check_state()?;
-        let log_start = self.log_start.load(Ordering::Acquire);
-        match self.offset_from(log_start, timestamp) {
-            // Retention took a segment while we looked into it.
-            Err(Error::Io { .. }) if log_start < self.log_start.load(Ordering::Acquire) => {
-                self.offset_for_timestamp(timestamp)
-            }
+        let segments = self.segments.load();
+        match self.offset_from(&segments, self.log_start.load(Ordering::Acquire), timestamp) {
+            Err(Error::Io { .. }) if self.has_changed(&segments) => self.offset_for_timestamp(timestamp),
             found => found,
         }
     }
 
+    /// Whether retention or compaction may have taken a segment while somebody looked into it.
+    fn has_changed(&self, segments: &Arc<SegmentList>) -> bool {
+        !Arc::ptr_eq(segments, &self.segments.load())
+    }
+
     /// The first record at or after `log_start` whose timestamp is `timestamp` or later.
-    fn offset_from(&self, log_start: Offset, timestamp: i64) -> Result<Option<OffsetAndTimestamp>> {
-        let segments = self.segments.load();
+    fn offset_from(
+        &self,
+        segments: &SegmentList,
+        log_start: Offset,
+        timestamp: i64,
+    ) -> Result<Option<OffsetAndTimestamp>> {
         for segment in segments.starting_with(log_start) {
             if segment.end().size == 0 || segment.largest_timestamp()? < timestamp {
                 continue;

@@ -88,10 +88,10 @@ impl LogInner {
             return 0;
         }
         let total: u64 = segments.iter().map(|segment| segment.end().size).sum();
-        let mut excess = total.saturating_sub(limit);
+        let Some(mut excess) = total.checked_sub(limit) else { return 0 };
         let fits = segments.iter().take_while(|segment| {
             let size = segment.end().size;
-            let goes = size > 0 && excess >= size;
+            let goes = !segments.is_empty_active(segment) && excess >= size;
             excess = excess.saturating_sub(size);
             goes
         });
@@ -104,7 +104,7 @@ impl LogInner {
             return Ok(0);
         }
         for (index, segment) in segments.iter().enumerate() {
-            if segment.end().size == 0 || now_ms - segment.last_modified_ms()? <= config.retention_ms {
+            if segments.is_empty_active(segment) || now_ms - segment.last_modified_ms()? <= config.retention_ms {
                 return Ok(index);
             }
         }

@@ -19,7 +19,7 @@ use crate::error::{Error, Result};
 use crate::io::{Storage, StorageFile};
 use crate::record::{BATCH_HEADER_BYTES, BatchHeader};
 use crate::sync::RwLock;
-use crate::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+use crate::sync::atomic::{AtomicBool, AtomicI64, AtomicU8, AtomicU64, Ordering};
 use crate::types::{NO_TIMESTAMP, Offset, TopicPartition};
 
 /// Where a partition's files are.
@@ -54,6 +54,18 @@ pub(crate) struct Segment {
     files: RwLock<Option<Arc<SegmentFiles>>>,
     /// The files were used since somebody asked last.
     files_used: AtomicBool,
+    names: AtomicU8,
+}
+
+/// Whether a segment's files have its names. Compaction changes that, and only with `files` locked for writing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+enum Names {
+    Own,
+    /// Not yet: the open files must not be let go of.
+    Other,
+    /// No more: they are another segment's.
+    Lost,
 }
 
 const UNKNOWN: i64 = i64::MIN;
@@ -85,6 +97,7 @@ impl Segment {
             modified_ms: AtomicI64::new(modified_ms),
             files: RwLock::default(),
             files_used: AtomicBool::new(false),
+            names: AtomicU8::new(Names::Own as u8),
         };
         segment.publish(end);
         segment
@@ -157,6 +170,15 @@ impl Segment {
         &self.home
     }
 
+    pub(super) fn shared_home(&self) -> Arc<Home> {
+        self.home.clone()
+    }
+
+    /// When the log file was last written, as far as that was noted.
+    pub(super) fn modified_ms(&self) -> i64 {
+        self.modified_ms.load(Ordering::Relaxed)
+    }
+
     /// The open files, opening them if they are not.
     pub(super) fn files(&self) -> Result<Arc<SegmentFiles>> {
         self.files_used.store(true, Ordering::Relaxed);
@@ -166,6 +188,10 @@ impl Segment {
         let mut files = self.files.write();
         if let Some(files) = &*files {
             return Ok(files.clone());
+        }
+        if self.has(Names::Lost) {
+            let error = io::Error::new(io::ErrorKind::NotFound, "compaction replaced the segment");
+            return Err(Error::io("open", self.path(LOG), error));
         }
         let open = |suffix| {
             let path = self.path(suffix);
@@ -196,7 +222,34 @@ impl Segment {
 
     /// Lets go of the open files; the next reader opens them again. Slices handed out stay valid.
     pub(super) fn close_files(&self) {
-        *self.files.write() = None;
+        let mut files = self.files.write();
+        if !self.has(Names::Other) {
+            *files = None;
+        }
+    }
+
+    fn has(&self, names: Names) -> bool {
+        self.names.load(Ordering::Relaxed) == names as u8
+    }
+
+    /// Uses these files, which do not have the segment's names yet, until [`take_names`](Self::take_names).
+    pub(super) fn use_files_of_other_names(&self, files: SegmentFiles) {
+        let mut open = self.files.write();
+        self.names.store(Names::Other as u8, Ordering::Relaxed);
+        *open = Some(Arc::new(files));
+    }
+
+    /// The files have the segment's names now.
+    pub(super) fn take_names(&self) {
+        let _files = self.files.write();
+        self.names.store(Names::Own as u8, Ordering::Relaxed);
+    }
+
+    /// The names of the files are about to become another segment's. Who has the files open keeps them; from now on
+    /// nobody opens them.
+    pub(super) fn lose_names(&self) {
+        let _files = self.files.write();
+        self.names.store(Names::Lost as u8, Ordering::Relaxed);
     }
 
     /// Lets go of the open files if nobody used them since the last call.
@@ -400,6 +453,26 @@ impl SegmentList {
         let mut segments = self.segments.clone();
         segments.push(segment);
         Self::new(segments)
+    }
+
+    /// This list with `new` in the place of `old`, if those are all in it, one after the other, and not at its end.
+    pub(super) fn replacing(&self, old: &[Arc<Segment>], new: Arc<Segment>) -> Option<Self> {
+        let first = old.first()?;
+        let start = self.segments.iter().position(|segment| Arc::ptr_eq(segment, first))?;
+        let end = start + old.len();
+        let found = self.segments.get(start..end).filter(|_| end < self.segments.len())?;
+        let are_same = found.iter().zip(old).all(|(found, old)| Arc::ptr_eq(found, old));
+        are_same.then(|| Self::new([&self.segments[..start], &[new], &self.segments[end..]].concat()))
+    }
+
+    /// Whether it is the one that is appended to, and nothing has been. Compaction can leave closed ones empty too.
+    pub(super) fn is_empty_active(&self, segment: &Arc<Segment>) -> bool {
+        segment.end().size == 0 && Arc::ptr_eq(segment, self.active())
+    }
+
+    /// Whether the segment is in the list, and not the one that is appended to.
+    pub(super) fn has_closed(&self, segment: &Arc<Segment>) -> bool {
+        self.segments.iter().rev().skip(1).any(|found| Arc::ptr_eq(found, segment))
     }
 
     /// This list without its first `count` segments.

@@ -205,6 +205,13 @@ impl BatchHeader {
         self.attributes.timestamp_type()
     }
 
+    /// From when on compaction may drop the batch's tombstones, in milliseconds; `None` before a first pass has kept
+    /// one. The base timestamp then holds it.
+    #[inline]
+    pub const fn delete_horizon(&self) -> Option<i64> {
+        if self.attributes.has_delete_horizon() { Some(self.base_timestamp) } else { None }
+    }
+
     /// The codec of the records.
     ///
     /// # Errors

@@ -44,6 +44,7 @@ mod control;
 mod record;
 mod record_data;
 mod record_set;
+mod retained_batch;
 mod varint;
 
 pub use attributes::Attributes;
@@ -57,6 +58,7 @@ pub use control::{ControlRecordType, EndTransactionMarker, TransactionResult};
 pub use record::{Header, HeaderIter, RecordView};
 pub use record_data::RecordData;
 pub use record_set::{RecordCursor, RecordIter, RecordSet};
+pub(crate) use retained_batch::RetainedBatch;
 
 pub use crate::types::TimestampType;
 

@@ -46,6 +46,11 @@ impl<'a> RecordView<'a> {
         self.header_count as usize
     }
 
+    /// The headers as they stand in the batch, behind their count.
+    pub(super) const fn raw_headers(&self) -> &'a [u8] {
+        self.headers
+    }
+
     /// The error for a record whose contents are not what they should be.
     pub(super) fn damaged(&self, reason: Corruption) -> Error {
         Error::corrupt(self.position, reason).with_offsets(self.offset..=self.offset)

@@ -12,10 +12,11 @@ use crate::types::{Offset, TopicPartition};
 
 const RECOVERY_POINTS: &str = "recovery-point-offset-checkpoint";
 const LOG_STARTS: &str = "log-start-offset-checkpoint";
+const FIRST_DIRTY: &str = "cleaner-offset-checkpoint";
 const HIGH_WATERMARKS: &str = "replication-offset-checkpoint";
 
 /// The files with an offset for each partition.
-pub(super) const OFFSET_FILES: [&str; 4] = [RECOVERY_POINTS, LOG_STARTS, HIGH_WATERMARKS, "cleaner-offset-checkpoint"];
+pub(super) const OFFSET_FILES: [&str; 4] = [RECOVERY_POINTS, LOG_STARTS, HIGH_WATERMARKS, FIRST_DIRTY];
 /// The names of the files beside the partitions.
 pub(super) const FILES: [&str; 9] = [
     OFFSET_FILES[0],
@@ -75,6 +76,16 @@ impl Layout {
 
     pub(super) fn log_starts(&self) -> Result<HashMap<TopicPartition, Offset>> {
         self.read_offsets(LOG_STARTS)
+    }
+
+    /// Up to where each log was compacted.
+    pub(super) fn first_dirty(&self) -> Result<HashMap<TopicPartition, Offset>> {
+        self.read_offsets(FIRST_DIRTY)
+    }
+
+    /// Writes down up to where each log was compacted.
+    pub(super) fn write_first_dirty(&self, offsets: Vec<(TopicPartition, Offset)>) -> Result<()> {
+        self.write_offsets(FIRST_DIRTY, offsets)
     }
 
     pub(super) fn read_offsets(&self, name: &str) -> Result<HashMap<TopicPartition, Offset>> {

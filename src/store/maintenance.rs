@@ -1,4 +1,4 @@
-//! What has to be done from time to time: retention, removing deleted files, syncing closed segments, checkpoints,
+//! What has to be done from time to time: retention, compaction, removing deleted files, syncing closed segments, checkpoints,
 //! and the batches and syncs that producers left for later. It is one function, [`Store::tick`]; the store's one
 //! thread calls it, or the caller does.
 
@@ -102,7 +102,7 @@ impl Schedule {
                 let Some(store) = store_ref.upgrade() else { return };
                 let (next, result) = store.tick();
                 if let Err(error) = result {
-                    *store.schedule.failure.lock() = Some(error);
+                    store.schedule.note_failure(error);
                 }
                 signal.sleep_until(next);
             }
@@ -122,6 +122,11 @@ impl Schedule {
         {
             let _ = handle.join();
         }
+    }
+
+    /// Keeps a failure for [`Store::take_maintenance_error`].
+    pub(super) fn note_failure(&self, error: Error) {
+        *self.failure.lock() = Some(error);
     }
 
     /// Ends the tasks. Whoever adds one must look whether the store is closed after that.
@@ -193,8 +198,9 @@ impl Signal {
 
 impl Store {
     /// Does what is due: deletes old segments, removes the files of deleted ones, syncs closed segments and what
-    /// `flush.ms` wants synced, lets go of files that nobody reads, writes checkpoints, sends what producers hold back longer than `linger.ms`, and syncs
-    /// for those who wait for an acknowledgement without a thread. To be called only where the store has no thread for
+    /// `flush.ms` wants synced, lets go of files that nobody reads, writes checkpoints, sends what producers hold back
+    /// longer than `linger.ms`, and syncs for those who wait for an acknowledgement without a thread. Compaction gets on
+    /// by up to 16 MiB read and written, however much there is. To be called only where the store has no thread for
     /// it ([`Maintenance::Manual`]), and harmless elsewhere. Of a store that was opened read-only it is a
     /// [`refresh`](Self::refresh).
     ///
@@ -241,6 +247,9 @@ impl StoreInner {
             log.close_unused_files();
         }
         failures.extend(self.remove_deleted_dirs(now_ms).err());
+        let (wait, failed) = self.clean_some(&logs, now_ms);
+        failures.extend(failed);
+        let next = wait.map_or(next, |wait| next.min(Instant::now() + wait));
         if checkpoint {
             failures.extend(self.reserve.run(|| self.write_checkpoints()).err());
             self.reserve.hold();

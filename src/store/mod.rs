@@ -7,6 +7,7 @@
 //!   .kafka_cleanshutdown               there while it is closed, and everything is on the device
 //!   recovery-point-offset-checkpoint   per partition: what lies below was synced
 //!   log-start-offset-checkpoint        per partition: what lies below was deleted
+//!   cleaner-offset-checkpoint          per partition: what lies below was compacted
 //!   replication-offset-checkpoint      per partition: the high watermark
 //!   topic-config-checkpoint            per topic that was created here: its id, and the configs that were set
 //!                                      (ours; Kafka keeps these in its metadata log, and passes over the file)
@@ -15,6 +16,7 @@
 //! ```
 
 mod alter;
+mod cleaner;
 mod layout;
 mod maintenance;
 mod meta_properties;
@@ -54,6 +56,7 @@ use crate::error::{Error, Result};
 use crate::io::{StorageLock, TemporaryDir};
 use crate::log::Log;
 use crate::types::TopicPartition;
+use cleaner::Cleaner;
 use layout::Layout;
 use maintenance::Schedule;
 use meta_properties::MetaProperties;
@@ -106,6 +109,7 @@ pub(crate) struct StoreInner {
     /// Held by whoever creates, changes or deletes a topic, so that they take turns while others go on reading.
     altering: Mutex<()>,
     offsets: GroupOffsets,
+    cleaner: Cleaner,
     report: RecoveryReport,
     schedule: Schedule,
     /// Held by a tick while it works on the directory.
@@ -274,6 +278,7 @@ impl StoreInner {
         self.schedule.close_tasks();
         // A tick of another thread ends, and those after it see that the store is closed.
         drop(self.ticking.lock());
+        self.cleaner.stop();
         let result = self.reserve.run(|| self.close_logs());
         if let Err(failure) = &result {
             self.logs().iter().for_each(|log| log.abandon(failure));

@@ -9,6 +9,7 @@ use std::thread;
 
 use parking_lot::{Mutex, RwLock};
 
+use super::cleaner::Cleaner;
 use super::layout::Layout;
 use super::maintenance::{Maintenance, Schedule};
 use super::meta_properties::{self, MetaProperties};
@@ -166,6 +167,7 @@ impl StoreOptions {
             report.add_damage(&topic.partitions, offsets.load(&topic.partitions)?);
         }
         let now_ms = self.clock.now_ms();
+        let cleaner = Cleaner::new(layout.first_dirty()?, self.config.log_cleaner_io_max_bytes_per_second, now_ms);
         let deleted_dirs = deleted_dirs.into_iter().map(|dir| (dir, now_ms)).collect();
         let inner = Arc::new(StoreInner {
             schedule,
@@ -181,6 +183,7 @@ impl StoreOptions {
             ticking: Mutex::default(),
             checkpointing: Mutex::default(),
             offsets,
+            cleaner,
             report,
             deleted_dirs: Mutex::new(deleted_dirs),
             closed: AtomicBool::new(false),
@@ -380,6 +383,7 @@ impl Opening<'_> {
     /// Opens the logs on as many threads as are configured, and returns them in the order of `wanted`.
     fn open_logs(&self, wanted: &[(TopicPartition, TopicConfig)]) -> Result<Vec<(Log, PartitionRecovery)>> {
         let (recovery_points, log_starts) = (self.layout.recovery_points()?, self.layout.log_starts()?);
+        let first_dirty = self.layout.first_dirty()?;
         let next = AtomicUsize::new(0);
         let open = |index: usize| {
             let (partition, config) = &wanted[index];
@@ -388,6 +392,7 @@ impl Opening<'_> {
                 clean: self.report.clean_shutdown,
                 recovery_point: at(&recovery_points),
                 log_start: at(&log_starts),
+                first_dirty: at(&first_dirty),
                 checks_crc: self.config.checks_crc_at_recovery(),
             };
             self.open_log(partition, config, known).map(|opened| (index, opened))
@@ -424,7 +429,13 @@ impl Opening<'_> {
         known: LastKnown,
     ) -> Result<(Log, PartitionRecovery)> {
         let (clock, helper) = (self.clock.clone(), self.schedule.helper());
-        let context = LogContext { config: LogConfig::from(config), clock, sync: self.config.sync, helper };
+        let context = LogContext {
+            config: LogConfig::from(config),
+            clock,
+            sync: self.config.sync,
+            helper,
+            syncs_swaps: self.config.syncs_swaps(),
+        };
         self.layout.open_log(partition, known, context)
     }
 }

@@ -14,6 +14,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64};
 
 use parking_lot::{Mutex, RwLock};
 
+use super::cleaner::Cleaner;
 use super::layout::Layout;
 use super::maintenance::{Maintenance, Schedule};
 use super::meta_properties::MetaProperties;
@@ -90,6 +91,7 @@ impl StoreOptions {
             ticking: Mutex::default(),
             checkpointing: Mutex::default(),
             offsets: GroupOffsets::default(),
+            cleaner: Cleaner::new(HashMap::new(), 0, 0),
             report: RecoveryReport::default(),
             deleted_dirs: Mutex::default(),
             closed: AtomicBool::new(false),
@@ -217,6 +219,7 @@ impl StoreInner {
             clock: self.clock.clone(),
             sync: self.config.sync,
             helper: None,
+            syncs_swaps: true,
         };
         self.layout.follow_log(partition, start, context)
     }

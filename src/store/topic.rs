@@ -226,13 +226,22 @@ impl StoreInner {
         if is_known(self.layout.recovery_points()?) || is_known(self.layout.log_starts()?) {
             self.layout.write_checkpoints(&self.logs())?;
         }
+        if is_known(self.layout.first_dirty()?) {
+            self.forget_first_dirty(name)?;
+        }
         Ok(())
     }
 
     pub(super) fn open_new(&self, partition: &TopicPartition, config: &TopicConfig) -> Result<Log> {
-        let known = LastKnown { clean: true, recovery_point: 0, log_start: 0, checks_crc: true };
+        let known = LastKnown { clean: true, recovery_point: 0, log_start: 0, first_dirty: 0, checks_crc: true };
         let (clock, helper) = (self.clock.clone(), self.schedule.helper());
-        let context = LogContext { config: LogConfig::from(config), clock, sync: self.config.sync, helper };
+        let context = LogContext {
+            config: LogConfig::from(config),
+            clock,
+            sync: self.config.sync,
+            helper,
+            syncs_swaps: self.config.syncs_swaps(),
+        };
         Ok(self.layout.open_log(partition, known, context)?.0)
     }
 
@@ -241,6 +250,8 @@ impl StoreInner {
         self.check_writable()?;
         let topic = self.topic(name)?;
         topic.partitions.iter().for_each(Log::mark_deleted);
+        // A pass over one of them ends here, before its directory is another's.
+        self.cleaner.forget(name);
         let deleting = Listed::Deleting { id: topic.id };
         self.reserve.run(|| TopicList::put(&self.layout, name, deleting.clone()))?;
         let due_ms = self.clock.now_ms().saturating_add(LogConfig::from(&topic.config).file_delete_delay_ms);

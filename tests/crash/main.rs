@@ -17,7 +17,7 @@ use std::panic::{self, AssertUnwindSafe};
 use std::thread;
 
 use esker::sim::{Crash, Lie};
-use esker::{Acks, TopicConfig};
+use esker::{Acks, CleanupPolicy, TopicConfig};
 
 use common::random::Random;
 use world::{Bug, Op, World, topic_config};
@@ -83,6 +83,7 @@ fn random_ops(random: &mut Random) -> Vec<Op> {
             25..=28 => {
                 Op::Commit { group: GROUPS[random.below(3) as usize], topic, partition, acks: *random.pick(&acks) }
             }
+            29 if random.one_in(2) => Op::Compact { topic },
             29 => Op::SetEpoch { topic, partition },
             30..=34 => Op::Tick { ms: *random.pick(&[1, 700, 2_500, 12_000]) },
             35 => Op::create(topic, topic_config(random)),
@@ -273,6 +274,27 @@ fn retention_and_checkpoints_survive_a_crash_at_any_operation() {
 }
 
 #[test]
+fn compaction_survives_a_crash_at_any_operation() {
+    let config = small_segments().cleanup_policy(CleanupPolicy::COMPACT).delete_retention_ms(2_000);
+    let mut script = vec![Op::create("a", config.file_delete_delay_ms(3_000))];
+    for index in 0..18 {
+        script.push(append_to(
+            "a",
+            i32::from(index % 5 == 4),
+            2,
+            if index % 4 == 1 { Acks::All } else { Acks::Leader },
+        ));
+        if index % 6 == 5 {
+            script.push(Op::Tick { ms: 2_500 });
+        }
+    }
+    script.extend([Op::Compact { topic: "a" }, Op::Tick { ms: 4_000 }, append_to("a", 0, 2, Acks::All)]);
+    script.extend([Op::Compact { topic: "a" }, append_to("a", 0, 3, Acks::Leader), Op::Reopen]);
+    script.push(Op::Compact { topic: "a" });
+    crash_everywhere("compaction", &script);
+}
+
+#[test]
 fn topics_and_commits_survive_a_crash_at_any_operation() {
     let commit = |group, topic, acks| Op::Commit { group, topic, partition: 0, acks };
     let script = [
@@ -356,6 +378,11 @@ fn a_directory_that_is_not_synced_is_noticed() {
 #[test]
 fn a_crc_that_recovery_skips_is_noticed() {
     assert_noticed(Bug::SkippedCrc);
+}
+
+#[test]
+fn a_swap_that_is_not_synced_step_by_step_is_noticed() {
+    assert_noticed(Bug::UnsyncedSwap);
 }
 
 #[test]

@@ -9,6 +9,7 @@ use esker::sim::Crash;
 use esker::{Acks, Offset, ReadLimits, Store, TopicConfig, TopicPartition, Uuid};
 
 use crate::common::{Sent, check_lookups, read_all};
+use crate::world::is_compacted;
 
 /// What an acknowledgement is good for, weakest first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -216,7 +217,8 @@ impl Model {
         self.check_topics(store)?;
         for (name, topic) in self.topics.iter_mut().filter(|(_, topic)| topic.existence == Existence::Exists) {
             for (index, partition) in topic.partitions.iter_mut().enumerate() {
-                check_partition(store, name, index as i32, partition, survived)
+                let is_compacted = is_compacted(&topic.config);
+                check_partition(store, name, index as i32, partition, is_compacted, survived)
                     .map_err(|reason| format!("{name}-{index}: {reason}"))?;
             }
         }
@@ -270,6 +272,7 @@ fn check_partition(
     topic: &str,
     index: i32,
     partition: &mut Partition,
+    is_compacted: bool,
     survived: Option<Kept>,
 ) -> Result<(), String> {
     let log = store.partition(topic, index).map_err(|error| error.to_string())?;
@@ -290,15 +293,10 @@ fn check_partition(
         return Err(format!("the log starts at {start}, where at most {} was possible", partition.start));
     }
     let found = read_all(&log, ReadLimits::new().max_bytes(700)).map_err(|error| error.to_string())?;
-    let expected = partition.records.range(start..end);
-    if let Some(((offset, sent), (found_offset, found))) =
-        expected.clone().zip(&found).find(|((offset, sent), found)| (**offset, *sent) != (found.0, &found.1))
-    {
-        return Err(format!("{sent:?} should be at {offset}, and {found:?} at {found_offset} was read"));
-    }
-    let count = expected.count();
-    if found.len() != count || count as Offset != end - start {
-        return Err(format!("{} records were read from {start} to {end}, and {count} handed in", found.len()));
+    if is_compacted {
+        check_compacted(partition, start, end, &found)?;
+    } else {
+        check_complete(partition, start, end, &found)?;
     }
     check_lookups(&log, &found)?;
     let epoch = log.leader_epoch();
@@ -310,5 +308,46 @@ fn check_partition(
     partition.records.split_off(&end);
     (partition.start, partition.end, partition.process_end) = (start, end, end);
     partition.power_end = partition.power_end.min(end);
+    Ok(())
+}
+
+/// Whether all records are there that are not compacted.
+fn check_complete(partition: &Partition, start: Offset, end: Offset, found: &[(Offset, Sent)]) -> Result<(), String> {
+    let expected = partition.records.range(start..end);
+    if let Some(((offset, sent), (found_offset, found))) =
+        expected.clone().zip(found).find(|((offset, sent), found)| (**offset, *sent) != (found.0, &found.1))
+    {
+        return Err(format!("{sent:?} should be at {offset}, and {found:?} at {found_offset} was read"));
+    }
+    let count = expected.count();
+    if found.len() != count || count as Offset != end - start {
+        return Err(format!("{} records were read from {start} to {end}, and {count} handed in", found.len()));
+    }
+    Ok(())
+}
+
+/// Whether the last record of each key is there, at its offset; of a tombstone also nothing at all may be left.
+fn check_compacted(partition: &Partition, start: Offset, end: Offset, found: &[(Offset, Sent)]) -> Result<(), String> {
+    for (offset, record) in found {
+        if partition.records.get(offset) != Some(record) {
+            return Err(format!(
+                "{record:?} was read at {offset}, where {:?} should be",
+                partition.records.get(offset)
+            ));
+        }
+    }
+    let last_of_each =
+        |records: &mut dyn Iterator<Item = (Offset, Sent)>| -> BTreeMap<Option<Vec<u8>>, (Offset, Sent)> {
+            records.map(|(offset, record)| (record.key.clone(), (offset, record))).collect()
+        };
+    let handed_in = partition.records.range(start..end).map(|(offset, record)| (*offset, record.clone()));
+    let found = last_of_each(&mut found.iter().cloned());
+    for (key, (offset, last)) in last_of_each(&mut { handed_in }) {
+        match found.get(&key) {
+            Some((found, _)) if *found == offset => {}
+            None if last.value.is_none() => {}
+            other => return Err(format!("{last:?} is the last of its key, at {offset}, and {other:?} is left")),
+        }
+    }
     Ok(())
 }

@@ -9,8 +9,8 @@ use esker::io::Storage;
 use esker::record::{Compression, TimestampType};
 use esker::sim::{Crash, FaultStorage, Lie, ManualClock};
 use esker::{
-    Acks, AlterConfigOp, CommittedOffset, Error, Log, Maintenance, Offset, ReadLimits, Store, StoreConfig, SyncPolicy,
-    TopicConfig, TopicPartition,
+    Acks, AlterConfigOp, CleanupPolicy, CommittedOffset, Error, Log, Maintenance, Offset, ReadLimits, Store,
+    StoreConfig, SyncPolicy, TopicConfig, TopicPartition,
 };
 
 use crate::common::random::Random;
@@ -70,6 +70,10 @@ pub enum Op {
         topic: &'static str,
         added: usize,
     },
+    /// Compaction on demand.
+    Compact {
+        topic: &'static str,
+    },
     Reopen,
 }
 
@@ -84,6 +88,7 @@ impl Op {
 pub enum Bug {
     Lie(Lie),
     SkippedCrc,
+    UnsyncedSwap,
     /// Not a bug but a choice, which gives up the promise all the same.
     NobodySyncs,
 }
@@ -115,10 +120,13 @@ impl World {
             offsets_topic_num_partitions: 2,
             log_retention_check_interval_ms: *random.pick(&[1, 2_000, 10_000]),
             log_flush_offset_checkpoint_interval_ms: *random.pick(&[1, 3_000, 10_000, 60_000]),
+            log_cleaner_backoff_ms: *random.pick(&[0, 2_000]),
+            log_cleaner_io_max_bytes_per_second: *random.pick(&[u64::MAX, 3_000]),
             ..StoreConfig::default()
         };
         match bug {
             Some(Bug::SkippedCrc) => config.plant_skipped_crc = true,
+            Some(Bug::UnsyncedSwap) => config.plant_unsynced_swap = true,
             Some(Bug::NobodySyncs) => config.sync = SyncPolicy::OsManaged,
             _ => {}
         }
@@ -310,6 +318,7 @@ impl World {
             | Op::SetEpoch { topic, .. }
             | Op::Alter { topic, .. }
             | Op::AddPartitions { topic, .. }
+            | Op::Compact { topic }
                 if self.model.topic(topic).is_none() =>
             {
                 let refused = self.store()?.partition(topic, 0);
@@ -329,6 +338,7 @@ impl World {
             Op::Delete { topic } => self.delete(topic),
             Op::Alter { topic, changes } => self.alter(topic, changes),
             Op::AddPartitions { topic, added } => self.add_partitions(topic, *added),
+            Op::Compact { topic } => self.compact(topic),
             Op::Reopen => self.reopen(),
         }
     }
@@ -361,6 +371,14 @@ impl World {
             })
             .collect();
         self.sent += count as u64;
+        if is_compacted(&self.model.topics[topic].config) {
+            for record in &mut records {
+                record.key.get_or_insert_with(|| b"key 0".to_vec());
+                if self.random.one_in(4) {
+                    record.value = None;
+                }
+            }
+        }
         let end = log.log_end();
         let appended = match common::append(&log, &records, codec, acks) {
             // It changes nothing; the log's end is compared at the next one.
@@ -499,6 +517,14 @@ impl World {
         Ok(())
     }
 
+    fn compact(&mut self, topic: &str) -> Result<(), String> {
+        let result = self.store()?.compact(topic);
+        match result {
+            Err(Error::InvalidConfig { .. }) if !is_compacted(&self.model.topics[topic].config) => Ok(()),
+            result => self.unless_crashed(result).map(drop),
+        }
+    }
+
     fn reopen(&mut self) -> Result<(), String> {
         let result = self.store()?.close();
         if self.unless_crashed(result)?.is_none() {
@@ -514,6 +540,11 @@ impl World {
     }
 }
 
+/// Whether `cleanup.policy` has `compact`.
+pub fn is_compacted(config: &TopicConfig) -> bool {
+    config.get("cleanup.policy").is_some_and(|policy| policy.contains("compact"))
+}
+
 /// A configuration that makes for many small segments, chosen.
 pub fn topic_config(random: &mut Random) -> TopicConfig {
     let mut config = TopicConfig::new()
@@ -527,6 +558,12 @@ pub fn topic_config(random: &mut Random) -> TopicConfig {
         .segment_ms(*random.pick(&[3_000, 604_800_000]));
     if random.one_in(5) {
         config = config.message_timestamp_type(TimestampType::LogAppendTime);
+    }
+    if random.one_in(3) {
+        config = config
+            .cleanup_policy(CleanupPolicy::COMPACT)
+            .delete_retention_ms(*random.pick(&[0, 2_000, 86_400_000]))
+            .min_cleanable_dirty_ratio(*random.pick(&[0.0, 0.5]));
     }
     if random.one_in(8) { TopicConfig::new().partitions(2) } else { config }
 }

@@ -8,6 +8,7 @@
 pub(super) mod growing;
 pub(super) mod offset;
 pub(super) mod time;
+pub(super) mod transaction;
 
 use std::io;
 
