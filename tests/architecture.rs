@@ -182,6 +182,16 @@ fn only_io_knows_the_operating_system() {
 }
 
 #[test]
+fn a_log_shares_and_waits_by_what_the_model_checks_can_replace() {
+    for words in ["parking_lot", "arc_swap", "std::sync::atomic", "std::thread"] {
+        let knowing = paths_where(|source| {
+            source.module() == "log" && !source.path.contains("model_check") && source.says(words)
+        });
+        assert!(knowing.is_empty(), "{words} in {knowing:?}: `crate::sync` has it");
+    }
+}
+
+#[test]
 fn unsafe_code_is_in_one_file() {
     let is_unsafe = |source: &Source| ["unsafe {", "unsafe fn", "unsafe impl"].iter().any(|words| source.says(words));
     assert_eq!(paths_where(is_unsafe), ["io/mmap.rs"]);

@@ -20,10 +20,7 @@
 
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
-
-use parking_lot::Mutex;
 
 use super::file_name::{LOG, PARTITION_METADATA, parse_base_offset};
 use super::loader::{LogLoad, PartitionRecovery};
@@ -34,6 +31,8 @@ use super::{Log, LogInner, State, leader_epoch};
 use crate::error::{Error, Result};
 use crate::io::{DirEntry, StorageFile};
 use crate::record::{BATCH_HEADER_BYTES, BatchHeader, BatchRef};
+use crate::sync::Mutex;
+use crate::sync::atomic::Ordering;
 use crate::types::{LeaderEpoch, Offset};
 
 /// For how long a look at the end is enough.

@@ -11,12 +11,11 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use parking_lot::MutexGuard;
-
 use super::file_name::{DELETED, LEADER_EPOCH_CHECKPOINT, LOG, OFFSET_INDEX, PARTITION_METADATA, TIME_INDEX};
 use super::segment::{Segment, SegmentEnd, SegmentList};
 use super::{Log, LogInner, Writer};
 use crate::error::{Error, Result};
+use crate::sync::MutexGuard;
 use crate::types::{Offset, TopicPartition};
 
 /// A log that nobody can append to for as long as this lives.

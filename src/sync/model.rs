@@ -102,6 +102,8 @@ mod parking {
     }
 }
 
+pub(crate) use checked::MutexGuard;
+
 /// `parking_lot::Mutex`.
 #[derive(Debug, Default)]
 pub(crate) struct Mutex<T>(checked::Mutex<T>);
@@ -111,7 +113,7 @@ impl<T> Mutex<T> {
         Self(checked::Mutex::new(value))
     }
 
-    pub(crate) fn lock(&self) -> checked::MutexGuard<'_, T> {
+    pub(crate) fn lock(&self) -> MutexGuard<'_, T> {
         self.0.lock().expect("a panic ends the model")
     }
 }

@@ -5,6 +5,8 @@
 
 #[path = "../common/mod.rs"]
 mod common;
+mod faults;
+mod model;
 mod passes;
 
 use std::sync::Arc;

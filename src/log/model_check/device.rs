@@ -46,7 +46,7 @@ impl Device {
     pub(super) fn home(&self, topic_partition: TopicPartition) -> Home {
         let dir = PathBuf::from(topic_partition.to_string());
         self.inner.create_dir_all(&dir).expect("memory");
-        Home { storage: Arc::new(self.clone()), dir, topic_partition }
+        Home { storage: Arc::new(self.clone()), dir, topic_partition, is_followed: false }
     }
 
     /// How many bytes of log files would survive the loss of power now.
@@ -152,7 +152,8 @@ impl StorageFile for File {
     /// Takes a moment: what is appended meanwhile is not on the device when it returns.
     fn sync(&self) -> io::Result<()> {
         let appended = self.lengths.appended.load(Ordering::Relaxed);
-        crate::sync::thread::yield_now();
+        // A moment for others, if they want it: to yield here would make them take it.
+        let _ = self.lengths.seen.load(Ordering::Relaxed);
         self.lengths.synced.fetch_max(appended, Ordering::Relaxed);
         Ok(())
     }

@@ -65,7 +65,8 @@ impl Scene {
 /// A leader that steps down without another in its place would leave the last one asleep: a deadlock.
 #[test]
 fn everybody_gets_a_sync_that_began_after_its_append() {
-    explore(2, || assert_eq!(Scene::new(None).run(3), 3));
+    explore(3, || assert_eq!(Scene::new(None).run(2), 2));
+    explore(1, || assert_eq!(Scene::new(None).run(3), 3));
 }
 
 #[test]
@@ -83,11 +84,13 @@ fn two_callers_come_twice() {
 
 #[test]
 fn a_failed_sync_is_final_for_everyone() {
-    explore(2, || {
-        let scene = Scene::new(Some(0));
-        assert_eq!(scene.run(3), 0);
-        assert!(scene.commit.failure().is_some());
-    });
+    for (preemptions, callers) in [(3, 2), (1, 3)] {
+        explore(preemptions, move || {
+            let scene = Scene::new(Some(0));
+            assert_eq!(scene.run(callers), 0);
+            assert!(scene.commit.failure().is_some());
+        });
+    }
 }
 
 #[test]
