@@ -13,7 +13,8 @@ use esker::record::{
     Attributes, BatchBuilder, BatchHeader, BatchRef, BatchView, Compression, Header, RecordData, TimestampType,
 };
 use esker::{
-    Acks, BrokerCompressionType, CleanupPolicy, Error, Log, NO_TIMESTAMP, ReadLimits, Result, Store, TopicConfig,
+    Acks, BrokerCompressionType, CleanupPolicy, Error, Log, NO_TIMESTAMP, ReadLimits, Result, Store, StoreConfig,
+    TopicConfig,
 };
 
 fn create(store: &Store, topic: &str, config: TopicConfig) -> Log {
@@ -302,7 +303,9 @@ fn jitter_shortens_the_time_of_each_segment_differently() {
 #[test]
 fn a_compacted_partition_gives_its_records_up_to_compaction_in_time() {
     let (options, clock) = manual();
-    let store = options.storage(Arc::new(MemoryStorage::new())).open("data").unwrap();
+    // What becomes of them then is another story.
+    let store_config = StoreConfig { log_cleaner_enable: false, ..StoreConfig::default() };
+    let store = options.storage(Arc::new(MemoryStorage::new())).config(store_config).open("data").unwrap();
     let config = TopicConfig::new().max_compaction_lag_ms(50);
     let compacted = create(&store, "c", config.clone().cleanup_policy(CleanupPolicy::COMPACT));
     let plain = create(&store, "p", config);
@@ -327,6 +330,21 @@ fn a_compacted_partition_gives_its_records_up_to_compaction_in_time() {
     assert_eq!(compacted.segment_count(), 3, "there is nothing in the last one");
     assert_eq!(append_at(NOW_MS + 1_000_000), (3, 1));
     assert_eq!(batches(&compacted).len(), 4);
+}
+
+#[test]
+fn an_idle_partition_is_compacted_within_its_lag() {
+    let (options, clock) = manual();
+    let store = options.storage(Arc::new(MemoryStorage::new())).open("data").unwrap();
+    let config = TopicConfig::new().cleanup_policy(CleanupPolicy::COMPACT).max_compaction_lag_ms(60_000);
+    let log = create(&store, "t", config);
+    append_bytes(&log, &foreign(&[NOW_MS, NOW_MS], Compression::None, |_| {})).unwrap();
+    let count = || batches(&log).iter().map(|batch| batch.records_count).sum::<i32>();
+    for (ms, left) in [(60_000, 2), (30_000, 1)] {
+        clock.advance(ms);
+        store.tick().unwrap();
+        assert_eq!(count(), left, "both have the same key");
+    }
 }
 
 #[test]
