@@ -65,8 +65,8 @@ pub enum Error {
         reason: Corruption,
     },
 
-    /// A batch is compressed with a codec that this build leaves out.
-    #[error("reading {codec} batches needs the feature `{codec}` of this crate")]
+    /// Records are compressed, or are to be, with a codec that this build leaves out.
+    #[error("{codec} batches need the feature `{codec}` of this crate")]
     UnsupportedCompressionType {
         /// The codec, which is also the feature's name.
         codec: &'static str,
@@ -202,6 +202,10 @@ pub enum Error {
         latest: i64,
     },
 
+    /// A batch came with the timestamp type `LogAppendTime`, which only the log may give (Kafka's `INVALID_TIMESTAMP`).
+    #[error("a batch can't come with the timestamp type LogAppendTime: the log gives that")]
+    InvalidTimestampType,
+
     /// The topic or partition does not exist here.
     #[error("unknown topic or partition {topic_partition}")]
     UnknownTopicOrPartition {
@@ -226,10 +230,12 @@ pub enum Error {
     },
 
     /// The partition count can't be had (Kafka's `INVALID_PARTITIONS`).
-    #[error("a topic can't have {partitions} partitions: the count is at least 1")]
+    #[error("a topic can't have {partitions} partitions: the count is at least {at_least} here")]
     InvalidPartitions {
         /// The count that was asked for.
         partitions: i32,
+        /// The least that can be had: one for a new topic, one more than there are for another.
+        at_least: i32,
     },
 
     /// The group id can't be used: it is empty (Kafka's `INVALID_GROUP_ID`).
@@ -248,6 +254,15 @@ pub enum Error {
         value: String,
         /// What would have been accepted.
         expected: String,
+    },
+
+    /// A config is one of Kafka's that has no meaning in a store, so that setting it could only mislead.
+    #[error("config {key} is Kafka's and has no meaning in this store: {reason}")]
+    UnsupportedConfig {
+        /// The config's name.
+        key: String,
+        /// Why it has none.
+        reason: &'static str,
     },
 
     /// The metadata of a commit is longer than `offset.metadata.max.bytes`.

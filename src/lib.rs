@@ -82,7 +82,10 @@ mod store;
 mod sync;
 mod types;
 
-pub use config::{BrokerCompressionType, CleanupPolicy, StoreConfig, SyncPolicy, TopicConfig};
+pub use config::{
+    AlterConfigOp, BrokerCompressionType, CleanupPolicy, ConfigEntry, ConfigSource, ConfigSynonym, ConfigType,
+    StoreConfig, SyncPolicy, TopicConfig, TopicDefaults,
+};
 pub use consumer::{AutoOffsetReset, Consumer, ConsumerConfig, ConsumerRecord};
 pub use error::{Corruption, Error, Result};
 pub use log::{

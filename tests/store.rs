@@ -17,8 +17,8 @@ use common::Sent;
 use esker::io::MemoryStorage;
 use esker::record::{BatchBuilder, Compression, EndTransactionMarker, RecordData, TransactionResult};
 use esker::{
-    Acks, CleanupPolicy, CommittedOffset, Damage, Error, IsolationLevel, Log, ReadLimits, Store, StoreConfig,
-    TopicConfig, TopicPartition,
+    Acks, AlterConfigOp, CleanupPolicy, CommittedOffset, Damage, Error, IsolationLevel, Log, ReadLimits, Store,
+    StoreConfig, TopicConfig, TopicPartition,
 };
 
 fn create(store: &Store, topic: &str) -> Log {
@@ -180,7 +180,7 @@ fn configs_are_checked_where_they_are_set_and_where_they_are_used() {
     assert!(matches!(small, Err(Error::InvalidConfig { key, .. }) if key == "segment.bytes"));
     for count in [0, -1] {
         let none = store.create_topic("t", TopicConfig::new().partitions(count));
-        assert!(matches!(none, Err(Error::InvalidPartitions { partitions }) if partitions == count));
+        assert!(matches!(none, Err(Error::InvalidPartitions { partitions, at_least: 1 }) if partitions == count));
     }
     assert!(store.topics().is_empty());
 }
@@ -918,4 +918,24 @@ fn a_damaged_commit_costs_its_group_that_commit_and_nothing_else() {
         assert!(!store.recovery_report().is_healthy());
         store.close().unwrap();
     }
+}
+
+#[test]
+fn a_topic_of_kafkas_can_be_altered_and_is_ours_to_configure_from_then_on() {
+    let dir = tempfile::tempdir().unwrap();
+    write_kafkas_directory(dir.path());
+    let store = manual().0.open(dir.path()).unwrap();
+    store.alter_topic_configs("t", &[AlterConfigOp::set("segment.ms", "5")]).unwrap();
+    store.create_partitions("t", 3).unwrap();
+    append(&store.partition("t", 2).unwrap(), NOW_MS, &["new"]);
+    store.close().unwrap();
+    drop(store);
+    let store = manual().0.open(dir.path()).unwrap();
+    check_kafkas_records(&store);
+    let forever = |key| (key, "-1".to_owned());
+    let expected = [forever("retention.bytes"), forever("retention.ms"), ("segment.ms", "5".to_owned())];
+    assert_eq!(store.describe_topic("t").unwrap().config.overrides(), expected);
+    assert_eq!(values(&store.partition("t", 2).unwrap()), ["new"]);
+    let id = |index| file_text(&dir.path().join(format!("t-{index}")), "partition.metadata");
+    assert_eq!((id(1), id(2)), (id(0), id(0)));
 }

@@ -3,17 +3,24 @@
 //! At the edges configuration is strings (`"segment.bytes" = "1048576"`), inside it is numbers; [`TopicConfig::set`]
 //! is the border, and an unknown key or a value out of range is an error that names key, value and range.
 
+mod alter;
 mod cleanup_policy;
 mod compression_type;
+mod defaults;
+mod entry;
 mod store;
 mod topic;
 mod value;
 
+pub use alter::AlterConfigOp;
 pub use cleanup_policy::CleanupPolicy;
 pub use compression_type::BrokerCompressionType;
+pub use defaults::TopicDefaults;
+pub use entry::{ConfigEntry, ConfigSource, ConfigSynonym};
 pub use store::{StoreConfig, SyncPolicy};
 pub(crate) use topic::LogConfig;
 pub use topic::TopicConfig;
+pub use value::ConfigType;
 
 use crate::error::Error;
 

@@ -1,83 +1,120 @@
-//! What a store does beyond its topics: Kafka's broker configs by their names.
+//! What a store does beyond its topics: Kafka's broker configs by their names, in one table.
 
-use std::fmt;
-
-use super::invalid;
+use super::value::{Valid, any, at_least, between};
+use super::{TopicDefaults, invalid};
 use crate::error::Result;
 
-/// What a store does beyond its topics: recovery, checkpoints, internal topics. Kafka's broker configs by their names.
-#[derive(Clone, Debug)]
-pub struct StoreConfig {
-    /// How many threads open partitions (`num.recovery.threads.per.data.dir`; default 2).
-    pub num_recovery_threads_per_data_dir: usize,
-    /// How often old segments are looked for, in milliseconds (`log.retention.check.interval.ms`; default 300,000).
-    pub log_retention_check_interval_ms: i64,
-    /// How often the recovery points are written down, in milliseconds
-    /// (`log.flush.offset.checkpoint.interval.ms`; default 60,000). A crash scans what was appended since.
-    pub log_flush_offset_checkpoint_interval_ms: i64,
-    /// The partitions of `__consumer_offsets` when it is created (`offsets.topic.num.partitions`; default 50).
-    pub offsets_topic_num_partitions: i32,
-    /// How long the metadata of a commit may be, in bytes (`offset.metadata.max.bytes`; default 4096, at most 32,767).
-    pub offset_metadata_max_bytes: usize,
-    /// How long a partition remembers a producer that has been idle, in milliseconds (`producer.id.expiration.ms`;
-    /// default 86,400,000, a day). What it sends after that is appended without a look at its sequence. One with an
-    /// open transaction is not forgotten.
-    pub producer_id_expiration_ms: i64,
-    /// How often idle producers are looked for, in milliseconds (`producer.id.expiration.check.interval.ms`; default
-    /// 600,000).
-    pub producer_id_expiration_check_interval_ms: i64,
-    /// Whether topics are compacted by themselves (`log.cleaner.enable`; default true). Where it is off,
-    /// [`Store::compact`](crate::Store::compact) still does.
-    pub log_cleaner_enable: bool,
-    /// How much memory the keys of a pass of compaction may take, in bytes (`log.cleaner.dedupe.buffer.size`; default
-    /// 134,217,728, at least 384). 24 bytes hold a key, whatever its length. A pass takes what its part of the log needs
-    /// and gives it back; where that is more than this, it takes several.
-    pub log_cleaner_dedupe_buffer_size: usize,
-    /// How many bytes a second compaction reads and writes by itself, in all
-    /// (`log.cleaner.io.max.bytes.per.second`; default no limit, at least 1).
-    pub log_cleaner_io_max_bytes_per_second: u64,
-    /// How long to wait before looking for a log to compact after there was none, in milliseconds
-    /// (`log.cleaner.backoff.ms`; default 15,000).
-    pub log_cleaner_backoff_ms: i64,
-    /// Who syncs for [`Acks::All`](crate::Acks::All).
-    pub sync: SyncPolicy,
-    /// Takes batches for whole without looking at their CRC when recovering. A bug, for the crash tests to find.
-    #[cfg(feature = "sim")]
-    #[doc(hidden)]
-    pub plant_skipped_crc: bool,
-    /// Takes what the last snapshot knows of producers for all there is to know when recovering. A bug likewise.
-    #[cfg(feature = "sim")]
-    #[doc(hidden)]
-    pub plant_skipped_replay: bool,
-    /// Swaps compacted segments in without the syncs between the steps. Another bug to find.
-    #[cfg(feature = "sim")]
-    #[doc(hidden)]
-    pub plant_unsynced_swap: bool,
+const SYNC: &str = "sync";
+
+/// Declares the configs: field, type, default, key, and which values are valid.
+macro_rules! store_configs {
+    ($($(#[doc = $doc:literal])+ $field:ident: $type:ty = $default:expr, $key:literal, $valid:expr;)+) => {
+        /// What a store does beyond its topics: recovery, checkpoints, internal topics, and what topics get that they
+        /// do not set. Kafka's broker configs by their names.
+        ///
+        /// ```
+        /// use esker::StoreConfig;
+        ///
+        /// let mut config = StoreConfig { log_retention_check_interval_ms: 60_000, ..StoreConfig::default() };
+        /// config.set("num.recovery.threads.per.data.dir", "4")?;
+        /// config.set("log.retention.hours", "24")?;
+        /// assert!(config.set("log.retention.weeks", "1").is_err());
+        /// # Ok::<(), esker::Error>(())
+        /// ```
+        #[derive(Clone, Debug)]
+        pub struct StoreConfig {
+            $(
+                $(#[doc = $doc])+
+                ///
+                #[doc = concat!("Config `", $key, "`; default `", stringify!($default), "`, valid `", stringify!($valid),
+                    "`. Checked when the store is opened.")]
+                pub $field: $type,
+            )+
+            /// Who syncs for [`Acks::All`](crate::Acks::All). Config `sync`, which is not one of Kafka's: `always` or
+            /// `os-managed`; default `always`.
+            pub sync: SyncPolicy,
+            /// What topics get that they do not set themselves: `log.retention.ms` and the like.
+            pub topic_defaults: TopicDefaults,
+            /// Takes batches for whole without looking at their CRC when recovering. A bug, for the crash tests to
+            /// find.
+            #[cfg(feature = "sim")]
+            #[doc(hidden)]
+            pub plant_skipped_crc: bool,
+            /// Takes what the last snapshot knows of producers for all there is to know when recovering. A bug likewise.
+            #[cfg(feature = "sim")]
+            #[doc(hidden)]
+            pub plant_skipped_replay: bool,
+            /// Swaps compacted segments in without the syncs between the steps. Another bug to find.
+            #[cfg(feature = "sim")]
+            #[doc(hidden)]
+            pub plant_unsynced_swap: bool,
+        }
+
+        impl Default for StoreConfig {
+            fn default() -> Self {
+                Self {
+                    $($field: $default,)+
+                    sync: SyncPolicy::Always,
+                    topic_defaults: TopicDefaults::new(),
+                    #[cfg(feature = "sim")]
+                    plant_skipped_crc: false,
+                    #[cfg(feature = "sim")]
+                    plant_skipped_replay: false,
+                    #[cfg(feature = "sim")]
+                    plant_unsynced_swap: false,
+                }
+            }
+        }
+
+        impl StoreConfig {
+            /// Sets a config by the name that Kafka's brokers have for it.
+            ///
+            /// # Errors
+            /// [`Error::InvalidConfig`](crate::Error::InvalidConfig) if there is no such config here or the value is
+            /// not one of its values.
+            pub fn set(&mut self, key: &str, value: &str) -> Result<()> {
+                match key {
+                    $($key => self.$field = $valid.parse(key, value)?,)+
+                    SYNC => self.sync = SyncPolicy::parse(value)?,
+                    _ => self.topic_defaults.set(key, value)?,
+                }
+                Ok(())
+            }
+
+            pub(crate) fn validate(&self) -> Result<()> {
+                $(Valid::<$type>::check(&$valid, $key, &self.$field)?;)+
+                Ok(())
+            }
+        }
+    };
 }
 
-impl Default for StoreConfig {
-    fn default() -> Self {
-        Self {
-            num_recovery_threads_per_data_dir: 2,
-            log_retention_check_interval_ms: 300_000,
-            log_flush_offset_checkpoint_interval_ms: 60_000,
-            offsets_topic_num_partitions: 50,
-            offset_metadata_max_bytes: 4096,
-            producer_id_expiration_ms: 86_400_000,
-            producer_id_expiration_check_interval_ms: 600_000,
-            log_cleaner_enable: true,
-            log_cleaner_dedupe_buffer_size: 134_217_728,
-            log_cleaner_io_max_bytes_per_second: u64::MAX,
-            log_cleaner_backoff_ms: 15_000,
-            sync: SyncPolicy::Always,
-            #[cfg(feature = "sim")]
-            plant_skipped_crc: false,
-            #[cfg(feature = "sim")]
-            plant_skipped_replay: false,
-            #[cfg(feature = "sim")]
-            plant_unsynced_swap: false,
-        }
-    }
+store_configs! {
+    /// How many threads open partitions.
+    num_recovery_threads_per_data_dir: usize = 2, "num.recovery.threads.per.data.dir", at_least(1);
+    /// How often old segments are looked for, in milliseconds.
+    log_retention_check_interval_ms: i64 = 300_000, "log.retention.check.interval.ms", at_least(1);
+    /// How often the recovery points are written down, in milliseconds. A crash scans what was appended since.
+    log_flush_offset_checkpoint_interval_ms: i64 = 60_000, "log.flush.offset.checkpoint.interval.ms", at_least(1);
+    /// The partitions of `__consumer_offsets` when it is created.
+    offsets_topic_num_partitions: i32 = 50, "offsets.topic.num.partitions", at_least(1);
+    /// How long the metadata of a commit may be, in bytes. The length is 16 bits wide in its record.
+    offset_metadata_max_bytes: usize = 4096, "offset.metadata.max.bytes", between(0, 32_767);
+    /// How long a partition remembers a producer that has been idle, in milliseconds. What it sends after that is
+    /// appended without a look at its sequence. One with an open transaction is not forgotten.
+    producer_id_expiration_ms: i64 = 86_400_000, "producer.id.expiration.ms", at_least(1);
+    /// How often idle producers are looked for, in milliseconds.
+    producer_id_expiration_check_interval_ms: i64 = 600_000, "producer.id.expiration.check.interval.ms", at_least(1);
+    /// Whether topics are compacted by themselves. Where it is off, [`Store::compact`](crate::Store::compact) still
+    /// does.
+    log_cleaner_enable: bool = true, "log.cleaner.enable", any();
+    /// How much memory the keys of a pass of compaction may take, in bytes. 24 bytes hold a key, whatever its length. A
+    /// pass takes what its part of the log needs and gives it back; where that is more than this, it takes several.
+    log_cleaner_dedupe_buffer_size: usize = 134_217_728, "log.cleaner.dedupe.buffer.size", at_least(384);
+    /// How many bytes a second compaction reads and writes by itself, in all; the default is no limit.
+    log_cleaner_io_max_bytes_per_second: u64 = u64::MAX, "log.cleaner.io.max.bytes.per.second", at_least(1);
+    /// How long to wait before looking for a log to compact after there was none, in milliseconds.
+    log_cleaner_backoff_ms: i64 = 15_000, "log.cleaner.backoff.ms", at_least(0);
 }
 
 impl StoreConfig {
@@ -101,23 +138,6 @@ impl StoreConfig {
         #[cfg(not(feature = "sim"))]
         true
     }
-
-    pub(crate) fn validate(&self) -> Result<()> {
-        let positive = [
-            ("num.recovery.threads.per.data.dir", self.num_recovery_threads_per_data_dir as i64),
-            ("log.retention.check.interval.ms", self.log_retention_check_interval_ms),
-            ("log.flush.offset.checkpoint.interval.ms", self.log_flush_offset_checkpoint_interval_ms),
-            ("producer.id.expiration.ms", self.producer_id_expiration_ms),
-            ("producer.id.expiration.check.interval.ms", self.producer_id_expiration_check_interval_ms),
-            ("offsets.topic.num.partitions", i64::from(self.offsets_topic_num_partitions)),
-        ];
-        positive.into_iter().try_for_each(|(key, value)| check_range(key, value, 1, i64::MAX))?;
-        check_range("log.cleaner.dedupe.buffer.size", self.log_cleaner_dedupe_buffer_size, 384, usize::MAX)?;
-        check_range("log.cleaner.io.max.bytes.per.second", self.log_cleaner_io_max_bytes_per_second, 1, u64::MAX)?;
-        check_range("log.cleaner.backoff.ms", self.log_cleaner_backoff_ms, 0, i64::MAX)?;
-        // The length of a commit's metadata is 16 bits wide in its record.
-        check_range("offset.metadata.max.bytes", self.offset_metadata_max_bytes, 0, i16::MAX as usize)
-    }
 }
 
 /// Whether `acks=all` waits for the device.
@@ -130,9 +150,12 @@ pub enum SyncPolicy {
     OsManaged,
 }
 
-fn check_range<T: PartialOrd + fmt::Display>(key: &str, value: T, min: T, max: T) -> Result<()> {
-    if value < min || value > max {
-        return Err(invalid(key, &value.to_string(), format!("a number from {min} to {max}")));
+impl SyncPolicy {
+    fn parse(value: &str) -> Result<Self> {
+        match value {
+            "always" => Ok(Self::Always),
+            "os-managed" => Ok(Self::OsManaged),
+            _ => Err(invalid(SYNC, value, "always or os-managed")),
+        }
     }
-    Ok(())
 }

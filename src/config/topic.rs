@@ -1,6 +1,9 @@
 //! How a topic is stored: one table of configs, from which come the fields, their setters, checks and texts.
+//!
+//! What a topic does not set comes from the store's [`TopicDefaults`](super::TopicDefaults), and what those do not set
+//! from Kafka.
 
-use super::value::{ConfigValue, any, at_least, between, minus_one_or_between};
+use super::value::{ConfigType, ConfigValue, any, at_least, between, minus_one_or_between};
 use super::{BrokerCompressionType, CleanupPolicy, invalid};
 use crate::error::{Error, Result};
 use crate::types::TimestampType;
@@ -19,6 +22,31 @@ impl<T> Setting<T> {
 
     fn set(value: T) -> Self {
         Self { value, is_set: true }
+    }
+}
+
+/// The topic configs of Kafka that have no meaning here, and why.
+const WITHOUT_MEANING: [(&str, &str); 10] = [
+    ("follower.replication.throttled.replicas", NO_QUOTAS),
+    ("leader.replication.throttled.replicas", NO_QUOTAS),
+    ("local.retention.bytes", NO_TIERS),
+    ("local.retention.ms", NO_TIERS),
+    ("message.downconversion.enable", OLD_FORMATS),
+    ("message.format.version", OLD_FORMATS),
+    ("message.timestamp.difference.max.ms", "message.timestamp.before.max.ms and .after.max.ms took its place"),
+    ("remote.log.copy.disable", NO_TIERS),
+    ("remote.log.delete.on.disable", NO_TIERS),
+    ("remote.storage.enable", NO_TIERS),
+];
+const NO_QUOTAS: &str = "replication has no quotas";
+const NO_TIERS: &str = "there is no tiered storage";
+const OLD_FORMATS: &str = "there is one record format";
+
+/// The answer to a key that is not in the table.
+fn unknown(key: &str, value: &str) -> Error {
+    match WITHOUT_MEANING.iter().find(|(without, _)| *without == key) {
+        Some((_, reason)) => Error::UnsupportedConfig { key: key.to_owned(), reason },
+        None => invalid(key, value, "a topic config"),
     }
 }
 
@@ -66,13 +94,43 @@ macro_rules! topic_configs {
             /// Sets a config by Kafka's name for it.
             ///
             /// # Errors
-            /// [`Error::InvalidConfig`] if there is no such config here or the value is not one of its values.
+            /// [`Error::InvalidConfig`] if there is no such config or the value is not one of its values;
+            /// [`Error::UnsupportedConfig`] if it is one of Kafka's that has no meaning here.
             pub fn set(&mut self, key: &str, value: &str) -> Result<()> {
                 match key {
                     $($key => self.$field = Setting::set($valid.parse(key, value)?),)+
-                    _ => return Err(invalid(key, value, "a topic config that is supported here")),
+                    _ => return Err(unknown(key, value)),
                 }
                 Ok(())
+            }
+
+            /// Forgets that a config was set.
+            pub(super) fn unset(&mut self, key: &str) -> Result<()> {
+                match key {
+                    $($key => self.$field = Setting::default($default),)+
+                    _ => return Err(unknown(key, "")),
+                }
+                Ok(())
+            }
+
+            /// This configuration, with what it does not set taken from `defaults`.
+            #[must_use]
+            pub(crate) fn over(mut self, defaults: &Self) -> Self {
+                $(if !self.$field.is_set {
+                    self.$field = Setting::default(defaults.$field.value);
+                })+
+                self
+            }
+
+            /// The configs in the order of the table: key, type, documentation, value, and whether it was set.
+            pub(super) fn entries(&self) -> Vec<(&'static str, ConfigType, &'static str, String, bool)> {
+                vec![$((
+                    $key,
+                    <$type as ConfigValue>::TYPE,
+                    concat!($($doc),+).trim_ascii(),
+                    self.$field.value.print(),
+                    self.$field.is_set,
+                )),+]
             }
 
             /// The value of a config by Kafka's name for it, as Kafka writes it; None if there is no such config here.
@@ -140,7 +198,8 @@ topic_configs! {
     file_delete_delay_ms: i64 = 60_000, "file.delete.delay.ms", at_least(0);
     /// After how many records a partition is synced, whatever `acks` they were appended with.
     flush_messages: i64 = i64::MAX, "flush.messages", at_least(1);
-    /// How long a record may go without a sync, whatever `acks` it was appended with, in milliseconds.
+    /// How long a record may go without a sync, whatever `acks` it was appended with, in milliseconds. The maintenance
+    /// looks about once a second.
     flush_ms: i64 = i64::MAX, "flush.ms", at_least(0);
     /// How many bytes of log lie between two entries of the indexes.
     index_interval_bytes: i32 = 4096, "index.interval.bytes", at_least(0);
@@ -175,8 +234,8 @@ topic_configs! {
     segment_bytes: i32 = 1_073_741_824, "segment.bytes", at_least(1_048_576);
     /// The size in bytes that each index of a segment may reach; a full index closes the segment.
     segment_index_bytes: i32 = 10_485_760, "segment.index.bytes", at_least(24);
-    /// By up to how much, at random, `segment.ms` is shortened for each segment, in milliseconds, so that segments of
-    /// many partitions do not end all at once.
+    /// By up to how much `segment.ms` is shortened, in milliseconds, by another amount for each segment, so that those
+    /// of many partitions do not end all at once.
     segment_jitter_ms: i64 = 0, "segment.jitter.ms", at_least(0);
     /// How much later than a segment's first record a record may be, in milliseconds, and still go into it.
     segment_ms: i64 = 604_800_000, "segment.ms", at_least(1);
@@ -186,6 +245,12 @@ topic_configs! {
 }
 
 impl TopicConfig {
+    /// Whether the config `key` is a list.
+    pub(super) fn is_list(key: &str) -> Result<bool> {
+        let found = Self::new().entries().into_iter().find(|(known, ..)| *known == key);
+        found.map(|(_, config_type, ..)| config_type == ConfigType::List).ok_or_else(|| unknown(key, ""))
+    }
+
     /// The number of partitions of a new topic, at least 1.
     #[must_use]
     pub fn partitions(mut self, partitions: i32) -> Self {
@@ -200,7 +265,7 @@ impl TopicConfig {
     /// Fails if a value is out of its range, or two contradict each other.
     pub(crate) fn validate(&self) -> Result<()> {
         if self.partitions < 1 {
-            return Err(Error::InvalidPartitions { partitions: self.partitions });
+            return Err(Error::InvalidPartitions { partitions: self.partitions, at_least: 1 });
         }
         self.check_values()?;
         let (min, max) = (self.min_compaction_lag_ms.value, self.max_compaction_lag_ms.value);

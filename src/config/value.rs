@@ -6,8 +6,28 @@ use super::{BrokerCompressionType, CleanupPolicy, invalid};
 use crate::error::Result;
 use crate::types::TimestampType;
 
+/// The type of a config's value, by Kafka's names for them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ConfigType {
+    /// `true` or `false`.
+    Boolean,
+    /// Text, often one of a few words.
+    String,
+    /// A number of 32 bits.
+    Int,
+    /// A number of 64 bits.
+    Long,
+    /// A floating-point number.
+    Double,
+    /// Words between commas.
+    List,
+}
+
 /// A type that a config can have.
-pub(super) trait ConfigValue: Clone + PartialEq {
+pub(super) trait ConfigValue: Copy + PartialEq {
+    const TYPE: ConfigType;
+
     /// What is expected where a value is none of this type's.
     const EXPECTED: &'static str;
 
@@ -24,8 +44,9 @@ pub(super) trait Number: ConfigValue + PartialOrd + Display + 'static {
 }
 
 macro_rules! numbers {
-    ($($type:ty),+) => {$(
+    ($($type:ty: $config_type:ident),+) => {$(
         impl ConfigValue for $type {
+            const TYPE: ConfigType = ConfigType::$config_type;
             const EXPECTED: &'static str = "a number";
 
             fn parse(value: &str) -> Option<Self> {
@@ -43,9 +64,10 @@ macro_rules! numbers {
     )+};
 }
 
-numbers!(i32, i64, f64);
+numbers!(i32: Int, i64: Long, u64: Long, f64: Double, usize: Int);
 
 impl ConfigValue for bool {
+    const TYPE: ConfigType = ConfigType::Boolean;
     const EXPECTED: &'static str = "true or false";
 
     fn parse(value: &str) -> Option<Self> {
@@ -58,6 +80,7 @@ impl ConfigValue for bool {
 }
 
 impl ConfigValue for CleanupPolicy {
+    const TYPE: ConfigType = ConfigType::List;
     const EXPECTED: &'static str = "a list of delete and compact";
 
     fn parse(value: &str) -> Option<Self> {
@@ -70,6 +93,7 @@ impl ConfigValue for CleanupPolicy {
 }
 
 impl ConfigValue for BrokerCompressionType {
+    const TYPE: ConfigType = ConfigType::String;
     const EXPECTED: &'static str = "one of producer, uncompressed, gzip, snappy, lz4, zstd";
 
     fn parse(value: &str) -> Option<Self> {
@@ -82,6 +106,7 @@ impl ConfigValue for BrokerCompressionType {
 }
 
 impl ConfigValue for TimestampType {
+    const TYPE: ConfigType = ConfigType::String;
     const EXPECTED: &'static str = "CreateTime or LogAppendTime";
 
     fn parse(value: &str) -> Option<Self> {

@@ -76,9 +76,10 @@
 //! once the partition holds `retention.bytes` without them. The active segment goes too when it is old enough. Files
 //! are renamed to `.deleted` at once and removed after `file.delete.delay.ms`; slices that readers hold stay valid.
 //!
-//! Topics that a broker created are never shortened here. Kafka keeps their configs in its metadata log, so whether
+//! Topics that a broker created are not shortened here until somebody configures them
+//! ([`Store::alter_topic_configs`](crate::Store::alter_topic_configs)). Kafka keeps their configs in its metadata log, so whether
 //! they are to be kept forever, or compacted, is not known; `topic-config-checkpoint` tells which topics were created
-//! here.
+//! or configured here.
 //!
 //! # Compaction
 //!

@@ -146,7 +146,11 @@ impl ActiveSegment {
         let found = if end.size > 0 { Found::look(segment)? } else { Found::NOTHING };
         let open = |suffix, len, capacity| open_append(segment, suffix, len, capacity);
         let log_capacity = config.segment_size().max(end.size);
-        let log = open(LOG, end.size, log_capacity)?;
+        let mut log = open(LOG, end.size, log_capacity)?;
+        if config.preallocate {
+            let reserved = log.reserve(log_capacity - end.size);
+            reserved.map_err(|error| Error::io("reserve space for", segment.path(LOG), error))?;
+        }
         let capacity = u64::from(config.segment_index_bytes.unsigned_abs());
         let (offset_len, time_len) = (found.offset_index_len, found.time_index_len);
         let offset_index = open(OFFSET_INDEX, offset_len, whole_entries(capacity, OffsetEntry::BYTES).max(offset_len))?;
@@ -215,10 +219,34 @@ impl ActiveSegment {
             Some(first) if first >= 0 => batch.max_timestamp.saturating_sub(first),
             _ => now.fresh().saturating_sub(self.created_ms),
         };
-        self.end.size + batch.size() > config.segment_size()
-            || waited > config.segment_ms
+        // It may have been opened under another configuration.
+        self.end.size + batch.size() > config.segment_size().min(self.log_capacity)
+            || waited > self.segment_ms(config)
             || self.indexes.is_full()
             || batch.last_offset - self.segment.base_offset() > Offset::from(i32::MAX)
+    }
+
+    /// How much later than its first record one may be that goes into it. The jitter is the segment's for ever, also
+    /// when it is opened again.
+    #[inline]
+    fn segment_ms(&self, config: &LogConfig) -> i64 {
+        let jitter_max = config.segment_jitter_ms.min(config.segment_ms);
+        let jitter = if jitter_max == 0 { 0 } else { self.segment.draw() % jitter_max.unsigned_abs() };
+        let segment_ms = config.segment_ms.saturating_sub_unsigned(jitter);
+        // What is in the active segment is not compacted.
+        if config.cleanup_policy.compact { segment_ms.min(config.max_compaction_lag_ms) } else { segment_ms }
+    }
+
+    /// Whether compaction should have had its first record by now.
+    pub(super) fn is_overdue(&self, now_ms: i64, config: &LogConfig) -> bool {
+        let since = self.first_timestamp.filter(|first| *first >= 0).unwrap_or(self.created_ms);
+        self.end.size > 0 && now_ms.saturating_sub(since) > config.max_compaction_lag_ms
+    }
+
+    /// Whether it is empty and was opened, under another configuration, with no room for a batch.
+    #[inline]
+    pub(super) fn is_too_small_for(&self, batch: &StampedBatch<'_>) -> bool {
+        self.end.size == 0 && batch.size() > self.log_capacity
     }
 
     /// The log file, if the writer is in a hurry and somebody should populate it ahead.

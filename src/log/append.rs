@@ -67,7 +67,8 @@ impl Log {
     /// offsets that it has ([`Appended::is_duplicate`]), and `acks` holds for it as for any other.
     ///
     /// Returns when `acks` says; see [`Acks`] for what the batch survives from then on. With [`Acks::None`] and
-    /// [`Acks::Leader`] alike it is in the log on return.
+    /// [`Acks::Leader`] alike it is in the log on return. Where `flush.messages` records have not been synced, any append
+    /// waits for a sync.
     ///
     /// # Errors
     /// The log's end is unchanged, and the batch can be appended again, after
@@ -97,9 +98,7 @@ impl Log {
             log.write(&mut writer, &batch, &options, &config, &now)?
         };
         log.wake_readers(appended.last_offset + 1);
-        if options.acks == Acks::All {
-            log.wait_synced(appended.last_offset + 1)?;
-        }
+        log.acknowledge(appended.last_offset + 1, options.acks, &config)?;
         Ok(appended)
     }
 
@@ -153,7 +152,7 @@ impl LogInner {
         if header.has_producer_id()
             && let Verdict::Duplicate(recent) = producers.check(header, base_offset, self.topic_partition())?
         {
-            return Ok(duplicate(&recent, batch.stamps_time));
+            return Ok(duplicate(&recent, batch.stamps_time()));
         }
         if let Some(expected) = options.expected_offset
             && expected != base_offset
@@ -162,9 +161,7 @@ impl LogInner {
             return Err(Error::UnexpectedOffset { topic_partition, expected, actual: base_offset });
         }
         let stamped = batch.stamp(base_offset, leader_epoch, now);
-        if active.is_full_for(&stamped, now, config) {
-            self.roll(active, producers, base_offset, config, now.fresh())?;
-        }
+        self.make_room(active, producers, &stamped, config, now)?;
         if header.is_transactional() {
             // Before readers see the batch they know that it is not decided yet.
             self.first_unstable.fetch_min(base_offset, Ordering::AcqRel);
@@ -177,6 +174,35 @@ impl LogInner {
             producers.append(header, base_offset, stamped.max_timestamp);
         }
         Ok(stamped.appended())
+    }
+
+    /// Waits for what an append up to `end` has to wait for.
+    pub(super) fn acknowledge(&self, end: Offset, acks: Acks, config: &LogConfig) -> Result<()> {
+        if end - self.recovery_point.load(Ordering::Acquire) >= config.flush_messages {
+            self.sync_to(end)
+        } else if acks == Acks::All {
+            self.wait_synced(end)
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Sees to it that the active segment has room for a batch.
+    #[inline]
+    pub(super) fn make_room(
+        &self,
+        active: &mut ActiveSegment,
+        producers: &mut ProducerStates,
+        stamped: &StampedBatch<'_>,
+        config: &LogConfig,
+        now: &Now<'_>,
+    ) -> Result<()> {
+        if active.is_full_for(stamped, now, config) {
+            self.roll(active, producers, stamped.base_offset, config, now.fresh())?;
+        } else if active.is_too_small_for(stamped) {
+            *active = ActiveSegment::open(&active.segment().clone(), config, now.fresh())?;
+        }
+        Ok(())
     }
 
     /// Appends a stamped batch to the active segment, which has room for it.

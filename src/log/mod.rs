@@ -51,7 +51,6 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 pub use append::{AppendOptions, Appended};
 pub use cleaner::Compaction;
@@ -79,7 +78,7 @@ pub(crate) use segment::Home;
 use segment::{Segment, SegmentList};
 pub(crate) use snapshot::SnapshotPoint;
 pub(crate) use verify::{verify, verify_tails};
-use wait::{Parker, WaiterId, Waiters};
+use wait::{WaiterId, Waiters};
 
 /// The log of one partition: for those who build on partitions themselves, such as a broker.
 ///
@@ -131,6 +130,8 @@ pub(crate) struct LogInner {
     /// How often names were created in the partition's directory, and how many of those times it has been synced after.
     names_created: AtomicU64,
     names_synced: AtomicU64,
+    /// When it was synced last, or opened.
+    flushed_ms: AtomicI64,
     commit: GroupCommit,
     /// Those who wait for records, and those who wait for the records to be decided as well.
     readers: Waiters,
@@ -187,6 +188,7 @@ impl Log {
         let end = load.segments.active().end().next_offset;
         assert!(load.log_start <= end && load.recovery_point <= end, "offsets are in order after recovery");
         let first_unstable = load.producers.first_unstable_offset().unwrap_or(Offset::MAX);
+        let opened_ms = context.clock.now_ms();
         Self {
             inner: Arc::new(LogInner {
                 home: load.home,
@@ -204,6 +206,7 @@ impl Log {
                 recovery_point: AtomicI64::new(load.recovery_point),
                 names_created: AtomicU64::new(0),
                 names_synced: AtomicU64::new(0),
+                flushed_ms: AtomicI64::new(opened_ms),
                 commit: GroupCommit::new(load.recovery_point),
                 readers: Waiters::default(),
                 stable_readers: Waiters::default(),
@@ -268,31 +271,6 @@ impl Log {
         self.inner.flush()
     }
 
-    /// Waits until the record at `offset` can be read, or `timeout` has passed; tells which. False too if the store is
-    /// closed or the topic deleted, for then nothing more will come.
-    pub fn wait_for(&self, offset: Offset, timeout: Duration) -> bool {
-        self.wait_in(IsolationLevel::ReadUncommitted, offset, timeout)
-    }
-
-    /// Does the same for a reader of [`IsolationLevel::ReadCommitted`]: waits until the last stable offset is beyond
-    /// `offset`.
-    pub fn wait_for_stable(&self, offset: Offset, timeout: Duration) -> bool {
-        self.wait_in(IsolationLevel::ReadCommitted, offset, timeout)
-    }
-
-    fn wait_in(&self, isolation: IsolationLevel, offset: Offset, timeout: Duration) -> bool {
-        let deadline = Instant::now().checked_add(timeout);
-        let parker = Parker::new();
-        let mut in_time = true;
-        while in_time && self.inner.is_waited_for(isolation, offset) {
-            let id = self.register_reader(isolation, offset, parker.waker());
-            in_time = !self.inner.is_waited_for(isolation, offset)
-                || follow::park_until(&parker, deadline, std::iter::once(self));
-            self.deregister_reader(isolation, id);
-        }
-        self.readable_end(isolation) > offset
-    }
-
     pub(crate) fn register_reader(
         &self,
         isolation: IsolationLevel,
@@ -333,6 +311,16 @@ impl Log {
         self.inner.commit.waiters.deregister(id);
     }
 
+    /// Syncs if the last sync was `flush.ms` ago and something was appended since.
+    pub(crate) fn flush_if_due(&self, now_ms: i64) -> Result<()> {
+        let log = &*self.inner;
+        let is_due = now_ms.saturating_sub(log.flushed_ms.load(Ordering::Relaxed)) >= log.config().flush_ms;
+        if is_due && self.recovery_point() < self.log_end() && log.commit.failure().is_none() {
+            log.flush()?;
+        }
+        Ok(())
+    }
+
     /// Syncs the segments that were closed since the last sync, so that the recovery point passes them.
     pub(crate) fn flush_closed_segments(&self) -> Result<()> {
         self.inner.flush_closed()
@@ -345,9 +333,14 @@ impl Log {
     }
 
     /// Lives by another configuration from the next call on; those that are under way end by the one before.
-    #[expect(dead_code, reason = "until a topic's configuration can be altered")]
     pub(crate) fn set_config(&self, config: LogConfig) {
         self.inner.config.store(Arc::new(config));
+    }
+
+    /// The largest batch that the log takes now, in bytes.
+    #[inline]
+    pub(crate) fn max_message_bytes(&self) -> usize {
+        self.inner.config().max_message_bytes.unsigned_abs() as usize
     }
 
     /// Refuses appends from now on, makes everything durable and gives the files their true length.
@@ -484,6 +477,7 @@ impl LogInner {
         }
         self.sync_dir()?;
         self.recovery_point.fetch_max(end.next_offset, Ordering::AcqRel);
+        self.flushed_ms.store(self.clock.now_ms(), Ordering::Relaxed);
         Ok(end.next_offset)
     }
 

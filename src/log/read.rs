@@ -209,7 +209,8 @@ impl LogInner {
                 let Some(found) = found else { return Ok(None) };
                 let mut fetched = fetched(segment, found);
                 if is_committed {
-                    fetched.aborted = self.aborted_in(&segments, offset..fetched.next_offset)?;
+                    let entries = self.aborted_in(&segments, offset..fetched.next_offset)?;
+                    fetched.aborted = entries.iter().map(|entry| entry.aborted).collect();
                 }
                 Ok(Some(fetched))
             });

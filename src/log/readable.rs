@@ -1,10 +1,37 @@
-//! Waiting for a record without a thread: a future that any runtime can poll.
+//! Waiting for a record: on a thread, or as a future that any runtime can poll.
 
-use super::Log;
-use super::wait::WaiterId;
+use std::time::{Duration, Instant};
+
+use super::wait::{Parker, WaiterId};
+use super::{Log, follow};
 use crate::types::{IsolationLevel, Offset};
 
 impl Log {
+    /// Waits until the record at `offset` can be read, or `timeout` has passed; tells which. False too if the store is
+    /// closed or the topic deleted, for then nothing more will come.
+    pub fn wait_for(&self, offset: Offset, timeout: Duration) -> bool {
+        self.wait_in(IsolationLevel::ReadUncommitted, offset, timeout)
+    }
+
+    /// Does the same for a reader of [`IsolationLevel::ReadCommitted`]: waits until the last stable offset is beyond
+    /// `offset`.
+    pub fn wait_for_stable(&self, offset: Offset, timeout: Duration) -> bool {
+        self.wait_in(IsolationLevel::ReadCommitted, offset, timeout)
+    }
+
+    fn wait_in(&self, isolation: IsolationLevel, offset: Offset, timeout: Duration) -> bool {
+        let deadline = Instant::now().checked_add(timeout);
+        let parker = Parker::new();
+        let mut in_time = true;
+        while in_time && self.inner.is_waited_for(isolation, offset) {
+            let id = self.register_reader(isolation, offset, parker.waker());
+            in_time = !self.inner.is_waited_for(isolation, offset)
+                || follow::park_until(&parker, deadline, std::iter::once(self));
+            self.deregister_reader(isolation, id);
+        }
+        self.readable_end(isolation) > offset
+    }
+
     /// A future that is ready once the record at `offset` can be read, or never will be because the store is closed or
     /// the topic deleted. It needs no particular runtime.
     pub fn readable(&self, offset: Offset) -> Readable {

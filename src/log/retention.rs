@@ -40,6 +40,25 @@ impl Log {
         failure.map_or(Ok(count), Err)
     }
 
+    /// Closes the active segment of a compacted log if its first record is older than `max.compaction.lag.ms`, so that it
+    /// can be compacted. Kafka leaves that to the next append, for which an idle partition may wait for ever.
+    pub(crate) fn roll_overdue(&self, now_ms: i64) -> Result<()> {
+        let log = &*self.inner;
+        let config = &log.config();
+        let is_bounded = config.cleanup_policy.compact && config.max_compaction_lag_ms < i64::MAX;
+        if !is_bounded || log.segments.load().active().end().size == 0 {
+            return Ok(());
+        }
+        let mut writer = log.writer.lock();
+        log.check_open()?;
+        let Writer { active, producers } = &mut *writer;
+        let active = log.activate(active, config, &Now::new(&*log.clock, &log.clock_last_read))?;
+        if active.is_overdue(now_ms, config) {
+            log.roll(active, producers, log.log_end(), config, now_ms)?;
+        }
+        Ok(())
+    }
+
     /// Removes the files of deleted segments whose delay has passed.
     pub(crate) fn remove_deleted_files(&self, now_ms: i64) -> Result<()> {
         let mut files = self.inner.deleted_files.lock();

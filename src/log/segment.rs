@@ -4,6 +4,7 @@
 //! the one writer ([`ActiveSegment`](super::active::ActiveSegment)) after the bytes are in place; everything below is
 //! constant. Files are opened when they are first needed, so a partition that nobody touches costs no handle.
 
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -110,6 +111,13 @@ impl Segment {
 
     pub(crate) fn base_offset(&self) -> Offset {
         self.base_offset
+    }
+
+    /// A number that is this segment's alone, and the same whenever it is asked for.
+    pub(super) fn draw(&self) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        (&self.home.topic_partition, self.base_offset).hash(&mut hasher);
+        hasher.finish()
     }
 
     /// How far it can be read now.

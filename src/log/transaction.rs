@@ -3,7 +3,7 @@
 
 use std::ops::Range;
 
-use super::index::transaction::{self, AbortedTransaction};
+use super::index::transaction::{self, TransactionEntry};
 use super::producer_state::entry::ProducerState;
 use super::producer_state::{ProducerStates, snapshot};
 use super::segment::SegmentList;
@@ -81,9 +81,7 @@ impl Log {
         let batch = validator::marker(batch.as_ref(), &config);
         let appended = log.write_marker(&mut log.writer.lock(), &batch, &marker, &config, &now)?;
         log.wake_readers(appended.last_offset + 1);
-        if acks == Acks::All {
-            log.wait_synced(appended.last_offset + 1)?;
-        }
+        log.acknowledge(appended.last_offset + 1, acks, &config)?;
         Ok(appended)
     }
 
@@ -121,9 +119,7 @@ impl LogInner {
         let active = self.activate(active, config, now)?;
         let base_offset = active.segment().end().next_offset;
         let stamped = batch.stamp(base_offset, self.leader_epoch.load(Ordering::Relaxed), now);
-        if active.is_full_for(&stamped, now, config) {
-            self.roll(active, producers, base_offset, config, now.fresh())?;
-        }
+        self.make_room(active, producers, &stamped, config, now)?;
         let aborts = marker.result == TransactionResult::Abort && producers.has_open_transaction(producer_id);
         if aborts && active.prepare_aborted()? {
             self.note_names();
@@ -164,7 +160,7 @@ impl LogInner {
     }
 
     /// The aborted transactions that have records in `range`.
-    pub(super) fn aborted_in(&self, segments: &SegmentList, range: Range<Offset>) -> Result<Vec<AbortedTransaction>> {
+    pub(super) fn aborted_in(&self, segments: &SegmentList, range: Range<Offset>) -> Result<Vec<TransactionEntry>> {
         let mut found = Vec::new();
         for segment in segments.starting_with(range.start) {
             if segment.end().size == 0 || !segment.may_have_aborted() {

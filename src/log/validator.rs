@@ -1,35 +1,50 @@
 //! What a batch must be to enter the log. Only this file makes a [`ValidatedBatch`], and only appending takes one.
 //!
-//! The checks and their order are Kafka's (`LogValidator`). A batch that this process built needs no look at its
-//! records: the builder makes only batches that pass.
+//! The checks and their order are Kafka's (`LogValidator`), and so is what becomes of a batch that is not as it should be
+//! stored: its header gets the right timestamps, its records another codec. A batch that this process built needs no
+//! look at its records: the builder makes only batches that pass.
 
 use crate::clock::Clock;
-use crate::config::LogConfig;
+use crate::config::{BrokerCompressionType, LogConfig};
 use crate::error::{Error, Result};
 use crate::log::active::StampedBatch;
-use crate::record::{BatchHeader, BatchRef, DECOMPRESSED_BYTES_MAX, TimestampType};
+use crate::record::{
+    BatchBuilder, BatchHeader, BatchRef, BatchView, Compression, DECOMPRESSED_BYTES_MAX, RecordData, RecordView,
+    TimestampType,
+};
 use crate::sync::atomic::{AtomicI64, Ordering};
 use crate::types::{LeaderEpoch, NO_TIMESTAMP, Offset};
 
 /// A batch that may be appended.
 #[derive(Debug)]
 pub(super) struct ValidatedBatch<'a> {
-    batch: BatchRef<'a>,
-    /// Its timestamps are the log's.
-    pub(super) stamps_time: bool,
+    batch: Encoded<'a>,
+    timestamps: Timestamps,
+}
+
+/// A batch in the codec in which it is stored.
+#[derive(Debug)]
+enum Encoded<'a> {
+    /// It came in it.
+    Given(BatchRef<'a>),
+    Recoded(BatchView),
+}
+
+/// What the header is to say of the timestamps.
+#[derive(Clone, Copy, Debug)]
+enum Timestamps {
+    /// What it says already.
+    Kept,
+    /// That the records have their producers' timestamps, of which this is the largest.
+    Corrected(i64),
+    /// That all records have the time of the append.
+    LogAppendTime,
 }
 
 /// Checks a batch against the format's rules and the topic's.
 pub(super) fn validate<'a>(batch: BatchRef<'a>, config: &LogConfig, now: &Now<'_>) -> Result<ValidatedBatch<'a>> {
     let header = batch.header();
-    let size = batch.bytes().len() as u64;
-    let max = u64::from(config.max_message_bytes.unsigned_abs());
-    if size > max {
-        return Err(Error::MessageTooLarge { size, max, limit: "max.message.bytes" });
-    }
-    if size > config.segment_size() {
-        return Err(Error::MessageTooLarge { size, max: config.segment_size(), limit: "segment.bytes" });
-    }
+    check_size(&batch, config)?;
     if header.attributes.is_control() {
         return Err(invalid("a control batch is written by the coordinator alone"));
     }
@@ -46,26 +61,84 @@ pub(super) fn validate<'a>(batch: BatchRef<'a>, config: &LogConfig, now: &Now<'_
         return Err(invalid("a batch of a transaction needs a producer id"));
     }
     let stamps_time = config.message_timestamp_type == TimestampType::LogAppendTime;
-    if header.timestamp_type() == TimestampType::LogAppendTime {
-        return Err(invalid("only the log may mark a batch with LogAppendTime"));
-    }
+    let comes_stamped = header.timestamp_type() == TimestampType::LogAppendTime;
+    let mut largest = header.max_timestamp;
     let records_to_check = !batch.is_built()
         || config.cleanup_policy.compact
         || (!stamps_time && config.message_timestamp_before_max_ms < i64::MAX);
     if records_to_check {
         let window = (!stamps_time).then(|| TimestampWindow::new(config, now.fresh()));
-        check_records(&batch, config, window.as_ref())?;
+        largest = check_records(&batch, config, window.as_ref())?;
     } else if !stamps_time && header.max_timestamp.saturating_sub(now.recent()) > config.message_timestamp_after_max_ms
     {
         // The builder knows the largest timestamp. One that a clock of a while ago allows, today's allows too.
         TimestampWindow::new(config, now.fresh()).check(header.max_timestamp)?;
     }
-    Ok(ValidatedBatch { batch, stamps_time })
+    // Kafka takes a batch that comes with the log's timestamps for one with its producer's, if there are any.
+    if comes_stamped && (stamps_time || largest == NO_TIMESTAMP) {
+        return Err(Error::InvalidTimestampType);
+    }
+    let timestamps = match stamps_time {
+        true => Timestamps::LogAppendTime,
+        false if comes_stamped || largest != header.max_timestamp => Timestamps::Corrected(largest),
+        false => Timestamps::Kept,
+    };
+    Ok(ValidatedBatch { batch: encode(batch, config)?, timestamps })
+}
+
+#[inline]
+fn check_size(batch: &BatchRef<'_>, config: &LogConfig) -> Result<()> {
+    let size = batch.bytes().len() as u64;
+    let max = u64::from(config.max_message_bytes.unsigned_abs());
+    if size > max {
+        return Err(Error::MessageTooLarge { size, max, limit: "max.message.bytes" });
+    }
+    if size > config.segment_size() {
+        return Err(Error::MessageTooLarge { size, max: config.segment_size(), limit: "segment.bytes" });
+    }
+    Ok(())
+}
+
+/// Gives the batch the codec that the topic asks for.
+#[inline]
+fn encode<'a>(batch: BatchRef<'a>, config: &LogConfig) -> Result<Encoded<'a>> {
+    let (codec, level) = match config.compression_type {
+        BrokerCompressionType::Producer => return Ok(Encoded::Given(batch)),
+        BrokerCompressionType::Uncompressed => (Compression::None, None),
+        BrokerCompressionType::Gzip => (Compression::Gzip, Some(config.compression_gzip_level)),
+        BrokerCompressionType::Snappy => (Compression::Snappy, None),
+        BrokerCompressionType::Lz4 => (Compression::Lz4, Some(config.compression_lz4_level)),
+        BrokerCompressionType::Zstd => (Compression::Zstd, Some(config.compression_zstd_level)),
+    };
+    if batch.header().compression()? == codec {
+        return Ok(Encoded::Given(batch));
+    }
+    let recoded = recode(&batch, codec, level)?;
+    check_size(&recoded.as_ref(), config)?;
+    Ok(Encoded::Recoded(recoded))
+}
+
+#[cold]
+fn recode(batch: &BatchRef<'_>, codec: Compression, level: Option<i32>) -> Result<BatchView> {
+    let header = batch.header();
+    let mut builder = BatchBuilder::new(0)
+        .compression(codec)
+        .compression_level(level)
+        .transactional(header.attributes.is_transactional())
+        .producer(header.producer_id, header.producer_epoch, header.base_sequence);
+    batch.for_each_record(DECOMPRESSED_BYTES_MAX, |record| {
+        let headers = record.headers().collect::<Result<Vec<_>>>()?;
+        let RecordView { timestamp, key, value, .. } = *record;
+        builder.push(&RecordData { timestamp, key, value, headers: &headers })
+    })?;
+    Ok(builder.build()?.into())
 }
 
 /// A marker that the log itself has built.
 pub(super) fn marker<'a>(batch: BatchRef<'a>, config: &LogConfig) -> ValidatedBatch<'a> {
-    ValidatedBatch { batch, stamps_time: config.message_timestamp_type == TimestampType::LogAppendTime }
+    let stamps_time = config.message_timestamp_type == TimestampType::LogAppendTime;
+    let timestamps = if stamps_time { Timestamps::LogAppendTime } else { Timestamps::Kept };
+    ValidatedBatch { batch: Encoded::Given(batch), timestamps }
 }
 
 /// The time, read only where it matters: reading the clock costs as much as the rest of a small append.
@@ -93,8 +166,8 @@ impl<'a> Now<'a> {
     }
 }
 
-/// Looks at each record of a batch, which needs its codec.
-fn check_records(batch: &BatchRef<'_>, config: &LogConfig, window: Option<&TimestampWindow>) -> Result<()> {
+/// Looks at each record of a batch, which needs its codec. Returns the largest timestamp.
+fn check_records(batch: &BatchRef<'_>, config: &LogConfig, window: Option<&TimestampWindow>) -> Result<i64> {
     let header = batch.header();
     let mut largest = NO_TIMESTAMP;
     let mut next_offset = header.base_offset;
@@ -112,13 +185,7 @@ fn check_records(batch: &BatchRef<'_>, config: &LogConfig, window: Option<&Times
         largest = largest.max(record.timestamp);
         Ok(())
     })?;
-    if largest != header.max_timestamp {
-        return Err(invalid(&format!(
-            "max timestamp {} in the header, {largest} in the records",
-            header.max_timestamp
-        )));
-    }
-    Ok(())
+    Ok(largest)
 }
 
 /// The timestamps that a topic accepts now (KIP-937).
@@ -147,22 +214,46 @@ impl TimestampWindow {
 impl ValidatedBatch<'_> {
     #[inline]
     pub(super) fn header(&self) -> &BatchHeader {
-        self.batch.header()
+        match &self.batch {
+            Encoded::Given(batch) => batch.header(),
+            Encoded::Recoded(batch) => batch.header(),
+        }
+    }
+
+    /// Whether all records get the time of the append.
+    pub(super) fn stamps_time(&self) -> bool {
+        matches!(self.timestamps, Timestamps::LogAppendTime)
     }
 
     /// The batch as it is written at `base_offset` under `leader_epoch`: only its header differs. To be called in the
     /// writer's turn, so that the log's own timestamps are in the order of offsets.
     #[inline]
     pub(super) fn stamp(&self, base_offset: Offset, leader_epoch: LeaderEpoch, now: &Now<'_>) -> StampedBatch<'_> {
-        let log_append_time = self.stamps_time.then(|| now.fresh());
-        let head = self.batch.stamped_head(base_offset, leader_epoch, log_append_time);
+        let batch = self.batch();
+        let (timestamps, log_append_time) = match self.timestamps {
+            Timestamps::Kept => (None, None),
+            Timestamps::Corrected(largest) => (Some((TimestampType::CreateTime, largest)), None),
+            Timestamps::LogAppendTime => {
+                let now_ms = now.fresh();
+                (Some((TimestampType::LogAppendTime, now_ms)), Some(now_ms))
+            }
+        };
+        let head = batch.stamped_head(base_offset, leader_epoch, timestamps);
         StampedBatch {
-            rest: &self.batch.bytes()[head.as_ref().len()..],
+            rest: &batch.bytes()[head.as_ref().len()..],
             head,
             base_offset,
-            last_offset: base_offset + Offset::from(self.batch.header().last_offset_delta),
-            max_timestamp: log_append_time.unwrap_or(self.batch.header().max_timestamp),
+            last_offset: base_offset + Offset::from(batch.header().last_offset_delta),
+            max_timestamp: timestamps.map_or(batch.header().max_timestamp, |(_, max_timestamp)| max_timestamp),
             log_append_time,
+        }
+    }
+
+    #[inline]
+    fn batch(&self) -> BatchRef<'_> {
+        match &self.batch {
+            Encoded::Given(batch) => *batch,
+            Encoded::Recoded(batch) => batch.as_ref(),
         }
     }
 }

@@ -27,6 +27,7 @@ const PRODUCER_EPOCH: i16 = 0;
 pub(super) struct Accumulator {
     pub(super) log: Log,
     memory: Arc<Memory>,
+    /// As the producer is configured. The topic may have batches be smaller.
     batch_size: usize,
     /// The producer's, if it is idempotent.
     producer_id: Option<ProducerId>,
@@ -80,10 +81,9 @@ impl Accumulator {
         log: Log,
         config: &ProducerConfig,
         memory: &Arc<Memory>,
-        message_bytes_max: usize,
         producer_id: Option<ProducerId>,
     ) -> Self {
-        let batch_size = config.batch_size.min(message_bytes_max);
+        let batch_size = config.batch_size;
         let filling = Filling {
             builder: BatchBuilder::new(batch_size).compression(config.compression),
             next_sequence: 0,
@@ -111,6 +111,8 @@ impl Accumulator {
         let (key, value) = (record.key.as_deref(), record.value.as_deref());
         let data = RecordData { timestamp, key, value, headers: &headers };
         let mut filling = self.filling.lock();
+        let batch_size = self.batch_size.min(self.log.max_message_bytes());
+        filling.builder.set_size_limit(batch_size);
         if !filling.builder.has_room_for(&data) {
             self.append(&mut filling);
         }
@@ -123,7 +125,7 @@ impl Accumulator {
         let batch = filling.batch.get_or_insert_with(|| Arc::new(Batch::new(deadline))).clone();
         let index = filling.builder.len() as i64 - 1;
         // Nothing lingers on memory that somebody waits for.
-        let lingers = may_linger && filling.builder.size_in_bytes() < self.batch_size && !self.memory.has_waiters();
+        let lingers = may_linger && filling.builder.size_in_bytes() < batch_size && !self.memory.has_waiters();
         if !lingers {
             self.append(&mut filling);
         }

@@ -61,6 +61,8 @@ struct ProducerInner {
 struct TopicAccumulators {
     partitions: Vec<Arc<Accumulator>>,
     sticky: Sticky,
+    /// [`Store::partitions_added`] before these were looked up.
+    partitions_added: u64,
 }
 
 impl TopicAccumulators {
@@ -176,24 +178,33 @@ impl ProducerInner {
     }
 
     fn topic(&self, name: &Arc<str>) -> Result<Arc<TopicAccumulators>> {
-        if let Some(topic) = self.topics.read().get(name).filter(|topic| !topic.is_deleted()) {
+        let partitions_added = self.store.partitions_added();
+        let is_current =
+            |topic: &&Arc<TopicAccumulators>| topic.partitions_added == partitions_added && !topic.is_deleted();
+        if let Some(topic) = self.topics.read().get(name).filter(is_current) {
             return Ok(topic.clone());
         }
         self.forget_deleted();
-        let (logs, message_bytes_max) = self.store.logs_of(name)?;
+        let logs = self.store.logs_of(name)?;
         let producer_id = self.producer_id()?;
         let mut topics = self.topics.write();
         // Looked at under the lock: who refuses goes through the topics after this.
         if let Some(refusal) = self.refusal.get() {
             return Err(refusal.clone());
         }
-        let topic = topics.entry(name.clone()).or_insert_with(|| {
-            let sticky = Sticky::new(logs.len() as i32);
-            let accumulator =
-                |log| Arc::new(Accumulator::new(log, &self.config, &self.memory, message_bytes_max, producer_id));
-            Arc::new(TopicAccumulators { partitions: logs.into_iter().map(accumulator).collect(), sticky })
-        });
-        Ok(topic.clone())
+        // Those that are there go on with what lingers in them.
+        let mut partitions = match topics.get(name) {
+            // It was deleted just now: what lingers in it is told so by the next call.
+            Some(topic) if topic.is_deleted() => return Ok(topic.clone()),
+            Some(topic) => topic.partitions.clone(),
+            None => Vec::new(),
+        };
+        let accumulator = |log| Arc::new(Accumulator::new(log, &self.config, &self.memory, producer_id));
+        partitions.extend(logs.into_iter().skip(partitions.len()).map(accumulator));
+        let sticky = Sticky::new(partitions.len() as i32);
+        let topic = Arc::new(TopicAccumulators { partitions, sticky, partitions_added });
+        topics.insert(name.clone(), topic.clone());
+        Ok(topic)
     }
 
     /// The producer's id, if it is idempotent: taken when it is needed first.

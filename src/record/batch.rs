@@ -125,23 +125,24 @@ impl<'a> BatchRef<'a> {
         BatchFacts::new(&self.header).iter(records).try_for_each(|record| visit(&record?))
     }
 
-    /// The first bytes as they go into the log: with its offset and leader epoch and, if given, the time of the append.
+    /// The first bytes as they go into the log: with its offset and leader epoch and, if given, what its timestamps mean
+    /// and the largest of them.
     ///
-    /// Offset and epoch lie outside the CRC, at the very start. The time does not, so setting it takes the whole
+    /// Offset and epoch lie outside the CRC, at the very start. Timestamps do not, so setting them takes the whole
     /// header and a pass over the records.
     #[inline]
     pub(crate) fn stamped_head(
         &self,
         base_offset: Offset,
         leader_epoch: LeaderEpoch,
-        log_append_time: Option<i64>,
+        timestamps: Option<(TimestampType, i64)>,
     ) -> StampedHead {
         let mut header = BatchHeader { base_offset, partition_leader_epoch: leader_epoch, ..self.header };
-        match log_append_time {
+        match timestamps {
             None => StampedHead::Prefix(header.prefix()),
-            Some(now) => {
-                header.attributes = header.attributes.with_timestamp_type(TimestampType::LogAppendTime);
-                header.max_timestamp = now;
+            Some((timestamp_type, max_timestamp)) => {
+                header.attributes = header.attributes.with_timestamp_type(timestamp_type);
+                header.max_timestamp = max_timestamp;
                 header.crc = crc32c_append(crc32c(&header.to_bytes()[CRC_START..]), self.record_bytes());
                 StampedHead::Header(header.to_bytes())
             }
@@ -294,7 +295,7 @@ mod tests {
         builder.push(&record(&headers)).unwrap();
         let batch = builder.build().unwrap();
 
-        let head = batch.stamped_head(0, 0, Some(1_700_000_000_500));
+        let head = batch.stamped_head(0, 0, Some((TimestampType::LogAppendTime, 1_700_000_000_500)));
         let whole = [head.as_ref(), &batch.bytes()[head.as_ref().len()..]].concat();
         let stamped = BatchRef::parse(&whole).unwrap();
         let header = stamped.header();

@@ -76,6 +76,12 @@ impl BatchBuilder {
         }
     }
 
+    /// From now on the batch [has room](Self::has_room_for) for `size_limit` bytes.
+    #[inline]
+    pub(crate) fn set_size_limit(&mut self, size_limit: usize) {
+        self.size_limit = size_limit;
+    }
+
     /// How the records are compressed. Not at all if this is not called.
     #[must_use]
     pub fn compression(mut self, compression: Compression) -> Self {

@@ -199,10 +199,10 @@ impl Signal {
 }
 
 impl Store {
-    /// Does what is due: deletes old segments, forgets idle producers, removes the files of deleted ones, syncs closed segments, lets go of
-    /// files that nobody reads, writes checkpoints, sends what producers hold back longer than `linger.ms`, and syncs
-    /// for those who wait for an acknowledgement without a thread. Compaction gets on by up to 16 MiB read and written,
-    /// however much there is. To be called only where the store has no thread for
+    /// Does what is due: deletes old segments, forgets idle producers, removes the files of deleted ones, syncs closed segments and what
+    /// `flush.ms` wants synced, lets go of files that nobody reads, writes checkpoints, sends what producers hold back
+    /// longer than `linger.ms`, and syncs for those who wait for an acknowledgement without a thread. Compaction gets on
+    /// by up to 16 MiB read and written, however much there is. To be called only where the store has no thread for
     /// it ([`Maintenance::Manual`]), and harmless elsewhere. Of a store that was opened read-only it is a
     /// [`refresh`](Self::refresh).
     ///
@@ -244,6 +244,8 @@ impl StoreInner {
                 failures.extend(self.reserve.run(|| log.delete_old_segments(now_ms)).err());
             }
             failures.extend(log.remove_deleted_files(now_ms).err());
+            failures.extend(self.reserve.run(|| log.roll_overdue(now_ms)).err());
+            failures.extend(log.flush_if_due(now_ms).err());
             failures.extend(log.flush_closed_segments().err());
             log.close_unused_files();
         }

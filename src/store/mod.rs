@@ -16,6 +16,7 @@
 //!   payments-1.<id>-delete/            a deleted one that waits for its removal
 //! ```
 
+mod alter;
 mod cleaner;
 mod layout;
 mod maintenance;
@@ -38,7 +39,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use parking_lot::{Mutex, RwLock};
 
@@ -52,7 +53,7 @@ pub use uuid::{ParseUuidError, Uuid};
 pub(crate) use maintenance::Task;
 
 use crate::clock::Clock;
-use crate::config::{LogConfig, StoreConfig};
+use crate::config::{StoreConfig, TopicConfig};
 use crate::error::{Error, Result};
 use crate::io::{StorageLock, TemporaryDir};
 use crate::log::Log;
@@ -101,10 +102,14 @@ pub(crate) struct StoreInner {
     layout: Layout,
     reserve: Reserve,
     config: StoreConfig,
+    /// What topics get that they do not set.
+    topic_defaults: TopicConfig,
     clock: Arc<dyn Clock>,
     meta: MetaProperties,
     topics: RwLock<BTreeMap<Arc<str>, Arc<Topic>>>,
-    /// Held by whoever creates or deletes a topic, so that they take turns while others go on reading.
+    /// How often partitions were added to a topic.
+    partitions_added: AtomicU64,
+    /// Held by whoever creates, changes or deletes a topic, so that they take turns while others go on reading.
     altering: Mutex<()>,
     offsets: GroupOffsets,
     producer_ids: ProducerIds,
@@ -205,10 +210,15 @@ impl Store {
         self.inner.close()
     }
 
-    /// The logs of a topic's partitions and its `max.message.bytes`.
-    pub(crate) fn logs_of(&self, topic: &str) -> Result<(Vec<Log>, usize)> {
-        let topic = self.inner.topic(topic)?;
-        Ok((topic.partitions.clone(), LogConfig::from(&topic.config).max_message_bytes.unsigned_abs() as usize))
+    /// The logs of a topic's partitions.
+    pub(crate) fn logs_of(&self, topic: &str) -> Result<Vec<Log>> {
+        Ok(self.inner.topic(topic)?.partitions.clone())
+    }
+
+    /// Changes when partitions were added to a topic. Whoever looks at it before it looks at a topic can tell later
+    /// whether it must look again.
+    pub(crate) fn partitions_added(&self) -> u64 {
+        self.inner.partitions_added.load(Ordering::Acquire)
     }
 
     pub(crate) fn check_open(&self) -> Result<()> {
@@ -243,6 +253,10 @@ impl StoreInner {
     fn write_checkpoints(&self) -> Result<()> {
         let _checkpointing = self.checkpointing.lock();
         self.layout.write_checkpoints(&self.logs())
+    }
+
+    fn note_partitions_added(&self) {
+        self.partitions_added.fetch_add(1, Ordering::AcqRel);
     }
 
     fn check_open(&self) -> Result<()> {

@@ -7,8 +7,8 @@ use parking_lot::Mutex;
 
 use super::offset_record::{OffsetKey, partition_for_group};
 use super::offset_replay::{Replayed, replay};
+use super::topic::internal_config;
 use super::{Store, StoreInner};
-use crate::config::{CleanupPolicy, TopicConfig};
 use crate::error::{Error, Result};
 use crate::log::{Damage, Log};
 use crate::record::{BatchBuilder, RecordData};
@@ -126,9 +126,7 @@ impl StoreInner {
         let topic = match self.topic(CONSUMER_OFFSETS) {
             Ok(topic) => topic,
             Err(_) => {
-                let config = TopicConfig::new()
-                    .cleanup_policy(CleanupPolicy::COMPACT)
-                    .partitions(self.config.offsets_topic_num_partitions);
+                let config = internal_config().partitions(self.config.offsets_topic_num_partitions);
                 match self.create_topic(CONSUMER_OFFSETS, config.segment_bytes(104_857_600)) {
                     Ok(_) | Err(Error::TopicAlreadyExists { .. }) => self.topic(CONSUMER_OFFSETS)?,
                     Err(error) => return Err(error),

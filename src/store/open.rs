@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::thread;
 
 use parking_lot::{Mutex, RwLock};
@@ -16,13 +16,13 @@ use super::meta_properties::{self, MetaProperties};
 use super::offsets::{CONSUMER_OFFSETS, GroupOffsets};
 use super::producer_ids::ProducerIds;
 use super::reserve::Reserve;
-use super::topic::{Topic, has_log, is_new, metadata_path, rename_deleted};
+use super::topic::{Topic, has_log, internal_config, is_new, metadata_path, rename_deleted};
 use super::topic_list::TopicList;
 use super::topic_name::{DirName, is_internal, parse_dir};
 use super::uuid::Uuid;
 use super::{Store, StoreInner};
 use crate::clock::{Clock, SystemClock};
-use crate::config::{CleanupPolicy, LogConfig, StoreConfig, TopicConfig};
+use crate::config::{LogConfig, StoreConfig, TopicConfig};
 use crate::error::{Error, Result};
 use crate::io::{DirEntry, FsStorage, Locked, Storage, TemporaryDir};
 use crate::log::{Damage, LastKnown, Log, LogContext, PartitionRecovery};
@@ -147,10 +147,12 @@ impl StoreOptions {
         let meta = reserve.run(|| MetaProperties::load_or_create(layout.storage(), dir))?;
         // Gone before any log is opened, so that a crash from here on counts as one.
         let clean = layout.take_clean_shutdown()?;
+        let topic_defaults = self.config.topic_defaults.topic_config();
         let opened = reserve.run(|| {
             let mut opening = Opening {
                 layout: &layout,
                 config: &self.config,
+                topic_defaults: &topic_defaults,
                 clock: &self.clock,
                 schedule: &schedule,
                 report: RecoveryReport { clean_shutdown: clean, ..RecoveryReport::default() },
@@ -173,9 +175,11 @@ impl StoreOptions {
             layout,
             reserve,
             config: self.config,
+            topic_defaults,
             clock: self.clock,
             meta,
             topics: RwLock::new(topics),
+            partitions_added: AtomicU64::new(0),
             altering: Mutex::default(),
             ticking: Mutex::default(),
             checkpointing: Mutex::default(),
@@ -254,21 +258,22 @@ pub(super) fn count_whole(partitions: &FoundPartitions, id: Uuid) -> usize {
 }
 
 /// The configs of a topic with `count` partitions.
-pub(super) fn config_of(list: &TopicList, name: &str, id: Uuid, count: usize) -> TopicConfig {
+pub(super) fn config_of(list: &TopicList, name: &str, id: Uuid, count: usize, defaults: &TopicConfig) -> TopicConfig {
     let config = match list.config_of(name, id) {
-        _ if is_internal(name) => TopicConfig::new().cleanup_policy(CleanupPolicy::COMPACT),
+        _ if is_internal(name) => internal_config(),
         Some(config) => config.clone(),
         // Its configs are in the metadata log of whoever created it. To keep everything is the one guess that costs no
         // record.
         None => TopicConfig::new().retention_ms(-1).retention_bytes(-1),
     };
-    config.partitions(count as i32)
+    config.over(defaults).partitions(count as i32)
 }
 
 struct Opening<'a> {
     schedule: &'a Schedule,
     layout: &'a Layout,
     config: &'a StoreConfig,
+    topic_defaults: &'a TopicConfig,
     clock: &'a Arc<dyn Clock>,
     report: RecoveryReport,
     deleted_dirs: Vec<PathBuf>,
@@ -293,10 +298,17 @@ impl Opening<'_> {
             }
             let id = self.topic_id(&name, &partitions)?;
             let whole = count_whole(&partitions, id);
-            for index in partitions.keys().skip(whole) {
-                self.report.incomplete.push(TopicPartition::new(name.clone(), *index));
+            let is_listed = list.config_of(&name, id).is_some();
+            for (index, of) in partitions.iter().skip(whole) {
+                let partition = TopicPartition::new(name.clone(), *index);
+                // Partitions were being added when a crash came.
+                if is_listed && *of == Some(id) && is_new(&files_of(self.layout, &partition)?) {
+                    self.put_away(partition)?;
+                } else {
+                    self.report.incomplete.push(partition);
+                }
             }
-            let config = config_of(&list, &name, id, whole);
+            let config = config_of(&list, &name, id, whole, self.topic_defaults);
             wanted.extend((0..whole as i32).map(|index| (TopicPartition::new(name.clone(), index), config.clone())));
             ids.insert(name, id);
         }

@@ -10,7 +10,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicU64};
 
 use parking_lot::{Mutex, RwLock};
 
@@ -82,10 +82,12 @@ impl StoreOptions {
             schedule: Schedule::new(&self.config, self.clock.now_ms(), Maintenance::Manual),
             reserve: Reserve::new(layout.storage.clone(), &layout.dir),
             layout,
+            topic_defaults: self.config.topic_defaults.topic_config(),
             config: self.config,
             clock: self.clock,
             meta,
             topics: RwLock::default(),
+            partitions_added: AtomicU64::new(0),
             altering: Mutex::default(),
             ticking: Mutex::default(),
             checkpointing: Mutex::default(),
@@ -196,14 +198,17 @@ impl StoreInner {
     ) -> Result<Topic> {
         let id = partitions.values().copied().flatten().next().unwrap_or(Uuid::from_bytes([0; 16]));
         let count = count_whole(partitions, id);
-        let config = config_of(list, name, id, count);
+        let config = config_of(list, name, id, count, &self.topic_defaults);
         let open = known.filter(|known| known.id == id).map(|known| &known.partitions[..]).unwrap_or_default();
         let mut logs: Vec<Log> = open.iter().take(count).filter(|log| !log.is_deleted()).cloned().collect();
         for index in 0..count {
             let partition = TopicPartition::new(name.clone(), index as i32);
             let start = starts.get(&partition).copied().unwrap_or(0);
             match logs.get(index) {
-                Some(log) => log.follow_log_start(start),
+                Some(log) => {
+                    log.set_config(LogConfig::from(&config));
+                    log.follow_log_start(start);
+                }
                 None => logs.push(self.follow_log(&partition, start, &config)?),
             }
         }

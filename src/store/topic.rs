@@ -6,6 +6,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::io::ErrorKind;
+use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -13,15 +14,15 @@ use super::layout::Layout;
 use super::topic_list::{Listed, TopicList};
 use super::uuid::Uuid;
 use super::{Store, StoreInner, meta_properties, topic_name};
-use crate::config::{LogConfig, TopicConfig};
+use crate::config::{BrokerCompressionType, CleanupPolicy, LogConfig, TopicConfig};
 use crate::error::{Error, Result};
 use crate::io::DirEntry;
 use crate::log::file_name::{LOG, PARTITION_METADATA, TEMPORARY, parse_base_offset};
 use crate::log::{LastKnown, Log, LogContext};
 use crate::types::{Offset, TopicPartition};
 
-/// A topic that is open.
-#[derive(Debug)]
+/// A topic that is open. Never changes; another takes its place when it is altered.
+#[derive(Clone, Debug)]
 pub(crate) struct Topic {
     pub(crate) name: Arc<str>,
     pub(crate) id: Uuid,
@@ -37,7 +38,7 @@ pub struct TopicDescription {
     pub name: String,
     /// Its id, which a topic of the same name created later does not share.
     pub id: Uuid,
-    /// Its configuration. A topic that a broker created has its configs in the metadata log of its cluster, where they
+    /// Its configuration: its own, and the store's defaults where it sets nothing. A topic that a broker created has its configs in the metadata log of its cluster, where they
     /// are not known from here: the store then keeps all of its records, with `retention.ms` and `retention.bytes` at
     /// −1.
     pub config: TopicConfig,
@@ -138,6 +139,7 @@ impl Store {
 impl StoreInner {
     pub(super) fn create_topic(&self, name: &str, config: TopicConfig) -> Result<Uuid> {
         topic_name::validate(name)?;
+        let config = config.over(&self.topic_defaults);
         config.validate()?;
         let _altering = self.altering.lock();
         self.check_writable()?;
@@ -152,11 +154,11 @@ impl StoreInner {
             }
         }
         let name: Arc<str> = name.into();
-        let found = self.find_remains(&name, config.partition_count())?;
+        let found = self.find_remains(&name, 0..config.partition_count())?;
         let id = Uuid::random();
         let partitions = self.create_files(&name, id, &config).inspect_err(|_| {
             // As good as it gets: partition 0 goes first, and what is left of the others the next open clears away.
-            if self.discard(&name, config.partition_count(), &found).is_ok() {
+            if self.discard(&name, 0..config.partition_count(), &found).is_ok() {
                 let _ = TopicList::remove(&self.layout, &[name.to_string()]);
             }
         })?;
@@ -164,11 +166,11 @@ impl StoreInner {
         Ok(id)
     }
 
-    /// Which partitions of a topic that does not exist have a directory with nothing in it. What is left of a topic
+    /// Which partitions that do not exist have a directory with nothing in it. What is left of a topic
     /// that could not be opened, or is no topic's, must not become part of one that has the name of its directory.
-    fn find_remains(&self, name: &Arc<str>, partitions: i32) -> Result<HashSet<i32>> {
+    pub(super) fn find_remains(&self, name: &Arc<str>, partitions: Range<i32>) -> Result<HashSet<i32>> {
         let mut found = HashSet::new();
-        for index in 0..partitions {
+        for index in partitions {
             let dir = self.layout.partition_dir(&TopicPartition::new(name.clone(), index));
             match self.layout.storage().list(&dir) {
                 Ok(entries) if is_new(&entries) => drop(found.insert(index)),
@@ -180,9 +182,9 @@ impl StoreInner {
         Ok(found)
     }
 
-    /// Takes back what the creation of a topic has done, and leaves directories that it found.
-    fn discard(&self, name: &Arc<str>, partitions: i32, found: &HashSet<i32>) -> Result<()> {
-        for index in 0..partitions {
+    /// Takes back what the creation of partitions has done, and leaves directories that it found.
+    pub(super) fn discard(&self, name: &Arc<str>, partitions: Range<i32>, found: &HashSet<i32>) -> Result<()> {
+        for index in partitions {
             let dir = self.layout.partition_dir(&TopicPartition::new(name.clone(), index));
             let storage = self.layout.storage();
             let removed = match found.contains(&index) {
@@ -201,15 +203,9 @@ impl StoreInner {
         self.forget_offsets_of(name)?;
         let listed = Listed::Created { id, config: Box::new(config.clone()) };
         TopicList::put(&self.layout, name, listed)?;
-        let partitions = config.partition_count();
-        for index in (0..partitions).rev() {
-            if index == 0 && partitions > 1 {
-                self.layout.sync()?;
-            }
-            create_partition(&self.layout, &TopicPartition::new(name.clone(), index), id)?;
-        }
-        self.layout.sync()?;
-        (0..partitions).map(|index| self.open_new(&TopicPartition::new(name.clone(), index), config)).collect()
+        let partitions = 0..config.partition_count();
+        create_partitions(&self.layout, name, id, partitions.clone())?;
+        partitions.map(|index| self.open_new(&TopicPartition::new(name.clone(), index), config)).collect()
     }
 
     /// Takes a topic that does not exist out of the checkpoints and the committed offsets, where a crash or a deletion
@@ -217,7 +213,14 @@ impl StoreInner {
     /// that one was.
     fn forget_offsets_of(&self, name: &str) -> Result<()> {
         self.offsets.forget_topic(self, name)?;
-        let is_known = |offsets: HashMap<TopicPartition, Offset>| offsets.keys().any(|known| &*known.topic == name);
+        self.forget_checkpoints_of(name, 0)
+    }
+
+    /// Takes partitions that do not exist, from index `from` on, out of the checkpoints.
+    pub(super) fn forget_checkpoints_of(&self, name: &str, from: i32) -> Result<()> {
+        let is_known = |offsets: HashMap<TopicPartition, Offset>| {
+            offsets.keys().any(|known| &*known.topic == name && known.partition >= from)
+        };
         // Whoever is writing them may have looked at the topics before the deletion.
         let _checkpointing = self.checkpointing.lock();
         if is_known(self.layout.recovery_points()?) || is_known(self.layout.log_starts()?) {
@@ -229,7 +232,7 @@ impl StoreInner {
         Ok(())
     }
 
-    fn open_new(&self, partition: &TopicPartition, config: &TopicConfig) -> Result<Log> {
+    pub(super) fn open_new(&self, partition: &TopicPartition, config: &TopicConfig) -> Result<Log> {
         let known = LastKnown {
             clean: true,
             recovery_point: 0,
@@ -279,6 +282,14 @@ impl StoreInner {
     }
 }
 
+/// The configuration of the store's own topics, which is fixed: Kafka's for `__consumer_offsets`.
+pub(super) fn internal_config() -> TopicConfig {
+    TopicConfig::new()
+        .cleanup_policy(CleanupPolicy::COMPACT)
+        .compression_type(BrokerCompressionType::Producer)
+        .segment_bytes(104_857_600)
+}
+
 /// Whether a directory with these files is a partition's, as far as its name allows.
 pub(super) fn has_log(files: &[DirEntry]) -> bool {
     files.iter().any(|file| parse_base_offset(&file.name, LOG).is_some())
@@ -287,6 +298,18 @@ pub(super) fn has_log(files: &[DirEntry]) -> bool {
 /// Whether these are the files of a partition, or some of them, as a creation leaves it: nothing was ever appended.
 pub(super) fn is_new(files: &[DirEntry]) -> bool {
     files.iter().all(|file| !file.is_dir && file.name.trim_end_matches(TEMPORARY) == PARTITION_METADATA)
+}
+
+/// Creates the directories of partitions, the first one last, so that a crash leaves all of them or not that one.
+/// Durable on return.
+pub(super) fn create_partitions(layout: &Layout, name: &Arc<str>, id: Uuid, partitions: Range<i32>) -> Result<()> {
+    for index in partitions.clone().rev() {
+        if index == partitions.start && partitions.len() > 1 {
+            layout.sync()?;
+        }
+        create_partition(layout, &TopicPartition::new(name.clone(), index), id)?;
+    }
+    layout.sync()
 }
 
 /// Creates the directory of a partition, with its topic's id in it. Its name is durable after a sync of the layout.

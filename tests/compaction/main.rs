@@ -5,7 +5,10 @@
 
 #[path = "../common/mod.rs"]
 mod common;
+mod faults;
+mod model;
 mod passes;
+mod transactions;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -57,7 +57,41 @@ pub struct Topic {
     /// None if its creation did not return.
     pub id: Option<Uuid>,
     pub config: TopicConfig,
+    /// A configuration whose setting did not return.
+    pub config_maybe: Option<TopicConfig>,
     pub partitions: Vec<Partition>,
+    /// How many partitions there are besides if their creation got far enough before the crash.
+    pub added_maybe: usize,
+}
+
+impl Topic {
+    /// Its configuration after changes: a value for each config, or none.
+    pub fn altered(&self, changes: &[(&str, Option<&str>)]) -> TopicConfig {
+        let mut values: BTreeMap<&str, String> = self.config.overrides().into_iter().collect();
+        for (key, value) in changes {
+            values.remove(key);
+            values.extend(value.map(|value| (*key, value.to_owned())));
+        }
+        let mut altered = TopicConfig::new();
+        values.iter().for_each(|(key, value)| altered.set(key, value).expect("they are valid"));
+        altered
+    }
+
+    /// Takes what a crash left for its own, if that is possible.
+    fn found(&mut self, config: TopicConfig, partitions: usize) -> Result<(), String> {
+        let config = config.partitions(1);
+        let is_it = |candidate: &TopicConfig| candidate.clone().partitions(1) == config;
+        if !is_it(&self.config) && !self.config_maybe.as_ref().is_some_and(is_it) {
+            return Err(format!("it has {config:?}, not {:?}, nor {:?}", self.config, self.config_maybe));
+        }
+        let (before, added) = (self.partitions.len(), self.added_maybe);
+        if partitions != before && partitions != before + added {
+            return Err(format!("it has {partitions} partitions, not {before}, nor {added} more"));
+        }
+        self.partitions.resize(partitions, Partition::default());
+        (self.config, self.config_maybe, self.added_maybe) = (config, None, 0);
+        Ok(())
+    }
 }
 
 /// What was handed in to a partition.
@@ -210,9 +244,8 @@ impl Model {
                 (Existence::Exists | Existence::Unknown, true) => topic.existence = Existence::Exists,
             }
             let description = store.describe_topic(name).map_err(|error| error.to_string())?;
-            if description.config != topic.config {
-                return Err(format!("topic {name} has {:?}, not {:?}", description.config, topic.config));
-            }
+            let found = topic.found(description.config, description.partitions.len());
+            found.map_err(|reason| format!("topic {name}: {reason}"))?;
             if *topic.id.get_or_insert(description.id) != description.id {
                 return Err(format!("topic {name} has the id {}, not {:?}", description.id, topic.id));
             }

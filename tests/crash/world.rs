@@ -9,8 +9,8 @@ use esker::io::Storage;
 use esker::record::{Compression, EndTransactionMarker, TimestampType, TransactionResult};
 use esker::sim::{Crash, FaultStorage, Lie, ManualClock};
 use esker::{
-    Acks, CleanupPolicy, CommittedOffset, Error, Log, Maintenance, Offset, ReadLimits, Store, StoreConfig, SyncPolicy,
-    TopicConfig, TopicPartition,
+    Acks, AlterConfigOp, CleanupPolicy, CommittedOffset, Error, Log, Maintenance, Offset, ReadLimits, Store,
+    StoreConfig, SyncPolicy, TopicConfig, TopicPartition,
 };
 
 use crate::common::random::Random;
@@ -76,6 +76,15 @@ pub enum Op {
     },
     Delete {
         topic: &'static str,
+    },
+    /// A value for a config, or none.
+    Alter {
+        topic: &'static str,
+        changes: Vec<(&'static str, Option<&'static str>)>,
+    },
+    AddPartitions {
+        topic: &'static str,
+        added: usize,
     },
     /// Compaction on demand.
     Compact {
@@ -333,6 +342,8 @@ impl World {
             | Op::Flush { topic, .. }
             | Op::Commit { topic, .. }
             | Op::SetEpoch { topic, .. }
+            | Op::Alter { topic, .. }
+            | Op::AddPartitions { topic, .. }
             | Op::Compact { topic }
                 if self.model.topic(topic).is_none() =>
             {
@@ -355,6 +366,8 @@ impl World {
             Op::Tick { ms } => self.tick(*ms),
             Op::Create { topic, config } => self.create(topic, config),
             Op::Delete { topic } => self.delete(topic),
+            Op::Alter { topic, changes } => self.alter(topic, changes),
+            Op::AddPartitions { topic, added } => self.add_partitions(topic, *added),
             Op::Compact { topic } => self.compact(topic),
             Op::Reopen => self.reopen(),
         }
@@ -556,7 +569,38 @@ impl World {
         let existence = if id.is_some() { Existence::Exists } else { Existence::Unknown };
         self.model.forgets_commits(name, id.map_or(Kept::Maybe, |_| Kept::Power));
         let partitions = vec![Partition::default(); PARTITIONS];
-        self.model.topics.insert(name.to_owned(), Topic { existence, id, config: config.clone(), partitions });
+        let config = config.clone();
+        let topic = Topic { existence, id, config, config_maybe: None, partitions, added_maybe: 0 };
+        self.model.topics.insert(name.to_owned(), topic);
+        Ok(())
+    }
+
+    fn alter(&mut self, name: &str, changes: &[(&str, Option<&str>)]) -> Result<(), String> {
+        let change = |(key, value): &(&str, Option<&str>)| match value {
+            Some(value) => AlterConfigOp::set(*key, *value),
+            None => AlterConfigOp::delete(*key),
+        };
+        let result = self.store()?.alter_topic_configs(name, &changes.iter().map(change).collect::<Vec<_>>());
+        let altered = self.unless_crashed(result)?;
+        let topic = self.model.topic(name).expect("it exists");
+        let config = topic.altered(changes);
+        match altered {
+            Some(()) => topic.config = config,
+            None => topic.config_maybe = Some(config),
+        }
+        Ok(())
+    }
+
+    fn add_partitions(&mut self, name: &str, added: usize) -> Result<(), String> {
+        let topic = self.model.topic(name).expect("it exists");
+        let total = topic.partitions.len() + added;
+        let result = self.store()?.create_partitions(name, total as i32);
+        let created = self.unless_crashed(result)?;
+        let topic = self.model.topic(name).expect("it exists");
+        match created {
+            Some(()) => topic.partitions.resize(total, Partition::default()),
+            None => topic.added_maybe = added,
+        }
         Ok(())
     }
 

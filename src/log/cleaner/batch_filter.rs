@@ -16,7 +16,7 @@ use std::collections::HashMap;
 
 use super::offset_map::OffsetMap;
 use super::transactions::CleanedTransactions;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::record::{BatchHeader, BatchRef, BatchView, ControlRecordType, RecordSet, RecordView, RetainedBatch};
 use crate::types::{Offset, ProducerId};
 
@@ -66,7 +66,6 @@ impl BatchFilter {
     /// `UnsupportedCompressionType` and `CorruptRecord` if its records can't be read.
     pub(super) fn filter(&mut self, batch: &BatchView) -> Result<Outcome<'_>> {
         let header = batch.header();
-        refuse_transaction(header)?;
         let (is_void, is_marker_of_nothing) = if header.is_control() {
             let control_type = control_type(batch)?;
             let of_nothing = self.transactions.is_marker_of_nothing(header, control_type);
@@ -131,15 +130,6 @@ impl BatchFilter {
                 None => header.is_control() && header.producer_epoch == last.producer_epoch,
             }
     }
-}
-
-/// Which transactions were aborted is not known to the log yet; without that a void record could take another's place.
-pub(super) fn refuse_transaction(header: &BatchHeader) -> Result<()> {
-    if !header.is_transactional() && !header.is_control() {
-        return Ok(());
-    }
-    let reason = format!("records of transactions, here at offset {}, can't be compacted yet", header.base_offset);
-    Err(Error::InvalidRecord { reason })
 }
 
 /// The type of a control batch's record; None if compaction emptied it.

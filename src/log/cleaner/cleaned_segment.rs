@@ -66,10 +66,9 @@ impl CleanedSegment {
             log: sync(LOG)?,
             offset_index: Some(sync(OFFSET_INDEX)?),
             time_index: Some(sync(TIME_INDEX)?),
+            transaction_index: if aborted.is_empty() { None } else { Some(sync(TRANSACTION_INDEX)?) },
         };
-        if !aborted.is_empty() {
-            sync(TRANSACTION_INDEX)?;
-        }
+        segment.set_may_have_aborted(!aborted.is_empty());
         segment.publish(SegmentEnd { next_offset: segment.end().next_offset, size });
         segment.set_largest_timestamp(largest);
         segment.set_flushed(true);

@@ -27,13 +27,14 @@ mod transactions;
 use crate::sync::atomic::Ordering;
 use std::collections::HashMap;
 
-use super::{Log, LogInner};
+use super::{Log, LogInner, Writer};
 use crate::error::{Error, Result};
 use crate::log::index::transaction::TransactionEntry;
+use crate::log::producer_state::entry::ProducerState;
 use crate::log::segment::Segment;
 use crate::log::validator::Now;
 use crate::record::BatchHeader;
-use crate::types::{Offset, ProducerId};
+use crate::types::{IsolationLevel, Offset, ProducerId};
 use batch_filter::LastRecord;
 pub(crate) use choice::{Cleanable, first_dirty};
 use choice::{SegmentFacts, cleanable};
@@ -135,8 +136,9 @@ impl Log {
             let now = Now::new(&*log.clock, &log.clock_last_read);
             let now_ms = now.fresh();
             let config = &log.config();
-            let active = log.activate(&mut writer, config, &now)?;
-            log.roll(active, end.next_offset, config, now_ms)?;
+            let Writer { active, producers } = &mut *writer;
+            let active = log.activate(active, config, &now)?;
+            log.roll(active, producers, end.next_offset, config, now_ms)?;
         }
         drop(writer);
         self.flush_closed_segments()
@@ -150,17 +152,22 @@ impl LogInner {
 
     /// Everything below this offset is decided: no transaction that is open has a record there.
     fn last_stable_offset(&self) -> Offset {
-        self.log_end()
+        self.readable_end(IsolationLevel::ReadCommitted, self.log_end())
     }
 
     /// The aborted transactions with records from `from` up to the end of what is cleanable.
-    fn aborted_transactions(&self, _from: Offset, _cleanable: &Cleanable) -> Result<Vec<TransactionEntry>> {
-        Ok(Vec::new())
+    fn aborted_transactions(&self, from: Offset, cleanable: &Cleanable) -> Result<Vec<TransactionEntry>> {
+        self.aborted_in(&self.segments.load_full(), from..cleanable.first_uncleanable)
     }
 
     /// The last batch of each producer that may go on.
     fn last_records_of_producers(&self) -> HashMap<ProducerId, LastRecord> {
-        HashMap::new()
+        let writer = self.writer.lock();
+        let last = |producer: &ProducerState| LastRecord {
+            last_data_offset: producer.last_batch().map(|batch| batch.last_offset),
+            producer_epoch: producer.producer_epoch,
+        };
+        writer.producers.iter().map(|producer| (producer.producer_id, last(producer))).collect()
     }
 }
 

@@ -13,7 +13,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::Compaction;
-use super::batch_filter::{BatchFilter, Outcome, control_type, refuse_transaction};
+use super::batch_filter::{BatchFilter, Outcome, control_type};
 use super::choice::Cleanable;
 use super::cleaned_segment::CleanedSegment;
 use super::grouping::{SegmentSize, SizeLimits, group};
@@ -216,7 +216,6 @@ impl Pass {
     /// Takes the keys of a batch in. False if the map has no room for them.
     fn map_batch(&mut self, batch: &BatchView) -> Result<bool> {
         let header = batch.header();
-        refuse_transaction(header)?;
         if header.is_control() {
             self.map_transactions.is_marker_of_nothing(header, control_type(batch)?);
             return Ok(true);

@@ -22,7 +22,7 @@ use super::cleaned_segment::CleanedSegment;
 use crate::config::LogConfig;
 use crate::error::{Error, Result};
 use crate::log::LogInner;
-use crate::log::file_name::{CLEANED, DELETED, INDEX_SUFFIXES, LOG, SEGMENT_SUFFIXES, SWAP};
+use crate::log::file_name::{CLEANED, DELETED, INDEX_SUFFIXES, LOG, SEGMENT_SUFFIXES, SNAPSHOT, SWAP};
 use crate::log::segment::Segment;
 
 impl LogInner {
@@ -68,7 +68,9 @@ impl LogInner {
     fn take_place(&self, old: &[Arc<Segment>], new: &Segment, config: &LogConfig) -> Result<()> {
         let due_ms = self.clock.now_ms().saturating_add(config.file_delete_delay_ms);
         for segment in old {
-            for suffix in SEGMENT_SUFFIXES {
+            // The producers at the beginning of the new segment are those that they were.
+            let goes = |suffix: &&str| *suffix != SNAPSHOT || segment.base_offset() != new.base_offset();
+            for suffix in SEGMENT_SUFFIXES.into_iter().filter(goes) {
                 if let Some(path) = self.rename(segment, suffix, "", DELETED)? {
                     self.deleted_files.lock().push((path, due_ms));
                 }

@@ -75,18 +75,18 @@ pub(crate) fn is_sane(index: &[u8], base_offset: Offset, next_base: Offset) -> b
         })
 }
 
-/// Adds to `found` the aborted transactions that have records in `from..upper`. True if no later segment can have more.
+/// Adds to `found` the entries of transactions that have records in `from..upper`. True if no later segment can have more.
 pub(crate) fn collect(
     index: &dyn StorageFile,
     from: Offset,
     upper: Offset,
-    found: &mut Vec<AbortedTransaction>,
+    found: &mut Vec<TransactionEntry>,
     failed: impl Fn(std::io::Error) -> Error,
 ) -> Result<bool> {
     for slot in 0..super::entry_count::<TransactionEntry>(index) {
         let entry: TransactionEntry = super::entry(index, slot).map_err(&failed)?;
         if entry.aborted.last_offset >= from && entry.aborted.first_offset < upper {
-            found.push(entry.aborted);
+            found.push(entry);
         }
         if entry.last_stable_offset >= upper {
             return Ok(true);

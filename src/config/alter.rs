@@ -1,0 +1,105 @@
+//! Changes to a topic's configuration, by the operations of Kafka's `IncrementalAlterConfigs` (KIP-339).
+
+use super::TopicConfig;
+use super::invalid;
+use crate::error::Result;
+
+/// A change of one config.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AlterConfigOp {
+    /// The config gets this value.
+    Set {
+        /// The config.
+        key: String,
+        /// Its value.
+        value: String,
+    },
+    /// The config goes back to its default.
+    Delete {
+        /// The config.
+        key: String,
+    },
+    /// These elements, between commas, are added to the config, which is a list, unless they are in it.
+    Append {
+        /// The config.
+        key: String,
+        /// What is added.
+        value: String,
+    },
+    /// These elements, between commas, are taken out of the config, which is a list.
+    Subtract {
+        /// The config.
+        key: String,
+        /// What is taken out.
+        value: String,
+    },
+}
+
+impl AlterConfigOp {
+    /// Gives the config `key` a value.
+    pub fn set(key: impl Into<String>, value: impl Into<String>) -> Self {
+        Self::Set { key: key.into(), value: value.into() }
+    }
+
+    /// Takes the config `key` back to its default.
+    pub fn delete(key: impl Into<String>) -> Self {
+        Self::Delete { key: key.into() }
+    }
+
+    /// Adds to the list that the config `key` is.
+    pub fn append(key: impl Into<String>, value: impl Into<String>) -> Self {
+        Self::Append { key: key.into(), value: value.into() }
+    }
+
+    /// Takes from the list that the config `key` is.
+    pub fn subtract(key: impl Into<String>, value: impl Into<String>) -> Self {
+        Self::Subtract { key: key.into(), value: value.into() }
+    }
+
+    fn key(&self) -> &str {
+        let (Self::Set { key, .. } | Self::Delete { key } | Self::Append { key, .. } | Self::Subtract { key, .. }) =
+            self;
+        key
+    }
+}
+
+impl TopicConfig {
+    /// This configuration after `changes`: all of them, or none and an error.
+    pub(crate) fn altered(&self, changes: &[AlterConfigOp]) -> Result<Self> {
+        let mut altered = self.clone();
+        for (index, change) in changes.iter().enumerate() {
+            let key = change.key();
+            if changes[..index].iter().any(|earlier| earlier.key() == key) {
+                return Err(invalid(key, "", "one change of each config at a time"));
+            }
+            match change {
+                AlterConfigOp::Set { value, .. } => altered.set(key, value)?,
+                AlterConfigOp::Delete { .. } => altered.unset(key)?,
+                AlterConfigOp::Append { value, .. } => altered.alter_list(key, value, |list, element| {
+                    if !list.contains(&element) {
+                        list.push(element);
+                    }
+                })?,
+                AlterConfigOp::Subtract { value, .. } => {
+                    altered.alter_list(key, value, |list, element| list.retain(|kept| *kept != element))?;
+                }
+            }
+        }
+        Ok(altered)
+    }
+
+    /// Changes a list, which is Kafka's default if it was not set, by each element of `value`.
+    fn alter_list(&mut self, key: &str, value: &str, change: impl Fn(&mut Vec<String>, String)) -> Result<()> {
+        if !Self::is_list(key)? {
+            return Err(invalid(key, value, "a config that is a list"));
+        }
+        let set = self.overrides().into_iter().find(|(set, _)| *set == key).map(|(_, value)| value);
+        let list = set.or_else(|| Self::new().get(key)).unwrap_or_default();
+        let elements = |list: &str| -> Vec<String> {
+            list.split(',').map(|element| element.trim().to_owned()).filter(|element| !element.is_empty()).collect()
+        };
+        let mut list = elements(&list);
+        elements(value).into_iter().for_each(|element| change(&mut list, element));
+        self.set(key, &list.join(","))
+    }
+}

@@ -1,0 +1,69 @@
+//! What there is to say of a config: its value, and where that comes from.
+
+use super::value::ConfigType;
+use super::{TopicConfig, TopicDefaults};
+
+/// Where the value of a config comes from, by Kafka's names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ConfigSource {
+    /// The topic's own configuration.
+    DynamicTopicConfig,
+    /// What the store was opened with: [`StoreConfig::topic_defaults`](super::StoreConfig::topic_defaults).
+    StaticBrokerConfig,
+    /// Kafka's default.
+    DefaultConfig,
+}
+
+/// A config of a topic, as it is now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ConfigEntry {
+    /// Its name.
+    pub name: &'static str,
+    /// Its value, as Kafka writes it.
+    pub value: String,
+    /// Where the value comes from.
+    pub source: ConfigSource,
+    /// Which type the value has.
+    pub config_type: ConfigType,
+    /// What it is for, in a line.
+    pub documentation: &'static str,
+    /// All places where a value for it is to be found, first the one that counts.
+    pub synonyms: Vec<ConfigSynonym>,
+}
+
+impl ConfigEntry {
+    /// Whether the value is Kafka's default because nobody set it.
+    pub fn is_default(&self) -> bool {
+        self.source == ConfigSource::DefaultConfig
+    }
+}
+
+/// A place where a value for a config is to be found, whether it counts or not.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ConfigSynonym {
+    /// The config's name there.
+    pub name: &'static str,
+    /// The value there, in the units of that name.
+    pub value: String,
+    /// Which place it is.
+    pub source: ConfigSource,
+}
+
+impl TopicConfig {
+    /// What there is to say of all configs, by name, where `defaults` are the store's.
+    pub(crate) fn describe(&self, defaults: &TopicDefaults) -> Vec<ConfigEntry> {
+        let entry = |(name, config_type, documentation, value, is_set): (_, _, _, String, bool)| {
+            let source = ConfigSource::DynamicTopicConfig;
+            let own = is_set.then(|| ConfigSynonym { name, value: value.clone(), source });
+            let synonyms: Vec<_> = own.into_iter().chain(defaults.synonyms_of(name)).collect();
+            let source = synonyms.first().map_or(ConfigSource::DefaultConfig, |first| first.source);
+            ConfigEntry { name, value, source, config_type, documentation, synonyms }
+        };
+        let mut entries: Vec<_> = self.entries().into_iter().map(entry).collect();
+        entries.sort_unstable_by_key(|entry| entry.name);
+        entries
+    }
+}
