@@ -64,7 +64,7 @@ fn log_on(device: &Device, configs: &[(&str, &str)]) -> Log {
     let known = super::LastKnown { clean: true, recovery_point: 0, log_start: 0, checks_crc: true };
     let load = super::load(device.home(TopicPartition::new("scene", 0)), &config, known).expect("an empty directory");
     let clock = std::sync::Arc::new(StoppedClock);
-    Log::new(load, LogContext { config, clock, sync: SyncPolicy::Always, helper: None })
+    Log::new(load, LogContext { config, clock, sync: SyncPolicy::Always, helper: None, checkpoints: None })
 }
 
 /// Appends a batch of one record of one byte. All are [`BATCH_BYTES`] long.
