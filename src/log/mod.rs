@@ -33,7 +33,7 @@ pub(crate) mod follow;
 mod index;
 mod leader_epoch;
 mod loader;
-#[cfg(all(test, any(loom, shuttle)))]
+#[cfg(test)]
 mod model_check;
 mod partition_recovery;
 mod read;
