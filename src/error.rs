@@ -196,6 +196,13 @@ pub enum Error {
         group: String,
     },
 
+    /// The group has committed no offsets here (Kafka's `GROUP_ID_NOT_FOUND`).
+    #[error("there is no group {group:?}: it has no committed offsets")]
+    GroupIdNotFound {
+        /// The group id.
+        group: String,
+    },
+
     /// A configuration key is unknown or its value out of range (Kafka's `INVALID_CONFIG`).
     #[error("invalid config {key} = {value:?}: expected {expected}")]
     InvalidConfig {
@@ -225,8 +232,9 @@ pub enum Error {
         max: usize,
     },
 
-    /// A consumer has no offset to start from and `auto.offset.reset=none`.
-    #[error("group {group:?} has no committed offset for {topic_partition} and auto.offset.reset is none")]
+    /// There is no committed offset to go on from, and nothing else says where: a consumer's `auto.offset.reset` is
+    /// `none`, or an offset is to be shifted.
+    #[error("group {group:?} has no committed offset for {topic_partition}, and nothing else says where to go on")]
     NoOffsetForPartition {
         /// The group, empty for a consumer without one.
         group: String,

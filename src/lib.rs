@@ -94,7 +94,7 @@ pub use log::{
 };
 pub use producer::{Partitioner, Pending, Producer, ProducerConfig, Record, RecordMetadata};
 pub use store::{
-    CommittedOffset, Maintenance, ParseUuidError, PartitionDescription, RecoveryReport, SnapshotReport, Store,
-    StoreOptions, TopicDescription, Uuid,
+    CommittedOffset, GroupDescription, GroupOffset, Maintenance, OffsetReset, ParseUuidError, PartitionDescription,
+    PlannedOffset, RecoveryReport, SnapshotReport, Store, StoreOptions, TopicDescription, Uuid,
 };
 pub use types::{Acks, LeaderEpoch, NO_PRODUCER_ID, NO_TIMESTAMP, Offset, ProducerId, TopicPartition};

@@ -94,6 +94,10 @@ store_configs! {
     offsets_topic_num_partitions: i32 = 50, "offsets.topic.num.partitions", at_least(1);
     /// How long the metadata of a commit may be, in bytes. The length is 16 bits wide in its record.
     offset_metadata_max_bytes: usize = 4096, "offset.metadata.max.bytes", between(0, 32_767);
+    /// How long a committed offset is kept after its commit, in minutes, while no consumer of its group is open.
+    offsets_retention_minutes: i32 = 10_080, "offsets.retention.minutes", at_least(1);
+    /// How often offsets that are older than that are looked for, in milliseconds.
+    offsets_retention_check_interval_ms: i64 = 600_000, "offsets.retention.check.interval.ms", at_least(1);
     /// Whether topics are compacted by themselves. Where it is off, [`Store::compact`](crate::Store::compact) still
     /// does.
     log_cleaner_enable: bool = true, "log.cleaner.enable", any();

@@ -53,6 +53,15 @@ pub(crate) struct Schedule {
 struct Due {
     retention_ms: i64,
     checkpoint_ms: i64,
+    offsets_ms: i64,
+}
+
+/// Which of the periodic jobs are due.
+#[derive(Debug)]
+struct DueNow {
+    retention: bool,
+    checkpoint: bool,
+    offsets: bool,
 }
 
 /// Wakes the thread.
@@ -80,6 +89,7 @@ impl Schedule {
             due: Mutex::new(Due {
                 retention_ms: now_ms.saturating_add(config.log_retention_check_interval_ms),
                 checkpoint_ms: now_ms.saturating_add(config.log_flush_offset_checkpoint_interval_ms),
+                offsets_ms: now_ms.saturating_add(config.offsets_retention_check_interval_ms),
             }),
             thread: Mutex::default(),
             failure: Mutex::default(),
@@ -197,7 +207,7 @@ impl Signal {
 }
 
 impl Store {
-    /// Does what is due: deletes old segments, removes the files of deleted ones, syncs closed segments and what
+    /// Does what is due: deletes old segments and committed offsets, removes the files of deleted ones, syncs closed segments and what
     /// `flush.ms` wants synced, lets go of files that nobody reads, writes checkpoints, sends what producers hold back
     /// longer than `linger.ms`, and syncs for those who wait for an acknowledgement without a thread. Compaction gets on
     /// by up to 16 MiB read and written, however much there is. To be called only where the store has no thread for
@@ -233,11 +243,11 @@ impl StoreInner {
             return (next, self.refresh());
         }
         let now_ms = self.clock.now_ms();
-        let (retention, checkpoint) = self.take_due(now_ms);
+        let due = self.take_due(now_ms);
         let mut failures = Vec::new();
         let logs = self.logs();
         for log in logs.iter().filter(|log| !log.is_deleted()) {
-            if retention {
+            if due.retention {
                 failures.extend(self.reserve.run(|| log.delete_old_segments(now_ms)).err());
             }
             failures.extend(log.remove_deleted_files(now_ms).err());
@@ -247,27 +257,34 @@ impl StoreInner {
             log.close_unused_files();
         }
         failures.extend(self.remove_deleted_dirs(now_ms).err());
+        if due.offsets {
+            failures.extend(self.expire_offsets(now_ms).err());
+        }
         let (wait, failed) = self.clean_some(&logs, now_ms);
         failures.extend(failed);
         let next = wait.map_or(next, |wait| next.min(Instant::now() + wait));
-        if checkpoint {
+        if due.checkpoint {
             failures.extend(self.checkpoints.write().err());
             self.reserve.hold();
         }
         (next, failures.into_iter().next().map_or(Ok(()), Err))
     }
 
-    /// Which of the periodic jobs are due.
-    fn take_due(&self, now_ms: i64) -> (bool, bool) {
+    /// Which of the periodic jobs are due, from now on at the next interval.
+    fn take_due(&self, now_ms: i64) -> DueNow {
         let mut due = self.schedule.due.lock();
-        let (retention, checkpoint) = (now_ms >= due.retention_ms, now_ms >= due.checkpoint_ms);
-        if retention {
-            due.retention_ms = now_ms.saturating_add(self.config.log_retention_check_interval_ms);
+        let take = |due_ms: &mut i64, interval_ms: i64| {
+            let is_due = now_ms >= *due_ms;
+            if is_due {
+                *due_ms = now_ms.saturating_add(interval_ms);
+            }
+            is_due
+        };
+        DueNow {
+            retention: take(&mut due.retention_ms, self.config.log_retention_check_interval_ms),
+            checkpoint: take(&mut due.checkpoint_ms, self.config.log_flush_offset_checkpoint_interval_ms),
+            offsets: take(&mut due.offsets_ms, self.config.offsets_retention_check_interval_ms),
         }
-        if checkpoint {
-            due.checkpoint_ms = now_ms.saturating_add(self.config.log_flush_offset_checkpoint_interval_ms);
-        }
-        (retention, checkpoint)
     }
 
     fn remove_deleted_dirs(&self, now_ms: i64) -> Result<()> {

@@ -17,16 +17,19 @@
 
 mod alter;
 mod cleaner;
+mod groups;
 mod layout;
 mod log_checkpoints;
 mod maintenance;
 mod meta_properties;
+mod offset_expiry;
 mod offset_record;
 mod offset_replay;
 mod offsets;
 mod open;
 mod read_only;
 mod reserve;
+mod reset_offsets;
 mod snapshot;
 mod topic;
 mod topic_list;
@@ -41,14 +44,17 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use parking_lot::Mutex;
 
+pub use groups::{GroupDescription, GroupOffset};
 pub use maintenance::Maintenance;
 pub use offsets::CommittedOffset;
 pub use open::{RecoveryReport, StoreOptions};
+pub use reset_offsets::{OffsetReset, PlannedOffset};
 pub use snapshot::SnapshotReport;
 pub use topic::{PartitionDescription, TopicDescription};
 pub use uuid::{ParseUuidError, Uuid};
 
 pub(crate) use maintenance::Task;
+pub(crate) use offset_expiry::GroupInUse;
 
 use crate::clock::Clock;
 use crate::config::{StoreConfig, TopicConfig};

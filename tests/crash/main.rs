@@ -76,7 +76,7 @@ fn random_ops(random: &mut Random) -> Vec<Op> {
     let mut ops: Vec<Op> = TOPICS.map(|topic| Op::create(topic, topic_config(random))).into();
     ops.extend((0..count).map(|_| {
         let (topic, partition) = (TOPICS[usize::from(random.one_in(4))], random.below(2) as i32);
-        match random.below(44) {
+        match random.below(46) {
             0..=23 => {
                 let records = 1 + if random.one_in(3) { random.below(6) as usize } else { 0 };
                 Op::Append { topic, partition, records, codec: *random.pick(&codecs), acks: *random.pick(&acks) }
@@ -92,6 +92,8 @@ fn random_ops(random: &mut Random) -> Vec<Op> {
             36 | 37 if random.one_in(2) => Op::Delete { topic },
             40 | 41 => Op::Truncate { topic, partition, thousandths: *random.pick(&[1, 100, 400, 1_000]) },
             42 => Op::DeleteRecords { topic, partition, thousandths: *random.pick(&[0, 300, 1_000]) },
+            44 => Op::DeleteGroup { group: GROUPS[random.below(3) as usize] },
+            45 => Op::ResetOffsets { group: GROUPS[random.below(3) as usize], topic, partition },
             43 if random.one_in(3) => Op::StartAnew { topic, partition, offset: random.below(60) as i64 },
             38 if random.one_in(2) => Op::Alter { topic, changes: config_changes(random) },
             38 if random.one_in(4) => Op::AddPartitions { topic, added: 1 + random.below(3) as usize },
@@ -401,6 +403,35 @@ fn changes_of_topics_survive_a_crash_at_any_operation() {
         Op::Reopen,
     ];
     crash_everywhere("changes", &script);
+}
+
+#[test]
+fn deleted_reset_and_expired_offsets_survive_a_crash_at_any_operation() {
+    let commit = |group, partition, acks| Op::Commit { group, topic: "a", partition, acks };
+    let reset = |group| Op::ResetOffsets { group, topic: "a", partition: 0 };
+    let script = [
+        Op::create("a", small_segments()),
+        append_to("a", 0, 5, Acks::Leader),
+        commit("group-x", 0, Acks::All),
+        commit("group-x", 1, Acks::Leader),
+        reset("group-x"),
+        commit("group-y", 0, Acks::All),
+        Op::DeleteGroup { group: "group-y" },
+        Op::Tick { ms: 30_000 },
+        commit("group-y", 0, Acks::Leader),
+        reset("group-y"),
+        Op::Reopen,
+        // What the first group committed expires, and what the second did not yet.
+        Op::Tick { ms: 30_001 },
+        commit("group-x", 0, Acks::Leader),
+        Op::Tick { ms: 30_000 },
+        Op::DeleteGroup { group: "group-x" },
+        Op::DeleteGroup { group: "group-x" },
+        commit("group-x", 1, Acks::All),
+        Op::Reopen,
+        Op::Tick { ms: 60_000 },
+    ];
+    crash_everywhere("offsets", &script);
 }
 
 /// Asserts that the random workloads notice a bug, before they have tried many.
