@@ -63,7 +63,7 @@ class Description {
             }
         }
         ArrayNode aborted = description.putArray("aborted_transactions");
-        for (AbortedTxn txn : log.collectAbortedTransactions(log.logStartOffset(), log.logEndOffset())) {
+        for (AbortedTxn txn : log.collectAbortedTransactions(log.logStartOffset(), log.lastStableOffset())) {
             aborted.add(aborted(txn));
         }
         ArrayNode lookups = description.putArray("offsets_for_timestamps");
@@ -108,7 +108,7 @@ class Description {
             .put("last_stable_offset", txn.lastStableOffset());
     }
 
-    private static ObjectNode producer(ProducerStateEntry entry) {
+    static ObjectNode producer(ProducerStateEntry entry) {
         ObjectNode node = Kafka.JSON.createObjectNode()
             .put("producer_id", entry.producerId())
             .put("producer_epoch", entry.producerEpoch())
@@ -117,13 +117,9 @@ class Description {
         entry.currentTxnFirstOffset().ifPresentOrElse(
             first -> node.put("current_transaction_first_offset", first),
             () -> node.putNull("current_transaction_first_offset"));
-        ArrayNode batches = node.putArray("batches");
+        node.put("last_sequence", -1).put("last_offset", -1);
         for (BatchMetadata batch : entry.batchMetadata()) {
-            batches.addObject()
-                .put("last_sequence", batch.lastSeq())
-                .put("last_offset", batch.lastOffset())
-                .put("offset_delta", batch.offsetDelta())
-                .put("timestamp", batch.timestamp());
+            node.put("last_sequence", batch.lastSeq()).put("last_offset", batch.lastOffset());
         }
         return node;
     }

@@ -68,9 +68,10 @@ impl Engine for Esker {
         self.clock.set_ms(now_ms);
     }
 
-    fn append(&self, at: &TopicPartition, batch: &Batch) -> i64 {
+    fn try_append(&self, at: &TopicPartition, batch: &Batch) -> Result<i64, String> {
         let batch = batch.build();
-        self.log(at).append(batch.as_ref(), Acks::Leader).expect("the batch is accepted").base_offset
+        let appended = self.log(at).append(batch.as_ref(), Acks::Leader);
+        appended.map(|appended| appended.base_offset).map_err(|error| error.to_string())
     }
 
     fn set_leader_epoch(&self, at: &TopicPartition, epoch: i32) {
@@ -117,8 +118,8 @@ impl Engine for Esker {
 fn segments(dir: &Path, log: &Log) -> Vec<Segment> {
     let logs = files::with_suffix(dir, ".log");
     if logs.is_empty() {
-        let (offset_index, time_index) = (Vec::new(), Vec::new());
-        return vec![Segment { base_offset: log.log_start(), size: 0, offset_index, time_index }];
+        let (offset_index, time_index, transaction_index) = Default::default();
+        return vec![Segment { base_offset: log.log_start(), size: 0, offset_index, time_index, transaction_index }];
     }
     let mut sizes: Vec<u64> = logs.iter().map(|path| fs::metadata(path).expect("it is there").len()).collect();
     if let Some((last, sealed)) = sizes.split_last_mut() {
@@ -131,6 +132,7 @@ fn segments(dir: &Path, log: &Log) -> Vec<Segment> {
             size,
             offset_index: files::offset_index(&path.with_extension("index")),
             time_index: files::time_index(&path.with_extension("timeindex")),
+            transaction_index: files::transaction_index(&path.with_extension("txnindex")),
         })
         .collect()
 }

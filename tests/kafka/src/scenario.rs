@@ -23,7 +23,11 @@ const CODECS: [Compression; 5] =
 
 /// The topics, and configs that make many segments and index entries of few records.
 pub fn topics() -> Topics {
-    let small = || vec![("internal.segment.bytes", "2048".to_owned()), ("index.interval.bytes", "300".to_owned())];
+    let small = || {
+        [("internal.segment.bytes", "2048"), ("index.interval.bytes", "300"), ("segment.index.bytes", "1024")]
+            .map(|(key, value)| (key, value.to_owned()))
+            .to_vec()
+    };
     let mut topics = BTreeMap::new();
     topics.insert(EVENTS.to_owned(), small());
     let mut stamped = small();
