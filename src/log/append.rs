@@ -11,7 +11,7 @@ use super::validator::{Now, ValidatedBatch, validate};
 use super::{Log, LogInner, Writer};
 use crate::config::LogConfig;
 use crate::error::{Error, Result};
-use crate::record::BatchRef;
+use crate::record::{BatchRef, BatchView};
 use crate::sync::atomic::Ordering;
 use crate::types::{Acks, LeaderEpoch, Offset};
 
@@ -93,15 +93,10 @@ impl Log {
     pub fn append_with<'a>(&self, batch: impl Into<BatchRef<'a>>, options: AppendOptions) -> Result<Appended> {
         let log = &*self.inner;
         let now = Now::new(&*log.clock, &log.clock_last_read);
-        let config = log.config();
-        let batch = validate(batch.into(), &config, &now)?;
-        let appended = {
-            let mut writer = log.writer.lock();
-            log.write(&mut writer, &batch, &options, &config, &now)?
-        };
+        let (appended, flush_messages) = log.validate_and_write(&batch.into(), &options, &now)?;
         log.readers.notify(appended.last_offset + 1);
         let target = appended.sync_target();
-        if target.end - self.recovery_point() >= config.flush_messages {
+        if target.end - self.recovery_point() >= flush_messages {
             log.sync_to(target)?;
         } else if options.acks == Acks::All {
             log.wait_synced(target)?;
@@ -124,7 +119,8 @@ impl Log {
             let topic_partition = self.topic_partition().clone();
             return Err(Error::FencedLeaderEpoch { topic_partition, requested: epoch, current });
         }
-        log.activate(&mut writer, &log.config(), &Now::new(&*log.clock, &log.clock_last_read))?;
+        let Writer { active, config } = &mut *writer;
+        log.activate(active, config, &Now::new(&*log.clock, &log.clock_last_read))?;
         let end = log.log_end();
         if epoch > current {
             log.epochs.assign(&log.home, EpochEntry { epoch, start_offset: end })?;
@@ -135,10 +131,48 @@ impl Log {
 }
 
 impl LogInner {
+    /// Also returns after how many records a sync is due.
     #[inline]
+    fn validate_and_write(
+        &self,
+        batch: &BatchRef<'_>,
+        options: &AppendOptions,
+        now: &Now<'_>,
+    ) -> Result<(Appended, i64)> {
+        // A batch that was built here is mostly validated by its header alone: in the writer's turn, where the
+        // configuration is at hand, that takes less than to get hold of the configuration outside of it.
+        if batch.is_built() {
+            let mut writer = self.writer.lock();
+            let Writer { active, config } = &mut *writer;
+            if !config.inspects_built_batches() {
+                let batch = validate(batch, config, now)?;
+                return Ok((self.write(active, &batch, options, config, now)?, config.flush_messages));
+            }
+        }
+        self.inspect_and_write(batch, options, now)
+    }
+
+    /// The same for a batch whose records must be looked at, outside of the writer's turn.
+    #[inline(never)]
+    fn inspect_and_write(
+        &self,
+        batch: &BatchRef<'_>,
+        options: &AppendOptions,
+        now: &Now<'_>,
+    ) -> Result<(Appended, i64)> {
+        let config = self.config.load_full();
+        let validated = validate(batch, &config, now)?;
+        let recoded = validated.recode(&config)?;
+        let recoded = recoded.as_ref().map(BatchView::as_ref);
+        let batch = recoded.as_ref().map_or(validated, |recoded| validated.recoded(recoded));
+        let appended = self.write(&mut self.writer.lock().active, &batch, options, &config, now)?;
+        Ok((appended, config.flush_messages))
+    }
+
+    #[inline(always)]
     fn write(
         &self,
-        writer: &mut Writer,
+        active: &mut Option<ActiveSegment>,
         batch: &ValidatedBatch<'_>,
         options: &AppendOptions,
         config: &LogConfig,
@@ -152,7 +186,7 @@ impl LogInner {
             let topic_partition = self.topic_partition().clone();
             return Err(Error::FencedLeaderEpoch { topic_partition, requested, current: leader_epoch });
         }
-        let active = self.activate(writer, config, now)?;
+        let active = self.activate(active, config, now)?;
         let base_offset = active.segment().end().next_offset;
         if let Some(expected) = options.expected_offset
             && expected != base_offset
@@ -197,11 +231,11 @@ impl LogInner {
     #[inline]
     pub(super) fn activate<'w>(
         &self,
-        writer: &'w mut Writer,
+        active: &'w mut Option<ActiveSegment>,
         config: &LogConfig,
         now: &Now<'_>,
     ) -> Result<&'w mut ActiveSegment> {
-        match &mut writer.active {
+        match active {
             Some(active) => Ok(active),
             none => {
                 self.epochs.ensure(&self.home, self.leader_epoch.load(Ordering::Relaxed), self.log_end())?;

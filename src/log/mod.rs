@@ -114,6 +114,7 @@ pub struct Log {
 
 pub(crate) struct LogInner {
     home: Arc<Home>,
+    /// As the writer has it, for everybody else.
     config: ArcSwap<LogConfig>,
     clock: Arc<dyn Clock>,
     /// When the clock was last read, in its milliseconds.
@@ -156,6 +157,8 @@ pub(crate) struct LogInner {
 struct Writer {
     /// None until the first append: a partition that is only read needs no writer.
     active: Option<ActiveSegment>,
+    /// By what it appends.
+    config: Arc<LogConfig>,
 }
 
 /// Whether there is a log to append to and to read. Changes under the writer lock, and never back.
@@ -198,11 +201,11 @@ impl Log {
     pub(crate) fn new(load: LogLoad, context: LogContext) -> Self {
         let end = load.segments.active().end().next_offset;
         assert!(load.log_start <= end && load.recovery_point <= end, "offsets are in order after recovery");
-        let opened_ms = context.clock.now_ms();
+        let (opened_ms, config) = (context.clock.now_ms(), Arc::new(context.config));
         Self {
             inner: Arc::new(LogInner {
                 home: load.home,
-                config: ArcSwap::from_pointee(context.config),
+                config: ArcSwap::new(config.clone()),
                 clock: context.clock,
                 clock_last_read: AtomicI64::new(0),
                 sync: context.sync,
@@ -210,7 +213,7 @@ impl Log {
                 checkpoints: context.checkpoints,
                 lowest_cut: AtomicI64::new(Offset::MAX),
                 state: AtomicU8::new(State::Open as u8),
-                writer: Mutex::new(Writer { active: None }),
+                writer: Mutex::new(Writer { active: None, config }),
                 segments: ArcSwap::from_pointee(load.segments),
                 log_start: AtomicI64::new(load.log_start),
                 leader_epoch: AtomicI32::new(load.epochs.current()),
@@ -327,7 +330,9 @@ impl Log {
 
     /// Lives by another configuration from the next call on; those that are under way end by the one before.
     pub(crate) fn set_config(&self, config: LogConfig) {
-        self.inner.config.store(Arc::new(config));
+        let config = Arc::new(config);
+        self.inner.writer.lock().config = config.clone();
+        self.inner.config.store(config);
     }
 
     /// The largest batch that the log takes now, in bytes.

@@ -51,7 +51,7 @@ impl Log {
         }
         let mut writer = log.writer.lock();
         log.check_open()?;
-        let active = log.activate(&mut writer, config, &Now::new(&*log.clock, &log.clock_last_read))?;
+        let active = log.activate(&mut writer.active, config, &Now::new(&*log.clock, &log.clock_last_read))?;
         if active.is_overdue(now_ms, config) {
             log.roll(active, log.log_end(), config, now_ms)?;
         }
@@ -115,7 +115,7 @@ impl LogInner {
     /// The active segment goes too: begins a new one first, so that the log keeps its end.
     fn roll_away(&self, writer: &mut Writer, config: &LogConfig, now_ms: i64) -> Result<Arc<SegmentList>> {
         let base_offset = self.log_end();
-        let active = self.activate(writer, config, &Now::new(&*self.clock, &self.clock_last_read))?;
+        let active = self.activate(&mut writer.active, config, &Now::new(&*self.clock, &self.clock_last_read))?;
         self.roll(active, base_offset, config, now_ms)?;
         Ok(self.segments.load_full())
     }

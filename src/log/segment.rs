@@ -15,6 +15,7 @@ use super::index::offset::OffsetEntry;
 use super::index::time::TimeEntry;
 use super::index::{Entry, last, last_at_or_below};
 use super::scan::BatchScan;
+use crate::config::LogConfig;
 use crate::error::{Error, Result};
 use crate::io::{Storage, StorageFile};
 use crate::record::{BATCH_HEADER_BYTES, BatchHeader};
@@ -107,11 +108,13 @@ impl Segment {
         self.base_offset
     }
 
-    /// A number that is this segment's alone, and the same whenever it is asked for.
-    pub(super) fn draw(&self) -> u64 {
+    /// By how much `segment.jitter.ms` shortens the time of this segment: the same whenever it is asked for.
+    #[cold]
+    pub(super) fn jitter_ms(&self, config: &LogConfig) -> i64 {
         let mut hasher = DefaultHasher::new();
         (&self.home.topic_partition, self.base_offset).hash(&mut hasher);
-        hasher.finish()
+        let jitter_max = config.segment_jitter_ms.min(config.segment_ms).max(1).unsigned_abs();
+        (hasher.finish() % jitter_max) as i64
     }
 
     /// How far it can be read now.

@@ -144,7 +144,11 @@ pub(crate) struct ArcSwap<T> {
 
 impl<T> ArcSwap<T> {
     pub(crate) fn from_pointee(value: T) -> Self {
-        Self { values: std::sync::Mutex::new(vec![Arc::new(value)]), current: atomic::AtomicUsize::new(0) }
+        Self::new(Arc::new(value))
+    }
+
+    pub(crate) fn new(value: Arc<T>) -> Self {
+        Self { values: std::sync::Mutex::new(vec![value]), current: atomic::AtomicUsize::new(0) }
     }
 
     pub(crate) fn load(&self) -> Guard<Arc<T>> {

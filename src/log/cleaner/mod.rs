@@ -135,7 +135,7 @@ impl Log {
             let now = Now::new(&*log.clock, &log.clock_last_read);
             let now_ms = now.fresh();
             let config = &log.config();
-            let active = log.activate(&mut writer, config, &now)?;
+            let active = log.activate(&mut writer.active, config, &now)?;
             log.roll(active, end.next_offset, config, now_ms)?;
         }
         drop(writer);
