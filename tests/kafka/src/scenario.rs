@@ -77,6 +77,20 @@ pub fn append_round(engine: &impl Engine, round: i64) {
     }
 }
 
+/// Appends a few batches to one topic, which it creates.
+pub fn play_briefly(engine: &impl Engine) {
+    engine.create_topic(EVENTS);
+    for number in 0..40 {
+        let now_ms = START_MS + number * 1_000;
+        engine.set_time(now_ms);
+        let codec = CODECS[number as usize % CODECS.len()];
+        engine.append(&partition(EVENTS), &Batch { codec, ..Batch::plain(records(number, now_ms)) });
+        if number == 25 {
+            engine.maintain();
+        }
+    }
+}
+
 /// A few records: timestamps that go back, keys, values and headers that are null, empty or neither.
 fn records(number: i64, now_ms: i64) -> Vec<Record> {
     let text = |text: String| Some(text.into_bytes());
