@@ -107,6 +107,16 @@ pub enum Error {
         current: LeaderEpoch,
     },
 
+    /// The log was truncated after the append and before it was acknowledged: the records are gone, and others may have
+    /// their offsets. With replication that is what a change of leaders does (Kafka answers `NOT_LEADER_OR_FOLLOWER`).
+    #[error("{topic_partition} was truncated to {log_end} before its records from there on were acknowledged")]
+    LogTruncated {
+        /// The partition.
+        topic_partition: TopicPartition,
+        /// Where the log ended after that.
+        log_end: Offset,
+    },
+
     /// A batch is larger than the limit that `limit` names (Kafka's `MESSAGE_TOO_LARGE`, `RECORD_LIST_TOO_LARGE`).
     #[error("a batch of {size} bytes is over {limit} = {max}")]
     MessageTooLarge {
@@ -139,6 +149,13 @@ pub enum Error {
     /// A batch came with the timestamp type `LogAppendTime`, which only the log may give (Kafka's `INVALID_TIMESTAMP`).
     #[error("a batch can't come with the timestamp type LogAppendTime: the log gives that")]
     InvalidTimestampType,
+
+    /// The topic's configuration does not allow that (Kafka's `POLICY_VIOLATION`).
+    #[error("policy violation: {reason}")]
+    PolicyViolation {
+        /// Which rule it breaks.
+        reason: String,
+    },
 
     /// The topic or partition does not exist here.
     #[error("unknown topic or partition {topic_partition}")]

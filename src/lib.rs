@@ -89,8 +89,8 @@ pub use config::{
 pub use consumer::{AutoOffsetReset, Consumer, ConsumerConfig, ConsumerRecord};
 pub use error::{Corruption, Error, Result};
 pub use log::{
-    AppendOptions, Appended, Compaction, Cut, Damage, Fetched, FetchedBatches, Finding, Log, OffsetAndTimestamp,
-    PartitionRecovery, Problem, ReadLimits, Readable, VerifyProgress, VerifyReport,
+    AppendOptions, Appended, Compaction, Cut, Damage, EpochEndOffset, EpochEntry, Fetched, FetchedBatches, Finding,
+    Log, OffsetAndTimestamp, PartitionRecovery, Problem, ReadLimits, Readable, VerifyProgress, VerifyReport,
 };
 pub use producer::{Partitioner, Pending, Producer, ProducerConfig, Record, RecordMetadata};
 pub use store::{

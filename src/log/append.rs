@@ -4,7 +4,8 @@
 use std::sync::Arc;
 
 use super::active::ActiveSegment;
-use super::leader_epoch;
+use super::flush::SyncTarget;
+use super::leader_epoch::EpochEntry;
 use super::segment::{Segment, SegmentEnd};
 use super::validator::{Now, ValidatedBatch, validate};
 use super::{Log, LogInner, Writer};
@@ -24,6 +25,15 @@ pub struct Appended {
     pub last_offset: Offset,
     /// The timestamp that all of its records got, if the topic's timestamps are `LogAppendTime`.
     pub log_append_time: Option<i64>,
+    /// How often the log had been truncated by then.
+    pub(super) generation: u64,
+}
+
+impl Appended {
+    /// What to wait for until the batch is on the device.
+    pub(crate) fn sync_target(&self) -> SyncTarget {
+        SyncTarget { generation: self.generation, end: self.last_offset + 1 }
+    }
 }
 
 /// Under which conditions a batch is appended, and when the call returns.
@@ -90,11 +100,11 @@ impl Log {
             log.write(&mut writer, &batch, &options, &config, &now)?
         };
         log.readers.notify(appended.last_offset + 1);
-        let end = appended.last_offset + 1;
-        if end - self.recovery_point() >= config.flush_messages {
-            log.sync_to(end)?;
+        let target = appended.sync_target();
+        if target.end - self.recovery_point() >= config.flush_messages {
+            log.sync_to(target)?;
         } else if options.acks == Acks::All {
-            log.wait_synced(end)?;
+            log.wait_synced(target)?;
         }
         Ok(appended)
     }
@@ -117,7 +127,7 @@ impl Log {
         log.activate(&mut writer, &log.config(), &Now::new(&*log.clock, &log.clock_last_read))?;
         let end = log.log_end();
         if epoch > current {
-            leader_epoch::assign(&log.home, epoch, end)?;
+            log.epochs.assign(&log.home, EpochEntry { epoch, start_offset: end })?;
             log.leader_epoch.store(epoch, Ordering::Release);
         }
         Ok(end)
@@ -165,7 +175,12 @@ impl LogInner {
         {
             helper.populate_ahead(file);
         }
-        Ok(Appended { base_offset, last_offset: stamped.last_offset, log_append_time: stamped.log_append_time })
+        Ok(Appended {
+            base_offset,
+            last_offset: stamped.last_offset,
+            log_append_time: stamped.log_append_time,
+            generation: self.commit.generation(), // changes under the writer lock only
+        })
     }
 
     #[inline]
@@ -189,7 +204,7 @@ impl LogInner {
         match &mut writer.active {
             Some(active) => Ok(active),
             none => {
-                leader_epoch::ensure(&self.home, self.leader_epoch.load(Ordering::Relaxed))?;
+                self.epochs.ensure(&self.home, self.leader_epoch.load(Ordering::Relaxed), self.log_end())?;
                 let opened = ActiveSegment::open(self.segments.load().active(), config, now.fresh())?;
                 self.note_names();
                 Ok(none.insert(opened))
@@ -199,7 +214,7 @@ impl LogInner {
 
     /// Names were created. Noted after that, so that a sync that came too early for them does not count, and before
     /// anything is appended, so that one that covers an append covers the name of its file.
-    fn note_names(&self) {
+    pub(super) fn note_names(&self) {
         self.names_created.fetch_add(1, Ordering::AcqRel);
     }
 

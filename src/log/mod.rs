@@ -5,7 +5,9 @@
 //!   segments → index → scan → read                                    out
 //!   loader                                                            at open: recovery
 //!   follow                                                            opened read-only, beside another process
-//!   retention, cleaner                                                from the maintenance tick
+//!   retention, delete_records                                         off the start
+//!   truncate                                                          off the end
+//!   cleaner                                                           from the maintenance tick
 //! ```
 //!
 //! The offsets of a log and their order, which holds at every moment:
@@ -22,6 +24,7 @@ mod active;
 mod append;
 pub(crate) mod checkpoint;
 pub(crate) mod cleaner;
+mod delete_records;
 mod failed_sync;
 pub(crate) mod file_name;
 mod findings;
@@ -30,13 +33,18 @@ pub(crate) mod follow;
 mod index;
 mod leader_epoch;
 mod loader;
-#[cfg(all(test, any(loom, shuttle)))]
+#[cfg(test)]
 mod model_check;
+mod partition_recovery;
 mod read;
+mod readable;
+mod rebuild;
 mod retention;
+mod rewrite;
 mod scan;
 mod segment;
 mod snapshot;
+mod truncate;
 mod unfinished_swap;
 mod validator;
 mod verify;
@@ -46,15 +54,17 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 pub use append::{AppendOptions, Appended};
 pub use cleaner::Compaction;
 pub(crate) use findings::Findings;
 pub use findings::{Finding, Problem, VerifyProgress, VerifyReport};
-pub use loader::{Cut, Damage, PartitionRecovery};
+pub(crate) use flush::SyncTarget;
+pub use leader_epoch::{EpochEndOffset, EpochEntry};
 pub(crate) use loader::{LastKnown, LogLoad, load};
+pub use partition_recovery::{Cut, Damage, PartitionRecovery};
 pub use read::{Fetched, FetchedBatches, OffsetAndTimestamp, ReadLimits};
+pub use readable::Readable;
 
 use crate::clock::Clock;
 use crate::config::{LogConfig, SyncPolicy};
@@ -66,11 +76,12 @@ use crate::types::{LeaderEpoch, Offset, TopicPartition};
 use active::ActiveSegment;
 use flush::GroupCommit;
 use follow::Follower;
+use leader_epoch::LeaderEpochCache;
 pub(crate) use segment::Home;
 use segment::{Segment, SegmentList};
 pub(crate) use snapshot::SnapshotPoint;
 pub(crate) use verify::{verify, verify_tails};
-use wait::{Parker, WaiterId, Waiters};
+use wait::{WaiterId, Waiters};
 
 /// The log of one partition: for those who build on partitions themselves, such as a broker.
 ///
@@ -109,11 +120,16 @@ pub(crate) struct LogInner {
     clock_last_read: AtomicI64,
     sync: SyncPolicy,
     helper: Option<Arc<dyn Helper>>,
+    checkpoints: Option<Arc<dyn Checkpoints>>,
+    /// Where the deepest truncation cut, until whoever compacts has heeded it.
+    lowest_cut: AtomicI64,
     state: AtomicU8,
     writer: Mutex<Writer>,
     segments: ArcSwap<SegmentList>,
     log_start: AtomicI64,
+    /// The latest of `epochs`, for every append.
     leader_epoch: AtomicI32,
+    epochs: LeaderEpochCache,
     /// Everything below is on the device, indexes included: where recovery starts after a crash.
     recovery_point: AtomicI64,
     /// How often names were created in the partition's directory, and how many of those times it has been synced after.
@@ -161,6 +177,14 @@ pub(crate) struct LogContext {
     pub(crate) helper: Option<Arc<dyn Helper>>,
     /// Whether the steps of a swap of compacted segments are synced: false only where a test plants that bug.
     pub(crate) syncs_swaps: bool,
+    /// Where the log's offsets are written down.
+    pub(crate) checkpoints: Option<Arc<dyn Checkpoints>>,
+}
+
+/// The files that have the log starts and recovery points of all logs.
+pub(crate) trait Checkpoints: Send + Sync + fmt::Debug {
+    /// Makes them durable as they are now.
+    fn write(&self) -> Result<()>;
 }
 
 /// A thread besides the writers'.
@@ -183,11 +207,14 @@ impl Log {
                 clock_last_read: AtomicI64::new(0),
                 sync: context.sync,
                 helper: context.helper,
+                checkpoints: context.checkpoints,
+                lowest_cut: AtomicI64::new(Offset::MAX),
                 state: AtomicU8::new(State::Open as u8),
                 writer: Mutex::new(Writer { active: None }),
                 segments: ArcSwap::from_pointee(load.segments),
                 log_start: AtomicI64::new(load.log_start),
-                leader_epoch: AtomicI32::new(load.leader_epoch),
+                leader_epoch: AtomicI32::new(load.epochs.current()),
+                epochs: load.epochs,
                 recovery_point: AtomicI64::new(load.recovery_point),
                 names_created: AtomicU64::new(0),
                 names_synced: AtomicU64::new(0),
@@ -255,53 +282,22 @@ impl Log {
         self.inner.flush()
     }
 
-    /// Waits until the record at `offset` can be read, or `timeout` has passed; tells which. False too if the store is
-    /// closed or the topic deleted, for then nothing more will come.
-    pub fn wait_for(&self, offset: Offset, timeout: Duration) -> bool {
-        let deadline = Instant::now().checked_add(timeout);
-        let parker = Parker::new();
-        let mut in_time = true;
-        while in_time && self.inner.is_waited_for(offset) {
-            let id = self.register_reader(offset, parker.waker());
-            in_time = !self.inner.is_waited_for(offset) || follow::park_until(&parker, deadline, std::iter::once(self));
-            self.deregister_reader(id);
-        }
-        self.high_watermark() > offset
-    }
-
-    /// A future that is ready once the record at `offset` can be read, or never will be because the store is closed or
-    /// the topic deleted. It needs no particular runtime.
-    ///
-    /// Of a log that was opened read-only it becomes ready when somebody looks: a [`refresh`](Self::refresh), a tick of
-    /// the store, or a read at the end.
-    pub fn readable(&self, offset: Offset) -> Readable {
-        Readable { log: self.clone(), offset, waiter: None }
-    }
-
-    pub(crate) fn register_reader(&self, offset: Offset, waker: std::task::Waker) -> WaiterId {
-        self.inner.readers.register(offset, waker)
-    }
-
-    pub(crate) fn deregister_reader(&self, id: WaiterId) {
-        self.inner.readers.deregister(id);
-    }
-
-    /// Waits until everything below `end` survives what [`Acks::All`](crate::Acks::All) promises.
-    pub(crate) fn wait_synced(&self, end: Offset) -> Result<()> {
-        self.inner.wait_synced(end)
+    /// Waits until everything up to `target` survives what [`Acks::All`](crate::Acks::All) promises.
+    pub(crate) fn wait_synced(&self, target: SyncTarget) -> Result<()> {
+        self.inner.wait_synced(target)
     }
 
     /// What [`wait_synced`](Self::wait_synced) would return now, or None if it would have to wait.
-    pub(crate) fn check_synced(&self, end: Offset) -> Option<Result<()>> {
+    pub(crate) fn check_synced(&self, target: SyncTarget) -> Option<Result<()>> {
         if self.inner.sync == SyncPolicy::OsManaged {
             return Some(Ok(()));
         }
-        self.inner.commit.check(end).map(|result| result.map_err(|cause| self.inner.offline(cause)))
+        self.inner.commit.check(target).map(|result| result.map_err(|cause| self.inner.offline(cause)))
     }
 
-    /// From now on `waker` is woken when everything up to `end` has been synced, or never will be.
-    pub(crate) fn register_synced(&self, end: Offset, waker: std::task::Waker) -> WaiterId {
-        self.inner.commit.waiters.register(end - 1, waker)
+    /// From now on `waker` is woken when everything up to `target` has been synced, or never will be.
+    pub(crate) fn register_synced(&self, target: SyncTarget, waker: std::task::Waker) -> WaiterId {
+        self.inner.commit.waiters.register(target.end - 1, waker)
     }
 
     pub(crate) fn deregister_synced(&self, id: WaiterId) {
@@ -406,11 +402,6 @@ impl LogInner {
         }
     }
 
-    /// Whether the record at `offset` is not there yet and may still come.
-    fn is_waited_for(&self, offset: Offset) -> bool {
-        self.log_end() <= offset && self.state() == State::Open
-    }
-
     fn log_end(&self) -> Offset {
         self.segments.load().active().end().next_offset
     }
@@ -420,19 +411,26 @@ impl LogInner {
     }
 
     fn flush(&self) -> Result<()> {
-        self.sync_to(self.log_end())
+        loop {
+            let generation = self.commit.generation();
+            match self.sync_to(SyncTarget { generation, end: self.log_end() }) {
+                // There is less to sync now.
+                Err(Error::LogTruncated { .. }) => {}
+                synced => return synced,
+            }
+        }
     }
 
-    fn wait_synced(&self, end: Offset) -> Result<()> {
+    fn wait_synced(&self, target: SyncTarget) -> Result<()> {
         match self.sync {
-            SyncPolicy::Always => self.sync_to(end),
+            SyncPolicy::Always => self.sync_to(target),
             SyncPolicy::OsManaged => Ok(()),
         }
     }
 
-    /// Returns once everything below `end` is on the device.
-    fn sync_to(&self, end: Offset) -> Result<()> {
-        self.commit.wait(end, || self.or_fail(self.sync())).map_err(|cause| self.offline(cause))
+    /// Returns once everything up to `target` is on the device.
+    fn sync_to(&self, target: SyncTarget) -> Result<()> {
+        self.commit.wait(target, || self.or_fail(self.sync())).map_err(|cause| self.offline(cause))
     }
 
     /// Sees to it that a sync that failed is the last one, and that the next open knows.
@@ -479,6 +477,9 @@ impl LogInner {
             return Ok(());
         }
         self.check_open()?;
+        let _shared = self.commit.share_syncing();
+        // Looked at again: a truncation may have taken some.
+        let segments = self.segments.load_full();
         let synced = self.sync_closed(&segments).and_then(|()| self.sync_dir());
         self.or_fail(synced)?;
         self.recovery_point.fetch_max(segments.active().base_offset(), Ordering::AcqRel);
@@ -533,9 +534,21 @@ impl LogInner {
     }
 
     #[cold]
+    fn out_of_range(&self, requested: Offset) -> Error {
+        Error::OffsetOutOfRange {
+            topic_partition: self.topic_partition().clone(),
+            requested,
+            log_start: self.log_start.load(Ordering::Acquire),
+            high_watermark: self.log_end(),
+        }
+    }
+
+    #[cold]
     fn offline(&self, cause: Error) -> Error {
         match cause {
-            known @ (Error::UnknownTopicOrPartition { .. } | Error::LogOffline { .. }) => known,
+            known @ (Error::UnknownTopicOrPartition { .. } | Error::LogOffline { .. } | Error::LogTruncated { .. }) => {
+                known
+            }
             cause => Error::LogOffline { topic_partition: self.topic_partition().clone(), cause: Box::new(cause) },
         }
     }
@@ -549,38 +562,5 @@ impl fmt::Debug for Log {
             .field("log_end", &self.log_end())
             .field("recovery_point", &self.recovery_point())
             .finish_non_exhaustive()
-    }
-}
-
-/// Ready once a record can be read; made by [`Log::readable`].
-#[derive(Debug)]
-pub struct Readable {
-    log: Log,
-    offset: Offset,
-    waiter: Option<WaiterId>,
-}
-
-impl Future for Readable {
-    type Output = ();
-
-    fn poll(mut self: std::pin::Pin<&mut Self>, context: &mut std::task::Context<'_>) -> std::task::Poll<()> {
-        if let Some(waiter) = self.waiter.take() {
-            self.log.deregister_reader(waiter);
-        }
-        let waiter = self.log.register_reader(self.offset, context.waker().clone());
-        if !self.log.inner.is_waited_for(self.offset) {
-            self.log.deregister_reader(waiter);
-            return std::task::Poll::Ready(());
-        }
-        self.waiter = Some(waiter);
-        std::task::Poll::Pending
-    }
-}
-
-impl Drop for Readable {
-    fn drop(&mut self) {
-        if let Some(waiter) = self.waiter.take() {
-            self.log.deregister_reader(waiter);
-        }
     }
 }

@@ -75,7 +75,8 @@ impl Log {
 }
 
 impl LogInner {
-    /// How many segments lie wholly below the log start: an earlier deletion was not finished.
+    /// How many segments lie wholly below the log start: their records were deleted on demand, or an earlier deletion was
+    /// not finished.
     fn past_log_start(&self, segments: &SegmentList) -> usize {
         let log_start = self.log_start.load(Ordering::Acquire);
         segments.iter().skip(1).take_while(|next| next.base_offset() <= log_start).count()
@@ -132,7 +133,7 @@ impl LogInner {
     /// Renames the files of the segments that were let go of, one after the other on the device too: first the names of
     /// those that stay are made durable, and then each deletion before the next begins. So whatever the loss of power
     /// leaves of this, the log ends where it did and has no hole, which recovery would take for the log's end.
-    fn rename_leaving(&self, config: &LogConfig, now_ms: i64) -> Result<()> {
+    pub(super) fn rename_leaving(&self, config: &LogConfig, now_ms: i64) -> Result<()> {
         let due_ms = now_ms.saturating_add(config.file_delete_delay_ms);
         let mut leaving = self.leaving.lock();
         while let Some(segment) = leaving.front() {
@@ -153,8 +154,9 @@ impl LogInner {
         Ok(())
     }
 
-    fn raise_log_start(&self, offset: Offset) {
+    pub(super) fn raise_log_start(&self, offset: Offset) {
         let before = self.log_start.fetch_max(offset, Ordering::AcqRel);
         assert!(before.max(offset) <= self.log_end(), "log start ≤ log end");
+        self.epochs.truncate_from_start(before.max(offset));
     }
 }

@@ -57,7 +57,7 @@ pub(crate) struct Segment {
     names: AtomicU8,
 }
 
-/// Whether a segment's files have its names. Compaction changes that, and only with `files` locked for writing.
+/// Whether a segment's files have its names. Compaction and truncation change that, and only with `files` locked for writing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 enum Names {
@@ -190,7 +190,7 @@ impl Segment {
             return Ok(files.clone());
         }
         if self.has(Names::Lost) {
-            let error = io::Error::new(io::ErrorKind::NotFound, "compaction replaced the segment");
+            let error = io::Error::new(io::ErrorKind::NotFound, "the segment was replaced or cut off");
             return Err(Error::io("open", self.path(LOG), error));
         }
         let open = |suffix| {
@@ -209,6 +209,11 @@ impl Segment {
         });
         *files = Some(opened.clone());
         Ok(opened)
+    }
+
+    /// The same segment up to an earlier end, or one that fits its batches more tightly.
+    pub(super) fn up_to(&self, end: SegmentEnd) -> Self {
+        Self::new(self.home.clone(), self.base_offset, end, false, self.modified_ms.load(Ordering::Relaxed))
     }
 
     fn as_index<E: Entry>(&self, file: Arc<dyn StorageFile>) -> Arc<dyn StorageFile> {
@@ -442,16 +447,32 @@ impl SegmentList {
         self.segments.first().expect("never empty")
     }
 
+    /// The index of the segment that holds `offset`, or would.
+    pub(super) fn index_of(&self, offset: Offset) -> usize {
+        self.segments.partition_point(|segment| segment.base_offset <= offset).saturating_sub(1)
+    }
+
     /// The segments from the one that holds `offset`, or would, to the last.
     pub(super) fn starting_with(&self, offset: Offset) -> &[Arc<Segment>] {
-        let after = self.segments.partition_point(|segment| segment.base_offset <= offset);
-        &self.segments[after.saturating_sub(1)..]
+        self.starting_at(self.index_of(offset))
+    }
+
+    /// The segments from the one at `index` to the last.
+    pub(super) fn starting_at(&self, index: usize) -> &[Arc<Segment>] {
+        &self.segments[index..]
     }
 
     /// This list with another segment at its end.
     pub(super) fn with(&self, segment: Arc<Segment>) -> Self {
         let mut segments = self.segments.clone();
         segments.push(segment);
+        Self::new(segments)
+    }
+
+    /// This list up to the segment at `index`, in the place of which comes `last`.
+    pub(super) fn ending_with(&self, index: usize, last: Arc<Segment>) -> Self {
+        let mut segments = self.segments[..index].to_vec();
+        segments.push(last);
         Self::new(segments)
     }
 

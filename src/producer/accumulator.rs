@@ -5,7 +5,6 @@
 //! records keep the order in which they were sent.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
 use std::task::Waker;
 use std::time::Instant;
 
@@ -15,9 +14,9 @@ use super::config::ProducerConfig;
 use super::memory::Memory;
 use super::record::Record;
 use crate::error::{Error, Result};
-use crate::log::{Appended, Log};
+use crate::log::{Appended, Log, SyncTarget};
 use crate::record::{BatchBuilder, Header, RecordData};
-use crate::types::{Acks, Offset};
+use crate::types::Acks;
 
 /// The records of one partition that have not been appended yet.
 #[derive(Debug)]
@@ -28,7 +27,7 @@ pub(super) struct Accumulator {
     batch_size: usize,
     filling: Mutex<Filling>,
     /// Up to where somebody without a thread waits for a sync.
-    sync_wanted: AtomicI64,
+    sync_wanted: Mutex<Option<SyncTarget>>,
 }
 
 #[derive(Debug)]
@@ -39,7 +38,7 @@ struct Filling {
     /// How much of `buffer.memory` the records take.
     reserved: usize,
     /// The end of what was appended last.
-    appended_end: Option<Offset>,
+    appended_end: Option<SyncTarget>,
     /// Why no more records are taken: the topic or the producer is gone.
     refusal: Option<Error>,
 }
@@ -74,7 +73,7 @@ impl Accumulator {
         let batch_size = config.batch_size;
         let builder = BatchBuilder::new(batch_size).compression(config.compression);
         let filling = Mutex::new(Filling { builder, batch: None, reserved: 0, appended_end: None, refusal: None });
-        Self { log, memory: memory.clone(), batch_size, filling, sync_wanted: AtomicI64::new(0) }
+        Self { log, memory: memory.clone(), batch_size, filling, sync_wanted: Mutex::default() }
     }
 
     /// Adds a record for which `reserved` bytes of memory were taken. Appends the batch before it if the record no
@@ -149,7 +148,7 @@ impl Accumulator {
         let result = filling.builder.build().and_then(|built| self.log.append(built, Acks::Leader));
         filling.builder.clear();
         if let Ok(appended) = &result {
-            filling.appended_end = Some(appended.last_offset + 1);
+            filling.appended_end = Some(appended.sync_target());
         }
         self.memory.release(std::mem::take(&mut filling.reserved));
         batch.decide(result.clone());
@@ -169,16 +168,17 @@ impl Accumulator {
         }
     }
 
-    /// Somebody without a thread waits for everything below `end` to be synced.
-    pub(super) fn want_sync(&self, end: Offset) {
-        self.sync_wanted.fetch_max(end, Ordering::AcqRel);
+    /// Somebody without a thread waits for everything up to `target` to be synced.
+    pub(super) fn want_sync(&self, target: SyncTarget) {
+        let mut wanted = self.sync_wanted.lock();
+        *wanted = wanted.max(Some(target));
     }
 
     /// Syncs if somebody wants that. A failure reaches them through the log.
     pub(super) fn sync_if_wanted(&self) {
-        let wanted = self.sync_wanted.load(Ordering::Acquire);
-        if wanted > 0 && self.log.check_synced(wanted).is_none() {
-            let _ = self.log.wait_synced(wanted);
+        let wanted = *self.sync_wanted.lock();
+        if let Some(target) = wanted.filter(|target| self.log.check_synced(*target).is_none()) {
+            let _ = self.log.wait_synced(target);
         }
     }
 }

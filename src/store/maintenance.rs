@@ -12,7 +12,7 @@ use super::{Store, StoreInner};
 use crate::config::StoreConfig;
 use crate::error::{Error, Result};
 use crate::io::StorageFile;
-use crate::log::Helper;
+use crate::log::{Checkpoints, Helper};
 
 /// Who calls [`Store::tick`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -251,7 +251,7 @@ impl StoreInner {
         failures.extend(failed);
         let next = wait.map_or(next, |wait| next.min(Instant::now() + wait));
         if checkpoint {
-            failures.extend(self.reserve.run(|| self.write_checkpoints()).err());
+            failures.extend(self.checkpoints.write().err());
             self.reserve.hold();
         }
         (next, failures.into_iter().next().map_or(Ok(()), Err))

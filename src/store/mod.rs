@@ -18,6 +18,7 @@
 mod alter;
 mod cleaner;
 mod layout;
+mod log_checkpoints;
 mod maintenance;
 mod meta_properties;
 mod offset_record;
@@ -33,13 +34,12 @@ mod topic_name;
 mod uuid;
 mod verify;
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use parking_lot::{Mutex, RwLock};
+use parking_lot::Mutex;
 
 pub use maintenance::Maintenance;
 pub use offsets::CommittedOffset;
@@ -54,16 +54,17 @@ use crate::clock::Clock;
 use crate::config::{StoreConfig, TopicConfig};
 use crate::error::{Error, Result};
 use crate::io::{StorageLock, TemporaryDir};
-use crate::log::Log;
+use crate::log::{Checkpoints, Log};
 use crate::types::TopicPartition;
 use cleaner::Cleaner;
 use layout::Layout;
+use log_checkpoints::LogCheckpoints;
 use maintenance::Schedule;
 use meta_properties::MetaProperties;
 use offsets::GroupOffsets;
 use read_only::ReadOnly;
 use reserve::Reserve;
-use topic::Topic;
+use topic::{Topic, Topics};
 
 /// A data directory, open for reading and writing: topics, their partitions, and the offsets of consumer groups.
 ///
@@ -103,7 +104,7 @@ pub(crate) struct StoreInner {
     topic_defaults: TopicConfig,
     clock: Arc<dyn Clock>,
     meta: MetaProperties,
-    topics: RwLock<BTreeMap<Arc<str>, Arc<Topic>>>,
+    topics: Arc<Topics>,
     /// How often partitions were added to a topic.
     partitions_added: AtomicU64,
     /// Held by whoever creates, changes or deletes a topic, so that they take turns while others go on reading.
@@ -114,8 +115,7 @@ pub(crate) struct StoreInner {
     schedule: Schedule,
     /// Held by a tick while it works on the directory.
     ticking: Mutex<()>,
-    /// Held by whoever writes the checkpoints, from before it looks at the topics.
-    checkpointing: Mutex<()>,
+    checkpoints: Arc<LogCheckpoints>,
     /// Directories of deleted partitions, and when they are to be removed.
     deleted_dirs: Mutex<Vec<(PathBuf, i64)>>,
     closed: AtomicBool,
@@ -246,11 +246,6 @@ impl StoreInner {
         self.topics.read().values().flat_map(|topic| topic.partitions.iter().cloned()).collect()
     }
 
-    fn write_checkpoints(&self) -> Result<()> {
-        let _checkpointing = self.checkpointing.lock();
-        self.layout.write_checkpoints(&self.logs())
-    }
-
     fn note_partitions_added(&self) {
         self.partitions_added.fetch_add(1, Ordering::AcqRel);
     }
@@ -297,7 +292,7 @@ impl StoreInner {
         if self.read_only.is_some() {
             return Ok(());
         }
-        self.write_checkpoints()?;
+        self.checkpoints.write()?;
         // A topic whose deletion failed halfway was not closed, and may be found whole by the next open.
         if logs.iter().any(Log::is_deleted) { Ok(()) } else { self.layout.write_clean_shutdown() }
     }

@@ -194,7 +194,7 @@ impl GroupOffsets {
             let mut pending = Vec::new();
             let mut flush = |builder: &mut BatchBuilder, pending: &mut Vec<(OffsetKey, Option<CommittedOffset>)>| {
                 if !builder.is_empty() {
-                    end = Some(log.append(builder.build()?, Acks::Leader)?.last_offset + 1);
+                    end = Some(log.append(builder.build()?, Acks::Leader)?.sync_target());
                     builder.clear();
                 }
                 pending.drain(..).for_each(|(key, offset)| apply(&mut by_group, key, offset));

@@ -7,6 +7,8 @@ use loom::sync as checked;
 #[cfg(shuttle)]
 use shuttle::sync as checked;
 
+pub(crate) use checked::{RwLockReadGuard, RwLockWriteGuard};
+
 /// [`std::sync::atomic`].
 pub(crate) mod atomic {
     #[cfg(loom)]

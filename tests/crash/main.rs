@@ -76,7 +76,7 @@ fn random_ops(random: &mut Random) -> Vec<Op> {
     let mut ops: Vec<Op> = TOPICS.map(|topic| Op::create(topic, topic_config(random))).into();
     ops.extend((0..count).map(|_| {
         let (topic, partition) = (TOPICS[usize::from(random.one_in(4))], random.below(2) as i32);
-        match random.below(40) {
+        match random.below(44) {
             0..=23 => {
                 let records = 1 + if random.one_in(3) { random.below(6) as usize } else { 0 };
                 Op::Append { topic, partition, records, codec: *random.pick(&codecs), acks: *random.pick(&acks) }
@@ -90,6 +90,9 @@ fn random_ops(random: &mut Random) -> Vec<Op> {
             30..=34 => Op::Tick { ms: *random.pick(&[1, 700, 2_500, 12_000]) },
             35 => Op::create(topic, topic_config(random)),
             36 | 37 if random.one_in(2) => Op::Delete { topic },
+            40 | 41 => Op::Truncate { topic, partition, thousandths: *random.pick(&[1, 100, 400, 1_000]) },
+            42 => Op::DeleteRecords { topic, partition, thousandths: *random.pick(&[0, 300, 1_000]) },
+            43 if random.one_in(3) => Op::StartAnew { topic, partition, offset: random.below(60) as i64 },
             38 if random.one_in(2) => Op::Alter { topic, changes: config_changes(random) },
             38 if random.one_in(4) => Op::AddPartitions { topic, added: 1 + random.below(3) as usize },
             _ => Op::Reopen,
@@ -261,6 +264,32 @@ fn appends_survive_a_crash_at_any_operation() {
     script.push(Op::SetEpoch { topic: "a", partition: 0 });
     script.push(append_to("a", 0, 2, Acks::All));
     crash_everywhere("appends", &script);
+}
+
+#[test]
+fn truncations_survive_a_crash_at_any_operation() {
+    let mut script = vec![Op::Create { topic: "a", config: Box::new(small_segments()) }];
+    let cut = |thousandths| Op::Truncate { topic: "a", partition: 0, thousandths };
+    for (round, op) in [
+        cut(50),
+        cut(600),
+        Op::DeleteRecords { topic: "a", partition: 0, thousandths: 500 },
+        cut(1_000),
+        Op::StartAnew { topic: "a", partition: 0, offset: 3 },
+        Op::SetEpoch { topic: "a", partition: 0 },
+        Op::StartAnew { topic: "a", partition: 0, offset: 90 },
+        Op::Reopen,
+        cut(300),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        script.extend((0..5).map(|index| append_to("a", 0, 1 + (round + index) % 3, Acks::Leader)));
+        script.push(append_to("a", 0, 1, if round % 2 == 0 { Acks::All } else { Acks::Leader }));
+        script.extend([Op::Tick { ms: 10_001 }, op]);
+    }
+    script.push(append_to("a", 0, 2, Acks::All));
+    crash_everywhere("truncations", &script);
 }
 
 #[test]

@@ -50,6 +50,23 @@ pub enum Op {
         topic: &'static str,
         partition: i32,
     },
+    /// Cuts records off the end, as many as this in thousandths of what there is.
+    Truncate {
+        topic: &'static str,
+        partition: i32,
+        thousandths: Offset,
+    },
+    StartAnew {
+        topic: &'static str,
+        partition: i32,
+        offset: Offset,
+    },
+    /// Cuts records off the start.
+    DeleteRecords {
+        topic: &'static str,
+        partition: i32,
+        thousandths: Offset,
+    },
     /// Time passes, and the maintenance runs.
     Tick {
         ms: u64,
@@ -316,6 +333,9 @@ impl World {
             | Op::Flush { topic, .. }
             | Op::Commit { topic, .. }
             | Op::SetEpoch { topic, .. }
+            | Op::Truncate { topic, .. }
+            | Op::StartAnew { topic, .. }
+            | Op::DeleteRecords { topic, .. }
             | Op::Alter { topic, .. }
             | Op::AddPartitions { topic, .. }
             | Op::Compact { topic }
@@ -333,6 +353,9 @@ impl World {
             Op::Flush { topic, partition } => self.flush(topic, *partition),
             Op::Commit { group, topic, partition, acks } => self.commit(group, topic, *partition, *acks),
             Op::SetEpoch { topic, partition } => self.set_epoch(topic, *partition),
+            Op::Truncate { topic, partition, thousandths } => self.truncate(topic, *partition, *thousandths),
+            Op::StartAnew { topic, partition, offset } => self.start_anew(topic, *partition, *offset),
+            Op::DeleteRecords { topic, partition, thousandths } => self.delete_records(topic, *partition, *thousandths),
             Op::Tick { ms } => self.tick(*ms),
             Op::Create { topic, config } => self.create(topic, config),
             Op::Delete { topic } => self.delete(topic),
@@ -429,6 +452,52 @@ impl World {
         match set {
             Some(_) => partition.epoch = epoch,
             None => partition.epoch_maybe = Some(epoch),
+        }
+        Ok(())
+    }
+
+    fn truncate(&mut self, topic: &str, partition: i32, thousandths: Offset) -> Result<(), String> {
+        let log = self.log(topic, partition)?;
+        let (start, end) = (log.log_start(), log.log_end());
+        let offset = end - (end - start) * thousandths / 1_000;
+        // A record that compaction took for the sake of a later one does not come back when that one is cut off: of a
+        // compacted log there is no saying what must be left.
+        if offset == end || is_compacted(&self.model.topics[topic].config) {
+            return Ok(());
+        }
+        // Only whole batches are cut.
+        let fetched = log.read(offset, ReadLimits::new().max_bytes(1)).map_err(|error| error.to_string())?;
+        let batch = fetched.batches().next().ok_or("there is nothing to cut")?.map_err(|error| error.to_string())?;
+        let floor = batch.header().base_offset.max(start);
+        let truncated = self.unless_crashed(log.truncate_to(offset))?;
+        if truncated.is_some_and(|found| found != floor) {
+            return Err(format!("cut to {offset} the log ends at {truncated:?}, not at {floor}"));
+        }
+        let partition = self.partition(topic, partition);
+        partition.truncated(floor, truncated.is_some());
+        Ok(())
+    }
+
+    fn start_anew(&mut self, topic: &str, partition: i32, offset: Offset) -> Result<(), String> {
+        let log = self.log(topic, partition)?;
+        let lowest = log.log_start().min(offset);
+        let emptied = self.unless_crashed(log.truncate_fully_and_start_at(offset))?;
+        self.partition(topic, partition).started_anew(lowest, offset, emptied.is_some());
+        Ok(())
+    }
+
+    fn delete_records(&mut self, topic: &str, partition: i32, thousandths: Offset) -> Result<(), String> {
+        let log = self.log(topic, partition)?;
+        let offset = log.log_start() + (log.log_end() - log.log_start()) * thousandths / 1_000;
+        let deleted = log.delete_records(offset);
+        let policy = self.model.topics[topic].config.get("cleanup.policy");
+        if matches!(deleted, Err(Error::PolicyViolation { .. })) && policy.as_deref() == Some("compact") {
+            return Ok(());
+        }
+        if self.unless_crashed(deleted)?.is_some() {
+            let partition = self.partition(topic, partition);
+            partition.deleted = offset;
+            partition.start = partition.start.max(offset);
         }
         Ok(())
     }

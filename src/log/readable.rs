@@ -1,0 +1,80 @@
+//! Waiting for records that are yet to come: with a thread, or as a future.
+
+use std::time::{Duration, Instant};
+
+use super::wait::{Parker, WaiterId};
+use super::{Log, LogInner, State, follow};
+use crate::types::Offset;
+
+impl Log {
+    /// Waits until the record at `offset` can be read, or `timeout` has passed; tells which. False too if the store is
+    /// closed or the topic deleted, for then nothing more will come.
+    pub fn wait_for(&self, offset: Offset, timeout: Duration) -> bool {
+        let deadline = Instant::now().checked_add(timeout);
+        let parker = Parker::new();
+        let mut in_time = true;
+        while in_time && self.inner.is_waited_for(offset) {
+            let id = self.register_reader(offset, parker.waker());
+            in_time = !self.inner.is_waited_for(offset) || follow::park_until(&parker, deadline, std::iter::once(self));
+            self.deregister_reader(id);
+        }
+        self.high_watermark() > offset
+    }
+
+    /// A future that is ready once the record at `offset` can be read, or never will be because the store is closed or
+    /// the topic deleted. It needs no particular runtime.
+    ///
+    /// Of a log that was opened read-only it becomes ready when somebody looks: a [`refresh`](Self::refresh), a tick of
+    /// the store, or a read at the end.
+    pub fn readable(&self, offset: Offset) -> Readable {
+        Readable { log: self.clone(), offset, waiter: None }
+    }
+
+    pub(crate) fn register_reader(&self, offset: Offset, waker: std::task::Waker) -> WaiterId {
+        self.inner.readers.register(offset, waker)
+    }
+
+    pub(crate) fn deregister_reader(&self, id: WaiterId) {
+        self.inner.readers.deregister(id);
+    }
+}
+
+impl LogInner {
+    /// Whether the record at `offset` is not there yet and may still come.
+    fn is_waited_for(&self, offset: Offset) -> bool {
+        self.log_end() <= offset && self.state() == State::Open
+    }
+}
+
+/// Ready once a record can be read; made by [`Log::readable`].
+#[derive(Debug)]
+pub struct Readable {
+    log: Log,
+    offset: Offset,
+    waiter: Option<WaiterId>,
+}
+
+impl Future for Readable {
+    type Output = ();
+
+    fn poll(mut self: std::pin::Pin<&mut Self>, context: &mut std::task::Context<'_>) -> std::task::Poll<()> {
+        if let Some(waiter) = self.waiter.take() {
+            self.log.deregister_reader(waiter);
+        }
+        let waiter = self.log.register_reader(self.offset, context.waker().clone());
+        if !self.log.inner.is_waited_for(self.offset) {
+            self.log.deregister_reader(waiter);
+            return std::task::Poll::Ready(());
+        }
+        self.waiter = Some(waiter);
+        std::task::Poll::Pending
+    }
+}
+
+impl Drop for Readable {
+    fn drop(&mut self) {
+        if let Some(waiter) = self.waiter.take() {
+            self.log.deregister_reader(waiter);
+        }
+    }
+}
