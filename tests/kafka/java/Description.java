@@ -29,6 +29,9 @@ import org.apache.kafka.storage.internals.log.TimeIndex;
 import org.apache.kafka.storage.internals.log.UnifiedLog;
 
 class Description {
+    /** All epochs of the tests are below. */
+    private static final int EPOCHS = 30;
+
     static JsonNode of(UnifiedLog log, JsonNode timestamps) throws IOException {
         ObjectNode description = Kafka.JSON.createObjectNode()
             .put("log_start", log.logStartOffset())
@@ -44,6 +47,11 @@ class Description {
         ArrayNode epochs = description.putArray("leader_epochs");
         for (EpochEntry entry : log.leaderEpochCache().epochEntries()) {
             epochs.addObject().put("epoch", entry.epoch()).put("start_offset", entry.startOffset());
+        }
+        ArrayNode ends = description.putArray("end_offsets_for_epochs");
+        for (int epoch = 0; epoch < EPOCHS; epoch++) {
+            log.endOffsetForEpoch(epoch).ifPresentOrElse(
+                end -> ends.addArray().add(end.epoch()).add(end.offset()), ends::addNull);
         }
         ArrayNode producers = description.putArray("producers");
         new TreeMap<>(log.producerStateManager().activeProducers()).values()

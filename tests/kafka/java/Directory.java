@@ -258,7 +258,8 @@ class Directory {
     }
 
     JsonNode truncate(JsonNode request) {
-        log(request).truncateTo(request.get("offset").asLong());
+        Map<TopicPartition, Object> offsets = Map.of(partition(request), request.get("offset").asLong());
+        manager.truncateTo(CollectionConverters.asScala(offsets), false);
         return null;
     }
 

@@ -12,6 +12,8 @@ pub struct Description {
     pub topic_id: String,
     pub segments: Vec<Segment>,
     pub leader_epochs: Vec<LeaderEpoch>,
+    /// For each epoch from 0 on, up to one that there is not, which epoch is known in its place and where it ends.
+    pub end_offsets_for_epochs: Vec<Option<(i32, i64)>>,
     pub batches: Vec<Batch>,
     /// What was found for the timestamps that were asked for.
     pub offsets_for_timestamps: Vec<Option<OffsetAndTimestamp>>,

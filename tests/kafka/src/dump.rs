@@ -41,10 +41,15 @@ pub fn dump<P: AsRef<Path>>(paths: &[P], options: &[&str]) -> Dump {
     Dump { printed: text("printed"), complaints }
 }
 
-/// The log files of a partition, each with what is in it.
+/// The log files of a partition, each with what is in it, from the first on that is described whole: a log may start
+/// within a segment.
 pub fn logs<'a>(dir: &Path, description: &'a Description) -> Vec<(PathBuf, &'a [Batch])> {
     let paths = files::with_suffix(dir, ".log");
     let mut rest = &*description.batches;
+    let paths: Vec<PathBuf> =
+        paths.into_iter().filter(|path| files::base_offset(path) >= description.log_start).collect();
+    let first = paths.first().map_or(i64::MAX, |path| files::base_offset(path));
+    rest = &rest[rest.partition_point(|batch| batch.base_offset < first)..];
     let mut logs = Vec::new();
     for (index, path) in paths.iter().enumerate() {
         let next_base = paths.get(index + 1).map_or(i64::MAX, |next| files::base_offset(next));

@@ -30,6 +30,12 @@ pub trait Engine {
     /// From now on batches carry `epoch`.
     fn set_leader_epoch(&self, at: &TopicPartition, epoch: i32);
 
+    /// Deletes the records below `offset`.
+    fn delete_records(&self, at: &TopicPartition, offset: i64);
+
+    /// Takes everything from `offset` on, where a batch begins, off the log.
+    fn truncate(&self, at: &TopicPartition, offset: i64);
+
     /// Commits an offset of a group for partition 0 of `topic`.
     fn commit_offset(&self, group: &str, topic: &str, offset: i64, metadata: &str);
 

@@ -95,6 +95,20 @@ impl Engine for Kafka {
         self.ask("set_leader_epoch", at, json!({ "epoch": epoch })).clean();
     }
 
+    fn delete_records(&self, at: &TopicPartition, offset: i64) {
+        self.ask("delete_records", at, json!({ "offset": offset })).clean();
+    }
+
+    fn truncate(&self, at: &TopicPartition, offset: i64) {
+        let mut answer = self.ask("truncate", at, json!({ "offset": offset }));
+        // Here the high watermark is always at the end, and falls.
+        let is_expected = |message: &String| {
+            message.contains("below high watermark") || message.contains("Non-monotonic update of high watermark")
+        };
+        answer.messages.retain(|message| !is_expected(message));
+        answer.clean();
+    }
+
     fn commit_offset(&self, group: &str, topic: &str, offset: i64, metadata: &str) {
         let commit = json!({
             "group": group, "of_topic": topic, "of_partition": 0,

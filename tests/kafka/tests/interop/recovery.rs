@@ -84,7 +84,7 @@ fn both_recover_the_same(left_open: &Path, written: &Description) {
 fn left_open<E: Engine>(open: fn(&Path) -> E) -> (TempDir, Description) {
     let dir = TempDir::new().expect("a temporary directory");
     let engine = open(dir.path());
-    scenario::play(&engine);
+    scenario::play_briefly(&engine);
     let written = engine.describe(&partition(EVENTS), &[]);
     let copy = files::copy_of(dir.path());
     engine.close();
