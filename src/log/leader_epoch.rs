@@ -244,11 +244,6 @@ impl LeaderEpochCache {
         self.change(|epochs| epochs.truncate_from_end(end, current));
     }
 
-    /// The log has no records, and goes on at `offset`.
-    pub(super) fn start_anew(&self, offset: Offset, current: LeaderEpoch) {
-        self.change(|epochs| *epochs = Epochs { entries: vec![EpochEntry { epoch: current, start_offset: offset }] });
-    }
-
     /// As [`Epochs::truncate_from_start`].
     pub(super) fn truncate_from_start(&self, start: Offset) {
         self.change(|epochs| epochs.truncate_from_start(start));

@@ -112,7 +112,6 @@ impl LogInner {
         self.lower_recovery_point(cut.end.next_offset).inspect_err(|_| rewrite::drop_copy(&self.home, &log))?;
         let last = if cut.end == segment.end() { segment.clone() } else { Arc::new(segment.up_to(cut.end)) };
         self.end_with(writer, segments.ending_with(cut.index, last.clone()));
-        self.epochs.truncate_from_end(cut.end.next_offset, self.leader_epoch.load(Ordering::Relaxed));
         gone[usize::from(!is_inside)..].iter().for_each(|segment| segment.lose_names());
         let removed = self.remove_from_end(&gone[1..]).and_then(|()| match is_inside {
             true => self.shorten(&last),
@@ -157,7 +156,6 @@ impl LogInner {
         let log_start = self.log_start.load(Ordering::Acquire);
         self.lower_recovery_point(offset.min(segments.first().base_offset()))?;
         self.end_with(writer, self.nothing_at(log_start));
-        self.epochs.start_anew(offset, self.leader_epoch.load(Ordering::Relaxed));
         segments.iter().for_each(|segment| segment.lose_names());
         let removed = self.remove_from_end(segments.starting_at(0));
         // Only where nothing is left may another start be written down: what is below it would be taken for deleted.
@@ -174,6 +172,7 @@ impl LogInner {
             self.end_with(writer, self.nothing_at(offset));
             self.log_start.store(offset, Ordering::Release);
         }
+        self.epochs.truncate_from_start(offset);
         self.write_checkpoints()
     }
 
@@ -189,12 +188,14 @@ impl LogInner {
         self.write_checkpoints()
     }
 
-    /// Publishes a list of segments that ends earlier, or elsewhere, and tells everybody who waits. Syncs are excluded.
+    /// Publishes a list of segments that ends earlier, or elsewhere. The one place where everything else that is known of
+    /// the records from the new end on is forgotten, and everybody who waits for them is told. Syncs are excluded.
     fn end_with(&self, writer: &mut Writer, segments: SegmentList) {
         writer.active = None;
         self.segments.store(Arc::new(segments));
         let log_end = self.log_end();
         assert!(self.recovery_point.load(Ordering::Acquire) <= log_end, "recovery point ≤ log end");
+        self.epochs.truncate_from_end(log_end, self.leader_epoch.load(Ordering::Relaxed));
         // After the list was published: who sees the new generation must see it too.
         let topic_partition = self.topic_partition().clone();
         self.lowest_cut.fetch_min(log_end, Ordering::AcqRel);

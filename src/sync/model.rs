@@ -125,11 +125,11 @@ impl<T> Mutex<T> {
 pub(crate) struct RwLock<T>(checked::RwLock<T>);
 
 impl<T> RwLock<T> {
-    pub(crate) fn read(&self) -> checked::RwLockReadGuard<'_, T> {
+    pub(crate) fn read(&self) -> RwLockReadGuard<'_, T> {
         self.0.read().expect("a panic ends the model")
     }
 
-    pub(crate) fn write(&self) -> checked::RwLockWriteGuard<'_, T> {
+    pub(crate) fn write(&self) -> RwLockWriteGuard<'_, T> {
         self.0.write().expect("a panic ends the model")
     }
 }
