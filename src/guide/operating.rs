@@ -64,9 +64,9 @@
 //!
 //! # The thread
 //!
-//! A store has one thread, which deletes old segments and committed offsets, removes the files of deleted ones, syncs closed segments, writes
-//! checkpoints, and appends what producers hold back longer than `linger.ms`. A program that wants no thread turns it
-//! off and calls [`Store::tick`](crate::Store::tick) itself:
+//! A store has one thread, which deletes old segments and committed offsets, removes the files of deleted ones, syncs
+//! closed segments, writes checkpoints, and appends what producers hold back longer than `linger.ms`. A program that
+//! wants no thread turns it off and calls [`Store::tick`](crate::Store::tick) itself:
 //!
 //! ```
 //! use esker::{Maintenance, Store, TopicConfig};
