@@ -44,6 +44,10 @@ macro_rules! store_configs {
             #[cfg(feature = "sim")]
             #[doc(hidden)]
             pub plant_unsynced_swap: bool,
+            /// Cuts records off without writing that down first. One more.
+            #[cfg(feature = "sim")]
+            #[doc(hidden)]
+            pub plant_unwritten_truncation: bool,
         }
 
         impl Default for StoreConfig {
@@ -56,6 +60,8 @@ macro_rules! store_configs {
                     plant_skipped_crc: false,
                     #[cfg(feature = "sim")]
                     plant_unsynced_swap: false,
+                    #[cfg(feature = "sim")]
+                    plant_unwritten_truncation: false,
                 }
             }
         }
@@ -114,6 +120,13 @@ impl StoreConfig {
     pub(crate) fn checks_crc_at_recovery(&self) -> bool {
         #[cfg(feature = "sim")]
         return !self.plant_skipped_crc;
+        #[cfg(not(feature = "sim"))]
+        true
+    }
+
+    pub(crate) fn writes_down_truncations(&self) -> bool {
+        #[cfg(feature = "sim")]
+        return !self.plant_unwritten_truncation;
         #[cfg(not(feature = "sim"))]
         true
     }

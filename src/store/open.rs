@@ -436,6 +436,7 @@ impl Opening<'_> {
     ) -> Result<(Log, PartitionRecovery)> {
         let (clock, helper) = (self.clock.clone(), self.schedule.helper());
         let checkpoints = Some(self.checkpoints.clone() as Arc<dyn Checkpoints>);
+        let checkpoints = checkpoints.filter(|_| self.config.writes_down_truncations());
         let context = LogContext {
             config: LogConfig::from(config),
             clock,

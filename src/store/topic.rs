@@ -239,6 +239,7 @@ impl StoreInner {
         let known = LastKnown { clean: true, recovery_point: 0, log_start: 0, first_dirty: 0, checks_crc: true };
         let (clock, helper) = (self.clock.clone(), self.schedule.helper());
         let checkpoints = Some(self.checkpoints.clone() as Arc<dyn Checkpoints>);
+        let checkpoints = checkpoints.filter(|_| self.config.writes_down_truncations());
         let context = LogContext {
             config: LogConfig::from(config),
             clock,

@@ -467,6 +467,11 @@ fn a_swap_that_is_not_synced_step_by_step_is_noticed() {
 }
 
 #[test]
+fn a_truncation_that_is_not_written_down_first_is_noticed() {
+    assert_noticed(Bug::UnwrittenTruncation);
+}
+
+#[test]
 fn leaving_syncs_to_the_operating_system_keeps_less() {
     assert_noticed(Bug::NobodySyncs);
 }

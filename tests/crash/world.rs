@@ -114,6 +114,7 @@ pub enum Bug {
     Lie(Lie),
     SkippedCrc,
     UnsyncedSwap,
+    UnwrittenTruncation,
     /// Not a bug but a choice, which gives up the promise all the same.
     NobodySyncs,
 }
@@ -154,6 +155,7 @@ impl World {
         match bug {
             Some(Bug::SkippedCrc) => config.plant_skipped_crc = true,
             Some(Bug::UnsyncedSwap) => config.plant_unsynced_swap = true,
+            Some(Bug::UnwrittenTruncation) => config.plant_unwritten_truncation = true,
             Some(Bug::NobodySyncs) => config.sync = SyncPolicy::OsManaged,
             _ => {}
         }
