@@ -173,6 +173,16 @@ pub enum Error {
         current: i32,
     },
 
+    /// The log was truncated after the append and before it was acknowledged: the records are gone, and others may have
+    /// their offsets. With replication that is what a change of leaders does (Kafka answers `NOT_LEADER_OR_FOLLOWER`).
+    #[error("{topic_partition} was truncated to {log_end} before its records from there on were acknowledged")]
+    LogTruncated {
+        /// The partition.
+        topic_partition: TopicPartition,
+        /// Where the log ended after that.
+        log_end: Offset,
+    },
+
     /// A batch is larger than the limit that `limit` names (Kafka's `MESSAGE_TOO_LARGE`, `RECORD_LIST_TOO_LARGE`).
     #[error("a batch of {size} bytes is over {limit} = {max}")]
     MessageTooLarge {
@@ -205,6 +215,13 @@ pub enum Error {
     /// A batch came with the timestamp type `LogAppendTime`, which only the log may give (Kafka's `INVALID_TIMESTAMP`).
     #[error("a batch can't come with the timestamp type LogAppendTime: the log gives that")]
     InvalidTimestampType,
+
+    /// The topic's configuration does not allow that (Kafka's `POLICY_VIOLATION`).
+    #[error("policy violation: {reason}")]
+    PolicyViolation {
+        /// Which rule it breaks.
+        reason: String,
+    },
 
     /// The topic or partition does not exist here.
     #[error("unknown topic or partition {topic_partition}")]
@@ -245,6 +262,13 @@ pub enum Error {
         group: String,
     },
 
+    /// The group has committed no offsets here (Kafka's `GROUP_ID_NOT_FOUND`).
+    #[error("there is no group {group:?}: it has no committed offsets")]
+    GroupIdNotFound {
+        /// The group id.
+        group: String,
+    },
+
     /// A configuration key is unknown or its value out of range (Kafka's `INVALID_CONFIG`).
     #[error("invalid config {key} = {value:?}: expected {expected}")]
     InvalidConfig {
@@ -274,8 +298,9 @@ pub enum Error {
         max: usize,
     },
 
-    /// A consumer has no offset to start from and `auto.offset.reset=none`.
-    #[error("group {group:?} has no committed offset for {topic_partition} and auto.offset.reset is none")]
+    /// There is no committed offset to go on from, and nothing else says where: a consumer's `auto.offset.reset` is
+    /// `none`, or an offset is to be shifted.
+    #[error("group {group:?} has no committed offset for {topic_partition}, and nothing else says where to go on")]
     NoOffsetForPartition {
         /// The group, empty for a consumer without one.
         group: String,

@@ -89,12 +89,13 @@ pub use config::{
 pub use consumer::{AutoOffsetReset, Consumer, ConsumerConfig, ConsumerRecord};
 pub use error::{Corruption, Error, Result};
 pub use log::{
-    AbortedTransaction, ActiveProducer, AppendOptions, Appended, Compaction, Cut, Damage, Fetched, FetchedBatches,
-    Finding, Log, OffsetAndTimestamp, PartitionRecovery, Problem, ReadLimits, Readable, VerifyProgress, VerifyReport,
+    AbortedTransaction, ActiveProducer, AppendOptions, Appended, Compaction, Cut, Damage, EpochEndOffset, EpochEntry,
+    Fetched, FetchedBatches, Finding, Log, OffsetAndTimestamp, PartitionRecovery, Problem, ReadLimits, Readable,
+    VerifyProgress, VerifyReport,
 };
 pub use producer::{Partitioner, Pending, Producer, ProducerConfig, Record, RecordMetadata};
 pub use store::{
-    CommittedOffset, Maintenance, ParseUuidError, PartitionDescription, RecoveryReport, SnapshotReport, Store,
-    StoreOptions, TopicDescription, Uuid,
+    CommittedOffset, GroupDescription, GroupOffset, Maintenance, OffsetReset, ParseUuidError, PartitionDescription,
+    PlannedOffset, RecoveryReport, SnapshotReport, Store, StoreOptions, TopicDescription, Uuid,
 };
 pub use types::{Acks, IsolationLevel, LeaderEpoch, NO_PRODUCER_ID, NO_TIMESTAMP, Offset, ProducerId, TopicPartition};

@@ -9,12 +9,12 @@
 mod model;
 
 #[cfg(any(loom, shuttle))]
-pub(crate) use model::{ArcSwap, Guard, Mutex, MutexGuard, RwLock, atomic, thread};
+pub(crate) use model::{ArcSwap, Guard, Mutex, MutexGuard, RwLock, RwLockReadGuard, RwLockWriteGuard, atomic, thread};
 
 #[cfg(not(any(loom, shuttle)))]
 pub(crate) use arc_swap::{ArcSwap, Guard};
 #[cfg(not(any(loom, shuttle)))]
-pub(crate) use parking_lot::{Mutex, MutexGuard, RwLock};
+pub(crate) use parking_lot::{Mutex, MutexGuard, RwLock, RwLockReadGuard, RwLockWriteGuard};
 #[cfg(not(any(loom, shuttle)))]
 pub(crate) use std::{sync::atomic, thread};
 

@@ -48,6 +48,10 @@ macro_rules! store_configs {
             #[cfg(feature = "sim")]
             #[doc(hidden)]
             pub plant_unsynced_swap: bool,
+            /// Cuts records off without writing that down first. One more.
+            #[cfg(feature = "sim")]
+            #[doc(hidden)]
+            pub plant_unwritten_truncation: bool,
         }
 
         impl Default for StoreConfig {
@@ -62,6 +66,8 @@ macro_rules! store_configs {
                     plant_skipped_replay: false,
                     #[cfg(feature = "sim")]
                     plant_unsynced_swap: false,
+                    #[cfg(feature = "sim")]
+                    plant_unwritten_truncation: false,
                 }
             }
         }
@@ -105,6 +111,10 @@ store_configs! {
     producer_id_expiration_ms: i64 = 86_400_000, "producer.id.expiration.ms", at_least(1);
     /// How often idle producers are looked for, in milliseconds.
     producer_id_expiration_check_interval_ms: i64 = 600_000, "producer.id.expiration.check.interval.ms", at_least(1);
+    /// How long a committed offset is kept after its commit, in minutes, while no consumer of its group is open.
+    offsets_retention_minutes: i32 = 10_080, "offsets.retention.minutes", at_least(1);
+    /// How often offsets that are older than that are looked for, in milliseconds.
+    offsets_retention_check_interval_ms: i64 = 600_000, "offsets.retention.check.interval.ms", at_least(1);
     /// Whether topics are compacted by themselves. Where it is off, [`Store::compact`](crate::Store::compact) still
     /// does.
     log_cleaner_enable: bool = true, "log.cleaner.enable", any();
@@ -128,6 +138,13 @@ impl StoreConfig {
     pub(crate) fn replays_producers_at_recovery(&self) -> bool {
         #[cfg(feature = "sim")]
         return !self.plant_skipped_replay;
+        #[cfg(not(feature = "sim"))]
+        true
+    }
+
+    pub(crate) fn writes_down_truncations(&self) -> bool {
+        #[cfg(feature = "sim")]
+        return !self.plant_unwritten_truncation;
         #[cfg(not(feature = "sim"))]
         true
     }

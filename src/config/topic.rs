@@ -284,6 +284,15 @@ impl Default for TopicConfig {
 }
 
 impl LogConfig {
+    /// Whether the records of a batch must be looked at even if it was built here and its header is right.
+    #[inline]
+    pub(crate) fn inspects_built_batches(&self) -> bool {
+        self.cleanup_policy.compact
+            || self.compression_type != BrokerCompressionType::Producer
+            || (self.message_timestamp_type == TimestampType::CreateTime
+                && self.message_timestamp_before_max_ms < i64::MAX)
+    }
+
     /// The size at which a segment is closed.
     pub(crate) fn segment_size(&self) -> u64 {
         let bytes = if self.internal_segment_bytes > 0 { self.internal_segment_bytes } else { self.segment_bytes };

@@ -9,6 +9,7 @@ use bytes::Bytes;
 use crate::error::{Error, Result};
 use crate::log::{AbortedTransaction, Fetched, Log, ReadLimits};
 use crate::record::{BatchView, ControlRecordType, Header, RecordCursor, RecordSet, RecordView};
+use crate::store::CommittedOffset;
 use crate::types::{IsolationLevel, LeaderEpoch, Offset, ProducerId, TopicPartition};
 
 /// A record as a consumer gets it. Key, value and headers are slices of the log itself where it is mapped and not
@@ -40,6 +41,8 @@ pub(super) struct Fetcher {
     pub(super) log: Log,
     /// The offset of the next record to hand out, once it is known where to start.
     position: Option<Offset>,
+    /// The leader epoch of the last record that was handed out since the last seek.
+    leader_epoch: Option<LeaderEpoch>,
     /// The batches that were read last, and where among them the next one starts.
     fetched: Option<(Fetched, usize)>,
     batch: Option<OpenBatch>,
@@ -93,7 +96,15 @@ struct OpenBatch {
 
 impl Fetcher {
     pub(super) fn new(log: Log, isolation: IsolationLevel) -> Self {
-        Self { log, position: None, fetched: None, batch: None, isolation, aborted: AbortedProducers::default() }
+        Self {
+            log,
+            position: None,
+            leader_epoch: None,
+            fetched: None,
+            batch: None,
+            isolation,
+            aborted: AbortedProducers::default(),
+        }
     }
 
     /// The offset after the last one that can be handed out now.
@@ -109,9 +120,19 @@ impl Fetcher {
         self.position
     }
 
+    /// What a commit of the position says, once it is known where to start.
+    pub(super) fn to_commit(&self) -> Option<CommittedOffset> {
+        let commit = CommittedOffset::new(self.position?);
+        Some(match self.leader_epoch {
+            Some(leader_epoch) => commit.leader_epoch(leader_epoch),
+            None => commit,
+        })
+    }
+
     /// Goes on at `offset`, whatever was read before.
     pub(super) fn seek(&mut self, offset: Offset) {
         self.position = Some(offset);
+        self.leader_epoch = None;
         self.fetched = None;
         self.batch = None;
     }
@@ -147,6 +168,7 @@ impl Fetcher {
                     match record.and_then(|record| own(self.log.topic_partition(), batch, &record)) {
                         Ok(record) => {
                             self.position = Some(record.offset + 1);
+                            self.leader_epoch = Some(record.leader_epoch);
                             records.push(record);
                         }
                         Err(error) => {

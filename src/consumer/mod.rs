@@ -17,7 +17,7 @@ use crate::error::{Error, Result};
 use crate::log::follow::park_until;
 use crate::log::wait::Parker;
 use crate::log::{Log, ReadLimits};
-use crate::store::{CommittedOffset, Store};
+use crate::store::{CommittedOffset, GroupInUse, Store};
 use crate::types::{Acks, Offset, TopicPartition};
 use fetcher::{Fetcher, no_offset};
 
@@ -47,6 +47,8 @@ pub struct Consumer {
     fetchers: Vec<Fetcher>,
     /// Which partition comes first in the next poll.
     turn: usize,
+    /// Keeps the group's offsets from expiring.
+    _in_use: Option<GroupInUse>,
 }
 
 impl Store {
@@ -60,7 +62,10 @@ impl Store {
         let config = config.into();
         match &config.group_id {
             Some(group) if group.is_empty() => Err(Error::InvalidGroupId { group: group.clone() }),
-            _ => Ok(Consumer { store: self.clone(), config, fetchers: Vec::new(), turn: 0 }),
+            group => {
+                let _in_use = group.as_deref().map(|group| self.use_group(group));
+                Ok(Consumer { store: self.clone(), config, fetchers: Vec::new(), turn: 0, _in_use })
+            }
         }
     }
 }
@@ -181,7 +186,8 @@ impl Consumer {
         }
     }
 
-    /// Commits the positions of all assigned partitions, so that the group goes on there. On return that survives the
+    /// Commits the positions of all assigned partitions, with the leader epoch of the last record of each, so that the
+    /// group goes on there. On return that survives the
     /// loss of power.
     ///
     /// # Errors
@@ -190,7 +196,7 @@ impl Consumer {
         let positions: Vec<_> = self
             .fetchers
             .iter()
-            .filter_map(|fetcher| Some((fetcher.topic_partition().clone(), CommittedOffset::new(fetcher.position()?))))
+            .filter_map(|fetcher| Some((fetcher.topic_partition().clone(), fetcher.to_commit()?)))
             .collect();
         self.commit_offsets(positions, Acks::All)
     }

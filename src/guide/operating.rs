@@ -53,11 +53,20 @@
 //! position. [`is_healthy`](crate::VerifyReport::is_healthy) asks whether records are lost or files unusable; leftovers
 //! and torn tails are put right by the next open without a loss.
 //!
+//! # Deleting records and groups
+//!
+//! Retention deletes by age and size. [`Log::delete_records`](crate::Log::delete_records) deletes up to an offset, and
+//! that lasts from when it returns; the space comes back with the next look at retention. What a group has committed is
+//! moved with [`Store::reset_offsets`](crate::Store::reset_offsets) and deleted with
+//! [`Store::delete_group`](crate::Store::delete_group); by itself it goes `offsets.retention.minutes`, a week, after its
+//! commit, unless a consumer of the group is open in this store. An application that commits less often, and closes its
+//! consumers in between, raises that.
+//!
 //! # The thread
 //!
-//! A store has one thread, which deletes old segments, removes the files of deleted ones, syncs closed segments, writes
-//! checkpoints, and appends what producers hold back longer than `linger.ms`. A program that wants no thread turns it
-//! off and calls [`Store::tick`](crate::Store::tick) itself:
+//! A store has one thread, which deletes old segments and committed offsets, removes the files of deleted ones, syncs
+//! closed segments, writes checkpoints, and appends what producers hold back longer than `linger.ms`. A program that
+//! wants no thread turns it off and calls [`Store::tick`](crate::Store::tick) itself:
 //!
 //! ```
 //! use esker::{Maintenance, Store, TopicConfig};

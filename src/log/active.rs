@@ -230,9 +230,8 @@ impl ActiveSegment {
     /// when it is opened again.
     #[inline]
     fn segment_ms(&self, config: &LogConfig) -> i64 {
-        let jitter_max = config.segment_jitter_ms.min(config.segment_ms);
-        let jitter = if jitter_max == 0 { 0 } else { self.segment.draw() % jitter_max.unsigned_abs() };
-        let segment_ms = config.segment_ms.saturating_sub_unsigned(jitter);
+        let jitter_ms = if config.segment_jitter_ms == 0 { 0 } else { self.segment.jitter_ms(config) };
+        let segment_ms = config.segment_ms - jitter_ms;
         // What is in the active segment is not compacted.
         if config.cleanup_policy.compact { segment_ms.min(config.max_compaction_lag_ms) } else { segment_ms }
     }

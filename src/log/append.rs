@@ -4,7 +4,8 @@
 use std::sync::Arc;
 
 use super::active::{ActiveSegment, StampedBatch};
-use super::leader_epoch;
+use super::flush::SyncTarget;
+use super::leader_epoch::EpochEntry;
 use super::producer_state::entry::RecentBatch;
 use super::producer_state::{ProducerStates, Verdict};
 use super::segment::{Segment, SegmentEnd};
@@ -12,7 +13,7 @@ use super::validator::{Now, ValidatedBatch, validate};
 use super::{Log, LogInner, Writer};
 use crate::config::LogConfig;
 use crate::error::{Error, Result};
-use crate::record::BatchRef;
+use crate::record::{BatchRef, BatchView};
 use crate::sync::atomic::Ordering;
 use crate::types::{Acks, LeaderEpoch, Offset};
 
@@ -28,6 +29,15 @@ pub struct Appended {
     pub log_append_time: Option<i64>,
     /// An idempotent producer had sent it before: nothing was written, and the offsets are those that it got then.
     pub is_duplicate: bool,
+    /// How often the log had been truncated by then.
+    pub(super) generation: u64,
+}
+
+impl Appended {
+    /// What to wait for until the batch is on the device.
+    pub(crate) fn sync_target(&self) -> SyncTarget {
+        SyncTarget { generation: self.generation, end: self.last_offset + 1 }
+    }
 }
 
 /// Under which conditions a batch is appended, and when the call returns.
@@ -91,14 +101,9 @@ impl Log {
     pub fn append_with<'a>(&self, batch: impl Into<BatchRef<'a>>, options: AppendOptions) -> Result<Appended> {
         let log = &*self.inner;
         let now = Now::new(&*log.clock, &log.clock_last_read);
-        let config = log.config();
-        let batch = validate(batch.into(), &config, &now)?;
-        let appended = {
-            let mut writer = log.writer.lock();
-            log.write(&mut writer, &batch, &options, &config, &now)?
-        };
+        let (appended, flush_messages) = log.validate_and_write(&batch.into(), &options, &now)?;
         log.wake_readers(appended.last_offset + 1);
-        log.acknowledge(appended.last_offset + 1, options.acks, &config)?;
+        log.acknowledge(&appended, options.acks, flush_messages)?;
         Ok(appended)
     }
 
@@ -117,10 +122,11 @@ impl Log {
             let topic_partition = self.topic_partition().clone();
             return Err(Error::FencedLeaderEpoch { topic_partition, requested: epoch, current });
         }
-        log.activate(&mut writer.active, &log.config(), &Now::new(&*log.clock, &log.clock_last_read))?;
+        let Writer { active, config, .. } = &mut *writer;
+        log.activate(active, config, &Now::new(&*log.clock, &log.clock_last_read))?;
         let end = log.log_end();
         if epoch > current {
-            leader_epoch::assign(&log.home, epoch, end)?;
+            log.epochs.assign(&log.home, EpochEntry { epoch, start_offset: end })?;
             log.leader_epoch.store(epoch, Ordering::Release);
         }
         Ok(end)
@@ -128,10 +134,50 @@ impl Log {
 }
 
 impl LogInner {
+    /// Also returns after how many records a sync is due.
     #[inline]
+    fn validate_and_write(
+        &self,
+        batch: &BatchRef<'_>,
+        options: &AppendOptions,
+        now: &Now<'_>,
+    ) -> Result<(Appended, i64)> {
+        // A batch that was built here is mostly validated by its header alone: in the writer's turn, where the
+        // configuration is at hand, that takes less than to get hold of the configuration outside of it.
+        if batch.is_built() {
+            let mut writer = self.writer.lock();
+            let Writer { active, producers, config } = &mut *writer;
+            if !config.inspects_built_batches() {
+                let batch = validate(batch, config, now)?;
+                return Ok((self.write(active, producers, &batch, options, config, now)?, config.flush_messages));
+            }
+        }
+        self.inspect_and_write(batch, options, now)
+    }
+
+    /// The same for a batch whose records must be looked at, outside of the writer's turn.
+    #[inline(never)]
+    fn inspect_and_write(
+        &self,
+        batch: &BatchRef<'_>,
+        options: &AppendOptions,
+        now: &Now<'_>,
+    ) -> Result<(Appended, i64)> {
+        let config = self.config.load_full();
+        let validated = validate(batch, &config, now)?;
+        let recoded = validated.recode(&config)?;
+        let recoded = recoded.as_ref().map(BatchView::as_ref);
+        let batch = recoded.as_ref().map_or(validated, |recoded| validated.recoded(recoded));
+        let Writer { active, producers, .. } = &mut *self.writer.lock();
+        let appended = self.write(active, producers, &batch, options, &config, now)?;
+        Ok((appended, config.flush_messages))
+    }
+
+    #[inline(always)]
     fn write(
         &self,
-        writer: &mut Writer,
+        active: &mut Option<ActiveSegment>,
+        producers: &mut ProducerStates,
         batch: &ValidatedBatch<'_>,
         options: &AppendOptions,
         config: &LogConfig,
@@ -145,14 +191,13 @@ impl LogInner {
             let topic_partition = self.topic_partition().clone();
             return Err(Error::FencedLeaderEpoch { topic_partition, requested, current: leader_epoch });
         }
-        let Writer { active, producers } = writer;
         let active = self.activate(active, config, now)?;
         let base_offset = active.segment().end().next_offset;
         let header = batch.header();
         if header.has_producer_id()
             && let Verdict::Duplicate(recent) = producers.check(header, base_offset, self.topic_partition())?
         {
-            return Ok(duplicate(&recent, batch.stamps_time()));
+            return Ok(self.duplicate(&recent, batch.stamps_time()));
         }
         if let Some(expected) = options.expected_offset
             && expected != base_offset
@@ -173,15 +218,17 @@ impl LogInner {
         if header.has_producer_id() {
             producers.append(header, base_offset, stamped.max_timestamp);
         }
-        Ok(stamped.appended())
+        Ok(self.appended(&stamped))
     }
 
-    /// Waits for what an append up to `end` has to wait for.
-    pub(super) fn acknowledge(&self, end: Offset, acks: Acks, config: &LogConfig) -> Result<()> {
-        if end - self.recovery_point.load(Ordering::Acquire) >= config.flush_messages {
-            self.sync_to(end)
+    /// Waits for what an append has to wait for.
+    #[inline]
+    pub(super) fn acknowledge(&self, appended: &Appended, acks: Acks, flush_messages: i64) -> Result<()> {
+        let target = appended.sync_target();
+        if target.end - self.recovery_point.load(Ordering::Acquire) >= flush_messages {
+            self.sync_to(target)
         } else if acks == Acks::All {
-            self.wait_synced(end)
+            self.wait_synced(target)
         } else {
             Ok(())
         }
@@ -241,7 +288,7 @@ impl LogInner {
         match active {
             Some(active) => Ok(active),
             none => {
-                leader_epoch::ensure(&self.home, self.leader_epoch.load(Ordering::Relaxed))?;
+                self.epochs.ensure(&self.home, self.leader_epoch.load(Ordering::Relaxed), self.log_end())?;
                 let opened = ActiveSegment::open(self.segments.load().active(), config, now.fresh())?;
                 self.note_names();
                 Ok(none.insert(opened))
@@ -277,27 +324,27 @@ impl LogInner {
         *active = opened;
         Ok(())
     }
-}
 
-impl StampedBatch<'_> {
-    /// What its append is answered with.
-    pub(super) fn appended(&self) -> Appended {
+    /// What the append of a batch is answered with, in the writer's turn.
+    pub(super) fn appended(&self, batch: &StampedBatch<'_>) -> Appended {
         Appended {
-            base_offset: self.base_offset,
-            last_offset: self.last_offset,
-            log_append_time: self.log_append_time,
+            base_offset: batch.base_offset,
+            last_offset: batch.last_offset,
+            log_append_time: batch.log_append_time,
             is_duplicate: false,
+            generation: self.commit.generation(), // changes under the writer lock only
         }
     }
-}
 
-/// What the append of a batch that came before is answered with.
-#[cold]
-fn duplicate(recent: &RecentBatch, stamps_time: bool) -> Appended {
-    Appended {
-        base_offset: recent.first_offset(),
-        last_offset: recent.last_offset,
-        log_append_time: stamps_time.then_some(recent.timestamp),
-        is_duplicate: true,
+    /// What the append of a batch that came before is answered with.
+    #[cold]
+    fn duplicate(&self, recent: &RecentBatch, stamps_time: bool) -> Appended {
+        Appended {
+            base_offset: recent.first_offset(),
+            last_offset: recent.last_offset,
+            log_append_time: stamps_time.then_some(recent.timestamp),
+            is_duplicate: true,
+            generation: self.commit.generation(),
+        }
     }
 }

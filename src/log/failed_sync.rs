@@ -6,13 +6,12 @@
 //! directory. It need not be durable: it lives in the kernel, as the pages in question do, and the loss of power takes
 //! both. Who finds it writes the segments anew.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use super::file_name::{SYNC_FAILED, TEMPORARY};
+use super::file_name::SYNC_FAILED;
+use super::rewrite;
 use super::segment::Home;
 use crate::error::{Error, Result};
-
-const CHUNK_BYTES: u64 = 1 << 20;
 
 fn path(home: &Home) -> PathBuf {
     home.dir.join(SYNC_FAILED)
@@ -30,24 +29,8 @@ pub(super) fn forget(home: &Home) -> Result<()> {
 }
 
 /// Writes a file once more, as it reads, and syncs it. A crash leaves the old file or the new one.
-pub(super) fn rewrite(home: &Home, file: &PathBuf) -> Result<()> {
-    let mut temporary = file.clone().into_os_string();
-    temporary.push(TEMPORARY);
-    let temporary = PathBuf::from(temporary);
-    let write = || {
-        let from = home.storage.open(file)?;
-        let mut to = home.storage.open_append(&temporary, 0, from.len())?;
-        let mut position = 0;
-        while position < from.len() {
-            let len = (from.len() - position).min(CHUNK_BYTES);
-            to.append(&[&from.view(position, len as usize)?])?;
-            position += len;
-        }
-        to.seal()?;
-        to.file().sync()?;
-        drop(to);
-        home.storage.rename(&temporary, file)?;
-        home.storage.sync_dir(&home.dir)
-    };
-    write().map_err(|error| Error::io("rewrite", file, error))
+pub(super) fn rewrite(home: &Home, file: &Path) -> Result<()> {
+    let len = home.storage.len(file).map_err(|error| Error::io("look at", file, error))?;
+    rewrite::copy(home, file, len)?;
+    rewrite::replace_by_copy(home, file)
 }

@@ -12,8 +12,8 @@
 
 use super::wait::{Parker, Waiters};
 use crate::error::{Error, Result};
-use crate::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
-use crate::sync::{Mutex, rounds, thread};
+use crate::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Ordering};
+use crate::sync::{Mutex, RwLock, RwLockReadGuard, RwLockWriteGuard, rounds, thread};
 use crate::types::Offset;
 
 /// How often a leader lets others run for each caller that it waits for. Most are awake within one.
@@ -21,11 +21,34 @@ const GATHER_YIELDS: usize = rounds(8);
 /// How often a caller lets others run before it sleeps: going to sleep and being woken can take longer than a sync.
 const WAIT_YIELDS: usize = rounds(50);
 
+/// What a waiter waits for: that everything below `end` is on the device, as the log was in its `generation`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct SyncTarget {
+    /// How often the log had been truncated when the end was looked at.
+    pub(crate) generation: u64,
+    pub(crate) end: Offset,
+}
+
+/// A truncation, for those who waited for what it took.
+#[derive(Debug)]
+struct Truncation {
+    generation: u64,
+    end: Offset,
+    error: Error,
+}
+
 /// Shares syncs among those who wait for them. Knows nothing of files: whoever leads brings the sync along.
 #[derive(Debug)]
 pub(crate) struct GroupCommit {
     /// Everything below this offset is on the device.
     synced: AtomicI64,
+    /// How often the log was truncated.
+    generation: AtomicU64,
+    /// The truncations that have cut deepest since, oldest first: each is deeper than those after it.
+    truncations: Mutex<Vec<Truncation>>,
+    /// Held shared by whoever syncs until that is noted, and alone by whoever truncates: what a sync says about offsets
+    /// must be noted before they are given out anew.
+    syncing: RwLock<()>,
     /// Somebody is syncing now.
     leading: AtomicBool,
     /// There is a failure, for those who ask on every append.
@@ -46,6 +69,9 @@ impl GroupCommit {
     pub(crate) fn new(synced: Offset) -> Self {
         Self {
             synced: AtomicI64::new(synced),
+            generation: AtomicU64::new(0),
+            truncations: Mutex::default(),
+            syncing: RwLock::default(),
             leading: AtomicBool::new(false),
             failed: AtomicBool::new(false),
             failure: Mutex::default(),
@@ -67,15 +93,59 @@ impl GroupCommit {
         if self.failed.load(Ordering::Acquire) { self.failure.lock().clone() } else { None }
     }
 
+    /// How often the log was truncated so far. To be looked at before the log's end that is to be waited for.
+    #[inline]
+    pub(crate) fn generation(&self) -> u64 {
+        self.generation.load(Ordering::Acquire)
+    }
+
     /// What [`wait`](Self::wait) would return now, or None if it would have to wait.
-    pub(crate) fn check(&self, target: Offset) -> Option<Result<()>> {
-        if self.synced() >= target { Some(Ok(())) } else { self.failure().map(Err) }
+    pub(crate) fn check(&self, target: SyncTarget) -> Option<Result<()>> {
+        let is_synced = self.synced() >= target.end;
+        // Looked at after that: where offsets were given out anew, and then synced, the truncation shows.
+        if self.generation() != target.generation
+            && let Some(error) = self.truncated(target)
+        {
+            return Some(Err(error));
+        }
+        if is_synced { Some(Ok(())) } else { self.failure().map(Err) }
+    }
+
+    /// What a truncation has left for those who wait for `target`, if one has cut below it.
+    #[cold]
+    fn truncated(&self, target: SyncTarget) -> Option<Error> {
+        let truncations = self.truncations.lock();
+        let since = truncations.iter().find(|truncation| truncation.generation > target.generation)?;
+        (since.end < target.end).then(|| since.error.clone())
+    }
+
+    /// Keeps truncations away until what is being synced is noted.
+    pub(super) fn share_syncing(&self) -> RwLockReadGuard<'_, ()> {
+        self.syncing.read()
+    }
+
+    /// Waits for the syncs that are under way, and keeps others away.
+    pub(super) fn exclude_syncing(&self) -> RwLockWriteGuard<'_, ()> {
+        self.syncing.write()
+    }
+
+    /// The log ends at `end` now: whoever waits for more gets `error`. To be called while syncs are excluded, by who
+    /// keeps appends away too.
+    pub(super) fn truncate(&self, end: Offset, error: Error) {
+        let mut truncations = self.truncations.lock();
+        let generation = self.generation() + 1;
+        truncations.retain(|before| before.end < end);
+        truncations.push(Truncation { generation, end, error });
+        self.generation.store(generation, Ordering::Release);
+        self.synced.fetch_min(end, Ordering::AcqRel);
+        drop(truncations);
+        self.waiters.notify(Offset::MAX);
     }
 
     /// Returns once everything below `target` is on the device, leading a sync if nobody else does.
     ///
     /// `sync` makes durable what had been appended when it was called, and returns the end of that.
-    pub(crate) fn wait(&self, target: Offset, sync: impl Fn() -> Result<Offset>) -> Result<()> {
+    pub(crate) fn wait(&self, target: SyncTarget, sync: impl Fn() -> Result<Offset>) -> Result<()> {
         self.arrived.fetch_add(1, Ordering::AcqRel);
         loop {
             if let Some(result) = self.check(target) {
@@ -94,12 +164,12 @@ impl GroupCommit {
     }
 
     /// Whether a caller has nothing to wait for: its result is known, or nobody leads.
-    fn is_up(&self, target: Offset) -> bool {
+    fn is_up(&self, target: SyncTarget) -> bool {
         self.check(target).is_some() || !self.leading.load(Ordering::Acquire)
     }
 
     /// Waits for the leader, who syncs or may be about to.
-    fn sleep(&self, target: Offset) {
+    fn sleep(&self, target: SyncTarget) {
         for _ in 0..WAIT_YIELDS {
             if self.is_up(target) {
                 return;
@@ -107,7 +177,7 @@ impl GroupCommit {
             thread::yield_now();
         }
         let parker = Parker::new();
-        let waiter = self.waiters.register(target - 1, parker.waker());
+        let waiter = self.waiters.register(target.end - 1, parker.waker());
         // Looked at again after registering, so that no leader steps down unseen.
         if !self.is_up(target) {
             parker.park_until(None);
@@ -119,12 +189,14 @@ impl GroupCommit {
         let covered_before = self.covered.load(Ordering::Relaxed);
         self.gather(covered_before);
         let covered = self.arrived.load(Ordering::Acquire);
+        let shared = self.share_syncing();
         match sync() {
             Ok(end) => {
                 self.synced.fetch_max(end, Ordering::AcqRel);
             }
             Err(error) => self.set_failure(error),
         }
+        drop(shared);
         self.covered.store(covered, Ordering::Relaxed);
         self.callers.store(self.arrived.load(Ordering::Acquire) - covered_before, Ordering::Relaxed);
     }
@@ -165,23 +237,71 @@ mod tests {
     use std::cell::Cell;
     use std::sync::Arc;
 
+    fn to(end: Offset) -> SyncTarget {
+        SyncTarget { generation: 0, end }
+    }
+
     #[test]
     fn what_is_synced_already_needs_no_sync() {
         let commit = GroupCommit::new(5);
-        assert!(commit.wait(5, || panic!("there is nothing to sync")).is_ok());
+        assert!(commit.wait(to(5), || panic!("there is nothing to sync")).is_ok());
     }
 
     #[test]
     fn a_failed_sync_is_final() {
         let commit = GroupCommit::new(0);
-        let failed = commit.wait(1, || Err(Error::Closed { what: "device" }));
+        let failed = commit.wait(to(1), || Err(Error::Closed { what: "device" }));
         assert!(matches!(failed, Err(Error::Closed { .. })));
         let retried = Cell::new(false);
-        let again = commit.wait(1, || {
+        let again = commit.wait(to(1), || {
             retried.set(true);
             Ok(1)
         });
         assert!(again.is_err() && !retried.get(), "a later success would prove nothing");
+    }
+
+    #[test]
+    fn a_sync_of_other_records_at_the_same_offsets_proves_nothing() {
+        let commit = GroupCommit::new(10);
+        commit.truncate(4, Error::Closed { what: "first" });
+        commit.truncate(7, Error::Closed { what: "second" });
+        assert_eq!(commit.synced(), 4, "a truncation says nothing of what lies before it");
+        commit.wait(SyncTarget { generation: 2, end: 20 }, || Ok(20)).expect("the sync succeeds");
+        let result = |generation, end| match commit.check(SyncTarget { generation, end }) {
+            Some(Ok(())) => "synced",
+            Some(Err(Error::Closed { what })) => what,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!([result(0, 4), result(0, 5), result(0, 20)], ["synced", "first", "first"]);
+        assert_eq!([result(1, 7), result(1, 8), result(2, 20)], ["synced", "second", "synced"]);
+    }
+
+    #[test]
+    fn a_sync_that_is_under_way_is_noted_before_a_truncation() {
+        let commit = Arc::new(GroupCommit::new(0));
+        let (began, has_begun) = std::sync::mpsc::channel();
+        let (go_on, goes_on) = std::sync::mpsc::channel();
+        thread::scope(|scope| {
+            let waiter = scope.spawn(|| {
+                let went_on = Mutex::new(goes_on);
+                let sync = || {
+                    began.send(()).expect("somebody listens");
+                    went_on.lock().recv().expect("somebody tells");
+                    Ok(100)
+                };
+                commit.wait(to(100), sync)
+            });
+            has_begun.recv().expect("the sync begins");
+            let truncation = scope.spawn(|| {
+                let _excluded = commit.exclude_syncing();
+                commit.truncate(40, Error::Closed { what: "the rest" });
+            });
+            go_on.send(()).expect("the sync goes on");
+            // It may have been told of the sync before the truncation, or of that.
+            let _ = waiter.join().expect("no panic");
+            truncation.join().expect("no panic");
+        });
+        assert_eq!(commit.synced(), 40);
     }
 
     #[test]
@@ -197,7 +317,7 @@ mod tests {
                 scope.spawn(|| {
                     for _ in 0..APPENDS {
                         let target = end.fetch_add(1, Ordering::SeqCst) + 1;
-                        let result = commit.wait(target, || {
+                        let result = commit.wait(to(target), || {
                             let captured = end.load(Ordering::SeqCst);
                             thread::yield_now();
                             durable.fetch_max(captured, Ordering::SeqCst);

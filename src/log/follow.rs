@@ -23,18 +23,20 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::file_name::{LOG, PARTITION_METADATA, parse_base_offset};
-use super::loader::{LogLoad, PartitionRecovery};
+use super::leader_epoch::{EpochEntry, Epochs, LeaderEpochCache};
+use super::loader::LogLoad;
+use super::partition_recovery::PartitionRecovery;
 use super::producer_state::ProducerStates;
 use super::scan::{BatchScan, ScannedBatch, resync};
 use super::segment::{Home, Segment, SegmentEnd, SegmentList};
 use super::wait::Parker;
-use super::{Log, LogInner, State, leader_epoch};
+use super::{Log, LogInner, State};
 use crate::error::{Error, Result};
 use crate::io::{DirEntry, StorageFile};
 use crate::record::{BATCH_HEADER_BYTES, BatchHeader, BatchRef};
 use crate::sync::Mutex;
 use crate::sync::atomic::Ordering;
-use crate::types::{LeaderEpoch, Offset};
+use crate::types::Offset;
 
 /// For how long a look at the end is enough.
 const LIST_INTERVAL: Duration = Duration::from_secs(1);
@@ -56,7 +58,7 @@ struct Following {
     identity: Option<Vec<u8>>,
     /// The batch before the end of the last segment, by which it is known again.
     last: Option<LastBatch>,
-    leader_epoch: LeaderEpoch,
+    epochs: Epochs,
     /// How many looks in a row found something behind the end that is no batch.
     stuck_count: u32,
     listed_at: Instant,
@@ -71,17 +73,15 @@ struct LastBatch {
 /// Opens a partition that another process may be writing. Changes nothing.
 pub(crate) fn open(home: Home, log_start: Offset) -> Result<LogLoad> {
     let home = Arc::new(home);
-    let mut following =
-        Following { identity: None, last: None, leader_epoch: 0, stuck_count: 0, listed_at: Instant::now() };
+    // The file may be about to be replaced, and knows no more than the batches do.
+    let epochs = Epochs::read(&home).unwrap_or_default();
+    let mut following = Following { identity: None, last: None, epochs, stuck_count: 0, listed_at: Instant::now() };
     following.identity = read_identity(&home)?;
     let segments = following.list(&home, None, log_start)?;
     let end = segments.active().end().next_offset;
-    // The file may be about to be replaced, and knows no more than the batches do.
-    let epoch = leader_epoch::read_latest(&home).unwrap_or_default().max(following.leader_epoch);
-    following.leader_epoch = epoch;
     Ok(LogLoad {
         log_start: log_start.clamp(segments.first().base_offset(), end),
-        leader_epoch: epoch,
+        epochs: LeaderEpochCache::new(following.epochs.clone(), true),
         // What is on the device only the writer knows.
         recovery_point: 0,
         report: PartitionRecovery::nothing(home.topic_partition.clone(), end),
@@ -256,7 +256,7 @@ impl Following {
     fn apply(&mut self, segment: &Segment, batch: &ScannedBatch) {
         let header = &batch.header;
         segment.raise_largest_timestamp(header.max_timestamp);
-        self.leader_epoch = self.leader_epoch.max(header.partition_leader_epoch);
+        self.epochs.regain(EpochEntry::of(header));
         self.last = Some(LastBatch { position: batch.position, header: *header });
         self.stuck_count = 0;
         segment.publish(SegmentEnd { next_offset: header.next_offset(), size: batch.position + header.size() as u64 });
@@ -410,13 +410,22 @@ impl LogInner {
             // Readers are told first: an offset is out of range before its segment is gone.
             self.log_start.store(log_start, Ordering::Release);
             self.segments.store(Arc::new(segments));
+            if end < before {
+                // It was truncated, and its epochs with it.
+                following.epochs = Epochs::read(&self.home).unwrap_or_default();
+                self.epochs.replace(&following.epochs);
+            }
         }
         self.end_look(following, before);
         Ok(())
     }
 
     fn end_look(&self, following: &Following, before: Offset) {
-        self.leader_epoch.fetch_max(following.leader_epoch, Ordering::AcqRel);
+        let latest = following.epochs.latest().map_or(0, |latest| latest.epoch);
+        if latest != self.epochs.current() {
+            self.epochs.replace(&following.epochs);
+        }
+        self.leader_epoch.fetch_max(latest, Ordering::AcqRel);
         if self.log_end() != before {
             self.wake_readers(self.log_end());
         }

@@ -15,20 +15,21 @@
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 
-use super::active::IndexWriter;
 use super::failed_sync;
 use super::file_name::{
-    self, CUT, DELETED, LOG, OFFSET_INDEX, SEGMENT_SUFFIXES, SNAPSHOT, SYNC_FAILED, TEMPORARY, TIME_INDEX,
-    TRANSACTION_INDEX, parse_base_offset,
+    self, CUT, DELETED, LEADER_EPOCH_CHECKPOINT, LOG, OFFSET_INDEX, SEGMENT_SUFFIXES, SNAPSHOT, SYNC_FAILED, TEMPORARY,
+    TIME_INDEX, TRANSACTION_INDEX, parse_base_offset,
 };
 use super::follow::Follower;
 use super::index::Entry;
 use super::index::offset::OffsetEntry;
 use super::index::time::TimeEntry;
 use super::index::transaction;
-use super::leader_epoch;
+use super::leader_epoch::{EpochEntry, Epochs, LeaderEpochCache};
+use super::partition_recovery::{Cut, Damage, PartitionRecovery};
 use super::producer_state::ProducerStates;
 use super::producer_state::reload::Reload;
+use super::rebuild::rebuild_indexes;
 use super::scan::{BatchScan, ScannedBatch, last_batch_end, resync};
 use super::segment::{Home, Segment, SegmentEnd, SegmentList};
 use super::unfinished_swap;
@@ -36,75 +37,10 @@ use crate::config::LogConfig;
 use crate::error::{Corruption, Error, Result};
 use crate::io::DirEntry;
 use crate::record::BatchRef;
-use crate::types::{LeaderEpoch, Offset, TopicPartition};
+use crate::types::Offset;
 
 /// In what steps reserved space is told from content.
 const PAGE_BYTES: u64 = 4096;
-
-/// What opening a partition found and did.
-#[derive(Clone, Debug)]
-#[non_exhaustive]
-pub struct PartitionRecovery {
-    /// The partition.
-    pub topic_partition: TopicPartition,
-    /// The offset that the next record gets.
-    pub log_end: Offset,
-    /// How many segments were checked batch by batch.
-    pub segments_checked: usize,
-    /// How many bytes that were.
-    pub bytes_checked: u64,
-    /// The base offsets of the segments whose indexes were written anew.
-    pub indexes_rebuilt: Vec<Offset>,
-    /// What was taken off the end of the log, and where it is kept.
-    pub cuts: Vec<Cut>,
-    /// What is damaged and stays where it is.
-    pub damage: Vec<Damage>,
-    /// Files whose deletion a crash had interrupted and that are gone now.
-    pub deletions_finished: Vec<String>,
-    /// Producer snapshots that are damaged and were passed over: what they held was found in the log.
-    pub snapshots_ignored: Vec<String>,
-}
-
-impl PartitionRecovery {
-    /// Nothing was found, and nothing done.
-    pub(super) fn nothing(topic_partition: TopicPartition, log_end: Offset) -> Self {
-        Self {
-            topic_partition,
-            log_end,
-            segments_checked: 0,
-            bytes_checked: 0,
-            indexes_rebuilt: Vec::new(),
-            cuts: Vec::new(),
-            damage: Vec::new(),
-            deletions_finished: Vec::new(),
-            snapshots_ignored: Vec::new(),
-        }
-    }
-}
-
-/// Bytes that were taken off the end of a log: they were not whole batches, or came after some that were not.
-#[derive(Clone, Debug)]
-#[non_exhaustive]
-pub struct Cut {
-    /// The name of the log file.
-    pub file: String,
-    /// Where in it the cut was made.
-    pub position: u64,
-    /// How many bytes were moved aside.
-    pub bytes: u64,
-    /// The name of the file beside it that has them now.
-    pub kept_as: String,
-    /// Why: what was wrong at that position.
-    pub reason: Error,
-}
-
-/// A part of a log that was on the device and can't be read any more.
-#[derive(Clone, Debug)]
-#[non_exhaustive]
-pub struct Damage {
-    /// The file, position, offsets and reason, as a reader of those offsets gets it.
-    pub error: Error,
-}
 
 /// A partition's files, found and made good.
 #[derive(Debug)]
@@ -112,7 +48,7 @@ pub(crate) struct LogLoad {
     pub(super) home: Arc<Home>,
     pub(super) segments: SegmentList,
     pub(super) log_start: Offset,
-    pub(super) leader_epoch: LeaderEpoch,
+    pub(super) epochs: LeaderEpochCache,
     pub(super) recovery_point: Offset,
     pub(super) producers: ProducerStates,
     pub(crate) report: PartitionRecovery,
@@ -138,8 +74,11 @@ pub(crate) struct LastKnown {
 /// Opens the partition at `home`.
 pub(crate) fn load(home: Home, config: &LogConfig, known: LastKnown) -> Result<LogLoad> {
     let report = PartitionRecovery::nothing(home.topic_partition.clone(), 0);
+    let epochs = Epochs::default();
     let mut loader =
-        Loader { home: Arc::new(home), config, known, report, names_changed: false, ends_in_damage: false };
+        Loader { home: Arc::new(home), config, known, report, epochs, names_changed: false, ends_in_damage: false };
+    let is_lost = loader.read_epochs()?;
+    let read = loader.epochs.clone();
     let segments = loader.load()?;
     let end = segments.active().end().next_offset;
     loader.report.log_end = end;
@@ -153,9 +92,11 @@ pub(crate) fn load(home: Home, config: &LogConfig, known: LastKnown) -> Result<L
     if loader.names_changed || !known.clean {
         loader.sync_dir()?;
     }
+    let log_start = known.log_start.clamp(segments.first().base_offset(), end);
+    let epochs = loader.finish_epochs(&segments, is_lost, &read, log_start)?;
     Ok(LogLoad {
-        log_start: known.log_start.clamp(segments.first().base_offset(), end),
-        leader_epoch: leader_epoch::load(&loader.home, end)?,
+        log_start,
+        epochs,
         recovery_point: if known.clean { end } else { known.recovery_point.min(end) },
         segments,
         producers: reloaded.states,
@@ -170,6 +111,7 @@ struct Loader<'a> {
     config: &'a LogConfig,
     known: LastKnown,
     report: PartitionRecovery,
+    epochs: Epochs,
     names_changed: bool,
     /// The segment that was gone through last ends in damage.
     ends_in_damage: bool,
@@ -407,30 +349,63 @@ impl Loader<'_> {
             self.cut_tail(&segment, walked.size, reason)?;
         }
         segment.publish(walked);
-        let mut indexes = IndexWriter::create(&segment, self.config)?;
-        let mut scan = BatchScan::new(&segment, 0, walked, base_offset)?;
-        loop {
-            match scan.next() {
-                None => break,
-                Some(Ok(batch)) => {
-                    let header = &batch.header;
-                    indexes.appended(batch.position, header.size() as u64, header.last_offset(), header.max_timestamp);
-                }
-                Some(Err(Error::CorruptRecord { .. })) => {
-                    if !scan.skip_damage()? {
-                        break;
-                    }
-                }
-                Some(Err(error)) => return Err(error),
-            }
-        }
-        drop(scan);
-        let largest = indexes.close().map_err(|error| Error::io("write", segment.path(TIME_INDEX), error))?;
+        let largest = rebuild_indexes(&segment, self.config, |header| self.epochs.regain(EpochEntry::of(header)))?;
         segment.set_largest_timestamp(largest);
         segment.close_files();
         self.report.indexes_rebuilt.push(base_offset);
         self.names_changed = true;
         Ok(segment)
+    }
+
+    /// Reads the leader epochs. True if there are none, though there may be batches that carry some: a file that is
+    /// malformed is moved aside.
+    fn read_epochs(&mut self) -> Result<bool> {
+        match Epochs::read(&self.home) {
+            Ok(epochs) => self.epochs = epochs,
+            Err(reason @ Error::MalformedFile { .. }) => {
+                let path = self.home.dir.join(LEADER_EPOCH_CHECKPOINT);
+                let storage = &self.home.storage;
+                let bytes = storage.len(&path).map_err(|error| Error::io("look at", &path, error))?;
+                let kept_as = self.cut_name(LEADER_EPOCH_CHECKPOINT, 0)?;
+                let kept = storage.rename(&path, &self.home.dir.join(&kept_as));
+                kept.map_err(|error| Error::io("rename", &path, error))?;
+                self.report.cuts.push(Cut {
+                    file: LEADER_EPOCH_CHECKPOINT.into(),
+                    position: 0,
+                    bytes,
+                    kept_as,
+                    reason,
+                });
+            }
+            Err(error) => return Err(error),
+        }
+        Ok(self.epochs.is_empty())
+    }
+
+    /// Makes the leader epochs fit the log: no epoch begins beyond its end, but none is forgotten, for whoever was
+    /// fenced stays fenced. Those that no file had are taken from the batches.
+    fn finish_epochs(
+        &mut self,
+        segments: &SegmentList,
+        is_lost: bool,
+        read: &Epochs,
+        log_start: Offset,
+    ) -> Result<LeaderEpochCache> {
+        let end = segments.active().end().next_offset;
+        if is_lost {
+            self.epochs = Epochs::of_batches(segments)?;
+            self.report.leader_epochs_rebuilt = !self.epochs.is_empty();
+        }
+        if let Some(latest) = self.epochs.latest().filter(|latest| latest.start_offset > end) {
+            self.epochs.truncate_from_end(end, latest.epoch);
+        }
+        let is_written = self.epochs == *read;
+        let cache = LeaderEpochCache::new(std::mem::take(&mut self.epochs), is_written);
+        if !is_written {
+            cache.ensure(&self.home, cache.current(), end)?;
+        }
+        cache.truncate_from_start(log_start);
+        Ok(cache)
     }
 
     /// Finds where a segment ends: how far its batches are whole. Also why it goes no further, if bytes are left.
@@ -506,7 +481,7 @@ impl Loader<'_> {
             let len = (content_end.next_multiple_of(PAGE_BYTES).min(file.len()) - position) as usize;
             let len = len.max(last_batch_end(&bytes));
             let bytes = bytes.slice(..len);
-            let kept_as = self.cut_name(segment.base_offset(), position)?;
+            let kept_as = self.cut_name(&file_name::segment_file(segment.base_offset(), LOG), position)?;
             let kept_path = self.home.dir.join(&kept_as);
             crate::io::replace_file(&*self.home.storage, &kept_path, &bytes)
                 .map_err(|error| Error::io("write", kept_path, error))?;
@@ -525,7 +500,7 @@ impl Loader<'_> {
         let content_end = content_end(&segment, 0)?;
         segment.close_files();
         if content_end > 0 {
-            let kept_as = self.cut_name(base_offset, 0)?;
+            let kept_as = self.cut_name(&file_name::segment_file(base_offset, LOG), 0)?;
             let kept_path = self.home.dir.join(&kept_as);
             storage.rename(&path, &kept_path).map_err(|error| Error::io("rename", &path, error))?;
             let reason = Corruption::OffsetOrder { expected, found: base_offset };
@@ -546,14 +521,13 @@ impl Loader<'_> {
         Ok(())
     }
 
-    /// A name for bytes cut at `position` that no file has yet.
-    fn cut_name(&self, base_offset: Offset, position: u64) -> Result<String> {
-        let log = file_name::segment_file(base_offset, LOG);
+    /// A name for bytes cut at `position` of `file` that no file has yet.
+    fn cut_name(&self, file: &str, position: u64) -> Result<String> {
         let dir = &self.home.dir;
         let entries = self.home.storage.list(dir).map_err(|error| Error::io("list", dir, error))?;
         let name = |attempt| match attempt {
-            0 => format!("{log}.{position}{CUT}"),
-            _ => format!("{log}.{position}.{attempt}{CUT}"),
+            0 => format!("{file}.{position}{CUT}"),
+            _ => format!("{file}.{position}.{attempt}{CUT}"),
         };
         Ok((0_u32..).map(name).find(|name| entries.iter().all(|entry| entry.name != *name)).unwrap_or_default())
     }

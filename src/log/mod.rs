@@ -7,7 +7,9 @@
 //!   segments → index → scan → read                                    out
 //!   loader                                                            at open: recovery
 //!   follow                                                            opened read-only, beside another process
-//!   retention, cleaner                                                from the maintenance tick
+//!   retention, delete_records                                         off the start
+//!   truncate                                                          off the end
+//!   cleaner                                                           from the maintenance tick
 //! ```
 //!
 //! The offsets of a log and their order, which holds at every moment:
@@ -24,6 +26,7 @@ mod active;
 mod append;
 pub(crate) mod checkpoint;
 pub(crate) mod cleaner;
+mod delete_records;
 mod failed_sync;
 pub(crate) mod file_name;
 mod findings;
@@ -32,16 +35,20 @@ pub(crate) mod follow;
 mod index;
 mod leader_epoch;
 mod loader;
-#[cfg(all(test, any(loom, shuttle)))]
+#[cfg(test)]
 mod model_check;
+mod partition_recovery;
 mod producer_state;
 mod read;
 mod readable;
+mod rebuild;
 mod retention;
+mod rewrite;
 mod scan;
 mod segment;
 mod snapshot;
 mod transaction;
+mod truncate;
 mod unfinished_swap;
 mod validator;
 mod verify;
@@ -56,9 +63,11 @@ pub use append::{AppendOptions, Appended};
 pub use cleaner::Compaction;
 pub(crate) use findings::Findings;
 pub use findings::{Finding, Problem, VerifyProgress, VerifyReport};
+pub(crate) use flush::SyncTarget;
 pub use index::transaction::AbortedTransaction;
-pub use loader::{Cut, Damage, PartitionRecovery};
+pub use leader_epoch::{EpochEndOffset, EpochEntry};
 pub(crate) use loader::{LastKnown, LogLoad, load};
+pub use partition_recovery::{Cut, Damage, PartitionRecovery};
 pub use read::{Fetched, FetchedBatches, OffsetAndTimestamp, ReadLimits};
 pub use readable::Readable;
 pub use transaction::ActiveProducer;
@@ -73,6 +82,7 @@ use crate::types::{IsolationLevel, LeaderEpoch, Offset, TopicPartition};
 use active::ActiveSegment;
 use flush::GroupCommit;
 use follow::Follower;
+use leader_epoch::LeaderEpochCache;
 use producer_state::ProducerStates;
 pub(crate) use segment::Home;
 use segment::{Segment, SegmentList};
@@ -111,12 +121,16 @@ pub struct Log {
 
 pub(crate) struct LogInner {
     home: Arc<Home>,
+    /// As the writer has it, for everybody else.
     config: ArcSwap<LogConfig>,
     clock: Arc<dyn Clock>,
     /// When the clock was last read, in its milliseconds.
     clock_last_read: AtomicI64,
     sync: SyncPolicy,
     helper: Option<Arc<dyn Helper>>,
+    checkpoints: Option<Arc<dyn Checkpoints>>,
+    /// Where the deepest truncation cut, until whoever compacts has heeded it.
+    lowest_cut: AtomicI64,
     state: AtomicU8,
     writer: Mutex<Writer>,
     segments: ArcSwap<SegmentList>,
@@ -124,7 +138,9 @@ pub(crate) struct LogInner {
     /// Where the oldest transaction begins that is not decided yet; [`Offset::MAX`] if all are. Lowered before readers
     /// see the transaction, and raised after they can see what became of it.
     first_unstable: AtomicI64,
+    /// The latest of `epochs`, for every append.
     leader_epoch: AtomicI32,
+    epochs: LeaderEpochCache,
     /// Everything below is on the device, indexes included: where recovery starts after a crash.
     recovery_point: AtomicI64,
     /// How often names were created in the partition's directory, and how many of those times it has been synced after.
@@ -153,6 +169,8 @@ struct Writer {
     /// None until the first append: a partition that is only read needs no writer.
     active: Option<ActiveSegment>,
     producers: ProducerStates,
+    /// By what it appends.
+    config: Arc<LogConfig>,
 }
 
 /// Whether there is a log to append to and to read. Changes under the writer lock, and never back.
@@ -174,6 +192,14 @@ pub(crate) struct LogContext {
     pub(crate) helper: Option<Arc<dyn Helper>>,
     /// Whether the steps of a swap of compacted segments are synced: false only where a test plants that bug.
     pub(crate) syncs_swaps: bool,
+    /// Where the log's offsets are written down.
+    pub(crate) checkpoints: Option<Arc<dyn Checkpoints>>,
+}
+
+/// The files that have the log starts and recovery points of all logs.
+pub(crate) trait Checkpoints: Send + Sync + fmt::Debug {
+    /// Makes them durable as they are now.
+    fn write(&self) -> Result<()>;
 }
 
 /// A thread besides the writers'.
@@ -188,21 +214,24 @@ impl Log {
         let end = load.segments.active().end().next_offset;
         assert!(load.log_start <= end && load.recovery_point <= end, "offsets are in order after recovery");
         let first_unstable = load.producers.first_unstable_offset().unwrap_or(Offset::MAX);
-        let opened_ms = context.clock.now_ms();
+        let (opened_ms, config) = (context.clock.now_ms(), Arc::new(context.config));
         Self {
             inner: Arc::new(LogInner {
                 home: load.home,
-                config: ArcSwap::from_pointee(context.config),
+                config: ArcSwap::new(config.clone()),
                 clock: context.clock,
                 clock_last_read: AtomicI64::new(0),
                 sync: context.sync,
                 helper: context.helper,
+                checkpoints: context.checkpoints,
+                lowest_cut: AtomicI64::new(Offset::MAX),
                 state: AtomicU8::new(State::Open as u8),
-                writer: Mutex::new(Writer { active: None, producers: load.producers }),
+                writer: Mutex::new(Writer { active: None, producers: load.producers, config }),
                 segments: ArcSwap::from_pointee(load.segments),
                 log_start: AtomicI64::new(load.log_start),
                 first_unstable: AtomicI64::new(first_unstable),
-                leader_epoch: AtomicI32::new(load.leader_epoch),
+                leader_epoch: AtomicI32::new(load.epochs.current()),
+                epochs: load.epochs,
                 recovery_point: AtomicI64::new(load.recovery_point),
                 names_created: AtomicU64::new(0),
                 names_synced: AtomicU64::new(0),
@@ -271,40 +300,27 @@ impl Log {
         self.inner.flush()
     }
 
-    pub(crate) fn register_reader(
-        &self,
-        isolation: IsolationLevel,
-        offset: Offset,
-        waker: std::task::Waker,
-    ) -> WaiterId {
-        self.inner.readers_in(isolation).register(offset, waker)
-    }
-
-    pub(crate) fn deregister_reader(&self, isolation: IsolationLevel, id: WaiterId) {
-        self.inner.readers_in(isolation).deregister(id);
-    }
-
     /// The offset after the last one that readers of this isolation level see.
     pub(crate) fn readable_end(&self, isolation: IsolationLevel) -> Offset {
         self.inner.readable_end(isolation, self.high_watermark())
     }
 
-    /// Waits until everything below `end` survives what [`Acks::All`](crate::Acks::All) promises.
-    pub(crate) fn wait_synced(&self, end: Offset) -> Result<()> {
-        self.inner.wait_synced(end)
+    /// Waits until everything up to `target` survives what [`Acks::All`](crate::Acks::All) promises.
+    pub(crate) fn wait_synced(&self, target: SyncTarget) -> Result<()> {
+        self.inner.wait_synced(target)
     }
 
     /// What [`wait_synced`](Self::wait_synced) would return now, or None if it would have to wait.
-    pub(crate) fn check_synced(&self, end: Offset) -> Option<Result<()>> {
+    pub(crate) fn check_synced(&self, target: SyncTarget) -> Option<Result<()>> {
         if self.inner.sync == SyncPolicy::OsManaged {
             return Some(Ok(()));
         }
-        self.inner.commit.check(end).map(|result| result.map_err(|cause| self.inner.offline(cause)))
+        self.inner.commit.check(target).map(|result| result.map_err(|cause| self.inner.offline(cause)))
     }
 
-    /// From now on `waker` is woken when everything up to `end` has been synced, or never will be.
-    pub(crate) fn register_synced(&self, end: Offset, waker: std::task::Waker) -> WaiterId {
-        self.inner.commit.waiters.register(end - 1, waker)
+    /// From now on `waker` is woken when everything up to `target` has been synced, or never will be.
+    pub(crate) fn register_synced(&self, target: SyncTarget, waker: std::task::Waker) -> WaiterId {
+        self.inner.commit.waiters.register(target.end - 1, waker)
     }
 
     pub(crate) fn deregister_synced(&self, id: WaiterId) {
@@ -334,7 +350,9 @@ impl Log {
 
     /// Lives by another configuration from the next call on; those that are under way end by the one before.
     pub(crate) fn set_config(&self, config: LogConfig) {
-        self.inner.config.store(Arc::new(config));
+        let config = Arc::new(config);
+        self.inner.writer.lock().config = config.clone();
+        self.inner.config.store(config);
     }
 
     /// The largest batch that the log takes now, in bytes.
@@ -409,11 +427,6 @@ impl LogInner {
         }
     }
 
-    /// Whether the record at `offset` is not there yet and may still come.
-    fn is_waited_for(&self, isolation: IsolationLevel, offset: Offset) -> bool {
-        self.readable_end(isolation, self.log_end()) <= offset && self.state() == State::Open
-    }
-
     fn readers_in(&self, isolation: IsolationLevel) -> &Waiters {
         match isolation {
             IsolationLevel::ReadUncommitted => &self.readers,
@@ -443,19 +456,26 @@ impl LogInner {
     }
 
     fn flush(&self) -> Result<()> {
-        self.sync_to(self.log_end())
+        loop {
+            let generation = self.commit.generation();
+            match self.sync_to(SyncTarget { generation, end: self.log_end() }) {
+                // There is less to sync now.
+                Err(Error::LogTruncated { .. }) => {}
+                synced => return synced,
+            }
+        }
     }
 
-    fn wait_synced(&self, end: Offset) -> Result<()> {
+    fn wait_synced(&self, target: SyncTarget) -> Result<()> {
         match self.sync {
-            SyncPolicy::Always => self.sync_to(end),
+            SyncPolicy::Always => self.sync_to(target),
             SyncPolicy::OsManaged => Ok(()),
         }
     }
 
-    /// Returns once everything below `end` is on the device.
-    fn sync_to(&self, end: Offset) -> Result<()> {
-        self.commit.wait(end, || self.or_fail(self.sync())).map_err(|cause| self.offline(cause))
+    /// Returns once everything up to `target` is on the device.
+    fn sync_to(&self, target: SyncTarget) -> Result<()> {
+        self.commit.wait(target, || self.or_fail(self.sync())).map_err(|cause| self.offline(cause))
     }
 
     /// Sees to it that a sync that failed is the last one, and that the next open knows.
@@ -502,6 +522,9 @@ impl LogInner {
             return Ok(());
         }
         self.check_open()?;
+        let _shared = self.commit.share_syncing();
+        // Looked at again: a truncation may have taken some.
+        let segments = self.segments.load_full();
         let synced = self.sync_closed(&segments).and_then(|()| self.sync_dir());
         self.or_fail(synced)?;
         self.recovery_point.fetch_max(segments.active().base_offset(), Ordering::AcqRel);
@@ -557,9 +580,21 @@ impl LogInner {
     }
 
     #[cold]
+    fn out_of_range(&self, requested: Offset) -> Error {
+        Error::OffsetOutOfRange {
+            topic_partition: self.topic_partition().clone(),
+            requested,
+            log_start: self.log_start.load(Ordering::Acquire),
+            high_watermark: self.log_end(),
+        }
+    }
+
+    #[cold]
     fn offline(&self, cause: Error) -> Error {
         match cause {
-            known @ (Error::UnknownTopicOrPartition { .. } | Error::LogOffline { .. }) => known,
+            known @ (Error::UnknownTopicOrPartition { .. } | Error::LogOffline { .. } | Error::LogTruncated { .. }) => {
+                known
+            }
             cause => Error::LogOffline { topic_partition: self.topic_partition().clone(), cause: Box::new(cause) },
         }
     }

@@ -236,7 +236,7 @@ impl LogInner {
         }
     }
 
-    /// Whether retention or compaction may have taken a segment while somebody looked into it.
+    /// Whether retention, compaction or a truncation may have taken a segment while somebody looked into it.
     fn has_changed(&self, segments: &Arc<SegmentList>) -> bool {
         !Arc::ptr_eq(segments, &self.segments.load())
     }

@@ -1,9 +1,9 @@
-//! Waiting for a record: on a thread, or as a future that any runtime can poll.
+//! Waiting for records that are yet to come: with a thread, or as a future.
 
 use std::time::{Duration, Instant};
 
 use super::wait::{Parker, WaiterId};
-use super::{Log, follow};
+use super::{Log, LogInner, State, follow};
 use crate::types::{IsolationLevel, Offset};
 
 impl Log {
@@ -34,8 +34,31 @@ impl Log {
 
     /// A future that is ready once the record at `offset` can be read, or never will be because the store is closed or
     /// the topic deleted. It needs no particular runtime.
+    ///
+    /// Of a log that was opened read-only it becomes ready when somebody looks: a [`refresh`](Self::refresh), a tick of
+    /// the store, or a read at the end.
     pub fn readable(&self, offset: Offset) -> Readable {
         Readable { log: self.clone(), offset, waiter: None }
+    }
+
+    pub(crate) fn register_reader(
+        &self,
+        isolation: IsolationLevel,
+        offset: Offset,
+        waker: std::task::Waker,
+    ) -> WaiterId {
+        self.inner.readers_in(isolation).register(offset, waker)
+    }
+
+    pub(crate) fn deregister_reader(&self, isolation: IsolationLevel, id: WaiterId) {
+        self.inner.readers_in(isolation).deregister(id);
+    }
+}
+
+impl LogInner {
+    /// Whether the record at `offset` is not there yet and may still come.
+    fn is_waited_for(&self, isolation: IsolationLevel, offset: Offset) -> bool {
+        self.readable_end(isolation, self.log_end()) <= offset && self.state() == State::Open
     }
 }
 

@@ -51,7 +51,7 @@ impl Log {
         }
         let mut writer = log.writer.lock();
         log.check_open()?;
-        let Writer { active, producers } = &mut *writer;
+        let Writer { active, producers, .. } = &mut *writer;
         let active = log.activate(active, config, &Now::new(&*log.clock, &log.clock_last_read))?;
         if active.is_overdue(now_ms, config) {
             log.roll(active, producers, log.log_end(), config, now_ms)?;
@@ -76,7 +76,8 @@ impl Log {
 }
 
 impl LogInner {
-    /// How many segments lie wholly below the log start: an earlier deletion was not finished.
+    /// How many segments lie wholly below the log start: their records were deleted on demand, or an earlier deletion was
+    /// not finished.
     fn past_log_start(&self, segments: &SegmentList) -> usize {
         let log_start = self.log_start.load(Ordering::Acquire);
         segments.iter().skip(1).take_while(|next| next.base_offset() <= log_start).count()
@@ -115,7 +116,7 @@ impl LogInner {
     /// The active segment goes too: begins a new one first, so that the log keeps its end.
     fn roll_away(&self, writer: &mut Writer, config: &LogConfig, now_ms: i64) -> Result<Arc<SegmentList>> {
         let base_offset = self.log_end();
-        let Writer { active, producers } = writer;
+        let Writer { active, producers, .. } = writer;
         let active = self.activate(active, config, &Now::new(&*self.clock, &self.clock_last_read))?;
         self.roll(active, producers, base_offset, config, now_ms)?;
         Ok(self.segments.load_full())
@@ -134,7 +135,7 @@ impl LogInner {
     /// Renames the files of the segments that were let go of, one after the other on the device too: first the names of
     /// those that stay are made durable, and then each deletion before the next begins. So whatever the loss of power
     /// leaves of this, the log ends where it did and has no hole, which recovery would take for the log's end.
-    fn rename_leaving(&self, config: &LogConfig, now_ms: i64) -> Result<()> {
+    pub(super) fn rename_leaving(&self, config: &LogConfig, now_ms: i64) -> Result<()> {
         let due_ms = now_ms.saturating_add(config.file_delete_delay_ms);
         let mut leaving = self.leaving.lock();
         while let Some(segment) = leaving.front() {
@@ -155,8 +156,9 @@ impl LogInner {
         Ok(())
     }
 
-    fn raise_log_start(&self, offset: Offset) {
+    pub(super) fn raise_log_start(&self, offset: Offset) {
         let before = self.log_start.fetch_max(offset, Ordering::AcqRel);
         assert!(before.max(offset) <= self.log_end(), "log start ≤ log end");
+        self.epochs.truncate_from_start(before.max(offset));
     }
 }

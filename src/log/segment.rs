@@ -16,6 +16,7 @@ use super::index::time::TimeEntry;
 use super::index::{Entry, last, last_at_or_below};
 use super::producer_state::snapshot;
 use super::scan::BatchScan;
+use crate::config::LogConfig;
 use crate::error::{Error, Result};
 use crate::io::{Storage, StorageFile};
 use crate::record::{BATCH_HEADER_BYTES, BatchHeader};
@@ -60,7 +61,7 @@ pub(crate) struct Segment {
     names: AtomicU8,
 }
 
-/// Whether a segment's files have its names. Compaction changes that, and only with `files` locked for writing.
+/// Whether a segment's files have its names. Compaction and truncation change that, and only with `files` locked for writing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 enum Names {
@@ -113,11 +114,13 @@ impl Segment {
         self.base_offset
     }
 
-    /// A number that is this segment's alone, and the same whenever it is asked for.
-    pub(super) fn draw(&self) -> u64 {
+    /// By how much `segment.jitter.ms` shortens the time of this segment: the same whenever it is asked for.
+    #[cold]
+    pub(super) fn jitter_ms(&self, config: &LogConfig) -> i64 {
         let mut hasher = DefaultHasher::new();
         (&self.home.topic_partition, self.base_offset).hash(&mut hasher);
-        hasher.finish()
+        let jitter_max = config.segment_jitter_ms.min(config.segment_ms).max(1).unsigned_abs();
+        (hasher.finish() % jitter_max) as i64
     }
 
     /// How far it can be read now.
@@ -204,7 +207,7 @@ impl Segment {
             return Ok(files.clone());
         }
         if self.has(Names::Lost) {
-            let error = io::Error::new(io::ErrorKind::NotFound, "compaction replaced the segment");
+            let error = io::Error::new(io::ErrorKind::NotFound, "the segment was replaced or cut off");
             return Err(Error::io("open", self.path(LOG), error));
         }
         let open = |suffix| {
@@ -224,6 +227,11 @@ impl Segment {
         });
         *files = Some(opened.clone());
         Ok(opened)
+    }
+
+    /// The same segment up to an earlier end, or one that fits its batches more tightly.
+    pub(super) fn up_to(&self, end: SegmentEnd) -> Self {
+        Self::new(self.home.clone(), self.base_offset, end, false, self.modified_ms.load(Ordering::Relaxed))
     }
 
     fn as_index<E: Entry>(&self, file: Arc<dyn StorageFile>) -> Arc<dyn StorageFile> {
@@ -462,16 +470,32 @@ impl SegmentList {
         self.segments.first().expect("never empty")
     }
 
+    /// The index of the segment that holds `offset`, or would.
+    pub(super) fn index_of(&self, offset: Offset) -> usize {
+        self.segments.partition_point(|segment| segment.base_offset <= offset).saturating_sub(1)
+    }
+
     /// The segments from the one that holds `offset`, or would, to the last.
     pub(super) fn starting_with(&self, offset: Offset) -> &[Arc<Segment>] {
-        let after = self.segments.partition_point(|segment| segment.base_offset <= offset);
-        &self.segments[after.saturating_sub(1)..]
+        self.starting_at(self.index_of(offset))
+    }
+
+    /// The segments from the one at `index` to the last.
+    pub(super) fn starting_at(&self, index: usize) -> &[Arc<Segment>] {
+        &self.segments[index..]
     }
 
     /// This list with another segment at its end.
     pub(super) fn with(&self, segment: Arc<Segment>) -> Self {
         let mut segments = self.segments.clone();
         segments.push(segment);
+        Self::new(segments)
+    }
+
+    /// This list up to the segment at `index`, in the place of which comes `last`.
+    pub(super) fn ending_with(&self, index: usize, last: Arc<Segment>) -> Self {
+        let mut segments = self.segments[..index].to_vec();
+        segments.push(last);
         Self::new(segments)
     }
 

@@ -5,7 +5,7 @@
 //! ```
 //!
 //! What lies below the end never changes, so the files are copied while appends go on. Nothing else changes or removes
-//! them meanwhile: the store keeps its maintenance from running.
+//! them meanwhile: the store keeps its maintenance from running, and a truncation fails the snapshot.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -39,6 +39,8 @@ pub(crate) struct SnapshotPoint {
     index_lens: Option<IndexLens>,
     /// What the partition knows of its producers there.
     producers: ProducerStates,
+    /// How often the log had been truncated by then.
+    generation: u64,
 }
 
 impl Log {
@@ -65,6 +67,7 @@ impl Held<'_> {
             segments,
             index_lens: self.writer.active.as_ref().map(|active| active.index_lens()),
             producers: self.writer.producers.clone(),
+            generation: self.log.commit.generation(),
         }
     }
 }
@@ -84,7 +87,19 @@ impl SnapshotPoint {
 
     /// Copies the files into `dir`, which is created, and makes them durable there. Returns how many bytes of records
     /// that were.
+    ///
+    /// # Errors
+    /// [`Error::LogTruncated`] if a truncation has taken or replaced files meanwhile: what was copied is of no use.
     pub(crate) fn copy_to(&self, dir: &Path) -> Result<u64> {
+        let copied = self.copy_files(dir);
+        if self.log.inner.commit.generation() != self.generation {
+            let topic_partition = self.topic_partition().clone();
+            return Err(Error::LogTruncated { topic_partition, log_end: self.log.log_end() });
+        }
+        copied
+    }
+
+    fn copy_files(&self, dir: &Path) -> Result<u64> {
         let storage = &self.log.inner.home.storage;
         storage.create_dir_all(dir).map_err(|error| Error::io("create", dir, error))?;
         for name in [PARTITION_METADATA, LEADER_EPOCH_CHECKPOINT] {

@@ -5,6 +5,7 @@ use std::ops::Range;
 
 use super::index::transaction::{self, TransactionEntry};
 use super::producer_state::entry::ProducerState;
+use super::producer_state::reload::Reload;
 use super::producer_state::{ProducerStates, snapshot};
 use super::segment::SegmentList;
 use super::validator::{self, Now, ValidatedBatch};
@@ -77,11 +78,11 @@ impl Log {
         let log = &*self.inner;
         let now = Now::new(&*log.clock, &log.clock_last_read);
         let batch = marker.to_batch(now.fresh(), producer_id, producer_epoch)?;
-        let config = log.config();
-        let batch = validator::marker(batch.as_ref(), &config);
+        let (config, batch) = (log.config(), batch.as_ref());
+        let batch = validator::marker(&batch, &config);
         let appended = log.write_marker(&mut log.writer.lock(), &batch, &marker, &config, &now)?;
         log.wake_readers(appended.last_offset + 1);
-        log.acknowledge(appended.last_offset + 1, acks, &config)?;
+        log.acknowledge(&appended, acks, config.flush_messages)?;
         Ok(appended)
     }
 
@@ -113,7 +114,7 @@ impl LogInner {
         now: &Now<'_>,
     ) -> Result<Appended> {
         self.check_open()?;
-        let Writer { active, producers } = writer;
+        let Writer { active, producers, .. } = writer;
         let (producer_id, producer_epoch) = (batch.header().producer_id, batch.header().producer_epoch);
         producers.check_marker(producer_id, producer_epoch, marker, self.topic_partition())?;
         let active = self.activate(active, config, now)?;
@@ -135,7 +136,12 @@ impl LogInner {
             })?;
         }
         self.publish_first_unstable(producers);
-        Ok(stamped.appended())
+        Ok(self.appended(&stamped))
+    }
+
+    /// The producers as they are if the log has only these segments.
+    pub(super) fn producers_of(&self, segments: &SegmentList) -> Result<ProducerStates> {
+        Ok(Reload { home: &self.home, segments, rebuilt: &[], clean: false, replays: true }.run()?.states)
     }
 
     pub(super) fn publish_first_unstable(&self, producers: &ProducerStates) {

@@ -16,18 +16,10 @@ use crate::sync::atomic::{AtomicI64, Ordering};
 use crate::types::{LeaderEpoch, NO_TIMESTAMP, Offset};
 
 /// A batch that may be appended.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(super) struct ValidatedBatch<'a> {
-    batch: Encoded<'a>,
+    batch: &'a BatchRef<'a>,
     timestamps: Timestamps,
-}
-
-/// A batch in the codec in which it is stored.
-#[derive(Debug)]
-enum Encoded<'a> {
-    /// It came in it.
-    Given(BatchRef<'a>),
-    Recoded(BatchView),
 }
 
 /// What the header is to say of the timestamps.
@@ -42,17 +34,16 @@ enum Timestamps {
 }
 
 /// Checks a batch against the format's rules and the topic's.
-pub(super) fn validate<'a>(batch: BatchRef<'a>, config: &LogConfig, now: &Now<'_>) -> Result<ValidatedBatch<'a>> {
+// To hand the result back through memory takes as long as the checks of a header do.
+#[inline(always)]
+pub(super) fn validate<'a>(batch: &'a BatchRef<'a>, config: &LogConfig, now: &Now<'_>) -> Result<ValidatedBatch<'a>> {
     let header = batch.header();
-    check_size(&batch, config)?;
+    check_size(batch, config)?;
     if header.attributes.is_control() {
         return Err(invalid("a control batch is written by the coordinator alone"));
     }
     if header.records_count < 1 || i64::from(header.last_offset_delta) + 1 != i64::from(header.records_count) {
-        return Err(invalid(&format!(
-            "{} records with last offset delta {}: a new batch has consecutive offsets",
-            header.records_count, header.last_offset_delta
-        )));
+        return Err(not_consecutive(header.records_count, header.last_offset_delta));
     }
     if header.producer_id >= 0 && header.base_sequence < 0 {
         return Err(invalid("a batch with a producer id needs a base sequence"));
@@ -68,7 +59,7 @@ pub(super) fn validate<'a>(batch: BatchRef<'a>, config: &LogConfig, now: &Now<'_
         || (!stamps_time && config.message_timestamp_before_max_ms < i64::MAX);
     if records_to_check {
         let window = (!stamps_time).then(|| TimestampWindow::new(config, now.fresh()));
-        largest = check_records(&batch, config, window.as_ref())?;
+        largest = check_records(batch, config, window.as_ref())?;
     } else if !stamps_time && header.max_timestamp.saturating_sub(now.recent()) > config.message_timestamp_after_max_ms
     {
         // The builder knows the largest timestamp. One that a clock of a while ago allows, today's allows too.
@@ -83,7 +74,7 @@ pub(super) fn validate<'a>(batch: BatchRef<'a>, config: &LogConfig, now: &Now<'_
         false if comes_stamped || largest != header.max_timestamp => Timestamps::Corrected(largest),
         false => Timestamps::Kept,
     };
-    Ok(ValidatedBatch { batch: encode(batch, config)?, timestamps })
+    Ok(ValidatedBatch { batch, timestamps })
 }
 
 #[inline]
@@ -99,27 +90,8 @@ fn check_size(batch: &BatchRef<'_>, config: &LogConfig) -> Result<()> {
     Ok(())
 }
 
-/// Gives the batch the codec that the topic asks for.
-#[inline]
-fn encode<'a>(batch: BatchRef<'a>, config: &LogConfig) -> Result<Encoded<'a>> {
-    let (codec, level) = match config.compression_type {
-        BrokerCompressionType::Producer => return Ok(Encoded::Given(batch)),
-        BrokerCompressionType::Uncompressed => (Compression::None, None),
-        BrokerCompressionType::Gzip => (Compression::Gzip, Some(config.compression_gzip_level)),
-        BrokerCompressionType::Snappy => (Compression::Snappy, None),
-        BrokerCompressionType::Lz4 => (Compression::Lz4, Some(config.compression_lz4_level)),
-        BrokerCompressionType::Zstd => (Compression::Zstd, Some(config.compression_zstd_level)),
-    };
-    if batch.header().compression()? == codec {
-        return Ok(Encoded::Given(batch));
-    }
-    let recoded = recode(&batch, codec, level)?;
-    check_size(&recoded.as_ref(), config)?;
-    Ok(Encoded::Recoded(recoded))
-}
-
-#[cold]
-fn recode(batch: &BatchRef<'_>, codec: Compression, level: Option<i32>) -> Result<BatchView> {
+/// Packs the records of a batch again.
+fn pack(batch: &BatchRef<'_>, codec: Compression, level: Option<i32>) -> Result<BatchView> {
     let header = batch.header();
     let mut builder = BatchBuilder::new(0)
         .compression(codec)
@@ -135,10 +107,10 @@ fn recode(batch: &BatchRef<'_>, codec: Compression, level: Option<i32>) -> Resul
 }
 
 /// A marker that the log itself has built.
-pub(super) fn marker<'a>(batch: BatchRef<'a>, config: &LogConfig) -> ValidatedBatch<'a> {
+pub(super) fn marker<'a>(batch: &'a BatchRef<'a>, config: &LogConfig) -> ValidatedBatch<'a> {
     let stamps_time = config.message_timestamp_type == TimestampType::LogAppendTime;
     let timestamps = if stamps_time { Timestamps::LogAppendTime } else { Timestamps::Kept };
-    ValidatedBatch { batch: Encoded::Given(batch), timestamps }
+    ValidatedBatch { batch, timestamps }
 }
 
 /// The time, read only where it matters: reading the clock costs as much as the rest of a small append.
@@ -167,6 +139,7 @@ impl<'a> Now<'a> {
 }
 
 /// Looks at each record of a batch, which needs its codec. Returns the largest timestamp.
+#[inline(never)]
 fn check_records(batch: &BatchRef<'_>, config: &LogConfig, window: Option<&TimestampWindow>) -> Result<i64> {
     let header = batch.header();
     let mut largest = NO_TIMESTAMP;
@@ -214,10 +187,7 @@ impl TimestampWindow {
 impl ValidatedBatch<'_> {
     #[inline]
     pub(super) fn header(&self) -> &BatchHeader {
-        match &self.batch {
-            Encoded::Given(batch) => batch.header(),
-            Encoded::Recoded(batch) => batch.header(),
-        }
+        self.batch.header()
     }
 
     /// Whether all records get the time of the append.
@@ -225,19 +195,39 @@ impl ValidatedBatch<'_> {
         matches!(self.timestamps, Timestamps::LogAppendTime)
     }
 
+    /// The batch in the codec that the topic asks for, unless it has that already.
+    pub(super) fn recode(self, config: &LogConfig) -> Result<Option<BatchView>> {
+        let (codec, level) = match config.compression_type {
+            BrokerCompressionType::Producer => return Ok(None),
+            BrokerCompressionType::Uncompressed => (Compression::None, None),
+            BrokerCompressionType::Gzip => (Compression::Gzip, Some(config.compression_gzip_level)),
+            BrokerCompressionType::Snappy => (Compression::Snappy, None),
+            BrokerCompressionType::Lz4 => (Compression::Lz4, Some(config.compression_lz4_level)),
+            BrokerCompressionType::Zstd => (Compression::Zstd, Some(config.compression_zstd_level)),
+        };
+        if self.batch.header().compression()? == codec {
+            return Ok(None);
+        }
+        let recoded = pack(self.batch, codec, level)?;
+        check_size(&recoded.as_ref(), config)?;
+        Ok(Some(recoded))
+    }
+
+    /// The same in the other codec.
+    pub(super) fn recoded<'a>(self, recoded: &'a BatchRef<'a>) -> ValidatedBatch<'a> {
+        ValidatedBatch { batch: recoded, timestamps: self.timestamps }
+    }
+
     /// The batch as it is written at `base_offset` under `leader_epoch`: only its header differs. To be called in the
     /// writer's turn, so that the log's own timestamps are in the order of offsets.
     #[inline]
     pub(super) fn stamp(&self, base_offset: Offset, leader_epoch: LeaderEpoch, now: &Now<'_>) -> StampedBatch<'_> {
-        let batch = self.batch();
-        let (timestamps, log_append_time) = match self.timestamps {
-            Timestamps::Kept => (None, None),
-            Timestamps::Corrected(largest) => (Some((TimestampType::CreateTime, largest)), None),
-            Timestamps::LogAppendTime => {
-                let now_ms = now.fresh();
-                (Some((TimestampType::LogAppendTime, now_ms)), Some(now_ms))
-            }
+        let timestamps = match self.timestamps {
+            Timestamps::Kept => None,
+            Timestamps::Corrected(largest) => Some((TimestampType::CreateTime, largest)),
+            Timestamps::LogAppendTime => Some((TimestampType::LogAppendTime, now.fresh())),
         };
+        let batch = self.batch;
         let head = batch.stamped_head(base_offset, leader_epoch, timestamps);
         StampedBatch {
             rest: &batch.bytes()[head.as_ref().len()..],
@@ -245,17 +235,14 @@ impl ValidatedBatch<'_> {
             base_offset,
             last_offset: base_offset + Offset::from(batch.header().last_offset_delta),
             max_timestamp: timestamps.map_or(batch.header().max_timestamp, |(_, max_timestamp)| max_timestamp),
-            log_append_time,
+            log_append_time: timestamps.and_then(|(of, now_ms)| (of == TimestampType::LogAppendTime).then_some(now_ms)),
         }
     }
+}
 
-    #[inline]
-    fn batch(&self) -> BatchRef<'_> {
-        match &self.batch {
-            Encoded::Given(batch) => *batch,
-            Encoded::Recoded(batch) => batch.as_ref(),
-        }
-    }
+#[cold]
+fn not_consecutive(count: i32, last_offset_delta: i32) -> Error {
+    invalid(&format!("{count} records with last offset delta {last_offset_delta}: a new batch has consecutive offsets"))
 }
 
 #[cold]

@@ -5,7 +5,6 @@
 //! records keep the order in which they were sent.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
 use std::task::Waker;
 use std::time::Instant;
 
@@ -15,9 +14,9 @@ use super::config::ProducerConfig;
 use super::memory::Memory;
 use super::record::Record;
 use crate::error::{Error, Result};
-use crate::log::{Appended, Log};
+use crate::log::{Appended, Log, SyncTarget};
 use crate::record::{BatchBuilder, Header, RecordData};
-use crate::types::{Acks, Offset, ProducerId};
+use crate::types::{Acks, ProducerId};
 
 /// The epoch of a producer that is not transactional: it never changes.
 const PRODUCER_EPOCH: i16 = 0;
@@ -33,7 +32,7 @@ pub(super) struct Accumulator {
     producer_id: Option<ProducerId>,
     filling: Mutex<Filling>,
     /// Up to where somebody without a thread waits for a sync.
-    sync_wanted: AtomicI64,
+    sync_wanted: Mutex<Option<SyncTarget>>,
 }
 
 #[derive(Debug)]
@@ -46,7 +45,7 @@ struct Filling {
     /// How much of `buffer.memory` the records take.
     reserved: usize,
     /// The end of what was appended last.
-    appended_end: Option<Offset>,
+    appended_end: Option<SyncTarget>,
     /// Why no more records are taken: the topic or the producer is gone.
     refusal: Option<Error>,
 }
@@ -93,7 +92,7 @@ impl Accumulator {
             refusal: None,
         };
         let (memory, filling) = (memory.clone(), Mutex::new(filling));
-        Self { log, memory, batch_size, producer_id, filling, sync_wanted: AtomicI64::new(0) }
+        Self { log, memory, batch_size, producer_id, filling, sync_wanted: Mutex::default() }
     }
 
     /// Adds a record for which `reserved` bytes of memory were taken. Appends the batch before it if the record no
@@ -172,7 +171,7 @@ impl Accumulator {
         let result = filling.builder.build().and_then(|built| self.log.append(built, Acks::Leader));
         filling.builder.clear();
         if let Ok(appended) = &result {
-            filling.appended_end = Some(appended.last_offset + 1);
+            filling.appended_end = Some(appended.sync_target());
             // It is in the log, whatever becomes of its sync. After the last sequence number comes 0.
             filling.next_sequence = filling.next_sequence.wrapping_add(records) & i32::MAX;
         }
@@ -194,16 +193,17 @@ impl Accumulator {
         }
     }
 
-    /// Somebody without a thread waits for everything below `end` to be synced.
-    pub(super) fn want_sync(&self, end: Offset) {
-        self.sync_wanted.fetch_max(end, Ordering::AcqRel);
+    /// Somebody without a thread waits for everything up to `target` to be synced.
+    pub(super) fn want_sync(&self, target: SyncTarget) {
+        let mut wanted = self.sync_wanted.lock();
+        *wanted = wanted.max(Some(target));
     }
 
     /// Syncs if somebody wants that. A failure reaches them through the log.
     pub(super) fn sync_if_wanted(&self) {
-        let wanted = self.sync_wanted.load(Ordering::Acquire);
-        if wanted > 0 && self.log.check_synced(wanted).is_none() {
-            let _ = self.log.wait_synced(wanted);
+        let wanted = *self.sync_wanted.lock();
+        if let Some(target) = wanted.filter(|target| self.log.check_synced(*target).is_none()) {
+            let _ = self.log.wait_synced(target);
         }
     }
 }

@@ -54,7 +54,7 @@ impl Pending {
             }
         }?;
         if self.acks() == Acks::All {
-            self.accumulator.log.wait_synced(appended.last_offset + 1)?;
+            self.accumulator.log.wait_synced(appended.sync_target())?;
         }
         Ok(self.metadata(&appended))
     }
@@ -100,17 +100,17 @@ impl Future for Pending {
         if self.acks() != Acks::All {
             return Poll::Ready(Ok(self.metadata(&appended)));
         }
-        let end = appended.last_offset + 1;
+        let target = appended.sync_target();
         self.forget_waiter();
         // Registered before the look, so that no sync slips in between.
-        self.waiter = Some(self.accumulator.log.register_synced(end, context.waker().clone()));
-        match self.accumulator.log.check_synced(end) {
+        self.waiter = Some(self.accumulator.log.register_synced(target, context.waker().clone()));
+        match self.accumulator.log.check_synced(target) {
             Some(result) => {
                 self.forget_waiter();
                 Poll::Ready(result.map(|()| self.metadata(&appended)))
             }
             None => {
-                self.accumulator.want_sync(end);
+                self.accumulator.want_sync(target);
                 self.producer.store.schedule().wake_by(Instant::now());
                 Poll::Pending
             }

@@ -15,8 +15,8 @@ use parking_lot::{Mutex, MutexGuard};
 use super::{Store, StoreInner};
 use crate::config::invalid;
 use crate::error::{Error, Result};
-use crate::log::Log;
 use crate::log::cleaner::{Budget, Cleanable, Pass, Progress, first_dirty, is_gone};
+use crate::log::{Checkpoints, Log};
 use crate::types::{Offset, TopicPartition};
 
 /// How many bytes a tick reads and writes at most, and a step of [`Store::compact`].
@@ -251,7 +251,7 @@ impl StoreInner {
     fn begin_pass(&self, state: &mut State, log: &Log, cleanable: Cleanable) -> Result<()> {
         // After a crash recovery takes a gap beyond the recovery point for a loss, so the point must be known to it
         // before there are gaps.
-        self.write_checkpoints()?;
+        self.checkpoints.write()?;
         let map_bytes = self.config.log_cleaner_dedupe_buffer_size;
         state.pass = Some(log.begin_pass(cleanable, self.clock.now_ms(), map_bytes)?);
         Ok(())
@@ -295,7 +295,9 @@ impl StoreInner {
     /// Where the dirty part of a log begins.
     fn first_dirty(&self, state: &mut State, log: &Log) -> Offset {
         let checkpointed = state.first_dirty.get(log.topic_partition()).copied();
-        let first_dirty = first_dirty(checkpointed, log.log_start(), log.log_end());
+        // What came in the place of records that were cut off is dirty.
+        let clean_end = checkpointed.map(|checkpointed| checkpointed.min(log.take_lowest_cut()));
+        let first_dirty = first_dirty(clean_end, log.log_start(), log.log_end());
         if checkpointed.is_some_and(|checkpointed| checkpointed != first_dirty) {
             state.first_dirty.insert(log.topic_partition().clone(), first_dirty);
         }

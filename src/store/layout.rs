@@ -31,7 +31,7 @@ pub(super) const FILES: [&str; 9] = [
 ];
 
 /// A data directory and the storage that it is on.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Layout {
     pub(crate) storage: Arc<dyn Storage>,
     pub(crate) dir: PathBuf,

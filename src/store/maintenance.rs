@@ -12,7 +12,7 @@ use super::{Store, StoreInner};
 use crate::config::StoreConfig;
 use crate::error::{Error, Result};
 use crate::io::StorageFile;
-use crate::log::Helper;
+use crate::log::{Checkpoints, Helper};
 
 /// Who calls [`Store::tick`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -53,7 +53,17 @@ pub(crate) struct Schedule {
 struct Due {
     retention_ms: i64,
     checkpoint_ms: i64,
-    producer_expiration_ms: i64,
+    offsets_ms: i64,
+    producers_ms: i64,
+}
+
+/// Which of the periodic jobs are due.
+#[derive(Debug)]
+struct DueNow {
+    retention: bool,
+    checkpoint: bool,
+    offsets: bool,
+    producers: bool,
 }
 
 /// Wakes the thread.
@@ -81,7 +91,8 @@ impl Schedule {
             due: Mutex::new(Due {
                 retention_ms: now_ms.saturating_add(config.log_retention_check_interval_ms),
                 checkpoint_ms: now_ms.saturating_add(config.log_flush_offset_checkpoint_interval_ms),
-                producer_expiration_ms: now_ms.saturating_add(config.producer_id_expiration_check_interval_ms),
+                offsets_ms: now_ms.saturating_add(config.offsets_retention_check_interval_ms),
+                producers_ms: now_ms.saturating_add(config.producer_id_expiration_check_interval_ms),
             }),
             thread: Mutex::default(),
             failure: Mutex::default(),
@@ -199,7 +210,8 @@ impl Signal {
 }
 
 impl Store {
-    /// Does what is due: deletes old segments, forgets idle producers, removes the files of deleted ones, syncs closed segments and what
+    /// Does what is due: deletes old segments and committed offsets, forgets idle producers, removes the files of deleted
+    /// segments, syncs closed ones and what
     /// `flush.ms` wants synced, lets go of files that nobody reads, writes checkpoints, sends what producers hold back
     /// longer than `linger.ms`, and syncs for those who wait for an acknowledgement without a thread. Compaction gets on
     /// by up to 16 MiB read and written, however much there is. To be called only where the store has no thread for
@@ -235,12 +247,14 @@ impl StoreInner {
             return (next, self.refresh());
         }
         let now_ms = self.clock.now_ms();
-        let (retention, checkpoint) = self.take_due(now_ms);
-        self.expire_producers(now_ms);
+        let due = self.take_due(now_ms);
         let mut failures = Vec::new();
         let logs = self.logs();
         for log in logs.iter().filter(|log| !log.is_deleted()) {
-            if retention {
+            if due.producers {
+                log.remove_expired_producers(now_ms, self.config.producer_id_expiration_ms);
+            }
+            if due.retention {
                 failures.extend(self.reserve.run(|| log.delete_old_segments(now_ms)).err());
             }
             failures.extend(log.remove_deleted_files(now_ms).err());
@@ -250,40 +264,35 @@ impl StoreInner {
             log.close_unused_files();
         }
         failures.extend(self.remove_deleted_dirs(now_ms).err());
+        if due.offsets {
+            failures.extend(self.expire_offsets(now_ms).err());
+        }
         let (wait, failed) = self.clean_some(&logs, now_ms);
         failures.extend(failed);
         let next = wait.map_or(next, |wait| next.min(Instant::now() + wait));
-        if checkpoint {
-            failures.extend(self.reserve.run(|| self.write_checkpoints()).err());
+        if due.checkpoint {
+            failures.extend(self.checkpoints.write().err());
             self.reserve.hold();
         }
         (next, failures.into_iter().next().map_or(Ok(()), Err))
     }
 
-    /// Which of the periodic jobs are due.
-    fn take_due(&self, now_ms: i64) -> (bool, bool) {
+    /// Which of the periodic jobs are due, from now on at the next interval.
+    fn take_due(&self, now_ms: i64) -> DueNow {
         let mut due = self.schedule.due.lock();
-        let (retention, checkpoint) = (now_ms >= due.retention_ms, now_ms >= due.checkpoint_ms);
-        if retention {
-            due.retention_ms = now_ms.saturating_add(self.config.log_retention_check_interval_ms);
-        }
-        if checkpoint {
-            due.checkpoint_ms = now_ms.saturating_add(self.config.log_flush_offset_checkpoint_interval_ms);
-        }
-        (retention, checkpoint)
-    }
-
-    /// Lets partitions forget the producers that have been idle for too long, if it is time to look for them.
-    fn expire_producers(&self, now_ms: i64) {
-        {
-            let mut due = self.schedule.due.lock();
-            if now_ms < due.producer_expiration_ms {
-                return;
+        let take = |due_ms: &mut i64, interval_ms: i64| {
+            let is_due = now_ms >= *due_ms;
+            if is_due {
+                *due_ms = now_ms.saturating_add(interval_ms);
             }
-            due.producer_expiration_ms = now_ms.saturating_add(self.config.producer_id_expiration_check_interval_ms);
+            is_due
+        };
+        DueNow {
+            retention: take(&mut due.retention_ms, self.config.log_retention_check_interval_ms),
+            checkpoint: take(&mut due.checkpoint_ms, self.config.log_flush_offset_checkpoint_interval_ms),
+            offsets: take(&mut due.offsets_ms, self.config.offsets_retention_check_interval_ms),
+            producers: take(&mut due.producers_ms, self.config.producer_id_expiration_check_interval_ms),
         }
-        let expiration_ms = self.config.producer_id_expiration_ms;
-        self.logs().iter().for_each(|log| log.remove_expired_producers(now_ms, expiration_ms));
     }
 
     fn remove_deleted_dirs(&self, now_ms: i64) -> Result<()> {

@@ -18,9 +18,12 @@
 
 mod alter;
 mod cleaner;
+mod groups;
 mod layout;
+mod log_checkpoints;
 mod maintenance;
 mod meta_properties;
+mod offset_expiry;
 mod offset_record;
 mod offset_replay;
 mod offsets;
@@ -28,6 +31,7 @@ mod open;
 mod producer_ids;
 mod read_only;
 mod reserve;
+mod reset_offsets;
 mod snapshot;
 mod topic;
 mod topic_list;
@@ -35,38 +39,41 @@ mod topic_name;
 mod uuid;
 mod verify;
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use parking_lot::{Mutex, RwLock};
+use parking_lot::Mutex;
 
+pub use groups::{GroupDescription, GroupOffset};
 pub use maintenance::Maintenance;
 pub use offsets::CommittedOffset;
 pub use open::{RecoveryReport, StoreOptions};
+pub use reset_offsets::{OffsetReset, PlannedOffset};
 pub use snapshot::SnapshotReport;
 pub use topic::{PartitionDescription, TopicDescription};
 pub use uuid::{ParseUuidError, Uuid};
 
 pub(crate) use maintenance::Task;
+pub(crate) use offset_expiry::GroupInUse;
 
 use crate::clock::Clock;
 use crate::config::{StoreConfig, TopicConfig};
 use crate::error::{Error, Result};
 use crate::io::{StorageLock, TemporaryDir};
-use crate::log::Log;
+use crate::log::{Checkpoints, Log};
 use crate::types::TopicPartition;
 use cleaner::Cleaner;
 use layout::Layout;
+use log_checkpoints::LogCheckpoints;
 use maintenance::Schedule;
 use meta_properties::MetaProperties;
 use offsets::GroupOffsets;
 use producer_ids::ProducerIds;
 use read_only::ReadOnly;
 use reserve::Reserve;
-use topic::Topic;
+use topic::{Topic, Topics};
 
 /// A data directory, open for reading and writing: topics, their partitions, and the offsets of consumer groups.
 ///
@@ -106,7 +113,7 @@ pub(crate) struct StoreInner {
     topic_defaults: TopicConfig,
     clock: Arc<dyn Clock>,
     meta: MetaProperties,
-    topics: RwLock<BTreeMap<Arc<str>, Arc<Topic>>>,
+    topics: Arc<Topics>,
     /// How often partitions were added to a topic.
     partitions_added: AtomicU64,
     /// Held by whoever creates, changes or deletes a topic, so that they take turns while others go on reading.
@@ -118,8 +125,7 @@ pub(crate) struct StoreInner {
     schedule: Schedule,
     /// Held by a tick while it works on the directory.
     ticking: Mutex<()>,
-    /// Held by whoever writes the checkpoints, from before it looks at the topics.
-    checkpointing: Mutex<()>,
+    checkpoints: Arc<LogCheckpoints>,
     /// Directories of deleted partitions, and when they are to be removed.
     deleted_dirs: Mutex<Vec<(PathBuf, i64)>>,
     closed: AtomicBool,
@@ -250,11 +256,6 @@ impl StoreInner {
         self.topics.read().values().flat_map(|topic| topic.partitions.iter().cloned()).collect()
     }
 
-    fn write_checkpoints(&self) -> Result<()> {
-        let _checkpointing = self.checkpointing.lock();
-        self.layout.write_checkpoints(&self.logs())
-    }
-
     fn note_partitions_added(&self) {
         self.partitions_added.fetch_add(1, Ordering::AcqRel);
     }
@@ -301,7 +302,7 @@ impl StoreInner {
         if self.read_only.is_some() {
             return Ok(());
         }
-        self.write_checkpoints()?;
+        self.checkpoints.write()?;
         // A topic whose deletion failed halfway was not closed, and may be found whole by the next open.
         if logs.iter().any(Log::is_deleted) { Ok(()) } else { self.layout.write_clean_shutdown() }
     }

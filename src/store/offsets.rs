@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use parking_lot::Mutex;
 
+use super::offset_expiry::GroupsInUse;
 use super::offset_record::{OffsetKey, partition_for_group};
 use super::offset_replay::{Replayed, replay};
 use super::topic::internal_config;
@@ -38,6 +39,13 @@ impl CommittedOffset {
         Self { offset, leader_epoch: None, metadata: String::new(), commit_timestamp: 0 }
     }
 
+    /// Keeps the leader epoch of the last record that was read along with the offset.
+    #[must_use]
+    pub fn leader_epoch(mut self, leader_epoch: LeaderEpoch) -> Self {
+        self.leader_epoch = Some(leader_epoch).filter(|epoch| *epoch >= 0);
+        self
+    }
+
     /// Keeps a note with the offset, of at most `offset.metadata.max.bytes`.
     #[must_use]
     pub fn metadata(mut self, metadata: impl Into<String>) -> Self {
@@ -46,12 +54,18 @@ impl CommittedOffset {
     }
 }
 
-pub(super) type ByGroup = HashMap<String, BTreeMap<TopicPartition, CommittedOffset>>;
+/// The offsets of a group.
+pub(super) type Offsets = BTreeMap<TopicPartition, CommittedOffset>;
+pub(super) type ByGroup = HashMap<String, Offsets>;
+/// Offsets that a group commits, or, where there is None, takes back.
+pub(super) type Changes = Vec<(TopicPartition, Option<CommittedOffset>)>;
 
 /// What the records of `__consumer_offsets` add up to.
 #[derive(Debug, Default)]
 pub(super) struct GroupOffsets {
-    by_group: Mutex<ByGroup>,
+    /// One lock for all: it is held for the copy of a commit into the log, and never while anybody waits for a device.
+    pub(super) by_group: Mutex<ByGroup>,
+    pub(super) in_use: GroupsInUse,
 }
 
 impl Store {
@@ -81,9 +95,8 @@ impl Store {
     pub fn committed_offsets(&self, group: &str) -> Vec<(TopicPartition, CommittedOffset)> {
         self.inner.look_at_offsets();
         let by_group = self.inner.offsets.by_group.lock();
-        let of = |offsets: &BTreeMap<TopicPartition, CommittedOffset>| {
-            offsets.iter().map(|(partition, offset)| (partition.clone(), offset.clone())).collect()
-        };
+        let of =
+            |offsets: &Offsets| offsets.iter().map(|(partition, offset)| (partition.clone(), offset.clone())).collect();
         by_group.get(group).map(of).unwrap_or_default()
     }
 
@@ -111,13 +124,23 @@ impl StoreInner {
             }
         }
         let now_ms = self.clock.now_ms();
-        let commits: Vec<_> = offsets
+        let commits: Changes = offsets
             .into_iter()
             .map(|(partition, offset)| (partition, Some(CommittedOffset { commit_timestamp: now_ms, ..offset })))
             .collect();
+        self.change_offsets(group, acks, |_| Ok(commits.clone()))
+    }
+
+    /// Commits and takes back what `decide` makes of a group's offsets, which nobody else changes in between.
+    pub(super) fn change_offsets(
+        &self,
+        group: &str,
+        acks: Acks,
+        decide: impl Fn(&Offsets) -> Result<Changes>,
+    ) -> Result<()> {
         self.reserve.run(|| {
             let log = self.offsets_log(group)?;
-            self.offsets.append(&log, group, &commits, now_ms, acks)
+            self.offsets.change(&log, group, self.clock.now_ms(), acks, &decide)
         })
     }
 
@@ -163,45 +186,48 @@ impl GroupOffsets {
 
     /// Forgets the offsets of all groups for a topic that is gone.
     pub(super) fn forget_topic(&self, store: &StoreInner, topic: &str) -> Result<()> {
-        let by_group = self.by_group.lock();
-        let of_topic = |(group, offsets): (&String, &BTreeMap<TopicPartition, CommittedOffset>)| {
-            let gone: Vec<_> =
-                offsets.keys().filter(|key| &*key.topic == topic).map(|key| (key.clone(), None)).collect();
-            (!gone.is_empty()).then(|| (group.clone(), gone))
-        };
-        let forgotten: Vec<_> = by_group.iter().filter_map(of_topic).collect();
-        drop(by_group);
-        for (group, gone) in forgotten {
-            self.append(&store.offsets_log(&group)?, &group, &gone, store.clock.now_ms(), Acks::All)?;
+        let is_of_topic = |partition: &TopicPartition| &*partition.topic == topic;
+        for group in self.groups_where(|_, offsets| offsets.keys().any(is_of_topic)) {
+            let gone = |offsets: &Offsets| {
+                Ok(offsets.keys().filter(|key| is_of_topic(key)).map(|key| (key.clone(), None)).collect())
+            };
+            self.change(&store.offsets_log(&group)?, &group, store.clock.now_ms(), Acks::All, gone)?;
         }
         Ok(())
     }
 
+    /// The groups with offsets for which that holds.
+    pub(super) fn groups_where(&self, holds: impl Fn(&str, &Offsets) -> bool) -> Vec<String> {
+        let by_group = self.by_group.lock();
+        by_group.iter().filter(|(group, offsets)| holds(group, offsets)).map(|(group, _)| group.clone()).collect()
+    }
+
     /// Appends what changes for a group, and then takes it in.
-    fn append(
+    fn change(
         &self,
         log: &Log,
         group: &str,
-        changes: &[(TopicPartition, Option<CommittedOffset>)],
         now_ms: i64,
         acks: Acks,
+        decide: impl Fn(&Offsets) -> Result<Changes>,
     ) -> Result<()> {
         let mut end = None;
         {
             // Held from the append on, so that the map changes in the order of the log.
             let mut by_group = self.by_group.lock();
+            let changes = decide(by_group.get(group).unwrap_or(&Offsets::new()))?;
             let mut builder = BatchBuilder::new(BATCH_BYTES);
             let mut pending = Vec::new();
             let mut flush = |builder: &mut BatchBuilder, pending: &mut Vec<(OffsetKey, Option<CommittedOffset>)>| {
                 if !builder.is_empty() {
-                    end = Some(log.append(builder.build()?, Acks::Leader)?.last_offset + 1);
+                    end = Some(log.append(builder.build()?, Acks::Leader)?.sync_target());
                     builder.clear();
                 }
                 pending.drain(..).for_each(|(key, offset)| apply(&mut by_group, key, offset));
                 Ok::<(), Error>(())
             };
             for (partition, offset) in changes {
-                let key = OffsetKey { group: group.to_owned(), partition: partition.clone() };
+                let key = OffsetKey { group: group.to_owned(), partition };
                 let (key_bytes, value) = (key.encode(), offset.as_ref().map(CommittedOffset::encode));
                 let record = RecordData {
                     timestamp: now_ms,
@@ -213,7 +239,7 @@ impl GroupOffsets {
                     flush(&mut builder, &mut pending)?;
                 }
                 builder.push(&record)?;
-                pending.push((key, offset.clone()));
+                pending.push((key, offset));
             }
             flush(&mut builder, &mut pending)?;
         }

@@ -11,6 +11,7 @@ use parking_lot::{Mutex, RwLock};
 
 use super::cleaner::Cleaner;
 use super::layout::Layout;
+use super::log_checkpoints::LogCheckpoints;
 use super::maintenance::{Maintenance, Schedule};
 use super::meta_properties::{self, MetaProperties};
 use super::offsets::{CONSUMER_OFFSETS, GroupOffsets};
@@ -25,7 +26,7 @@ use crate::clock::{Clock, SystemClock};
 use crate::config::{LogConfig, StoreConfig, TopicConfig};
 use crate::error::{Error, Result};
 use crate::io::{DirEntry, FsStorage, Locked, Storage, TemporaryDir};
-use crate::log::{Damage, LastKnown, Log, LogContext, PartitionRecovery};
+use crate::log::{Checkpoints, Damage, LastKnown, Log, LogContext, PartitionRecovery};
 use crate::types::{Offset, TopicPartition};
 
 pub(super) const LOCK: &str = ".lock";
@@ -147,6 +148,7 @@ impl StoreOptions {
         let meta = reserve.run(|| MetaProperties::load_or_create(layout.storage(), dir))?;
         // Gone before any log is opened, so that a crash from here on counts as one.
         let clean = layout.take_clean_shutdown()?;
+        let checkpoints = Arc::new(LogCheckpoints::new(layout.clone(), reserve.clone()));
         let topic_defaults = self.config.topic_defaults.topic_config();
         let opened = reserve.run(|| {
             let mut opening = Opening {
@@ -155,6 +157,7 @@ impl StoreOptions {
                 topic_defaults: &topic_defaults,
                 clock: &self.clock,
                 schedule: &schedule,
+                checkpoints: &checkpoints,
                 report: RecoveryReport { clean_shutdown: clean, ..RecoveryReport::default() },
                 deleted_dirs: Vec::new(),
             };
@@ -167,6 +170,8 @@ impl StoreOptions {
         if let Some(topic) = topics.get(CONSUMER_OFFSETS) {
             report.add_damage(&topic.partitions, offsets.load(&topic.partitions)?);
         }
+        let topics = Arc::new(RwLock::new(topics));
+        checkpoints.set_topics(&topics);
         let now_ms = self.clock.now_ms();
         let cleaner = Cleaner::new(layout.first_dirty()?, self.config.log_cleaner_io_max_bytes_per_second, now_ms);
         let deleted_dirs = deleted_dirs.into_iter().map(|dir| (dir, now_ms)).collect();
@@ -178,11 +183,11 @@ impl StoreOptions {
             topic_defaults,
             clock: self.clock,
             meta,
-            topics: RwLock::new(topics),
+            topics,
             partitions_added: AtomicU64::new(0),
             altering: Mutex::default(),
             ticking: Mutex::default(),
-            checkpointing: Mutex::default(),
+            checkpoints,
             offsets,
             producer_ids: ProducerIds::default(),
             cleaner,
@@ -271,6 +276,7 @@ pub(super) fn config_of(list: &TopicList, name: &str, id: Uuid, count: usize, de
 
 struct Opening<'a> {
     schedule: &'a Schedule,
+    checkpoints: &'a Arc<LogCheckpoints>,
     layout: &'a Layout,
     config: &'a StoreConfig,
     topic_defaults: &'a TopicConfig,
@@ -432,11 +438,14 @@ impl Opening<'_> {
         known: LastKnown,
     ) -> Result<(Log, PartitionRecovery)> {
         let (clock, helper) = (self.clock.clone(), self.schedule.helper());
+        let checkpoints = Some(self.checkpoints.clone() as Arc<dyn Checkpoints>);
+        let checkpoints = checkpoints.filter(|_| self.config.writes_down_truncations());
         let context = LogContext {
             config: LogConfig::from(config),
             clock,
             sync: self.config.sync,
             helper,
+            checkpoints,
             syncs_swaps: self.config.syncs_swaps(),
         };
         self.layout.open_log(partition, known, context)

@@ -12,10 +12,11 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64};
 
-use parking_lot::{Mutex, RwLock};
+use parking_lot::Mutex;
 
 use super::cleaner::Cleaner;
 use super::layout::Layout;
+use super::log_checkpoints::LogCheckpoints;
 use super::maintenance::{Maintenance, Schedule};
 use super::meta_properties::MetaProperties;
 use super::offset_replay::Replayed;
@@ -78,19 +79,21 @@ impl StoreOptions {
         self.config.validate()?;
         let layout = Layout { storage: Arc::new(ReadOnlyStorage::new(self.storage)), dir: dir.as_ref().to_owned() };
         let meta = MetaProperties::load(layout.storage(), &layout.dir)?;
+        let reserve = Reserve::new(layout.storage.clone(), &layout.dir);
         let inner = Arc::new(StoreInner {
             schedule: Schedule::new(&self.config, self.clock.now_ms(), Maintenance::Manual),
-            reserve: Reserve::new(layout.storage.clone(), &layout.dir),
+            reserve: reserve.clone(),
+            // Nobody writes any.
+            checkpoints: Arc::new(LogCheckpoints::new(layout.clone(), reserve)),
             layout,
             topic_defaults: self.config.topic_defaults.topic_config(),
             config: self.config,
             clock: self.clock,
             meta,
-            topics: RwLock::default(),
+            topics: Arc::default(),
             partitions_added: AtomicU64::new(0),
             altering: Mutex::default(),
             ticking: Mutex::default(),
-            checkpointing: Mutex::default(),
             offsets: GroupOffsets::default(),
             producer_ids: ProducerIds::default(),
             cleaner: Cleaner::new(HashMap::new(), 0, 0),
@@ -221,6 +224,7 @@ impl StoreInner {
             clock: self.clock.clone(),
             sync: self.config.sync,
             helper: None,
+            checkpoints: None,
             syncs_swaps: true,
         };
         self.layout.follow_log(partition, start, context)

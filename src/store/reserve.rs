@@ -11,7 +11,7 @@ pub(super) const RESERVE: &str = ".esker-reserve";
 const RESERVE_BYTES: u64 = 1 << 20;
 
 /// The space, as a file that is as large as it and holds nothing.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Reserve {
     storage: Arc<dyn Storage>,
     path: PathBuf,

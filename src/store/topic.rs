@@ -4,11 +4,13 @@
 //! whole topic, or what the next open clears away. That a deletion has begun is written down before anything else, and
 //! the next open finishes it.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::io::ErrorKind;
 use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
+
+use parking_lot::RwLock;
 
 use super::layout::Layout;
 use super::topic_list::{Listed, TopicList};
@@ -18,8 +20,11 @@ use crate::config::{BrokerCompressionType, CleanupPolicy, LogConfig, TopicConfig
 use crate::error::{Error, Result};
 use crate::io::DirEntry;
 use crate::log::file_name::{LOG, PARTITION_METADATA, TEMPORARY, parse_base_offset};
-use crate::log::{LastKnown, Log, LogContext};
+use crate::log::{Checkpoints, LastKnown, Log, LogContext};
 use crate::types::{Offset, TopicPartition};
+
+/// All topics that are open, by name.
+pub(super) type Topics = RwLock<BTreeMap<Arc<str>, Arc<Topic>>>;
 
 /// A topic that is open. Never changes; another takes its place when it is altered.
 #[derive(Clone, Debug)]
@@ -222,10 +227,8 @@ impl StoreInner {
             offsets.keys().any(|known| &*known.topic == name && known.partition >= from)
         };
         // Whoever is writing them may have looked at the topics before the deletion.
-        let _checkpointing = self.checkpointing.lock();
-        if is_known(self.layout.recovery_points()?) || is_known(self.layout.log_starts()?) {
-            self.layout.write_checkpoints(&self.logs())?;
-        }
+        self.checkpoints
+            .write_if(|| Ok(is_known(self.layout.recovery_points()?) || is_known(self.layout.log_starts()?)))?;
         if is_known(self.layout.first_dirty()?) {
             self.forget_first_dirty(name)?;
         }
@@ -242,11 +245,14 @@ impl StoreInner {
             replays_producers: true,
         };
         let (clock, helper) = (self.clock.clone(), self.schedule.helper());
+        let checkpoints = Some(self.checkpoints.clone() as Arc<dyn Checkpoints>);
+        let checkpoints = checkpoints.filter(|_| self.config.writes_down_truncations());
         let context = LogContext {
             config: LogConfig::from(config),
             clock,
             sync: self.config.sync,
             helper,
+            checkpoints,
             syncs_swaps: self.config.syncs_swaps(),
         };
         Ok(self.layout.open_log(partition, known, context)?.0)

@@ -7,6 +7,8 @@ use loom::sync as checked;
 #[cfg(shuttle)]
 use shuttle::sync as checked;
 
+pub(crate) use checked::{RwLockReadGuard, RwLockWriteGuard};
+
 /// [`std::sync::atomic`].
 pub(crate) mod atomic {
     #[cfg(loom)]
@@ -123,11 +125,11 @@ impl<T> Mutex<T> {
 pub(crate) struct RwLock<T>(checked::RwLock<T>);
 
 impl<T> RwLock<T> {
-    pub(crate) fn read(&self) -> checked::RwLockReadGuard<'_, T> {
+    pub(crate) fn read(&self) -> RwLockReadGuard<'_, T> {
         self.0.read().expect("a panic ends the model")
     }
 
-    pub(crate) fn write(&self) -> checked::RwLockWriteGuard<'_, T> {
+    pub(crate) fn write(&self) -> RwLockWriteGuard<'_, T> {
         self.0.write().expect("a panic ends the model")
     }
 }
@@ -142,7 +144,11 @@ pub(crate) struct ArcSwap<T> {
 
 impl<T> ArcSwap<T> {
     pub(crate) fn from_pointee(value: T) -> Self {
-        Self { values: std::sync::Mutex::new(vec![Arc::new(value)]), current: atomic::AtomicUsize::new(0) }
+        Self::new(Arc::new(value))
+    }
+
+    pub(crate) fn new(value: Arc<T>) -> Self {
+        Self { values: std::sync::Mutex::new(vec![value]), current: atomic::AtomicUsize::new(0) }
     }
 
     pub(crate) fn load(&self) -> Guard<Arc<T>> {

@@ -79,9 +79,9 @@ fn random_ops(random: &mut Random) -> Vec<Op> {
     ops.extend((0..count).map(|_| {
         let (topic, partition) = (TOPICS[usize::from(random.one_in(4))], random.below(2) as i32);
         let producer = random.below(producers::PRODUCERS as u64) as usize;
-        match random.below(52) {
-            40..=48 => Op::Send { topic, partition, producer, acks: *random.pick(&acks) },
-            49..=51 => {
+        match random.below(58) {
+            46..=54 => Op::Send { topic, partition, producer, acks: *random.pick(&acks) },
+            55..=57 => {
                 let result = *random.pick(&[TransactionResult::Abort, TransactionResult::Commit]);
                 Op::End { topic, partition, producer: 2 + producer % 2, result, acks: *random.pick(&acks) }
             }
@@ -98,6 +98,11 @@ fn random_ops(random: &mut Random) -> Vec<Op> {
             30..=34 => Op::Tick { ms: *random.pick(&[1, 700, 2_500, 12_000]) },
             35 => Op::create(topic, topic_config(random)),
             36 | 37 if random.one_in(2) => Op::Delete { topic },
+            40 | 41 => Op::Truncate { topic, partition, thousandths: *random.pick(&[1, 100, 400, 1_000]) },
+            42 => Op::DeleteRecords { topic, partition, thousandths: *random.pick(&[0, 300, 1_000]) },
+            44 => Op::DeleteGroup { group: GROUPS[random.below(3) as usize] },
+            45 => Op::ResetOffsets { group: GROUPS[random.below(3) as usize], topic, partition },
+            43 if random.one_in(3) => Op::StartAnew { topic, partition, offset: random.below(60) as i64 },
             38 if random.one_in(2) => Op::Alter { topic, changes: config_changes(random) },
             38 if random.one_in(4) => Op::AddPartitions { topic, added: 1 + random.below(3) as usize },
             _ => Op::Reopen,
@@ -272,6 +277,32 @@ fn appends_survive_a_crash_at_any_operation() {
 }
 
 #[test]
+fn truncations_survive_a_crash_at_any_operation() {
+    let mut script = vec![Op::Create { topic: "a", config: Box::new(small_segments()) }];
+    let cut = |thousandths| Op::Truncate { topic: "a", partition: 0, thousandths };
+    for (round, op) in [
+        cut(50),
+        cut(600),
+        Op::DeleteRecords { topic: "a", partition: 0, thousandths: 500 },
+        cut(1_000),
+        Op::StartAnew { topic: "a", partition: 0, offset: 3 },
+        Op::SetEpoch { topic: "a", partition: 0 },
+        Op::StartAnew { topic: "a", partition: 0, offset: 90 },
+        Op::Reopen,
+        cut(300),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        script.extend((0..5).map(|index| append_to("a", 0, 1 + (round + index) % 3, Acks::Leader)));
+        script.push(append_to("a", 0, 1, if round % 2 == 0 { Acks::All } else { Acks::Leader }));
+        script.extend([Op::Tick { ms: 10_001 }, op]);
+    }
+    script.push(append_to("a", 0, 2, Acks::All));
+    crash_everywhere("truncations", &script);
+}
+
+#[test]
 fn retention_and_checkpoints_survive_a_crash_at_any_operation() {
     let config = small_segments().retention_bytes(1_500).retention_ms(20_000);
     let mut script = vec![Op::create("a", config.file_delete_delay_ms(3_000))];
@@ -407,6 +438,35 @@ fn changes_of_topics_survive_a_crash_at_any_operation() {
     crash_everywhere("changes", &script);
 }
 
+#[test]
+fn deleted_reset_and_expired_offsets_survive_a_crash_at_any_operation() {
+    let commit = |group, partition, acks| Op::Commit { group, topic: "a", partition, acks };
+    let reset = |group| Op::ResetOffsets { group, topic: "a", partition: 0 };
+    let script = [
+        Op::create("a", small_segments()),
+        append_to("a", 0, 5, Acks::Leader),
+        commit("group-x", 0, Acks::All),
+        commit("group-x", 1, Acks::Leader),
+        reset("group-x"),
+        commit("group-y", 0, Acks::All),
+        Op::DeleteGroup { group: "group-y" },
+        Op::Tick { ms: 30_000 },
+        commit("group-y", 0, Acks::Leader),
+        reset("group-y"),
+        Op::Reopen,
+        // What the first group committed expires, and what the second did not yet.
+        Op::Tick { ms: 30_001 },
+        commit("group-x", 0, Acks::Leader),
+        Op::Tick { ms: 30_000 },
+        Op::DeleteGroup { group: "group-x" },
+        Op::DeleteGroup { group: "group-x" },
+        commit("group-x", 1, Acks::All),
+        Op::Reopen,
+        Op::Tick { ms: 60_000 },
+    ];
+    crash_everywhere("offsets", &script);
+}
+
 /// Asserts that the random workloads notice a bug, before they have tried many.
 fn assert_noticed(bug: Bug) {
     let found = try_all(SEEDS_WITH_BUG, |seed| try_seed(seed, Some(bug)));
@@ -442,6 +502,11 @@ fn a_swap_that_is_not_synced_step_by_step_is_noticed() {
             .try_for_each(|image| catching(|| crash_at(&script, bug, point, Crash::Power, image, &mut None)))
     });
     assert!(found.is_some(), "{SWAP_IMAGES} images of each crash pass without the syncs");
+}
+
+#[test]
+fn a_truncation_that_is_not_written_down_first_is_noticed() {
+    assert_noticed(Bug::UnwrittenTruncation);
 }
 
 #[test]

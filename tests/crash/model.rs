@@ -107,6 +107,10 @@ pub struct Partition {
     pub power_end: Offset,
     /// How far retention has come: the log starts here, or after a crash earlier.
     pub start: Offset,
+    /// What was deleted on demand: the log starts here or later, whatever crashes.
+    pub deleted: Offset,
+    /// It may have been emptied to start here.
+    pub anew_maybe: Option<Offset>,
     pub epoch: i32,
     /// An epoch whose assignment did not return.
     pub epoch_maybe: Option<i32>,
@@ -121,6 +125,29 @@ impl Partition {
         if let Some(kept) = kept {
             self.end = base_offset + count;
             self.promised(self.end, kept);
+        }
+    }
+
+    /// It was cut to end at `floor`, or that did not return.
+    pub fn truncated(&mut self, floor: Offset, has_returned: bool) {
+        (self.process_end, self.power_end) = (self.process_end.min(floor), self.power_end.min(floor));
+        if has_returned {
+            self.records.split_off(&floor);
+            self.end = floor;
+        }
+    }
+
+    /// It was emptied to go on at `offset`, or that did not return. In the meantime it may be without records where it
+    /// started before, too.
+    pub fn started_anew(&mut self, lowest: Offset, offset: Offset, has_returned: bool) {
+        (self.process_end, self.power_end) = (lowest, lowest);
+        self.deleted = self.deleted.min(offset);
+        if has_returned {
+            self.records.clear();
+            (self.start, self.end, self.deleted) = (offset, offset, offset);
+            (self.process_end, self.power_end) = (offset, offset);
+        } else {
+            self.anew_maybe = Some(offset);
         }
     }
 
@@ -279,6 +306,15 @@ fn check_partition(
 ) -> Result<(), String> {
     let log = store.partition(topic, index).map_err(|error| error.to_string())?;
     let (start, end) = (log.log_start(), log.log_end());
+    if let Some(offset) = partition.anew_maybe.take()
+        && (start, end) == (offset, offset)
+    {
+        partition.records.clear();
+        (partition.start, partition.end) = (start, end);
+    }
+    if start < partition.deleted {
+        return Err(format!("the log starts at {start}, and was deleted up to {}", partition.deleted));
+    }
     let certain = match survived {
         None | Some(Kept::Maybe) => partition.end,
         Some(Kept::Process) => partition.process_end,

@@ -9,8 +9,8 @@ use esker::io::Storage;
 use esker::record::{Compression, EndTransactionMarker, TimestampType, TransactionResult};
 use esker::sim::{Crash, FaultStorage, Lie, ManualClock};
 use esker::{
-    Acks, AlterConfigOp, CleanupPolicy, CommittedOffset, Error, Log, Maintenance, Offset, ReadLimits, Store,
-    StoreConfig, SyncPolicy, TopicConfig, TopicPartition,
+    Acks, AlterConfigOp, CleanupPolicy, CommittedOffset, Error, Log, Maintenance, Offset, OffsetReset, ReadLimits,
+    Store, StoreConfig, SyncPolicy, TopicConfig, TopicPartition,
 };
 
 use crate::common::random::Random;
@@ -62,9 +62,34 @@ pub enum Op {
         partition: i32,
         acks: Acks,
     },
+    DeleteGroup {
+        group: &'static str,
+    },
+    ResetOffsets {
+        group: &'static str,
+        topic: &'static str,
+        partition: i32,
+    },
     SetEpoch {
         topic: &'static str,
         partition: i32,
+    },
+    /// Cuts records off the end, as many as this in thousandths of what there is.
+    Truncate {
+        topic: &'static str,
+        partition: i32,
+        thousandths: Offset,
+    },
+    StartAnew {
+        topic: &'static str,
+        partition: i32,
+        offset: Offset,
+    },
+    /// Cuts records off the start.
+    DeleteRecords {
+        topic: &'static str,
+        partition: i32,
+        thousandths: Offset,
     },
     /// Time passes, and the maintenance runs.
     Tick {
@@ -106,6 +131,7 @@ pub enum Bug {
     SkippedCrc,
     SkippedReplay,
     UnsyncedSwap,
+    UnwrittenTruncation,
     /// Not a bug but a choice, which gives up the promise all the same.
     NobodySyncs,
 }
@@ -135,6 +161,8 @@ impl World {
             // One thread: the order of the disk's operations is part of what a seed stands for.
             num_recovery_threads_per_data_dir: 1,
             offsets_topic_num_partitions: 2,
+            offsets_retention_minutes: 1,
+            offsets_retention_check_interval_ms: 1,
             log_retention_check_interval_ms: *random.pick(&[1, 2_000, 10_000]),
             log_flush_offset_checkpoint_interval_ms: *random.pick(&[1, 3_000, 10_000, 60_000]),
             log_cleaner_backoff_ms: *random.pick(&[0, 2_000]),
@@ -145,6 +173,7 @@ impl World {
             Some(Bug::SkippedCrc) => config.plant_skipped_crc = true,
             Some(Bug::SkippedReplay) => config.plant_skipped_replay = true,
             Some(Bug::UnsyncedSwap) => config.plant_unsynced_swap = true,
+            Some(Bug::UnwrittenTruncation) => config.plant_unwritten_truncation = true,
             Some(Bug::NobodySyncs) => config.sync = SyncPolicy::OsManaged,
             _ => {}
         }
@@ -342,6 +371,10 @@ impl World {
             | Op::Flush { topic, .. }
             | Op::Commit { topic, .. }
             | Op::SetEpoch { topic, .. }
+            | Op::ResetOffsets { topic, .. }
+            | Op::Truncate { topic, .. }
+            | Op::StartAnew { topic, .. }
+            | Op::DeleteRecords { topic, .. }
             | Op::Alter { topic, .. }
             | Op::AddPartitions { topic, .. }
             | Op::Compact { topic }
@@ -362,7 +395,12 @@ impl World {
             }
             Op::Flush { topic, partition } => self.flush(topic, *partition),
             Op::Commit { group, topic, partition, acks } => self.commit(group, topic, *partition, *acks),
+            Op::DeleteGroup { group } => self.delete_group(group),
+            Op::ResetOffsets { group, topic, partition } => self.reset_offsets(group, topic, *partition),
             Op::SetEpoch { topic, partition } => self.set_epoch(topic, *partition),
+            Op::Truncate { topic, partition, thousandths } => self.truncate(topic, *partition, *thousandths),
+            Op::StartAnew { topic, partition, offset } => self.start_anew(topic, *partition, *offset),
+            Op::DeleteRecords { topic, partition, thousandths } => self.delete_records(topic, *partition, *thousandths),
             Op::Tick { ms } => self.tick(*ms),
             Op::Create { topic, config } => self.create(topic, config),
             Op::Delete { topic } => self.delete(topic),
@@ -525,6 +563,35 @@ impl World {
         Ok(())
     }
 
+    fn delete_group(&mut self, group: &str) -> Result<(), String> {
+        let store = self.store()?.clone();
+        let exists = !store.committed_offsets(group).is_empty();
+        let deleted = match store.delete_group(group) {
+            Err(Error::GroupIdNotFound { .. }) if !exists => return Ok(()),
+            deleted => self.unless_crashed(deleted)?,
+        };
+        for (_, commits) in self.model.commits.iter_mut().filter(|((of, _), _)| of == group) {
+            commits.committed(None, deleted.map_or(Kept::Maybe, |()| Kept::Power));
+        }
+        Ok(())
+    }
+
+    /// Shifts an offset, if there is one: clamped, it is in the log, and what is planned is done.
+    fn reset_offsets(&mut self, group: &str, topic: &str, partition: i32) -> Result<(), String> {
+        let (store, log) = (self.store()?.clone(), self.log(topic, partition)?);
+        let (partition, by) = (TopicPartition::new(topic, partition), self.random.below(40) as i64 - 20);
+        let Some(before) = store.committed_offset(group, &partition) else { return Ok(()) };
+        let after = before.offset.saturating_add(by).min(log.log_end()).max(log.log_start());
+        let reset = store.reset_offsets(group, [partition.clone()], OffsetReset::ShiftBy(by));
+        let reset = self.unless_crashed(reset)?;
+        if reset.as_ref().is_some_and(|reset| (reset[0].before, reset[0].after) != (Some(before.offset), after)) {
+            return Err(format!("shifted by {by} from {before:?}, {after} should come of it, and {reset:?}"));
+        }
+        let commits: &mut Commits = self.model.commits.entry((group.to_owned(), partition)).or_default();
+        commits.committed(Some(after), reset.map_or(Kept::Maybe, |_| Kept::Power));
+        Ok(())
+    }
+
     fn set_epoch(&mut self, topic: &str, partition: i32) -> Result<(), String> {
         let log = self.log(topic, partition)?;
         let epoch = log.leader_epoch() + 1;
@@ -537,10 +604,69 @@ impl World {
         Ok(())
     }
 
+    fn truncate(&mut self, topic: &str, partition: i32, thousandths: Offset) -> Result<(), String> {
+        let log = self.log(topic, partition)?;
+        let (start, end) = (log.log_start(), log.log_end());
+        let offset = end - (end - start) * thousandths / 1_000;
+        // A record that compaction took for the sake of a later one does not come back when that one is cut off: of a
+        // compacted log there is no saying what must be left.
+        if offset == end || is_compacted(&self.model.topics[topic].config) {
+            return Ok(());
+        }
+        // Only whole batches are cut.
+        let fetched = log.read(offset, ReadLimits::new().max_bytes(1)).map_err(|error| error.to_string())?;
+        let batch = fetched.batches().next().ok_or("there is nothing to cut")?.map_err(|error| error.to_string())?;
+        let floor = batch.header().base_offset.max(start);
+        let truncated = self.unless_crashed(log.truncate_to(offset))?;
+        if truncated.is_some_and(|found| found != floor) {
+            return Err(format!("cut to {offset} the log ends at {truncated:?}, not at {floor}"));
+        }
+        let partition = self.partition(topic, partition);
+        partition.truncated(floor, truncated.is_some());
+        Ok(())
+    }
+
+    fn start_anew(&mut self, topic: &str, partition: i32, offset: Offset) -> Result<(), String> {
+        let log = self.log(topic, partition)?;
+        let lowest = log.log_start().min(offset);
+        let emptied = self.unless_crashed(log.truncate_fully_and_start_at(offset))?;
+        self.partition(topic, partition).started_anew(lowest, offset, emptied.is_some());
+        Ok(())
+    }
+
+    fn delete_records(&mut self, topic: &str, partition: i32, thousandths: Offset) -> Result<(), String> {
+        let log = self.log(topic, partition)?;
+        let offset = log.log_start() + (log.log_end() - log.log_start()) * thousandths / 1_000;
+        let deleted = log.delete_records(offset);
+        let policy = self.model.topics[topic].config.get("cleanup.policy");
+        if matches!(deleted, Err(Error::PolicyViolation { .. })) && policy.as_deref() == Some("compact") {
+            return Ok(());
+        }
+        if self.unless_crashed(deleted)?.is_some() {
+            let partition = self.partition(topic, partition);
+            partition.deleted = offset;
+            partition.start = partition.start.max(offset);
+        }
+        Ok(())
+    }
+
     fn tick(&mut self, ms: u64) -> Result<(), String> {
         self.clock.advance(Duration::from_millis(ms));
-        let result = self.store()?.tick();
-        self.unless_crashed(result)?;
+        let store = self.store()?.clone();
+        let retention_ms = i64::from(self.config.offsets_retention_minutes) * 60_000;
+        let now_ms = self.clock.now_ms();
+        let is_expired = |(group, partition): &&(String, TopicPartition)| {
+            let committed = store.committed_offset(group, partition);
+            ms > 0 && committed.is_some_and(|committed| now_ms - committed.commit_timestamp >= retention_ms)
+        };
+        let expired: Vec<_> = self.model.commits.keys().filter(is_expired).cloned().collect();
+        let ticked = self.unless_crashed(store.tick())?;
+        for key in expired {
+            if ticked.is_some() && store.committed_offset(&key.0, &key.1).is_some() {
+                return Err(format!("what {} committed for {} should have expired", key.0, key.1));
+            }
+            self.model.commits.entry(key).or_default().committed(None, ticked.map_or(Kept::Maybe, |()| Kept::Power));
+        }
         self.look_at_log_starts();
         Ok(())
     }

@@ -122,6 +122,73 @@ fn retention_frees_a_device_that_is_full() {
 }
 
 #[test]
+fn records_can_be_deleted_from_a_device_that_is_full() {
+    let disk = FaultStorage::new(1);
+    let store = open(&disk).unwrap();
+    let log = create_log(&store);
+    let records = fill(&log, 30);
+    log.flush().unwrap();
+    disk.set_capacity(disk.used());
+    assert_eq!(log.delete_records(17).unwrap(), 17);
+
+    // And that is on the device.
+    let disk = disk.after_crash(Crash::Power, 0);
+    let store = open(&disk).unwrap();
+    let log = store.partition("t", 0).unwrap();
+    assert_eq!((log.log_start(), read_all(&log)), (17, records[17..].to_vec()));
+}
+
+#[test]
+fn a_truncation_that_fails_at_any_operation_loses_nothing_below_it() {
+    for kind in [ErrorKind::StorageFull, ErrorKind::PermissionDenied] {
+        // Until the truncation has no more operations to fail.
+        for at in 0.. {
+            let disk = FaultStorage::new(1);
+            let store = open(&disk).unwrap();
+            let log = create_log(&store);
+            let records = fill(&log, 30);
+            log.flush().unwrap();
+            let segments = log.segment_count();
+            assert!(segments > 3);
+
+            // As often as somebody may try, with what is held back too.
+            disk.inject(Fault::new(kind).on_mutations().nth(at).times(9));
+            let before = disk.mutations();
+            let cut = log.truncate_to(12);
+            let operations = disk.mutations() - before;
+            disk.clear_faults();
+            match &cut {
+                Ok(end) => assert_eq!(*end, 12, "{kind} at {at}"),
+                Err(Error::LogOffline { .. }) => assert_eq!(log.log_end(), 12, "{kind} at {at}"),
+                Err(_) => {
+                    assert_eq!(
+                        (log.segment_count(), log.log_end()),
+                        (segments, records.len() as i64),
+                        "{kind} at {at}"
+                    );
+                }
+            }
+            assert_eq!(read_all(&log), records[..log.log_end() as usize], "readers go on");
+            let can_append = !matches!(cut, Err(Error::LogOffline { .. }));
+            assert_eq!(append_value(&log, START_MS, b"next", Acks::All).is_ok(), can_append, "{kind} at {at}: {cut:?}");
+            let expected = if can_append { read_all(&log) } else { records[..12].to_vec() };
+            drop((store, log));
+
+            let disk = disk.after_crash(Crash::Power, at);
+            let store = open(&disk).unwrap();
+            assert!(store.recovery_report().is_healthy(), "{:?}", store.recovery_report());
+            let found = read_all(&store.partition("t", 0).unwrap());
+            assert_eq!(found[..expected.len()], expected, "{kind} at {at}");
+            assert!(can_append || found[12..] == records[12..found.len()], "without a hole");
+            if operations <= at {
+                assert!(cut.is_ok() && at > 8, "{cut:?} at {at}");
+                break;
+            }
+        }
+    }
+}
+
+#[test]
 fn a_full_device_closes_and_opens_as_any_other() {
     for reserves in [false, true] {
         let disk = FaultStorage::new(1);

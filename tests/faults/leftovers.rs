@@ -178,21 +178,26 @@ fn leftovers_in_the_data_directory_do_not_matter() {
     assert!(open(&disk).unwrap().recovery_report().clean_shutdown);
 }
 
-/// Every text file of the store, with what it is refused for when it is garbage.
+/// The one text file that the batches can tell anew.
+const LEADER_EPOCHS: &str = "/data/t-0/leader-epoch-checkpoint";
+
+/// Every text file of the store.
 const TEXT_FILES: [&str; 6] = [
     "/data/meta.properties",
     "/data/recovery-point-offset-checkpoint",
     "/data/log-start-offset-checkpoint",
     "/data/topic-config-checkpoint",
     "/data/t-0/partition.metadata",
-    "/data/t-0/leader-epoch-checkpoint",
+    LEADER_EPOCHS,
 ];
+
+const GARBAGE: [&[u8]; 3] = [b"\xff\xfe\x00garbage", b"no number, no key\n", b"0\n7\nt 0 1\n"];
 
 #[test]
 fn a_text_file_of_garbage_is_refused_by_name_and_line_and_nothing_is_touched() {
     let (disk, records) = stored(true);
-    for file in TEXT_FILES {
-        for garbage in [&b"\xff\xfe\x00garbage"[..], b"no number, no key\n", b"0\n7\nt 0 1\n"] {
+    for file in TEXT_FILES.into_iter().filter(|file| *file != LEADER_EPOCHS) {
+        for garbage in GARBAGE {
             let damaged = disk.after_crash(Crash::Process, 0);
             let original = damaged.contents(file).unwrap();
             damaged.set_contents(file, garbage).unwrap();
@@ -208,6 +213,23 @@ fn a_text_file_of_garbage_is_refused_by_name_and_line_and_nothing_is_touched() {
             let store = open(&damaged).unwrap();
             assert_eq!(read_all(&store.partition("t", 0).unwrap()), records, "{file}");
         }
+    }
+}
+
+#[test]
+fn leader_epochs_of_garbage_are_set_aside_and_come_from_the_batches() {
+    let (disk, records) = stored(true);
+    for garbage in GARBAGE {
+        let damaged = disk.after_crash(Crash::Process, 0);
+        let original = damaged.contents(LEADER_EPOCHS).unwrap();
+        damaged.set_contents(LEADER_EPOCHS, garbage).unwrap();
+        let store = open(&damaged).unwrap();
+        assert_eq!(read_all(&store.partition("t", 0).unwrap()), records);
+        let [cut] = &store.recovery_report().partitions[0].cuts[..] else { panic!("it is reported") };
+        assert!(matches!(&cut.reason, Error::MalformedFile { file, .. } if file == Path::new(LEADER_EPOCHS)));
+        let kept = Path::new(LEADER_EPOCHS).with_file_name(&cut.kept_as);
+        assert_eq!(damaged.contents(kept).unwrap(), garbage, "it is evidence");
+        assert_eq!(damaged.contents(LEADER_EPOCHS).unwrap(), original);
     }
 }
 

@@ -136,7 +136,7 @@ impl Log {
             let now = Now::new(&*log.clock, &log.clock_last_read);
             let now_ms = now.fresh();
             let config = &log.config();
-            let Writer { active, producers } = &mut *writer;
+            let Writer { active, producers, .. } = &mut *writer;
             let active = log.activate(active, config, &now)?;
             log.roll(active, producers, end.next_offset, config, now_ms)?;
         }

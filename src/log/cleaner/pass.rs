@@ -41,6 +41,8 @@ pub(crate) struct Pass {
     map_transactions: CleanedTransactions,
     phase: Phase,
     stats: Compaction,
+    /// How often the log had been truncated when the pass began.
+    generation: u64,
 }
 
 #[derive(Debug)]
@@ -110,6 +112,7 @@ impl Pass {
     pub(super) fn new(log: &Log, cleanable: Cleanable, now_ms: i64, map_bytes: usize) -> Result<Self> {
         let inner = &*log.inner;
         let config = inner.config().clone();
+        let generation = inner.commit.generation();
         let segments = inner.segments.load_full();
         let sources: Vec<_> =
             segments.iter().filter(|segment| segment.base_offset() < cleanable.first_uncleanable).cloned().collect();
@@ -137,6 +140,7 @@ impl Pass {
             phase: Phase::Map(Place { source: dirty, at: None }),
             stats: Compaction::begun(now_ms, &cleanable),
             cleanable,
+            generation,
         })
     }
 
@@ -150,7 +154,11 @@ impl Pass {
     /// What is damaged, can't be decompressed here, can't be read or can't be written. The pass has ended then: what it
     /// has swapped in stays, and nothing else has changed.
     pub(crate) fn step(&mut self, budget: &mut Budget) -> Result<Progress> {
-        let progress = self.advance(budget);
+        let progress = match self.advance(budget) {
+            // A truncation took a segment that was being read.
+            Err(Error::Io { .. }) if self.log.inner.commit.generation() != self.generation => Ok(Progress::Overtaken),
+            progress => progress,
+        };
         if !matches!(progress, Ok(Progress::Going | Progress::Done { .. })) {
             self.abandon();
         }

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64 as PlainU64;
 
 use bytes::Bytes;
 
@@ -26,13 +27,13 @@ pub(super) struct Device {
 #[derive(Debug)]
 struct Lengths {
     seen: AtomicU64,
-    appended: std::sync::atomic::AtomicU64,
-    synced: std::sync::atomic::AtomicU64,
+    appended: PlainU64,
+    synced: PlainU64,
 }
 
 impl Lengths {
     fn new(len: u64) -> Self {
-        let true_len = || std::sync::atomic::AtomicU64::new(len);
+        let true_len = || PlainU64::new(len);
         Self { seen: AtomicU64::new(len), appended: true_len(), synced: true_len() }
     }
 }

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool as PlainBool, AtomicI64 as PlainI64, AtomicUs
 
 use super::explore;
 use crate::error::{Error, Result};
-use crate::log::flush::GroupCommit;
+use crate::log::flush::{GroupCommit, SyncTarget};
 use crate::sync::thread;
 
 /// What is appended and what is on the device. Kept outside of the model: it records what is, not what a thread sees.
@@ -29,7 +29,7 @@ impl Scene {
 
     fn append_and_wait(&self) -> Result<()> {
         let target = self.appended.fetch_add(1, Ordering::SeqCst) + 1;
-        let result = self.commit.wait(target, || self.sync());
+        let result = self.commit.wait(SyncTarget { generation: 0, end: target }, || self.sync());
         let is_durable = self.durable.load(Ordering::SeqCst) >= target;
         assert!(result.is_err() || is_durable, "told of a sync that did not cover the append");
         result
@@ -114,6 +114,8 @@ fn a_failure_from_outside_leaves_nobody_asleep() {
         });
         scene.commit.fail(Error::Closed { what: "partition" });
         other.join().expect("no panic");
-        assert!(scene.commit.wait(9, || panic!("nobody syncs after a failure")).is_err());
+        assert!(
+            scene.commit.wait(SyncTarget { generation: 0, end: 9 }, || panic!("nobody syncs after a failure")).is_err()
+        );
     });
 }

@@ -31,7 +31,7 @@ use crate::record::{BatchBuilder, RecordData};
 use crate::types::{Acks, Offset, TopicPartition};
 
 /// The size of a batch that [`append`] appends.
-#[cfg(loom)]
+#[cfg(not(shuttle))]
 const BATCH_BYTES: u64 = 69;
 /// How large a segment may get that takes one such batch and no other.
 const ONE_BATCH: &str = "80";
@@ -71,7 +71,8 @@ fn log_on(device: &Device, configs: &[(&str, &str)]) -> Log {
     };
     let load = super::load(device.home(TopicPartition::new("scene", 0)), &config, known).expect("an empty directory");
     let clock = std::sync::Arc::new(StoppedClock);
-    Log::new(load, LogContext { config, clock, sync: SyncPolicy::Always, helper: None, syncs_swaps: true })
+    let (sync, helper, checkpoints) = (SyncPolicy::Always, None, None);
+    Log::new(load, LogContext { config, clock, sync, helper, checkpoints, syncs_swaps: true })
 }
 
 /// Appends a batch of one record of one byte. All are [`BATCH_BYTES`] long.
@@ -92,4 +93,18 @@ fn read(log: &Log, offset: Offset) -> Result<(Vec<(Offset, u8)>, Offset)> {
         }
     }
     Ok((records, fetched.next_offset()))
+}
+
+/// One thread, no checker: so that every build of the tests builds what the scenes share.
+#[cfg(not(any(loom, shuttle)))]
+#[test]
+fn the_scenes_are_set() {
+    let device = Device::new();
+    let log = log_on(&device, &[("internal.segment.bytes", ONE_BATCH)]);
+    for value in 0..2 {
+        append(&log, value, Acks::All).expect("there is room");
+        let offset = Offset::from(value);
+        assert_eq!(read(&log, offset).expect("it is there"), (vec![(offset, value)], offset + 1));
+    }
+    assert_eq!((log.segment_count(), device.synced_log_bytes()), (2, 2 * BATCH_BYTES));
 }

@@ -8,7 +8,7 @@ use crate::error::Error;
 use crate::types::Acks;
 
 const APPENDS: u8 = 4;
-const SCHEDULES: usize = 2_000;
+const SCHEDULES: usize = 1_000;
 
 /// Two append, one waits and reads, one maintains. With `retention` the log loses its oldest segments meanwhile.
 fn scene(retention: &'static str) {

@@ -81,9 +81,9 @@ impl Reload<'_> {
         Error::io(operation, self.home.path(offset, SNAPSHOT), error)
     }
 
-    /// Which segments have a transaction index, and the offsets of the snapshots, in order. Snapshots beyond the log's end are gone, or they would come to be taken for
-    /// what the log knows when it gets there; and those that are no segment's, as Kafka does it, but for the newest if
-    /// it is in the last segment.
+    /// Finds out which segments have a transaction index, and the offsets of the snapshots, in order. Those beyond the
+    /// log's end are gone, or they would come to be taken for what the log knows when it gets there; and those that are
+    /// no segment's, as Kafka does it, but for the newest if it is in the last segment.
     fn look_around(&self, end: Offset) -> Result<(Vec<Offset>, bool)> {
         let (storage, dir) = (&self.home.storage, &self.home.dir);
         let entries = storage.list(dir).map_err(|error| Error::io("list", dir, error))?;

@@ -16,8 +16,9 @@
 
 use std::io;
 
+use crate::error::{Error, Result};
 use crate::io::Storage;
-use crate::log::file_name::SNAPSHOT;
+use crate::log::file_name::{SNAPSHOT, parse_base_offset};
 use crate::log::segment::Home;
 use crate::record::crc32c;
 use crate::types::Offset;
@@ -116,7 +117,17 @@ impl ProducerStates {
     }
 }
 
-/// Syncs the snapshot at `offset`, if there is one.
+/// Removes all snapshots of a partition: what they know of is gone. Durable after a sync of the directory.
+pub(in crate::log) fn remove_all(home: &Home) -> Result<()> {
+    let entries = home.storage.list(&home.dir).map_err(|error| Error::io("list", &home.dir, error))?;
+    for entry in entries.iter().filter(|entry| parse_base_offset(&entry.name, SNAPSHOT).is_some()) {
+        let path = home.dir.join(&entry.name);
+        home.storage.remove_file(&path).map_err(|error| Error::io("remove", path, error))?;
+    }
+    Ok(())
+}
+
+/// Syncs a snapshot, if there is one at `path`.
 pub(in crate::log) fn sync(storage: &dyn Storage, path: &std::path::Path) -> io::Result<()> {
     match storage.open(path) {
         Ok(file) => file.sync(),

@@ -29,6 +29,9 @@ import org.apache.kafka.storage.internals.log.TimeIndex;
 import org.apache.kafka.storage.internals.log.UnifiedLog;
 
 class Description {
+    /** All epochs of the tests are below. */
+    private static final int EPOCHS = 30;
+
     static JsonNode of(UnifiedLog log, JsonNode timestamps) throws IOException {
         ObjectNode description = Kafka.JSON.createObjectNode()
             .put("log_start", log.logStartOffset())
@@ -44,6 +47,11 @@ class Description {
         ArrayNode epochs = description.putArray("leader_epochs");
         for (EpochEntry entry : log.leaderEpochCache().epochEntries()) {
             epochs.addObject().put("epoch", entry.epoch()).put("start_offset", entry.startOffset());
+        }
+        ArrayNode ends = description.putArray("end_offsets_for_epochs");
+        for (int epoch = 0; epoch < EPOCHS; epoch++) {
+            log.endOffsetForEpoch(epoch).ifPresentOrElse(
+                end -> ends.addArray().add(end.epoch()).add(end.offset()), ends::addNull);
         }
         ArrayNode producers = description.putArray("producers");
         new TreeMap<>(log.producerStateManager().activeProducers()).values()
@@ -63,7 +71,7 @@ class Description {
             }
         }
         ArrayNode aborted = description.putArray("aborted_transactions");
-        for (AbortedTxn txn : log.collectAbortedTransactions(log.logStartOffset(), log.logEndOffset())) {
+        for (AbortedTxn txn : log.collectAbortedTransactions(log.logStartOffset(), log.lastStableOffset())) {
             aborted.add(aborted(txn));
         }
         ArrayNode lookups = description.putArray("offsets_for_timestamps");
@@ -108,7 +116,7 @@ class Description {
             .put("last_stable_offset", txn.lastStableOffset());
     }
 
-    private static ObjectNode producer(ProducerStateEntry entry) {
+    static ObjectNode producer(ProducerStateEntry entry) {
         ObjectNode node = Kafka.JSON.createObjectNode()
             .put("producer_id", entry.producerId())
             .put("producer_epoch", entry.producerEpoch())
@@ -117,13 +125,9 @@ class Description {
         entry.currentTxnFirstOffset().ifPresentOrElse(
             first -> node.put("current_transaction_first_offset", first),
             () -> node.putNull("current_transaction_first_offset"));
-        ArrayNode batches = node.putArray("batches");
+        node.put("last_sequence", -1).put("last_offset", -1);
         for (BatchMetadata batch : entry.batchMetadata()) {
-            batches.addObject()
-                .put("last_sequence", batch.lastSeq())
-                .put("last_offset", batch.lastOffset())
-                .put("offset_delta", batch.offsetDelta())
-                .put("timestamp", batch.timestamp());
+            node.put("last_sequence", batch.lastSeq()).put("last_offset", batch.lastOffset());
         }
         return node;
     }

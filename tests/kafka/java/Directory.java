@@ -39,6 +39,8 @@ import org.apache.kafka.coordinator.group.GroupCoordinatorRecordSerde;
 import org.apache.kafka.coordinator.group.OffsetAndMetadata;
 import org.apache.kafka.metadata.ConfigRepository;
 import org.apache.kafka.metadata.properties.MetaProperties;
+import org.apache.kafka.server.common.RequestLocal;
+import org.apache.kafka.server.common.TransactionVersion;
 import org.apache.kafka.storage.internals.checkpoint.CleanShutdownFileHandler;
 import org.apache.kafka.storage.internals.checkpoint.OffsetCheckpointFile;
 import org.apache.kafka.storage.internals.log.AppendOrigin;
@@ -53,6 +55,7 @@ import org.apache.kafka.storage.internals.log.LogToClean;
 import org.apache.kafka.storage.internals.log.ProducerStateManagerConfig;
 import org.apache.kafka.storage.internals.log.SkimpyOffsetMap;
 import org.apache.kafka.storage.internals.log.UnifiedLog;
+import org.apache.kafka.storage.internals.log.VerificationGuard;
 import org.apache.kafka.storage.internals.utils.Throttler;
 import org.apache.kafka.storage.log.metrics.BrokerTopicStats;
 
@@ -170,7 +173,8 @@ class Directory {
 
     private JsonNode append(UnifiedLog log, MemoryRecords records, AppendOrigin origin) throws IOException {
         int epoch = log.latestEpoch().orElse(0);
-        LogAppendInfo appended = log.appendAsLeader(records, epoch, origin);
+        LogAppendInfo appended = log.appendAsLeader(records, epoch, origin, RequestLocal.noCaching(),
+            VerificationGuard.SENTINEL, TransactionVersion.TV_1.featureLevel());
         log.updateHighWatermark(log.logEndOffset());
         return Kafka.JSON.createObjectNode()
             .put("base_offset", appended.firstOffset())
@@ -254,7 +258,8 @@ class Directory {
     }
 
     JsonNode truncate(JsonNode request) {
-        log(request).truncateTo(request.get("offset").asLong());
+        Map<TopicPartition, Object> offsets = Map.of(partition(request), request.get("offset").asLong());
+        manager.truncateTo(CollectionConverters.asScala(offsets), false);
         return null;
     }
 

@@ -47,6 +47,9 @@ public class Kafka {
         if (command.equals("dump")) {
             return Dump.run(request.get("arguments"));
         }
+        if (command.equals("read_snapshot")) {
+            return Dump.snapshot(request.get("file").asText());
+        }
         String dir = request.get("dir").asText();
         if (command.equals("open")) {
             Directory opened = new Directory(dir, request.get("now_ms").asLong(), request.get("topics"));

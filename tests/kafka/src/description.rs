@@ -1,8 +1,9 @@
 //! Everything that there is to know about a log, in the same words from both engines.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 pub struct Description {
     pub log_start: i64,
     pub high_watermark: i64,
@@ -11,12 +12,15 @@ pub struct Description {
     pub topic_id: String,
     pub segments: Vec<Segment>,
     pub leader_epochs: Vec<LeaderEpoch>,
+    /// For each epoch from 0 on, up to one that there is not, which epoch is known in its place and where it ends.
+    pub end_offsets_for_epochs: Vec<Option<(i32, i64)>>,
     pub batches: Vec<Batch>,
     /// What was found for the timestamps that were asked for.
     pub offsets_for_timestamps: Vec<Option<OffsetAndTimestamp>>,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
 pub struct Segment {
     pub base_offset: i64,
     pub size: u64,
@@ -24,16 +28,17 @@ pub struct Segment {
     pub offset_index: Vec<(i64, i32)>,
     /// Timestamps and offsets.
     pub time_index: Vec<(i64, i64)>,
+    pub transaction_index: Vec<AbortedTransaction>,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct LeaderEpoch {
     pub epoch: i32,
     pub start_offset: i64,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Batch {
     pub base_offset: i64,
@@ -53,7 +58,7 @@ pub struct Batch {
     pub records: Vec<Record>,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Record {
     pub offset: i64,
@@ -64,7 +69,16 @@ pub struct Record {
     pub headers: Vec<(String, Option<String>)>,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct AbortedTransaction {
+    pub producer_id: i64,
+    pub first_offset: i64,
+    pub last_offset: i64,
+    pub last_stable_offset: i64,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct OffsetAndTimestamp {
     pub offset: i64,
@@ -72,16 +86,19 @@ pub struct OffsetAndTimestamp {
 }
 
 impl Description {
-    /// All of it but what the two engines may see differently: indexes are sparse, and a recovery point is what was
-    /// last written down of it.
-    pub fn comparable(&self) -> Self {
-        let mut comparable = self.clone();
-        comparable.recovery_point = 0;
-        for segment in &mut comparable.segments {
-            segment.offset_index.clear();
-            segment.time_index.clear();
-        }
-        comparable
+    /// Where the other description differs first, leaving out what the two engines may see differently: indexes are
+    /// sparse, and a recovery point is what was last written down of it.
+    pub fn difference(&self, other: &Self) -> Option<String> {
+        let comparable = |description: &Self| {
+            let mut comparable = description.clone();
+            comparable.recovery_point = 0;
+            for segment in &mut comparable.segments {
+                segment.offset_index.clear();
+                segment.time_index.clear();
+            }
+            serde_json::to_value(comparable).expect("a description is plain data")
+        };
+        difference(&comparable(self), &comparable(other), String::new())
     }
 
     /// All records, of data and of control batches.
@@ -100,5 +117,28 @@ impl Description {
         timestamps.sort_unstable();
         timestamps.dedup();
         timestamps
+    }
+}
+
+/// Where two values differ first.
+fn difference(one: &Value, other: &Value, path: String) -> Option<String> {
+    match (one, other) {
+        (Value::Object(one), Value::Object(other)) => {
+            // A checksum differs because something else does, which says more.
+            let (last, first): (Vec<_>, Vec<_>) = one.iter().partition(|(key, _)| *key == "crc");
+            let mut fields = first.into_iter().chain(last);
+            fields.find_map(|(key, value)| difference(value, &other[key], format!("{path}.{key}")))
+        }
+        (Value::Array(one), Value::Array(other)) => {
+            let pairs = one.iter().zip(other).enumerate();
+            pairs
+                .map(|(index, (one, other))| difference(one, other, format!("{path}[{index}]")))
+                .find_map(|found| found)
+                .or_else(|| {
+                    let differ = one.len() != other.len();
+                    differ.then(|| format!("{path} has {} here and {} there", one.len(), other.len()))
+                })
+        }
+        _ => (one != other).then(|| format!("{path} is {one} here and {other} there")),
     }
 }

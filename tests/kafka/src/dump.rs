@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::json;
 
-use crate::description::{Batch, Description, Record};
+use crate::description::{AbortedTransaction, Batch, Description, Record};
 use crate::files;
 use crate::process::request;
 
@@ -41,10 +41,15 @@ pub fn dump<P: AsRef<Path>>(paths: &[P], options: &[&str]) -> Dump {
     Dump { printed: text("printed"), complaints }
 }
 
-/// The log files of a partition, each with what is in it.
+/// The log files of a partition, each with what is in it, from the first on that is described whole: a log may start
+/// within a segment.
 pub fn logs<'a>(dir: &Path, description: &'a Description) -> Vec<(PathBuf, &'a [Batch])> {
     let paths = files::with_suffix(dir, ".log");
     let mut rest = &*description.batches;
+    let paths: Vec<PathBuf> =
+        paths.into_iter().filter(|path| files::base_offset(path) >= description.log_start).collect();
+    let first = paths.first().map_or(i64::MAX, |path| files::base_offset(path));
+    rest = &rest[rest.partition_point(|batch| batch.base_offset < first)..];
     let mut logs = Vec::new();
     for (index, path) in paths.iter().enumerate() {
         let next_base = paths.get(index + 1).map_or(i64::MAX, |next| files::base_offset(next));
@@ -135,13 +140,25 @@ fn write_record(text: &mut String, batch: &Batch, record: &Record) {
         size(&record.value),
         header_keys.join(","),
     );
-    for (name, bytes) in [("key", &record.key), ("payload", &record.value)] {
-        if let Some(hex) = bytes {
-            line += &format!(" {name}: {}", utf8(hex));
+    if batch.is_control {
+        line += &control(record);
+    } else {
+        for (name, bytes) in [("key", &record.key), ("payload", &record.value)] {
+            if let Some(hex) = bytes {
+                line += &format!(" {name}: {}", utf8(hex));
+            }
         }
     }
     text.push_str(&line);
     text.push('\n');
+}
+
+/// What the tool says of a marker.
+fn control(marker: &Record) -> String {
+    let (key, value) = (marker.key.as_deref().unwrap_or_default(), marker.value.as_deref().unwrap_or_default());
+    let result = if key == "00000001" { "COMMIT" } else { "ABORT" };
+    let coordinator_epoch = i32::from_str_radix(&value[4..], 16).expect("hexadecimal digits");
+    format!(" endTxnMarker: {result} coordinatorEpoch: {coordinator_epoch}")
 }
 
 fn timestamp_type(batch: &Batch) -> &'static str {
@@ -155,7 +172,25 @@ fn utf8(hex: &str) -> String {
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
-/// What the tool prints of indexes.
+/// What the tool prints of transaction indexes.
+pub fn text_of_transaction_indexes(paths: &[PathBuf]) -> String {
+    let mut text = String::new();
+    for path in paths {
+        writeln!(text, "Dumping {}", path.display()).expect("a string takes it");
+        for aborted in files::transaction_index(path) {
+            let AbortedTransaction { producer_id, first_offset, last_offset, last_stable_offset } = aborted;
+            writeln!(
+                text,
+                "version: 0 producerId: {producer_id} firstOffset: {first_offset} lastOffset: {last_offset} \
+                 lastStableOffset: {last_stable_offset}"
+            )
+            .expect("a string takes it");
+        }
+    }
+    text
+}
+
+/// What the tool prints of offset and time indexes.
 pub fn text_of_indexes(paths: &[PathBuf]) -> String {
     let mut text = String::new();
     for path in paths {

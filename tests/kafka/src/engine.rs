@@ -19,11 +19,22 @@ pub trait Engine {
 
     fn set_time(&self, now_ms: i64);
 
-    /// Appends a batch and returns its first offset.
-    fn append(&self, at: &TopicPartition, batch: &Batch) -> i64;
+    /// Appends a batch and returns its first offset, or the name of the error.
+    fn try_append(&self, at: &TopicPartition, batch: &Batch) -> Result<i64, String>;
+
+    /// Appends a batch that must be accepted, and returns its first offset.
+    fn append(&self, at: &TopicPartition, batch: &Batch) -> i64 {
+        self.try_append(at, batch).unwrap_or_else(|error| panic!("{at} refuses a batch: {error}"))
+    }
 
     /// From now on batches carry `epoch`.
     fn set_leader_epoch(&self, at: &TopicPartition, epoch: i32);
+
+    /// Deletes the records below `offset`.
+    fn delete_records(&self, at: &TopicPartition, offset: i64);
+
+    /// Takes everything from `offset` on, where a batch begins, off the log.
+    fn truncate(&self, at: &TopicPartition, offset: i64);
 
     /// Commits an offset of a group for partition 0 of `topic`.
     fn commit_offset(&self, group: &str, topic: &str, offset: i64, metadata: &str);

@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
 
+use crate::description::AbortedTransaction;
+
 /// What a process that is killed at this moment leaves behind: everything it has written, and no more.
 pub fn copy_of(dir: &Path) -> TempDir {
     let copy = TempDir::new().expect("a temporary directory");
@@ -63,6 +65,24 @@ pub fn time_index(path: &Path) -> Vec<(i64, i64)> {
             (timestamp, base + i64::from(i32::from_be_bytes(offset.try_into().expect("four bytes"))))
         })
         .collect()
+}
+
+/// The transactions in a transaction index, if there is one.
+pub fn transaction_index(path: &Path) -> Vec<AbortedTransaction> {
+    if !path.exists() {
+        return Vec::new();
+    }
+    let entry = |entry: [u8; 34]| {
+        let (version, fields) = entry.split_at(2);
+        assert_eq!(version, [0, 0], "of the one version there is");
+        let field = |index: usize| {
+            let bytes = fields[index * 8..].first_chunk().expect("four fields of eight bytes");
+            i64::from_be_bytes(*bytes)
+        };
+        let (producer_id, first_offset, last_offset, last_stable_offset) = (field(0), field(1), field(2), field(3));
+        AbortedTransaction { producer_id, first_offset, last_offset, last_stable_offset }
+    };
+    entries::<34>(path).map(entry).collect()
 }
 
 fn entries<const SIZE: usize>(path: &Path) -> impl Iterator<Item = [u8; SIZE]> {

@@ -13,6 +13,9 @@ use crate::description::{self, Description, LeaderEpoch, OffsetAndTimestamp, Seg
 use crate::engine::{Engine, Topics, partition};
 use crate::files;
 
+/// All epochs of the tests are below.
+const EPOCHS: i32 = 30;
+
 /// A data directory that esker has open.
 #[derive(Debug)]
 pub struct Esker {
@@ -68,13 +71,22 @@ impl Engine for Esker {
         self.clock.set_ms(now_ms);
     }
 
-    fn append(&self, at: &TopicPartition, batch: &Batch) -> i64 {
+    fn try_append(&self, at: &TopicPartition, batch: &Batch) -> Result<i64, String> {
         let batch = batch.build();
-        self.log(at).append(batch.as_ref(), Acks::Leader).expect("the batch is accepted").base_offset
+        let appended = self.log(at).append(batch.as_ref(), Acks::Leader);
+        appended.map(|appended| appended.base_offset).map_err(|error| error.to_string())
     }
 
     fn set_leader_epoch(&self, at: &TopicPartition, epoch: i32) {
         self.log(at).set_leader_epoch(epoch).expect("the epoch is accepted");
+    }
+
+    fn delete_records(&self, at: &TopicPartition, offset: i64) {
+        self.log(at).delete_records(offset).expect("the records can be deleted");
+    }
+
+    fn truncate(&self, at: &TopicPartition, offset: i64) {
+        self.log(at).truncate_to(offset).expect("the log can be truncated");
     }
 
     fn commit_offset(&self, group: &str, topic: &str, offset: i64, metadata: &str) {
@@ -101,7 +113,14 @@ impl Engine for Esker {
             recovery_point: log.recovery_point(),
             topic_id: topic.id.to_string(),
             segments: segments(&self.dir_of(at), &log),
-            leader_epochs: leader_epochs(&self.dir_of(at)),
+            leader_epochs: log
+                .leader_epochs()
+                .iter()
+                .map(|entry| LeaderEpoch { epoch: entry.epoch, start_offset: entry.start_offset })
+                .collect(),
+            end_offsets_for_epochs: (0..EPOCHS)
+                .map(|epoch| log.end_offset_for_epoch(epoch).map(|end| (end.leader_epoch, end.end_offset)))
+                .collect(),
             batches: batches(&log),
             offsets_for_timestamps: timestamps.iter().map(lookup).collect(),
         }
@@ -117,8 +136,8 @@ impl Engine for Esker {
 fn segments(dir: &Path, log: &Log) -> Vec<Segment> {
     let logs = files::with_suffix(dir, ".log");
     if logs.is_empty() {
-        let (offset_index, time_index) = (Vec::new(), Vec::new());
-        return vec![Segment { base_offset: log.log_start(), size: 0, offset_index, time_index }];
+        let (offset_index, time_index, transaction_index) = Default::default();
+        return vec![Segment { base_offset: log.log_start(), size: 0, offset_index, time_index, transaction_index }];
     }
     let mut sizes: Vec<u64> = logs.iter().map(|path| fs::metadata(path).expect("it is there").len()).collect();
     if let Some((last, sealed)) = sizes.split_last_mut() {
@@ -131,18 +150,9 @@ fn segments(dir: &Path, log: &Log) -> Vec<Segment> {
             size,
             offset_index: files::offset_index(&path.with_extension("index")),
             time_index: files::time_index(&path.with_extension("timeindex")),
+            transaction_index: files::transaction_index(&path.with_extension("txnindex")),
         })
         .collect()
-}
-
-/// The epochs in the partition's checkpoint, which is written with its first batch.
-fn leader_epochs(dir: &Path) -> Vec<LeaderEpoch> {
-    let Ok(text) = fs::read_to_string(dir.join("leader-epoch-checkpoint")) else { return Vec::new() };
-    let entry = |line: &str| {
-        let (epoch, start_offset) = line.split_once(' ').expect("two numbers");
-        LeaderEpoch { epoch: epoch.parse().expect("a number"), start_offset: start_offset.parse().expect("a number") }
-    };
-    text.lines().skip(2).map(entry).collect()
 }
 
 fn batches(log: &Log) -> Vec<description::Batch> {

@@ -15,6 +15,10 @@ pub const START_MS: i64 = 2_000_000_000_000;
 pub const EVENTS: &str = "events";
 /// A topic whose records carry the time of the log.
 pub const LOG_APPEND_TIME: &str = "log-append-time";
+/// A topic that loses its oldest segments, and records from the middle of a segment, again and again.
+pub const RETAINED: &str = "retained";
+/// A topic that is cut back by each new leader.
+pub const TRUNCATED: &str = "truncated";
 /// A topic to which nothing is written.
 pub const EMPTY: &str = "empty";
 
@@ -23,19 +27,27 @@ const CODECS: [Compression; 5] =
 
 /// The topics, and configs that make many segments and index entries of few records.
 pub fn topics() -> Topics {
-    let small = || vec![("internal.segment.bytes", "2048".to_owned()), ("index.interval.bytes", "300".to_owned())];
+    let small = || {
+        [("internal.segment.bytes", "2048"), ("index.interval.bytes", "300"), ("segment.index.bytes", "1024")]
+            .map(|(key, value)| (key, value.to_owned()))
+            .to_vec()
+    };
     let mut topics = BTreeMap::new();
     topics.insert(EVENTS.to_owned(), small());
     let mut stamped = small();
     stamped.push(("message.timestamp.type", "LogAppendTime".to_owned()));
     topics.insert(LOG_APPEND_TIME.to_owned(), stamped);
+    let mut retained = small();
+    retained.push(("retention.bytes", "5000".to_owned()));
+    topics.insert(RETAINED.to_owned(), retained);
+    topics.insert(TRUNCATED.to_owned(), small());
     topics.insert(EMPTY.to_owned(), small());
     topics
 }
 
 /// The partitions that a scenario leaves behind.
 pub fn partitions() -> Vec<TopicPartition> {
-    [EVENTS, LOG_APPEND_TIME, EMPTY, CONSUMER_OFFSETS].map(partition).into()
+    [EVENTS, LOG_APPEND_TIME, RETAINED, TRUNCATED, EMPTY, CONSUMER_OFFSETS].map(partition).into()
 }
 
 /// Writes everything that a log may hold.
@@ -69,6 +81,46 @@ pub fn append_round(engine: &impl Engine, round: i64) {
             let offset = engine.append(&events, &Batch::plain(vec![nothing(now_ms)]));
             engine.commit_offset("billing", EVENTS, offset, "so far");
             engine.commit_offset("größer", LOG_APPEND_TIME, number, "");
+        }
+    }
+    cut(engine, round);
+}
+
+/// Cuts records off the start of one log and off the end of another, under a new leader each.
+fn cut(engine: &impl Engine, round: i64) {
+    let (retained, truncated) = (partition(RETAINED), partition(TRUNCATED));
+    let mut offsets = Vec::new();
+    for step in 0..25 {
+        let number = round * 25 + step;
+        let batch = Batch::plain(records(number, START_MS + number * 1_000));
+        engine.append(&retained, &batch);
+        offsets.push(engine.append(&truncated, &batch));
+        if step % 10 == 9 {
+            engine.set_leader_epoch(&retained, (number / 10) as i32);
+        }
+    }
+    engine.maintain();
+    let log_start = engine.describe(&retained, &[]).log_start;
+    engine.delete_records(&retained, log_start + 5);
+    engine.maintain(); // Kafka writes the new log start down only now.
+    engine.truncate(&truncated, offsets[7]);
+    engine.set_leader_epoch(&truncated, 2 * round as i32 + 1);
+    engine.append(&truncated, &Batch::plain(records(round, START_MS + round * 25_000)));
+    engine.truncate(&truncated, offsets[5]);
+    engine.set_leader_epoch(&truncated, 2 * round as i32 + 2);
+    engine.append(&truncated, &Batch::plain(records(round, START_MS + round * 25_000)));
+}
+
+/// Appends a few batches to one topic, which it creates.
+pub fn play_briefly(engine: &impl Engine) {
+    engine.create_topic(EVENTS);
+    for number in 0..40 {
+        let now_ms = START_MS + number * 1_000;
+        engine.set_time(now_ms);
+        let codec = CODECS[number as usize % CODECS.len()];
+        engine.append(&partition(EVENTS), &Batch { codec, ..Batch::plain(records(number, now_ms)) });
+        if number == 25 {
+            engine.maintain();
         }
     }
 }

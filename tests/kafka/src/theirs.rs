@@ -33,8 +33,12 @@ pub struct Found {
 impl Kafka {
     /// Opens the directory as a broker that has these topics, creating what is not there.
     pub fn open(dir: &Path, now_ms: i64, topics: &Topics) -> Self {
+        // Kafka makes the files of indexes as large as they may get.
+        let offsets = [("cleanup.policy", "compact"), ("segment.index.bytes", "1024")];
+        let offsets = offsets.map(|(key, value)| (key, value.to_owned())).to_vec();
         let configs: Value = topics
             .iter()
+            .chain([(&CONSUMER_OFFSETS.to_owned(), &offsets)])
             .map(|(topic, config)| {
                 let config: serde_json::Map<String, Value> =
                     config.iter().map(|(key, value)| ((*key).to_owned(), json!(value))).collect();
@@ -75,13 +79,34 @@ impl Engine for Kafka {
         request(&json!({ "command": "set_time", "dir": self.dir, "now_ms": now_ms })).clean();
     }
 
-    fn append(&self, at: &TopicPartition, batch: &Batch) -> i64 {
-        let appended = self.ask("append", at, batch.to_json()).clean();
-        appended["base_offset"].as_i64().expect("an offset")
+    fn try_append(&self, at: &TopicPartition, batch: &Batch) -> Result<i64, String> {
+        let answer = self.ask("append", at, batch.to_json());
+        match &answer.error {
+            None => Ok(answer.clean()["base_offset"].as_i64().expect("an offset")),
+            Some(error) => {
+                let class = error.split(':').next().unwrap_or_default();
+                let name = class.rsplit('.').next().unwrap_or_default();
+                Err(name.strip_suffix("Exception").unwrap_or(error).to_owned())
+            }
+        }
     }
 
     fn set_leader_epoch(&self, at: &TopicPartition, epoch: i32) {
         self.ask("set_leader_epoch", at, json!({ "epoch": epoch })).clean();
+    }
+
+    fn delete_records(&self, at: &TopicPartition, offset: i64) {
+        self.ask("delete_records", at, json!({ "offset": offset })).clean();
+    }
+
+    fn truncate(&self, at: &TopicPartition, offset: i64) {
+        let mut answer = self.ask("truncate", at, json!({ "offset": offset }));
+        // Here the high watermark is always at the end, and falls.
+        let is_expected = |message: &String| {
+            message.contains("below high watermark") || message.contains("Non-monotonic update of high watermark")
+        };
+        answer.messages.retain(|message| !is_expected(message));
+        answer.clean();
     }
 
     fn commit_offset(&self, group: &str, topic: &str, offset: i64, metadata: &str) {

@@ -17,8 +17,9 @@ fn open(dir: &Path) -> Esker {
 }
 
 /// Runs the tool over the logs of a partition and over its indexes.
-fn check(dir: &Path, description: &Description) {
+pub fn check(dir: &Path, description: &Description) {
     let logs = logs(dir, description);
+    assert!(!logs.is_empty(), "there is something to look at");
     let paths: Vec<&Path> = logs.iter().map(|(path, _)| &**path).collect();
     let dumped = dump(&paths, &["--deep-iteration", "--print-data-log"]);
     assert_eq!(dumped.complaints, complaints_about(&logs));

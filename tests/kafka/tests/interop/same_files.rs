@@ -44,10 +44,11 @@ fn kafka_writes_the_same_files() {
 
     for topic in [EVENTS, LOG_APPEND_TIME, CONSUMER_OFFSETS] {
         let name = partition(topic).to_string();
-        let (ours, theirs) = (files_of(&ours.path().join(&name)), files_of(&theirs.path().join(&name)));
-        assert_eq!(ours.keys().collect::<Vec<_>>(), theirs.keys().collect::<Vec<_>>(), "{name}");
-        for (file, bytes) in &ours {
-            assert_eq!(hex(bytes), hex(&theirs[file]), "{name}/{file}");
+        let (ours, theirs) = (ours.path().join(&name), theirs.path().join(&name));
+        let (our_files, their_files) = (files_of(&ours), files_of(&theirs));
+        assert_eq!(our_files.keys().collect::<Vec<_>>(), their_files.keys().collect::<Vec<_>>(), "{name}");
+        for (file, bytes) in &our_files {
+            assert_eq!(hex(bytes), hex(&their_files[file]), "{name}/{file}");
         }
     }
 }

@@ -1,0 +1,99 @@
+//! Looking at groups and deleting what they have committed, as `kafka-consumer-groups` does.
+
+use std::collections::HashSet;
+
+use super::Store;
+use super::offsets::{CommittedOffset, Offsets};
+use crate::error::{Error, Result};
+use crate::types::{Acks, Offset, TopicPartition};
+
+/// What there is to say of a group.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct GroupDescription {
+    /// Its name.
+    pub group: String,
+    /// What it has committed, by partition.
+    pub offsets: Vec<GroupOffset>,
+}
+
+/// How far a group has come in a partition, and how far it could.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct GroupOffset {
+    /// The partition.
+    pub topic_partition: TopicPartition,
+    /// What was committed last, with its leader epoch, metadata and time.
+    pub committed: CommittedOffset,
+    /// The first offset of the partition that can be read; None if it does not exist.
+    pub log_start: Option<Offset>,
+    /// The offset after the last record that can be read; None if the partition does not exist.
+    pub log_end: Option<Offset>,
+}
+
+impl GroupOffset {
+    /// How many offsets are left to read: negative for a commit beyond the log's end, None if the partition does not
+    /// exist.
+    pub fn lag(&self) -> Option<i64> {
+        Some(self.log_end? - self.committed.offset)
+    }
+}
+
+impl Store {
+    /// Describes a group: what it has committed, and how far that is behind.
+    ///
+    /// # Errors
+    /// [`Error::GroupIdNotFound`] if it has committed nothing.
+    pub fn describe_group(&self, group: &str) -> Result<GroupDescription> {
+        let committed = self.committed_offsets(group);
+        if committed.is_empty() {
+            return Err(not_found(group));
+        }
+        let describe = |(topic_partition, committed): (TopicPartition, CommittedOffset)| {
+            let log = self.partition(&topic_partition.topic, topic_partition.partition).ok();
+            GroupOffset {
+                log_start: log.as_ref().map(|log| log.log_start()),
+                log_end: log.as_ref().map(|log| log.high_watermark()),
+                topic_partition,
+                committed,
+            }
+        };
+        Ok(GroupDescription { group: group.to_owned(), offsets: committed.into_iter().map(describe).collect() })
+    }
+
+    /// Deletes a group, which is all that it has committed. On return that survives the loss of power.
+    ///
+    /// A consumer of the group that is open goes on from where it stands, and its next commit makes the group anew.
+    ///
+    /// # Errors
+    /// [`Error::GroupIdNotFound`] if it has committed nothing; otherwise as [`commit_offsets`](Self::commit_offsets).
+    pub fn delete_group(&self, group: &str) -> Result<()> {
+        self.delete_where(group, |_| true)
+    }
+
+    /// Deletes what a group has committed for these partitions. Those for which there is nothing are passed over. On
+    /// return that survives the loss of power.
+    ///
+    /// # Errors
+    /// As [`delete_group`](Self::delete_group).
+    pub fn delete_offsets(&self, group: &str, partitions: impl IntoIterator<Item = TopicPartition>) -> Result<()> {
+        let partitions: HashSet<TopicPartition> = partitions.into_iter().collect();
+        self.delete_where(group, |partition| partitions.contains(partition))
+    }
+
+    fn delete_where(&self, group: &str, is_deleted: impl Fn(&TopicPartition) -> bool) -> Result<()> {
+        self.check_writable()?;
+        let exists = !self.committed_offsets(group).is_empty();
+        if !exists {
+            return Err(not_found(group));
+        }
+        self.inner.change_offsets(group, Acks::All, |offsets: &Offsets| match offsets.is_empty() {
+            true => Err(not_found(group)),
+            false => Ok(offsets.keys().filter(|key| is_deleted(key)).map(|key| (key.clone(), None)).collect()),
+        })
+    }
+}
+
+fn not_found(group: &str) -> Error {
+    Error::GroupIdNotFound { group: group.to_owned() }
+}

@@ -1,0 +1,70 @@
+//! Committed offsets that nobody needs any more: they go `offsets.retention.minutes` after their commit (KIP-211).
+//!
+//! Kafka counts from the moment at which a group lost its last member, and from the commit for consumers that assign
+//! partitions themselves, of which it does not know whether they are there. All consumers here are of that kind, so the
+//! commit counts; but those of this store are known, and while one of a group is open none of its offsets go.
+
+use std::collections::HashMap;
+
+use parking_lot::Mutex;
+
+use super::offsets::{CONSUMER_OFFSETS, CommittedOffset, Offsets};
+use super::{Store, StoreInner};
+use crate::error::Result;
+use crate::types::Acks;
+
+/// How many consumers of each group are open in this store.
+#[derive(Debug, Default)]
+pub(super) struct GroupsInUse {
+    consumers: Mutex<HashMap<String, usize>>,
+}
+
+/// A consumer of a group is open.
+#[derive(Debug)]
+pub(crate) struct GroupInUse {
+    store: Store,
+    group: String,
+}
+
+impl Store {
+    /// For as long as the result lives, offsets of the group do not expire.
+    pub(crate) fn use_group(&self, group: &str) -> GroupInUse {
+        *self.inner.offsets.in_use.consumers.lock().entry(group.to_owned()).or_default() += 1;
+        GroupInUse { store: self.clone(), group: group.to_owned() }
+    }
+}
+
+impl Drop for GroupInUse {
+    fn drop(&mut self) {
+        let mut consumers = self.store.inner.offsets.in_use.consumers.lock();
+        if let Some(count) = consumers.get_mut(&self.group) {
+            *count -= 1;
+            if *count == 0 {
+                consumers.remove(&self.group);
+            }
+        }
+    }
+}
+
+impl StoreInner {
+    /// Takes back the offsets that were committed too long ago, for good: if the loss of power brought one back after its
+    /// topic was deleted, it would count for another topic of that name. Returns the first failure; the others are done
+    /// all the same.
+    pub(super) fn expire_offsets(&self, now_ms: i64) -> Result<()> {
+        let retention_ms = i64::from(self.config.offsets_retention_minutes) * 60_000;
+        let is_expired = |offset: &CommittedOffset| now_ms.saturating_sub(offset.commit_timestamp) >= retention_ms;
+        let in_use = self.offsets.in_use.consumers.lock().clone();
+        let groups =
+            self.offsets.groups_where(|group, offsets| !in_use.contains_key(group) && offsets.values().any(is_expired));
+        let expired = |offsets: &Offsets| {
+            let expired = offsets.iter().filter(|(_, offset)| is_expired(offset));
+            Ok(expired.map(|(partition, _)| (partition.clone(), None)).collect())
+        };
+        let mut failures: Vec<_> =
+            groups.iter().filter_map(|group| self.change_offsets(group, Acks::Leader, expired).err()).collect();
+        // Once for all, and not group by group.
+        let logs = self.topic(CONSUMER_OFFSETS).map_or_else(|_| Vec::new(), |topic| topic.partitions.clone());
+        failures.extend(logs.iter().filter(|_| !groups.is_empty()).filter_map(|log| log.flush().err()));
+        failures.into_iter().next().map_or(Ok(()), Err)
+    }
+}
