@@ -264,3 +264,24 @@ fn whole_log(log: &Log) -> Offset {
     }
     log.log_end()
 }
+
+#[test]
+fn the_last_entry_of_each_time_index_has_the_largest_timestamp() {
+    // A broker that opens a snapshot takes it for that, and found nothing for later timestamps.
+    let (storage, store) = sample();
+    let largest = 1_000_002;
+    for timestamp in 1_000_000..=largest {
+        append_value(&store.partition("t", 0).unwrap(), timestamp, b"too small for an entry", Acks::Leader).unwrap();
+        append_value(&store.partition("t", 1).unwrap(), timestamp, b"too small for an entry", Acks::Leader).unwrap();
+    }
+    store.snapshot("snapshot").unwrap();
+    for partition in 0..2 {
+        let dir = Path::new("snapshot").join(format!("t-{partition}"));
+        let mut names: Vec<String> = storage.list(&dir).unwrap().into_iter().map(|entry| entry.name).collect();
+        names.retain(|name| name.ends_with(".timeindex"));
+        names.sort();
+        let index = storage.read(&dir.join(names.last().unwrap())).unwrap();
+        let last_entry = index.last_chunk::<12>().unwrap();
+        assert_eq!(last_entry[..8], i64::to_be_bytes(largest));
+    }
+}

@@ -192,6 +192,11 @@ impl ActiveSegment {
         &self.segment
     }
 
+    /// Gives the time index the largest timestamp for its last entry, where whoever opens the files looks for it.
+    pub(super) fn finish_time_index(&mut self) -> Result<()> {
+        self.indexes.finish().map_err(|error| Error::io("append to", self.segment.path(TIME_INDEX), error))
+    }
+
     /// How long the indexes are.
     pub(super) fn index_lens(&self) -> IndexLens {
         IndexLens {
@@ -299,7 +304,7 @@ impl ActiveSegment {
 
     /// Gives the indexes their last entries and all files their true length. A sync makes that durable.
     pub(super) fn seal(&mut self) -> Result<()> {
-        self.indexes.finish().map_err(|error| Error::io("append to", self.segment.path(TIME_INDEX), error))?;
+        self.finish_time_index()?;
         let mut files = [
             (LOG, &mut self.log),
             (OFFSET_INDEX, &mut self.indexes.offset_index),

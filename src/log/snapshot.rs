@@ -44,13 +44,16 @@ pub(crate) struct SnapshotPoint {
 }
 
 impl Log {
-    /// Keeps everybody from appending.
+    /// Keeps everybody from appending, with indexes that are complete up to here.
     ///
     /// # Errors
     /// As for an append: what a failed sync has lost must not come into a snapshot.
     pub(crate) fn hold(&self) -> Result<Held<'_>> {
-        let writer = self.inner.writer.lock();
+        let mut writer = self.inner.writer.lock();
         self.inner.check_open()?;
+        if let Some(active) = &mut writer.active {
+            active.finish_time_index()?;
+        }
         Ok(Held { log: &self.inner, writer })
     }
 }

@@ -2,11 +2,15 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use esker::io::FsStorage;
 use esker::record::{RecordView, TimestampType};
 use esker::sim::ManualClock;
-use esker::{Acks, CommittedOffset, Log, Maintenance, ReadLimits, Store, StoreConfig, TopicConfig, TopicPartition};
+use esker::{
+    Acks, CommittedOffset, Log, Maintenance, ReadLimits, Result, Store, StoreConfig, StoreOptions, TopicConfig,
+    TopicPartition,
+};
 
 use crate::batch::{Batch, hex};
 use crate::description::{self, Description, LeaderEpoch, OffsetAndTimestamp, Segment};
@@ -27,6 +31,15 @@ pub struct Esker {
 impl Esker {
     /// Opens the directory, creating it if it is not there.
     pub fn open(dir: &Path, now_ms: i64, topics: &Topics) -> Self {
+        Self::open_by(StoreOptions::open, dir, now_ms, topics)
+    }
+
+    /// Opens a directory that somebody else has open.
+    pub fn open_read_only(dir: &Path, now_ms: i64, topics: &Topics) -> Self {
+        Self::open_by(StoreOptions::open_read_only, dir, now_ms, topics)
+    }
+
+    fn open_by(open: fn(StoreOptions, PathBuf) -> Result<Store>, dir: &Path, now_ms: i64, topics: &Topics) -> Self {
         let clock = ManualClock::new(now_ms);
         let config = StoreConfig {
             offsets_topic_num_partitions: 1,
@@ -34,13 +47,13 @@ impl Esker {
             log_retention_check_interval_ms: 1,
             ..StoreConfig::default()
         };
-        let store = Store::options()
-            .storage(std::sync::Arc::new(FsStorage::new()))
-            .clock(std::sync::Arc::new(clock.clone()))
+        let options = Store::options()
+            .storage(Arc::new(FsStorage::new()))
+            .clock(Arc::new(clock.clone()))
             .config(config)
-            .maintenance(Maintenance::Manual)
-            .open(dir)
-            .unwrap_or_else(|error| panic!("esker opens {}: {error}", dir.display()));
+            .maintenance(Maintenance::Manual);
+        let store =
+            open(options, dir.to_owned()).unwrap_or_else(|error| panic!("esker opens {}: {error}", dir.display()));
         Self { store, clock, topics: topics.clone() }
     }
 
