@@ -427,26 +427,6 @@ impl LogInner {
         }
     }
 
-    fn readers_in(&self, isolation: IsolationLevel) -> &Waiters {
-        match isolation {
-            IsolationLevel::ReadUncommitted => &self.readers,
-            IsolationLevel::ReadCommitted => &self.stable_readers,
-        }
-    }
-
-    /// Wakes those who wait for an offset below `end`, which has been published, or for one to become stable.
-    #[inline]
-    fn wake_readers(&self, end: Offset) {
-        self.readers.notify(end);
-        self.stable_readers.notify_fenced(|| self.readable_end(IsolationLevel::ReadCommitted, self.log_end()));
-    }
-
-    /// Nothing more will come.
-    fn wake_all_readers(&self) {
-        self.readers.notify(Offset::MAX);
-        self.stable_readers.notify(Offset::MAX);
-    }
-
     fn log_end(&self) -> Offset {
         self.segments.load().active().end().next_offset
     }

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::wait::{Parker, WaiterId};
+use super::wait::{Parker, WaiterId, Waiters};
 use super::{Log, LogInner, State, follow};
 use crate::types::{IsolationLevel, Offset};
 
@@ -59,6 +59,26 @@ impl LogInner {
     /// Whether the record at `offset` is not there yet and may still come.
     fn is_waited_for(&self, isolation: IsolationLevel, offset: Offset) -> bool {
         self.readable_end(isolation, self.log_end()) <= offset && self.state() == State::Open
+    }
+
+    pub(super) fn readers_in(&self, isolation: IsolationLevel) -> &Waiters {
+        match isolation {
+            IsolationLevel::ReadUncommitted => &self.readers,
+            IsolationLevel::ReadCommitted => &self.stable_readers,
+        }
+    }
+
+    /// Wakes those who wait for an offset below `end`, which has been published, or for one to become stable.
+    #[inline]
+    pub(super) fn wake_readers(&self, end: Offset) {
+        self.readers.notify(end);
+        self.stable_readers.notify_fenced(|| self.readable_end(IsolationLevel::ReadCommitted, self.log_end()));
+    }
+
+    /// Nothing more will come.
+    pub(super) fn wake_all_readers(&self) {
+        self.readers.notify(Offset::MAX);
+        self.stable_readers.notify(Offset::MAX);
     }
 }
 

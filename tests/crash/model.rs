@@ -335,9 +335,9 @@ fn check_partition(
         check_compacted(partition, start, end, &found)?;
     } else {
         check_complete(partition, start, end, &found)?;
+        partition.producers.check(store, &log, &partition.records)?;
     }
     check_lookups(&log, &found)?;
-    partition.producers.check(store, &log, &partition.records)?;
     let epoch = log.leader_epoch();
     if epoch != partition.epoch && Some(epoch) != partition.epoch_maybe.take() {
         return Err(format!("the leader epoch is {epoch}, not {}", partition.epoch));

@@ -118,10 +118,8 @@ impl Producers {
         transactions
     }
 
-    /// Compares what an open found, up to the end of the log, with what must be there. `records` are those of the
-    /// partition, some perhaps beyond the end.
-    pub fn check(&mut self, store: &Store, log: &Log, records: &BTreeMap<Offset, Sent>) -> Result<(), String> {
-        let end = log.log_end();
+    /// The log ends at `end`, because of a crash or a truncation: whoever sent what lay beyond it sends that again.
+    pub fn cut(&mut self, end: Offset) {
         self.ends.split_off(&end);
         for producer in &mut self.producers {
             let first_lost = producer.sent.partition_point(|batch| batch.offset < Some(end));
@@ -129,6 +127,13 @@ impl Producers {
             producer.lost.splice(0..0, lost);
             producer.is_new = true;
         }
+    }
+
+    /// Compares what an open found, up to the end of the log, with what must be there. `records` are those of the
+    /// partition, some perhaps beyond the end.
+    pub fn check(&mut self, store: &Store, log: &Log, records: &BTreeMap<Offset, Sent>) -> Result<(), String> {
+        let end = log.log_end();
+        self.cut(end);
         // Of transactions whose beginning is deleted it is for the store to know or not.
         if log.log_start() > 0 {
             return Ok(());
