@@ -1,6 +1,6 @@
 //! Snapshots of a store that is being written to: one moment of it, whole or not there, and its source untouched.
-#![expect(clippy::unwrap_used, reason = "a test fails by a panic")]
 #![cfg(feature = "sim")]
+#![expect(clippy::unwrap_used, reason = "a test fails by a panic")]
 
 mod common;
 

@@ -1,6 +1,6 @@
 //! Looking through a data directory: what is healthy has no findings, and damage of every kind is found in its place.
-#![expect(clippy::unwrap_used, reason = "a test fails by a panic")]
 #![cfg(feature = "sim")]
+#![expect(clippy::unwrap_used, reason = "a test fails by a panic")]
 
 mod common;
 
