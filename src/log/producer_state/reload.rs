@@ -151,7 +151,7 @@ impl Reload<'_> {
 
 /// Takes in the batches of a segment from offset `from` on, by their headers; only markers are read. What is damaged is
 /// passed over.
-fn replay_segment(
+pub(in crate::log) fn replay_segment(
     segment: &Segment,
     states: &mut ProducerStates,
     from: Offset,
