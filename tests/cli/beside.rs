@@ -64,7 +64,7 @@ fn what_changes_something_is_refused_and_what_looks_is_not() {
         (&["topic", "list"], "t\n"),
         (
             &["topic", "describe", "t", "--offsets"],
-            "TOPIC  PARTITION  LOG-START  HIGH-WATERMARK  LOG-END  BYTES\nt      0          0          1               1        95\n",
+            "TOPIC  PARTITION  LOG-START  HIGH-WATERMARK  LOG-END  BYTES\nt      0          0          1               1        73\n",
         ),
         (&["group", "list"], ""),
         (

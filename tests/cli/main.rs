@@ -2,17 +2,21 @@
 #![cfg(feature = "cli")]
 #![expect(clippy::unwrap_used, reason = "a test fails by a panic")]
 
+mod beside;
 mod dump;
 mod failures;
 mod groups;
 mod records;
 mod signals;
+mod snapshot;
 mod topics;
+mod verify;
 
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
 
+use serde_json::Value;
 use tempfile::TempDir;
 
 /// A temporary data directory and the command on it.
@@ -61,6 +65,12 @@ impl Cli {
 
     fn text(&self, args: &[&str]) -> String {
         String::from_utf8(self.ok(args, b"")).unwrap()
+    }
+
+    /// What it prints as JSON, an object a line.
+    fn json(&self, args: &[&str]) -> Vec<Value> {
+        let text = self.text(&[args, &["--output", "json"]].concat());
+        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
     }
 
     /// The exit code and what it says on stderr.

@@ -14,7 +14,7 @@ use esker::{
 };
 
 use crate::context::Context;
-use crate::data_dir;
+use crate::data_dir::{self, ReadOnly};
 use crate::failure::{Failure, Result, tell};
 use crate::interrupt::on_interrupt;
 use output::{Format, Output};
@@ -64,13 +64,18 @@ pub(crate) struct Args {
     /// What to print between key and value
     #[arg(long, value_name = "TEXT", default_value = "\t", hide_default_value = true)]
     key_separator: String,
+    #[command(flatten)]
+    read_only: ReadOnly,
 }
 
 pub(crate) fn run(args: &Args, context: &Context) -> Result {
     let interrupted = Arc::new(AtomicBool::new(false));
     let interrupt = interrupted.clone();
     on_interrupt(move || interrupt.store(true, Ordering::Relaxed))?;
-    let store = data_dir::open(context)?;
+    let store = match args.group {
+        Some(_) => data_dir::open(context)?,
+        None => data_dir::open_to_read(context, &args.read_only)?,
+    };
     let consumed = consume(args, &store, &interrupted);
     store.close()?;
     consumed
