@@ -306,6 +306,10 @@ impl Log {
 
     /// The offset after the last one that readers of this isolation level see.
     pub(crate) fn readable_end(&self, isolation: IsolationLevel) -> Offset {
+        if isolation == IsolationLevel::ReadCommitted {
+            // What goes wrong comes up again in the read.
+            let _ = self.inner.follow_transactions();
+        }
         self.inner.readable_end(isolation, self.high_watermark())
     }
 

@@ -9,12 +9,11 @@ use esker::io::Storage;
 use esker::record::{BatchBuilder, BatchRef, Compression, EndTransactionMarker, RecordData, TransactionResult};
 use esker::sim::{Crash, FaultStorage};
 use esker::{
-    Acks, Error, IsolationLevel, Log, Offset, Problem, ReadLimits, RepairOptions, RepairReport, RepairStep, Store,
-    TopicConfig,
+    Acks, Error, Log, Offset, Problem, ReadLimits, RepairOptions, RepairReport, RepairStep, Store, TopicConfig,
 };
 
 use crate::common::random::Random;
-use crate::common::{Sent, append, append_value, read_all};
+use crate::common::{Sent, append, append_value, read_all, read_committed};
 use crate::{LOG, batches, fill, options, sample, verify};
 
 fn plan(storage: &FaultStorage) -> RepairReport {
@@ -447,24 +446,7 @@ fn in_transaction(log: &Log, id: i64, sequence: i32, value: &str) -> Offset {
 }
 
 fn committed(log: &Log) -> Vec<Offset> {
-    let limits = ReadLimits::new().isolation(IsolationLevel::ReadCommitted);
-    let (mut offset, mut offsets) = (0, Vec::new());
-    while offset < log.last_stable_offset() {
-        let fetched = log.read(offset, limits).unwrap();
-        for batch in fetched.batches() {
-            let batch = batch.unwrap();
-            let (id, base_offset) = (batch.header().producer_id, batch.header().base_offset);
-            let is_void = fetched
-                .aborted_transactions()
-                .iter()
-                .any(|of| of.producer_id == id && (of.first_offset..of.last_offset).contains(&base_offset));
-            if !batch.header().is_control() && !is_void {
-                offsets.extend(batch.records().unwrap().iter().map(|record| record.unwrap().offset));
-            }
-        }
-        offset = fetched.next_offset();
-    }
-    offsets
+    read_committed(log, ReadLimits::new()).unwrap().into_iter().map(|(offset, _)| offset).collect()
 }
 
 #[test]
