@@ -84,7 +84,7 @@ impl Accumulator {
     ) -> Self {
         let batch_size = config.batch_size;
         let filling = Filling {
-            builder: BatchBuilder::new(batch_size).compression(config.compression),
+            builder: BatchBuilder::new(batch_size).compression(config.compression).compression_level(config.level()),
             next_sequence: 0,
             batch: None,
             reserved: 0,

@@ -76,9 +76,10 @@ impl Store {
     /// Makes a producer. It keeps the store open for as long as it lives.
     ///
     /// # Errors
-    /// [`Error::InvalidConfig`] if configs are in conflict, [`Error::Closed`] if the store was closed.
+    /// [`Error::InvalidConfig`] if configs are in conflict or out of range, [`Error::Closed`] if the store was closed.
     pub fn producer(&self, config: ProducerConfig) -> Result<Producer> {
         self.check_writable()?;
+        config.check_levels()?;
         let inner = Arc::new(ProducerInner {
             store: self.clone(),
             is_idempotent: config.is_idempotent()?,

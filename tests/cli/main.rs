@@ -5,6 +5,7 @@
 mod beside;
 mod dump;
 mod failures;
+mod formats;
 mod groups;
 mod records;
 mod signals;
