@@ -11,6 +11,7 @@ mod groups;
 mod records;
 mod signals;
 mod snapshot;
+mod terminal;
 mod topics;
 mod verify;
 
