@@ -31,6 +31,13 @@ pub(crate) struct ProducerArgs {
 }
 
 impl ProducerArgs {
+    /// What is waited for.
+    pub(crate) fn acks(&self) -> Acks {
+        let of_config =
+            || self.configs.iter().rev().find(|(key, _)| key == "acks").and_then(|(_, acks)| acks.parse().ok());
+        self.acks.or_else(of_config).unwrap_or_default()
+    }
+
     /// The defaults with what was given. An option counts more than a config.
     pub(crate) fn config(&self, defaults: ProducerConfig) -> esker::Result<ProducerConfig> {
         let mut config = defaults;
