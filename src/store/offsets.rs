@@ -145,7 +145,7 @@ impl StoreInner {
     }
 
     /// The partition of `__consumer_offsets` that has a group's offsets. The first commit creates the topic.
-    fn offsets_log(&self, group: &str) -> Result<Log> {
+    pub(super) fn offsets_log(&self, group: &str) -> Result<Log> {
         let topic = match self.topic(CONSUMER_OFFSETS) {
             Ok(topic) => topic,
             Err(_) => {
