@@ -376,6 +376,26 @@ fn a_topic_that_is_deleted_takes_its_records_along() {
 }
 
 #[test]
+fn a_transaction_that_takes_too_long_is_aborted_and_its_producer_fenced() {
+    let world = World::new();
+    let slow = world.store.producer(config("t").transaction_timeout(Duration::from_secs(20))).unwrap();
+    let transaction = slow.begin_transaction().unwrap();
+    send(&transaction, "a", "void");
+    send_offset(&transaction, 5).unwrap();
+    world.clock.advance(15_000);
+    world.store.tick().unwrap();
+    send(&transaction, "a", "void");
+    world.clock.advance(15_000);
+    world.store.tick().unwrap();
+    assert_eq!(world.log("a").last_stable_offset(), 3, "the marker decides it");
+    is_fenced(transaction.send(Record::to("a").value("void")));
+    is_fenced(send_offset(&transaction, 6));
+    is_fenced(transaction.commit());
+    is_fenced(slow.begin_transaction());
+    assert_eq!((world.committed("a"), world.committed_offset()), (vec![], None));
+}
+
+#[test]
 fn configs_in_conflict_are_refused() {
     let world = World::new();
     let refused = |config: ProducerConfig| world.store.producer(config).map(drop).unwrap_err();

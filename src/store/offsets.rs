@@ -222,7 +222,6 @@ impl StoreInner {
     }
 
     /// The partition of `__consumer_offsets` that a group commits to.
-    #[expect(dead_code, reason = "the coordinator of transactions calls it")]
     pub(super) fn offsets_log(&self, group: &str) -> Result<Log> {
         let topic = self.offsets_topic()?;
         Ok(topic.partitions[partition_for_group(group, topic.partitions.len())].clone())
