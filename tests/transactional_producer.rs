@@ -108,7 +108,7 @@ fn a_commit_has_everything_on_the_device() {
     let producer = world.producer("t");
     let transaction = producer.begin_transaction().unwrap();
     send(&transaction, "a", "1");
-    let _ = transaction.send_async(Record::to("b").value("2")).unwrap();
+    drop(transaction.send_async(Record::to("b").value("2")).unwrap());
     send_offset(&transaction, 7).unwrap();
     transaction.commit().unwrap();
     for (topic, end) in [("a", 2), ("b", 2), ("__consumer_offsets", 2)] {
@@ -198,7 +198,8 @@ type Attempt = fn(&Producer, Option<Transaction>);
 #[test]
 fn zombies_are_fenced_in_whatever_state_they_are() {
     let begun = |producer: &Producer| Some(producer.begin_transaction().unwrap());
-    let prepare: [(&str, &dyn Fn(&Producer) -> Option<Transaction>); 4] = [
+    type Preparation<'a> = &'a dyn Fn(&Producer) -> Option<Transaction>;
+    let prepare: [(&str, Preparation<'_>); 4] = [
         ("between transactions", &|producer| {
             let transaction = producer.begin_transaction().unwrap();
             send(&transaction, "a", "before");
@@ -214,7 +215,7 @@ fn zombies_are_fenced_in_whatever_state_they_are() {
         }),
         ("with a record that lingers", &|producer| {
             let transaction = begun(producer).unwrap();
-            let _ = transaction.send_async(Record::to("a").value("zombie's")).unwrap();
+            drop(transaction.send_async(Record::to("a").value("zombie's")).unwrap());
             Some(transaction)
         }),
     ];
@@ -302,7 +303,8 @@ fn a_fenced_producer_is_told_by_whom() {
 
 #[test]
 fn after_a_failure_only_an_abort_is_left_and_then_the_next_transaction() {
-    let failures: [(&str, fn(&Transaction)); 5] = [
+    type Failure = fn(&Transaction);
+    let failures: [(&str, Failure); 5] = [
         ("a topic that does not exist", |transaction| {
             let unknown = transaction.send(Record::to("nowhere").value("1"));
             assert!(matches!(unknown, Err(Error::UnknownTopicOrPartition { .. })));
@@ -431,7 +433,7 @@ fn threads_share_a_transaction() {
             scope.spawn(move || {
                 for index in 0..100 {
                     let record = Record::to("many").key(format!("{thread} {index}")).value("1");
-                    let _ = transaction.send_async(record).unwrap();
+                    drop(transaction.send_async(record).unwrap());
                 }
                 send_offset(transaction, thread).unwrap();
             });

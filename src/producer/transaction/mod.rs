@@ -52,7 +52,7 @@ use state::{State, Tell};
 /// let transaction = producer.begin_transaction()?;
 /// for order in &orders {
 ///     let invoice = Record::to("invoices").value(order.value.clone().unwrap_or_default());
-///     let _ = transaction.send_async(invoice)?; // the commit fails if this does
+///     drop(transaction.send_async(invoice)?); // nobody need wait for it: the commit fails if it does
 /// }
 /// transaction.send_offsets("invoicing", consumer.positions())?;
 /// transaction.commit()?;
