@@ -37,6 +37,7 @@ mod snapshot;
 mod topic;
 mod topic_list;
 mod topic_name;
+mod transaction;
 mod uuid;
 mod verify;
 
@@ -74,6 +75,7 @@ use offsets::GroupOffsets;
 use producer_ids::ProducerIds;
 use reserve::Reserve;
 use topic::{Topic, Topics};
+use transaction::Transactions;
 
 /// A data directory, open for reading and writing: topics, their partitions, and the offsets of consumer groups.
 ///
@@ -119,6 +121,7 @@ pub(crate) struct StoreInner {
     /// Held by whoever creates, changes or deletes a topic, so that they take turns while others go on reading.
     altering: Mutex<()>,
     offsets: GroupOffsets,
+    transactions: Transactions,
     producer_ids: ProducerIds,
     cleaner: Cleaner,
     report: RecoveryReport,
