@@ -36,7 +36,6 @@ mod snapshot;
 mod topic;
 mod topic_list;
 mod topic_name;
-mod uuid;
 mod verify;
 
 use std::fmt;
@@ -53,7 +52,6 @@ pub use open::{RecoveryReport, StoreOptions};
 pub use reset_offsets::{OffsetReset, PlannedOffset};
 pub use snapshot::SnapshotReport;
 pub use topic::{PartitionDescription, TopicDescription};
-pub use uuid::{ParseUuidError, Uuid};
 
 pub(crate) use maintenance::Task;
 pub(crate) use offset_expiry::GroupInUse;

@@ -20,7 +20,6 @@ use super::reserve::Reserve;
 use super::topic::{Topic, has_log, internal_config, is_new, metadata_path, rename_deleted};
 use super::topic_list::TopicList;
 use super::topic_name::{DirName, is_internal, parse_dir};
-use super::uuid::Uuid;
 use super::{Store, StoreInner};
 use crate::clock::{Clock, SystemClock};
 use crate::config::{LogConfig, StoreConfig, TopicConfig};
@@ -28,6 +27,7 @@ use crate::error::{Error, Result};
 use crate::io::{DirEntry, FsStorage, Locked, Storage, TemporaryDir};
 use crate::log::{Checkpoints, Damage, LastKnown, Log, LogContext, PartitionRecovery};
 use crate::types::{Offset, TopicPartition};
+use crate::uuid::Uuid;
 
 pub(super) const LOCK: &str = ".lock";
 

@@ -26,13 +26,13 @@ use super::producer_ids::ProducerIds;
 use super::reserve::Reserve;
 use super::topic::Topic;
 use super::topic_list::TopicList;
-use super::uuid::Uuid;
 use super::{RecoveryReport, Store, StoreInner, StoreOptions};
 use crate::config::{LogConfig, TopicConfig};
 use crate::error::{Error, Result};
 use crate::io::ReadOnlyStorage;
 use crate::log::{Log, LogContext};
 use crate::types::{Offset, TopicPartition};
+use crate::uuid::Uuid;
 
 /// What a store that is read only has besides.
 #[derive(Debug, Default)]
