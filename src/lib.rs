@@ -60,7 +60,7 @@
 //! | `producer`, `consumer` | the in-process API |
 #![cfg_attr(feature = "net", doc = "| [`net`] | Kafka's wire protocol |")]
 #![cfg_attr(feature = "sim", doc = "| [`sim`] | a simulated disk and clock, to test crashes and disk faults |")]
-//! | [`guide`] | longer reading: durability, operating a store |
+//! | [`guide`] | longer reading: durability, groups, retention, operating, testing, moving to and from Kafka |
 //!
 //! # Features
 //!

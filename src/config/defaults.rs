@@ -81,8 +81,7 @@ impl TopicDefaults {
     /// Sets a config by the broker's name for it.
     ///
     /// # Errors
-    /// [`Error::InvalidConfig`](crate::Error::InvalidConfig) if there is no such config or the value is not one of its
-    /// values.
+    /// [`Error::InvalidConfig`] if there is no such config or the value is not one of its values.
     pub fn set(&mut self, key: &str, value: &str) -> Result<()> {
         let Some(synonym) = SYNONYMS.iter().find(|synonym| synonym.broker_key == key) else {
             return Err(invalid(key, value, "a broker config"));

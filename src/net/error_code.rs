@@ -251,6 +251,7 @@ impl From<&Error> for ErrorCode {
             Error::GroupIdNotFound { .. } => Self::GROUP_ID_NOT_FOUND,
             Error::InvalidConfig { .. } | Error::UnsupportedConfig { .. } => Self::INVALID_CONFIG,
             Error::OffsetMetadataTooLarge { .. } => Self::OFFSET_METADATA_TOO_LARGE,
+            Error::UnstableOffsetCommit { .. } => Self::UNSTABLE_OFFSET_COMMIT,
             // Nothing that a request from a client leads to.
             Error::UnexpectedOffset { .. }
             | Error::NoOffsetForPartition { .. }
