@@ -97,10 +97,13 @@ pub use log::{
     Fetched, FetchedBatches, Finding, Log, OffsetAndTimestamp, PartitionRecovery, Problem, ReadLimits, Readable,
     VerifyProgress, VerifyReport,
 };
-pub use producer::{Partitioner, Pending, Producer, ProducerConfig, Record, RecordMetadata};
+pub use producer::{Partitioner, Pending, Producer, ProducerConfig, Record, RecordMetadata, Transaction};
 pub use store::{
     CommittedOffset, GroupDescription, GroupOffset, Maintenance, OffsetReset, PartitionDescription, PlannedOffset,
     RecoveryReport, SnapshotReport, Store, StoreOptions, TopicDescription,
 };
-pub use types::{Acks, IsolationLevel, LeaderEpoch, NO_PRODUCER_ID, NO_TIMESTAMP, Offset, ProducerId, TopicPartition};
+pub use types::{
+    Acks, IsolationLevel, LeaderEpoch, NO_PRODUCER_ID, NO_TIMESTAMP, Offset, ProducerId, ProducerIdAndEpoch,
+    TopicPartition, TransactionState,
+};
 pub use uuid::{ParseUuidError, Uuid};

@@ -37,6 +37,7 @@ mod snapshot;
 mod topic;
 mod topic_list;
 mod topic_name;
+mod transaction;
 mod verify;
 
 use std::fmt;
@@ -72,6 +73,7 @@ use offsets::GroupOffsets;
 use producer_ids::ProducerIds;
 use reserve::Reserve;
 use topic::{Topic, Topics};
+use transaction::Transactions;
 
 /// A data directory, open for reading and writing: topics, their partitions, and the offsets of consumer groups.
 ///
@@ -117,6 +119,7 @@ pub(crate) struct StoreInner {
     /// Held by whoever creates, changes or deletes a topic, so that they take turns while others go on reading.
     altering: Mutex<()>,
     offsets: GroupOffsets,
+    transactions: Transactions,
     producer_ids: ProducerIds,
     cleaner: Cleaner,
     report: RecoveryReport,

@@ -25,6 +25,7 @@ use super::producer_ids::ProducerIds;
 use super::reserve::Reserve;
 use super::topic::Topic;
 use super::topic_list::TopicList;
+use super::transaction::Transactions;
 use super::{RecoveryReport, Store, StoreInner, StoreOptions};
 use crate::config::{LogConfig, TopicConfig};
 use crate::error::{Error, Result};
@@ -87,6 +88,7 @@ impl StoreOptions {
             altering: Mutex::default(),
             ticking: Mutex::default(),
             offsets: GroupOffsets::default(),
+            transactions: Transactions::default(),
             producer_ids: ProducerIds::default(),
             cleaner: Cleaner::new(HashMap::new(), 0, 0),
             report: RecoveryReport::default(),
