@@ -38,7 +38,7 @@ mod snapshot;
 mod topic;
 mod topic_list;
 mod topic_name;
-mod uuid;
+mod transaction;
 mod verify;
 
 use std::fmt;
@@ -55,7 +55,6 @@ pub use open::{RecoveryReport, StoreOptions};
 pub use reset_offsets::{OffsetReset, PlannedOffset};
 pub use snapshot::SnapshotReport;
 pub use topic::{PartitionDescription, TopicDescription};
-pub use uuid::{ParseUuidError, Uuid};
 
 pub(crate) use maintenance::Task;
 pub(crate) use offset_expiry::GroupInUse;
@@ -75,6 +74,7 @@ use offsets::GroupOffsets;
 use producer_ids::ProducerIds;
 use reserve::Reserve;
 use topic::{Topic, Topics};
+use transaction::Transactions;
 
 /// A data directory, open for reading and writing: topics, their partitions, and the offsets of consumer groups.
 ///
@@ -120,6 +120,7 @@ pub(crate) struct StoreInner {
     /// Held by whoever creates, changes or deletes a topic, so that they take turns while others go on reading.
     altering: Mutex<()>,
     offsets: GroupOffsets,
+    transactions: Transactions,
     producer_ids: ProducerIds,
     cleaner: Cleaner,
     report: RecoveryReport,

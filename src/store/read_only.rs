@@ -25,13 +25,14 @@ use super::producer_ids::ProducerIds;
 use super::reserve::Reserve;
 use super::topic::Topic;
 use super::topic_list::TopicList;
-use super::uuid::Uuid;
+use super::transaction::Transactions;
 use super::{RecoveryReport, Store, StoreInner, StoreOptions};
 use crate::config::{LogConfig, TopicConfig};
 use crate::error::{Error, Result};
 use crate::io::ReadOnlyStorage;
 use crate::log::{Log, LogContext};
 use crate::types::{Offset, TopicPartition};
+use crate::uuid::Uuid;
 
 impl StoreOptions {
     /// Opens a data directory that another process may have open for writing, or nobody. Nothing in the directory
@@ -87,6 +88,7 @@ impl StoreOptions {
             altering: Mutex::default(),
             ticking: Mutex::default(),
             offsets: GroupOffsets::default(),
+            transactions: Transactions::default(),
             producer_ids: ProducerIds::default(),
             cleaner: Cleaner::new(HashMap::new(), 0, 0),
             report: RecoveryReport::default(),

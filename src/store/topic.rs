@@ -14,7 +14,7 @@ use parking_lot::RwLock;
 
 use super::layout::Layout;
 use super::topic_list::{Listed, TopicList};
-use super::uuid::Uuid;
+use super::transaction::TRANSACTION_STATE;
 use super::{Store, StoreInner, meta_properties, topic_name};
 use crate::config::{BrokerCompressionType, CleanupPolicy, LogConfig, TopicConfig};
 use crate::error::{Error, Result};
@@ -22,6 +22,7 @@ use crate::io::DirEntry;
 use crate::log::file_name::{LOG, PARTITION_METADATA, TEMPORARY, parse_base_offset};
 use crate::log::{Checkpoints, LastKnown, Log, LogContext};
 use crate::types::{Offset, TopicPartition};
+use crate::uuid::Uuid;
 
 /// All topics that are open, by name.
 pub(super) type Topics = RwLock<BTreeMap<Arc<str>, Arc<Topic>>>;
@@ -294,6 +295,14 @@ pub(super) fn internal_config() -> TopicConfig {
         .cleanup_policy(CleanupPolicy::COMPACT)
         .compression_type(BrokerCompressionType::Producer)
         .segment_bytes(104_857_600)
+}
+
+/// The configuration of one of the store's own topics. Kafka keeps `__transaction_state` uncompressed.
+pub(super) fn internal_config_of(topic: &str) -> TopicConfig {
+    match topic {
+        TRANSACTION_STATE => internal_config().compression_type(BrokerCompressionType::Uncompressed),
+        _ => internal_config(),
+    }
 }
 
 /// Whether a directory with these files is a partition's, as far as its name allows.
