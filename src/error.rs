@@ -340,6 +340,16 @@ pub enum Error {
         group: String,
     },
 
+    /// A transaction that is not decided yet has an offset of the group for this partition (Kafka's
+    /// `UNSTABLE_OFFSET_COMMIT`). Try again when it has ended.
+    #[error("an open transaction may change what group {group:?} has committed for {topic_partition}")]
+    UnstableOffsetCommit {
+        /// The group.
+        group: String,
+        /// The partition.
+        topic_partition: TopicPartition,
+    },
+
     /// A configuration key is unknown or its value out of range (Kafka's `INVALID_CONFIG`).
     #[error("invalid config {key} = {value:?}: expected {expected}")]
     InvalidConfig {
@@ -473,10 +483,14 @@ impl Error {
         }
     }
 
-    /// Whether the same call can succeed later with nothing else changed: space may come back, a buffer may drain.
+    /// Whether the same call can succeed later with nothing else changed: space may come back, a buffer may drain, a
+    /// transaction may end.
     pub fn is_retriable(&self) -> bool {
         match self {
-            Self::StorageFull { .. } | Self::BufferExhausted { .. } | Self::ConcurrentTransactions { .. } => true,
+            Self::StorageFull { .. }
+            | Self::BufferExhausted { .. }
+            | Self::UnstableOffsetCommit { .. }
+            | Self::ConcurrentTransactions { .. } => true,
             Self::Io { source, .. } => {
                 matches!(
                     source.kind(),

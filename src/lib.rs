@@ -59,7 +59,7 @@
 //! | `store` | a data directory of many: [`Store`], committed offsets, recovery, maintenance |
 //! | `producer`, `consumer` | the in-process API |
 #![cfg_attr(feature = "sim", doc = "| [`sim`] | a simulated disk and clock, to test crashes and disk faults |")]
-//! | [`guide`] | longer reading: durability, operating a store |
+//! | [`guide`] | longer reading: durability, groups, retention, operating, testing, moving to and from Kafka |
 //!
 //! # Features
 //!

@@ -251,7 +251,7 @@ impl StoreInner {
         if self.check_open().is_err() {
             return (next, Ok(()));
         }
-        if self.read_only.is_some() {
+        if self.is_read_only {
             return (next, self.refresh());
         }
         let now_ms = self.clock.now_ms();

@@ -26,6 +26,7 @@ mod meta_properties;
 mod offset_expiry;
 mod offset_record;
 mod offset_replay;
+mod offset_state;
 mod offsets;
 mod open;
 mod producer_ids;
@@ -72,7 +73,6 @@ use maintenance::Schedule;
 use meta_properties::MetaProperties;
 use offsets::GroupOffsets;
 use producer_ids::ProducerIds;
-use read_only::ReadOnly;
 use reserve::Reserve;
 use topic::{Topic, Topics};
 use transaction::Transactions;
@@ -132,8 +132,8 @@ pub(crate) struct StoreInner {
     /// Directories of deleted partitions, and when they are to be removed.
     deleted_dirs: Mutex<Vec<(PathBuf, i64)>>,
     closed: AtomicBool,
-    /// There if another process writes the directory, and nothing is written here.
-    read_only: Option<ReadOnly>,
+    /// Another process writes the directory, and nothing is written here.
+    is_read_only: bool,
     lock: Mutex<Option<Box<dyn StorageLock>>>,
     /// Goes last: everything above may still write into it.
     _temporary: Option<TemporaryDir>,
@@ -270,10 +270,7 @@ impl StoreInner {
     /// Refuses to change what can't be changed.
     fn check_writable(&self) -> Result<()> {
         self.check_open()?;
-        match self.read_only {
-            None => Ok(()),
-            Some(_) => Err(Error::ReadOnly { directory: self.layout.dir.clone() }),
-        }
+        if self.is_read_only { Err(Error::ReadOnly { directory: self.layout.dir.clone() }) } else { Ok(()) }
     }
 
     fn close(&self) -> Result<()> {
@@ -302,7 +299,7 @@ impl StoreInner {
         if let Some(failure) = failures.into_iter().next() {
             return Err(failure);
         }
-        if self.read_only.is_some() {
+        if self.is_read_only {
             return Ok(());
         }
         self.checkpoints.write()?;

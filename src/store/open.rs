@@ -169,7 +169,7 @@ impl StoreOptions {
         reserve.hold();
         let offsets = GroupOffsets::default();
         if let Some(topic) = topics.get(CONSUMER_OFFSETS) {
-            report.add_damage(&topic.partitions, offsets.load(&topic.partitions)?);
+            report.add_damage(&topic.partitions, offsets.load(topic)?);
         }
         let transactions = match topics.get(TRANSACTION_STATE) {
             None => Transactions::default(),
@@ -204,7 +204,7 @@ impl StoreOptions {
             report,
             deleted_dirs: Mutex::new(deleted_dirs),
             closed: AtomicBool::new(false),
-            read_only: None,
+            is_read_only: false,
             lock: Mutex::new(Some(lock)),
             _temporary: temporary,
         });

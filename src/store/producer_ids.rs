@@ -20,7 +20,7 @@ use crate::error::Result;
 use crate::log::{Log, checkpoint};
 use crate::types::ProducerId;
 
-const CHECKPOINT: &str = "producer-id-checkpoint";
+pub(super) const CHECKPOINT: &str = "producer-id-checkpoint";
 const BLOCK_LEN: i64 = 1000;
 
 /// A broker that opens this directory later counts from 0 on in its own cluster. Two producers of one id would be taken

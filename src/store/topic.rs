@@ -218,7 +218,7 @@ impl StoreInner {
     /// may have left an earlier one of its name: the new one would be taken to begin, or to have been read, up to where
     /// that one was.
     fn forget_offsets_of(&self, name: &str) -> Result<()> {
-        self.offsets.forget_topic(self, name)?;
+        self.forget_offsets_of_topic(name)?;
         self.forget_checkpoints_of(name, 0)
     }
 
@@ -275,7 +275,7 @@ impl StoreInner {
         self.layout.sync()?;
         self.topics.write().remove(name);
         self.reserve.run(|| TopicList::remove(&self.layout, &[name.to_owned()]))?;
-        self.offsets.forget_topic(self, name)
+        self.forget_offsets_of_topic(name)
     }
 
     fn rename_deleted(&self, partition: &TopicPartition, due_ms: i64) -> Result<()> {

@@ -11,6 +11,7 @@ use crate::error::{Error, Result};
 use crate::log::{Appended, Log};
 use crate::record::{BatchBuilder, EndTransactionMarker, RecordData, TransactionResult};
 use crate::store::offset_record::partition_for_group;
+use crate::store::offsets::check_group_id;
 use crate::store::topic::internal_config_of;
 use crate::store::{Store, StoreInner};
 use crate::types::{Acks, ProducerIdAndEpoch, TopicPartition};
@@ -79,7 +80,7 @@ impl Store {
     /// `__consumer_offsets` that they are in.
     ///
     /// # Errors
-    /// As [`add_partitions_to_transaction`](Self::add_partitions_to_transaction).
+    /// [`Error::InvalidGroupId`]; otherwise as [`add_partitions_to_transaction`](Self::add_partitions_to_transaction).
     pub fn add_offsets_to_transaction(
         &self,
         transactional_id: &str,
@@ -183,6 +184,7 @@ impl StoreInner {
         group: &str,
     ) -> Result<()> {
         self.check_writable()?;
+        check_group_id(group)?;
         let log = self.offsets_log(group)?;
         self.add_partitions_to_transaction(transactional_id, producer, [log.topic_partition().clone()])
     }
