@@ -95,8 +95,9 @@ pub use log::{
 };
 pub use producer::{Partitioner, Pending, Producer, ProducerConfig, Record, RecordMetadata};
 pub use store::{
-    CommittedOffset, GroupDescription, GroupOffset, Maintenance, OffsetReset, ParseUuidError, PartitionDescription,
-    PlannedOffset, RecoveryReport, SnapshotReport, Store, StoreOptions, TopicDescription, Uuid,
+    CommittedOffset, GroupDescription, GroupOffset, HangingTransaction, Maintenance, OffsetReset, ParseUuidError,
+    PartitionDescription, PlannedOffset, RecoveryReport, SnapshotReport, Store, StoreOptions, TopicDescription,
+    TransactionDescription, TransactionFilter, Uuid,
 };
 pub use types::{
     Acks, IsolationLevel, LeaderEpoch, NO_PRODUCER_ID, NO_TIMESTAMP, Offset, ProducerId, ProducerIdAndEpoch,

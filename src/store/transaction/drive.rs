@@ -320,7 +320,7 @@ impl StoreInner {
 
     /// Tells a partition how the transaction ended. None if it knows of a later epoch of the producer, whose
     /// transaction that is not.
-    fn append_marker(&self, log: &Log, ending: Ending, coordinator_epoch: i32) -> Result<Option<Appended>> {
+    pub(super) fn append_marker(&self, log: &Log, ending: Ending, coordinator_epoch: i32) -> Result<Option<Appended>> {
         let ProducerIdAndEpoch { producer_id, producer_epoch } = ending.producer;
         let append = |coordinator_epoch| {
             let marker = EndTransactionMarker { result: ending.result, coordinator_epoch };

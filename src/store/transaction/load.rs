@@ -14,7 +14,7 @@ use crate::log::{Damage, Log, ReadLimits};
 use crate::record::{BatchView, RecordView};
 use crate::types::Offset;
 
-type ById = BTreeMap<Arc<str>, TransactionMetadata>;
+pub(super) type ById = BTreeMap<Arc<str>, TransactionMetadata>;
 
 impl Transactions {
     /// What is known after all partitions of `__transaction_state`, with what can't be read of each: of an id whose
@@ -22,8 +22,7 @@ impl Transactions {
     /// first, for others are told of it: a marker must not outlive the decision.
     pub(in crate::store) fn load(partitions: &[Log]) -> Result<(Self, Vec<Vec<Damage>>)> {
         partitions.iter().try_for_each(Log::wait_appended)?;
-        let mut by_id = ById::new();
-        let damage = partitions.iter().map(|log| load(&mut by_id, log)).collect::<Result<_>>()?;
+        let (by_id, damage) = read(partitions)?;
         let is_unfinished = |(id, metadata): (&Arc<str>, &TransactionMetadata)| metadata.ending().map(|_| id.clone());
         let unfinished: BTreeSet<_> = by_id.iter().filter_map(is_unfinished).collect();
         let entry = |(id, metadata)| (id, Arc::new(Entry::new(Some(metadata))));
@@ -32,7 +31,14 @@ impl Transactions {
     }
 }
 
-fn load(by_id: &mut ById, log: &Log) -> Result<Vec<Damage>> {
+/// What the records add up to, and what of each partition can't be read.
+pub(super) fn read(partitions: &[Log]) -> Result<(ById, Vec<Vec<Damage>>)> {
+    let mut by_id = ById::new();
+    let damage = partitions.iter().map(|log| read_partition(&mut by_id, log)).collect::<Result<_>>()?;
+    Ok((by_id, damage))
+}
+
+fn read_partition(by_id: &mut ById, log: &Log) -> Result<Vec<Damage>> {
     let (mut offset, mut damage) = (log.log_start(), Vec::new());
     while offset < log.log_end() {
         match log.read(offset, ReadLimits::new()) {

@@ -4,17 +4,12 @@
 //! loss of power. After each, [`world`] knows what a reader of committed records may see.
 //!
 //! `ESKER_POINT=17` tries that crash alone.
-#![cfg(feature = "sim")]
-
-#[path = "../common/mod.rs"]
-mod common;
-mod world;
 
 use esker::Acks;
 use esker::sim::Crash;
 
-use common::cases::{catching, env_number, try_all};
-use world::{Bug, Op, World};
+use super::world::{Bug, Op, World};
+use crate::common::cases::{catching, env_number, try_all};
 
 const CRASHES: [Crash; 2] = [Crash::Process, Crash::Power];
 /// How each point of a script is crashed at, and which image of the disk is looked at then.
