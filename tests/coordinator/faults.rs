@@ -130,9 +130,10 @@ fn a_store_opens_though_a_transaction_cannot_be_finished() {
     let producer = fixture.init("tx");
     fixture.begin("tx", producer, 0, &BOTH, "kept");
     let full = || {
-        Fault::new(ErrorKind::StorageFull)
-            .on(Operation::Append)
-            .on_paths(|path| path.to_string_lossy().contains("/b-0/"))
+        Fault::new(ErrorKind::StorageFull).on(Operation::Append).on_paths(|path| {
+            let path = path.to_string_lossy();
+            path.contains("/b-0/") && path.ends_with(".log")
+        })
     };
     fixture.disk.inject(full());
     fixture.store.end_transaction("tx", producer, true).unwrap();

@@ -75,7 +75,9 @@ impl Fixture {
     /// A transaction of one record in each of these partitions, which is not ended.
     fn begin(&self, id: &str, producer: ProducerIdAndEpoch, sequence: i32, partitions: &[(&str, i32)], value: &str) {
         self.add(id, producer, partitions).unwrap();
-        partitions.iter().for_each(|at| drop(self.append(producer, sequence, *at, value).unwrap()));
+        for at in partitions {
+            self.append(producer, sequence, *at, value).unwrap();
+        }
     }
 
     /// What a reader of committed records gets, by partition.

@@ -217,11 +217,11 @@ impl StoreInner {
             let Some(next) = current.end(producer, result, version, now_ms, || self.new_producer_id())? else {
                 return Ok(current.next_producer());
             };
-            if result == TransactionResult::Commit {
+            if result == TransactionResult::Commit && self.config.syncs_records() {
                 self.sync_records(&current)?;
             }
             let producer = next.next_producer();
-            self.write_down(entry, next, Acks::All)?;
+            self.write_down(entry, next, if self.config.syncs_decisions() { Acks::All } else { Acks::Leader })?;
             // It is decided. What is left to do is done again and again until it succeeds.
             if let Err(failure) = self.finish(&id, entry, turn) {
                 self.schedule.note_failure(failure);
@@ -310,6 +310,7 @@ impl StoreInner {
         });
         // All markers are in their logs before the first sync: readers need not wait for that.
         for (log, marker) in appended {
+            let marker = marker.filter(|_| self.config.syncs_markers());
             match marker.map_or(Ok(()), |marker| log.wait_synced(marker.sync_target())) {
                 Ok(()) => drop(unmarked.remove(log.topic_partition())),
                 Err(error) => drop(failure.get_or_insert(error)),
