@@ -211,6 +211,23 @@ pub enum Error {
         attempted: &'static str,
     },
 
+    /// Something of the transaction failed before, so that it can only be aborted (Kafka's `TRANSACTION_ABORTABLE`,
+    /// KIP-1050): drop it, or abort it, and do its work again in another one.
+    #[error("the transaction of {transactional_id:?} can only be aborted: {cause}")]
+    TransactionAbortable {
+        /// The transactional id.
+        transactional_id: String,
+        /// What failed first.
+        cause: Box<Error>,
+    },
+
+    /// The record was not appended, because its transaction was aborted before (Kafka's `TransactionAbortedException`).
+    #[error("the transaction of {transactional_id:?} was aborted before the record was appended")]
+    TransactionAborted {
+        /// The transactional id.
+        transactional_id: String,
+    },
+
     /// The transaction before is decided and not yet ended in all of its partitions (Kafka's
     /// `CONCURRENT_TRANSACTIONS`). Try again: the maintenance goes on with it, and so does each call.
     #[error("the last transaction of {transactional_id:?} is in state {state} and not complete yet")]

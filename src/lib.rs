@@ -93,7 +93,7 @@ pub use log::{
     Fetched, FetchedBatches, Finding, Log, OffsetAndTimestamp, PartitionRecovery, Problem, ReadLimits, Readable,
     VerifyProgress, VerifyReport,
 };
-pub use producer::{Partitioner, Pending, Producer, ProducerConfig, Record, RecordMetadata};
+pub use producer::{Partitioner, Pending, Producer, ProducerConfig, Record, RecordMetadata, Transaction};
 pub use store::{
     CommittedOffset, GroupDescription, GroupOffset, HangingTransaction, Maintenance, OffsetReset, ParseUuidError,
     PartitionDescription, PlannedOffset, RecoveryReport, SnapshotReport, Store, StoreOptions, TopicDescription,

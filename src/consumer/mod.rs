@@ -195,12 +195,15 @@ impl Consumer {
     /// # Errors
     /// [`Error::NoGroup`], and as [`Store::commit_offsets`].
     pub fn commit(&mut self) -> Result<()> {
-        let positions: Vec<_> = self
-            .fetchers
-            .iter()
-            .filter_map(|fetcher| Some((fetcher.topic_partition().clone(), fetcher.to_commit()?)))
-            .collect();
-        self.commit_offsets(positions, Acks::All)
+        self.commit_offsets(self.positions(), Acks::All)
+    }
+
+    /// What [`commit`](Self::commit) would commit now: the positions of all assigned partitions, as far as they are known,
+    /// with the leader epoch of the last record of each. To be sent with the records that were made from what was read:
+    /// [`Transaction::send_offsets`](crate::Transaction::send_offsets).
+    pub fn positions(&self) -> Vec<(TopicPartition, CommittedOffset)> {
+        let position = |fetcher: &Fetcher| Some((fetcher.topic_partition().clone(), fetcher.to_commit()?));
+        self.fetchers.iter().filter_map(position).collect()
     }
 
     /// Commits these offsets for the consumer's group: the ones to read next. Returns when `acks` says.

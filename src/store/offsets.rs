@@ -22,7 +22,7 @@ use super::{Store, StoreInner};
 use crate::error::{Error, Result};
 use crate::log::{AppendOptions, Damage, Log, SyncTarget};
 use crate::record::{BatchBuilder, RecordData};
-use crate::types::{Acks, LeaderEpoch, Offset, ProducerId, TopicPartition};
+use crate::types::{Acks, LeaderEpoch, Offset, ProducerIdAndEpoch, TopicPartition};
 
 pub(super) const CONSUMER_OFFSETS: &str = "__consumer_offsets";
 /// How large a batch of commits may get.
@@ -82,13 +82,6 @@ struct State {
     partitions: Vec<Replayed>,
 }
 
-/// Whose transaction a commit belongs to.
-#[derive(Clone, Copy, Debug)]
-struct Transaction {
-    producer_id: ProducerId,
-    producer_epoch: i16,
-}
-
 impl Store {
     /// Commits offsets of a group: the ones to read next. Returns when `acks` says, as for any append.
     ///
@@ -104,6 +97,22 @@ impl Store {
         acks: Acks,
     ) -> Result<()> {
         self.inner.commit_offsets(group, offsets.into_iter().collect(), acks, None)
+    }
+
+    /// Commits offsets of a group within a transaction: they count once it is committed. The group must have been
+    /// [added](Self::add_offsets_to_transaction) to it before. Nothing is waited for: the end of the transaction makes its
+    /// records durable.
+    ///
+    /// # Errors
+    /// As [`commit_offsets`](Self::commit_offsets), and [`Error::InvalidProducerEpoch`] if the transaction was aborted
+    /// because another producer has taken over, or because it took too long.
+    pub fn commit_offsets_in_transaction(
+        &self,
+        group: &str,
+        offsets: impl IntoIterator<Item = (TopicPartition, CommittedOffset)>,
+        producer: ProducerIdAndEpoch,
+    ) -> Result<()> {
+        self.inner.commit_offsets(group, offsets.into_iter().collect(), Acks::Leader, Some(producer))
     }
 
     /// The offset that a group committed for a partition last, if it did.
@@ -149,30 +158,12 @@ impl Store {
 }
 
 impl StoreInner {
-    /// Commits offsets of a group within a transaction: they count once the marker of its commit has come into the
-    /// group's partition of `__consumer_offsets`. That partition must have been added to the transaction before. Nothing
-    /// is waited for: whoever commits the transaction syncs its records first.
-    ///
-    /// # Errors
-    /// As [`Store::commit_offsets`], and [`Error::InvalidProducerEpoch`] if somebody has taken over from the producer, or
-    /// the transaction was aborted because it took too long.
-    #[expect(dead_code, reason = "the transactional producer calls it")]
-    pub(crate) fn commit_offsets_in_transaction(
-        &self,
-        group: &str,
-        offsets: Vec<(TopicPartition, CommittedOffset)>,
-        producer_id: ProducerId,
-        producer_epoch: i16,
-    ) -> Result<()> {
-        self.commit_offsets(group, offsets, Acks::Leader, Some(Transaction { producer_id, producer_epoch }))
-    }
-
     fn commit_offsets(
         &self,
         group: &str,
         offsets: Vec<(TopicPartition, CommittedOffset)>,
         acks: Acks,
-        transaction: Option<Transaction>,
+        transaction: Option<ProducerIdAndEpoch>,
     ) -> Result<()> {
         self.check_writable()?;
         check_group_id(group)?;
@@ -207,7 +198,7 @@ impl StoreInner {
 
     fn change_offsets_in(
         &self,
-        transaction: Option<Transaction>,
+        transaction: Option<ProducerIdAndEpoch>,
         group: &str,
         acks: Acks,
         decide: impl Fn(&Group) -> Result<Changes>,
@@ -329,10 +320,10 @@ fn append_changes(
     group: &str,
     changes: Changes,
     now_ms: i64,
-    transaction: Option<Transaction>,
+    transaction: Option<ProducerIdAndEpoch>,
 ) -> Result<Option<SyncTarget>> {
     let mut builder = BatchBuilder::new(BATCH_BYTES);
-    if let Some(Transaction { producer_id, producer_epoch }) = transaction {
+    if let Some(ProducerIdAndEpoch { producer_id, producer_epoch }) = transaction {
         // Whatever a producer commits goes through here and in turn: that needs no sequence numbers.
         builder = builder.transactional(true).producer(producer_id, producer_epoch, -1);
     }
