@@ -242,8 +242,15 @@ fn records_that_make_no_sense_are_reported_and_those_before_them_count() {
     write(&fixture, "x", &value(x.producer_id, 0, 9));
     write(&fixture, "x", &[0, 7, 1]);
     write(&fixture, "y", &value(y.producer_id, 5, 4));
+    // Somewhere it does not belong.
+    let mut batch = BatchBuilder::new(1000);
+    batch.push(&RecordData::new(Some(&[0, 0, 0, 1, b'y']), Some(&value(7, 7, 4))).at(START_MS)).unwrap();
+    let batch = batch.build().unwrap();
+    for partition in (0..3).filter(|partition| *partition != b'y' as i32 % 3) {
+        fixture.store.partition("__transaction_state", partition).unwrap().append(batch, Acks::All).unwrap();
+    }
     fixture.reopen();
-    assert_eq!(fixture.store.recovery_report().partitions.iter().map(|found| found.damage.len()).sum::<usize>(), 2);
+    assert_eq!(fixture.store.recovery_report().partitions.iter().map(|found| found.damage.len()).sum::<usize>(), 4);
     assert_eq!(fixture.store.describe_transaction("x").unwrap().producer, x);
     assert_eq!(fixture.store.describe_transaction("y").unwrap().producer.producer_epoch, 5);
     assert_eq!(fixture.init("x"), ProducerIdAndEpoch::new(x.producer_id, 1));
