@@ -7,7 +7,7 @@ use esker::{Acks, Log, Producer, ProducerConfig, Record, Store, TopicConfig};
 
 use crate::harness::{VALUE, compare, with_log};
 
-/// Appends batches, numbered as those of a producer or not, and returns how many records that were a second, in millions.
+/// Appends batches, numbered as those of a producer or not, and returns how many records that were a second, in thousands.
 fn append(log: &Log, batches: usize, records: usize, idempotent: bool) -> f64 {
     let mut builder = BatchBuilder::new(1 << 20);
     let start = Instant::now();
@@ -21,14 +21,14 @@ fn append(log: &Log, batches: usize, records: usize, idempotent: bool) -> f64 {
         log.append(builder.build().unwrap(), Acks::Leader).unwrap();
         builder.clear();
     }
-    (batches * records) as f64 / start.elapsed().as_secs_f64() / 1e6
+    (batches * records) as f64 / start.elapsed().as_secs_f64() / 1e3
 }
 
 pub fn idempotent() {
     for (records, batches) in [(1, 1_000_000), (100, 30_000)] {
         let run = |idempotent| with_log(|log| append(log, batches, records, idempotent));
         let name = format!("append {records} × 100 B, idempotent; limit plain");
-        compare(&name, "M/s", "0.90", || run(true), || run(false));
+        compare(&name, "k/s", "0.90", || run(true), || run(false));
     }
     const COUNT: usize = 300_000;
     let run = |idempotent| {
@@ -38,7 +38,7 @@ pub fn idempotent() {
             COUNT as f64
         })
     };
-    compare("producer, idempotent; limit plain", "M/s", "0.90", || run(true), || run(false));
+    compare("producer, idempotent; limit plain", "k/s", "0.90", || run(true), || run(false));
 }
 
 /// Transactions against as many records of an idempotent producer, flushed as often.
@@ -63,8 +63,8 @@ pub fn transactional() {
                 (count * records) as f64
             })
         };
-        let name = format!("transactions of {records}; limit plain with a flush");
-        compare(&name, "M/s", goal, transactions, plain);
+        let name = format!("transactions of {records}; limit plain, flushed");
+        compare(&name, "k/s", goal, transactions, plain);
     }
 }
 
@@ -74,11 +74,11 @@ fn send(producer: &Producer, count: usize) {
     }
 }
 
-/// Runs something that sends records, and returns how many that were a second, in millions.
+/// Runs something that sends records, and returns how many that were a second, in thousands.
 fn with_producer(config: ProducerConfig, run: impl FnOnce(&Producer) -> f64) -> f64 {
     let store = Store::temporary().unwrap();
     store.create_topic("t", TopicConfig::new()).unwrap();
     let producer = store.producer(config).unwrap();
     let start = Instant::now();
-    run(&producer) / start.elapsed().as_secs_f64() / 1e6
+    run(&producer) / start.elapsed().as_secs_f64() / 1e3
 }
