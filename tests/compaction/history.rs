@@ -84,8 +84,7 @@ impl History {
                 last.insert(&written.key, *offset);
             }
         }
-        let mut left = Self::default();
-        left.end = log.log_start();
+        let mut left = Self { end: log.log_start(), ..Self::default() };
         left.follow(log);
         for (offset, written) in &self.records {
             let (is_there, at) = (left.records.contains_key(offset), format!("{} at {offset}", log.topic_partition()));
