@@ -7,6 +7,7 @@ mod changes;
 #[path = "../common/mod.rs"]
 mod common;
 mod faults;
+mod history;
 mod model;
 mod passes;
 mod transactions;
