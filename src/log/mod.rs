@@ -10,6 +10,7 @@
 //!   retention, delete_records                                         off the start
 //!   truncate                                                          off the end
 //!   cleaner                                                           from the maintenance tick
+//!   survey → verify, repair                                           of files that nobody need have open
 //! ```
 //!
 //! The offsets of a log and their order, which holds at every moment:
@@ -42,11 +43,13 @@ mod producer_state;
 mod read;
 mod readable;
 mod rebuild;
+pub(crate) mod repair;
 mod retention;
 mod rewrite;
 mod scan;
 mod segment;
 mod snapshot;
+mod survey;
 mod transaction;
 mod truncate;
 mod unfinished_swap;
@@ -70,6 +73,7 @@ pub(crate) use loader::{LastKnown, LogLoad, load};
 pub use partition_recovery::{Cut, Damage, PartitionRecovery};
 pub use read::{Fetched, FetchedBatches, OffsetAndTimestamp, ReadLimits};
 pub use readable::Readable;
+pub use repair::{LostOffsets, RepairAction, RepairOptions, RepairReport, RepairStep};
 pub use transaction::ActiveProducer;
 
 use crate::clock::Clock;
@@ -302,6 +306,10 @@ impl Log {
 
     /// The offset after the last one that readers of this isolation level see.
     pub(crate) fn readable_end(&self, isolation: IsolationLevel) -> Offset {
+        if isolation == IsolationLevel::ReadCommitted {
+            // What goes wrong comes up again in the read.
+            let _ = self.inner.follow_transactions();
+        }
         self.inner.readable_end(isolation, self.high_watermark())
     }
 

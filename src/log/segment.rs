@@ -9,10 +9,11 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::file_name::{self, LOG, OFFSET_INDEX, SNAPSHOT, TIME_INDEX, TRANSACTION_INDEX};
+use super::file_name::{self, DELETED, LOG, OFFSET_INDEX, SNAPSHOT, TIME_INDEX, TRANSACTION_INDEX};
 use super::index::growing::GrowingIndex;
 use super::index::offset::OffsetEntry;
 use super::index::time::TimeEntry;
+use super::index::transaction::TransactionEntry;
 use super::index::{Entry, last, last_at_or_below};
 use super::producer_state::snapshot;
 use super::scan::BatchScan;
@@ -210,11 +211,11 @@ impl Segment {
             let error = io::Error::new(io::ErrorKind::NotFound, "the segment was replaced or cut off");
             return Err(Error::io("open", self.path(LOG), error));
         }
-        let open = |suffix| {
+        let open = |suffix: &str| {
             let path = self.path(suffix);
             self.home.storage.open(&path).map_err(|error| (path, error))
         };
-        let index = |suffix| match open(suffix) {
+        let index = |suffix: &str| match open(suffix) {
             Ok(file) => Ok(Some(file)),
             Err((_, error)) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err((path, error)) => Err(Error::io("open", path, error)),
@@ -223,10 +224,28 @@ impl Segment {
             log: open(LOG).map_err(|(path, error)| Error::io("open", path, error))?,
             offset_index: index(OFFSET_INDEX)?.map(|file| self.as_index::<OffsetEntry>(file)),
             time_index: index(TIME_INDEX)?.map(|file| self.as_index::<TimeEntry>(file)),
-            transaction_index: index(TRANSACTION_INDEX)?,
+            transaction_index: self.open_transaction_index(index)?,
         });
         *files = Some(opened.clone());
         Ok(opened)
+    }
+
+    /// Of a log that is followed, compaction may be taking the files away: this one has another name just then.
+    fn open_transaction_index(
+        &self,
+        open: impl Fn(&str) -> Result<Option<Arc<dyn StorageFile>>>,
+    ) -> Result<Option<Arc<dyn StorageFile>>> {
+        match open(TRANSACTION_INDEX)? {
+            None if self.home.is_followed => open(&format!("{TRANSACTION_INDEX}{DELETED}")),
+            found => Ok(found),
+        }
+        .map(|found| found.map(|file| self.as_index::<TransactionEntry>(file)))
+    }
+
+    /// Whether the log that is open is still the one with the segment's name.
+    pub(super) fn is_in_place(&self) -> Result<bool> {
+        let open = self.files()?.log.len();
+        Ok(self.has(Names::Other) || self.home.storage.len(&self.path(LOG)).is_ok_and(|len| len == open))
     }
 
     /// The same segment up to an earlier end, or one that fits its batches more tightly.
