@@ -20,7 +20,6 @@ use super::open::{LOCK, config_of};
 use super::topic::{create_partition, has_log, metadata_path};
 use super::topic_list::{self, TopicList};
 use super::topic_name::{DirName, is_internal, parse_dir, stray_dir};
-use super::uuid::Uuid;
 use super::verify::{FOREIGN, is_partition, list};
 use super::{StoreOptions, TopicConfig};
 use crate::config::{CleanupPolicy, LogConfig};
@@ -32,6 +31,7 @@ use crate::log::{
     file_name,
 };
 use crate::types::{Offset, TopicPartition};
+use crate::uuid::Uuid;
 
 /// How many missing partitions of a topic are created: more are no topic's.
 const CREATED_MAX: usize = 1000;
