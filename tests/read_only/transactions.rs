@@ -121,7 +121,7 @@ fn random_transactions_are_seen_as_the_writer_sees_them() {
                 }
                 12..15 => drop(end(&log, id as i64, TransactionResult::Abort)),
                 15..18 => drop(end(&log, id as i64, TransactionResult::Commit)),
-                18 if is_compacted => drop(writer.compact("t").unwrap()),
+                18 if is_compacted => writer.compact("t").unwrap(),
                 19 => {
                     writer.close().unwrap();
                     writer = options().open("data").unwrap();

@@ -7,15 +7,13 @@ use std::sync::Arc;
 use crate::error::{Error, Result};
 use crate::io::{DirEntry, Storage};
 use crate::log::file_name::{INDEX_SUFFIXES, LOG, SWAP, parse_base_offset};
-use crate::log::loader::content_end;
+use crate::log::loader::{PAGE_BYTES, content_end};
 use crate::log::segment::{Home, Segment, SegmentEnd, SegmentFiles};
 use crate::log::survey::{Found, survey};
 use crate::types::Offset;
 
 /// How many offsets one segment may span, so that Kafka can index it.
 const SPAN_MAX: Offset = i32::MAX as Offset;
-/// In what steps reserved space is told from content.
-const PAGE_BYTES: u64 = 4096;
 
 /// A segment, and what is to become of it.
 #[derive(Debug)]
