@@ -19,6 +19,7 @@ const SECTIONS: &[(&str, fn())] = &[
     ("acks-all", acks_all::run),
     ("idempotent", producers::idempotent),
     ("transactional", producers::transactional),
+    ("offsets", producers::offsets),
     ("read", || read::run(100)),
     ("read-single", || read::run(1)),
     ("open", open::run),
