@@ -231,7 +231,7 @@ impl GroupCommit {
     }
 }
 
-#[cfg(all(test, not(any(loom, shuttle))))]
+#[cfg(all(test, not(any(esker_loom, esker_shuttle))))]
 mod tests {
     use super::*;
     use std::cell::Cell;
