@@ -6,3 +6,12 @@ mod dumps;
 mod exchange;
 mod recovery;
 mod same_files;
+mod wire;
+
+// The messages at random that esker's own tests of the wire protocol are made of.
+#[allow(dead_code, reason = "those use all of it")]
+#[path = "../../../wire_codec/generate.rs"]
+mod generate;
+#[allow(dead_code, reason = "those use all of it")]
+#[path = "../../../common/random.rs"]
+mod random;
