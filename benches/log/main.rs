@@ -9,6 +9,7 @@ mod acks_all;
 mod append;
 mod harness;
 mod open;
+mod producers;
 mod read;
 
 /// A section's name, and what it runs.
@@ -16,6 +17,8 @@ const SECTIONS: &[(&str, fn())] = &[
     ("append", append::single),
     ("append-100", append::hundred),
     ("acks-all", acks_all::run),
+    ("idempotent", producers::idempotent),
+    ("transactional", producers::transactional),
     ("read", || read::run(100)),
     ("read-single", || read::run(1)),
     ("open", open::run),
