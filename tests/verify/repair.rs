@@ -190,6 +190,21 @@ fn a_damaged_batch_is_set_aside_and_readers_pass_over_it() {
 }
 
 #[test]
+fn an_index_of_nothing_that_says_something_is_an_action_too() {
+    let (storage, store) = sample();
+    store.create_topic("empty", TopicConfig::new()).unwrap();
+    store.close().unwrap();
+    for suffix in ["log", "index", "timeindex"] {
+        let contents: &[u8] = if suffix == "timeindex" { b"torn" } else { b"" };
+        let _ = storage.erase(format!("data/empty-0/00000000000000000000.{suffix}"));
+        storage.set_contents(format!("data/empty-0/00000000000000000000.{suffix}"), contents).unwrap();
+    }
+    assert!(!plan(&storage).actions.is_empty());
+    assert!(repair_and_check(&storage).lost.is_empty());
+    assert_eq!(options(&storage).open("data").unwrap().partition("empty", 0).unwrap().log_end(), 0);
+}
+
+#[test]
 fn missing_segments_and_a_missing_end_are_filled() {
     let (start, all) = whole();
     let logs = logs(&start, "/data/t-0");

@@ -286,9 +286,10 @@ impl Plan {
             Some(len) => self.steps.push(Step::Truncate { file: log, len }),
             None => self.steps.push(Step::WriteLog(draft)),
         }
+        self.act(&segment_file(base_offset, OFFSET_INDEX), RepairStep::Rebuilt);
+        self.act(&segment_file(base_offset, TIME_INDEX), RepairStep::Rebuilt);
+        // Of nothing there is none.
         if next_offset > base_offset {
-            self.act(&segment_file(base_offset, OFFSET_INDEX), RepairStep::Rebuilt);
-            self.act(&segment_file(base_offset, TIME_INDEX), RepairStep::Rebuilt);
             self.steps.push(Step::WriteIndexes { base_offset, next_offset });
         }
         Ok(())
