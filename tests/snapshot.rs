@@ -148,9 +148,8 @@ fn a_compacted_topic_ends_and_is_compacted_where_it_was() {
     let copy = restored.partition("c", 0).unwrap();
     assert_eq!((copy.log_start(), copy.log_end()), (start, end));
     assert_eq!(contents(&restored), contents(&store));
-    let next =
-        Sent { timestamp: 1, key: Some(b"next".to_vec()), value: Some(b"goes on".to_vec()), headers: Vec::new() };
-    assert_eq!(append(&copy, &[next], Compression::None, Acks::All).unwrap().base_offset, end);
+    let record = Sent { key: Some(b"next".to_vec()), ..Sent::value(1, "goes on") };
+    assert_eq!(append(&copy, &[record], Compression::None, Acks::All).unwrap().base_offset, end);
 }
 
 #[test]

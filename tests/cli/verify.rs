@@ -95,6 +95,7 @@ fn a_repair_is_a_plan_until_it_is_executed_and_keeps_what_it_takes_out() {
 #[test]
 fn a_directory_in_use_is_not_repaired() {
     let cli = Cli::with_topic();
+    cli.ok(&["produce", "t"], b"first\n");
     let store = esker::Store::open(cli.dir()).unwrap();
     fs::write(cli.dir().join("t-0/00000000000000000000.timeindex"), b"torn").unwrap();
     let (code, stderr) = cli.failure(&["log", "repair", "--execute"], b"");
