@@ -117,9 +117,10 @@ impl Storage for FsStorage {
     }
 
     fn copy_file(&self, from: &Path, to: &Path, len: u64) -> io::Result<()> {
+        let mut source = File::open(from)?.take(len); // first: what is not there leaves nothing behind
         let mut target = File::create(to)?;
         // On Linux this is `copy_file_range`, which shares blocks where the file system can.
-        if io::copy(&mut File::open(from)?.take(len), &mut target)? < len {
+        if io::copy(&mut source, &mut target)? < len {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
         target.sync_all()
