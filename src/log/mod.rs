@@ -34,9 +34,11 @@ mod flush;
 pub(crate) mod follow;
 mod index;
 mod leader_epoch;
+mod let_go;
 mod loader;
 #[cfg(test)]
 mod model_check;
+mod open_files;
 mod partition_recovery;
 mod producer_state;
 mod read;
@@ -46,6 +48,7 @@ mod retention;
 mod rewrite;
 mod scan;
 mod segment;
+mod segment_files;
 mod snapshot;
 mod transaction;
 mod truncate;
@@ -67,6 +70,7 @@ pub(crate) use flush::SyncTarget;
 pub use index::transaction::AbortedTransaction;
 pub use leader_epoch::{EpochEndOffset, EpochEntry};
 pub(crate) use loader::{LastKnown, LogLoad, load};
+pub(crate) use open_files::OpenFiles;
 pub use partition_recovery::{Cut, Damage, PartitionRecovery};
 pub use read::{Fetched, FetchedBatches, OffsetAndTimestamp, ReadLimits};
 pub use readable::Readable;
@@ -194,6 +198,8 @@ pub(crate) struct LogContext {
     pub(crate) syncs_swaps: bool,
     /// Where the log's offsets are written down.
     pub(crate) checkpoints: Option<Arc<dyn Checkpoints>>,
+    /// Among which its files count.
+    pub(crate) open_files: Arc<OpenFiles>,
 }
 
 /// The files that have the log starts and recovery points of all logs.
@@ -215,7 +221,7 @@ impl Log {
         assert!(load.log_start <= end && load.recovery_point <= end, "offsets are in order after recovery");
         let first_unstable = load.producers.first_unstable_offset().unwrap_or(Offset::MAX);
         let (opened_ms, config) = (context.clock.now_ms(), Arc::new(context.config));
-        Self {
+        let log = Self {
             inner: Arc::new(LogInner {
                 home: load.home,
                 config: ArcSwap::new(config.clone()),
@@ -245,7 +251,9 @@ impl Log {
                 syncs_swaps: context.syncs_swaps,
                 follower: load.follower,
             }),
-        }
+        };
+        log.inner.home.set_log(&log.inner);
+        log
     }
 
     /// Which partition this is.
@@ -342,12 +350,6 @@ impl Log {
         self.inner.flush_closed()
     }
 
-    /// Lets go of the files of closed segments that nobody read since the last call, so that handles and maps are
-    /// bounded by what is read.
-    pub(crate) fn close_unused_files(&self) {
-        self.inner.segments.load().iter().rev().skip(1).for_each(|segment| segment.close_unused_files());
-    }
-
     /// Lives by another configuration from the next call on; those that are under way end by the one before.
     pub(crate) fn set_config(&self, config: LogConfig) {
         let config = Arc::new(config);
@@ -377,6 +379,7 @@ impl Log {
         let mut writer = self.inner.writer.lock();
         self.inner.set_state(State::Deleted);
         writer.active = None;
+        self.inner.segments.load().iter().for_each(|segment| segment.close_files());
         drop(writer);
         let unknown = Error::UnknownTopicOrPartition { topic_partition: self.topic_partition().clone() };
         self.inner.commit.fail(unknown);
@@ -461,19 +464,26 @@ impl LogInner {
     /// Sees to it that a sync that failed is the last one, and that the next open knows.
     fn or_fail<T>(&self, synced: Result<T>) -> Result<T> {
         synced.inspect_err(|error| {
-            failed_sync::note(&self.home);
-            self.commit.fail(error.clone());
+            if flush::is_final(error) {
+                failed_sync::note(&self.home);
+                self.commit.fail(error.clone());
+            }
         })
     }
 
     /// Makes durable what has been appended by now, and returns the end of that. Called by the leader of a group
     /// commit alone.
     fn sync(&self) -> Result<Offset> {
+        self.sync_with(Segment::sync_log)
+    }
+
+    /// The same, and tells how to sync the active segment.
+    fn sync_with(&self, sync_active: impl Fn(&Segment) -> Result<()>) -> Result<Offset> {
         let segments = self.segments.load_full();
         let end = segments.active().end();
         self.sync_closed(&segments)?;
         if end.size > 0 {
-            segments.active().sync_log()?;
+            sync_active(segments.active())?;
         }
         self.sync_dir()?;
         self.recovery_point.fetch_max(end.next_offset, Ordering::AcqRel);
@@ -572,9 +582,10 @@ impl LogInner {
     #[cold]
     fn offline(&self, cause: Error) -> Error {
         match cause {
-            known @ (Error::UnknownTopicOrPartition { .. } | Error::LogOffline { .. } | Error::LogTruncated { .. }) => {
-                known
-            }
+            known @ (Error::UnknownTopicOrPartition { .. }
+            | Error::LogOffline { .. }
+            | Error::LogTruncated { .. }
+            | Error::TooManyOpenFiles { .. }) => known,
             cause => Error::LogOffline { topic_partition: self.topic_partition().clone(), cause: Box::new(cause) },
         }
     }

@@ -62,7 +62,7 @@ use crate::clock::Clock;
 use crate::config::{StoreConfig, TopicConfig};
 use crate::error::{Error, Result};
 use crate::io::{StorageLock, TemporaryDir};
-use crate::log::{Checkpoints, Log};
+use crate::log::{Checkpoints, Log, OpenFiles};
 use crate::types::TopicPartition;
 use cleaner::Cleaner;
 use layout::Layout;
@@ -126,6 +126,7 @@ pub(crate) struct StoreInner {
     /// Held by a tick while it works on the directory.
     ticking: Mutex<()>,
     checkpoints: Arc<LogCheckpoints>,
+    open_files: Arc<OpenFiles>,
     /// Directories of deleted partitions, and when they are to be removed.
     deleted_dirs: Mutex<Vec<(PathBuf, i64)>>,
     closed: AtomicBool,
@@ -182,6 +183,12 @@ impl Store {
     /// The id of the cluster that this directory belongs to (`cluster.id`).
     pub fn cluster_id(&self) -> &str {
         &self.inner.meta.cluster_id
+    }
+
+    /// How many files of its partitions the store has open, for reading and appending: no more than `open.files.max`,
+    /// unless more are being used at this very moment.
+    pub fn open_file_count(&self) -> usize {
+        self.inner.open_files.count()
     }
 
     /// The log of a partition.

@@ -254,6 +254,7 @@ impl StoreInner {
             helper,
             checkpoints,
             syncs_swaps: self.config.syncs_swaps(),
+            open_files: self.open_files.clone(),
         };
         Ok(self.layout.open_log(partition, known, context)?.0)
     }
