@@ -246,10 +246,16 @@ impl World {
         self.tell(told, "Open");
         let checked = match &opened {
             // To read one file takes letting go of others, and syncing them, where only some may be open: that can crash.
-            Ok(store) if !self.disk.has_crashed() => match self.model.check(store) {
-                Err(_) if self.disk.has_crashed() => Ok(()),
-                checked => checked,
-            },
+            Ok(store) if !self.disk.has_crashed() => {
+                let before = self.model.clone();
+                match self.model.check(store) {
+                    Err(_) if self.disk.has_crashed() => {
+                        self.model = before;
+                        Ok(())
+                    }
+                    checked => checked,
+                }
+            }
             Ok(_) => Ok(()),
             Err(_) if self.disk.has_crashed() => Ok(()),
             Err(error) => Err(format!("the store does not open: {error}")),
