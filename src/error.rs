@@ -1,12 +1,16 @@
 //! The one error type: Kafka's names for what went wrong, where it happened, and whether trying again can help.
 
+mod corruption;
+
 use std::fmt;
 use std::io;
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::types::{LeaderEpoch, Offset, ProducerId, TopicPartition};
+pub use corruption::Corruption;
+
+use crate::types::{LeaderEpoch, Offset, ProducerId, ProducerIdAndEpoch, TopicPartition, TransactionState};
 
 /// The result of nearly every call in this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -185,6 +189,90 @@ pub enum Error {
         current: i32,
     },
 
+    /// A producer uses a transactional id that another has taken over since, or whose transaction was aborted because it
+    /// took too long (Kafka's `PRODUCER_FENCED`). It can't go on; begin anew with a new producer.
+    #[error("{producer} of transactional id {transactional_id:?} is fenced: the current one is {current}")]
+    ProducerFenced {
+        /// The transactional id.
+        transactional_id: String,
+        /// The producer that was refused.
+        producer: ProducerIdAndEpoch,
+        /// The one that the id belongs to now.
+        current: ProducerIdAndEpoch,
+    },
+
+    /// The transactional id does not belong to this producer id, or is not known at all (Kafka's
+    /// `INVALID_PRODUCER_ID_MAPPING`): it may have expired (`transactional.id.expiration.ms`).
+    #[error("transactional id {transactional_id:?} is not that of {producer}")]
+    InvalidProducerIdMapping {
+        /// The transactional id.
+        transactional_id: String,
+        /// The producer that was refused.
+        producer: ProducerIdAndEpoch,
+    },
+
+    /// A transaction can't go from its state to what was asked for: there is none to end, or it ended the other way
+    /// (Kafka's `INVALID_TXN_STATE`).
+    #[error("cannot {attempted} the transaction of {transactional_id:?}, which is in state {state}")]
+    InvalidTransactionTransition {
+        /// The transactional id.
+        transactional_id: String,
+        /// Its state.
+        state: TransactionState,
+        /// What was attempted, as a verb: "commit", "abort".
+        attempted: &'static str,
+    },
+
+    /// Something of the transaction failed before, so that it can only be aborted (Kafka's `TRANSACTION_ABORTABLE`,
+    /// KIP-1050): drop it, or abort it, and do its work again in another one.
+    #[error("the transaction of {transactional_id:?} can only be aborted: {cause}")]
+    TransactionAbortable {
+        /// The transactional id.
+        transactional_id: String,
+        /// What failed first.
+        cause: Box<Error>,
+    },
+
+    /// The record was not appended, because its transaction was aborted before (Kafka's `TransactionAbortedException`).
+    #[error("the transaction of {transactional_id:?} was aborted before the record was appended")]
+    TransactionAborted {
+        /// The transactional id.
+        transactional_id: String,
+    },
+
+    /// The transaction before is decided and not yet ended in all of its partitions (Kafka's
+    /// `CONCURRENT_TRANSACTIONS`). Try again: the maintenance goes on with it, and so does each call.
+    #[error("the last transaction of {transactional_id:?} is in state {state} and not complete yet")]
+    ConcurrentTransactions {
+        /// The transactional id.
+        transactional_id: String,
+        /// Its state.
+        state: TransactionState,
+    },
+
+    /// The timeout of a transaction is 0, or longer than allowed (Kafka's `INVALID_TRANSACTION_TIMEOUT`).
+    #[error("a transaction timeout of {timeout_ms} ms is outside of 1..=transaction.max.timeout.ms = {max_ms}")]
+    InvalidTransactionTimeout {
+        /// The timeout in milliseconds.
+        timeout_ms: u128,
+        /// The longest that is allowed, in milliseconds.
+        max_ms: i32,
+    },
+
+    /// The transactional id can't be used: it is empty, or longer than 32,767 bytes (Kafka's `INVALID_REQUEST`).
+    #[error("a transactional id of {} bytes: it must have between 1 and 32,767", transactional_id.len())]
+    InvalidTransactionalId {
+        /// The transactional id.
+        transactional_id: String,
+    },
+
+    /// The transactional id is not known (Kafka's `TRANSACTIONAL_ID_NOT_FOUND`).
+    #[error("there is no transactional id {transactional_id:?}")]
+    TransactionalIdNotFound {
+        /// The transactional id.
+        transactional_id: String,
+    },
+
     /// The log was truncated after the append and before it was acknowledged: the records are gone, and others may have
     /// their offsets. With replication that is what a change of leaders does (Kafka answers `NOT_LEADER_OR_FOLLOWER`).
     #[error("{topic_partition} was truncated to {log_end} before its records from there on were acknowledged")]
@@ -279,6 +367,16 @@ pub enum Error {
     GroupIdNotFound {
         /// The group id.
         group: String,
+    },
+
+    /// A transaction that is not decided yet has an offset of the group for this partition (Kafka's
+    /// `UNSTABLE_OFFSET_COMMIT`). Try again when it has ended.
+    #[error("an open transaction may change what group {group:?} has committed for {topic_partition}")]
+    UnstableOffsetCommit {
+        /// The group.
+        group: String,
+        /// The partition.
+        topic_partition: TopicPartition,
     },
 
     /// A configuration key is unknown or its value out of range (Kafka's `INVALID_CONFIG`).
@@ -376,106 +474,6 @@ pub enum Error {
     },
 }
 
-/// What is wrong with bytes that should be a batch, a record or an index entry.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum Corruption {
-    /// The bytes end before the structure does.
-    #[error("{needed} bytes are needed and {available} are there")]
-    Truncated {
-        /// How many bytes the structure needs from this position.
-        needed: u64,
-        /// How many there are.
-        available: u64,
-    },
-    /// A batch's length field is below the smallest batch or beyond the largest.
-    #[error("a batch can't have length {0}")]
-    BatchLength(i32),
-    /// The record format version is not one that is read here.
-    #[error("unsupported magic {0}")]
-    Magic(i8),
-    /// The CRC-32C over the batch does not match its contents.
-    #[error("the CRC is {stored:#010x} and should be {computed:#010x}")]
-    Crc {
-        /// The checksum that the batch carries.
-        stored: u32,
-        /// The checksum of its bytes.
-        computed: u32,
-    },
-    /// The codec bits of the attributes name no codec.
-    #[error("unknown compression codec {0}")]
-    Codec(u8),
-    /// The compressed bytes can't be decompressed.
-    #[error("the {codec} stream is invalid")]
-    Compressed {
-        /// The codec.
-        codec: &'static str,
-    },
-    /// Decompression would yield more than the limit.
-    #[error("more than {limit} bytes come out of the compressed records")]
-    DecompressedSize {
-        /// The limit in bytes.
-        limit: usize,
-    },
-    /// A variable-length integer is longer than its type allows.
-    #[error("a variable-length integer is too long")]
-    Varint,
-    /// A length inside a record is negative where it must not be, or beyond the record's end.
-    #[error("a {field} can't have length {length}")]
-    FieldLength {
-        /// Which field.
-        field: &'static str,
-        /// The length that it claims.
-        length: i64,
-    },
-    /// A header's key is not UTF-8.
-    #[error("a header's key is not UTF-8")]
-    HeaderKey,
-    /// A record is longer or shorter than its length field says.
-    #[error("a record of length {declared} has {actual} bytes")]
-    RecordLength {
-        /// The length field.
-        declared: u64,
-        /// What its fields add up to.
-        actual: u64,
-    },
-    /// Bytes are left after the last record.
-    #[error("{0} bytes are left after the last record")]
-    TrailingBytes(u64),
-    /// The offsets or the record count of a batch contradict each other.
-    #[error("base offset {base_offset}, last offset delta {last_offset_delta} and {records} records can't go together")]
-    Offsets {
-        /// The batch's base offset.
-        base_offset: Offset,
-        /// The batch's last offset delta.
-        last_offset_delta: i32,
-        /// The batch's record count.
-        records: i32,
-    },
-    /// A batch's offset does not follow from the batch before it.
-    #[error("base offset {found} where {expected} or more should be")]
-    OffsetOrder {
-        /// The lowest offset that could be here.
-        expected: Offset,
-        /// The offset that is.
-        found: Offset,
-    },
-    /// Records that were there are not, and nothing is in their place.
-    #[error("nothing is left of them")]
-    Missing,
-    /// A log file is larger than positions in it can be.
-    #[error("a log file of {len} bytes is over the {max} that positions reach")]
-    FileLength {
-        /// The length of the file in bytes.
-        len: u64,
-        /// The largest that can be read.
-        max: u64,
-    },
-    /// A control record's key or value is too short or has a negative version.
-    #[error("malformed control record")]
-    ControlRecord,
-}
-
 impl Error {
     /// Wraps what the operating system said about `operation` on `path`; a full device gets its own variant.
     pub(crate) fn io(operation: &'static str, path: impl AsRef<Path>, source: io::Error) -> Self {
@@ -515,10 +513,14 @@ impl Error {
         }
     }
 
-    /// Whether the same call can succeed later with nothing else changed: space may come back, a buffer may drain.
+    /// Whether the same call can succeed later with nothing else changed: space may come back, a buffer may drain, a transaction may end.
     pub fn is_retriable(&self) -> bool {
         match self {
-            Self::StorageFull { .. } | Self::TooManyOpenFiles { .. } | Self::BufferExhausted { .. } => true,
+            Self::StorageFull { .. }
+            | Self::TooManyOpenFiles { .. }
+            | Self::BufferExhausted { .. }
+            | Self::UnstableOffsetCommit { .. }
+            | Self::ConcurrentTransactions { .. } => true,
             Self::Io { source, .. } => {
                 matches!(
                     source.kind(),

@@ -59,7 +59,7 @@
 //! | `store` | a data directory of many: [`Store`], committed offsets, recovery, maintenance |
 //! | `producer`, `consumer` | the in-process API |
 #![cfg_attr(feature = "sim", doc = "| [`sim`] | a simulated disk and clock, to test crashes and disk faults |")]
-//! | [`guide`] | longer reading: durability, operating a store |
+//! | [`guide`] | longer reading: durability, groups, retention, operating, testing, moving to and from Kafka |
 //!
 //! # Features
 //!
@@ -93,9 +93,12 @@ pub use log::{
     Fetched, FetchedBatches, Finding, Log, OffsetAndTimestamp, PartitionRecovery, Problem, ReadLimits, Readable,
     VerifyProgress, VerifyReport,
 };
-pub use producer::{Partitioner, Pending, Producer, ProducerConfig, Record, RecordMetadata};
+pub use producer::{Partitioner, Pending, Producer, ProducerConfig, Record, RecordMetadata, Transaction};
 pub use store::{
     CommittedOffset, GroupDescription, GroupOffset, Maintenance, OffsetReset, ParseUuidError, PartitionDescription,
     PlannedOffset, RecoveryReport, SnapshotReport, Store, StoreOptions, TopicDescription, Uuid,
 };
-pub use types::{Acks, IsolationLevel, LeaderEpoch, NO_PRODUCER_ID, NO_TIMESTAMP, Offset, ProducerId, TopicPartition};
+pub use types::{
+    Acks, IsolationLevel, LeaderEpoch, NO_PRODUCER_ID, NO_TIMESTAMP, Offset, ProducerId, ProducerIdAndEpoch,
+    TopicPartition, TransactionState,
+};

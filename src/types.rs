@@ -56,6 +56,95 @@ impl<T: Into<Arc<str>>> From<(T, i32)> for TopicPartition {
     }
 }
 
+/// Who a transactional producer is: its id, and which of those that came after each other under it. Only the latest epoch
+/// counts; to give out the next one fences all before it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ProducerIdAndEpoch {
+    /// The producer id.
+    pub producer_id: ProducerId,
+    /// The epoch, from 0.
+    pub producer_epoch: i16,
+}
+
+impl ProducerIdAndEpoch {
+    /// This epoch of this id.
+    pub const fn new(producer_id: ProducerId, producer_epoch: i16) -> Self {
+        Self { producer_id, producer_epoch }
+    }
+}
+
+impl fmt::Display for ProducerIdAndEpoch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "producer {} epoch {}", self.producer_id, self.producer_epoch)
+    }
+}
+
+/// How far the transaction of a transactional id is, by Kafka's names and numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[repr(i8)]
+pub enum TransactionState {
+    /// There was none since the id was initialized.
+    Empty = 0,
+    /// Partitions take part, and nothing is decided.
+    Ongoing = 1,
+    /// It is decided that its records count; not all partitions have been told.
+    PrepareCommit = 2,
+    /// It is decided that its records are void; not all partitions have been told.
+    PrepareAbort = 3,
+    /// Its records count, in all partitions.
+    CompleteCommit = 4,
+    /// Its records are void, in all partitions.
+    CompleteAbort = 5,
+    /// The id has expired and is about to be forgotten. Never stored.
+    Dead = 6,
+    /// The producer is about to be fenced and its transaction to be aborted. Never stored.
+    PrepareEpochFence = 7,
+}
+
+impl TransactionState {
+    /// All of them, by number.
+    pub const ALL: [Self; 8] = [
+        Self::Empty,
+        Self::Ongoing,
+        Self::PrepareCommit,
+        Self::PrepareAbort,
+        Self::CompleteCommit,
+        Self::CompleteAbort,
+        Self::Dead,
+        Self::PrepareEpochFence,
+    ];
+
+    /// The state of this number.
+    pub fn from_id(id: i8) -> Option<Self> {
+        Self::ALL.into_iter().find(|state| state.id() == id)
+    }
+
+    /// The state's number.
+    pub const fn id(self) -> i8 {
+        self as i8
+    }
+
+    /// Kafka's name for it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Empty => "Empty",
+            Self::Ongoing => "Ongoing",
+            Self::PrepareCommit => "PrepareCommit",
+            Self::PrepareAbort => "PrepareAbort",
+            Self::CompleteCommit => "CompleteCommit",
+            Self::CompleteAbort => "CompleteAbort",
+            Self::Dead => "Dead",
+            Self::PrepareEpochFence => "PrepareEpochFence",
+        }
+    }
+}
+
+impl fmt::Display for TransactionState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
 /// What the timestamps of a batch mean (Kafka's `message.timestamp.type`).
 #[derive(Copy, Clone, Debug, PartialEq, Eq, Hash, Default)]
 pub enum TimestampType {

@@ -115,6 +115,18 @@ store_configs! {
     offsets_retention_minutes: i32 = 10_080, "offsets.retention.minutes", at_least(1);
     /// How often offsets that are older than that are looked for, in milliseconds.
     offsets_retention_check_interval_ms: i64 = 600_000, "offsets.retention.check.interval.ms", at_least(1);
+    /// The partitions of `__transaction_state` when it is created.
+    transaction_state_log_num_partitions: i32 = 50, "transaction.state.log.num.partitions", at_least(1);
+    /// The longest that a transactional producer may ask to leave a transaction open, in milliseconds.
+    transaction_max_timeout_ms: i32 = 900_000, "transaction.max.timeout.ms", at_least(1);
+    /// How often transactions are looked for that have been open for longer than their timeout, in milliseconds.
+    transaction_abort_timed_out_transaction_cleanup_interval_ms: i64 = 10_000,
+        "transaction.abort.timed.out.transaction.cleanup.interval.ms", at_least(1);
+    /// How long a transactional id is known that is not used, in milliseconds.
+    transactional_id_expiration_ms: i32 = 604_800_000, "transactional.id.expiration.ms", at_least(1);
+    /// How often transactional ids that are older than that are looked for, in milliseconds.
+    transaction_remove_expired_transaction_cleanup_interval_ms: i64 = 3_600_000,
+        "transaction.remove.expired.transaction.cleanup.interval.ms", at_least(1);
     /// Whether topics are compacted by themselves. Where it is off, [`Store::compact`](crate::Store::compact) still
     /// does.
     log_cleaner_enable: bool = true, "log.cleaner.enable", any();

@@ -18,7 +18,7 @@ use crate::log::follow::park_until;
 use crate::log::wait::Parker;
 use crate::log::{Log, ReadLimits};
 use crate::store::{CommittedOffset, GroupInUse, Store};
-use crate::types::{Acks, Offset, TopicPartition};
+use crate::types::{Acks, IsolationLevel, Offset, TopicPartition};
 use fetcher::{Fetcher, no_offset};
 
 /// Reads records from partitions of a store, in the order of each partition.
@@ -158,7 +158,8 @@ impl Consumer {
     /// The offset of the next record that a poll returns from a partition.
     ///
     /// # Errors
-    /// [`Error::NotAssigned`]; [`Error::NoOffsetForPartition`] if it is not known where to start.
+    /// [`Error::NotAssigned`]; [`Error::NoOffsetForPartition`] if it is not known where to start, and
+    /// [`Error::UnstableOffsetCommit`] if it is not known yet.
     pub fn position(&mut self, partition: impl Into<TopicPartition>) -> Result<Offset> {
         let partition = partition.into();
         let index = self.index_of(&partition)?;
@@ -168,7 +169,8 @@ impl Consumer {
     /// Returns the next records of the assigned partitions, at most `max.poll.records`. If there are none it waits for
     /// some, until `timeout` has passed, and may then return none.
     ///
-    /// The partitions take turns at being first, so that a busy one does not starve the others.
+    /// The partitions take turns at being first, so that a busy one does not starve the others. With `read_committed` a
+    /// partition whose offset the group is committing within a transaction begins when that has ended.
     ///
     /// # Errors
     /// [`Error::NoOffsetForPartition`] with `auto.offset.reset=none`. [`Error::OffsetOutOfRange`] likewise, where the
@@ -193,12 +195,15 @@ impl Consumer {
     /// # Errors
     /// [`Error::NoGroup`], and as [`Store::commit_offsets`].
     pub fn commit(&mut self) -> Result<()> {
-        let positions: Vec<_> = self
-            .fetchers
-            .iter()
-            .filter_map(|fetcher| Some((fetcher.topic_partition().clone(), fetcher.to_commit()?)))
-            .collect();
-        self.commit_offsets(positions, Acks::All)
+        self.commit_offsets(self.positions(), Acks::All)
+    }
+
+    /// What [`commit`](Self::commit) would commit now: the positions of all assigned partitions, as far as they are known,
+    /// with the leader epoch of the last record of each. To be sent with the records that were made from what was read:
+    /// [`Transaction::send_offsets`](crate::Transaction::send_offsets).
+    pub fn positions(&self) -> Vec<(TopicPartition, CommittedOffset)> {
+        let position = |fetcher: &Fetcher| Some((fetcher.topic_partition().clone(), fetcher.to_commit()?));
+        self.fetchers.iter().filter_map(position).collect()
     }
 
     /// Commits these offsets for the consumer's group: the ones to read next. Returns when `acks` says.
@@ -217,10 +222,17 @@ impl Consumer {
     /// The offset that the consumer's group committed for a partition last.
     ///
     /// # Errors
-    /// [`Error::NoGroup`].
+    /// [`Error::NoGroup`]; with `read_committed` [`Error::UnstableOffsetCommit`] while an open transaction may change it.
     pub fn committed(&self, partition: impl Into<TopicPartition>) -> Result<Option<CommittedOffset>> {
         let group = self.config.group_id.as_deref().ok_or(Error::NoGroup)?;
-        Ok(self.store.committed_offset(group, &partition.into()))
+        self.committed_of(group, &partition.into())
+    }
+
+    fn committed_of(&self, group: &str, partition: &TopicPartition) -> Result<Option<CommittedOffset>> {
+        match self.config.isolation_level {
+            IsolationLevel::ReadUncommitted => Ok(self.store.committed_offset(group, partition)),
+            IsolationLevel::ReadCommitted => self.store.stable_committed_offset(group, partition),
+        }
     }
 
     fn index_of(&self, partition: &TopicPartition) -> Result<usize> {
@@ -240,8 +252,8 @@ impl Consumer {
             return Ok(position);
         }
         let group = self.config.group_id.as_deref();
-        let committed = group.and_then(|group| self.store.committed_offset(group, fetcher.topic_partition()));
-        let position = match committed {
+        let committed = group.map(|group| self.committed_of(group, fetcher.topic_partition())).transpose()?;
+        let position = match committed.flatten() {
             Some(committed) => committed.offset,
             None => self.reset_offset(&fetcher.log).ok_or_else(|| no_offset(group, fetcher.topic_partition()))?,
         };
@@ -268,7 +280,8 @@ impl Consumer {
                 break;
             }
             match self.take_from(index, room, &mut records) {
-                Ok(()) => {}
+                // The wait is for that too.
+                Ok(()) | Err(Error::UnstableOffsetCommit { .. }) => {}
                 // What was taken already is returned; the failure comes up again in the next poll, first of all.
                 Err(_) if !records.is_empty() => {
                     self.turn = index;
@@ -302,23 +315,44 @@ impl Consumer {
 
     /// Waits until some partition has something. False at the deadline.
     fn wait(&mut self, deadline: Option<Instant>) -> Result<bool> {
-        let (parker, isolation) = (Parker::new(), self.config.isolation_level);
+        let parker = Parker::new();
         let mut waiters = Vec::with_capacity(self.fetchers.len());
         let mut is_ready = false;
         for index in 0..self.fetchers.len() {
-            let position = self.position_of(index)?;
-            let fetcher = &self.fetchers[index];
-            waiters.push((fetcher.log.clone(), fetcher.log.register_reader(isolation, position, parker.waker())));
-            is_ready |= fetcher.is_ready(position);
+            let (log, isolation, offset) = self.awaited(index)?;
+            let waiter = log.register_reader(isolation, offset, parker.waker());
+            waiters.push((log, isolation, waiter));
+            is_ready |= self.is_ready(index);
         }
         // Nobody wakes those who begin to wait after the end: they see it here.
         let ended = if is_ready { Ok(()) } else { self.check_ended() };
-        let logs = waiters.iter().map(|(log, _)| log);
+        let logs = waiters.iter().map(|(log, ..)| log);
         let woken = is_ready || (ended.is_ok() && park_until(&parker, deadline, logs));
-        for (log, waiter) in waiters {
+        for (log, isolation, waiter) in waiters {
             log.deregister_reader(isolation, waiter);
         }
         ended.map(|()| woken)
+    }
+
+    /// In which log the next thing will be that a partition waits for, and where: a record of its own, or the end of the
+    /// transaction that decides where it begins.
+    fn awaited(&mut self, index: usize) -> Result<(Log, IsolationLevel, Offset)> {
+        match self.position_of(index) {
+            Ok(position) => Ok((self.fetchers[index].log.clone(), self.config.isolation_level, position)),
+            Err(unstable @ Error::UnstableOffsetCommit { .. }) => {
+                let group = self.config.group_id.as_deref();
+                let log = group.and_then(|group| self.store.offsets_log_of(group)).ok_or(unstable)?;
+                let end = log.log_end();
+                Ok((log, IsolationLevel::ReadUncommitted, end))
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Whether a partition has something to hand out now, as far as it is known where to start.
+    fn is_ready(&mut self, index: usize) -> bool {
+        let was_unstable = self.fetchers[index].position().is_none();
+        self.position_of(index).is_ok_and(|position| was_unstable || self.fetchers[index].is_ready(position))
     }
 
     /// Fails if nothing more can come: the store was closed, or a topic deleted.

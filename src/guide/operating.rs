@@ -79,42 +79,9 @@
 //! # }
 //! ```
 //!
-//! # Retention
+//! # What goes by itself
 //!
-//! Segments are deleted whole, the oldest first, once their newest record is older than `retention.ms` (seven days), or
-//! once the partition holds `retention.bytes` without them. The active segment goes too when it is old enough. Files
-//! are renamed to `.deleted` at once and removed after `file.delete.delay.ms`; slices that readers hold stay valid.
-//!
-//! Topics that a broker created are not shortened here until somebody configures them
-//! ([`Store::alter_topic_configs`](crate::Store::alter_topic_configs)). Kafka keeps their configs in its metadata log, so whether
-//! they are to be kept forever, or compacted, is not known; `topic-config-checkpoint` tells which topics were created
-//! or configured here.
-//!
-//! # Compaction
-//!
-//! A topic with `cleanup.policy=compact` keeps the last record of each key; with `compact,delete` retention holds too.
-//! A record without a value, a *tombstone*, deletes its key. Offsets never change: a compacted log has gaps, and readers
-//! go on at the next record.
-//!
-//! | config | default | what it does |
-//! |---|---|---|
-//! | `min.cleanable.dirty.ratio` | 0.5 | compacts a log once more than this share of it is new since the last time |
-//! | `min.compaction.lag.ms` | 0 | leaves segments alone that have younger records |
-//! | `max.compaction.lag.ms` | no limit | compacts a log with older records whatever its ratio |
-//! | `delete.retention.ms` | a day | how long a tombstone stays after the first pass over it |
-//! | `log.cleaner.enable` | true | whether any of this happens by itself |
-//! | `log.cleaner.dedupe.buffer.size` | 128 MiB | how much memory the keys of one pass may take |
-//! | `log.cleaner.io.max.bytes.per.second` | no limit | how much is read and written |
-//! | `log.cleaner.backoff.ms` | 15 s | how long to wait when nothing is dirty enough |
-//!
-//! The first four are a topic's, the others fields of [`StoreConfig`](crate::StoreConfig). The active segment is never
-//! compacted. A pass reads the keys of the new part, 24 bytes each, and then writes the segments anew; each tick does up
-//! to 16 MiB of that, so a program that calls [`Store::tick`](crate::Store::tick) itself never waits long, and compacts
-//! no faster than it ticks. [`Store::compact`](crate::Store::compact) does it all at once, and
-//! [`Log::last_compaction`](crate::Log::last_compaction) tells what came of it.
-//!
-//! What can't be read is never compacted away. A pass that comes to damage, or to a codec that is not built in, ends
-//! with that error, and the partition is left alone until the store is opened again; the others go on.
+//! [`guide::retention`](super::retention) tells when records go. Space comes back segment by segment.
 //!
 //! # What is bounded, and by what
 //!

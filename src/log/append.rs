@@ -49,6 +49,17 @@ pub struct AppendOptions {
     acks: Acks,
     expected_offset: Option<Offset>,
     leader_epoch: Option<LeaderEpoch>,
+    pub(super) origin: AppendOrigin,
+}
+
+/// Who appends (Kafka's `AppendOrigin`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum AppendOrigin {
+    /// A producer, whose batches are numbered.
+    #[default]
+    Client,
+    /// A coordinator on behalf of a producer, which appends in turn and needs no sequence numbers.
+    Coordinator,
 }
 
 impl AppendOptions {
@@ -60,6 +71,12 @@ impl AppendOptions {
     /// Appends only if the batch's first record gets this offset: nobody else has appended since the caller looked.
     pub fn expected_offset(mut self, offset: Offset) -> Self {
         self.expected_offset = Some(offset);
+        self
+    }
+
+    /// Appends a producer's batch for it, without sequence numbers.
+    pub(crate) fn by_coordinator(mut self) -> Self {
+        self.origin = AppendOrigin::Coordinator;
         self
     }
 
@@ -148,7 +165,7 @@ impl LogInner {
             let mut writer = self.writer.lock();
             let Writer { active, producers, config } = &mut *writer;
             if !config.inspects_built_batches() {
-                let batch = validate(batch, config, now)?;
+                let batch = validate(batch, config, options.origin, now)?;
                 return Ok((self.write(active, producers, &batch, options, config, now)?, config.flush_messages));
             }
         }
@@ -164,7 +181,7 @@ impl LogInner {
         now: &Now<'_>,
     ) -> Result<(Appended, i64)> {
         let config = self.config.load_full();
-        let validated = validate(batch, &config, now)?;
+        let validated = validate(batch, &config, options.origin, now)?;
         let recoded = validated.recode(&config)?;
         let recoded = recoded.as_ref().map(BatchView::as_ref);
         let batch = recoded.as_ref().map_or(validated, |recoded| validated.recoded(recoded));
@@ -195,7 +212,8 @@ impl LogInner {
         let base_offset = active.segment().end().next_offset;
         let header = batch.header();
         if header.has_producer_id()
-            && let Verdict::Duplicate(recent) = producers.check(header, base_offset, self.topic_partition())?
+            && let Verdict::Duplicate(recent) =
+                producers.check(header, options.origin, base_offset, self.topic_partition())?
         {
             return Ok(self.duplicate(&recent, batch.stamps_time()));
         }

@@ -318,6 +318,13 @@ impl Log {
         self.inner.wait_synced(target)
     }
 
+    /// Waits until everything that has been appended by now survives what [`Acks::All`](crate::Acks::All) promises.
+    pub(crate) fn wait_appended(&self) -> Result<()> {
+        // The generation before the end: a truncation in between shows.
+        let generation = self.inner.commit.generation();
+        self.inner.wait_synced(SyncTarget { generation, end: self.log_end() })
+    }
+
     /// What [`wait_synced`](Self::wait_synced) would return now, or None if it would have to wait.
     pub(crate) fn check_synced(&self, target: SyncTarget) -> Option<Result<()>> {
         if self.inner.sync == SyncPolicy::OsManaged {

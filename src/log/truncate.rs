@@ -35,6 +35,11 @@ struct CutAt {
 }
 
 impl Log {
+    /// How often the log has been truncated: whoever keeps what its records add up to begins anew when this changes.
+    pub(crate) fn generation(&self) -> u64 {
+        self.inner.commit.generation()
+    }
+
     /// Takes everything from `offset` on off the log, and returns its end: `offset`, or less where that lies within a
     /// batch, for only whole batches are cut. Nothing happens if the log ends there or before.
     ///

@@ -8,6 +8,7 @@ use crate::clock::Clock;
 use crate::config::{BrokerCompressionType, LogConfig};
 use crate::error::{Error, Result};
 use crate::log::active::StampedBatch;
+use crate::log::append::AppendOrigin;
 use crate::record::{
     BatchBuilder, BatchHeader, BatchRef, BatchView, Compression, DECOMPRESSED_BYTES_MAX, RecordData, RecordView,
     TimestampType,
@@ -36,7 +37,12 @@ enum Timestamps {
 /// Checks a batch against the format's rules and the topic's.
 // To hand the result back through memory takes as long as the checks of a header do.
 #[inline(always)]
-pub(super) fn validate<'a>(batch: &'a BatchRef<'a>, config: &LogConfig, now: &Now<'_>) -> Result<ValidatedBatch<'a>> {
+pub(super) fn validate<'a>(
+    batch: &'a BatchRef<'a>,
+    config: &LogConfig,
+    origin: AppendOrigin,
+    now: &Now<'_>,
+) -> Result<ValidatedBatch<'a>> {
     let header = batch.header();
     check_size(batch, config)?;
     if header.attributes.is_control() {
@@ -45,7 +51,7 @@ pub(super) fn validate<'a>(batch: &'a BatchRef<'a>, config: &LogConfig, now: &No
     if header.records_count < 1 || i64::from(header.last_offset_delta) + 1 != i64::from(header.records_count) {
         return Err(not_consecutive(header.records_count, header.last_offset_delta));
     }
-    if header.producer_id >= 0 && header.base_sequence < 0 {
+    if header.producer_id >= 0 && header.base_sequence < 0 && origin == AppendOrigin::Client {
         return Err(invalid("a batch with a producer id needs a base sequence"));
     }
     if header.producer_id < 0 && header.is_transactional() {

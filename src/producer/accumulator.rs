@@ -13,13 +13,38 @@ use parking_lot::{Condvar, Mutex};
 use super::config::ProducerConfig;
 use super::memory::Memory;
 use super::record::Record;
+use super::transaction::Transactions;
 use crate::error::{Error, Result};
 use crate::log::{Appended, Log, SyncTarget};
 use crate::record::{BatchBuilder, Header, RecordData};
-use crate::types::{Acks, ProducerId};
+use crate::types::{Acks, ProducerIdAndEpoch};
 
-/// The epoch of a producer that is not transactional: it never changes.
-const PRODUCER_EPOCH: i16 = 0;
+/// Whose batches they are.
+#[derive(Clone, Debug)]
+pub(super) enum Identity {
+    /// Nobody's: they carry neither an id nor sequence numbers.
+    Anonymous,
+    Idempotent(ProducerIdAndEpoch),
+    Transactional(Arc<Transactions>),
+}
+
+impl Identity {
+    fn producer(&self) -> Option<ProducerIdAndEpoch> {
+        match self {
+            Self::Anonymous => None,
+            Self::Idempotent(producer) => Some(*producer),
+            Self::Transactional(transactions) => Some(transactions.producer),
+        }
+    }
+
+    /// A batch was not appended. Returns what to tell whoever sent its records.
+    fn fail(&self, error: Error) -> Error {
+        match self {
+            Self::Transactional(transactions) => transactions.fail(error),
+            _ => error,
+        }
+    }
+}
 
 /// The records of one partition that have not been appended yet.
 #[derive(Debug)]
@@ -28,8 +53,7 @@ pub(super) struct Accumulator {
     memory: Arc<Memory>,
     /// As the producer is configured. The topic may have batches be smaller.
     batch_size: usize,
-    /// The producer's, if it is idempotent.
-    producer_id: Option<ProducerId>,
+    identity: Identity,
     filling: Mutex<Filling>,
     /// Up to where somebody without a thread waits for a sync.
     sync_wanted: Mutex<Option<SyncTarget>>,
@@ -76,15 +100,11 @@ pub(super) struct Place {
 }
 
 impl Accumulator {
-    pub(super) fn new(
-        log: Log,
-        config: &ProducerConfig,
-        memory: &Arc<Memory>,
-        producer_id: Option<ProducerId>,
-    ) -> Self {
+    pub(super) fn new(log: Log, config: &ProducerConfig, memory: &Arc<Memory>, identity: Identity) -> Self {
         let batch_size = config.batch_size;
+        let is_transactional = matches!(identity, Identity::Transactional(_));
         let filling = Filling {
-            builder: BatchBuilder::new(batch_size).compression(config.compression),
+            builder: BatchBuilder::new(batch_size).compression(config.compression).transactional(is_transactional),
             next_sequence: 0,
             batch: None,
             reserved: 0,
@@ -92,7 +112,7 @@ impl Accumulator {
             refusal: None,
         };
         let (memory, filling) = (memory.clone(), Mutex::new(filling));
-        Self { log, memory, batch_size, producer_id, filling, sync_wanted: Mutex::default() }
+        Self { log, memory, batch_size, identity, filling, sync_wanted: Mutex::default() }
     }
 
     /// Adds a record for which `reserved` bytes of memory were taken. Appends the batch before it if the record no
@@ -164,11 +184,12 @@ impl Accumulator {
     fn append(&self, filling: &mut Filling) -> Option<Result<Appended>> {
         let batch = filling.batch.take()?;
         let records = filling.builder.len() as i32;
-        if let Some(producer_id) = self.producer_id {
-            filling.builder.set_producer(producer_id, PRODUCER_EPOCH, filling.next_sequence);
+        if let Some(ProducerIdAndEpoch { producer_id, producer_epoch }) = self.identity.producer() {
+            filling.builder.set_producer(producer_id, producer_epoch, filling.next_sequence);
         }
         // Syncs are waited for by whoever waits for the record, not under this lock.
-        let result = filling.builder.build().and_then(|built| self.log.append(built, Acks::Leader));
+        let appended = filling.builder.build().and_then(|built| self.log.append(built, Acks::Leader));
+        let result = appended.map_err(|error| self.identity.fail(error));
         filling.builder.clear();
         if let Ok(appended) = &result {
             filling.appended_end = Some(appended.sync_target());
@@ -178,6 +199,16 @@ impl Accumulator {
         self.memory.release(std::mem::take(&mut filling.reserved));
         batch.decide(result.clone());
         Some(result)
+    }
+
+    /// Lets go of what there is, and tells whoever sent it why.
+    pub(super) fn discard(&self, reason: &Error) {
+        let mut filling = self.filling.lock();
+        if let Some(batch) = filling.batch.take() {
+            filling.builder.clear();
+            self.memory.release(std::mem::take(&mut filling.reserved));
+            batch.decide(Err(reason.clone()));
+        }
     }
 
     /// Appends what there is, and waits for the device if `acks` asks for that.

@@ -25,6 +25,8 @@ pub struct ProducerConfig {
     pub(super) acks: Acks,
     /// None if nobody asked.
     enable_idempotence: Option<bool>,
+    pub(super) transactional_id: Option<String>,
+    pub(super) transaction_timeout: Duration,
     pub(super) linger: Duration,
     pub(super) batch_size: usize,
     pub(super) buffer_memory: usize,
@@ -39,6 +41,8 @@ impl ProducerConfig {
         Self {
             acks: Acks::All,
             enable_idempotence: None,
+            transactional_id: None,
+            transaction_timeout: Duration::from_secs(60),
             linger: Duration::from_millis(5),
             batch_size: 16_384,
             buffer_memory: 32 << 20,
@@ -59,6 +63,26 @@ impl ProducerConfig {
     /// it is off unless it is asked for, and then the two are in conflict.
     pub fn enable_idempotence(mut self, enable_idempotence: bool) -> Self {
         self.enable_idempotence = Some(enable_idempotence);
+        self
+    }
+
+    /// Makes the producer transactional, under this name (`transactional.id`; none by default). Of all producers that ever
+    /// have it the last one alone can write: making it fences the one before, wherever that is, and aborts the transaction
+    /// that it left open. So the name is that of a task and not of a process: `transfer-3`, for whoever transfers
+    /// partition 3.
+    ///
+    /// It needs `acks=all` and idempotence, as in Kafka. What is synced, and when, is up to the commit:
+    /// [`Transaction`](super::Transaction).
+    pub fn transactional_id(mut self, transactional_id: impl Into<String>) -> Self {
+        self.transactional_id = Some(transactional_id.into());
+        self
+    }
+
+    /// How long a transaction may be open before it is aborted and the producer fenced (`transaction.timeout.ms`;
+    /// default one minute), so that one that is gone does not keep readers of committed records waiting. At most the
+    /// store's `transaction.max.timeout.ms`.
+    pub fn transaction_timeout(mut self, transaction_timeout: Duration) -> Self {
+        self.transaction_timeout = transaction_timeout;
         self
     }
 
@@ -112,6 +136,8 @@ impl ProducerConfig {
                 let parsed = value.parse().map_err(|_| invalid(key, value, "true or false"))?;
                 self.enable_idempotence = Some(parsed);
             }
+            "transactional.id" => self.transactional_id = Some(value.to_owned()),
+            "transaction.timeout.ms" => self.transaction_timeout = Duration::from_millis(number(key, value)?),
             "linger.ms" => self.linger = Duration::from_millis(number(key, value)?),
             "batch.size" => self.batch_size = number(key, value)?,
             "buffer.memory" => self.buffer_memory = number(key, value)?,
@@ -124,11 +150,27 @@ impl ProducerConfig {
 
     /// Whether the producer is idempotent; an error if it is to be and can't.
     pub(super) fn is_idempotent(&self) -> Result<bool> {
+        if self.transactional_id.is_some() {
+            self.check_transactional()?;
+        }
         match (self.enable_idempotence, self.acks) {
             (Some(true), Acks::None | Acks::Leader) => {
                 Err(invalid("enable.idempotence", "true", "false, or acks=all beside it"))
             }
             (asked, acks) => Ok(asked.unwrap_or(acks == Acks::All)),
+        }
+    }
+}
+
+impl ProducerConfig {
+    fn check_transactional(&self) -> Result<()> {
+        if self.acks != Acks::All {
+            let acks = if self.acks == Acks::None { "0" } else { "1" };
+            return Err(invalid("acks", acks, "all, with a transactional.id"));
+        }
+        match self.enable_idempotence {
+            Some(false) => Err(invalid("enable.idempotence", "false", "true, with a transactional.id")),
+            _ => Ok(()),
         }
     }
 }

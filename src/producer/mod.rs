@@ -12,6 +12,7 @@ mod memory;
 mod partitioner;
 mod pending;
 mod record;
+mod transaction;
 
 use std::collections::HashMap;
 use std::fmt;
@@ -24,13 +25,15 @@ pub use config::ProducerConfig;
 pub use partitioner::Partitioner;
 pub use pending::Pending;
 pub use record::{Record, RecordMetadata};
+pub use transaction::Transaction;
 
 use crate::error::{Error, Result};
 use crate::store::{Store, Task};
-use crate::types::{Acks, ProducerId, TopicPartition};
-use accumulator::Accumulator;
+use crate::types::{Acks, ProducerIdAndEpoch, TopicPartition};
+use accumulator::{Accumulator, Identity};
 use memory::Memory;
 use partitioner::Sticky;
+use transaction::Transactions;
 
 /// What a record takes of `buffer.memory` besides its key, value and headers.
 const RECORD_OVERHEAD_BYTES: usize = 64;
@@ -50,8 +53,10 @@ struct ProducerInner {
     topics: RwLock<HashMap<Arc<str>, Arc<TopicAccumulators>>>,
     memory: Arc<Memory>,
     is_idempotent: bool,
-    /// Its id, if it is idempotent and has sent something.
-    producer_id: Mutex<Option<ProducerId>>,
+    /// Who it is, if it is idempotent and has sent something.
+    producer: Mutex<Option<ProducerIdAndEpoch>>,
+    /// There if it is transactional.
+    transactions: Option<Arc<Transactions>>,
     /// Why no more records are taken: the producer or the store was closed.
     refusal: OnceLock<Error>,
 }
@@ -75,16 +80,31 @@ impl TopicAccumulators {
 impl Store {
     /// Makes a producer. It keeps the store open for as long as it lives.
     ///
+    /// With a [`transactional_id`](ProducerConfig::transactional_id) it takes over from whoever had that before: on
+    /// return, that one is fenced, and what it had committed counts.
+    ///
     /// # Errors
-    /// [`Error::InvalidConfig`] if configs are in conflict, [`Error::Closed`] if the store was closed.
-    pub fn producer(&self, config: ProducerConfig) -> Result<Producer> {
+    /// [`Error::InvalidConfig`] if configs are in conflict, [`Error::Closed`] if the store was closed; with a
+    /// `transactional.id` also as [`Store::init_transactional_id`].
+    pub fn producer(&self, mut config: ProducerConfig) -> Result<Producer> {
         self.check_writable()?;
+        let is_idempotent = config.is_idempotent()?;
+        let transactions = config.transactional_id.as_ref().map(|id| {
+            let producer = self.init_transactional_id(id, config.transaction_timeout)?;
+            Ok::<_, Error>(Arc::new(Transactions::new(self.clone(), id.clone(), producer)))
+        });
+        let transactions = transactions.transpose()?;
+        if transactions.is_some() {
+            // The commit makes everything durable at once.
+            config.acks = Acks::Leader;
+        }
         let inner = Arc::new(ProducerInner {
             store: self.clone(),
-            is_idempotent: config.is_idempotent()?,
+            is_idempotent,
             topics: RwLock::default(),
             memory: Arc::new(Memory::new(config.buffer_memory)),
-            producer_id: Mutex::default(),
+            producer: Mutex::default(),
+            transactions,
             refusal: OnceLock::new(),
             config,
         });
@@ -99,6 +119,8 @@ impl Store {
 impl Producer {
     /// Sends a record and waits until it is acknowledged as `acks` demands. Does not linger.
     ///
+    /// Of a transactional producer it becomes part of the [`Transaction`] that is open.
+    ///
     /// # Errors
     /// As [`send_async`](Self::send_async) and [`Pending::wait`].
     pub fn send(&self, record: Record) -> Result<RecordMetadata> {
@@ -111,8 +133,9 @@ impl Producer {
     ///
     /// # Errors
     /// [`Error::UnknownTopicOrPartition`], [`Error::BufferExhausted`], [`Error::Closed`], or
-    /// [`Error::MessageTooLarge`] and [`Error::InvalidRecord`] if no batch could hold the record. What goes wrong
-    /// later is told by the handle.
+    /// [`Error::MessageTooLarge`] and [`Error::InvalidRecord`] if no batch could hold the record; of a transactional
+    /// producer [`Error::InvalidTransactionTransition`] without a transaction, and as [`Transaction::send_async`]. What
+    /// goes wrong later is told by the handle.
     pub fn send_async(&self, record: Record) -> Result<Pending> {
         self.hand_over(&record, !self.inner.config.linger.is_zero())
     }
@@ -126,21 +149,32 @@ impl Producer {
     }
 
     /// Refuses further records and flushes: what was sent is acknowledged, or its failure told. All clones are closed.
+    /// An open [`Transaction`] is aborted instead.
     ///
     /// # Errors
-    /// As [`flush`](Self::flush).
+    /// As [`flush`](Self::flush), or [`Transaction::abort`].
     pub fn close(&self) -> Result<()> {
         self.inner.refuse(Error::Closed { what: "the producer" });
-        self.inner.flush()
+        match &self.inner.transactions {
+            Some(transactions) => transactions.abort_if_open(|aborted| self.inner.discard(&aborted)),
+            None => self.inner.flush(),
+        }
     }
 
     fn hand_over(&self, record: &Record, may_linger: bool) -> Result<Pending> {
+        self.inner.check_taking()?;
+        let Some(transactions) = &self.inner.transactions else { return self.add(record, may_linger) };
+        let _entered = transactions.enter()?;
+        self.add(record, may_linger).map_err(|error| transactions.fail(error))
+    }
+
+    fn add(&self, record: &Record, may_linger: bool) -> Result<Pending> {
         let inner = &self.inner;
-        if let Some(refusal) = inner.refusal.get() {
-            return Err(refusal.clone());
-        }
         let size = size_of_record(record);
         let accumulator = inner.accumulator_for(record, size)?;
+        if let Some(transactions) = &inner.transactions {
+            transactions.add_partition(accumulator.log.topic_partition())?;
+        }
         inner.take_memory(size)?;
         let timestamp = record.timestamp.unwrap_or_else(|| inner.store.clock().now_ms());
         let deadline = deadline_in(inner.config.linger);
@@ -165,6 +199,10 @@ fn size_of_record(record: &Record) -> usize {
 }
 
 impl ProducerInner {
+    fn check_taking(&self) -> Result<()> {
+        self.refusal.get().map_or(Ok(()), |refusal| Err(refusal.clone()))
+    }
+
     fn accumulator_for(&self, record: &Record, size: usize) -> Result<Arc<Accumulator>> {
         let topic = self.topic(&record.topic)?;
         let partitions = topic.partitions.len() as i32;
@@ -186,12 +224,10 @@ impl ProducerInner {
         }
         self.forget_deleted();
         let logs = self.store.logs_of(name)?;
-        let producer_id = self.producer_id()?;
+        let identity = self.identity()?;
         let mut topics = self.topics.write();
         // Looked at under the lock: who refuses goes through the topics after this.
-        if let Some(refusal) = self.refusal.get() {
-            return Err(refusal.clone());
-        }
+        self.check_taking()?;
         // Those that are there go on with what lingers in them.
         let mut partitions = match topics.get(name) {
             // It was deleted just now: what lingers in it is told so by the next call.
@@ -199,7 +235,7 @@ impl ProducerInner {
             Some(topic) => topic.partitions.clone(),
             None => Vec::new(),
         };
-        let accumulator = |log| Arc::new(Accumulator::new(log, &self.config, &self.memory, producer_id));
+        let accumulator = |log| Arc::new(Accumulator::new(log, &self.config, &self.memory, identity.clone()));
         partitions.extend(logs.into_iter().skip(partitions.len()).map(accumulator));
         let sticky = Sticky::new(partitions.len() as i32);
         let topic = Arc::new(TopicAccumulators { partitions, sticky, partitions_added });
@@ -207,13 +243,21 @@ impl ProducerInner {
         Ok(topic)
     }
 
-    /// The producer's id, if it is idempotent: taken when it is needed first.
-    fn producer_id(&self) -> Result<Option<ProducerId>> {
-        let mut producer_id = self.producer_id.lock();
-        if self.is_idempotent && producer_id.is_none() {
-            *producer_id = Some(self.store.new_producer_id()?);
+    /// Whose the batches are. An id is taken when it is needed first.
+    fn identity(&self) -> Result<Identity> {
+        if let Some(transactions) = &self.transactions {
+            return Ok(Identity::Transactional(transactions.clone()));
         }
-        Ok(*producer_id)
+        if !self.is_idempotent {
+            return Ok(Identity::Anonymous);
+        }
+        let mut producer = self.producer.lock();
+        let known = match *producer {
+            Some(known) => known,
+            // The epoch of a producer that is not transactional never changes.
+            None => *producer.insert(ProducerIdAndEpoch::new(self.store.new_producer_id()?, 0)),
+        };
+        Ok(Identity::Idempotent(known))
     }
 
     /// Lets go of topics that were deleted: one of the same name that comes later is another topic. What lingers for
@@ -250,6 +294,10 @@ impl ProducerInner {
 
     fn drain(&self) {
         self.accumulators().iter().for_each(|accumulator| accumulator.drain());
+    }
+
+    fn discard(&self, reason: &Error) {
+        self.accumulators().iter().for_each(|accumulator| accumulator.discard(reason));
     }
 
     fn flush(&self) -> Result<()> {

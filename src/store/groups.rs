@@ -3,7 +3,8 @@
 use std::collections::HashSet;
 
 use super::Store;
-use super::offsets::{CommittedOffset, Offsets};
+use super::offset_state::Group;
+use super::offsets::CommittedOffset;
 use crate::error::{Error, Result};
 use crate::types::{Acks, Offset, TopicPartition};
 
@@ -61,7 +62,8 @@ impl Store {
         Ok(GroupDescription { group: group.to_owned(), offsets: committed.into_iter().map(describe).collect() })
     }
 
-    /// Deletes a group, which is all that it has committed. On return that survives the loss of power.
+    /// Deletes a group, which is all that it has committed, also within transactions that are open. On return that
+    /// survives the loss of power.
     ///
     /// A consumer of the group that is open goes on from where it stands, and its next commit makes the group anew.
     ///
@@ -83,13 +85,18 @@ impl Store {
 
     fn delete_where(&self, group: &str, is_deleted: impl Fn(&TopicPartition) -> bool) -> Result<()> {
         self.check_writable()?;
-        let exists = !self.committed_offsets(group).is_empty();
+        let exists = self.inner.look_at_group(group, |group| !group.partitions().is_empty());
         if !exists {
             return Err(not_found(group));
         }
-        self.inner.change_offsets(group, Acks::All, |offsets: &Offsets| match offsets.is_empty() {
-            true => Err(not_found(group)),
-            false => Ok(offsets.keys().filter(|key| is_deleted(key)).map(|key| (key.clone(), None)).collect()),
+        self.inner.change_offsets(group, Acks::All, |offsets: &Group| {
+            let partitions = offsets.partitions();
+            match partitions.is_empty() {
+                true => Err(not_found(group)),
+                false => {
+                    Ok(partitions.into_iter().filter(|key| is_deleted(key)).map(|key| (key.clone(), None)).collect())
+                }
+            }
         })
     }
 }

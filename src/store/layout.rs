@@ -18,13 +18,14 @@ const HIGH_WATERMARKS: &str = "replication-offset-checkpoint";
 /// The files with an offset for each partition.
 pub(super) const OFFSET_FILES: [&str; 4] = [RECOVERY_POINTS, LOG_STARTS, HIGH_WATERMARKS, FIRST_DIRTY];
 /// The names of the files beside the partitions.
-pub(super) const FILES: [&str; 9] = [
+pub(super) const FILES: [&str; 10] = [
     OFFSET_FILES[0],
     OFFSET_FILES[1],
     OFFSET_FILES[2],
     OFFSET_FILES[3],
     meta_properties::META_PROPERTIES,
     meta_properties::CLEAN_SHUTDOWN,
+    super::producer_ids::CHECKPOINT,
     super::topic_list::FILE,
     super::open::LOCK,
     super::reserve::RESERVE,

@@ -55,6 +55,8 @@ struct Due {
     checkpoint_ms: i64,
     offsets_ms: i64,
     producers_ms: i64,
+    timeouts_ms: i64,
+    transactional_ids_ms: i64,
 }
 
 /// Which of the periodic jobs are due.
@@ -64,6 +66,8 @@ struct DueNow {
     checkpoint: bool,
     offsets: bool,
     producers: bool,
+    timeouts: bool,
+    transactional_ids: bool,
 }
 
 /// Wakes the thread.
@@ -93,6 +97,9 @@ impl Schedule {
                 checkpoint_ms: now_ms.saturating_add(config.log_flush_offset_checkpoint_interval_ms),
                 offsets_ms: now_ms.saturating_add(config.offsets_retention_check_interval_ms),
                 producers_ms: now_ms.saturating_add(config.producer_id_expiration_check_interval_ms),
+                timeouts_ms: now_ms.saturating_add(config.transaction_abort_timed_out_transaction_cleanup_interval_ms),
+                transactional_ids_ms: now_ms
+                    .saturating_add(config.transaction_remove_expired_transaction_cleanup_interval_ms),
             }),
             thread: Mutex::default(),
             failure: Mutex::default(),
@@ -210,7 +217,8 @@ impl Signal {
 }
 
 impl Store {
-    /// Does what is due: deletes old segments and committed offsets, forgets idle producers, removes the files of deleted
+    /// Does what is due: deletes old segments and committed offsets, forgets idle producers, aborts
+    /// transactions that take too long, removes the files of deleted
     /// segments, syncs closed ones and what
     /// `flush.ms` wants synced, lets go of files that nobody reads, writes checkpoints, sends what producers hold back
     /// longer than `linger.ms`, and syncs for those who wait for an acknowledgement without a thread. Compaction gets on
@@ -244,7 +252,7 @@ impl StoreInner {
             return (next, Ok(()));
         }
         let now_ms = self.clock.now_ms();
-        if self.read_only.is_some() {
+        if self.is_read_only {
             self.open_files.let_go_of_idle(now_ms, self.config.open_files_idle_ms);
             return (next, self.refresh());
         }
@@ -267,6 +275,13 @@ impl StoreInner {
         failures.extend(self.remove_deleted_dirs(now_ms).err());
         if due.offsets {
             failures.extend(self.expire_offsets(now_ms).err());
+        }
+        failures.extend(self.finish_transactions());
+        if due.timeouts {
+            failures.extend(self.abort_timed_out_transactions(now_ms));
+        }
+        if due.transactional_ids {
+            failures.extend(self.expire_transactional_ids(now_ms));
         }
         let (wait, failed) = self.clean_some(&logs, now_ms);
         failures.extend(failed);
@@ -293,6 +308,14 @@ impl StoreInner {
             checkpoint: take(&mut due.checkpoint_ms, self.config.log_flush_offset_checkpoint_interval_ms),
             offsets: take(&mut due.offsets_ms, self.config.offsets_retention_check_interval_ms),
             producers: take(&mut due.producers_ms, self.config.producer_id_expiration_check_interval_ms),
+            timeouts: take(
+                &mut due.timeouts_ms,
+                self.config.transaction_abort_timed_out_transaction_cleanup_interval_ms,
+            ),
+            transactional_ids: take(
+                &mut due.transactional_ids_ms,
+                self.config.transaction_remove_expired_transaction_cleanup_interval_ms,
+            ),
         }
     }
 

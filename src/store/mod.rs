@@ -26,6 +26,7 @@ mod meta_properties;
 mod offset_expiry;
 mod offset_record;
 mod offset_replay;
+mod offset_state;
 mod offsets;
 mod open;
 mod producer_ids;
@@ -36,6 +37,7 @@ mod snapshot;
 mod topic;
 mod topic_list;
 mod topic_name;
+mod transaction;
 mod uuid;
 mod verify;
 
@@ -71,9 +73,9 @@ use maintenance::Schedule;
 use meta_properties::MetaProperties;
 use offsets::GroupOffsets;
 use producer_ids::ProducerIds;
-use read_only::ReadOnly;
 use reserve::Reserve;
 use topic::{Topic, Topics};
+use transaction::Transactions;
 
 /// A data directory, open for reading and writing: topics, their partitions, and the offsets of consumer groups.
 ///
@@ -119,6 +121,7 @@ pub(crate) struct StoreInner {
     /// Held by whoever creates, changes or deletes a topic, so that they take turns while others go on reading.
     altering: Mutex<()>,
     offsets: GroupOffsets,
+    transactions: Transactions,
     producer_ids: ProducerIds,
     cleaner: Cleaner,
     report: RecoveryReport,
@@ -130,8 +133,8 @@ pub(crate) struct StoreInner {
     /// Directories of deleted partitions, and when they are to be removed.
     deleted_dirs: Mutex<Vec<(PathBuf, i64)>>,
     closed: AtomicBool,
-    /// There if another process writes the directory, and nothing is written here.
-    read_only: Option<ReadOnly>,
+    /// Another process writes the directory, and nothing is written here.
+    is_read_only: bool,
     lock: Mutex<Option<Box<dyn StorageLock>>>,
     /// Goes last: everything above may still write into it.
     _temporary: Option<TemporaryDir>,
@@ -274,10 +277,7 @@ impl StoreInner {
     /// Refuses to change what can't be changed.
     fn check_writable(&self) -> Result<()> {
         self.check_open()?;
-        match self.read_only {
-            None => Ok(()),
-            Some(_) => Err(Error::ReadOnly { directory: self.layout.dir.clone() }),
-        }
+        if self.is_read_only { Err(Error::ReadOnly { directory: self.layout.dir.clone() }) } else { Ok(()) }
     }
 
     fn close(&self) -> Result<()> {
@@ -306,7 +306,7 @@ impl StoreInner {
         if let Some(failure) = failures.into_iter().next() {
             return Err(failure);
         }
-        if self.read_only.is_some() {
+        if self.is_read_only {
             return Ok(());
         }
         self.checkpoints.write()?;

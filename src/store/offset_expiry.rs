@@ -8,7 +8,8 @@ use std::collections::HashMap;
 
 use parking_lot::Mutex;
 
-use super::offsets::{CONSUMER_OFFSETS, CommittedOffset, Offsets};
+use super::offset_state::Group;
+use super::offsets::{CONSUMER_OFFSETS, Changes, CommittedOffset};
 use super::{Store, StoreInner};
 use crate::error::Result;
 use crate::types::Acks;
@@ -52,16 +53,17 @@ impl StoreInner {
     /// all the same.
     pub(super) fn expire_offsets(&self, now_ms: i64) -> Result<()> {
         let retention_ms = i64::from(self.config.offsets_retention_minutes) * 60_000;
-        let is_expired = |offset: &CommittedOffset| now_ms.saturating_sub(offset.commit_timestamp) >= retention_ms;
-        let in_use = self.offsets.in_use.consumers.lock().clone();
-        let groups =
-            self.offsets.groups_where(|group, offsets| !in_use.contains_key(group) && offsets.values().any(is_expired));
-        let expired = |offsets: &Offsets| {
-            let expired = offsets.iter().filter(|(_, offset)| is_expired(offset));
-            Ok(expired.map(|(partition, _)| (partition.clone(), None)).collect())
+        let is_old = |offset: &CommittedOffset| now_ms.saturating_sub(offset.commit_timestamp) >= retention_ms;
+        let expired = |group: &Group| {
+            // One that an open transaction is about to take the place of is in use.
+            let expired = group.all_committed().filter(|(at, offset)| is_old(offset) && !group.is_unstable(at));
+            expired.map(|(partition, _)| (partition.clone(), None)).collect::<Changes>()
         };
+        let in_use = self.offsets.in_use.consumers.lock().clone();
+        let groups = self.groups_where(|name, group| !in_use.contains_key(name) && !expired(group).is_empty());
+        let expire = |group: &Group| Ok(expired(group));
         let mut failures: Vec<_> =
-            groups.iter().filter_map(|group| self.change_offsets(group, Acks::Leader, expired).err()).collect();
+            groups.iter().filter_map(|group| self.change_offsets(group, Acks::Leader, expire).err()).collect();
         // Once for all, and not group by group.
         let logs = self.topic(CONSUMER_OFFSETS).map_or_else(|_| Vec::new(), |topic| topic.partitions.clone());
         failures.extend(logs.iter().filter(|_| !groups.is_empty()).filter_map(|log| log.flush().err()));

@@ -1,60 +1,54 @@
-//! Reading a partition of `__consumer_offsets` from its start, as Kafka's group coordinator does: what its records add
-//! up to, and what of it can't be read.
-
-use std::collections::HashMap;
+//! Reading a partition of `__consumer_offsets` in the order of its offsets, as Kafka's group coordinator does: from its
+//! start when a store opens, and then on, whenever somebody looks.
 
 use super::offset_record::OffsetKey;
-use super::offsets::{ByGroup, CommittedOffset, apply};
+use super::offset_state::PartitionOffsets;
+use super::offsets::CommittedOffset;
 use crate::error::{Error, Result};
 use crate::log::{Damage, Log, ReadLimits};
-use crate::record::{BatchView, EndTransactionMarker, RecordView, TransactionResult};
+use crate::record::{BatchView, EndTransactionMarker, RecordView};
 use crate::types::{Offset, ProducerId};
 
-/// What a transaction has changed so far, by what was changed, with the offset of the record that did it.
-type Pending = HashMap<OffsetKey, (Offset, Option<CommittedOffset>)>;
-
-/// How far a partition has been taken in, and what of it is undecided.
+/// A partition of `__consumer_offsets`, as far as it has been taken in.
 #[derive(Debug, Default)]
 pub(super) struct Replayed {
+    pub(super) offsets: PartitionOffsets,
     next_offset: Offset,
-    /// What counts once its transaction is committed, by producer.
-    pending: HashMap<ProducerId, Pending>,
+    /// How often the log had been truncated then.
+    generation: u64,
 }
 
 impl Replayed {
-    /// Whether the log has become shorter than what was taken in.
-    pub(super) fn is_ahead_of(&self, log: &Log) -> bool {
-        self.next_offset > log.log_end()
-    }
-}
-
-/// Takes in the records of `log` from where that was left off. What can't be read is passed over and returned: a group
-/// whose commit is lost goes on at the one before.
-pub(super) fn replay(by_group: &mut ByGroup, log: &Log, replayed: &mut Replayed) -> Result<Vec<Damage>> {
-    let mut offset = replayed.next_offset.max(log.log_start());
-    let mut replay = Replay { by_group, log, pending: &mut replayed.pending, damage: Vec::new() };
-    while offset < log.log_end() {
-        match log.read(offset, ReadLimits::new()) {
-            Ok(fetched) => {
-                fetched.batches().for_each(|batch| replay.take_in_or_note(batch));
-                offset = fetched.next_offset();
-            }
-            Err(error) => {
-                let Error::CorruptRecord { offsets: Some(lost), .. } = &error else { return Err(error) };
-                offset = lost.end() + 1;
-                replay.note(error);
+    /// Takes in what has come into `log` since the last time; or everything anew, if the log is not what it was. What
+    /// can't be read is passed over and returned: a group whose commit is lost goes on at the one before.
+    pub(super) fn follow(&mut self, log: &Log) -> Result<Vec<Damage>> {
+        let generation = log.generation();
+        if self.generation != generation || self.next_offset > log.log_end() {
+            *self = Self { generation, ..Self::default() };
+        }
+        let mut damage = Vec::new();
+        while self.next_offset < log.log_end() {
+            match log.read(self.next_offset.max(log.log_start()), ReadLimits::new()) {
+                Ok(fetched) => {
+                    let mut replay = Replay { offsets: &mut self.offsets, log, damage: &mut damage };
+                    fetched.batches().for_each(|batch| replay.take_in_or_note(batch));
+                    self.next_offset = fetched.next_offset();
+                }
+                Err(error) => {
+                    let Error::CorruptRecord { offsets: Some(lost), .. } = &error else { return Err(error) };
+                    self.next_offset = lost.end() + 1;
+                    damage.push(Damage { error });
+                }
             }
         }
-        replayed.next_offset = offset;
+        Ok(damage)
     }
-    Ok(replay.damage)
 }
 
 struct Replay<'a> {
-    by_group: &'a mut ByGroup,
+    offsets: &'a mut PartitionOffsets,
     log: &'a Log,
-    pending: &'a mut HashMap<ProducerId, Pending>,
-    damage: Vec<Damage>,
+    damage: &'a mut Vec<Damage>,
 }
 
 impl Replay<'_> {
@@ -71,12 +65,14 @@ impl Replay<'_> {
     fn take_in(&mut self, batch: &BatchView) -> Result<()> {
         let header = batch.header();
         let located = |error: Error| error.with_offsets(header.base_offset..=header.last_offset());
-        let producer = header.attributes.is_transactional().then_some(header.producer_id);
+        let transaction = header.attributes.is_transactional().then_some(header.producer_id);
         for record in &batch.records().map_err(located)? {
             let record = record.map_err(located)?;
             if header.attributes.is_control() {
-                self.end_transaction(header.producer_id, EndTransactionMarker::parse(&record).map_err(located)?);
-            } else if let Err(error) = self.take_in_record(&record, producer) {
+                if let Some(marker) = EndTransactionMarker::parse(&record).map_err(located)? {
+                    self.offsets.end_transaction(header.producer_id, marker.result);
+                }
+            } else if let Err(error) = self.take_in_record(&record, transaction) {
                 // The records after it have nothing to do with it.
                 self.note(self.placed(error, record.offset));
             }
@@ -84,35 +80,14 @@ impl Replay<'_> {
         Ok(())
     }
 
-    fn take_in_record(&mut self, record: &RecordView<'_>, producer: Option<ProducerId>) -> Result<()> {
+    fn take_in_record(&mut self, record: &RecordView<'_>, transaction: Option<ProducerId>) -> Result<()> {
         let no_key = || Error::InvalidRecord { reason: "a record without a key".to_owned() };
         let Some(key) = OffsetKey::decode(record.key.ok_or_else(no_key)?)? else { return Ok(()) };
-        let value = record.value.map(CommittedOffset::decode).transpose()?;
-        match producer {
-            Some(producer) => {
-                self.pending.entry(producer).or_default().insert(key, (record.offset, value));
-            }
-            None => self.commit(key, record.offset, value),
+        match record.value {
+            Some(value) => self.offsets.commit(key, record.offset, CommittedOffset::decode(value)?, transaction),
+            None => self.offsets.take_back(&key),
         }
         Ok(())
-    }
-
-    fn end_transaction(&mut self, producer: ProducerId, marker: Option<EndTransactionMarker>) {
-        let Some(marker) = marker else { return };
-        let changes = self.pending.remove(&producer).unwrap_or_default();
-        if marker.result == TransactionResult::Commit {
-            changes.into_iter().for_each(|(key, (offset, value))| self.commit(key, offset, value));
-        }
-    }
-
-    /// Of several commits the one whose record comes last counts, whenever its transaction ends.
-    fn commit(&mut self, key: OffsetKey, offset: Offset, value: Option<CommittedOffset>) {
-        for changes in self.pending.values_mut() {
-            if changes.get(&key).is_some_and(|(of_pending, _)| *of_pending < offset) {
-                changes.remove(&key);
-            }
-        }
-        apply(self.by_group, key, value);
     }
 
     /// Says where a record is that can be read, but not understood.

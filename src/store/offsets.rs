@@ -1,19 +1,28 @@
-//! Committed offsets: how far each group has come in each partition. The truth is the topic `__consumer_offsets`,
-//! in Kafka's schema; this is what its records add up to.
+//! Committed offsets: how far each group has come in each partition.
+//!
+//! The truth is the topic `__consumer_offsets`, in Kafka's schema. What is held in memory is what its records add up to,
+//! and whoever looks takes in first what has come into the log since: commits, and the markers that decide transactions.
+//!
+//! ```text
+//!   commit → what the group has now → records → __consumer_offsets → offset_replay → offset_state → whoever asks
+//!                                     markers ↗
+//! ```
 
-use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
-use parking_lot::Mutex;
+use parking_lot::{Mutex, MutexGuard};
 
 use super::offset_expiry::GroupsInUse;
 use super::offset_record::{OffsetKey, partition_for_group};
-use super::offset_replay::{Replayed, replay};
-use super::topic::internal_config;
+use super::offset_replay::Replayed;
+use super::offset_state::Group;
+use super::topic::{Topic, internal_config};
+use super::uuid::Uuid;
 use super::{Store, StoreInner};
 use crate::error::{Error, Result};
-use crate::log::{Damage, Log};
+use crate::log::{AppendOptions, Damage, Log, SyncTarget};
 use crate::record::{BatchBuilder, RecordData};
-use crate::types::{Acks, LeaderEpoch, Offset, TopicPartition};
+use crate::types::{Acks, LeaderEpoch, Offset, ProducerIdAndEpoch, TopicPartition};
 
 pub(super) const CONSUMER_OFFSETS: &str = "__consumer_offsets";
 /// How large a batch of commits may get.
@@ -54,18 +63,23 @@ impl CommittedOffset {
     }
 }
 
-/// The offsets of a group.
-pub(super) type Offsets = BTreeMap<TopicPartition, CommittedOffset>;
-pub(super) type ByGroup = HashMap<String, Offsets>;
 /// Offsets that a group commits, or, where there is None, takes back.
 pub(super) type Changes = Vec<(TopicPartition, Option<CommittedOffset>)>;
 
 /// What the records of `__consumer_offsets` add up to.
 #[derive(Debug, Default)]
 pub(super) struct GroupOffsets {
-    /// One lock for all: it is held for the copy of a commit into the log, and never while anybody waits for a device.
-    pub(super) by_group: Mutex<ByGroup>,
+    /// One lock for all. It is held from the decision on a commit to its copy into the log, so that the next one decides
+    /// by what is there, and never while anybody waits for a device.
+    state: Mutex<State>,
     pub(super) in_use: GroupsInUse,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// Which topic `__consumer_offsets` it was: that of a directory that another process writes may be deleted.
+    topic_id: Option<Uuid>,
+    partitions: Vec<Replayed>,
 }
 
 impl Store {
@@ -82,186 +96,256 @@ impl Store {
         offsets: impl IntoIterator<Item = (TopicPartition, CommittedOffset)>,
         acks: Acks,
     ) -> Result<()> {
-        self.inner.commit_offsets(group, offsets.into_iter().collect(), acks)
+        self.inner.commit_offsets(group, offsets.into_iter().collect(), acks, None)
+    }
+
+    /// Commits offsets of a group within a transaction: they count once it is committed. The group must have been
+    /// [added](Self::add_offsets_to_transaction) to it before. Nothing is waited for: the end of the transaction makes its
+    /// records durable.
+    ///
+    /// # Errors
+    /// As [`commit_offsets`](Self::commit_offsets), and [`Error::InvalidProducerEpoch`] if the transaction was aborted
+    /// because another producer has taken over, or because it took too long.
+    pub fn commit_offsets_in_transaction(
+        &self,
+        group: &str,
+        offsets: impl IntoIterator<Item = (TopicPartition, CommittedOffset)>,
+        producer: ProducerIdAndEpoch,
+    ) -> Result<()> {
+        self.inner.commit_offsets(group, offsets.into_iter().collect(), Acks::Leader, Some(producer))
     }
 
     /// The offset that a group committed for a partition last, if it did.
+    ///
+    /// One that was committed within a transaction counts once that is committed.
     pub fn committed_offset(&self, group: &str, partition: &TopicPartition) -> Option<CommittedOffset> {
-        self.inner.look_at_offsets();
-        self.inner.offsets.by_group.lock().get(group)?.get(partition).cloned()
+        self.inner.look_at_group(group, |group| group.committed(partition).cloned())
+    }
+
+    /// The offset that a group committed for a partition last, unless an open transaction may be about to change it
+    /// (`require.stable` of KIP-447): whoever takes over from a consumer that commits within transactions must not go on
+    /// from before the records that are being committed.
+    ///
+    /// # Errors
+    /// [`Error::UnstableOffsetCommit`] until the transaction has ended, which takes `transaction.timeout.ms` of its
+    /// producer at most: try again.
+    pub fn stable_committed_offset(&self, group: &str, partition: &TopicPartition) -> Result<Option<CommittedOffset>> {
+        self.inner.look_at_group(group, |offsets| match offsets.is_unstable(partition) {
+            true => Err(Error::UnstableOffsetCommit { group: group.to_owned(), topic_partition: partition.clone() }),
+            false => Ok(offsets.committed(partition).cloned()),
+        })
     }
 
     /// All offsets that a group has committed, by partition.
     pub fn committed_offsets(&self, group: &str) -> Vec<(TopicPartition, CommittedOffset)> {
-        self.inner.look_at_offsets();
-        let by_group = self.inner.offsets.by_group.lock();
-        let of =
-            |offsets: &Offsets| offsets.iter().map(|(partition, offset)| (partition.clone(), offset.clone())).collect();
-        by_group.get(group).map(of).unwrap_or_default()
+        self.inner.look_at_group(group, |group| {
+            group.all_committed().map(|(partition, committed)| (partition.clone(), committed.clone())).collect()
+        })
     }
 
     /// The groups that have committed offsets, in the order of the alphabet.
     pub fn groups(&self) -> Vec<String> {
-        self.inner.look_at_offsets();
-        let mut groups: Vec<String> = self.inner.offsets.by_group.lock().keys().cloned().collect();
+        let mut groups = self.inner.groups_where(|_, group| group.has_committed());
         groups.sort_unstable();
         groups
+    }
+
+    /// The partition of `__consumer_offsets` that has the commits of a group, if anything was ever committed.
+    pub(crate) fn offsets_log_of(&self, group: &str) -> Option<Log> {
+        let topic = self.inner.topic(CONSUMER_OFFSETS).ok()?;
+        Some(topic.partitions[partition_for_group(group, topic.partitions.len())].clone())
     }
 }
 
 impl StoreInner {
-    fn commit_offsets(&self, group: &str, offsets: Vec<(TopicPartition, CommittedOffset)>, acks: Acks) -> Result<()> {
+    fn commit_offsets(
+        &self,
+        group: &str,
+        offsets: Vec<(TopicPartition, CommittedOffset)>,
+        acks: Acks,
+        transaction: Option<ProducerIdAndEpoch>,
+    ) -> Result<()> {
         self.check_writable()?;
-        if group.is_empty() || group.len() > i16::MAX as usize {
-            return Err(Error::InvalidGroupId { group: group.to_owned() });
-        }
+        check_group_id(group)?;
         let max = self.config.offset_metadata_max_bytes;
-        for (partition, offset) in &offsets {
-            self.partition(&partition.topic, partition.partition)?;
-            let size = offset.metadata.len();
-            if size > max {
-                return Err(Error::OffsetMetadataTooLarge { size, max });
-            }
+        if let Some(size) = offsets.iter().map(|(_, offset)| offset.metadata.len()).find(|size| *size > max) {
+            return Err(Error::OffsetMetadataTooLarge { size, max });
         }
+        let all_exist = || offsets.iter().try_for_each(|(at, _)| self.partition(&at.topic, at.partition).map(drop));
+        all_exist()?;
         let now_ms = self.clock.now_ms();
         let commits: Changes = offsets
-            .into_iter()
+            .iter()
+            .cloned()
             .map(|(partition, offset)| (partition, Some(CommittedOffset { commit_timestamp: now_ms, ..offset })))
             .collect();
-        self.change_offsets(group, acks, |_| Ok(commits.clone()))
+        self.change_offsets_in(transaction, group, acks, |_| {
+            // Once more in the commit's turn: whoever deletes a topic takes back after that what was committed for it.
+            all_exist()?;
+            Ok(commits.clone())
+        })
     }
 
-    /// Commits and takes back what `decide` makes of a group's offsets, which nobody else changes in between.
+    /// Commits and takes back what `decide` makes of what a group has, which nobody else changes in between.
     pub(super) fn change_offsets(
         &self,
         group: &str,
         acks: Acks,
-        decide: impl Fn(&Offsets) -> Result<Changes>,
+        decide: impl Fn(&Group) -> Result<Changes>,
+    ) -> Result<()> {
+        self.change_offsets_in(None, group, acks, decide)
+    }
+
+    fn change_offsets_in(
+        &self,
+        transaction: Option<ProducerIdAndEpoch>,
+        group: &str,
+        acks: Acks,
+        decide: impl Fn(&Group) -> Result<Changes>,
     ) -> Result<()> {
         self.reserve.run(|| {
-            let log = self.offsets_log(group)?;
-            self.offsets.change(&log, group, self.clock.now_ms(), acks, &decide)
+            let topic = self.offsets_topic()?;
+            let index = partition_for_group(group, topic.partitions.len());
+            let log = &topic.partitions[index];
+            let end = {
+                let mut state = self.offsets.state_of(&topic);
+                let replayed = &mut state.partitions[index];
+                replayed.follow(log)?;
+                let changes = decide(replayed.offsets.group(group).unwrap_or(&Group::default()))?;
+                append_changes(log, group, changes, self.clock.now_ms(), transaction)?
+            };
+            match end {
+                Some(end) if acks == Acks::All => log.wait_synced(end),
+                _ => Ok(()),
+            }
         })
     }
 
-    /// The partition of `__consumer_offsets` that has a group's offsets. The first commit creates the topic.
-    fn offsets_log(&self, group: &str) -> Result<Log> {
-        let topic = match self.topic(CONSUMER_OFFSETS) {
-            Ok(topic) => topic,
-            Err(_) => {
-                let config = internal_config().partitions(self.config.offsets_topic_num_partitions);
-                match self.create_topic(CONSUMER_OFFSETS, config.segment_bytes(104_857_600)) {
-                    Ok(_) | Err(Error::TopicAlreadyExists { .. }) => self.topic(CONSUMER_OFFSETS)?,
-                    Err(error) => return Err(error),
-                }
-            }
-        };
+    /// The partition of `__consumer_offsets` that a group commits to.
+    pub(super) fn offsets_log(&self, group: &str) -> Result<Log> {
+        let topic = self.offsets_topic()?;
         Ok(topic.partitions[partition_for_group(group, topic.partitions.len())].clone())
+    }
+
+    /// The topic `__consumer_offsets`, which the first commit creates.
+    fn offsets_topic(&self) -> Result<Arc<Topic>> {
+        if let Ok(topic) = self.topic(CONSUMER_OFFSETS) {
+            return Ok(topic);
+        }
+        let config = internal_config().partitions(self.config.offsets_topic_num_partitions);
+        match self.create_topic(CONSUMER_OFFSETS, config.segment_bytes(104_857_600)) {
+            Ok(_) | Err(Error::TopicAlreadyExists { .. }) => self.topic(CONSUMER_OFFSETS),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Looks at what a group has committed, as the log has it now.
+    pub(super) fn look_at_group<T>(&self, group: &str, look: impl FnOnce(&Group) -> T) -> T {
+        self.look_at_offsets();
+        let Ok(topic) = self.topic(CONSUMER_OFFSETS) else { return look(&Group::default()) };
+        let index = partition_for_group(group, topic.partitions.len());
+        let mut state = self.offsets.state_of(&topic);
+        let replayed = &mut state.partitions[index];
+        // What can't be read counts as not committed: an open says so, and a look at the log.
+        let _ = replayed.follow(&topic.partitions[index]);
+        look(replayed.offsets.group(group).unwrap_or(&Group::default()))
+    }
+
+    /// The groups for which that holds.
+    pub(super) fn groups_where(&self, holds: impl Fn(&str, &Group) -> bool) -> Vec<String> {
+        self.look_at_offsets();
+        let Ok(topic) = self.topic(CONSUMER_OFFSETS) else { return Vec::new() };
+        let mut state = self.offsets.state_of(&topic);
+        let mut groups = Vec::new();
+        for (replayed, log) in state.partitions.iter_mut().zip(&topic.partitions) {
+            let _ = replayed.follow(log);
+            let found = replayed.offsets.groups().filter(|(name, group)| holds(name, group));
+            groups.extend(found.map(|(name, _)| name.clone()));
+        }
+        groups
+    }
+
+    /// Takes back the offsets of all groups for a topic that is gone, pending ones too.
+    pub(super) fn forget_offsets_of_topic(&self, topic: &str) -> Result<()> {
+        let is_of_topic = |partition: &&TopicPartition| &*partition.topic == topic;
+        let take_back = |group: &Group| {
+            Ok(group.partitions().into_iter().filter(is_of_topic).map(|partition| (partition.clone(), None)).collect())
+        };
+        // Nobody commits for it any more, so whoever is not among these now will not be.
+        for group in self.groups_where(|_, group| group.partitions().iter().any(is_of_topic)) {
+            self.change_offsets(&group, Acks::All, take_back)?;
+        }
+        Ok(())
+    }
+
+    /// Takes in what another process has committed.
+    pub(super) fn follow_offsets(&self) -> Result<()> {
+        match self.topic(CONSUMER_OFFSETS) {
+            Ok(topic) => self.offsets.load(&topic).map(drop),
+            Err(_) => Ok(()),
+        }
     }
 }
 
 impl GroupOffsets {
-    /// Takes in the records of all partitions of `__consumer_offsets`, in the order of their offsets. Returns what
-    /// can't be read of each: a group whose commit is lost goes on at the one before.
-    pub(super) fn load(&self, partitions: &[Log]) -> Result<Vec<Vec<Damage>>> {
-        let mut by_group = self.by_group.lock();
-        partitions.iter().map(|log| replay(&mut by_group, log, &mut Replayed::default())).collect()
+    /// Takes in the records of all partitions of `__consumer_offsets`. Returns what can't be read of each: a group whose
+    /// commit is lost goes on at the one before.
+    pub(super) fn load(&self, topic: &Topic) -> Result<Vec<Vec<Damage>>> {
+        let mut state = self.state_of(topic);
+        state.partitions.iter_mut().zip(&topic.partitions).map(|(replayed, log)| replayed.follow(log)).collect()
     }
 
-    /// Takes in what came into the partitions since the last time, as `replayed` tells; or everything anew if they are
-    /// not what they were.
-    pub(super) fn follow(&self, partitions: &[Log], replayed: &mut Vec<Replayed>) -> Result<()> {
-        let mut by_group = self.by_group.lock();
-        let is_ahead = |(log, replayed): (&Log, &Replayed)| replayed.is_ahead_of(log);
-        if replayed.len() != partitions.len() || partitions.iter().zip(&*replayed).any(is_ahead) {
-            by_group.clear();
-            *replayed = partitions.iter().map(|_| Replayed::default()).collect();
+    /// What was taken in of this topic by now, with something for each of its partitions.
+    fn state_of(&self, topic: &Topic) -> MutexGuard<'_, State> {
+        let mut state = self.state.lock();
+        if state.topic_id != Some(topic.id) || state.partitions.len() != topic.partitions.len() {
+            let partitions = topic.partitions.iter().map(|_| Replayed::default()).collect();
+            *state = State { topic_id: Some(topic.id), partitions };
         }
-        for (log, replayed) in partitions.iter().zip(replayed) {
-            // What can't be read shows in the log itself, and counts for nothing.
-            replay(&mut by_group, log, replayed)?;
-        }
-        Ok(())
-    }
-
-    /// Forgets the offsets of all groups for a topic that is gone.
-    pub(super) fn forget_topic(&self, store: &StoreInner, topic: &str) -> Result<()> {
-        let is_of_topic = |partition: &TopicPartition| &*partition.topic == topic;
-        for group in self.groups_where(|_, offsets| offsets.keys().any(is_of_topic)) {
-            let gone = |offsets: &Offsets| {
-                Ok(offsets.keys().filter(|key| is_of_topic(key)).map(|key| (key.clone(), None)).collect())
-            };
-            self.change(&store.offsets_log(&group)?, &group, store.clock.now_ms(), Acks::All, gone)?;
-        }
-        Ok(())
-    }
-
-    /// The groups with offsets for which that holds.
-    pub(super) fn groups_where(&self, holds: impl Fn(&str, &Offsets) -> bool) -> Vec<String> {
-        let by_group = self.by_group.lock();
-        by_group.iter().filter(|(group, offsets)| holds(group, offsets)).map(|(group, _)| group.clone()).collect()
-    }
-
-    /// Appends what changes for a group, and then takes it in.
-    fn change(
-        &self,
-        log: &Log,
-        group: &str,
-        now_ms: i64,
-        acks: Acks,
-        decide: impl Fn(&Offsets) -> Result<Changes>,
-    ) -> Result<()> {
-        let mut end = None;
-        {
-            // Held from the append on, so that the map changes in the order of the log.
-            let mut by_group = self.by_group.lock();
-            let changes = decide(by_group.get(group).unwrap_or(&Offsets::new()))?;
-            let mut builder = BatchBuilder::new(BATCH_BYTES);
-            let mut pending = Vec::new();
-            let mut flush = |builder: &mut BatchBuilder, pending: &mut Vec<(OffsetKey, Option<CommittedOffset>)>| {
-                if !builder.is_empty() {
-                    end = Some(log.append(builder.build()?, Acks::Leader)?.sync_target());
-                    builder.clear();
-                }
-                pending.drain(..).for_each(|(key, offset)| apply(&mut by_group, key, offset));
-                Ok::<(), Error>(())
-            };
-            for (partition, offset) in changes {
-                let key = OffsetKey { group: group.to_owned(), partition };
-                let (key_bytes, value) = (key.encode(), offset.as_ref().map(CommittedOffset::encode));
-                let record = RecordData {
-                    timestamp: now_ms,
-                    key: Some(&key_bytes),
-                    value: value.as_deref(),
-                    ..RecordData::default()
-                };
-                if !builder.has_room_for(&record) {
-                    flush(&mut builder, &mut pending)?;
-                }
-                builder.push(&record)?;
-                pending.push((key, offset));
-            }
-            flush(&mut builder, &mut pending)?;
-        }
-        match end {
-            Some(end) if acks == Acks::All => log.wait_synced(end),
-            _ => Ok(()),
-        }
+        state
     }
 }
 
-pub(super) fn apply(by_group: &mut ByGroup, key: OffsetKey, offset: Option<CommittedOffset>) {
-    match offset {
-        Some(offset) => {
-            by_group.entry(key.group).or_default().insert(key.partition, offset);
-        }
-        None => {
-            if let Some(offsets) = by_group.get_mut(&key.group) {
-                offsets.remove(&key.partition);
-                if offsets.is_empty() {
-                    by_group.remove(&key.group);
-                }
-            }
-        }
+fn check_group_id(group: &str) -> Result<()> {
+    match group.is_empty() || group.len() > i16::MAX as usize {
+        true => Err(Error::InvalidGroupId { group: group.to_owned() }),
+        false => Ok(()),
     }
+}
+
+/// Appends what changes for a group, in as many batches as that takes. Returns what to wait for until it is on the
+/// device, if there is anything.
+fn append_changes(
+    log: &Log,
+    group: &str,
+    changes: Changes,
+    now_ms: i64,
+    transaction: Option<ProducerIdAndEpoch>,
+) -> Result<Option<SyncTarget>> {
+    let mut builder = BatchBuilder::new(BATCH_BYTES);
+    if let Some(ProducerIdAndEpoch { producer_id, producer_epoch }) = transaction {
+        // Whatever a producer commits goes through here and in turn: that needs no sequence numbers.
+        builder = builder.transactional(true).producer(producer_id, producer_epoch, -1);
+    }
+    let options = AppendOptions::new(Acks::Leader).by_coordinator();
+    let mut end = None;
+    let mut flush = |builder: &mut BatchBuilder| {
+        if !builder.is_empty() {
+            end = Some(log.append_with(builder.build()?, options)?.sync_target());
+            builder.clear();
+        }
+        Ok::<(), Error>(())
+    };
+    for (partition, offset) in changes {
+        let key = OffsetKey { group: group.to_owned(), partition }.encode();
+        let value = offset.as_ref().map(CommittedOffset::encode);
+        let record =
+            RecordData { timestamp: now_ms, key: Some(&key), value: value.as_deref(), ..RecordData::default() };
+        if !builder.has_room_for(&record) {
+            flush(&mut builder)?;
+        }
+        builder.push(&record)?;
+    }
+    flush(&mut builder)?;
+    Ok(end)
 }

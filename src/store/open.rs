@@ -17,9 +17,10 @@ use super::meta_properties::{self, MetaProperties};
 use super::offsets::{CONSUMER_OFFSETS, GroupOffsets};
 use super::producer_ids::ProducerIds;
 use super::reserve::Reserve;
-use super::topic::{Topic, has_log, internal_config, is_new, metadata_path, rename_deleted};
+use super::topic::{Topic, has_log, internal_config_of, is_new, metadata_path, rename_deleted};
 use super::topic_list::TopicList;
 use super::topic_name::{DirName, is_internal, parse_dir};
+use super::transaction::{TRANSACTION_STATE, Transactions};
 use super::uuid::Uuid;
 use super::{Store, StoreInner};
 use crate::clock::{Clock, SystemClock};
@@ -170,8 +171,16 @@ impl StoreOptions {
         reserve.hold();
         let offsets = GroupOffsets::default();
         if let Some(topic) = topics.get(CONSUMER_OFFSETS) {
-            report.add_damage(&topic.partitions, offsets.load(&topic.partitions)?);
+            report.add_damage(&topic.partitions, offsets.load(topic)?);
         }
+        let transactions = match topics.get(TRANSACTION_STATE) {
+            None => Transactions::default(),
+            Some(topic) => {
+                let (transactions, damage) = Transactions::load(&topic.partitions)?;
+                report.add_damage(&topic.partitions, damage);
+                transactions
+            }
+        };
         let topics = Arc::new(RwLock::new(topics));
         checkpoints.set_topics(&topics);
         let now_ms = self.clock.now_ms();
@@ -192,15 +201,18 @@ impl StoreOptions {
             checkpoints,
             open_files,
             offsets,
+            transactions,
             producer_ids: ProducerIds::default(),
             cleaner,
             report,
             deleted_dirs: Mutex::new(deleted_dirs),
             closed: AtomicBool::new(false),
-            read_only: None,
+            is_read_only: false,
             lock: Mutex::new(Some(lock)),
             _temporary: temporary,
         });
+        // The store opens all the same: the maintenance tries again.
+        inner.finish_transactions().into_iter().for_each(|failure| inner.schedule.note_failure(failure));
         Schedule::start(&inner)?;
         Ok(Store { inner })
     }
@@ -268,7 +280,7 @@ pub(super) fn count_whole(partitions: &FoundPartitions, id: Uuid) -> usize {
 /// The configs of a topic with `count` partitions.
 pub(super) fn config_of(list: &TopicList, name: &str, id: Uuid, count: usize, defaults: &TopicConfig) -> TopicConfig {
     let config = match list.config_of(name, id) {
-        _ if is_internal(name) => internal_config(),
+        _ if is_internal(name) => internal_config_of(name),
         Some(config) => config.clone(),
         // Its configs are in the metadata log of whoever created it. To keep everything is the one guess that costs no
         // record.

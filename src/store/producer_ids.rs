@@ -20,7 +20,7 @@ use crate::error::Result;
 use crate::log::{Log, checkpoint};
 use crate::types::ProducerId;
 
-const CHECKPOINT: &str = "producer-id-checkpoint";
+pub(super) const CHECKPOINT: &str = "producer-id-checkpoint";
 const BLOCK_LEN: i64 = 1000;
 
 /// A broker that opens this directory later counts from 0 on in its own cluster. Two producers of one id would be taken
@@ -36,14 +36,13 @@ pub(super) struct ProducerIds {
 }
 
 impl ProducerIds {
-    /// An id that was never given out before, nor is any that the logs know.
-    fn next(&self, layout: &Layout, logs: impl Fn() -> Vec<Log>) -> Result<ProducerId> {
+    /// An id that was never given out before, and is higher than those that are known to be in use.
+    fn next(&self, layout: &Layout, known: impl Fn() -> Option<ProducerId>) -> Result<ProducerId> {
         let mut left = self.left.lock();
         if let Some(id) = left.next() {
             return Ok(id);
         }
-        let known = logs().iter().filter_map(Log::highest_producer_id).filter(|id| *id <= KNOWN_ID_MAX).max();
-        let first = read(layout)?.max(known.map_or(0, |id| id + 1)).max(FIRST_ID);
+        let first = read(layout)?.max(known().map_or(0, |id| id + 1)).max(FIRST_ID);
         let end = first + BLOCK_LEN;
         checkpoint::write(layout.storage(), &path(layout), &[[end.to_string()]])?;
         *left = first + 1..end;
@@ -67,7 +66,14 @@ fn read(layout: &Layout) -> Result<ProducerId> {
 impl StoreInner {
     pub(crate) fn new_producer_id(&self) -> Result<ProducerId> {
         self.check_open()?;
-        self.reserve.run(|| self.producer_ids.next(&self.layout, || self.logs()))
+        self.reserve.run(|| self.producer_ids.next(&self.layout, || self.highest_producer_id()))
+    }
+
+    /// The highest producer id in use, by records in a log or by a transactional id.
+    fn highest_producer_id(&self) -> Option<ProducerId> {
+        let logs = self.logs();
+        let in_logs = logs.iter().filter_map(Log::highest_producer_id);
+        in_logs.chain(self.transactions.producer_ids()).filter(|id| *id <= KNOWN_ID_MAX).max()
     }
 }
 

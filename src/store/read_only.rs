@@ -19,13 +19,13 @@ use super::layout::Layout;
 use super::log_checkpoints::LogCheckpoints;
 use super::maintenance::{Maintenance, Schedule};
 use super::meta_properties::MetaProperties;
-use super::offset_replay::Replayed;
 use super::offsets::{CONSUMER_OFFSETS, GroupOffsets};
 use super::open::{FoundPartitions, config_of, count_whole, find_partitions};
 use super::producer_ids::ProducerIds;
 use super::reserve::Reserve;
 use super::topic::Topic;
 use super::topic_list::TopicList;
+use super::transaction::Transactions;
 use super::uuid::Uuid;
 use super::{RecoveryReport, Store, StoreInner, StoreOptions};
 use crate::config::{LogConfig, TopicConfig};
@@ -33,13 +33,6 @@ use crate::error::{Error, Result};
 use crate::io::ReadOnlyStorage;
 use crate::log::{Log, LogContext, OpenFiles};
 use crate::types::{Offset, TopicPartition};
-
-/// What a store that is read only has besides.
-#[derive(Debug, Default)]
-pub(super) struct ReadOnly {
-    /// How far the partitions of `__consumer_offsets` have been taken in.
-    replayed: Mutex<Vec<Replayed>>,
-}
 
 impl StoreOptions {
     /// Opens a data directory that another process may have open for writing, or nobody. Nothing in the directory
@@ -96,12 +89,13 @@ impl StoreOptions {
             altering: Mutex::default(),
             ticking: Mutex::default(),
             offsets: GroupOffsets::default(),
+            transactions: Transactions::default(),
             producer_ids: ProducerIds::default(),
             cleaner: Cleaner::new(HashMap::new(), 0, 0),
             report: RecoveryReport::default(),
             deleted_dirs: Mutex::default(),
             closed: AtomicBool::new(false),
-            read_only: Some(ReadOnly::default()),
+            is_read_only: true,
             lock: Mutex::default(),
             _temporary: None,
         });
@@ -113,7 +107,7 @@ impl StoreOptions {
 impl Store {
     /// Whether the store was opened with [`open_read_only`](StoreOptions::open_read_only).
     pub fn is_read_only(&self) -> bool {
-        self.inner.read_only.is_some()
+        self.inner.is_read_only
     }
 
     /// Looks at the whole directory again, of a store that was opened read-only: at topics that were created or
@@ -130,37 +124,41 @@ impl Store {
 impl StoreInner {
     pub(super) fn refresh(&self) -> Result<()> {
         self.check_open()?;
-        match &self.read_only {
-            None => Ok(()),
-            Some(read_only) => {
-                self.find_topics()?;
-                let failures: Vec<Error> = self.logs().iter().filter_map(|log| log.refresh().err()).collect();
-                read_only.follow_offsets(self)?;
-                failures.into_iter().next().map_or(Ok(()), Err)
-            }
+        if !self.is_read_only {
+            return Ok(());
         }
+        self.find_topics()?;
+        let failures: Vec<Error> = self.logs().iter().filter_map(|log| log.refresh().err()).collect();
+        self.follow_offsets()?;
+        failures.into_iter().next().map_or(Ok(()), Err)
     }
 
     /// A topic or partition is not known: perhaps another process has created it meanwhile. Fails as before if there is
     /// no other process.
     pub(super) fn look_for_topics(&self, unknown: Error) -> Result<()> {
-        if self.read_only.is_some() { self.find_topics() } else { Err(unknown) }
+        if self.is_read_only { self.find_topics() } else { Err(unknown) }
     }
 
     /// Brings a topic that is about to be described up to date.
     pub(super) fn look_at_topic(&self, name: &str) -> Result<()> {
-        if self.read_only.is_some() {
+        if self.is_read_only {
             self.find_topics()?;
             self.topic(name)?.partitions.iter().try_for_each(Log::refresh)?;
         }
         Ok(())
     }
 
-    /// Takes in what has been committed by now, if another process does that. What can't be read counts as not
-    /// committed; a refresh says why.
+    /// Brings `__consumer_offsets` up to date, if another process writes it. What can't be read counts as not committed; a
+    /// refresh says why.
     pub(super) fn look_at_offsets(&self) {
-        if let Some(read_only) = &self.read_only {
-            let _ = read_only.follow_offsets(self);
+        if !self.is_read_only {
+            return;
+        }
+        // The first commit creates the topic.
+        let found =
+            self.topic(CONSUMER_OFFSETS).or_else(|_| self.find_topics().and_then(|()| self.topic(CONSUMER_OFFSETS)));
+        if let Ok(topic) = found {
+            topic.partitions.iter().for_each(|log| drop(log.look()));
         }
     }
 
@@ -230,19 +228,5 @@ impl StoreInner {
             open_files: self.open_files.clone(),
         };
         self.layout.follow_log(partition, start, context)
-    }
-}
-
-impl ReadOnly {
-    /// Takes in what came into `__consumer_offsets`.
-    fn follow_offsets(&self, store: &StoreInner) -> Result<()> {
-        let mut replayed = self.replayed.lock();
-        // The first commit creates the topic.
-        if store.topic(CONSUMER_OFFSETS).is_err() {
-            store.find_topics()?;
-        }
-        let logs = store.topic(CONSUMER_OFFSETS).map(|topic| topic.partitions.clone()).unwrap_or_default();
-        logs.iter().try_for_each(Log::look)?;
-        store.offsets.follow(&logs, &mut replayed)
     }
 }

@@ -14,6 +14,7 @@ use parking_lot::RwLock;
 
 use super::layout::Layout;
 use super::topic_list::{Listed, TopicList};
+use super::transaction::TRANSACTION_STATE;
 use super::uuid::Uuid;
 use super::{Store, StoreInner, meta_properties, topic_name};
 use crate::config::{BrokerCompressionType, CleanupPolicy, LogConfig, TopicConfig};
@@ -217,7 +218,7 @@ impl StoreInner {
     /// may have left an earlier one of its name: the new one would be taken to begin, or to have been read, up to where
     /// that one was.
     fn forget_offsets_of(&self, name: &str) -> Result<()> {
-        self.offsets.forget_topic(self, name)?;
+        self.forget_offsets_of_topic(name)?;
         self.forget_checkpoints_of(name, 0)
     }
 
@@ -275,7 +276,7 @@ impl StoreInner {
         self.layout.sync()?;
         self.topics.write().remove(name);
         self.reserve.run(|| TopicList::remove(&self.layout, &[name.to_owned()]))?;
-        self.offsets.forget_topic(self, name)
+        self.forget_offsets_of_topic(name)
     }
 
     fn rename_deleted(&self, partition: &TopicPartition, due_ms: i64) -> Result<()> {
@@ -295,6 +296,14 @@ pub(super) fn internal_config() -> TopicConfig {
         .cleanup_policy(CleanupPolicy::COMPACT)
         .compression_type(BrokerCompressionType::Producer)
         .segment_bytes(104_857_600)
+}
+
+/// The configuration of one of the store's own topics. Kafka keeps `__transaction_state` uncompressed.
+pub(super) fn internal_config_of(topic: &str) -> TopicConfig {
+    match topic {
+        TRANSACTION_STATE => internal_config().compression_type(BrokerCompressionType::Uncompressed),
+        _ => internal_config(),
+    }
 }
 
 /// Whether a directory with these files is a partition's, as far as its name allows.

@@ -3,6 +3,7 @@
 
 #![allow(dead_code, reason = "each test file uses its part of this")]
 
+pub mod cases;
 pub mod forward;
 pub mod random;
 pub mod reserving;

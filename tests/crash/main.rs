@@ -14,13 +14,12 @@ mod producers;
 mod world;
 
 use std::env;
-use std::panic::{self, AssertUnwindSafe};
-use std::thread;
 
 use esker::record::TransactionResult;
 use esker::sim::{Crash, Lie};
 use esker::{Acks, CleanupPolicy, TopicConfig};
 
+use common::cases::{catching, env_number, try_all};
 use common::random::Random;
 use world::{Bug, Op, World, topic_config};
 
@@ -33,10 +32,6 @@ const SEEDS: u64 = 3_000;
 /// Within how many a planted bug must be found.
 const SEEDS_WITH_BUG: u64 = 500;
 
-fn env_number(key: &str) -> Option<u64> {
-    env::var(key).ok().map(|value| value.parse().expect("the variable is a number"))
-}
-
 /// The choices of the scripted workloads' worlds.
 const SCRIPT_SEED: u64 = 1;
 /// How many images of each crash of a script are looked at.
@@ -45,26 +40,6 @@ const IMAGES: u64 = 2;
 const SWAP_IMAGES: u64 = 12;
 /// At every how many points of a script its recovery is crashed everywhere too.
 const RECOVERY_CRASHED_EVERY: u64 = 23;
-
-/// Turns a panic inside of the store into a finding, so that it is reported with its seed.
-fn catching(work: impl FnOnce() -> Result<(), String>) -> Result<(), String> {
-    panic::catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| {
-        let text = panic.downcast_ref::<String>().cloned();
-        let text = text.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()));
-        Err(format!("panic: {}", text.unwrap_or_default()))
-    })
-}
-
-/// Tries all cases on as many threads as there are processors, and returns the first finding.
-fn try_all(cases: u64, case: impl Fn(u64) -> Result<(), String> + Sync) -> Option<String> {
-    let threads = thread::available_parallelism().map_or(1, |count| count.get() as u64);
-    thread::scope(|scope| {
-        let case = &case;
-        let run = move |first: u64| (first..cases).step_by(threads as usize).find_map(|index| case(index).err());
-        let workers: Vec<_> = (0..threads).map(|first| scope.spawn(move || run(first))).collect();
-        workers.into_iter().find_map(|worker| worker.join().expect("findings are returned"))
-    })
-}
 
 fn random_ops(random: &mut Random) -> Vec<Op> {
     let codecs = common::codecs();

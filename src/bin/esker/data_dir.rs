@@ -1,30 +1,62 @@
 //! Opening the data directory, and telling what a crash left in it.
 
+use std::io::ErrorKind;
 use std::path::Path;
 
-use esker::{Error, Store};
+use esker::{Error, Store, TopicPartition};
 
+use crate::context::Context;
 use crate::failure::{Failure, Result, tell};
 
+/// The option of commands that only look.
+#[derive(Debug, clap::Args)]
+pub(crate) struct ReadOnly {
+    /// Open the directory read-only: change nothing in it, recover nothing, and take no lock
+    ///
+    /// Works beside another process that has the directory open, and follows what it appends. Without this option the
+    /// same is done, and said on stderr, if the directory is in use or may not be written to.
+    #[arg(long)]
+    pub(crate) read_only: bool,
+}
+
 /// Opens the store, creating it if there is none.
-pub(crate) fn create_or_open(dir: Option<&Path>) -> Result<Store> {
-    let store = Store::open(given(dir)?)?;
-    warn_of_recovery(&store);
-    Ok(store)
+pub(crate) fn create_or_open(context: &Context) -> Result<Store> {
+    open_path(given(context)?)
 }
 
 /// Opens the store that is there. A mistyped directory is an error, not a new store.
-pub(crate) fn open(dir: Option<&Path>) -> Result<Store> {
-    let path = given(dir)?;
+pub(crate) fn open(context: &Context) -> Result<Store> {
+    open_path(existing(context)?)
+}
+
+/// Opens the store that is there, to look at it: read-only if it can't be had otherwise.
+pub(crate) fn open_to_read(context: &Context, read_only: &ReadOnly) -> Result<Store> {
+    let path = existing(context)?;
+    if read_only.read_only {
+        return Ok(Store::options().open_read_only(path)?);
+    }
+    match Store::open(path) {
+        Ok(store) => {
+            warn_of_recovery(&store);
+            Ok(store)
+        }
+        Err(error) if keeps_from_writing(&error) => {
+            let store = Store::options().open_read_only(path)?;
+            tell("note", format_args!("opened read-only: {}", Failure::from(error)));
+            Ok(store)
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// The directory, which is there.
+pub(crate) fn existing(context: &Context) -> Result<&Path> {
+    let path = given(context)?;
     if !path.join("meta.properties").exists() {
         let what = format!("{} is not a data directory: `esker topic create` makes one", path.display());
         return Err(Failure::new(what));
     }
-    create_or_open(dir)
-}
-
-fn given(dir: Option<&Path>) -> Result<&Path> {
-    dir.ok_or_else(|| Failure::Usage("no data directory: give --dir DIR or set ESKER_DIR".to_owned()))
+    Ok(path)
 }
 
 /// How many partitions a topic has, or what to do about it that there is none.
@@ -35,6 +67,36 @@ pub(crate) fn partition_count(store: &Store, topic: &str) -> Result<i32> {
         }
         other => other.into(),
     })
+}
+
+/// All partitions of a topic.
+pub(crate) fn partitions_of(store: &Store, topic: &str) -> Result<Vec<TopicPartition>> {
+    let count = partition_count(store, topic)?;
+    Ok((0..count).map(|index| TopicPartition::new(topic, index)).collect())
+}
+
+fn open_path(path: &Path) -> Result<Store> {
+    let store = Store::open(path)?;
+    warn_of_recovery(&store);
+    Ok(store)
+}
+
+fn given(context: &Context) -> Result<&Path> {
+    context
+        .dir
+        .as_deref()
+        .ok_or_else(|| Failure::Usage("no data directory: give --dir DIR or set ESKER_DIR".to_owned()))
+}
+
+/// Whether a directory that can't be opened for writing may still be opened for reading.
+fn keeps_from_writing(error: &Error) -> bool {
+    match error {
+        Error::DirectoryLocked { .. } => true,
+        Error::Io { source, .. } => {
+            matches!(source.kind(), ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem)
+        }
+        _ => false,
+    }
 }
 
 fn warn_of_recovery(store: &Store) {

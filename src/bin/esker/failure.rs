@@ -1,9 +1,11 @@
-//! Why a command failed, and how that is told: one line on stderr and an exit code.
+//! Why a command failed, and how that is told: a line on stderr, perhaps one with a hint, and an exit code.
 
 use std::error::Error;
 use std::fmt;
 use std::io::{self, Write};
 use std::process::ExitCode;
+
+use crate::hint::hint;
 
 pub(crate) type Result<T = ()> = std::result::Result<T, Failure>;
 
@@ -12,11 +14,18 @@ pub(crate) type Result<T = ()> = std::result::Result<T, Failure>;
 pub(crate) enum Failure {
     /// The command can't be carried out as it was given.
     Usage(String),
+    /// The user, or the system, did not want to wait for the end. Tells what was done until then.
+    Interrupted(String),
     /// Stdout can't be written to. If nobody reads it any more, that is no failure: `| head` has what it wanted.
     Output(io::Error),
     /// Everything else.
     Other(Box<dyn Error + Send + Sync>),
 }
+
+/// As a shell has it for what a SIGINT ended.
+pub(crate) const INTERRUPTED: u8 = 130;
+/// What was asked for can't be carried out as it was asked for.
+const USAGE: u8 = 2;
 
 /// Something that failed for a reason.
 #[derive(Debug)]
@@ -42,13 +51,33 @@ impl Failure {
             Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
             Self::Usage(_) => {
                 tell("error", self);
-                ExitCode::from(2)
+                ExitCode::from(USAGE)
             }
-            _ => {
+            Self::Interrupted(_) => {
                 tell("error", self);
+                ExitCode::from(INTERRUPTED)
+            }
+            Self::Output(_) | Self::Other(_) => {
+                tell("error", self);
+                if let Some(hint) = self.hint() {
+                    tell("hint", hint);
+                }
                 ExitCode::FAILURE
             }
         }
+    }
+
+    /// The hint of the first of the causes that has one.
+    fn hint(&self) -> Option<&'static str> {
+        let Self::Other(error) = self else { return None };
+        let mut error: Option<&(dyn Error + 'static)> = Some(&**error);
+        while let Some(cause) = error {
+            if let Some(hint) = cause.downcast_ref().and_then(hint) {
+                return Some(hint);
+            }
+            error = cause.source();
+        }
+        None
     }
 }
 
@@ -57,6 +86,7 @@ impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Usage(what) => f.write_str(what),
+            Self::Interrupted(done) => write!(f, "interrupted; {done}"),
             Self::Output(error) => write!(f, "cannot write to stdout: {error}"),
             Self::Other(error) => {
                 write!(f, "{error}")?;

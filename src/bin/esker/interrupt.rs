@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::failure::{Failure, Result};
+use crate::failure::{Failure, INTERRUPTED, Result};
 
 /// Calls `interrupted` once, on a thread of its own, when the user or the system wants the command to end. It then
 /// ends in its own time; who can't wait for that asks again, and it ends at once, as a crash would.
@@ -10,7 +10,7 @@ pub(crate) fn on_interrupt(mut interrupted: impl FnMut() + Send + 'static) -> Re
     let again = AtomicBool::new(false);
     let handler = move || {
         if again.swap(true, Ordering::Relaxed) {
-            std::process::exit(1);
+            std::process::exit(INTERRUPTED.into());
         }
         interrupted();
     };

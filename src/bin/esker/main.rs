@@ -1,71 +1,88 @@
-//! The `esker` command line: topics, producing, consuming, and a look into segment files.
+//! The `esker` command line: topics, records, groups, and the files that they are kept in.
 //!
-//! It uses the crate as any program does, through its public API. A command is a file here:
+//! It uses the crate as any program does, through its public API. A command is a file here, or a folder:
 //!
 //! ```text
-//!   topic     create, list, describe, delete
-//!   produce   lines → records           input, lines
-//!   consume   records → lines           output
-//!   dump      log dump                  dump/batches, dump/index
+//!   topic      create, list, describe, alter, delete, delete-records, compact
+//!   produce    lines → records           produce/input, produce/lines
+//!   consume    records → lines           consume/output
+//!   group      list, describe, reset-offsets, delete, delete-offsets
+//!   snapshot   a copy of the whole directory
+//!   log        dump, verify
 //! ```
 //!
-//! What a command prints goes to stdout, everything about it to stderr. Exit codes: 0 done, 1 failed, 2 called wrongly.
+//! and what they share: `context` (the directory, text or JSON), `data_dir` (opening it), `failure` and `hint` (what went
+//! wrong, exit codes), `interrupt`, `confirm`, `progress`, `partitions` and `time` (how these are written).
+//!
+//! What a command prints goes to stdout, everything about it to stderr.
 
+mod confirm;
 mod consume;
+mod context;
 mod data_dir;
-mod dump;
 mod failure;
-mod input;
+mod group;
+mod hint;
 mod interrupt;
-mod lines;
-mod output;
+mod log;
+mod partitions;
 mod produce;
+mod progress;
+mod snapshot;
+mod time;
 mod topic;
 
-use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use context::Context;
 
 /// Apache Kafka's log as files in a directory: topics, records, consumer groups.
 ///
-/// A data directory is open to one process at a time. Its files are Kafka's, so Kafka's own tools read them too.
+/// A data directory is open for writing to one process at a time; others can look at it meanwhile. Its files are
+/// Kafka's, so Kafka's own tools read them too.
 #[derive(Debug, Parser)]
-#[command(name = "esker", version, max_term_width = 100)]
+#[command(name = "esker", version, max_term_width = 100, after_long_help = EXIT_CODES)]
 struct Cli {
-    /// The data directory
-    #[arg(long, global = true, env = "ESKER_DIR", value_name = "DIR")]
-    dir: Option<PathBuf>,
+    #[command(flatten)]
+    context: Context,
 
     #[command(subcommand)]
     command: Command,
 }
 
+const EXIT_CODES: &str = "\
+Exit codes:
+  0    done; also if whoever read the output did not want more of it
+  1    failed, or damage was found: stderr says what, and what to do about it
+  2    called wrongly: nothing was done
+  130  interrupted before the end: stderr says what was done until then";
+
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Create, list, describe and delete topics
+    /// Create, list, describe, alter and delete topics
     #[command(subcommand)]
     Topic(topic::Command),
     Produce(produce::Args),
     Consume(consume::Args),
-    /// Look into the files of a log
+    /// List, describe, reset and delete what consumer groups have committed
     #[command(subcommand)]
-    Log(LogCommand),
-}
-
-#[derive(Debug, Subcommand)]
-enum LogCommand {
-    Dump(dump::Args),
+    Group(group::Command),
+    Snapshot(snapshot::Args),
+    /// Look into the files of logs
+    #[command(subcommand)]
+    Log(log::Command),
 }
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
-    let dir = cli.dir.as_deref();
-    let result = match &cli.command {
-        Command::Topic(command) => topic::run(command, dir),
-        Command::Produce(args) => produce::run(args, dir),
-        Command::Consume(args) => consume::run(args, dir),
-        Command::Log(LogCommand::Dump(args)) => dump::run(args),
+    let Cli { context, command } = Cli::parse();
+    let result = match &command {
+        Command::Topic(command) => topic::run(command, &context),
+        Command::Produce(args) => produce::run(args, &context),
+        Command::Consume(args) => consume::run(args, &context),
+        Command::Group(command) => group::run(command, &context),
+        Command::Snapshot(args) => snapshot::run(args, &context),
+        Command::Log(command) => log::run(command, &context),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

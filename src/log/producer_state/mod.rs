@@ -10,6 +10,7 @@ pub(super) mod snapshot;
 
 use std::collections::{BTreeMap, HashMap};
 
+use super::append::AppendOrigin;
 use crate::error::{Error, Result};
 use crate::record::{BatchHeader, EndTransactionMarker};
 use crate::types::{Offset, ProducerId, TopicPartition};
@@ -109,17 +110,25 @@ impl ProducerStates {
 
     /// What becomes of a producer's batch that would get `offset`. The checks and their order are Kafka's.
     #[inline]
-    pub(super) fn check(&self, batch: &BatchHeader, offset: Offset, partition: &TopicPartition) -> Result<Verdict> {
+    pub(super) fn check(
+        &self,
+        batch: &BatchHeader,
+        origin: AppendOrigin,
+        offset: Offset,
+        partition: &TopicPartition,
+    ) -> Result<Verdict> {
         // After its expiry, or once retention took all of its batches, a producer goes on where it was.
         let Some(known) = self.find(batch.producer_id) else { return Ok(Verdict::Append) };
-        if batch.producer_epoch == known.producer_epoch
+        let is_numbered = origin == AppendOrigin::Client;
+        if is_numbered
+            && batch.producer_epoch == known.producer_epoch
             && let Some(recent) = known.find_duplicate(batch)
         {
             return Ok(Verdict::Duplicate(recent));
         }
         known.check_epoch(batch.producer_epoch, partition)?;
         let expected = known.next_sequence(batch.producer_epoch);
-        if batch.base_sequence != expected {
+        if is_numbered && batch.base_sequence != expected {
             return Err(Error::OutOfOrderSequenceNumber {
                 topic_partition: partition.clone(),
                 producer_id: batch.producer_id,

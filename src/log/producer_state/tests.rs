@@ -26,7 +26,7 @@ fn marker(result: TransactionResult, coordinator_epoch: i32) -> EndTransactionMa
 
 /// Checks a batch and appends it if it is new. Returns its first offset and whether it is a duplicate.
 fn send(states: &mut ProducerStates, end: &mut Offset, batch: &BatchHeader) -> Result<(Offset, bool)> {
-    match states.check(batch, *end, &partition())? {
+    match states.check(batch, AppendOrigin::Client, *end, &partition())? {
         Verdict::Duplicate(recent) => Ok((recent.first_offset(), true)),
         Verdict::Append => {
             let base_offset = *end;
@@ -54,7 +54,10 @@ fn a_replayed_batch_is_taken_whatever_its_sequence() {
     states.append(&batch(1, 3, 40, 2, false), 0, 5);
     states.append(&batch(1, 3, 90, 1, false), 2, 5);
     states.append(&batch(1, 1, 7, 1, false), 3, 5);
-    assert_eq!(states.check(&batch(1, 1, 8, 1, false), 4, &partition()).unwrap(), Verdict::Append);
+    assert_eq!(
+        states.check(&batch(1, 1, 8, 1, false), AppendOrigin::Client, 4, &partition()).unwrap(),
+        Verdict::Append
+    );
 }
 
 #[test]
@@ -193,9 +196,24 @@ fn only_idle_producers_without_a_transaction_expire() {
     assert_eq!(states.iter().map(|producer| producer.producer_id).collect::<Vec<_>>(), [2, 3]);
     // What is left is found where it is now.
     assert_eq!(
-        states.check(&batch(3, 0, 0, 1, false), 3, &partition()).unwrap(),
+        states.check(&batch(3, 0, 0, 1, false), AppendOrigin::Client, 3, &partition()).unwrap(),
         Verdict::Duplicate(*states.iter().find(|producer| producer.producer_id == 3).unwrap().last_batch().unwrap())
     );
-    assert_eq!(states.check(&batch(1, 0, 9, 1, false), 3, &partition()).unwrap(), Verdict::Append);
+    assert_eq!(
+        states.check(&batch(1, 0, 9, 1, false), AppendOrigin::Client, 3, &partition()).unwrap(),
+        Verdict::Append
+    );
     assert_eq!(states.highest_id(), Some(3));
+}
+
+#[test]
+fn a_coordinator_appends_without_sequences_and_is_fenced_all_the_same() {
+    let mut states = ProducerStates::default();
+    states.append(&batch(1, 3, 7, 2, true), 0, 0);
+    let by_coordinator = |epoch| {
+        let header = BatchHeader { base_sequence: -1, ..batch(1, epoch, 0, 2, true) };
+        states.check(&header, AppendOrigin::Coordinator, 2, &partition())
+    };
+    assert_eq!(by_coordinator(3).unwrap(), Verdict::Append);
+    assert!(matches!(by_coordinator(2), Err(Error::InvalidProducerEpoch { requested: 2, current: 3, .. })));
 }

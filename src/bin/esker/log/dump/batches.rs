@@ -12,8 +12,8 @@ use esker::record::{
 };
 use esker::{Corruption, Error, Offset};
 
+use super::window::Window;
 use super::{Dump, cannot_read};
-use crate::dump::window::Window;
 use crate::failure::Result;
 
 impl Dump<'_> {

@@ -8,8 +8,11 @@
 //! a sync covers all that was sent by the time it begins, so a fast input needs few of them and a slow one gets each
 //! of its lines synced right away. Both channels are bounded, and so is what lies between reading and syncing.
 
+mod input;
+mod lines;
+
 use std::io::{self, IsTerminal};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -19,11 +22,12 @@ use bytes::Bytes;
 use esker::record::Compression;
 use esker::{Acks, Pending, Producer, ProducerConfig, Record};
 
+use crate::context::Context;
 use crate::data_dir;
 use crate::failure::{Failure, Result, tell};
-use crate::input::{self, Event};
-use crate::lines::{LINE_BYTES_MAX, Lines, TooLong};
 use crate::topic::key_value;
+use input::Event;
+use lines::{LINE_BYTES_MAX, Lines, TooLong};
 
 /// The size of a batch, unless `batch.size` says otherwise: nobody waits for a single line here.
 const BATCH_BYTES: usize = 128 << 10;
@@ -79,9 +83,9 @@ impl Args {
     }
 }
 
-pub(crate) fn run(args: &Args, dir: Option<&Path>) -> Result {
+pub(crate) fn run(args: &Args, context: &Context) -> Result {
     let config = args.producer_config().map_err(|error| Failure::Usage(error.to_string()))?;
-    let store = data_dir::open(dir)?;
+    let store = data_dir::open(context)?;
     let partitions = data_dir::partition_count(&store, &args.topic)?;
     if let Some(partition) = args.partition {
         store.partition(&args.topic, partition)?;
@@ -182,7 +186,7 @@ impl<'a> Sender<'a> {
                 Ok(Event::Failed(error)) => return Err(Failure::because("cannot read the input", error)),
                 // A line that has begun may not be whole.
                 Ok(Event::Interrupted) | Err(_) => {
-                    return Err(Failure::new(format!("interrupted; {} lines are written", self.line - 1)));
+                    return Err(Failure::Interrupted(format!("{} lines are written", self.line - 1)));
                 }
             }
         }

@@ -3,7 +3,8 @@
 //! What counts as consumed is what stdout took. Where the reader of a pipe went away in the middle, the group goes on
 //! at the first record that did not get through whole.
 
-use std::path::Path;
+mod output;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -12,10 +13,11 @@ use esker::{
     AutoOffsetReset, Consumer, ConsumerConfig, ConsumerRecord, Error, Offset, ReadLimits, Store, TopicPartition,
 };
 
-use crate::data_dir;
+use crate::context::Context;
+use crate::data_dir::{self, ReadOnly};
 use crate::failure::{Failure, Result, tell};
 use crate::interrupt::on_interrupt;
-use crate::output::{Format, Output};
+use output::{Format, Output};
 
 /// How many records are taken at a time.
 const POLL_RECORDS: usize = 2000;
@@ -62,13 +64,18 @@ pub(crate) struct Args {
     /// What to print between key and value
     #[arg(long, value_name = "TEXT", default_value = "\t", hide_default_value = true)]
     key_separator: String,
+    #[command(flatten)]
+    read_only: ReadOnly,
 }
 
-pub(crate) fn run(args: &Args, dir: Option<&Path>) -> Result {
+pub(crate) fn run(args: &Args, context: &Context) -> Result {
     let interrupted = Arc::new(AtomicBool::new(false));
     let interrupt = interrupted.clone();
     on_interrupt(move || interrupt.store(true, Ordering::Relaxed))?;
-    let store = data_dir::open(dir)?;
+    let store = match args.group {
+        Some(_) => data_dir::open(context)?,
+        None => data_dir::open_to_read(context, &args.read_only)?,
+    };
     let consumed = consume(args, &store, &interrupted);
     store.close()?;
     consumed

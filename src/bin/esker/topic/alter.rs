@@ -1,0 +1,72 @@
+//! `esker topic alter`: partitions as with `kafka-topics --alter`, configs as with `kafka-configs --alter`.
+
+use esker::{AlterConfigOp, Error};
+
+use super::key_value;
+use crate::context::{Context, print};
+use crate::data_dir;
+use crate::failure::{Failure, Result};
+
+/// Change a topic's configs, and add partitions to it
+///
+/// All changes of configs are made, or none. With more partitions, records of a key may go to another partition than
+/// before.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// The topic
+    name: String,
+    /// How many partitions it is to have, which must be more than it has
+    #[arg(long, value_name = "N")]
+    partitions: Option<i32>,
+    /// Give a config a value, such as retention.ms=86400000
+    #[arg(long = "config", value_name = "KEY=VALUE", value_parser = key_value)]
+    set: Vec<(String, String)>,
+    /// Take a config back to its default
+    #[arg(long = "delete-config", value_name = "KEY")]
+    delete: Vec<String>,
+    /// Add to a config that is a list, such as cleanup.policy=compact
+    #[arg(long = "append-config", value_name = "KEY=VALUE", value_parser = key_value)]
+    append: Vec<(String, String)>,
+    /// Take something out of a config that is a list
+    #[arg(long = "subtract-config", value_name = "KEY=VALUE", value_parser = key_value)]
+    subtract: Vec<(String, String)>,
+}
+
+impl Args {
+    fn changes(&self) -> Vec<AlterConfigOp> {
+        let set = self.set.iter().map(|(key, value)| AlterConfigOp::set(key, value));
+        let delete = self.delete.iter().map(AlterConfigOp::delete);
+        let append = self.append.iter().map(|(key, value)| AlterConfigOp::append(key, value));
+        let subtract = self.subtract.iter().map(|(key, value)| AlterConfigOp::subtract(key, value));
+        set.chain(delete).chain(append).chain(subtract).collect()
+    }
+}
+
+pub(crate) fn run(args: &Args, context: &Context) -> Result {
+    let (name, changes) = (&args.name, args.changes());
+    if changes.is_empty() && args.partitions.is_none() {
+        let what =
+            "nothing to change: give --partitions, --config, --delete-config, --append-config or --subtract-config";
+        return Err(Failure::Usage(what.to_owned()));
+    }
+    let store = data_dir::open(context)?;
+    data_dir::partition_count(&store, name)?;
+    let altered = alter(&store, args, &changes);
+    store.close()?;
+    altered?;
+    if context.is_json() { Ok(()) } else { print(&format!("Altered topic {name}.\n")) }
+}
+
+fn alter(store: &esker::Store, args: &Args, changes: &[AlterConfigOp]) -> Result {
+    // First what may be refused for its value: partitions can't be taken back.
+    if !changes.is_empty() {
+        store.alter_topic_configs(&args.name, changes).map_err(|error| match error {
+            Error::InvalidConfig { .. } | Error::UnsupportedConfig { .. } => Failure::Usage(error.to_string()),
+            other => other.into(),
+        })?;
+    }
+    match args.partitions {
+        Some(total) => Ok(store.create_partitions(&args.name, total)?),
+        None => Ok(()),
+    }
+}

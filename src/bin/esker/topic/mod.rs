@@ -1,0 +1,112 @@
+//! `esker topic`: what `kafka-topics`, `kafka-configs` and `kafka-delete-records` do, in their words.
+
+mod alter;
+mod compact;
+mod delete_records;
+mod describe;
+
+use clap::Subcommand;
+use esker::TopicConfig;
+use serde::Serialize;
+
+use crate::confirm::Confirm;
+use crate::context::Context;
+use crate::data_dir::{self, ReadOnly};
+use crate::failure::{Failure, Result};
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Create a topic, and the data directory if there is none
+    ///
+    /// JSON: topic, id, partitions.
+    Create {
+        /// Letters, digits, '.', '_' and '-'
+        name: String,
+        /// How many partitions it has
+        #[arg(long, value_name = "N", default_value_t = 1)]
+        partitions: i32,
+        /// A config of the topic, such as retention.ms=86400000
+        #[arg(long = "config", value_name = "KEY=VALUE", value_parser = key_value)]
+        configs: Vec<(String, String)>,
+    },
+    /// List the names of all topics
+    ///
+    /// JSON, an object for each topic: topic, id, partitions (how many), internal.
+    List {
+        #[command(flatten)]
+        read_only: ReadOnly,
+    },
+    Describe(describe::Args),
+    Alter(alter::Args),
+    /// Delete a topic with all its records
+    ///
+    /// Prints nothing.
+    Delete {
+        /// The topic
+        name: String,
+        #[command(flatten)]
+        confirm: Confirm,
+    },
+    DeleteRecords(delete_records::Args),
+    Compact(compact::Args),
+}
+
+/// Reads `key=value`.
+pub(crate) fn key_value(text: &str) -> std::result::Result<(String, String), String> {
+    let (key, value) = text.split_once('=').ok_or("expected KEY=VALUE")?;
+    Ok((key.to_owned(), value.to_owned()))
+}
+
+/// A topic, in a line.
+#[derive(Debug, Serialize)]
+struct Row {
+    topic: String,
+    id: String,
+    partitions: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    internal: Option<bool>,
+}
+
+pub(crate) fn run(command: &Command, context: &Context) -> Result {
+    match command {
+        Command::Create { name, partitions, configs } => create(context, name, *partitions, configs),
+        Command::List { read_only } => list(context, read_only),
+        Command::Describe(args) => describe::run(args, context),
+        Command::Alter(args) => alter::run(args, context),
+        Command::Delete { name, confirm } => delete(context, name, confirm),
+        Command::DeleteRecords(args) => delete_records::run(args, context),
+        Command::Compact(args) => compact::run(args, context),
+    }
+}
+
+fn create(context: &Context, name: &str, partitions: i32, configs: &[(String, String)]) -> Result {
+    let mut config = TopicConfig::new().partitions(partitions);
+    for (key, value) in configs {
+        config.set(key, value).map_err(|error| Failure::Usage(error.to_string()))?;
+    }
+    let store = data_dir::create_or_open(context)?;
+    let id = store.create_topic(name, config)?.to_string();
+    store.close()?;
+    let row = Row { topic: name.to_owned(), id, partitions: partitions as usize, internal: None };
+    context.print(&[row], |_| format!("Created topic {name}.\n"))
+}
+
+fn list(context: &Context, read_only: &ReadOnly) -> Result {
+    let store = data_dir::open_to_read(context, read_only)?;
+    let mut rows = Vec::new();
+    for name in store.topics() {
+        let topic = store.describe_topic(&name)?;
+        let (id, partitions) = (topic.id.to_string(), topic.partitions.len());
+        rows.push(Row { topic: name, id, partitions, internal: Some(topic.is_internal) });
+    }
+    store.close()?;
+    context.print(&rows, |rows| rows.iter().map(|row| format!("{}\n", row.topic)).collect())
+}
+
+fn delete(context: &Context, name: &str, confirm: &Confirm) -> Result {
+    let store = data_dir::open(context)?;
+    data_dir::partition_count(&store, name)?;
+    confirm.ask(&format!("Delete topic {name} with all its records?"))?;
+    store.delete_topic(name)?;
+    Ok(store.close()?)
+}

@@ -1,0 +1,94 @@
+//! Consumer groups and their offsets: how a reader goes on where it left off.
+//!
+//! # A group is a name for progress
+//!
+//! A log does not know who has read what. A reader keeps count itself, as an *offset* for each partition, and stores
+//! it in the log under the name of its group. That is all a group is here: two readers with different groups each see
+//! every record; the same group opened tomorrow goes on where it stood.
+//!
+//! ```
+//! use esker::{AutoOffsetReset, ConsumerConfig, ProducerConfig, Record, Store, TopicConfig};
+//! use std::time::Duration;
+//!
+//! # fn main() -> esker::Result<()> {
+//! let store = Store::temporary()?;
+//! store.create_topic("payments", TopicConfig::new())?;
+//! let producer = store.producer(ProducerConfig::new())?;
+//! for amount in ["1", "2", "3"] {
+//!     producer.send(Record::to("payments").value(amount))?;
+//! }
+//!
+//! let read_one = |group: &str| -> esker::Result<i64> {
+//!     let config = ConsumerConfig::from(group).auto_offset_reset(AutoOffsetReset::Earliest).max_poll_records(1);
+//!     let mut consumer = store.consumer(config)?;
+//!     consumer.assign_topics(["payments"])?;
+//!     let records = consumer.poll(Duration::from_secs(1))?;
+//!     consumer.commit()?;
+//!     Ok(records[0].offset)
+//! };
+//! assert_eq!(read_one("billing")?, 0);
+//! assert_eq!(read_one("billing")?, 1); // goes on
+//! assert_eq!(read_one("audit")?, 0); // has not begun yet
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! What is committed is the offset *to read next*, one beyond the last record that was dealt with. Where nothing is
+//! committed, `auto.offset.reset` decides; it is `latest` by default as in Kafka, which passes over what was there
+//! before. A committed offset that retention has overtaken is reset in the same way.
+//!
+//! # Commit after the work
+//!
+//! [`Consumer::commit`](crate::Consumer::commit) is called by you and never on its own: Kafka's `enable.auto.commit`
+//! may commit records that were handed out and not dealt with yet. Commit after the work, and a crash in between
+//! repeats some of it: *at least once*. Commit before, and the crash loses some: *at most once*. Work that can bear
+//! repetition, because its result is stored under a key, is the simplest way to be right.
+//!
+//! A commit that has returned survives the loss of power. Progress that may be lost, because repeating is cheap, is
+//! cheaper with `commit_offsets(…, Acks::Leader)`.
+//!
+//! # Who reads which partition
+//!
+//! A consumer reads the partitions that it [assigns](crate::Consumer::assign) itself. Order is kept within a partition,
+//! so give each to one thread at a time: two consumers of a group that read the same partition see the same records
+//! and overwrite each other's commits. The example `work_queue` shares out the partitions of a topic among threads.
+//!
+//! # Metadata, leader epochs, expiry
+//!
+//! A commit may carry a note of up to 4,096 bytes ([`CommittedOffset::metadata`](crate::CommittedOffset::metadata));
+//! Kafka Streams keeps its stream time there. [`Consumer::commit`](crate::Consumer::commit) adds the leader epoch of
+//! the last record, which tells a reader whether the log was truncated behind its back (KIP-320).
+//!
+//! Commits live in the topic `__consumer_offsets`, in Kafka's own format, which is compacted. They expire
+//! `offsets.retention.minutes` after the last one, unless a consumer of the group is open in the store.
+//!
+//! # Looking, moving, deleting
+//!
+//! ```
+//! use esker::{CommittedOffset, OffsetReset, Store, TopicConfig, TopicPartition};
+//! # use esker::{Acks, ProducerConfig, Record};
+//!
+//! # fn main() -> esker::Result<()> {
+//! # let store = Store::temporary()?;
+//! # store.create_topic("payments", TopicConfig::new())?;
+//! # let producer = store.producer(ProducerConfig::new())?;
+//! # for _ in 0..10 { producer.send(Record::to("payments").value("1"))?; }
+//! let partition = TopicPartition::new("payments", 0);
+//! store.commit_offsets("billing", [(partition.clone(), CommittedOffset::new(7))], Acks::All)?;
+//!
+//! let described = store.describe_group("billing")?;
+//! assert_eq!(described.offsets[0].lag(), Some(3));
+//!
+//! // What would happen, and then make it happen: three records back.
+//! let planned = store.plan_reset("billing", [partition.clone()], OffsetReset::ShiftBy(-3))?;
+//! assert_eq!((planned[0].before, planned[0].after), (Some(7), 4));
+//! store.reset_offsets("billing", [partition.clone()], OffsetReset::ShiftBy(-3))?;
+//!
+//! store.delete_offsets("billing", [partition])?;
+//! assert!(store.describe_group("billing").is_err(), "a group that has committed nothing is none");
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! [`OffsetReset`](crate::OffsetReset) goes to the beginning, the end, an offset, a time, or so many records back and
+//! forth. Close the group's consumers first: they go on from where they stand, and their next commit undoes the reset.

@@ -1,0 +1,69 @@
+//! Moving to and from Apache Kafka: what is the same, what differs, and how to carry data over.
+//!
+//! # The same words
+//!
+//! Names, configs, defaults, ranges and rules are Kafka's, so its documentation holds here too, topic by topic. Where
+//! a config has no meaning in a store (replica throttles, remote storage), setting it is
+//! [`Error::UnsupportedConfig`](crate::Error::UnsupportedConfig) rather than a quiet nothing.
+//!
+//! | in Kafka | here |
+//! |---|---|
+//! | a broker and its `log.dirs` | a [`Store`](crate::Store) and its directory |
+//! | `KafkaProducer` | [`Producer`](crate::Producer): idempotent by default, Kafka's default partitioner and hash |
+//! | `KafkaConsumer` | [`Consumer`](crate::Consumer): `assign`, `seek`, `poll`, `commit` |
+//! | `kafka-topics`, `kafka-configs`, `kafka-consumer-groups`, `kafka-dump-log` | methods of `Store`, and the `esker` command |
+//! | `server.properties` | [`StoreConfig::set`](crate::StoreConfig::set), by the broker's names |
+//!
+//! Where it differs, it promises more: `acks=all` is answered after a sync, not before one
+//! ([`guide::durability`](super::durability)); recovery keeps what it cuts; and a damaged batch costs the records in it
+//! and no others. One default is not Kafka's: consumers don't commit by themselves ([`guide::groups`](super::groups)).
+//!
+//! # The same files
+//!
+//! Segments, indexes, transaction indexes, producer snapshots, leader epochs, checkpoints, `meta.properties` and
+//! `partition.metadata` are Kafka's in every byte, and so are the records in `__consumer_offsets`. Kafka's own tools
+//! read them:
+//!
+//! ```sh
+//! kafka-dump-log.sh --deep-iteration --files data/payments-0/00000000000000000000.log
+//! kafka-dump-log.sh --offsets-decoder --files data/__consumer_offsets-7/00000000000000000000.log
+//! ```
+//!
+//! Two files are ours, and Kafka passes over them: `topic-config-checkpoint`, and `.esker-reserve`.
+//!
+//! # From Kafka
+//!
+//! **A look at a broker's directory**: [`open_read_only`](crate::StoreOptions::open_read_only) reads it beside the running
+//! broker, and [`verify`](crate::StoreOptions::verify) goes through it for damage; neither changes a byte.
+//!
+//! **To take it over**, shut the broker down cleanly and open the directory, or a copy. Topics, records, offsets,
+//! committed offsets and producer state are there. What is *not* in these files is what the broker keeps in its metadata
+//! log: the topics' configs. So nothing of such a topic is deleted until it is given its configs with
+//! [`alter_topic_configs`](crate::Store::alter_topic_configs). In a cluster of several brokers each directory has only
+//! some of a topic's partitions. Those from 0 on without a gap are opened; the others stay as they are, and the
+//! [`RecoveryReport`](crate::RecoveryReport) names them as incomplete.
+//!
+//! **Records written with message formats before Kafka 0.11** are not read: let Kafka rewrite them first.
+//!
+//! # To Kafka
+//!
+//! **By records**, into any cluster: read with a [`Consumer`](crate::Consumer) and send with any Kafka client. Keys,
+//! values, headers and timestamps carry over; offsets don't, so move the groups by timestamp.
+//!
+//! **By files**: a snapshot, or the directory of a closed store, is a `log.dirs` for a broker, with the same offsets,
+//! committed offsets and producer state. A broker since Kafka 4 knows its topics from the metadata log of its cluster,
+//! and sets partitions aside that it does not know as `-stray`. So the topics must be created there first, with the same
+//! ids: [`Store::describe_topic`](crate::Store::describe_topic) tells a topic's id, and `partition.metadata` has it.
+//! `meta.properties` must name the cluster's id and the broker's.
+//!
+//! ```
+//! use esker::{Store, TopicConfig};
+//!
+//! # fn main() -> esker::Result<()> {
+//! let store = Store::temporary()?;
+//! let id = store.create_topic("payments", TopicConfig::new())?;
+//! assert_eq!(store.describe_topic("payments")?.id, id);
+//! println!("cluster.id={} node.id={} topic_id: {id}", store.cluster_id(), store.node_id());
+//! # Ok(())
+//! # }
+//! ```

@@ -1,0 +1,147 @@
+//! Dumps of segments and indexes.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::{Cli, numbered_lines};
+
+/// A segment from batches that Kafka wrote, which take their base offsets from here: no CRC covers them.
+fn segment_of(dir: &Path, batches: &[(&str, i64)]) -> PathBuf {
+    let mut segment = Vec::new();
+    for (name, base_offset) in batches {
+        let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name);
+        let mut batch = fs::read(golden).unwrap();
+        batch[..8].copy_from_slice(&base_offset.to_be_bytes());
+        segment.extend(batch);
+    }
+    let path = dir.join(format!("{:020}.log", batches[0].1));
+    fs::write(&path, segment).unwrap();
+    path
+}
+
+const BATCHES: [(&str, i64); 3] =
+    [("none/idempotent.batch", 10), ("gzip/keyed.batch", 12), ("none/end_commit.batch", 15)];
+const BATCH_LINES: [&str; 3] = [
+    "baseOffset: 10 lastOffset: 11 count: 2 baseSequence: 7 lastSequence: 8 producerId: 4000 producerEpoch: 2 \
+     partitionLeaderEpoch: 3 isTransactional: false isControl: false deleteHorizonMs: OptionalLong.empty \
+     position: 0 CreateTime: 1700000000001 size: 79 magic: 2 compresscodec: none crc: 698741983 isvalid: true\n",
+    "baseOffset: 12 lastOffset: 14 count: 3 baseSequence: -1 lastSequence: -1 producerId: -1 producerEpoch: -1 \
+     partitionLeaderEpoch: 3 isTransactional: false isControl: false deleteHorizonMs: OptionalLong.empty \
+     position: 79 CreateTime: 1700000001000 size: 187 magic: 2 compresscodec: gzip crc: 1243916161 isvalid: true\n",
+    "baseOffset: 15 lastOffset: 15 count: 1 baseSequence: -1 lastSequence: -1 producerId: 4000 producerEpoch: 2 \
+     partitionLeaderEpoch: 3 isTransactional: true isControl: true deleteHorizonMs: OptionalLong.empty \
+     position: 266 CreateTime: 1700000000100 size: 78 magic: 2 compresscodec: none crc: 1982115980 isvalid: true\n",
+];
+const RECORD_LINES: [&str; 3] = [
+    "| offset: 10 CreateTime: 1700000000000 keySize: 1 valueSize: 1 sequence: 7 headerKeys: [] key: a payload: 1\n\
+     | offset: 11 CreateTime: 1700000000001 keySize: 1 valueSize: 1 sequence: 8 headerKeys: [] key: b payload: 2\n",
+    "| offset: 12 CreateTime: 1700000000000 keySize: 2 valueSize: 5 sequence: -1 headerKeys: [h] key: k1 \
+     payload: hello\n\
+     | offset: 13 CreateTime: 1700000000005 keySize: 2 valueSize: 6 sequence: -1 \
+     headerKeys: [trace,trace,,größe] key: k2 payload: wörld\n\
+     | offset: 14 CreateTime: 1700000001000 keySize: 2 valueSize: 5 sequence: -1 headerKeys: [] key: k1 \
+     payload: again\n",
+    "| offset: 15 CreateTime: 1700000000100 keySize: 4 valueSize: 6 sequence: -1 headerKeys: [] \
+     endTxnMarker: COMMIT coordinatorEpoch: 5\n",
+];
+
+fn dump_head(path: &Path) -> String {
+    format!("Dumping {}\nLog starting offset: 10\n", path.display())
+}
+
+#[test]
+fn a_dump_shows_what_kafka_wrote_as_kafka_does() {
+    let cli = Cli::new();
+    let path = segment_of(cli.temporary.path(), &BATCHES);
+    let args = ["log", "dump", path.to_str().unwrap()];
+    assert_eq!(cli.text(&args), dump_head(&path) + &BATCH_LINES.concat());
+    let with_records = BATCH_LINES.into_iter().zip(RECORD_LINES).flat_map(|(batch, records)| [batch, records]);
+    assert_eq!(cli.text(&[&args[..], &["--records"]].concat()), dump_head(&path) + &with_records.collect::<String>());
+    let from = cli.text(&[&args[..], &["--offset", "13"]].concat());
+    assert_eq!(from, dump_head(&path) + &BATCH_LINES[1..].concat());
+}
+
+#[test]
+fn a_dump_shows_where_a_byte_is_flipped_and_goes_on() {
+    let cli = Cli::new();
+    let path = segment_of(cli.temporary.path(), &BATCHES);
+    let mut bytes = fs::read(&path).unwrap();
+    // In the records of the second batch.
+    bytes[79 + 70] ^= 1;
+    fs::write(&path, &bytes).unwrap();
+    let output = cli.run(&["log", "dump", path.to_str().unwrap()], b"");
+    let stdout = String::from_utf8(output.stdout).unwrap();
+    let (shown, damage) = stdout.split_once("DAMAGED position: 79: the CRC is 0x4a24a781 and should be ").unwrap();
+    assert_eq!(shown, dump_head(&path) + BATCH_LINES[0] + &BATCH_LINES[1].replace("true\n", "false\n"));
+    assert_eq!(damage.split_once('\n').unwrap().1, BATCH_LINES[2]);
+    assert_eq!((output.status.code(), &*output.stderr), (Some(1), &b"error: 1 place is damaged\n"[..]));
+}
+
+#[test]
+fn a_dump_finds_the_way_again_after_a_damaged_length_and_at_a_torn_end() {
+    let cli = Cli::new();
+    let path = segment_of(cli.temporary.path(), &BATCHES);
+    let mut bytes = fs::read(&path).unwrap();
+    bytes[79 + 8..79 + 12].copy_from_slice(&i32::MAX.to_be_bytes());
+    bytes.extend_from_slice(&[7; 100]);
+    fs::write(&path, &bytes).unwrap();
+    let output = cli.run(&["log", "dump", path.to_str().unwrap()], b"");
+    let stdout = String::from_utf8(output.stdout).unwrap();
+    let lines: Vec<_> = stdout.split_inclusive('\n').collect();
+    let cut = "2147483659 bytes are needed and 365 are there; 187 bytes can't be read";
+    assert_eq!(lines[2..4].concat(), format!("{}DAMAGED position: 79: {cut}\n", BATCH_LINES[0]));
+    assert_eq!(lines[4], BATCH_LINES[2]);
+    assert!(lines[5].starts_with("DAMAGED position: 344: ") && lines[5].ends_with("; 100 bytes can't be read\n"));
+    assert_eq!((output.status.code(), &*output.stderr), (Some(1), &b"error: 2 places are damaged\n"[..]));
+}
+
+#[test]
+fn a_dump_shows_offsets_out_of_order_and_reserved_space() {
+    let cli = Cli::new();
+    let batches = [BATCHES[0], ("none/end_commit.batch", 9), ("none/end_abort.batch", 12)];
+    let path = segment_of(cli.temporary.path(), &batches);
+    let mut bytes = fs::read(&path).unwrap();
+    bytes.resize(4096, 0);
+    fs::write(&path, &bytes).unwrap();
+    let output = cli.run(&["log", "dump", path.to_str().unwrap()], b"");
+    let stdout = String::from_utf8(output.stdout).unwrap();
+    assert!(stdout.contains("DAMAGED position: 79: base offset 9 where 12 or more should be\nbaseOffset: 12 "));
+    let reserved = "Found 3861 bytes of reserved space at the end of 00000000000000000010.log\n";
+    assert!(stdout.ends_with(reserved), "{stdout}");
+    assert_eq!(output.status.code(), Some(1));
+}
+
+#[test]
+fn a_dump_shows_indexes() {
+    let cli = Cli::new();
+    let entries = [[0, 0, 0, 5, 0, 0, 1, 0], [0, 0, 0, 9, 0, 0, 2, 0], [0; 8]].concat();
+    let index = cli.temporary.path().join("00000000000000000100.index");
+    fs::write(&index, entries).unwrap();
+    let text = cli.text(&["log", "dump", index.to_str().unwrap()]);
+    let expected = "offset: 105 position: 256\noffset: 109 position: 512\n";
+    assert_eq!(text, format!("Dumping {}\n{expected}", index.display()));
+
+    let times = cli.temporary.path().join("00000000000000000100.timeindex");
+    fs::write(&times, [[0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 5], [0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 6]].concat()).unwrap();
+    let output = cli.run(&["log", "dump", times.to_str().unwrap()], b"");
+    let expected = "timestamp: 256 offset: 105\ntimestamp: 256 offset: 106\n\
+                    DAMAGED position: 12: timestamps of an index must rise, and offsets must not fall\n";
+    assert_eq!(String::from_utf8(output.stdout).unwrap(), format!("Dumping {}\n{expected}", times.display()));
+    assert_eq!(output.status.code(), Some(1));
+}
+
+#[test]
+fn a_dump_of_a_partition_shows_all_its_segments() {
+    let cli = Cli::new();
+    cli.ok(&["topic", "create", "t", "--config", "segment.bytes=1048576"], b"");
+    cli.ok(&["produce", "t", "--config", "batch.size=16384"], &numbered_lines(3 << 20));
+    let text = cli.text(&["log", "dump", cli.dir().join("t-0").to_str().unwrap()]);
+    assert!(text.matches("Dumping ").count() > 3, "{text}");
+    let mut next = 0;
+    for line in text.lines().filter(|line| line.starts_with("baseOffset: ")) {
+        let mut words = line.split(' ');
+        assert_eq!(words.nth(1), Some(&*next.to_string()));
+        next = words.nth(1).unwrap().parse::<u64>().unwrap() + 1;
+    }
+    assert!(next > 0);
+}
