@@ -633,7 +633,9 @@ impl World {
             return Ok(());
         }
         // Only whole batches are cut.
-        let fetched = log.read(offset, ReadLimits::new().max_bytes(1)).map_err(|error| error.to_string())?;
+        let Some(fetched) = self.unless_crashed(log.read(offset, ReadLimits::new().max_bytes(1)))? else {
+            return Ok(());
+        };
         let batch = fetched.batches().next().ok_or("there is nothing to cut")?.map_err(|error| error.to_string())?;
         let floor = batch.header().base_offset.max(start);
         let truncated = self.unless_crashed(log.truncate_to(offset))?;

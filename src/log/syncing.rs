@@ -1,0 +1,107 @@
+//! Making a log durable: what a sync takes, and what its success and its failure mean for the log. Who waits for whom is
+//! the business of [`GroupCommit`](super::flush::GroupCommit).
+
+use super::flush::{self, SyncTarget};
+use super::segment::{Segment, SegmentList};
+use super::{LogInner, failed_sync};
+use crate::config::SyncPolicy;
+use crate::error::{Error, Result};
+use crate::sync::atomic::Ordering;
+use crate::types::Offset;
+
+impl LogInner {
+    pub(super) fn flush(&self) -> Result<()> {
+        loop {
+            let generation = self.commit.generation();
+            match self.sync_to(SyncTarget { generation, end: self.log_end() }) {
+                // There is less to sync now.
+                Err(Error::LogTruncated { .. }) => {}
+                synced => return synced,
+            }
+        }
+    }
+
+    pub(super) fn wait_synced(&self, target: SyncTarget) -> Result<()> {
+        match self.sync {
+            SyncPolicy::Always => self.sync_to(target),
+            SyncPolicy::OsManaged => Ok(()),
+        }
+    }
+
+    /// Returns once everything up to `target` is on the device.
+    pub(super) fn sync_to(&self, target: SyncTarget) -> Result<()> {
+        self.commit.wait(target, || self.or_fail(self.sync())).map_err(|cause| self.offline(cause))
+    }
+
+    /// Sees to it that a sync that failed is the last one, and that the next open knows.
+    pub(super) fn or_fail<T>(&self, synced: Result<T>) -> Result<T> {
+        synced.inspect_err(|error| {
+            if flush::is_final(error) {
+                failed_sync::note(&self.home);
+                self.commit.fail(error.clone());
+            }
+        })
+    }
+
+    /// Makes durable what has been appended by now, and returns the end of that. Called by the leader of a group
+    /// commit alone.
+    pub(super) fn sync(&self) -> Result<Offset> {
+        self.sync_with(Segment::sync_log)
+    }
+
+    /// The same, and tells how to sync the active segment.
+    pub(super) fn sync_with(&self, sync_active: impl Fn(&Segment) -> Result<()>) -> Result<Offset> {
+        let segments = self.segments.load_full();
+        let end = segments.active().end();
+        self.sync_closed(&segments)?;
+        if end.size > 0 {
+            sync_active(segments.active())?;
+        }
+        self.sync_dir()?;
+        self.recovery_point.fetch_max(end.next_offset, Ordering::AcqRel);
+        self.flushed_ms.store(self.clock.now_ms(), Ordering::Relaxed);
+        Ok(end.next_offset)
+    }
+
+    /// Syncs the segments that were closed, or recovered, and not synced since: with their indexes, so that the
+    /// recovery point may pass them.
+    pub(super) fn sync_closed(&self, segments: &SegmentList) -> Result<()> {
+        for segment in segments.iter().take(segments.len() - 1).filter(|segment| !segment.is_flushed()) {
+            match segment.sync_all() {
+                Ok(()) => segment.set_flushed(true),
+                // Retention took it in the meantime.
+                Err(_) if segment.end().next_offset <= self.log_start.load(Ordering::Acquire) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    /// Does the same outside of a group commit, for nobody may be waiting for one.
+    pub(super) fn flush_closed(&self) -> Result<()> {
+        let segments = self.segments.load_full();
+        if segments.iter().take(segments.len() - 1).all(|segment| segment.is_flushed()) {
+            return Ok(());
+        }
+        self.check_open()?;
+        let _shared = self.commit.share_syncing();
+        // Looked at again: a truncation may have taken some.
+        let segments = self.segments.load_full();
+        let synced = self.sync_closed(&segments).and_then(|()| self.sync_dir());
+        self.or_fail(synced)?;
+        self.recovery_point.fetch_max(segments.active().base_offset(), Ordering::AcqRel);
+        Ok(())
+    }
+
+    /// Makes durable the names that were created by now. Whoever comes while somebody else is at it syncs too: that
+    /// one's success is not known yet.
+    pub(super) fn sync_dir(&self) -> Result<()> {
+        let created = self.names_created.load(Ordering::Acquire);
+        if self.names_synced.load(Ordering::Acquire) < created {
+            let synced = self.home.storage.sync_dir(&self.home.dir);
+            synced.map_err(|error| Error::io("sync", &self.home.dir, error))?;
+            self.names_synced.fetch_max(created, Ordering::AcqRel);
+        }
+        Ok(())
+    }
+}
