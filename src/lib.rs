@@ -58,13 +58,14 @@
 //! | `log` | one partition: [`Log`] |
 //! | `store` | a data directory of many: [`Store`], committed offsets, recovery, maintenance |
 //! | `producer`, `consumer` | the in-process API |
+#![cfg_attr(feature = "net", doc = "| [`net`] | Kafka's wire protocol |")]
 #![cfg_attr(feature = "sim", doc = "| [`sim`] | a simulated disk and clock, to test crashes and disk faults |")]
 //! | [`guide`] | longer reading: durability, groups, retention, operating, testing, moving to and from Kafka |
 //!
 //! # Features
 //!
-//! None is on by default. `gzip`, `snappy`, `lz4`, `zstd` build in a codec each, `compression` all four; `sim` adds a
-//! simulated disk for tests; `cli` builds the `esker` command.
+//! None is on by default. `gzip`, `snappy`, `lz4`, `zstd` build in a codec each, `compression` all four; `net` adds
+//! Kafka's wire protocol, `sim` a simulated disk for tests; `cli` builds the `esker` command.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 pub mod clock;
@@ -74,6 +75,8 @@ mod error;
 pub mod guide;
 pub mod io;
 mod log;
+#[cfg(feature = "net")]
+pub mod net;
 mod producer;
 pub mod record;
 #[cfg(feature = "sim")]
@@ -81,6 +84,7 @@ pub mod sim;
 mod store;
 mod sync;
 mod types;
+mod uuid;
 
 pub use config::{
     AlterConfigOp, BrokerCompressionType, CleanupPolicy, ConfigEntry, ConfigSource, ConfigSynonym, ConfigType,
@@ -95,10 +99,11 @@ pub use log::{
 };
 pub use producer::{Partitioner, Pending, Producer, ProducerConfig, Record, RecordMetadata, Transaction};
 pub use store::{
-    CommittedOffset, GroupDescription, GroupOffset, Maintenance, OffsetReset, ParseUuidError, PartitionDescription,
-    PlannedOffset, RecoveryReport, SnapshotReport, Store, StoreOptions, TopicDescription, Uuid,
+    CommittedOffset, GroupDescription, GroupOffset, Maintenance, OffsetReset, PartitionDescription, PlannedOffset,
+    RecoveryReport, SnapshotReport, Store, StoreOptions, TopicDescription,
 };
 pub use types::{
     Acks, IsolationLevel, LeaderEpoch, NO_PRODUCER_ID, NO_TIMESTAMP, Offset, ProducerId, ProducerIdAndEpoch,
     TopicPartition, TransactionState,
 };
+pub use uuid::{ParseUuidError, Uuid};

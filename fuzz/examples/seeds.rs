@@ -1,12 +1,25 @@
-//! Writes the seeds of the targets that take files of a data directory: each of its files, as it is.
+//! Writes the seeds of the targets that take files of a data directory, each of its files as it is, and of the wire, a
+//! message of each kind.
 
 use std::fs;
 use std::path::Path;
 
+use esker::net::messages::{AnyRequest, AnyResponse};
+use esker::net::{ApiKey, RequestHeader};
 use esker_fuzz::directory::sound;
+
+use random::Random;
+
+#[path = "../../tests/wire_codec/generate.rs"]
+#[allow(dead_code, reason = "the tests use all of it")]
+mod generate;
+#[path = "../../tests/common/random.rs"]
+#[allow(dead_code, reason = "the tests use all of it")]
+mod random;
 
 fn main() -> std::io::Result<()> {
     let seeds = Path::new(env!("CARGO_MANIFEST_DIR")).join("seeds");
+    wire(&seeds.join("wire"))?;
     for target in ["data_directory", "index_files", "text_files"] {
         let dir = seeds.join(target);
         fs::create_dir_all(&dir)?;
@@ -23,6 +36,26 @@ fn main() -> std::io::Result<()> {
                 fs::write(dir.join(format!("{name}_{}", if closed { "closed" } else { "crashed" })), seed)?;
             }
         }
+    }
+    Ok(())
+}
+
+/// A frame of each request and a body of each response, in the newest version.
+fn wire(dir: &Path) -> std::io::Result<()> {
+    fs::create_dir_all(dir)?;
+    let mut random = Random::new(1);
+    for &api_key in ApiKey::ALL {
+        let api_version = *api_key.versions().end();
+        let mut message =
+            |schema| generate::message(schema, api_version, api_key.is_flexible(api_version), &mut random);
+        let body = message(AnyRequest::schema(api_key)).into();
+        let header = RequestHeader { api_key, api_version, correlation_id: 1, client_id: None };
+        let request = AnyRequest::from_bytes(api_key, body, api_version).expect("it is one");
+        let frame = request.to_frame(&header).expect("it can be written").to_bytes();
+        fs::write(dir.join(format!("{api_key}_request")), [&[0], &*frame].concat())?;
+        let body = message(AnyResponse::schema(api_key));
+        let kind = [api_key.key() as u8 + 1, api_version as u8];
+        fs::write(dir.join(format!("{api_key}_response")), [&kind, &*body].concat())?;
     }
     Ok(())
 }

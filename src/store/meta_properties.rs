@@ -4,9 +4,9 @@
 use std::io;
 use std::path::Path;
 
-use super::uuid::Uuid;
 use crate::error::{Error, Result};
 use crate::io::{Storage, replace_file};
+use crate::uuid::Uuid;
 
 pub(super) const META_PROPERTIES: &str = "meta.properties";
 pub(super) const CLEAN_SHUTDOWN: &str = ".kafka_cleanshutdown";

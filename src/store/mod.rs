@@ -38,7 +38,6 @@ mod topic;
 mod topic_list;
 mod topic_name;
 mod transaction;
-mod uuid;
 mod verify;
 
 use std::fmt;
@@ -55,7 +54,6 @@ pub use open::{RecoveryReport, StoreOptions};
 pub use reset_offsets::{OffsetReset, PlannedOffset};
 pub use snapshot::SnapshotReport;
 pub use topic::{PartitionDescription, TopicDescription};
-pub use uuid::{ParseUuidError, Uuid};
 
 pub(crate) use maintenance::Task;
 pub(crate) use offset_expiry::GroupInUse;

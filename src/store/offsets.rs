@@ -17,12 +17,12 @@ use super::offset_record::{OffsetKey, partition_for_group};
 use super::offset_replay::Replayed;
 use super::offset_state::Group;
 use super::topic::{Topic, internal_config};
-use super::uuid::Uuid;
 use super::{Store, StoreInner};
 use crate::error::{Error, Result};
 use crate::log::{AppendOptions, Damage, Log, SyncTarget};
 use crate::record::{BatchBuilder, RecordData};
 use crate::types::{Acks, LeaderEpoch, Offset, ProducerIdAndEpoch, TopicPartition};
+use crate::uuid::Uuid;
 
 pub(super) const CONSUMER_OFFSETS: &str = "__consumer_offsets";
 /// How large a batch of commits may get.

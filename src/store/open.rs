@@ -21,7 +21,6 @@ use super::topic::{Topic, has_log, internal_config_of, is_new, metadata_path, re
 use super::topic_list::TopicList;
 use super::topic_name::{DirName, is_internal, parse_dir};
 use super::transaction::{TRANSACTION_STATE, Transactions};
-use super::uuid::Uuid;
 use super::{Store, StoreInner};
 use crate::clock::{Clock, SystemClock};
 use crate::config::{LogConfig, StoreConfig, TopicConfig};
@@ -29,6 +28,7 @@ use crate::error::{Error, Result};
 use crate::io::{DirEntry, FsStorage, Locked, Storage, TemporaryDir};
 use crate::log::{Checkpoints, Damage, LastKnown, Log, LogContext, OpenFiles, PartitionRecovery};
 use crate::types::{Offset, TopicPartition};
+use crate::uuid::Uuid;
 
 pub(super) const LOCK: &str = ".lock";
 

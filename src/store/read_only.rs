@@ -26,13 +26,13 @@ use super::reserve::Reserve;
 use super::topic::Topic;
 use super::topic_list::TopicList;
 use super::transaction::Transactions;
-use super::uuid::Uuid;
 use super::{RecoveryReport, Store, StoreInner, StoreOptions};
 use crate::config::{LogConfig, TopicConfig};
 use crate::error::{Error, Result};
 use crate::io::ReadOnlyStorage;
 use crate::log::{Log, LogContext, OpenFiles};
 use crate::types::{Offset, TopicPartition};
+use crate::uuid::Uuid;
 
 impl StoreOptions {
     /// Opens a data directory that another process may have open for writing, or nobody. Nothing in the directory

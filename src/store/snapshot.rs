@@ -20,10 +20,10 @@ use super::layout::Layout;
 use super::meta_properties::{self, MetaProperties};
 use super::open::create_dir;
 use super::topic_list::TopicList;
-use super::uuid::Uuid;
 use super::{Store, StoreInner};
 use crate::error::{Error, Result};
 use crate::log::{Log, SnapshotPoint};
+use crate::uuid::Uuid;
 
 /// What a snapshot holds.
 #[derive(Clone, Debug)]

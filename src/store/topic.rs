@@ -15,7 +15,6 @@ use parking_lot::RwLock;
 use super::layout::Layout;
 use super::topic_list::{Listed, TopicList};
 use super::transaction::TRANSACTION_STATE;
-use super::uuid::Uuid;
 use super::{Store, StoreInner, meta_properties, topic_name};
 use crate::config::{BrokerCompressionType, CleanupPolicy, LogConfig, TopicConfig};
 use crate::error::{Error, Result};
@@ -23,6 +22,7 @@ use crate::io::DirEntry;
 use crate::log::file_name::{LOG, PARTITION_METADATA, TEMPORARY, parse_base_offset};
 use crate::log::{Checkpoints, LastKnown, Log, LogContext};
 use crate::types::{Offset, TopicPartition};
+use crate::uuid::Uuid;
 
 /// All topics that are open, by name.
 pub(super) type Topics = RwLock<BTreeMap<Arc<str>, Arc<Topic>>>;

@@ -15,10 +15,10 @@ use std::collections::BTreeMap;
 
 use super::layout::Layout;
 use super::topic_name::is_internal;
-use super::uuid::Uuid;
 use crate::config::TopicConfig;
 use crate::error::{Error, Result};
 use crate::log::checkpoint;
+use crate::uuid::Uuid;
 
 pub(super) const FILE: &str = "topic-config-checkpoint";
 /// No topic config has these names.

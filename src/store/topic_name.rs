@@ -1,8 +1,8 @@
 //! Kafka's rules for topic names, and the names of partition directories.
 
 use crate::error::{Error, Result};
-use crate::store::uuid::Uuid;
 use crate::types::TopicPartition;
+use crate::uuid::Uuid;
 
 const NAME_BYTES_MAX: usize = 249;
 const DIR_BYTES_MAX: usize = 255;

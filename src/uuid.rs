@@ -7,10 +7,13 @@ use std::str::FromStr;
 const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
 /// A universally unique id, such as a topic's, which outlives its name.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Uuid([u8; 16]);
 
 impl Uuid {
+    /// "No id", as requests and responses say it.
+    pub const ZERO: Self = Self([0; 16]);
+
     /// The id with these bytes, the most significant first.
     pub const fn from_bytes(bytes: [u8; 16]) -> Self {
         Self(bytes)

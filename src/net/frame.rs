@@ -1,0 +1,105 @@
+//! What goes over a connection: frames, each a size of four bytes and as many bytes.
+//!
+//! A frame is taken in two steps. First its size is looked at: one that is negative or above the limit ends the
+//! connection before anything was read or allocated for it. Then, once all of it is there, it is cut off the buffer.
+
+use bytes::{Bytes, BytesMut};
+
+use super::codec::{Encoded, Encoder};
+use super::protocol_error::ProtocolError;
+
+/// The bytes before each frame, which say how long it is.
+pub const SIZE_BYTES: usize = 4;
+
+/// Kafka's default for `socket.request.max.bytes`: 100 MiB.
+pub const SOCKET_REQUEST_MAX_BYTES: usize = 100 * 1024 * 1024;
+
+/// How many bytes the frame has that `buffer` begins with, its size field not counted. `None` if that isn't known yet.
+///
+/// # Errors
+///
+/// [`ProtocolError::FrameSize`] if that is negative or more than `max`.
+pub fn check_size(buffer: &[u8], max: usize) -> Result<Option<usize>, ProtocolError> {
+    let Some(size) = buffer.first_chunk::<SIZE_BYTES>() else { return Ok(None) };
+    let size = i32::from_be_bytes(*size);
+    match usize::try_from(size) {
+        Ok(size) if size <= max => Ok(Some(size)),
+        _ => Err(ProtocolError::FrameSize { size, max }),
+    }
+}
+
+/// Bytes as they come from a connection, to be taken from it frame by frame.
+#[derive(Debug)]
+pub struct FrameBuffer {
+    bytes: BytesMut,
+    max: usize,
+}
+
+impl FrameBuffer {
+    /// An empty one that takes frames of up to `max` bytes (`socket.request.max.bytes`).
+    pub fn new(max: usize) -> Self {
+        Self { bytes: BytesMut::new(), max }
+    }
+
+    /// Adds what has come.
+    pub fn extend(&mut self, bytes: &[u8]) {
+        self.bytes.extend_from_slice(bytes);
+    }
+
+    /// Takes the next frame, without its size field, if all of it is there. It shares the buffer's memory.
+    ///
+    /// # Errors
+    ///
+    /// [`ProtocolError::FrameSize`] as soon as the size field is there, if its value is out of range. There is no way to
+    /// go on: where the next frame begins is unknown.
+    pub fn next_frame(&mut self) -> Result<Option<Bytes>, ProtocolError> {
+        let Some(size) = check_size(&self.bytes, self.max)? else { return Ok(None) };
+        if self.bytes.len() - SIZE_BYTES < size {
+            return Ok(None);
+        }
+        let mut frame = self.bytes.split_to(SIZE_BYTES + size);
+        Ok(Some(frame.split_off(SIZE_BYTES).freeze()))
+    }
+}
+
+/// Encodes a frame: room for its size, then what `encode` writes.
+pub(super) fn frame(encode: impl FnOnce(&mut Encoder) -> Result<(), ProtocolError>) -> Result<Encoded, ProtocolError> {
+    let mut frame = Encoder::new(0, false);
+    frame.put(&[0; SIZE_BYTES]);
+    encode(&mut frame)?;
+    let size = frame.len() - SIZE_BYTES;
+    let size = i32::try_from(size).map_err(|_| ProtocolError::FrameSize { size: i32::MAX, max: i32::MAX as usize })?;
+    frame.set_first(size);
+    Ok(frame.finish())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn frames_come_out_whole_however_the_bytes_come_in() {
+        let sent = b"\0\0\0\x03abc\0\0\0\0\0\0\0\x01d";
+        let mut buffer = FrameBuffer::new(3);
+        let mut received = Vec::new();
+        for byte in sent {
+            buffer.extend(&[*byte]);
+            received.extend(buffer.next_frame().unwrap());
+        }
+        assert_eq!(received, ["abc", "", "d"]);
+        buffer.extend(sent);
+        let all: Vec<_> = std::iter::from_fn(|| buffer.next_frame().unwrap()).collect();
+        assert_eq!(all, received);
+    }
+
+    #[test]
+    fn a_size_out_of_range_is_refused_before_the_frame_is_there() {
+        for size in [-1, i32::MIN, 4, i32::MAX] {
+            let mut buffer = FrameBuffer::new(3);
+            buffer.extend(&size.to_be_bytes()[..3]);
+            assert_eq!(buffer.next_frame(), Ok(None));
+            buffer.extend(&size.to_be_bytes()[3..]);
+            assert_eq!(buffer.next_frame(), Err(ProtocolError::FrameSize { size, max: 3 }));
+        }
+    }
+}
