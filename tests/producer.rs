@@ -199,6 +199,59 @@ fn every_codec_makes_batches_that_are_read_back() {
     }
 }
 
+#[test]
+#[cfg(feature = "zstd")]
+fn a_codec_compresses_as_hard_as_its_level_says() {
+    use esker::record::Compression;
+
+    let size_at = |config: ProducerConfig| {
+        let store = manual_store();
+        let log = create(&store, "t");
+        let producer = store.producer(config.acks(Acks::Leader).compression(Compression::Zstd)).unwrap();
+        let text: String =
+            (0..2000).map(|number| format!("the number {} and its square {}\n", number, number * number)).collect();
+        producer.send(Record::to("t").value(text)).unwrap();
+        batches(&log)[0].size()
+    };
+    let level = |level| ProducerConfig::new().compression_level(Compression::Zstd, level);
+    assert!(size_at(level(19)) < size_at(level(-50)));
+    let mut by_name = ProducerConfig::new();
+    by_name.set("compression.zstd.level", "19").unwrap();
+    assert_eq!(size_at(by_name), size_at(level(19)));
+    let other = ProducerConfig::new().compression_level(Compression::Gzip, 1);
+    assert_eq!(size_at(other), size_at(ProducerConfig::new()), "each codec has a level of its own");
+}
+
+#[test]
+fn a_level_out_of_range_is_refused() {
+    use esker::record::Compression;
+
+    let store = manual_store();
+    let refused = store.producer(ProducerConfig::new().compression_level(Compression::Gzip, 10)).unwrap_err();
+    assert!(matches!(&refused, Error::InvalidConfig { key, .. } if key == "compression.gzip.level"), "{refused}");
+    let mut config = ProducerConfig::new();
+    assert!(config.set("compression.zstd.level", "23").is_err());
+    assert!(config.set("compression.lz4.level", "high").is_err());
+}
+
+#[test]
+fn a_header_may_have_no_value_and_a_consumer_sees_whose_time_it_is() {
+    let store = manual_store();
+    create(&store, "t");
+    store.create_topic("ours", TopicConfig::new().message_timestamp_type(TimestampType::LogAppendTime)).unwrap();
+    let producer = store.producer(ProducerConfig::new()).unwrap();
+    producer.send(Record::to("t").header("a", "").null_header("b").header("c", "1")).unwrap();
+    producer.send(Record::to("ours").value("v")).unwrap();
+    let mut consumer = store.consumer(esker::ConsumerConfig::new()).unwrap();
+    consumer.assign([("t", 0), ("ours", 0)]).unwrap();
+    consumer.seek_to_beginning().unwrap();
+    let records = consumer.poll(Duration::ZERO).unwrap();
+    let headers: Vec<_> = records[0].headers.iter().map(|(key, value)| (&**key, value.as_deref())).collect();
+    assert_eq!(headers, [("a", Some(&b""[..])), ("b", None), ("c", Some(b"1"))]);
+    let types: Vec<_> = records.iter().map(|record| record.timestamp_type).collect();
+    assert_eq!(types, [TimestampType::CreateTime, TimestampType::LogAppendTime]);
+}
+
 // Acknowledgements
 
 #[test]

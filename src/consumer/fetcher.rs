@@ -10,7 +10,7 @@ use crate::error::{Error, Result};
 use crate::log::{AbortedTransaction, Fetched, Log, ReadLimits};
 use crate::record::{BatchView, ControlRecordType, Header, RecordCursor, RecordSet, RecordView};
 use crate::store::CommittedOffset;
-use crate::types::{IsolationLevel, LeaderEpoch, Offset, ProducerId, TopicPartition};
+use crate::types::{IsolationLevel, LeaderEpoch, Offset, ProducerId, TimestampType, TopicPartition};
 
 /// A record as a consumer gets it. Key, value and headers are slices of the log itself where it is mapped and not
 /// compressed: nothing was copied, and they stay valid however long they are kept.
@@ -25,6 +25,8 @@ pub struct ConsumerRecord {
     pub offset: Offset,
     /// Its timestamp in milliseconds, −1 if it has none.
     pub timestamp: i64,
+    /// Whose clock the timestamp is of.
+    pub timestamp_type: TimestampType,
     /// The key, if it has one.
     pub key: Option<Bytes>,
     /// The value; None is a tombstone.
@@ -90,6 +92,7 @@ fn is_abort_marker(batch: &BatchView) -> bool {
 struct OpenBatch {
     records: RecordSet,
     cursor: RecordCursor,
+    timestamp_type: TimestampType,
     leader_epoch: LeaderEpoch,
     next_offset: Offset,
 }
@@ -209,7 +212,8 @@ impl Fetcher {
                 Ok((header, Some(records))) => {
                     let cursor = RecordCursor::default();
                     let (leader_epoch, next_offset) = (header.partition_leader_epoch, header.next_offset());
-                    self.batch = Some(OpenBatch { records, cursor, leader_epoch, next_offset });
+                    let timestamp_type = header.timestamp_type();
+                    self.batch = Some(OpenBatch { records, cursor, timestamp_type, leader_epoch, next_offset });
                     return Ok(true);
                 }
                 Ok((header, None)) => self.position = self.position.max(Some(header.next_offset())),
@@ -238,6 +242,7 @@ fn own(partition: &TopicPartition, batch: &OpenBatch, record: &RecordView<'_>) -
         partition: partition.partition,
         offset: record.offset,
         timestamp: record.timestamp,
+        timestamp_type: batch.timestamp_type,
         key: owned(record.key),
         value: owned(record.value),
         headers,

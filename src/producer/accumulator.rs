@@ -104,7 +104,10 @@ impl Accumulator {
         let batch_size = config.batch_size;
         let is_transactional = matches!(identity, Identity::Transactional(_));
         let filling = Filling {
-            builder: BatchBuilder::new(batch_size).compression(config.compression).transactional(is_transactional),
+            builder: BatchBuilder::new(batch_size)
+                .compression(config.compression)
+                .compression_level(config.level())
+                .transactional(is_transactional),
             next_sequence: 0,
             batch: None,
             reserved: 0,

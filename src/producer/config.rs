@@ -32,6 +32,8 @@ pub struct ProducerConfig {
     pub(super) buffer_memory: usize,
     pub(super) max_block: Duration,
     pub(super) compression: Compression,
+    /// The levels of the codecs that anybody set one for.
+    compression_levels: Vec<(Compression, i32)>,
     pub(super) partitioner: Partitioner,
 }
 
@@ -48,6 +50,7 @@ impl ProducerConfig {
             buffer_memory: 32 << 20,
             max_block: Duration::from_secs(60),
             compression: Compression::None,
+            compression_levels: Vec::new(),
             partitioner: Partitioner::Default,
         }
     }
@@ -118,6 +121,14 @@ impl ProducerConfig {
         self
     }
 
+    /// How hard `codec` compresses, if it is the one that is used (`compression.gzip.level`, `compression.lz4.level`,
+    /// `compression.zstd.level`; defaults and ranges are Kafka's). Snappy has no levels, and of lz4 the fast compressor
+    /// is the only one here. A level out of range is refused when the producer is made.
+    pub fn compression_level(mut self, codec: Compression, level: i32) -> Self {
+        self.put_level(codec, level);
+        self
+    }
+
     /// Who picks the partition of a record that names none.
     pub fn partitioner(mut self, partitioner: Partitioner) -> Self {
         self.partitioner = partitioner;
@@ -143,9 +154,34 @@ impl ProducerConfig {
             "buffer.memory" => self.buffer_memory = number(key, value)?,
             "max.block.ms" => self.max_block = Duration::from_millis(number(key, value)?),
             "compression.type" => self.compression = value.parse()?,
+            "compression.gzip.level" => self.set_level(Compression::Gzip, key, value)?,
+            "compression.lz4.level" => self.set_level(Compression::Lz4, key, value)?,
+            "compression.zstd.level" => self.set_level(Compression::Zstd, key, value)?,
             _ => return Err(invalid(key, value, "a producer config that is supported here")),
         }
         Ok(())
+    }
+
+    fn set_level(&mut self, codec: Compression, key: &str, value: &str) -> Result<()> {
+        let level = value.parse().map_err(|_| invalid(key, value, "a number"))?;
+        codec.check_level(Some(level))?;
+        self.put_level(codec, level);
+        Ok(())
+    }
+
+    fn put_level(&mut self, codec: Compression, level: i32) {
+        self.compression_levels.retain(|(other, _)| *other != codec);
+        self.compression_levels.push((codec, level));
+    }
+
+    /// The level of the codec; None for its default.
+    pub(super) fn level(&self) -> Option<i32> {
+        self.compression_levels.iter().find(|(codec, _)| *codec == self.compression).map(|(_, level)| *level)
+    }
+
+    /// Fails if a level is out of its codec's range.
+    pub(super) fn check_levels(&self) -> Result<()> {
+        self.compression_levels.iter().try_for_each(|(codec, level)| codec.check_level(Some(*level)))
     }
 
     /// Whether the producer is idempotent; an error if it is to be and can't.

@@ -84,10 +84,11 @@ impl Store {
     /// return, that one is fenced, and what it had committed counts.
     ///
     /// # Errors
-    /// [`Error::InvalidConfig`] if configs are in conflict, [`Error::Closed`] if the store was closed; with a
+    /// [`Error::InvalidConfig`] if configs are in conflict or out of range, [`Error::Closed`] if the store was closed; with a
     /// `transactional.id` also as [`Store::init_transactional_id`].
     pub fn producer(&self, mut config: ProducerConfig) -> Result<Producer> {
         self.check_writable()?;
+        config.check_levels()?;
         let is_idempotent = config.is_idempotent()?;
         let transactions = config.transactional_id.as_ref().map(|id| {
             let producer = self.init_transactional_id(id, config.transaction_timeout)?;

@@ -49,6 +49,12 @@ impl Record {
         self
     }
 
+    /// Adds a header that has no value, which is not the same as an empty one.
+    pub fn null_header(mut self, key: impl Into<String>) -> Self {
+        self.headers.push((key.into(), None));
+        self
+    }
+
     /// The partition, instead of the one that the partitioner would pick.
     pub fn partition(mut self, partition: i32) -> Self {
         self.partition = Some(partition);

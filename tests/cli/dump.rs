@@ -3,6 +3,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use serde_json::json;
+
 use crate::{Cli, numbered_lines};
 
 /// A segment from batches that Kafka wrote, which take their base offsets from here: no CRC covers them.
@@ -144,4 +146,48 @@ fn a_dump_of_a_partition_shows_all_its_segments() {
         next = words.nth(1).unwrap().parse::<u64>().unwrap() + 1;
     }
     assert!(next > 0);
+}
+
+#[test]
+fn a_dump_is_told_as_json() {
+    let cli = Cli::new();
+    let path = segment_of(cli.temporary.path(), &BATCHES);
+    let args = ["log", "dump", path.to_str().unwrap()];
+    let batches = cli.json(&args);
+    let expected = json!({
+        "file": path.to_str().unwrap(), "type": "batch", "position": 79, "base_offset": 12, "last_offset": 14, "count": 3,
+        "base_sequence": -1, "last_sequence": -1, "producer_id": -1, "producer_epoch": -1, "partition_leader_epoch": 3,
+        "is_transactional": false, "is_control": false, "delete_horizon_ms": null, "timestamp_type": "CreateTime",
+        "max_timestamp": 1_700_000_001_000_i64, "size": 187, "magic": 2, "compression": "gzip", "crc": 1_243_916_161,
+        "is_valid": true,
+    });
+    assert_eq!((batches.len(), &batches[1]), (3, &expected));
+    let batches = cli.json(&[&args[..], &["--records"]].concat());
+    let record = json!({
+        "offset": 10, "timestamp": 1_700_000_000_000_i64, "sequence": 7, "key": "a", "value": "1", "headers": [],
+    });
+    assert_eq!(batches[0]["records"][0], record);
+    assert_eq!(batches[1]["records"][1]["headers"][3]["key"], "größe");
+    assert_eq!(batches[2]["records"][0]["end_transaction"], json!({"result": "COMMIT", "coordinator_epoch": 5}));
+
+    let mut bytes = fs::read(&path).unwrap();
+    bytes[79 + 70] ^= 1;
+    bytes.extend([0; 8]);
+    fs::write(&path, &bytes).unwrap();
+    let output = cli.run(&[&args[..], &["--output", "json"]].concat(), b"");
+    let stdout = String::from_utf8(output.stdout).unwrap();
+    let objects: Vec<serde_json::Value> = stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let types: Vec<_> = objects.iter().map(|object| object["type"].as_str().unwrap()).collect();
+    assert_eq!(types, ["batch", "batch", "damage", "batch", "reserved"]);
+    assert_eq!((&objects[1]["is_valid"], &objects[2]["position"]), (&json!(false), &json!(79)));
+    assert!(objects[2]["reason"].as_str().unwrap().starts_with("the CRC is "));
+    assert_eq!((&objects[4]["position"], &objects[4]["bytes"]), (&json!(344), &json!(8)));
+    assert_eq!(output.status.code(), Some(1));
+
+    let index = cli.temporary.path().join("00000000000000000100.timeindex");
+    fs::write(&index, [0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 5]).unwrap();
+    let entries = cli.json(&["log", "dump", index.to_str().unwrap()]);
+    let file = index.to_str().unwrap();
+    let entry = json!({"file": file, "type": "time_index_entry", "position": 0, "timestamp": 256, "offset": 105});
+    assert_eq!(entries, [entry]);
 }

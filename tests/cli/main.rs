@@ -2,13 +2,16 @@
 #![cfg(feature = "cli")]
 #![expect(clippy::unwrap_used, reason = "a test fails by a panic")]
 
+mod bench;
 mod beside;
 mod dump;
 mod failures;
+mod formats;
 mod groups;
 mod records;
 mod signals;
 mod snapshot;
+mod terminal;
 mod topics;
 mod verify;
 

@@ -4,7 +4,7 @@
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 
-use crate::{CONSUME, Cli};
+use crate::{CONSUME, Cli, numbered_lines};
 
 use std::process::Child;
 
@@ -53,4 +53,23 @@ fn an_interrupted_producer_keeps_whole_lines() {
     assert_eq!(String::from_utf8(output.stderr).unwrap(), "error: interrupted; 1 lines are written\n");
     assert!(cli.dir().join(".kafka_cleanshutdown").exists());
     assert_eq!(cli.ok(&CONSUME, b""), b"whole\n");
+}
+
+#[test]
+fn who_can_not_wait_for_the_end_asks_again() {
+    let cli = Cli::with_topic();
+    // More than any pipe holds: the command waits for a reader that does not come.
+    cli.ok(&["produce", "t"], &numbered_lines(1 << 20));
+    let mut child = cli.command(&CONSUME).spawn().unwrap();
+    let mut first = [0; 6];
+    child.stdout.as_mut().unwrap().read_exact(&mut first).unwrap();
+    let status = loop {
+        if let Some(status) = child.try_wait().unwrap() {
+            break status;
+        }
+        // Fails only if it has ended meanwhile.
+        let _ = kill_process(Pid::from_child(&child), Signal::INT);
+        std::thread::yield_now();
+    };
+    assert_eq!(status.code(), Some(130));
 }

@@ -13,13 +13,21 @@ use crate::failure::{Failure, Result};
 #[derive(Debug, clap::Args)]
 pub(crate) struct Context {
     /// The data directory
-    #[arg(long, global = true, env = "ESKER_DIR", value_name = "DIR")]
+    #[arg(long, global = true, env = "ESKER_DIR", value_name = "DIR", help_heading = "Options of every command")]
     pub(crate) dir: Option<PathBuf>,
-    /// Print text for people, or JSON for programs
+    /// Print text for people, or json for programs
     ///
     /// JSON has an object a line: one for each row of what would be a table, or each record. The help of a command
     /// names the fields of its objects. More fields may be added; those that are there keep their names and meanings.
-    #[arg(long, global = true, value_enum, value_name = "FORM", default_value_t, hide_possible_values = true)]
+    #[arg(
+        long,
+        global = true,
+        value_enum,
+        value_name = "FORM",
+        default_value_t,
+        hide_possible_values = true,
+        help_heading = "Options of every command"
+    )]
     pub(crate) output: OutputForm,
 }
 

@@ -9,6 +9,8 @@
 //!   group      list, describe, reset-offsets, delete, delete-offsets
 //!   snapshot   a copy of the whole directory
 //!   log        dump, verify
+//!   bench      how fast it is            bench/latency, bench/limit
+//!   completions
 //! ```
 //!
 //! and what they share: `context` (the directory, text or JSON), `data_dir` (opening it), `failure` and `hint` (what went
@@ -16,6 +18,8 @@
 //!
 //! What a command prints goes to stdout, everything about it to stderr.
 
+mod bench;
+mod completions;
 mod confirm;
 mod consume;
 mod context;
@@ -24,17 +28,20 @@ mod failure;
 mod group;
 mod hint;
 mod interrupt;
+mod json_record;
 mod log;
 mod partitions;
 mod produce;
+mod producer_args;
 mod progress;
+mod separator;
 mod snapshot;
 mod time;
 mod topic;
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 use context::Context;
 
 /// Apache Kafka's log as files in a directory: topics, records, consumer groups.
@@ -72,6 +79,10 @@ enum Command {
     /// Look into the files of logs
     #[command(subcommand)]
     Log(log::Command),
+    /// Measure how fast producing and consuming is, beside what the machine can do
+    #[command(subcommand)]
+    Bench(bench::Command),
+    Completions(completions::Args),
 }
 
 fn main() -> ExitCode {
@@ -83,6 +94,8 @@ fn main() -> ExitCode {
         Command::Group(command) => group::run(command, &context),
         Command::Snapshot(args) => snapshot::run(args, &context),
         Command::Log(command) => log::run(command, &context),
+        Command::Bench(command) => bench::run(command, &context),
+        Command::Completions(args) => completions::run(args, Cli::command()),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -15,6 +15,11 @@ impl Progress {
         Self::new(what, template)
     }
 
+    /// How much of some records is done, how fast, and how long the rest takes.
+    pub(crate) fn of_records(what: &'static str) -> Self {
+        Self::new(what, "{msg} [{bar:30}] {human_pos} of {human_len} records, {per_sec}, {eta} left")
+    }
+
     fn new(what: &'static str, template: &str) -> Self {
         // Ten times a second is enough for people, and costs nothing beside the work.
         let bar = ProgressBar::with_draw_target(Some(0), ProgressDrawTarget::stderr_with_hz(10));

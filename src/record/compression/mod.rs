@@ -131,7 +131,7 @@ impl Compression {
     }
 
     /// Refuses a level that Kafka's config of the codec would refuse.
-    fn check_level(self, level: Option<i32>) -> Result<()> {
+    pub(crate) fn check_level(self, level: Option<i32>) -> Result<()> {
         let (valid, key, expected) = match self {
             Self::Gzip => (-1..=9, "compression.gzip.level", "1 to 9, or -1"),
             Self::Lz4 => (1..=17, "compression.lz4.level", "1 to 17"),

@@ -1,42 +1,35 @@
-//! Records as lines on stdout, and how many of them whoever reads it really got.
+//! Records on stdout, and how many of them whoever reads it really got.
 
 use std::fs::File;
 use std::io::{self, Write};
 
 use esker::ConsumerRecord;
 
+use super::format::Format;
+
 /// How much is written in one go.
 const BUFFER_BYTES: usize = 256 << 10;
-/// What stands for a key or value that is not there, as in Kafka's console consumer.
-const NULL: &[u8] = b"null";
-
-/// How a record is printed.
-#[derive(Debug)]
-pub(crate) struct Format {
-    /// What goes between key and value; without it the key is left out.
-    pub(crate) key_separator: Option<Vec<u8>>,
-}
-
 /// Stdout without the buffer of the standard library, which would hide how much of it was written when a write fails.
 #[derive(Debug)]
-pub(crate) struct Output {
+pub(super) struct Output<'a> {
     file: File,
-    format: Format,
+    format: Format<'a>,
     buffer: Vec<u8>,
     /// Where in the buffer each record ends.
     ends: Vec<usize>,
 }
 
-impl Output {
-    pub(crate) fn new(format: Format) -> io::Result<Self> {
+impl<'a> Output<'a> {
+    pub(super) fn new(format: Format<'a>) -> io::Result<Self> {
         Ok(Self { file: stdout()?, format, buffer: Vec::new(), ends: Vec::new() })
     }
 
     /// Writes these records, and tells how many were written whole: all of them unless there is an error.
-    pub(crate) fn write(&mut self, records: &[ConsumerRecord]) -> (usize, io::Result<()>) {
+    pub(super) fn write(&mut self, records: &[ConsumerRecord]) -> (usize, io::Result<()>) {
         let mut written = 0;
         for record in records {
-            self.push(record);
+            self.format.push(record, &mut self.buffer);
+            self.ends.push(self.buffer.len());
             if self.buffer.len() >= BUFFER_BYTES {
                 let (count, result) = self.flush();
                 written += count;
@@ -47,16 +40,6 @@ impl Output {
         }
         let (count, result) = self.flush();
         (written + count, result)
-    }
-
-    fn push(&mut self, record: &ConsumerRecord) {
-        if let Some(separator) = &self.format.key_separator {
-            self.buffer.extend_from_slice(record.key.as_deref().unwrap_or(NULL));
-            self.buffer.extend_from_slice(separator);
-        }
-        self.buffer.extend_from_slice(record.value.as_deref().unwrap_or(NULL));
-        self.buffer.push(b'\n');
-        self.ends.push(self.buffer.len());
     }
 
     /// Writes the buffer, and tells how many whole records that were.

@@ -5,20 +5,28 @@
 
 mod batches;
 mod index;
+mod json;
 mod window;
 
+use std::fmt;
 use std::fs;
 use std::io::{self, BufWriter, StdoutLock, Write};
 use std::path::{Path, PathBuf};
 
 use esker::Offset;
 
+use crate::context::{Context, json};
 use crate::failure::{Failure, Result};
+use json::{Object, OfFile};
 
 /// Print what is in segment files and their indexes, as kafka-dump-log does
 ///
 /// There is a line for each batch of a .log file, and for each entry of an .index or .timeindex. Damage is shown where
 /// it is, and makes the exit code 1; the dump goes on after it.
+///
+/// JSON, an object for each of these: type, file, position, and what the type has: batch (what its line says, with
+/// records if these are asked for: offset, timestamp, sequence, key, value, headers, end_transaction),
+/// offset_index_entry (offset, log_position), time_index_entry (timestamp, offset), reserved (bytes), damage (reason).
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// Segment files, indexes, or directories of partitions, of which all segments are dumped
@@ -32,8 +40,9 @@ pub(crate) struct Args {
     offset: Offset,
 }
 
-pub(crate) fn run(args: &Args) -> Result {
-    let mut dump = Dump { args, out: BufWriter::new(io::stdout().lock()), damaged: 0 };
+pub(crate) fn run(args: &Args, context: &Context) -> Result {
+    let out = BufWriter::new(io::stdout().lock());
+    let mut dump = Dump { args, is_json: context.is_json(), out, file: String::new(), damaged: 0 };
     for path in &args.paths {
         if path.is_dir() {
             for segment in segments(path)? {
@@ -81,13 +90,17 @@ fn cannot_read(path: &Path, error: io::Error) -> Failure {
 /// A dump that is being printed.
 struct Dump<'a> {
     args: &'a Args,
+    is_json: bool,
     out: BufWriter<StdoutLock<'a>>,
+    /// What is being dumped.
+    file: String,
     /// How many damaged places were found.
     damaged: usize,
 }
 
 impl Dump<'_> {
     fn file(&mut self, path: &Path) -> Result {
+        self.file = path.display().to_string();
         // Also what retention or recovery has put aside, under names like 00000000000000000000.log.deleted.
         let suffix = path.file_name().and_then(|name| name.to_str()).and_then(|name| name.get(20..));
         let kind = suffix.and_then(|suffix| suffix.split('.').nth(1));
@@ -102,13 +115,27 @@ impl Dump<'_> {
         }
     }
 
-    fn print(&mut self, line: std::fmt::Arguments<'_>) -> Result {
+    /// Prints what is for people alone.
+    fn print(&mut self, line: fmt::Arguments<'_>) -> Result {
+        if self.is_json {
+            return Ok(());
+        }
         self.out.write_fmt(line).and_then(|()| self.out.write_all(b"\n")).map_err(Failure::Output)
     }
 
+    /// Prints the line, or the object that says the same.
+    fn show(&mut self, object: Object<'_>, line: fmt::Arguments<'_>) -> Result {
+        if !self.is_json {
+            return self.print(line);
+        }
+        let text = json(&OfFile { file: &self.file, object })?;
+        writeln!(self.out, "{text}").map_err(Failure::Output)
+    }
+
     /// Something is wrong at `position` of the file.
-    fn damage(&mut self, position: u64, reason: impl std::fmt::Display) -> Result {
+    fn damage(&mut self, position: u64, reason: impl fmt::Display) -> Result {
         self.damaged += 1;
-        self.print(format_args!("DAMAGED position: {position}: {reason}"))
+        let object = Object::Damage { position, reason: &reason.to_string() };
+        self.show(object, format_args!("DAMAGED position: {position}: {reason}"))
     }
 }

@@ -16,7 +16,7 @@ pub(crate) enum Command {
 
 pub(crate) fn run(command: &Command, context: &Context) -> Result {
     match command {
-        Command::Dump(args) => dump::run(args),
+        Command::Dump(args) => dump::run(args, context),
         Command::Verify(args) => verify::run(args, context),
     }
 }

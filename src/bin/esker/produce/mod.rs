@@ -10,24 +10,24 @@
 
 mod input;
 mod lines;
+mod reader;
 
 use std::io::{self, IsTerminal};
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
 
-use bytes::Bytes;
-use esker::record::Compression;
-use esker::{Acks, Pending, Producer, ProducerConfig, Record};
+use esker::{Error, Pending, Producer, ProducerConfig, Store};
+use serde::Serialize;
 
 use crate::context::Context;
 use crate::data_dir;
 use crate::failure::{Failure, Result, tell};
-use crate::topic::key_value;
+use crate::producer_args::ProducerArgs;
 use input::Event;
 use lines::{LINE_BYTES_MAX, Lines, TooLong};
+use reader::{Reader, ReaderArgs};
 
 /// The size of a batch, unless `batch.size` says otherwise: nobody waits for a single line here.
 const BATCH_BYTES: usize = 128 << 10;
@@ -37,9 +37,12 @@ const CHUNKS_IN_FLIGHT: usize = 32;
 /// Write the lines of a file or of stdin as records
 ///
 /// Each line is the value of a record, byte for byte: only the newline that ends it is left out. The last line needs
-/// none, an empty line is an empty value, and a carriage return is part of its line.
+/// none, an empty line is an empty value, and a carriage return is part of its line. With other formats it is more than
+/// the value.
 ///
 /// Exits with 0 once every record is acknowledged. A line that can't be written ends the command.
+///
+/// JSON: topic, records (how many were written).
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// The topic, which must exist
@@ -47,57 +50,52 @@ pub(crate) struct Args {
     /// Read this file instead of stdin
     #[arg(long)]
     file: Option<PathBuf>,
-    /// What is before the first such text in a line is the record's key
-    #[arg(long, value_name = "TEXT", value_parser = clap::builder::NonEmptyStringValueParser::new())]
-    key_separator: Option<String>,
-    /// What a record must survive: 1 the death of this process, all the loss of power [default: all]
-    #[arg(long, value_name = "0|1|all")]
-    acks: Option<Acks>,
-    /// The codec of the batches: none, gzip, snappy, lz4 or zstd [default: none]
-    #[arg(long, value_name = "CODEC")]
-    compression: Option<Compression>,
+    #[command(flatten)]
+    reader: ReaderArgs,
     /// Write to this partition alone
     #[arg(long, value_name = "N")]
     partition: Option<i32>,
-    /// A config of the producer, such as linger.ms=20
-    #[arg(long = "config", value_name = "KEY=VALUE", value_parser = key_value)]
-    configs: Vec<(String, String)>,
+    #[command(flatten)]
+    producer: ProducerArgs,
     /// Say how many records were written even if stderr is no terminal
     #[arg(long, short)]
     verbose: bool,
 }
 
-impl Args {
-    fn producer_config(&self) -> esker::Result<ProducerConfig> {
-        let mut config = ProducerConfig::new().batch_size(BATCH_BYTES).buffer_memory(2 * LINE_BYTES_MAX);
-        for (key, value) in &self.configs {
-            config.set(key, value)?;
-        }
-        if let Some(acks) = self.acks {
-            config = config.acks(acks);
-        }
-        if let Some(compression) = self.compression {
-            config = config.compression(compression);
-        }
-        Ok(config)
-    }
+/// How many records were written.
+#[derive(Debug, Serialize)]
+struct Row {
+    topic: String,
+    records: u64,
 }
 
 pub(crate) fn run(args: &Args, context: &Context) -> Result {
-    let config = args.producer_config().map_err(|error| Failure::Usage(error.to_string()))?;
+    let defaults = ProducerConfig::new().batch_size(BATCH_BYTES).buffer_memory(2 * LINE_BYTES_MAX);
+    let config = args.producer.config(defaults).map_err(|error| Failure::Usage(error.to_string()))?;
+    args.reader.check().map_err(Failure::Usage)?;
     let store = data_dir::open(context)?;
-    let partitions = data_dir::partition_count(&store, &args.topic)?;
+    let written = write(args, &store, config);
+    store.close()?;
+    let row = Row { topic: args.topic.clone(), records: written? };
+    if context.is_json() {
+        context.print(&[row], |_| String::new())?;
+    } else if args.verbose || io::stderr().is_terminal() {
+        tell("produced", format_args!("{} records to {}", row.records, row.topic));
+    }
+    Ok(())
+}
+
+fn write(args: &Args, store: &Store, config: ProducerConfig) -> Result<u64> {
+    let partitions = data_dir::partition_count(store, &args.topic)?;
     if let Some(partition) = args.partition {
         store.partition(&args.topic, partition)?;
     }
+    let producer = store.producer(config).map_err(|error| match error {
+        Error::InvalidConfig { .. } => Failure::Usage(error.to_string()),
+        other => other.into(),
+    })?;
     let input = input::start(args.file.as_deref())?;
-    let written = produce(args, partitions as usize, store.producer(config)?, &input);
-    store.close()?;
-    let written = written?;
-    if args.verbose || io::stderr().is_terminal() {
-        tell("produced", format_args!("{written} records to {}", args.topic));
-    }
-    Ok(())
+    produce(args, partitions as usize, producer, &input)
 }
 
 /// Sends everything and returns how many records were acknowledged, which are all of them.
@@ -134,7 +132,7 @@ struct Sent {
 struct Acknowledged {
     records: u64,
     failed: u64,
-    first_failure: Option<(u64, esker::Error)>,
+    first_failure: Option<(u64, Error)>,
 }
 
 /// Waits for all records. After the first failure no more are sent, but those in flight are still waited for.
@@ -155,9 +153,7 @@ fn acknowledge(sent: Receiver<Vec<Sent>>, stop: &AtomicBool) -> Acknowledged {
 
 /// Makes lines into records.
 struct Sender<'a> {
-    topic: Arc<str>,
-    partition: Option<i32>,
-    key_separator: Option<&'a [u8]>,
+    reader: Reader<'a>,
     producer: &'a Producer,
     in_flight: SyncSender<Vec<Sent>>,
     lines: Lines,
@@ -169,10 +165,9 @@ struct Sender<'a> {
 
 impl<'a> Sender<'a> {
     fn new(args: &'a Args, partitions: usize, producer: &'a Producer, in_flight: SyncSender<Vec<Sent>>) -> Self {
-        let (topic, partition) = (args.topic.as_str().into(), args.partition);
-        let key_separator = args.key_separator.as_deref().map(str::as_bytes);
+        let reader = Reader::new(&args.reader, &args.topic, args.partition);
         let filling = std::iter::repeat_with(|| None).take(partitions).collect();
-        Self { topic, partition, key_separator, producer, in_flight, lines: Lines::default(), filling, line: 1 }
+        Self { reader, producer, in_flight, lines: Lines::default(), filling, line: 1 }
     }
 
     fn send_all(&mut self, input: &Receiver<Event>, stop: &AtomicBool) -> Result {
@@ -216,7 +211,8 @@ impl<'a> Sender<'a> {
                     return Err(Failure::new(format!("line {} is longer than {LINE_BYTES_MAX} bytes", self.line)));
                 }
             };
-            let record = self.record(line)?;
+            let unusable = |what| Failure::new(format!("line {} {what}", self.line));
+            let record = self.reader.record(line).map_err(unusable)?;
             let not_written = |error| Failure::because(format!("line {} was not written", self.line), error);
             let handle = self.producer.send_async(record).map_err(not_written)?;
             batches.extend(self.keep(handle));
@@ -235,22 +231,5 @@ impl<'a> Sender<'a> {
             }
             slot => slot.replace(Sent { first_line: self.line, records: 1, handle }),
         }
-    }
-
-    fn record(&self, mut line: Bytes) -> Result<Record> {
-        let mut record = Record::to(self.topic.clone());
-        if let Some(separator) = self.key_separator {
-            let found = line.windows(separator.len()).position(|window| window == separator);
-            let at = found.ok_or_else(|| {
-                let separator = String::from_utf8_lossy(separator);
-                Failure::new(format!("line {} has no key: there is no {separator:?} in it", self.line))
-            })?;
-            record = record.key(line.split_to(at));
-            line = line.slice(separator.len()..);
-        }
-        if let Some(partition) = self.partition {
-            record = record.partition(partition);
-        }
-        Ok(record.value(line))
     }
 }

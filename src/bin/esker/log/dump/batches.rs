@@ -12,6 +12,7 @@ use esker::record::{
 };
 use esker::{Corruption, Error, Offset};
 
+use super::json::{Batch, Object, Record};
 use super::window::Window;
 use super::{Dump, cannot_read};
 use crate::failure::Result;
@@ -33,7 +34,8 @@ impl Dump<'_> {
                 }
                 Step::Reserved => {
                     let bytes = file.len() - position;
-                    self.print(format_args!("Found {bytes} bytes of reserved space at the end of {}", name(path)))?;
+                    let line = format_args!("Found {bytes} bytes of reserved space at the end of {}", name(path));
+                    self.show(Object::Reserved { position, bytes }, line)?;
                     position = file.len();
                 }
                 Step::Damage { until, reason } => {
@@ -55,14 +57,20 @@ impl Dump<'_> {
     ) -> Result {
         if header.last_offset() >= self.args.offset {
             let is_valid = !matches!(problem, Some(Corruption::Crc { .. }));
-            self.print(format_args!("{}", batch_line(header, position, is_valid)))?;
+            let (mut records, mut result) = (None, Ok(()));
             if self.args.records && is_valid {
                 let bytes = file.bytes(position, header.size()).map_err(|error| cannot_read(path, error))?;
-                let (lines, result) = record_lines(bytes, header);
-                self.print(format_args!("{}", lines.trim_end_matches('\n')))?;
-                if let Err(error) = result {
-                    self.damage(position, error)?;
-                }
+                let mut read = Records { is_json: self.is_json, header, lines: String::new(), objects: Vec::new() };
+                result = read.read(bytes);
+                records = Some(read);
+            }
+            let line = batch_line(header, position, is_valid);
+            let (lines, objects) = records.map(|records| (records.lines, records.objects)).unzip();
+            let lines = lines.unwrap_or_default();
+            let object = Object::Batch(Box::new(Batch::new(header, position, is_valid, objects)));
+            self.show(object, format_args!("{line}{lines}"))?;
+            if let Err(error) = result {
+                self.damage(position, error)?;
             }
         }
         match problem {
@@ -174,7 +182,7 @@ fn batch_line(header: &BatchHeader, position: u64, is_valid: bool) -> String {
         true => format!("OptionalLong[{}]", header.base_timestamp),
         false => "OptionalLong.empty".to_owned(),
     };
-    let codec = header.compression().map_or_else(|_| header.attributes.codec_id().to_string(), |c| c.name().to_owned());
+    let codec = codec_name(header);
     format!(
         "baseOffset: {} lastOffset: {} count: {} baseSequence: {} lastSequence: {} producerId: {} producerEpoch: {} \
          partitionLeaderEpoch: {} isTransactional: {} isControl: {} deleteHorizonMs: {delete_horizon} \
@@ -196,30 +204,49 @@ fn batch_line(header: &BatchHeader, position: u64, is_valid: bool) -> String {
     )
 }
 
-/// A line for each record, up to the first that can't be read.
-fn record_lines(bytes: &[u8], header: &BatchHeader) -> (String, esker::Result<()>) {
-    let mut lines = String::new();
-    let result = BatchRef::parse(bytes).and_then(|batch| {
-        batch.for_each_record(DECOMPRESSED_BYTES_MAX, |record| {
-            push_record(&mut lines, record, header);
+/// The records of a batch, up to the first that can't be read.
+struct Records<'a> {
+    is_json: bool,
+    header: &'a BatchHeader,
+    /// A line for each, which begins with the newline that ends the one before.
+    lines: String,
+    objects: Vec<Record>,
+}
+
+impl Records<'_> {
+    fn read(&mut self, bytes: &[u8]) -> esker::Result<()> {
+        BatchRef::parse(bytes)?.for_each_record(DECOMPRESSED_BYTES_MAX, |record| {
+            match self.is_json {
+                true => self.objects.push(Record::new(record, self.header)),
+                false => push_record(&mut self.lines, record, self.header),
+            }
             Ok(())
         })
-    });
-    (lines, result)
+    }
+}
+
+/// The sequence number of a record; −1 if it has none.
+pub(super) fn sequence_of(record: &RecordView<'_>, header: &BatchHeader) -> i32 {
+    let delta = (record.offset - header.base_offset) as i32;
+    // After 2147483647 comes 0.
+    if header.has_sequence() { header.base_sequence.wrapping_add(delta) & i32::MAX } else { -1 }
+}
+
+/// The name of a batch's codec, or its number if it has none.
+pub(super) fn codec_name(header: &BatchHeader) -> String {
+    header.compression().map_or_else(|_| header.attributes.codec_id().to_string(), |codec| codec.name().to_owned())
 }
 
 fn push_record(lines: &mut String, record: &RecordView<'_>, header: &BatchHeader) {
     let size = |bytes: Option<&[u8]>| bytes.map_or(-1, |bytes| bytes.len() as i64);
-    let delta = (record.offset - header.base_offset) as i32;
-    // After 2147483647 comes 0.
-    let sequence = if header.has_sequence() { header.base_sequence.wrapping_add(delta) & i32::MAX } else { -1 };
+    let sequence = sequence_of(record, header);
     let key =
         |key: esker::Result<esker::record::Header<'_>>| key.map_or("?".to_owned(), |header| header.key.to_owned());
     let header_keys: Vec<_> = record.headers().map(key).collect();
     // Writing to a string can't fail.
     let _ = write!(
         lines,
-        "| offset: {} {:?}: {} keySize: {} valueSize: {} sequence: {sequence} headerKeys: [{}]",
+        "\n| offset: {} {:?}: {} keySize: {} valueSize: {} sequence: {sequence} headerKeys: [{}]",
         record.offset,
         header.timestamp_type(),
         record.timestamp,
@@ -236,7 +263,6 @@ fn push_record(lines: &mut String, record: &RecordView<'_>, header: &BatchHeader
             }
         }
     }
-    lines.push('\n');
 }
 
 fn push_control(lines: &mut String, record: &RecordView<'_>) {

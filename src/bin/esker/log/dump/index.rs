@@ -10,6 +10,7 @@ use std::path::Path;
 
 use esker::Offset;
 
+use super::json::Object;
 use super::{Dump, cannot_read};
 use crate::failure::Result;
 
@@ -21,7 +22,8 @@ impl Dump<'_> {
             let (relative, position) = (u32::from_be_bytes([a, b, c, d]), u32::from_be_bytes(position));
             let offset = base + Offset::from(relative);
             if offset >= dump.args.offset {
-                dump.print(format_args!("offset: {offset} position: {position}"))?;
+                let object = Object::OffsetIndexEntry { position: at, offset, log_position: position };
+                dump.show(object, format_args!("offset: {offset} position: {position}"))?;
             }
             if last.is_some_and(|(last_offset, last_position)| offset <= last_offset || position <= last_position) {
                 dump.damage(at, "offsets and positions of an index must rise")?;
@@ -38,7 +40,8 @@ impl Dump<'_> {
             let (timestamp, relative) = (i64::from_be_bytes(timestamp), u32::from_be_bytes([a, b, c, d]));
             let offset = base + Offset::from(relative);
             if offset >= dump.args.offset {
-                dump.print(format_args!("timestamp: {timestamp} offset: {offset}"))?;
+                let object = Object::TimeIndexEntry { position: at, timestamp, offset };
+                dump.show(object, format_args!("timestamp: {timestamp} offset: {offset}"))?;
             }
             if last.is_some_and(|(last_timestamp, last_offset)| timestamp <= last_timestamp || offset < last_offset) {
                 dump.damage(at, "timestamps of an index must rise, and offsets must not fall")?;
