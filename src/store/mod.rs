@@ -19,6 +19,7 @@
 mod alter;
 mod cleaner;
 mod groups;
+mod in_parallel;
 mod layout;
 mod log_checkpoints;
 mod maintenance;
@@ -299,11 +300,7 @@ impl StoreInner {
 
     fn close_logs(&self) -> Result<()> {
         let logs = self.logs();
-        // Every log gets its chance; the first failure is the one to report.
-        let failures: Vec<Error> = logs.iter().filter_map(|log| log.close().err()).collect();
-        if let Some(failure) = failures.into_iter().next() {
-            return Err(failure);
-        }
+        in_parallel::for_each(&logs, Log::close)?;
         if self.is_read_only {
             return Ok(());
         }
