@@ -273,6 +273,15 @@ pub enum Error {
         transactional_id: String,
     },
 
+    /// No transaction that is open in the partition begins at this offset.
+    #[error("no transaction that is open in {topic_partition} begins at offset {start_offset}")]
+    NoOpenTransaction {
+        /// The partition.
+        topic_partition: TopicPartition,
+        /// The offset.
+        start_offset: Offset,
+    },
+
     /// The log was truncated after the append and before it was acknowledged: the records are gone, and others may have
     /// their offsets. With replication that is what a change of leaders does (Kafka answers `NOT_LEADER_OR_FOLLOWER`).
     #[error("{topic_partition} was truncated to {log_end} before its records from there on were acknowledged")]
@@ -513,7 +522,8 @@ impl Error {
         }
     }
 
-    /// Whether the same call can succeed later with nothing else changed: space may come back, a buffer may drain, a transaction may end.
+    /// Whether the same call can succeed later with nothing else changed: space may come back, a buffer may drain, a
+    /// transaction may end.
     pub fn is_retriable(&self) -> bool {
         match self {
             Self::StorageFull { .. }

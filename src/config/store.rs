@@ -52,6 +52,18 @@ macro_rules! store_configs {
             #[cfg(feature = "sim")]
             #[doc(hidden)]
             pub plant_unwritten_truncation: bool,
+            /// Tells partitions how a transaction ended before that is durable.
+            #[cfg(feature = "sim")]
+            #[doc(hidden)]
+            pub plant_unsynced_decision: bool,
+            /// Takes a transaction for complete before its markers are durable.
+            #[cfg(feature = "sim")]
+            #[doc(hidden)]
+            pub plant_unsynced_markers: bool,
+            /// Commits a transaction before its records are durable.
+            #[cfg(feature = "sim")]
+            #[doc(hidden)]
+            pub plant_unsynced_records: bool,
         }
 
         impl Default for StoreConfig {
@@ -68,6 +80,12 @@ macro_rules! store_configs {
                     plant_unsynced_swap: false,
                     #[cfg(feature = "sim")]
                     plant_unwritten_truncation: false,
+                    #[cfg(feature = "sim")]
+                    plant_unsynced_decision: false,
+                    #[cfg(feature = "sim")]
+                    plant_unsynced_markers: false,
+                    #[cfg(feature = "sim")]
+                    plant_unsynced_records: false,
                 }
             }
         }
@@ -166,6 +184,27 @@ impl StoreConfig {
     pub(crate) fn writes_down_truncations(&self) -> bool {
         #[cfg(feature = "sim")]
         return !self.plant_unwritten_truncation;
+        #[cfg(not(feature = "sim"))]
+        true
+    }
+
+    pub(crate) fn syncs_decisions(&self) -> bool {
+        #[cfg(feature = "sim")]
+        return !self.plant_unsynced_decision;
+        #[cfg(not(feature = "sim"))]
+        true
+    }
+
+    pub(crate) fn syncs_markers(&self) -> bool {
+        #[cfg(feature = "sim")]
+        return !self.plant_unsynced_markers;
+        #[cfg(not(feature = "sim"))]
+        true
+    }
+
+    pub(crate) fn syncs_records(&self) -> bool {
+        #[cfg(feature = "sim")]
+        return !self.plant_unsynced_records;
         #[cfg(not(feature = "sim"))]
         true
     }

@@ -235,7 +235,7 @@ impl From<&Error> for ErrorCode {
             Error::FencedLeaderEpoch { .. } => Self::FENCED_LEADER_EPOCH,
             Error::OutOfOrderSequenceNumber { .. } => Self::OUT_OF_ORDER_SEQUENCE_NUMBER,
             Error::InvalidProducerEpoch { .. } => Self::INVALID_PRODUCER_EPOCH,
-            Error::InvalidTxnState { .. } => Self::INVALID_TXN_STATE,
+            Error::InvalidTxnState { .. } | Error::NoOpenTransaction { .. } => Self::INVALID_TXN_STATE,
             Error::TransactionCoordinatorFenced { .. } => Self::TRANSACTION_COORDINATOR_FENCED,
             Error::ProducerFenced { .. } => Self::PRODUCER_FENCED,
             Error::InvalidProducerIdMapping { .. } => Self::INVALID_PRODUCER_ID_MAPPING,

@@ -55,6 +55,7 @@ pub use open::{RecoveryReport, StoreOptions};
 pub use reset_offsets::{OffsetReset, PlannedOffset};
 pub use snapshot::SnapshotReport;
 pub use topic::{PartitionDescription, TopicDescription};
+pub use transaction::{HangingTransaction, TransactionDescription, TransactionFilter};
 
 pub(crate) use maintenance::Task;
 pub(crate) use offset_expiry::GroupInUse;

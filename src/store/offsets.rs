@@ -306,7 +306,7 @@ impl GroupOffsets {
     }
 }
 
-fn check_group_id(group: &str) -> Result<()> {
+pub(super) fn check_group_id(group: &str) -> Result<()> {
     match group.is_empty() || group.len() > i16::MAX as usize {
         true => Err(Error::InvalidGroupId { group: group.to_owned() }),
         false => Ok(()),

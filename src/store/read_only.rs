@@ -163,7 +163,7 @@ impl StoreInner {
     }
 
     /// Opens what is new, and lets go of what is gone.
-    fn find_topics(&self) -> Result<()> {
+    pub(super) fn find_topics(&self) -> Result<()> {
         let _altering = self.altering.lock();
         self.check_open()?;
         let (mut found, _) = find_partitions(&self.layout)?;

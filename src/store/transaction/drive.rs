@@ -11,6 +11,7 @@ use crate::error::{Error, Result};
 use crate::log::{Appended, Log};
 use crate::record::{BatchBuilder, EndTransactionMarker, RecordData, TransactionResult};
 use crate::store::offset_record::partition_for_group;
+use crate::store::offsets::check_group_id;
 use crate::store::topic::internal_config_of;
 use crate::store::{Store, StoreInner};
 use crate::types::{Acks, ProducerIdAndEpoch, TopicPartition};
@@ -79,7 +80,7 @@ impl Store {
     /// `__consumer_offsets` that they are in.
     ///
     /// # Errors
-    /// As [`add_partitions_to_transaction`](Self::add_partitions_to_transaction).
+    /// [`Error::InvalidGroupId`]; otherwise as [`add_partitions_to_transaction`](Self::add_partitions_to_transaction).
     pub fn add_offsets_to_transaction(
         &self,
         transactional_id: &str,
@@ -183,6 +184,7 @@ impl StoreInner {
         group: &str,
     ) -> Result<()> {
         self.check_writable()?;
+        check_group_id(group)?;
         let log = self.offsets_log(group)?;
         self.add_partitions_to_transaction(transactional_id, producer, [log.topic_partition().clone()])
     }
@@ -215,11 +217,11 @@ impl StoreInner {
             let Some(next) = current.end(producer, result, version, now_ms, || self.new_producer_id())? else {
                 return Ok(current.next_producer());
             };
-            if result == TransactionResult::Commit {
+            if result == TransactionResult::Commit && self.config.syncs_records() {
                 self.sync_records(&current)?;
             }
             let producer = next.next_producer();
-            self.write_down(entry, next, Acks::All)?;
+            self.write_down(entry, next, if self.config.syncs_decisions() { Acks::All } else { Acks::Leader })?;
             // It is decided. What is left to do is done again and again until it succeeds.
             if let Err(failure) = self.finish(&id, entry, turn) {
                 self.schedule.note_failure(failure);
@@ -308,6 +310,7 @@ impl StoreInner {
         });
         // All markers are in their logs before the first sync: readers need not wait for that.
         for (log, marker) in appended {
+            let marker = marker.filter(|_| self.config.syncs_markers());
             match marker.map_or(Ok(()), |marker| log.wait_synced(marker.sync_target())) {
                 Ok(()) => drop(unmarked.remove(log.topic_partition())),
                 Err(error) => drop(failure.get_or_insert(error)),
@@ -318,7 +321,7 @@ impl StoreInner {
 
     /// Tells a partition how the transaction ended. None if it knows of a later epoch of the producer, whose
     /// transaction that is not.
-    fn append_marker(&self, log: &Log, ending: Ending, coordinator_epoch: i32) -> Result<Option<Appended>> {
+    pub(super) fn append_marker(&self, log: &Log, ending: Ending, coordinator_epoch: i32) -> Result<Option<Appended>> {
         let ProducerIdAndEpoch { producer_id, producer_epoch } = ending.producer;
         let append = |coordinator_epoch| {
             let marker = EndTransactionMarker { result: ending.result, coordinator_epoch };

@@ -21,6 +21,7 @@
 //! nothing left to end. The Complete record may be lost, for then the markers are appended once more: before anything of
 //! the next transaction can be appended, the record that says that it has begun is on the device, and Complete before it.
 
+mod describe;
 mod drive;
 mod load;
 mod metadata;
@@ -33,6 +34,7 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 
 use crate::types::{ProducerId, TopicPartition};
+pub use describe::{HangingTransaction, TransactionDescription, TransactionFilter};
 use metadata::TransactionMetadata;
 
 pub(super) const TRANSACTION_STATE: &str = "__transaction_state";

@@ -278,7 +278,7 @@ impl<'a> Fields<'a> {
     }
 }
 
-fn invalid(reason: &str) -> Error {
+pub(super) fn invalid(reason: &str) -> Error {
     Error::InvalidRecord { reason: reason.to_owned() }
 }
 

@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use esker::clock::Clock;
 use esker::record::{BatchBuilder, RecordData};
-use esker::sim::{Crash, FaultStorage, ManualClock};
+use esker::sim::{Crash, FaultStorage, Lie, ManualClock};
 use esker::{
     Acks, AutoOffsetReset, ConsumerConfig, Error, IsolationLevel, Maintenance, Offset, ProducerIdAndEpoch, Store,
-    StoreConfig, TopicConfig, TopicPartition,
+    StoreConfig, SyncPolicy, TopicConfig, TopicPartition,
 };
 
 use crate::common::random::Random;
@@ -69,7 +69,18 @@ pub enum Op {
 
 /// A bug to plant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Bug {}
+pub enum Bug {
+    /// Partitions are told of an end that is not on the device.
+    UnsyncedDecision,
+    /// A transaction is complete, and its markers are not on the device.
+    UnsyncedMarkers,
+    /// A transaction is committed, and its records are not on the device.
+    UnsyncedRecords,
+    /// Syncs succeed and do nothing.
+    Lie,
+    /// Not a bug but a choice, which gives up the promise all the same.
+    NobodySyncs,
+}
 
 /// What became of a transaction, as far as its producer knows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -107,6 +118,7 @@ pub struct World {
     clock: ManualClock,
     store: Option<Store>,
     config: StoreConfig,
+    bug: Option<Bug>,
     random: Random,
     clients: Vec<Client>,
     transactions: Vec<Transaction>,
@@ -121,10 +133,10 @@ const GROUP: &str = "group";
 type Findings<T = ()> = Result<T, String>;
 
 impl World {
-    pub fn new(seed: u64, _bug: Option<Bug>) -> Self {
+    pub fn new(seed: u64, bug: Option<Bug>) -> Self {
         let clock = ManualClock::new(START_MS);
         let mut random = Random::new(seed);
-        let config = StoreConfig {
+        let mut config = StoreConfig {
             num_recovery_threads_per_data_dir: 1,
             offsets_topic_num_partitions: 1,
             transaction_state_log_num_partitions: 2,
@@ -132,15 +144,31 @@ impl World {
             log_flush_offset_checkpoint_interval_ms: *random.pick(&[1, 3_000, 60_000]),
             ..StoreConfig::default()
         };
-        Self {
+        match bug {
+            Some(Bug::UnsyncedDecision) => config.plant_unsynced_decision = true,
+            Some(Bug::UnsyncedMarkers) => config.plant_unsynced_markers = true,
+            Some(Bug::UnsyncedRecords) => config.plant_unsynced_records = true,
+            Some(Bug::NobodySyncs) => config.sync = SyncPolicy::OsManaged,
+            Some(Bug::Lie) | None => {}
+        }
+        let world = Self {
             disk: FaultStorage::with_clock(random.next(), clock.clone()),
             clock,
             store: None,
             config,
+            bug,
             random,
             clients: vec![Client::default(); CLIENTS],
             transactions: Vec::new(),
             sent: 0,
+        };
+        world.plant();
+        world
+    }
+
+    fn plant(&self) {
+        if self.bug == Some(Bug::Lie) {
+            self.disk.lie_about(Lie::FileSync);
         }
     }
 
@@ -168,6 +196,7 @@ impl World {
         self.disk.crash();
         self.store = None;
         self.disk = self.disk.after_crash(crash, seed);
+        self.plant();
         for client in &mut self.clients {
             // Whoever has lost something can't go on with it, and some die of other reasons.
             if (crash == Crash::Power && !client.is_durable) || self.random.one_in(3) {
@@ -183,6 +212,7 @@ impl World {
             clock: ManualClock::new(self.clock.now_ms()),
             store: None,
             config: self.config.clone(),
+            bug: self.bug,
             random: self.random.clone(),
             clients: self.clients.clone(),
             transactions: self.transactions.clone(),

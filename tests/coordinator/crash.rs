@@ -1,24 +1,26 @@
 //! Transactions count as a whole or not at all, wherever a crash hits.
 //!
-//! A scripted workload is crashed at every operation that changes the disk, with the death of the process and with the
-//! loss of power. After each, [`world`] knows what a reader of committed records may see.
+//! Scripted workloads are crashed at every operation that changes the disk, random ones at random operations, time and
+//! again, with the death of the process and with the loss of power. After each, [`world`](super::world) knows what a
+//! reader of committed records may see. That the tests notice when it is something else is proven with planted bugs.
 //!
-//! `ESKER_POINT=17` tries that crash alone.
-#![cfg(feature = "sim")]
-
-#[path = "../common/mod.rs"]
-mod common;
-mod world;
+//! `ESKER_SEEDS=100000` tries that many random workloads instead of the default, `ESKER_SEED=17` that one alone, and
+//! `ESKER_POINT=17` that crash of the scripts.
 
 use esker::Acks;
 use esker::sim::Crash;
 
-use common::cases::{catching, env_number, try_all};
-use world::{Bug, Op, World};
+use super::world::{Bug, CLIENTS, Op, PARTITIONS, World};
+use crate::common::cases::{catching, env_number, try_all};
+use crate::common::random::Random;
 
 const CRASHES: [Crash; 2] = [Crash::Process, Crash::Power];
 /// How each point of a script is crashed at, and which image of the disk is looked at then.
 const IMAGES: [(Crash, u64); 3] = [(Crash::Process, 0), (Crash::Power, 0), (Crash::Power, 1)];
+/// How many random workloads a run tries by default.
+const SEEDS: u64 = 1_000;
+/// Within how many a planted bug must be found.
+const SEEDS_WITH_BUG: u64 = 2_000;
 /// The choices of the scripted workloads' worlds.
 const SCRIPT_SEED: u64 = 1;
 /// At every how many points of a script its recovery is crashed everywhere too.
@@ -76,6 +78,98 @@ fn crash_at(script: &[Op], bug: Option<Bug>, point: u64, crash: Crash, image: u6
     }
     world.start()?;
     world.finish()
+}
+
+fn random_ops(random: &mut Random) -> Vec<Op> {
+    let acks = *random.pick(&[Acks::All, Acks::Leader]);
+    let count = 5 + random.below(40);
+    let mut ops = vec![Op::Create { topic: "a" }, Op::Create { topic: "b" }];
+    ops.extend((0..count).map(|_| {
+        let (client, partition) = (random.below(CLIENTS as u64) as usize, random.below(PARTITIONS as u64) as i32);
+        let topic = *random.pick(&["a", "a", "b"]);
+        match random.below(40) {
+            0..=17 => Op::Send { client, topic, partition, acks: *random.pick(&[acks, Acks::All]) },
+            18..=25 => Op::End { client, commit: !random.one_in(3) },
+            26 => Op::Init { client },
+            27 => Op::Zombie { client },
+            28..=29 => Op::AddOffsets { client },
+            30..=31 => Op::Plain { topic, partition },
+            32..=34 => Op::Tick { ms: *random.pick(&[1, 900, 3_000, 6_000]) },
+            35 if random.one_in(3) => Op::Delete { topic },
+            36 => Op::Create { topic },
+            37 => Op::Reopen,
+            _ => Op::Send { client, topic, partition, acks },
+        }
+    }));
+    ops
+}
+
+/// One random workload: rounds of operations, a crash somewhere in each.
+fn try_seed(seed: u64, bug: Option<Bug>) -> Result<(), String> {
+    let mut random = Random::new(seed ^ 0x5eed);
+    let mut world = World::new(seed, bug);
+    let mut story = Vec::new();
+    let outcome = catching(|| {
+        for _ in 0..1 + random.below(4) {
+            let within = *random.pick(&[40, 120, 300]);
+            let crash_at = random.below(within);
+            world.disk.crash_at(crash_at);
+            let ops = random_ops(&mut random);
+            let (crash, image) = (*random.pick(&CRASHES), random.next());
+            story.push(format!("{} operations, {crash:?} crash at mutation {crash_at}", ops.len()));
+            if world.start()? {
+                world.run(&ops)?;
+            }
+            world.crash(crash, image);
+        }
+        story.push("recovery".to_owned());
+        world.start()?;
+        world.finish()
+    });
+    outcome.map_err(|reason| {
+        format!("seed {seed}: {reason}\n  after {}\n  again with ESKER_SEED={seed}", story.join("; "))
+    })
+}
+
+#[test]
+fn transactions_are_whole_after_random_crashes() {
+    if let Some(seed) = env_number("ESKER_SEED") {
+        try_seed(seed, None).unwrap_or_else(|finding| panic!("{finding}"));
+        return;
+    }
+    let found = try_all(env_number("ESKER_SEEDS").unwrap_or(SEEDS), |seed| try_seed(seed, None));
+    assert!(found.is_none(), "{}", found.unwrap_or_default());
+}
+
+/// Asserts that the random workloads notice a bug, before they have tried many.
+fn assert_noticed(bug: Bug) {
+    let found = try_all(SEEDS_WITH_BUG, |seed| try_seed(seed, Some(bug)));
+    assert!(found.is_some(), "{SEEDS_WITH_BUG} seeds pass with {bug:?}");
+}
+
+#[test]
+fn markers_of_an_end_that_is_not_durable_are_noticed() {
+    assert_noticed(Bug::UnsyncedDecision);
+}
+
+#[test]
+fn markers_that_are_not_durable_are_noticed() {
+    assert_noticed(Bug::UnsyncedMarkers);
+}
+
+#[test]
+fn records_that_a_commit_leaves_in_the_cache_are_noticed() {
+    assert_noticed(Bug::UnsyncedRecords);
+}
+
+#[test]
+fn a_sync_that_does_nothing_is_noticed() {
+    assert_noticed(Bug::Lie);
+}
+
+#[test]
+fn leaving_syncs_to_the_operating_system_keeps_less() {
+    assert_noticed(Bug::NobodySyncs);
 }
 
 fn send(client: usize, topic: &'static str, partition: i32, acks: Acks) -> Op {
