@@ -387,7 +387,6 @@ impl Log {
         let mut writer = self.inner.writer.lock();
         self.inner.set_state(State::Deleted);
         writer.active = None;
-        self.inner.segments.load().iter().for_each(|segment| segment.close_files());
         drop(writer);
         let unknown = Error::UnknownTopicOrPartition { topic_partition: self.topic_partition().clone() };
         self.inner.commit.fail(unknown);

@@ -140,15 +140,14 @@ impl OpenFiles {
         }
     }
 
-    /// Whether the files that are next were let go of. Otherwise they are last now.
-    fn look_at_next(&self, spare: Spare, held: Option<&LogInner>) -> bool {
+    /// Lets go of the files that are next, or puts them last.
+    fn look_at_next(&self, spare: Spare, held: Option<&LogInner>) {
         let next = self.slots.lock().pop_front();
-        let Some(slot) = next.and_then(|slot| slot.upgrade()) else { return false };
-        let has_gone = slot.let_go(spare, held);
-        if !has_gone {
+        if let Some(slot) = next.and_then(|slot| slot.upgrade())
+            && !slot.let_go(spare, held)
+        {
             self.list(&slot);
         }
-        has_gone
     }
 
     /// Lets go of what was not used for `idle_ms`, or up to twice that, some at a time.
@@ -160,7 +159,9 @@ impl OpenFiles {
         let mut gone = 0;
         while round.left > 0 && gone < Self::PER_TICK_MAX {
             round.left -= 1;
-            gone += usize::from(self.look_at_next(Spare::Any, None));
+            let before = self.count();
+            self.look_at_next(Spare::Any, None);
+            gone += usize::from(self.count() < before);
         }
     }
 }
