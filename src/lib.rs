@@ -44,7 +44,8 @@
 //!
 //! # Who it is for
 //!
-//! - A program that wants a durable queue in its own process: [`Store`], [`Producer`], [`Consumer`].
+//! - A program that wants a durable queue in its own process: [`Store`], [`Producer`], [`Consumer`]; and
+//!   [`Transaction`] where records and progress must go together.
 //! - A team that builds a broker: [`Log`] and [`record`] are the whole engine of a partition.
 //!
 //! # Map

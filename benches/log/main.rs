@@ -12,6 +12,7 @@ mod harness;
 mod latency;
 mod open;
 mod partitions;
+mod producers;
 mod read;
 
 /// A section's name, and what it runs.
@@ -19,6 +20,8 @@ const SECTIONS: &[(&str, fn())] = &[
     ("append", append::single),
     ("append-100", append::hundred),
     ("acks-all", acks_all::run),
+    ("idempotent", producers::idempotent),
+    ("transactional", producers::transactional),
     ("read", || read::run(100)),
     ("read-single", || read::run(1)),
     ("read-random", latency::random_reads),

@@ -47,6 +47,11 @@
 //! A commit that has returned survives the loss of power. Progress that may be lost, because repeating is cheap, is
 //! cheaper with `commit_offsets(…, Acks::Leader)`.
 //!
+//! Where the work is to write records into this store, it can be *exactly once*: a
+//! [`Transaction`](crate::Transaction) commits those records and the offsets together, or neither. Its documentation has
+//! the loop, and the example `exactly_once` kills it over and over. Whoever reads the result reads with
+//! [`IsolationLevel::ReadCommitted`](crate::IsolationLevel::ReadCommitted).
+//!
 //! # Who reads which partition
 //!
 //! A consumer reads the partitions that it [assigns](crate::Consumer::assign) itself. Order is kept within a partition,

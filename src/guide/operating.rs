@@ -118,4 +118,4 @@
 //!
 //! # Limits of this version
 //!
-//! There is no transactional producer, no group membership and no network.
+//! There is no group membership and no network.

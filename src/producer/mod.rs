@@ -141,7 +141,8 @@ impl Producer {
         self.hand_over(&record, !self.inner.config.linger.is_zero())
     }
 
-    /// Appends whatever lingers, and waits until everything sent before is acknowledged.
+    /// Appends whatever lingers, and waits until everything sent before is acknowledged. Of a transactional producer it is
+    /// appended and not synced: the commit does that.
     ///
     /// # Errors
     /// The first failure among the batches that this call appended or waited for.

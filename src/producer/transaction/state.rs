@@ -202,3 +202,119 @@ impl State {
 fn is_fatal(error: &Error) -> bool {
     matches!(error, Error::ProducerFenced { .. } | Error::InvalidProducerIdMapping { .. })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PRODUCER: ProducerIdAndEpoch = ProducerIdAndEpoch::new(7, 1);
+
+    fn ready() -> State {
+        State::new("t".to_owned(), PRODUCER)
+    }
+
+    fn begun() -> State {
+        let mut state = ready();
+        state.begin().unwrap();
+        state.add_partition(TopicPartition::new("a", 0));
+        state
+    }
+
+    fn refused() -> Error {
+        Error::InvalidRecord { reason: "it is too small".to_owned() }
+    }
+
+    fn fenced() -> Error {
+        let current = ProducerIdAndEpoch::new(7, 2);
+        Error::ProducerFenced { transactional_id: "t".to_owned(), producer: PRODUCER, current }
+    }
+
+    #[test]
+    fn what_nothing_takes_part_in_is_nobodys_business() {
+        for end in [State::commit, State::abort] {
+            let mut state = ready();
+            state.begin().unwrap();
+            assert_eq!(end(&mut state).unwrap(), Tell::Nothing);
+            state.begin().expect("it has ended");
+            state.add_group("g".to_owned());
+            assert_eq!(end(&mut state).unwrap(), Tell::End);
+        }
+    }
+
+    #[test]
+    fn partitions_and_groups_take_part_in_one_transaction() {
+        let mut state = begun();
+        state.add_group("g".to_owned());
+        assert!(state.has_partition(&TopicPartition::new("a", 0)) && state.has_group("g"));
+        assert!(!state.has_partition(&TopicPartition::new("a", 1)) && !state.has_group("h"));
+        state.commit().unwrap();
+        state.committed(Ok(())).unwrap();
+        state.begin().unwrap();
+        assert!(!state.has_partition(&TopicPartition::new("a", 0)) && !state.has_group("g"));
+    }
+
+    #[test]
+    fn after_a_failure_an_abort_is_left() {
+        let mut state = begun();
+        state.fail(refused());
+        state.fail(Error::NoGroup);
+        for check in [state.check_open("send"), state.commit().map(drop)] {
+            let Err(Error::TransactionAbortable { cause, .. }) = check else { panic!("{check:?}") };
+            assert!(matches!(*cause, Error::InvalidRecord { .. }), "the first failure: {cause}");
+        }
+        assert_eq!(state.abort().unwrap(), Tell::End);
+        state.aborted(Ok(())).unwrap();
+        state.begin().unwrap();
+        state.check_open("send").expect("the failure was the last transaction's");
+    }
+
+    #[test]
+    fn a_commit_that_could_not_be_told_leaves_an_abort_and_that_one_is_told_before_anything_else() {
+        let mut state = begun();
+        state.commit().unwrap();
+        assert!(state.committed(Err(refused())).is_err());
+        assert!(matches!(state.commit(), Err(Error::TransactionAbortable { .. })));
+        state.abort().unwrap();
+        assert!(state.aborted(Err(refused())).is_err());
+        assert!(state.is_undecided() && state.is_open());
+        assert!(state.begin().is_err() && state.check_open("send").is_err());
+        assert_eq!(state.abort().unwrap(), Tell::End);
+        state.aborted(Ok(())).unwrap();
+        assert!(!state.is_undecided() && !state.is_open());
+        state.begin().unwrap();
+    }
+
+    #[test]
+    fn who_is_fenced_stays_so() {
+        let mapping = || Error::InvalidProducerIdMapping { transactional_id: "t".to_owned(), producer: PRODUCER };
+        for (error, prepare) in [(fenced(), begun as fn() -> State), (fenced(), ready), (mapping(), begun)] {
+            let mut state = prepare();
+            state.fail(error);
+            state.fail(refused());
+            assert!(state.begin().is_err() && state.abort().is_err() && state.commit().is_err());
+            assert!(!matches!(state.check_open("send"), Ok(()) | Err(Error::TransactionAbortable { .. })));
+        }
+    }
+
+    #[test]
+    fn a_partition_that_knows_a_later_epoch_fences_too() {
+        let mut state = begun();
+        let told = state.fail(Error::InvalidProducerEpoch {
+            topic_partition: TopicPartition::new("a", 0),
+            producer_id: 7,
+            requested: 1,
+            current: 2,
+        });
+        assert_eq!(told.to_string(), fenced().to_string());
+        assert_eq!(state.begin().unwrap_err().to_string(), fenced().to_string());
+    }
+
+    #[test]
+    fn what_somebody_else_has_ended_is_over() {
+        let mut state = begun();
+        state.abort().unwrap();
+        let over = state.impossible(TransactionState::CompleteCommit, "abort");
+        assert!(state.aborted(Err(over)).is_err(), "and was not aborted");
+        state.begin().unwrap();
+    }
+}
