@@ -59,14 +59,17 @@
 //! | `log` | one partition: [`Log`] |
 //! | `store` | a data directory of many: [`Store`], committed offsets, recovery, maintenance |
 //! | `producer`, `consumer` | the in-process API |
-#![cfg_attr(feature = "net", doc = "| [`net`] | Kafka's wire protocol |")]
+#![cfg_attr(
+    feature = "net",
+    doc = "| [`net`] | Kafka's wire protocol, and a client's connection |\n| [`server`] | a store as a broker |"
+)]
 #![cfg_attr(feature = "sim", doc = "| [`sim`] | a simulated disk and clock, to test crashes and disk faults |")]
 //! | [`guide`] | longer reading: durability, groups, retention, operating, testing, moving to and from Kafka |
 //!
 //! # Features
 //!
 //! None is on by default. `gzip`, `snappy`, `lz4`, `zstd` build in a codec each, `compression` all four; `net` adds
-//! Kafka's wire protocol, `sim` a simulated disk for tests; `cli` builds the `esker` command.
+//! Kafka's wire protocol and a server that speaks it, `sim` a simulated disk for tests; `cli` builds the `esker` command.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 pub mod clock;
@@ -80,6 +83,8 @@ mod log;
 pub mod net;
 mod producer;
 pub mod record;
+#[cfg(feature = "net")]
+pub mod server;
 #[cfg(feature = "sim")]
 pub mod sim;
 mod store;

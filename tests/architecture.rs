@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 const FOUNDATION: [&str; 6] = ["clock", "config", "error", "sync", "types", "uuid"];
 
 /// Which other modules a top-level module may import. Those that are not here may import the foundation alone.
-const MAY_IMPORT: [(&str, &[&str]); 6] = [
+const MAY_IMPORT: [(&str, &[&str]); 7] = [
     ("log", &["record", "io"]),
     ("store", &["record", "io", "log"]),
     // What a producer appends to and a consumer reads from is the log itself, and what both wait on is its wake-up
@@ -21,6 +21,7 @@ const MAY_IMPORT: [(&str, &[&str]); 6] = [
     ("consumer", &["record", "log", "store"]),
     // The wire knows no log: what it carries is bytes.
     ("net", &["record"]),
+    ("server", &["record", "log", "store", "producer", "consumer", "net"]),
     // It stands in for any layer, in tests.
     ("sim", &["record", "io", "log", "store", "producer", "consumer"]),
 ];
@@ -161,7 +162,7 @@ fn imports_are_found_however_they_are_written() {
 fn the_command_line_is_a_user_like_any_other() {
     let outside = paths_where(|source| source.module() != "bin" && source.says("esker::"));
     assert!(outside.is_empty(), "{outside:?}");
-    let library = ["record", "io", "log", "store", "producer", "consumer", "net", "sim"];
+    let library = ["record", "io", "log", "store", "producer", "consumer", "net", "server", "sim"];
     let reaches_in = |source: &Source| {
         let mounted = source.says("#[path") || source.says("include!(");
         source.module() == "bin" && (mounted || source.imports().iter().any(|name| library.contains(&&**name)))
@@ -181,6 +182,13 @@ fn only_io_knows_the_operating_system() {
         let knowing = paths_where(|source| source.module() == "bin" && source.says(words));
         assert!(knowing.is_empty(), "{words} in {knowing:?}");
     }
+}
+
+#[test]
+fn only_the_edges_know_the_runtime() {
+    let knowing = paths_where(|source| !["net", "server"].contains(&source.module()) && source.says("tokio"));
+    assert!(knowing.is_empty(), "{knowing:?}");
+    assert_eq!(paths_where(|source| source.module() == "net" && source.says("tokio")).len(), 2, "client and transport");
 }
 
 #[test]

@@ -28,6 +28,10 @@ pub fn check_size(buffer: &[u8], max: usize) -> Result<Option<usize>, ProtocolEr
     }
 }
 
+/// How much room is made at once for what comes next: no more than that for a size on the wire.
+const ROOM_BYTES_MIN: usize = 8 * 1024;
+const ROOM_BYTES_MAX: usize = 256 * 1024;
+
 /// Bytes as they come from a connection, to be taken from it frame by frame.
 #[derive(Debug)]
 pub struct FrameBuffer {
@@ -44,6 +48,19 @@ impl FrameBuffer {
     /// Adds what has come.
     pub fn extend(&mut self, bytes: &[u8]) {
         self.bytes.extend_from_slice(bytes);
+    }
+
+    /// The buffer with room for more: what is missing of the next frame, within limits.
+    pub(super) fn with_room(&mut self) -> &mut BytesMut {
+        let whole = check_size(&self.bytes, self.max).ok().flatten().map_or(0, |size| SIZE_BYTES + size);
+        let missing = whole.saturating_sub(self.bytes.len());
+        self.bytes.reserve(missing.clamp(ROOM_BYTES_MIN, ROOM_BYTES_MAX));
+        &mut self.bytes
+    }
+
+    /// Whether nothing is there.
+    pub(super) fn is_empty(&self) -> bool {
+        self.bytes.is_empty()
     }
 
     /// Takes the next frame, without its size field, if all of it is there. It shares the buffer's memory.

@@ -5,7 +5,8 @@
 //! response frame   size i32 | correlation id i32                                  | body
 //! ```
 //!
-//! Everything here is bytes: no sockets, no broker, no log. [`messages`] declares each message once, field by field with
+//! What is sent over which connection is for others to say: there is no broker here, and no log. A [`Connection`] sends
+//! requests and hands out their responses; the rest is bytes alone. [`messages`] declares each message once, field by field with
 //! the versions that have it, and [`codec`] turns that into both directions. The declarations are those of Kafka 4.3,
 //! names included. Record batches inside are raw [`Bytes`](bytes::Bytes), which neither direction copies once they are
 //! large; [`record`](crate::record) reads them.
@@ -37,6 +38,7 @@
 //! messages with `..Default::default()`.
 
 pub mod api;
+pub mod client;
 #[macro_use]
 pub mod codec;
 pub mod error_code;
@@ -44,9 +46,12 @@ pub mod frame;
 pub mod header;
 pub mod messages;
 pub mod protocol_error;
+pub(crate) mod transport;
 
 pub use api::ApiKey;
+pub use client::Connection;
 pub use error_code::ErrorCode;
 pub use frame::FrameBuffer;
 pub use header::{RequestHeader, ResponseHeader};
 pub use protocol_error::ProtocolError;
+pub use transport::ConnectionError;

@@ -59,6 +59,8 @@ pub use transaction::{HangingTransaction, TransactionDescription, TransactionFil
 
 pub(crate) use maintenance::Task;
 pub(crate) use offset_expiry::GroupInUse;
+#[cfg(feature = "net")]
+pub(crate) use topic_name::is_internal;
 
 use crate::clock::Clock;
 use crate::config::{StoreConfig, TopicConfig};

@@ -1,0 +1,106 @@
+//! Metadata: this node, and the topics of its store.
+
+use std::sync::Arc;
+
+use crate::config::TopicConfig;
+use crate::error::Error;
+use crate::net::ErrorCode;
+use crate::net::messages::metadata::{
+    MetadataRequestTopic, MetadataResponseBroker, MetadataResponsePartition, MetadataResponseTopic,
+};
+use crate::net::messages::{MetadataRequest, MetadataResponse};
+use crate::server::broker::{Broker, leader_epoch};
+use crate::server::executor;
+use crate::store::TopicDescription;
+use crate::uuid::Uuid;
+
+pub(in crate::server) async fn answer(
+    broker: &Arc<Broker>,
+    request: MetadataRequest,
+    version: i16,
+) -> MetadataResponse {
+    let broker = broker.clone();
+    executor::run(move || broker.metadata(request, version)).await
+}
+
+impl Broker {
+    fn metadata(&self, request: MetadataRequest, version: i16) -> MetadataResponse {
+        // In version 0 an empty list asks for all topics, later a null does.
+        let wanted = request.topics.filter(|topics| version > 0 || !topics.is_empty());
+        let topics = match wanted {
+            None => self.store.topics().iter().filter_map(|name| self.known_topic(name).ok()).collect(),
+            Some(topics) => {
+                let may_create = self.auto_create_topics && request.allow_auto_topic_creation;
+                topics.into_iter().map(|topic| self.wanted_topic(topic, may_create)).collect()
+            }
+        };
+        let node_id = self.store.node_id();
+        MetadataResponse {
+            brokers: vec![MetadataResponseBroker {
+                node_id,
+                host: self.host.clone(),
+                port: self.port.into(),
+                ..Default::default()
+            }],
+            cluster_id: Some(self.store.cluster_id().to_owned()),
+            // Whoever it is, it must be among the brokers: admin clients turn to it.
+            controller_id: node_id,
+            topics,
+            ..Default::default()
+        }
+    }
+
+    fn wanted_topic(&self, topic: MetadataRequestTopic, may_create: bool) -> MetadataResponseTopic {
+        let Some(name) = topic.name else { return self.topic_with_id(topic.topic_id) };
+        let found = self.known_topic(&name).or_else(|error| match error {
+            Error::UnknownTopicOrPartition { .. } if may_create => self.create_topic(&name),
+            error => Err(error),
+        });
+        let refuse = |error: Error| MetadataResponseTopic {
+            error_code: ErrorCode::from(&error),
+            name: Some(name.clone()),
+            ..Default::default()
+        };
+        found.unwrap_or_else(refuse)
+    }
+
+    fn create_topic(&self, name: &str) -> Result<MetadataResponseTopic, Error> {
+        match self.store.create_topic(name, TopicConfig::new()) {
+            // Somebody else has asked for it too.
+            Ok(_) | Err(Error::TopicAlreadyExists { .. }) => self.known_topic(name),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn topic_with_id(&self, topic_id: Uuid) -> MetadataResponseTopic {
+        let descriptions = self.store.topics().into_iter().filter_map(|name| self.store.describe_topic(&name).ok());
+        let found = descriptions.filter(|topic| topic.id == topic_id).find_map(|topic| self.describe(topic).ok());
+        let unknown =
+            || MetadataResponseTopic { error_code: ErrorCode::UNKNOWN_TOPIC_ID, topic_id, ..Default::default() };
+        found.unwrap_or_else(unknown)
+    }
+
+    fn known_topic(&self, name: &str) -> Result<MetadataResponseTopic, Error> {
+        self.describe(self.store.describe_topic(name)?)
+    }
+
+    fn describe(&self, topic: TopicDescription) -> Result<MetadataResponseTopic, Error> {
+        let partitions = topic.partitions.iter().map(|partition| {
+            Ok(MetadataResponsePartition {
+                partition_index: partition.partition,
+                leader_id: partition.leader,
+                leader_epoch: leader_epoch(&self.partition(&topic.name, partition.partition)?),
+                replica_nodes: partition.replicas.clone(),
+                isr_nodes: partition.in_sync_replicas.clone(),
+                ..Default::default()
+            })
+        });
+        Ok(MetadataResponseTopic {
+            partitions: partitions.collect::<Result<_, Error>>()?,
+            name: Some(topic.name.clone()),
+            topic_id: topic.id,
+            is_internal: topic.is_internal,
+            ..Default::default()
+        })
+    }
+}

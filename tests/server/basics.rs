@@ -1,0 +1,277 @@
+//! What clients ask for, and get.
+
+use bytes::Bytes;
+use esker::net::messages::metadata::MetadataRequestTopic;
+use esker::net::messages::{ApiVersionsRequest, FetchRequest, MetadataRequest, ProduceRequest};
+use esker::net::{ApiKey, ErrorCode};
+use esker::record::BatchRef;
+use esker::server::Server;
+use esker::{Acks, ReadLimits, Store, TopicConfig, Uuid};
+
+use super::{batch, connections, fetch_request, fetched, produce, produce_request, produced, serve, values};
+
+#[tokio::test]
+async fn what_is_produced_is_fetched_in_every_version() {
+    let (store, server) = serve().await;
+    let mut expected = Vec::new();
+    for connection in connections(&server).await {
+        for version in 3..=11 {
+            let value = format!("version {version}");
+            let response = connection.send(&produce_request(1, 0, batch(&[&value])), version).await.unwrap();
+            let offset = expected.len() as i64;
+            assert_eq!(produced(response).base_offset, offset);
+            expected.push((offset, value));
+        }
+        for version in 4..=12 {
+            let data = fetched(connection.send(&fetch_request(0, 0), version).await.unwrap());
+            assert_eq!(data.error_code, ErrorCode::NONE);
+            assert_eq!(values(&data), expected);
+            assert_eq!((data.high_watermark, data.last_stable_offset), (expected.len() as i64, expected.len() as i64));
+        }
+    }
+    let log = store.partition("t", 0).unwrap();
+    assert_eq!(log.read(0, ReadLimits::new()).unwrap().next_offset(), expected.len() as i64);
+    server.shutdown().await;
+}
+
+#[tokio::test]
+async fn acks_say_when_there_is_a_response() {
+    let (store, server) = serve().await;
+    let log = store.partition("t", 1).unwrap();
+    for connection in connections(&server).await {
+        let start = log.log_end();
+        connection.send_without_response(&produce_request(0, 1, batch(&["a"])), 9).await.unwrap();
+        assert_eq!(produce(&connection, 1, 1, batch(&["b", "c"])).await.unwrap().base_offset, start + 1);
+        assert_eq!(produce(&connection, -1, 1, batch(&["d"])).await.unwrap().base_offset, start + 3);
+        let refused = produce(&connection, 2, 1, batch(&["e"])).await.unwrap();
+        assert_eq!(refused.error_code, ErrorCode::INVALID_REQUIRED_ACKS);
+        assert_eq!(log.log_end(), start + 4);
+    }
+    server.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_batch_that_is_refused_is_refused_alone() {
+    let (_store, server) = serve().await;
+    let connection = server.connect();
+    let damaged = |at: usize| {
+        let mut bytes = batch(&["a"]).to_vec();
+        bytes[at] ^= 1;
+        Bytes::from(bytes)
+    };
+    let two = Bytes::from([batch(&["a"]), batch(&["b"])].concat());
+    let cases = [
+        (0, damaged(65), ErrorCode::CORRUPT_MESSAGE),
+        (0, two, ErrorCode::INVALID_RECORD),
+        (0, Bytes::new(), ErrorCode::CORRUPT_MESSAGE),
+        (9, batch(&["a"]), ErrorCode::UNKNOWN_TOPIC_OR_PARTITION),
+    ];
+    for (partition, records, expected) in cases {
+        let refused = produce(&connection, 1, partition, records).await.unwrap();
+        assert_eq!((refused.error_code, refused.base_offset), (expected, -1));
+    }
+    let mut request = produce_request(1, 0, batch(&["a"]));
+    request.topic_data[0].name = "__consumer_offsets".into();
+    let refused = produced(connection.send(&request, 9).await.unwrap());
+    assert_eq!(refused.error_code, ErrorCode::INVALID_TOPIC_EXCEPTION);
+    let request = ProduceRequest { transactional_id: Some("x".into()), ..produce_request(1, 0, batch(&["a"])) };
+    let refused = produced(connection.send(&request, 9).await.unwrap());
+    assert_eq!(refused.error_code, ErrorCode::INVALID_TXN_STATE);
+    assert_eq!(produce(&connection, 1, 0, batch(&["a"])).await.unwrap().base_offset, 0);
+}
+
+#[tokio::test]
+async fn a_fetch_waits_for_records_and_not_for_errors() {
+    let (store, server) = serve().await;
+    let waiting = FetchRequest { min_bytes: 1, max_wait_ms: i32::MAX, ..fetch_request(0, 0) };
+    for connection in connections(&server).await {
+        let start = store.partition("t", 0).unwrap().log_end();
+        let mut from_the_end = waiting.clone();
+        from_the_end.topics[0].partitions[0].fetch_offset = start;
+        // While the one waits, the other connection appends what it waits for.
+        let other = server.connect();
+        let (data, _) = tokio::join!(connection.send(&from_the_end, 12), async {
+            let response = other.send(&ApiVersionsRequest::default(), 0).await.unwrap();
+            assert_eq!(response.error_code, ErrorCode::NONE, "it is served meanwhile");
+            produce(&other, 1, 0, batch(&["at last"])).await.unwrap()
+        });
+        assert_eq!(values(&fetched(data.unwrap())), [(start, "at last".to_owned())]);
+
+        for (partition, offset, epoch, expected) in [
+            (7, 0, -1, ErrorCode::UNKNOWN_TOPIC_OR_PARTITION),
+            (0, 100, -1, ErrorCode::OFFSET_OUT_OF_RANGE),
+            (0, start + 1, 5, ErrorCode::UNKNOWN_LEADER_EPOCH),
+        ] {
+            let mut request = waiting.clone();
+            let wanted = &mut request.topics[0].partitions[0];
+            (wanted.partition, wanted.fetch_offset, wanted.current_leader_epoch) = (partition, offset, epoch);
+            let data = fetched(connection.send(&request, 12).await.unwrap());
+            assert_eq!((data.error_code, data.records), (expected, Some(Bytes::new())));
+        }
+    }
+    let short = FetchRequest { min_bytes: 1, max_wait_ms: 1, ..fetch_request(1, 0) };
+    let data = fetched(server.connect().send(&short, 12).await.unwrap());
+    assert_eq!((data.error_code, data.records), (ErrorCode::NONE, Some(Bytes::new())), "it doesn't wait for ever");
+}
+
+#[tokio::test]
+async fn the_first_batch_comes_however_large_it_is_and_no_other() {
+    let (_store, server) = serve().await;
+    let connection = server.connect();
+    for partition in [0, 1] {
+        for _ in 0..2 {
+            produce(&connection, 1, partition, batch(&[&"x".repeat(500)])).await.unwrap();
+        }
+    }
+    let mut request = FetchRequest { max_bytes: 10, ..fetch_request(0, 0) };
+    let mut second = request.topics[0].partitions[0].clone();
+    second.partition = 1;
+    request.topics[0].partitions.push(second);
+    let response = connection.send(&request, 12).await.unwrap();
+    let counts: Vec<usize> = response.responses[0].partitions.iter().map(|data| values(data).len()).collect();
+    assert_eq!(counts, [1, 0]);
+    assert_eq!(
+        connection.send(&FetchRequest { session_id: 5, ..request }, 12).await.unwrap().error_code,
+        ErrorCode::FETCH_SESSION_ID_NOT_FOUND
+    );
+}
+
+#[tokio::test]
+async fn responses_come_in_the_order_of_their_requests() {
+    let (_store, server) = serve().await;
+    for connection in connections(&server).await {
+        let connection = std::sync::Arc::new(connection);
+        let mut tasks = Vec::new();
+        for _ in 0..50 {
+            let connection = connection.clone();
+            tasks.push(tokio::spawn(async move {
+                let offset = produce(&connection, -1, 0, batch(&["a"])).await.unwrap().base_offset;
+                let metadata = connection.send(&MetadataRequest::default(), 12).await.unwrap();
+                assert_eq!(metadata.topics.len(), 1);
+                offset
+            }));
+        }
+        let mut offsets = Vec::new();
+        for task in tasks {
+            offsets.push(task.await.unwrap());
+        }
+        offsets.sort_unstable();
+        offsets.dedup();
+        assert_eq!(offsets.len(), 50, "each request got its own response");
+    }
+}
+
+#[tokio::test]
+async fn metadata_names_this_node_and_the_topics() {
+    let (store, server) = serve().await;
+    let id = store.describe_topic("t").unwrap().id;
+    let wanted = |name: &str| MetadataRequestTopic { name: Some(name.into()), ..Default::default() };
+    let connection = server.connect();
+    for version in 0..=13 {
+        let all = if version == 0 { Some(Vec::new()) } else { None };
+        let response = connection.send(&MetadataRequest { topics: all, ..Default::default() }, version).await.unwrap();
+        let broker = &response.brokers[0];
+        assert_eq!((&*broker.host, broker.port), ("127.0.0.1", i32::from(server.local_addr().unwrap().port())));
+        assert_eq!(response.topics.len(), 1);
+        let partitions = &response.topics[0].partitions;
+        assert_eq!(partitions.len(), 2);
+        assert!(partitions.iter().all(|partition| partition.leader_id == broker.node_id));
+        if version >= 1 {
+            assert_eq!(response.controller_id, broker.node_id);
+        }
+        if version >= 10 {
+            assert_eq!(response.topics[0].topic_id, id);
+        }
+    }
+    let none = MetadataRequest { topics: Some(Vec::new()), ..Default::default() };
+    assert_eq!(connection.send(&none, 1).await.unwrap().topics, []);
+
+    let request = |topics, allow_auto_topic_creation| MetadataRequest {
+        topics: Some(topics),
+        allow_auto_topic_creation,
+        ..Default::default()
+    };
+    let by_id = |topic_id| MetadataRequestTopic { topic_id, ..Default::default() };
+    let nobody = Uuid::from_bytes([9; 16]);
+    let response = connection.send(&request(vec![by_id(id), by_id(nobody)], true), 12).await.unwrap();
+    let names: Vec<_> = response.topics.iter().map(|topic| (topic.error_code, topic.name.as_deref())).collect();
+    assert_eq!(names, [(ErrorCode::NONE, Some("t")), (ErrorCode::UNKNOWN_TOPIC_ID, None)]);
+
+    for (name, may_create, expected) in [
+        ("new", false, ErrorCode::UNKNOWN_TOPIC_OR_PARTITION),
+        ("new", true, ErrorCode::NONE),
+        ("no/topic", true, ErrorCode::INVALID_TOPIC_EXCEPTION),
+    ] {
+        let response = connection.send(&request(vec![wanted(name)], may_create), 12).await.unwrap();
+        assert_eq!(response.topics[0].error_code, expected, "{name}");
+    }
+    assert_eq!(store.topics(), ["new", "t"]);
+
+    let server =
+        Server::builder(store.clone()).auto_create_topics(false).advertised_listener("example.org", 1).in_memory();
+    let response = server.connect().send(&request(vec![wanted("other")], true), 12).await.unwrap();
+    assert_eq!(response.topics[0].error_code, ErrorCode::UNKNOWN_TOPIC_OR_PARTITION);
+    assert_eq!((&*response.brokers[0].host, response.brokers[0].port), ("example.org", 1));
+}
+
+#[tokio::test]
+async fn api_versions_are_told_in_every_version() {
+    let (_store, server) = serve().await;
+    for connection in connections(&server).await {
+        for version in 0..=4 {
+            let response = connection.send(&ApiVersionsRequest::default(), version).await.unwrap();
+            assert_eq!(response.error_code, ErrorCode::NONE);
+            let produce = response.api_keys.iter().find(|api| api.api_key == ApiKey::Produce.key()).unwrap();
+            assert_eq!((produce.min_version, produce.max_version), (0, 11));
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_server_stops_in_good_order() {
+    let (store, server) = serve().await;
+    let address = server.local_addr().unwrap();
+    let connections = connections(&server).await;
+    let waiting = FetchRequest { min_bytes: 1, max_wait_ms: i32::MAX, ..fetch_request(0, 0) };
+    let tasks: Vec<_> = connections
+        .into_iter()
+        .map(|connection| {
+            let waiting = waiting.clone();
+            tokio::spawn(async move { connection.send(&waiting, 12).await })
+        })
+        .collect();
+    // What is appended now is answered before the end.
+    let other = server.connect();
+    produce(&other, -1, 1, batch(&["a"])).await.unwrap();
+    server.shutdown().await;
+    for task in tasks {
+        // It was answered with what there is, or had not been read yet.
+        if let Ok(response) = task.await.unwrap() {
+            assert_eq!(values(&fetched(response)), []);
+        }
+    }
+    assert!(produce(&other, 1, 1, batch(&["b"])).await.is_err());
+    assert!(esker::net::Connection::connect(address).await.is_err());
+    // The store is the caller's still.
+    let records = batch(&["b"]);
+    store.partition("t", 1).unwrap().append(BatchRef::parse(&records).unwrap(), Acks::All).unwrap();
+    store.close().unwrap();
+}
+
+#[tokio::test]
+async fn many_servers_live_in_one_process() {
+    let mut servers = Vec::new();
+    for _ in 0..20 {
+        let store = Store::temporary().unwrap();
+        store.create_topic("t", TopicConfig::new().partitions(1)).unwrap();
+        let server = Server::builder(store.clone()).bind("127.0.0.1:0").await.unwrap();
+        let connection = server.connect();
+        assert_eq!(produce(&connection, 1, 0, batch(&["a"])).await.unwrap().base_offset, 0);
+        servers.push((store, server, connection));
+    }
+    for (_, server, connection) in servers {
+        let data = fetched(connection.send(&fetch_request(0, 0), 12).await.unwrap());
+        assert_eq!(values(&data), [(0, "a".to_owned())]);
+        server.shutdown().await;
+    }
+}
