@@ -1,5 +1,6 @@
 //! The files of a segment: opened when somebody needs them, and let go of when they can be spared, so that a partition
-//! that nobody touches costs no handle and no map. [`OpenFiles`] decides when.
+//! that nobody touches costs no handle and no map. [`OpenFiles`](super::open_files::OpenFiles)
+//! decides when.
 
 use std::io;
 use std::path::PathBuf;
