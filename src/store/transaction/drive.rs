@@ -14,7 +14,7 @@ use crate::store::offset_record::partition_for_group;
 use crate::store::offsets::check_group_id;
 use crate::store::topic::internal_config_of;
 use crate::store::{Store, StoreInner};
-use crate::types::{Acks, ProducerIdAndEpoch, TopicPartition};
+use crate::types::{Acks, ProducerIdAndEpoch, TopicPartition, TransactionState};
 
 /// How large a batch of records of `__transaction_state` may get.
 pub(super) const BATCH_BYTES: usize = 1 << 20;
@@ -271,7 +271,12 @@ impl StoreInner {
         let mut builder = BatchBuilder::new(BATCH_BYTES);
         builder.push(&RecordData::new(Some(&key), Some(&value)).at(next.last_update_timestamp.max(0)))?;
         let batch = builder.build()?;
-        self.reserve.run(|| log.append(batch, acks))?;
+        let append = || log.append(batch, acks);
+        // What is held back for a full disk is there to end transactions, not to begin them.
+        match next.state {
+            TransactionState::Empty | TransactionState::Ongoing => append()?,
+            _ => self.reserve.run(append)?,
+        };
         if next.ending().is_some() {
             self.transactions.unfinished.lock().insert(next.transactional_id.clone());
         }
@@ -362,7 +367,7 @@ impl StoreInner {
             return Ok(());
         }
         let config = internal_config_of(TRANSACTION_STATE).partitions(self.config.transaction_state_log_num_partitions);
-        match self.reserve.run(|| self.create_topic(TRANSACTION_STATE, config.clone())) {
+        match self.create_topic(TRANSACTION_STATE, config) {
             Ok(_) | Err(Error::TopicAlreadyExists { .. }) => self.topic(TRANSACTION_STATE).map(drop),
             Err(error) => Err(error),
         }

@@ -43,6 +43,7 @@ impl Esker {
         let clock = ManualClock::new(now_ms);
         let config = StoreConfig {
             offsets_topic_num_partitions: 1,
+            transaction_state_log_num_partitions: 1,
             log_flush_offset_checkpoint_interval_ms: 1,
             log_retention_check_interval_ms: 1,
             ..StoreConfig::default()

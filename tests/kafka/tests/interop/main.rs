@@ -6,3 +6,4 @@ mod dumps;
 mod exchange;
 mod recovery;
 mod same_files;
+mod transactions;
