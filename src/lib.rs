@@ -100,8 +100,8 @@ pub use consumer::{AutoOffsetReset, Consumer, ConsumerConfig, ConsumerRecord};
 pub use error::{Corruption, Error, Result};
 pub use log::{
     AbortedTransaction, ActiveProducer, AppendOptions, Appended, Compaction, Cut, Damage, EpochEndOffset, EpochEntry,
-    Fetched, FetchedBatches, Finding, Log, OffsetAndTimestamp, PartitionRecovery, Problem, ReadLimits, Readable,
-    VerifyProgress, VerifyReport,
+    Fetched, FetchedBatches, Finding, Log, LostOffsets, OffsetAndTimestamp, PartitionRecovery, Problem, ReadLimits,
+    Readable, RepairAction, RepairOptions, RepairReport, RepairStep, VerifyProgress, VerifyReport,
 };
 pub use producer::{Partitioner, Pending, Producer, ProducerConfig, Record, RecordMetadata, Transaction};
 pub use store::{

@@ -11,9 +11,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 use esker::io::Storage;
+use esker::record::Compression;
 use esker::sim::{Crash, Fault, FaultStorage, Operation};
 use esker::{
-    Acks, CommittedOffset, Error, Log, Maintenance, Offset, ReadLimits, Store, StoreConfig, TopicConfig, TopicPartition,
+    Acks, CleanupPolicy, CommittedOffset, Error, Log, Maintenance, Offset, ReadLimits, Store, StoreConfig, TopicConfig,
+    TopicPartition,
 };
 
 use common::random::Random;
@@ -110,6 +112,44 @@ fn size_of(store: &Store, topic: &str) -> u64 {
 fn directory_id(storage: &FaultStorage, dir: &str) -> String {
     let text = String::from_utf8(storage.contents(Path::new(dir).join("meta.properties")).unwrap()).unwrap();
     text.lines().find(|line| line.starts_with("directory.id")).unwrap().to_owned()
+}
+
+#[test]
+fn a_compacted_topic_ends_and_is_compacted_where_it_was() {
+    // The last records before the active segment were compacted away: without its file the copy ended before them, and
+    // said that they were lost.
+    let (storage, store) = sample();
+    let config = small_segments().cleanup_policy(CleanupPolicy::COMPACT).delete_retention_ms(0).file_delete_delay_ms(0);
+    store.create_topic("c", config.internal_segment_bytes(200)).unwrap();
+    let log = store.partition("c", 0).unwrap();
+    let put = |key: &[u8], value: Option<&[u8]>| {
+        let record =
+            Sent { timestamp: 1, key: Some(key.to_vec()), value: value.map(<[u8]>::to_vec), headers: Vec::new() };
+        append(&log, &[record], Compression::None, Acks::Leader).unwrap().base_offset
+    };
+    for _ in 0..20 {
+        put(b"kept", Some(b"again and again"));
+    }
+    for _ in 0..20 {
+        put(b"gone", None);
+    }
+    for _ in 0..3 {
+        store.compact("c").unwrap();
+    }
+    let (start, end) = (log.log_start(), log.log_end());
+    assert!(read_all(&log, ReadLimits::new()).unwrap().len() < 3);
+    store.snapshot("to").unwrap();
+    let checkpoint = |dir: &str| storage.contents(Path::new(dir).join("cleaner-offset-checkpoint")).unwrap();
+    assert_eq!(checkpoint("to"), checkpoint("data"));
+    let report = options(&storage).verify("to", |_| {}).unwrap();
+    assert!(report.is_clean(), "{:?}", report.findings);
+    let restored = options(&storage).open("to").unwrap();
+    assert!(restored.recovery_report().clean_shutdown && restored.recovery_report().is_healthy());
+    let copy = restored.partition("c", 0).unwrap();
+    assert_eq!((copy.log_start(), copy.log_end()), (start, end));
+    assert_eq!(contents(&restored), contents(&store));
+    let record = Sent { key: Some(b"next".to_vec()), ..Sent::value(1, "goes on") };
+    assert_eq!(append(&copy, &[record], Compression::None, Acks::All).unwrap().base_offset, end);
 }
 
 #[test]

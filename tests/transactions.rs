@@ -516,21 +516,6 @@ fn a_copy_of_the_store_knows_what_the_store_knows() {
 }
 
 #[test]
-fn what_is_committed_is_not_told_where_it_is_not_known() {
-    let (storage, _store, log) = new_log(TopicConfig::new());
-    send(&log, in_transaction(1, 0)).unwrap();
-    let reader = manual().0.storage(Arc::new(storage.clone())).open_read_only("data").unwrap();
-    let log = reader.partition("t", 0).unwrap();
-    assert!(!log.read(0, ReadLimits::new()).unwrap().is_empty());
-    let refused = log.read(0, ReadLimits::new().isolation(IsolationLevel::ReadCommitted));
-    assert!(matches!(refused, Err(Error::InvalidConfig { .. })), "{refused:?}");
-    let config = ConsumerConfig::new().isolation_level(IsolationLevel::ReadCommitted);
-    let mut consumer = reader.consumer(config).unwrap();
-    consumer.assign([("t", 0)]).unwrap();
-    assert!(matches!(consumer.poll(Duration::ZERO), Err(Error::InvalidConfig { .. })));
-}
-
-#[test]
 fn a_committed_reader_is_woken_by_the_marker() {
     let (_, store, log) = new_log(TopicConfig::new());
     send(&log, in_transaction(1, 0)).unwrap();

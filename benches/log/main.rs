@@ -22,6 +22,7 @@ const SECTIONS: &[(&str, fn())] = &[
     ("acks-all", acks_all::run),
     ("idempotent", producers::idempotent),
     ("transactional", producers::transactional),
+    ("offsets", producers::offsets),
     ("read", || read::run(100)),
     ("read-single", || read::run(1)),
     ("read-random", latency::random_reads),

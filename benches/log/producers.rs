@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use esker::record::{BatchBuilder, RecordData};
-use esker::{Acks, Log, Producer, ProducerConfig, Record, Store, TopicConfig};
+use esker::{Acks, CommittedOffset, Log, Producer, ProducerConfig, Record, Store, TopicConfig};
 
 use crate::harness::{VALUE, compare, with_log};
 
@@ -66,6 +66,36 @@ pub fn transactional() {
         let name = format!("transactions of {records}; limit plain, flushed");
         compare(&name, "k/s", goal, transactions, plain);
     }
+}
+
+/// Committed offsets, against an append of as many bytes.
+pub fn offsets() {
+    const COUNT: i64 = 100_000;
+    let commits = || {
+        let store = Store::temporary().unwrap();
+        store.create_topic("t", TopicConfig::new()).unwrap();
+        let commit = |offset| {
+            let commit = (("t", 0).into(), CommittedOffset::new(offset));
+            store.commit_offsets("g", [commit], Acks::Leader).unwrap();
+        };
+        commit(0); // creates __consumer_offsets
+        let start = Instant::now();
+        (1..=COUNT).for_each(commit);
+        COUNT as f64 / start.elapsed().as_secs_f64() / 1e3
+    };
+    let appends = || {
+        with_log(|log| {
+            let mut builder = BatchBuilder::new(1 << 20);
+            let start = Instant::now();
+            for _ in 0..COUNT {
+                builder.push(&RecordData::new(Some(&[0; 12]), Some(&[0; 24])).at(1_700_000_000_000)).unwrap();
+                log.append(builder.build().unwrap(), Acks::Leader).unwrap();
+                builder.clear();
+            }
+            COUNT as f64 / start.elapsed().as_secs_f64() / 1e3
+        })
+    };
+    compare("commit an offset, Leader; limit append", "k/s", "-", commits, appends);
 }
 
 fn send(producer: &Producer, count: usize) {

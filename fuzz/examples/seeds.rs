@@ -20,13 +20,14 @@ mod random;
 fn main() -> std::io::Result<()> {
     let seeds = Path::new(env!("CARGO_MANIFEST_DIR")).join("seeds");
     wire(&seeds.join("wire"))?;
-    for target in ["data_directory", "index_files", "text_files"] {
+    for target in ["data_directory", "index_files", "producer_files", "text_files"] {
         let dir = seeds.join(target);
         fs::create_dir_all(&dir)?;
         for closed in [false, true] {
             let is_wanted = |path: &str| match target {
                 "index_files" => path.ends_with("index"),
-                "text_files" => !path.ends_with("index") && !path.ends_with(".log"),
+                "producer_files" => path.ends_with(".snapshot") || path.ends_with(".txnindex"),
+                "text_files" => !path.ends_with("index") && !path.ends_with(".log") && !path.ends_with(".snapshot"),
                 _ => true,
             };
             let files = sound(closed).iter().filter(|(path, _)| is_wanted(&path.to_string_lossy()));

@@ -9,13 +9,15 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
 use esker::io::{MemoryStorage, Storage};
-use esker::record::{BatchBuilder, RecordData};
+use esker::record::{BatchBuilder, EndTransactionMarker, RecordData, TransactionResult};
 use esker::{
-    Acks, CommittedOffset, Log, Maintenance, Offset, ReadLimits, Store, StoreConfig, TopicConfig, TopicPartition,
+    Acks, CommittedOffset, IsolationLevel, Log, Maintenance, Offset, ReadLimits, Store, StoreConfig, TopicConfig, TopicPartition,
 };
 
 const DIR: &str = "data";
 const TOPIC: &str = "payments";
+/// A topic with transactions. What is decided in it the files beside its log say.
+const TRANSACTIONS: &str = "transfers";
 const PARTITIONS: i32 = 2;
 const RECORDS: u8 = 12;
 
@@ -46,6 +48,13 @@ fn make(closed: bool) -> Files {
         store
             .commit_offsets("group", [(TopicPartition::new(TOPIC, partition), CommittedOffset::new(3))], Acks::All)
             .expect("there is room");
+    }
+    let mut config = TopicConfig::new();
+    config.set("internal.segment.bytes", "400").expect("a config of Kafka's");
+    store.create_topic(TRANSACTIONS, config).expect("a new topic");
+    let log = store.partition(TRANSACTIONS, 0).expect("it was created");
+    for round in 0..6 {
+        transact(&log, i64::from(round % 3), i32::from(round / 3)).expect("there is room");
     }
     if closed {
         store.close().expect("memory");
@@ -87,6 +96,49 @@ fn append(log: &Log, value: u8) -> esker::Result<Offset> {
     let mut builder = BatchBuilder::new(256);
     builder.push(&RecordData::new(Some(b"key"), Some(&[value])).at(i64::from(value)))?;
     Ok(log.append(builder.build()?, Acks::All)?.base_offset)
+}
+
+/// A transaction that is aborted, or committed, or left open.
+fn transact(log: &Log, producer_id: i64, sequence: i32) -> esker::Result<()> {
+    let mut builder = BatchBuilder::new(256).producer(producer_id, 0, sequence).transactional(true);
+    builder.push(&RecordData::new(Some(b"key"), Some(b"value")).at(1))?;
+    log.append(builder.build()?, Acks::All)?;
+    let result = match producer_id {
+        0 => TransactionResult::Abort,
+        1 => TransactionResult::Commit,
+        _ => return Ok(()),
+    };
+    let marker = EndTransactionMarker { result, coordinator_epoch: 0 };
+    log.append_end_transaction_marker(producer_id, 0, marker, Acks::All)?;
+    Ok(())
+}
+
+/// Reads what is decided, and goes on with every producer that the log says it has.
+fn use_transactions(store: &Store) {
+    let Ok(log) = store.partition(TRANSACTIONS, 0) else { return };
+    let (start, stable, end) = (log.log_start(), log.last_stable_offset(), log.log_end());
+    assert!(start <= stable && stable <= end, "{start} {stable} {end}");
+    let mut offset = start;
+    while offset < stable {
+        let limits = ReadLimits::new().isolation(IsolationLevel::ReadCommitted);
+        let Ok(fetched) = log.read(offset, limits) else { break };
+        assert!(fetched.next_offset() > offset && fetched.next_offset() <= end, "a read gets on");
+        offset = fetched.next_offset();
+    }
+    for known in log.active_producers().into_iter().take(4) {
+        let _ = transact(&log, known.producer_id, known.last_sequence.map_or(0, |last| last.wrapping_add(1).max(0)));
+        let marker = EndTransactionMarker { result: TransactionResult::Abort, coordinator_epoch: 0 };
+        let _ = log.append_end_transaction_marker(known.producer_id, known.producer_epoch, marker, Acks::All);
+    }
+}
+
+/// A producer snapshot with the CRC that it should have.
+pub fn with_sound_snapshot_crc(mut snapshot: Vec<u8>) -> Vec<u8> {
+    if snapshot.len() >= 6 {
+        let crc = crc32c::crc32c(&snapshot[6..]);
+        snapshot[2..6].copy_from_slice(&crc.to_be_bytes());
+    }
+    snapshot
 }
 
 /// A sound directory whose file at `path` holds `contents`.
@@ -136,7 +188,7 @@ fn read_all(store: &Store) -> BTreeMap<(i32, Offset), Vec<u8>> {
 fn may_take_records(path: &Path) -> bool {
     let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
     // The log itself, where it begins, and which topics are being deleted.
-    let derived = [".index", ".timeindex"].iter().any(|suffix| name.ends_with(suffix));
+    let derived = [".index", ".timeindex", ".txnindex", ".snapshot"].iter().any(|suffix| name.ends_with(suffix));
     let text = ["leader-epoch-checkpoint", "recovery-point-offset-checkpoint", "replication-offset-checkpoint"];
     !(derived || text.contains(&name) || name == "meta.properties")
 }
@@ -161,6 +213,7 @@ pub fn try_file(closed: bool, path: &Path, contents: &[u8]) {
             assert_eq!(found, Some(&vec![value]), "record {value} of partition {partition} with {path:?}");
         }
     }
+    use_transactions(&store);
     let mut expected = readable;
     for partition in 0..PARTITIONS {
         let appended = store.partition(TOPIC, partition).and_then(|log| append(&log, 99));

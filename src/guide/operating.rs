@@ -53,6 +53,26 @@
 //! position. [`is_healthy`](crate::VerifyReport::is_healthy) asks whether records are lost or files unusable; leftovers
 //! and torn tails are put right by the next open without a loss.
 //!
+//! # Mending damage
+//!
+//! After a crash a directory needs nothing but to be opened. [`repair`](crate::StoreOptions::repair) is for what recovery
+//! reports as damage and leaves in its place, and for a directory that does not open: one with a malformed checkpoint, a
+//! segment or a partition that is missing, segments that overlap. It needs the directory closed. Without being told to
+//! execute it tells what it would do:
+//!
+//! ```text
+//! data/payments-0/00000000000000000000.log: 497 bytes at position 8113 are set aside as 00000000000000000000.log.8113.cut: …
+//! data/payments-0/00000000000000000000.log: offsets 41 to 43 are lost
+//! data/payments-0/00000000000000000000.index: built from the log
+//! ```
+//!
+//! What can't be read moves to `.cut` files, and an empty batch, as compaction leaves them, takes the place of the lost
+//! offsets: no reader stumbles over them again, here or in Kafka, and no later open takes them for a new loss. Consumers
+//! that were to read them go on behind. Other than recovery it keeps whole batches behind one that is torn, so it may
+//! keep more of what was never acknowledged. It can be interrupted and done again. A first segment that is missing is
+//! not found: retention could have deleted it. Of a transaction whose marker is damaged it may not be known any more
+//! that it has ended; it is open then, until its producer begins the next.
+//!
 //! # Deleting records and groups
 //!
 //! Retention deletes by age and size. [`Log::delete_records`](crate::Log::delete_records) deletes up to an offset, and

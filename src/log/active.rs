@@ -459,12 +459,7 @@ impl IndexWriter {
         })
     }
 
-    /// Starts both indexes of `segment` anew.
-    pub(super) fn create(segment: &Segment, config: &LogConfig) -> Result<Self> {
-        Self::create_as(segment, [OFFSET_INDEX, TIME_INDEX], config)
-    }
-
-    /// As [`create`](Self::create), in files with these suffixes.
+    /// Starts both indexes of `segment` anew, in files with these suffixes.
     pub(super) fn create_as(segment: &Segment, suffixes: [&str; 2], config: &LogConfig) -> Result<Self> {
         let capacity = u64::from(config.segment_index_bytes.unsigned_abs());
         let [offset_suffix, time_suffix] = suffixes;

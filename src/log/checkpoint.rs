@@ -49,17 +49,29 @@ fn parse<const FIELDS: usize>(file: &Path, contents: &[u8]) -> Result<Vec<[Strin
     Ok(entries)
 }
 
+/// The lines of a malformed file that could be entries.
+pub(crate) fn salvage<const FIELDS: usize>(contents: &[u8]) -> Vec<[String; FIELDS]> {
+    let text = String::from_utf8_lossy(contents);
+    let entry = |line: &str| line.split_whitespace().map(str::to_owned).collect::<Vec<_>>().try_into().ok();
+    text.lines().filter_map(entry).collect()
+}
+
 /// Replaces a checkpoint file, so that a crash leaves the old or the new entries.
 pub(crate) fn write<const FIELDS: usize>(
     storage: &dyn Storage,
     file: &Path,
     entries: &[[String; FIELDS]],
 ) -> Result<()> {
+    replace_file(storage, file, text(entries).as_bytes()).map_err(|error| Error::io("write", file, error))
+}
+
+/// What a file with these entries says.
+pub(crate) fn text<const FIELDS: usize>(entries: &[[String; FIELDS]]) -> String {
     let mut text = format!("0\n{}\n", entries.len());
     for entry in entries {
         let _ = writeln!(text, "{}", entry.join(" "));
     }
-    replace_file(storage, file, text.as_bytes()).map_err(|error| Error::io("write", file, error))
+    text
 }
 
 /// Reads a field as a number.

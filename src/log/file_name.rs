@@ -9,7 +9,7 @@
 //!   00000000000000000042.log.deleted a segment on its way out
 //!   00000000000000000042.log.cleaned a compacted segment that is being written
 //!   00000000000000000042.log.swap    one that is complete, and takes the place of those that it was made of
-//!   00000000000000000042.log.481.cut bytes that recovery took off the log at position 481 and kept
+//!   00000000000000000042.log.481.cut bytes that recovery or a repair took out at position 481 and kept
 //!   sync-failed                      a note to the next open
 //! ```
 //!

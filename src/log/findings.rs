@@ -98,8 +98,8 @@ pub enum Problem {
     /// What an interrupted deletion, compaction or replacement left, or one whose delay has not passed yet.
     #[error("left over from a deletion or a replacement")]
     Leftover,
-    /// Bytes that an earlier recovery took off a log and kept.
-    #[error("{bytes} bytes that a recovery took off the log and kept")]
+    /// Bytes that an earlier recovery, or a repair, took out of a file and kept.
+    #[error("{bytes} bytes that a recovery or a repair took out and kept")]
     SetAside {
         /// How many.
         bytes: u64,

@@ -264,7 +264,7 @@ pub(super) fn is_final(error: &Error) -> bool {
     !matches!(error, Error::TooManyOpenFiles { .. })
 }
 
-#[cfg(all(test, not(any(loom, shuttle))))]
+#[cfg(all(test, not(any(esker_loom, esker_shuttle))))]
 mod tests {
     use super::*;
     use std::cell::Cell;

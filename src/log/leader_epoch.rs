@@ -178,7 +178,8 @@ impl Epochs {
         Ok(epochs)
     }
 
-    fn write(&self, home: &Home) -> Result<()> {
+    /// Replaces the file.
+    pub(super) fn write(&self, home: &Home) -> Result<()> {
         let line = |entry: &EpochEntry| [entry.epoch.to_string(), entry.start_offset.to_string()];
         checkpoint::write(&*home.storage, &path(home), &self.entries.iter().map(line).collect::<Vec<_>>())
     }

@@ -1,7 +1,7 @@
 //! One partition: an ordered, durable sequence of batches, split by verb.
 //!
 //! ```text
-//!   validator → append → active segment → flush (group commit)        in
+//!   validator → append → active segment → flush (group commit), sync  in
 //!   producer state                                                    asked and told by append: idempotence,
 //!                                                                     transactions and their markers
 //!   segments → index → scan → read                                    out
@@ -10,6 +10,7 @@
 //!   retention, delete_records                                         off the start
 //!   truncate                                                          off the end
 //!   cleaner                                                           from the maintenance tick
+//!   survey → verify, repair                                           of files that nobody need have open
 //! ```
 //!
 //! The offsets of a log and their order, which holds at every moment:
@@ -44,13 +45,15 @@ mod producer_state;
 mod read;
 mod readable;
 mod rebuild;
+pub(crate) mod repair;
 mod retention;
 mod rewrite;
 mod scan;
 mod segment;
 mod segment_files;
 mod snapshot;
-mod syncing;
+mod survey;
+mod sync;
 mod transaction;
 mod truncate;
 mod unfinished_swap;
@@ -75,6 +78,7 @@ pub(crate) use open_files::OpenFiles;
 pub use partition_recovery::{Cut, Damage, PartitionRecovery};
 pub use read::{Fetched, FetchedBatches, OffsetAndTimestamp, ReadLimits};
 pub use readable::Readable;
+pub use repair::{LostOffsets, RepairAction, RepairOptions, RepairReport, RepairStep};
 pub use transaction::ActiveProducer;
 
 use crate::clock::Clock;
@@ -203,10 +207,12 @@ pub(crate) struct LogContext {
     pub(crate) open_files: Arc<OpenFiles>,
 }
 
-/// The files that have the log starts and recovery points of all logs.
+/// The files that have the log starts and recovery points of all logs, and up to where they are compacted.
 pub(crate) trait Checkpoints: Send + Sync + fmt::Debug {
     /// Makes them durable as they are now.
     fn write(&self) -> Result<()>;
+    /// Makes it durable that nothing of a log is compacted from `offset` on.
+    fn lower_first_dirty(&self, partition: &TopicPartition, offset: Offset) -> Result<()>;
 }
 
 /// A thread besides the writers'.
@@ -311,6 +317,10 @@ impl Log {
 
     /// The offset after the last one that readers of this isolation level see.
     pub(crate) fn readable_end(&self, isolation: IsolationLevel) -> Offset {
+        if isolation == IsolationLevel::ReadCommitted {
+            // What goes wrong comes up again in the read.
+            let _ = self.inner.follow_transactions();
+        }
         self.inner.readable_end(isolation, self.high_watermark())
     }
 

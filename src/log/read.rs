@@ -10,7 +10,6 @@ use super::index::transaction::AbortedTransaction;
 use super::scan::{damaged_offsets, resync};
 use super::segment::{Segment, SegmentList};
 use super::{Log, LogInner};
-use crate::config::invalid;
 use crate::error::{Error, Result};
 use crate::record::{BATCH_HEADER_BYTES, BatchHeader, BatchRef, BatchView};
 use crate::sync::atomic::Ordering;
@@ -86,7 +85,8 @@ impl Fetched {
         self.high_watermark
     }
 
-    /// The partition's last stable offset at the time of the read.
+    /// The partition's last stable offset at the time of the read. In a store that is opened read-only it is known only
+    /// once somebody has asked for it, or read with [`IsolationLevel::ReadCommitted`], and the log start until then.
     pub fn last_stable_offset(&self) -> Offset {
         self.last_stable_offset
     }
@@ -159,14 +159,16 @@ impl Log {
     /// [`wait_for_stable`](Log::wait_for_stable) wait.
     ///
     /// # Errors
-    /// [`Error::Closed`] once the store is. [`Error::InvalidConfig`] for [`IsolationLevel::ReadCommitted`] in a store
-    /// that is opened read-only: what is decided only the process knows that writes it. [`Error::OffsetOutOfRange`] below the log start and above the high
+    /// [`Error::Closed`] once the store is. [`Error::OffsetOutOfRange`] below the log start and above the high
     /// watermark. [`Error::CorruptRecord`] if the batch at `offset` is damaged so that it can't be walked over; it
     /// names the offsets that are lost, and those after them can be read. Damage inside of a batch shows when
     /// [`Fetched::batches`] comes to it.
     pub fn read(&self, offset: Offset, limits: ReadLimits) -> Result<Fetched> {
         if offset >= self.inner.log_end() {
             self.inner.look()?;
+        }
+        if limits.isolation == IsolationLevel::ReadCommitted {
+            self.inner.follow_transactions()?;
         }
         self.inner.read_followed(|| self.inner.read(offset, limits))
     }
@@ -185,10 +187,6 @@ impl Log {
 impl LogInner {
     fn read(&self, offset: Offset, limits: ReadLimits) -> Result<Fetched> {
         self.check_state()?;
-        if limits.isolation == IsolationLevel::ReadCommitted && self.is_followed() {
-            let expected = "read_uncommitted, in a store that is opened read-only";
-            return Err(invalid("isolation.level", &limits.isolation.to_string(), expected));
-        }
         let segments = self.segments.load();
         let high_watermark = segments.active().end().next_offset;
         let log_start = self.log_start.load(Ordering::Acquire);

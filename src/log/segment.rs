@@ -212,6 +212,12 @@ impl Segment {
         self.files.close();
     }
 
+    /// Whether the log that is open is still the one with the segment's name.
+    pub(super) fn is_in_place(&self) -> Result<bool> {
+        let open = self.files()?.log.len();
+        Ok(self.files.has_other_names() || self.home.storage.len(&self.path(LOG)).is_ok_and(|len| len == open))
+    }
+
     /// The same segment up to an earlier end, or one that fits its batches more tightly.
     pub(super) fn up_to(&self, end: SegmentEnd) -> Self {
         Self::new(self.home.clone(), self.base_offset, end, false, self.modified_ms.load(Ordering::Relaxed))

@@ -7,11 +7,12 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::LogInner;
-use super::file_name::{LOG, OFFSET_INDEX, TIME_INDEX, TRANSACTION_INDEX};
+use super::file_name::{DELETED, LOG, OFFSET_INDEX, TIME_INDEX, TRANSACTION_INDEX};
 use super::index::Entry;
 use super::index::growing::GrowingIndex;
 use super::index::offset::OffsetEntry;
 use super::index::time::TimeEntry;
+use super::index::transaction::TransactionEntry;
 use super::open_files::Spare;
 use super::segment::Home;
 use crate::error::{Error, Result};
@@ -115,11 +116,11 @@ impl FileSlot {
             let error = io::Error::new(io::ErrorKind::NotFound, "the segment was replaced or cut off");
             return Err(Error::io("open", self.path(LOG), error));
         }
-        let open = |suffix| {
+        let open = |suffix: &str| {
             let path = self.path(suffix);
             self.home.storage.open(&path).map_err(|error| (path, error))
         };
-        let index = |suffix| match open(suffix) {
+        let index = |suffix: &str| match open(suffix) {
             Ok(file) => Ok(Some(file)),
             Err((_, error)) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err((path, error)) => Err(Error::io("open", path, error)),
@@ -128,9 +129,21 @@ impl FileSlot {
             log: open(LOG).map_err(|(path, error)| Error::io("open", path, error))?,
             offset_index: index(OFFSET_INDEX)?.map(|file| self.as_index::<OffsetEntry>(file)),
             time_index: index(TIME_INDEX)?.map(|file| self.as_index::<TimeEntry>(file)),
-            transaction_index: index(TRANSACTION_INDEX)?,
+            transaction_index: self.open_transaction_index(index)?,
         };
         Ok(self.put(&mut files, opened))
+    }
+
+    /// Of a log that is followed, compaction may be taking the files away: this one has another name just then.
+    fn open_transaction_index(
+        &self,
+        open: impl Fn(&str) -> Result<Option<Arc<dyn StorageFile>>>,
+    ) -> Result<Option<Arc<dyn StorageFile>>> {
+        match open(TRANSACTION_INDEX)? {
+            None if self.home.is_followed => open(&format!("{TRANSACTION_INDEX}{DELETED}")),
+            found => Ok(found),
+        }
+        .map(|found| found.map(|file| self.as_index::<TransactionEntry>(file)))
     }
 
     fn path(&self, suffix: &str) -> PathBuf {
@@ -171,6 +184,11 @@ impl FileSlot {
 
     fn has(&self, names: Names) -> bool {
         self.names.load(Ordering::Relaxed) == names as u8
+    }
+
+    /// Whether the open files do not have the segment's names yet.
+    pub(super) fn has_other_names(&self) -> bool {
+        self.has(Names::Other)
     }
 
     /// Uses these files, which do not have the segment's names yet, until [`take_names`](Self::take_names).

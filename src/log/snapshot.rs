@@ -122,11 +122,13 @@ impl SnapshotPoint {
         for segment in self.segments.iter() {
             let is_active = Arc::ptr_eq(segment, self.segments.active());
             let size = if is_active { self.end.size } else { segment.end().size };
-            // A segment that nothing was appended to may have no files yet, and needs none.
-            if size > 0 {
-                self.copy_segment(segment, size, is_active.then_some(self.index_lens), dir)?;
-                bytes += size;
+            // Compaction leaves empty segments, and the end of a log can be in its name alone.
+            match self.copy_segment(segment, size, is_active.then_some(self.index_lens), dir) {
+                // One that nothing was appended to may have no files yet, and needs none.
+                Err(Error::Io { source, .. }) if size == 0 && source.kind() == io::ErrorKind::NotFound => {}
+                copied => copied?,
             }
+            bytes += size;
         }
         if !self.producers.is_empty() {
             self.write_producers(dir)?;

@@ -54,8 +54,10 @@ impl From<&ProducerState> for ActiveProducer {
 
 impl Log {
     /// The offset that readers of [`IsolationLevel::ReadCommitted`] get to: everything below it is decided. The first
-    /// offset of the oldest open transaction, or else the high watermark. In a store that is opened read-only it is not
-    /// known, and the log start is returned.
+    /// offset of the oldest open transaction, or else the high watermark.
+    ///
+    /// In a store that is opened read-only it is found out when it is first asked for, by a walk over the last segment.
+    /// If that can't be read it is the log start.
     pub fn last_stable_offset(&self) -> Offset {
         self.readable_end(IsolationLevel::ReadCommitted)
     }
@@ -88,7 +90,10 @@ impl Log {
 
     /// The producers that the partition remembers, in the order of their ids.
     pub fn active_producers(&self) -> Vec<ActiveProducer> {
-        let mut producers: Vec<_> = self.inner.writer.lock().producers.iter().map(ActiveProducer::from).collect();
+        let mut producers: Vec<_> = match self.inner.followed_producers() {
+            Some(producers) => producers,
+            None => self.inner.writer.lock().producers.iter().map(ActiveProducer::from).collect(),
+        };
         producers.sort_unstable_by_key(|producer| producer.producer_id);
         producers
     }
@@ -144,6 +149,14 @@ impl LogInner {
         Ok(Reload { home: &self.home, segments, rebuilt: &[], clean: false, replays: true }.run()?.states)
     }
 
+    /// Where the oldest transaction begins that is not decided.
+    fn first_unstable(&self) -> Offset {
+        match &self.follower {
+            None => self.first_unstable.load(Ordering::Acquire),
+            Some(follower) => follower.first_unstable(),
+        }
+    }
+
     pub(super) fn publish_first_unstable(&self, producers: &ProducerStates) {
         self.first_unstable.store(producers.first_unstable_offset().unwrap_or(Offset::MAX), Ordering::Release);
     }
@@ -153,12 +166,8 @@ impl LogInner {
     pub(super) fn readable_end(&self, isolation: IsolationLevel, high_watermark: Offset) -> Offset {
         match isolation {
             IsolationLevel::ReadUncommitted => high_watermark,
-            // What is decided only the process that writes the log knows.
-            IsolationLevel::ReadCommitted if self.is_followed() => {
-                self.log_start.load(Ordering::Acquire).min(high_watermark)
-            }
             IsolationLevel::ReadCommitted => {
-                let last_stable = high_watermark.min(self.first_unstable.load(Ordering::Acquire));
+                let last_stable = high_watermark.min(self.first_unstable());
                 // Of a transaction whose beginning was deleted, what is left is not decided either.
                 last_stable.max(self.log_start.load(Ordering::Acquire).min(high_watermark))
             }
@@ -170,6 +179,10 @@ impl LogInner {
         let mut found = Vec::new();
         for segment in segments.starting_with(range.start) {
             if segment.end().size == 0 || !segment.may_have_aborted() {
+                continue;
+            }
+            if let Some(followed) = self.followed_aborted(segment, &range)? {
+                found.extend(followed);
                 continue;
             }
             let files = segment.files()?;

@@ -96,6 +96,13 @@ impl Log {
     }
 }
 
+impl Log {
+    /// Changes whenever a part of the log is gone that was there before.
+    pub(crate) fn extent(&self) -> (Offset, u64) {
+        (self.log_start(), self.inner.commit.generation())
+    }
+}
+
 impl LogInner {
     fn begin_truncation(&self, offset: Offset) -> Result<()> {
         self.check_open()?;
@@ -190,9 +197,14 @@ impl LogInner {
         SegmentList::new(vec![Arc::new(Segment::new(self.home.clone(), offset, end, true, self.clock.now_ms()))])
     }
 
-    /// Below its recovery point a log is taken for whole, so that comes down before anything goes.
+    /// Below its recovery point a log is taken for whole, so that comes down before anything goes; and so does up to
+    /// where it is compacted, for what comes in the place of the records is not.
     fn lower_recovery_point(&self, offset: Offset) -> Result<()> {
         self.recovery_point.fetch_min(offset, Ordering::AcqRel);
+        self.lowest_cut.fetch_min(offset, Ordering::AcqRel);
+        if let Some(checkpoints) = &self.checkpoints {
+            checkpoints.lower_first_dirty(self.topic_partition(), offset)?;
+        }
         self.write_checkpoints()
     }
 
@@ -210,7 +222,6 @@ impl LogInner {
         self.epochs.truncate_from_end(log_end, self.leader_epoch.load(Ordering::Relaxed));
         // After the list was published: who sees the new generation must see it too.
         let topic_partition = self.topic_partition().clone();
-        self.lowest_cut.fetch_min(log_end, Ordering::AcqRel);
         self.commit.truncate(log_end, Error::LogTruncated { topic_partition, log_end });
         self.wake_all_readers();
     }
@@ -248,7 +259,10 @@ fn find_cut(segments: &SegmentList, offset: Offset) -> Result<CutAt> {
     let index = segments.index_of(offset);
     let segment = &segments.starting_at(index)[0];
     if segment.end().size == 0 {
-        return Ok(CutAt { index, end: segment.end() });
+        // Compaction may have left it empty: it ends where its last batch does, and it has none.
+        let is_beyond = segment.end().next_offset > offset;
+        let next_offset = if is_beyond { segment.base_offset() } else { segment.end().next_offset };
+        return Ok(CutAt { index, end: SegmentEnd { next_offset, size: 0 } });
     }
     let mut scan = segment.scan_to(offset)?;
     loop {

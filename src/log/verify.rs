@@ -1,14 +1,11 @@
 //! Looking through a whole partition: every batch decoded, every index entry confirmed, every file accounted for. Reads
 //! alone; what is found is told to a [`Findings`].
 //!
-//! The walk is that of the loader and of readers ([`BatchScan`], [`resync`]): what this finds is what they meet.
+//! The walk is the one of [`survey`](super::survey).
 
 use std::io;
-use std::ops::RangeInclusive;
 use std::path::Path;
 use std::sync::Arc;
-
-use bytes::Bytes;
 
 use super::checkpoint;
 use super::file_name::{
@@ -19,11 +16,11 @@ use super::findings::{Findings, Problem};
 use super::index::offset::OffsetEntry;
 use super::index::time::TimeEntry;
 use super::index::{Entry, entry, entry_count};
-use super::scan::{BatchScan, damaged_offsets, resync};
-use super::segment::{Home, Segment, SegmentEnd};
-use crate::error::{Corruption, Error, Result};
+use super::segment::{Home, Segment, SegmentEnd, SegmentFiles};
+use super::survey::{Found, survey};
+use crate::error::{Error, Result};
 use crate::io::{DirEntry, Storage, StorageFile};
-use crate::record::{BatchRef, BatchView};
+use crate::record::BatchRef;
 use crate::types::Offset;
 
 /// The suffixes of files that Kafka writes beside a segment and that are not looked into here.
@@ -138,50 +135,25 @@ impl Verifier<'_> {
         if self.log_len > end.size {
             findings.add(&path, end.size, Problem::TooLarge { len: self.log_len });
         }
-        let mut scan = BatchScan::new(&self.segment, 0, end, self.segment.base_offset())?;
         let mut seen = 0;
-        loop {
-            let (position, expected) = (scan.position(), scan.expected());
+        let next_offset = survey(&self.segment, |position, found| {
             findings.looked_at(&path, position - seen);
             seen = position;
-            match scan.next() {
-                None => break,
-                Some(Ok(batch)) => {
-                    let bytes = scan.bytes(&batch)?;
-                    if let Err(error) = decode(&bytes) {
-                        let offsets = batch.header.base_offset..=batch.header.last_offset();
-                        findings.add_damage(&path, position, offsets, error)?;
-                    }
+            match found {
+                Found::Whole(_) => Ok(()),
+                Found::Damaged { offsets, error, .. } => {
+                    let offsets = offsets.start..=(offsets.end - 1).max(offsets.start);
+                    findings.add_damage(&path, position, offsets, error)
                 }
-                Some(Err(error @ Error::CorruptRecord { .. })) => {
-                    match resync(&self.segment, position, end, expected)? {
-                        Some((resumed, base_offset)) => {
-                            let offsets = damaged_offsets(expected, Some((resumed, base_offset)), end);
-                            findings.add_damage(&path, position, offsets, error)?;
-                            scan.resume(resumed, base_offset);
-                        }
-                        None => {
-                            self.tail(&path, position, expected, may_be_reserved, error, findings)?;
-                            break;
-                        }
-                    }
+                Found::Tail { expected, error } => {
+                    self.tail(&path, position, expected, may_be_reserved, error, findings)
                 }
-                Some(Err(error)) => return Err(error),
             }
-        }
-        let next_offset = scan.expected();
+        })?;
         findings.looked_at(&path, end.size - seen);
-        drop(scan);
         self.segment.publish(SegmentEnd { next_offset, size: end.size });
-        self.verify_index::<OffsetEntry>(OFFSET_INDEX, findings, |before, entry| {
-            before
-                .is_none_or(|before| before.relative_offset < entry.relative_offset && before.position < entry.position)
-        })?;
-        self.verify_index::<TimeEntry>(TIME_INDEX, findings, |before, entry| {
-            before.is_none_or(|before| {
-                before.timestamp < entry.timestamp && before.relative_offset <= entry.relative_offset
-            })
-        })?;
+        self.verify_index::<OffsetEntry>(OFFSET_INDEX, findings)?;
+        self.verify_index::<TimeEntry>(TIME_INDEX, findings)?;
         self.segment.close_files();
         Ok(next_offset)
     }
@@ -209,38 +181,16 @@ impl Verifier<'_> {
         Ok(())
     }
 
-    fn verify_index<E: Entry + Confirm>(
-        &self,
-        suffix: &'static str,
-        findings: &mut Findings<'_>,
-        is_sorted: impl Fn(Option<&E>, &E) -> bool,
-    ) -> Result<()> {
+    fn verify_index<E: Confirm>(&self, suffix: &'static str, findings: &mut Findings<'_>) -> Result<()> {
         let path = self.segment.path(suffix);
-        let files = self.segment.files()?;
-        let Some(file) = E::file(&files) else {
+        let Some(file) = E::file(&*self.segment.files()?).cloned() else {
             if self.segment.end().next_offset > self.segment.base_offset() {
                 findings.add(&path, 0, Problem::MissingIndex);
             }
             return Ok(());
         };
         let len = self.home.storage.len(&path).map_err(|error| Error::io("look at", &path, error))?;
-        let mut before: Option<E> = None;
-        let count = entry_count::<E>(&**file);
-        for slot in 0..count {
-            let entry = match entry::<E>(&**file, slot) {
-                Ok(entry) => entry,
-                // It was cut meanwhile.
-                Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => break,
-                Err(error) => return Err(Error::io("read", path, error)),
-            };
-            let position = slot * E::BYTES as u64;
-            if !is_sorted(before.as_ref(), &entry) {
-                findings.add(&path, position, Problem::UnsortedIndexEntry);
-            } else if !entry.is_confirmed(&self.segment)? {
-                findings.add(&path, position, Problem::WrongIndexEntry);
-            }
-            before = Some(entry);
-        }
+        check_index::<E>(&self.segment, &*file, |position, problem| findings.add(&path, position, problem))?;
         let left = len % E::BYTES as u64;
         if left != 0 {
             findings.add(&path, len - left, Problem::TornIndexEntry);
@@ -250,15 +200,48 @@ impl Verifier<'_> {
     }
 }
 
+/// Holds every whole entry of an index of `segment` against its log, and the entry before.
+pub(super) fn check_index<E: Confirm>(
+    segment: &Segment,
+    file: &dyn StorageFile,
+    mut found: impl FnMut(u64, Problem),
+) -> Result<()> {
+    let mut before: Option<E> = None;
+    for slot in 0..entry_count::<E>(file) {
+        let entry = match entry::<E>(file, slot) {
+            Ok(entry) => entry,
+            // It was cut meanwhile.
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => break,
+            Err(error) => return Err(Error::io("read", segment.path(LOG), error)),
+        };
+        let position = slot * E::BYTES as u64;
+        if before.as_ref().is_some_and(|before| !entry.follows(before)) {
+            found(position, Problem::UnsortedIndexEntry);
+        } else if !entry.is_confirmed(segment)? {
+            found(position, Problem::WrongIndexEntry);
+        }
+        before = Some(entry);
+    }
+    Ok(())
+}
+
 /// An index entry that can be held against its log.
-trait Confirm {
-    fn file(files: &super::segment::SegmentFiles) -> Option<&Arc<dyn StorageFile>>;
+pub(super) trait Confirm: Entry {
+    /// Its file among those of a segment.
+    fn file(files: &SegmentFiles) -> Option<&Arc<dyn StorageFile>>;
+    /// Whether it may come after another.
+    fn follows(&self, before: &Self) -> bool;
+    /// Whether the log has what it says.
     fn is_confirmed(&self, segment: &Segment) -> Result<bool>;
 }
 
 impl Confirm for OffsetEntry {
-    fn file(files: &super::segment::SegmentFiles) -> Option<&Arc<dyn StorageFile>> {
+    fn file(files: &SegmentFiles) -> Option<&Arc<dyn StorageFile>> {
         files.offset_index.as_ref()
+    }
+
+    fn follows(&self, before: &Self) -> bool {
+        before.relative_offset < self.relative_offset && before.position < self.position
     }
 
     fn is_confirmed(&self, segment: &Segment) -> Result<bool> {
@@ -267,32 +250,15 @@ impl Confirm for OffsetEntry {
 }
 
 impl Confirm for TimeEntry {
-    fn file(files: &super::segment::SegmentFiles) -> Option<&Arc<dyn StorageFile>> {
+    fn file(files: &SegmentFiles) -> Option<&Arc<dyn StorageFile>> {
         files.time_index.as_ref()
+    }
+
+    fn follows(&self, before: &Self) -> bool {
+        before.timestamp < self.timestamp && before.relative_offset <= self.relative_offset
     }
 
     fn is_confirmed(&self, segment: &Segment) -> Result<bool> {
         segment.confirms(self)
     }
-}
-
-/// Whether a batch is whole, and every record in it can be read and is where its batch says.
-fn decode(bytes: &Bytes) -> Result<()> {
-    let batch = BatchView::parse(bytes)?;
-    let records = match batch.records() {
-        // Its CRC is right; more can't be told in this build.
-        Err(Error::UnsupportedCompressionType { .. }) => return Ok(()),
-        records => records?,
-    };
-    let offsets: RangeInclusive<Offset> = batch.header().base_offset..=batch.header().last_offset();
-    let mut expected = *offsets.start();
-    for record in &records {
-        let record = record?;
-        if record.offset < expected || record.offset > *offsets.end() {
-            let reason = Corruption::OffsetOrder { expected, found: record.offset };
-            return Err(Error::corrupt(0, reason));
-        }
-        expected = record.offset + 1;
-    }
-    Ok(())
 }

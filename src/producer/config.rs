@@ -98,6 +98,11 @@ impl ProducerConfig {
 
     /// The size at which a batch is appended without waiting longer, in bytes before compression (`batch.size`;
     /// default 16,384). A larger record gets a batch of its own.
+    ///
+    /// No batch is filled beyond the topic's `max.message.bytes`. If that is lowered below a batch that is filling, the
+    /// batch fails with [`Error::MessageTooLarge`](crate::Error::MessageTooLarge), and none of its records is in the log;
+    /// it isn't split, as Kafka's producer does it, for here the limit is known before a batch is filled, and what is
+    /// left is the one batch at that moment.
     pub fn batch_size(mut self, batch_size: usize) -> Self {
         self.batch_size = batch_size;
         self

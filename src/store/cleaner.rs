@@ -4,10 +4,12 @@
 //! `log.cleaner.io.max.bytes.per.second` leaves, and the pass goes on where it stopped at the next tick. How far each
 //! log is compacted is in the file `cleaner-offset-checkpoint`, as Kafka has it.
 //!
-//! A pass that fails ends with its error, and the partition is left alone until the store is opened again; if it was
-//! for want of space, until `log.cleaner.backoff.ms` have passed. The others go on.
+//! A pass that fails ends with its error, and the partition is *uncleanable*: it is left alone, as in Kafka, until the
+//! store is opened again, but also until what is wrong may be gone, because the log has lost records at either end or
+//! somebody compacts it on demand. If the failure was for want of space, it is tried again after
+//! `log.cleaner.backoff.ms`. The others go on.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
 use parking_lot::{Mutex, MutexGuard};
@@ -29,14 +31,22 @@ const WAIT_MS: std::ops::RangeInclusive<u64> = 10..=1000;
 pub(super) struct Cleaner {
     /// Held while somebody compacts.
     state: Mutex<State>,
+    /// Partitions that are left alone. Held for a moment only.
+    uncleanable: Mutex<BTreeMap<TopicPartition, Uncleanable>>,
+}
+
+/// Why a partition is left alone, and for how long.
+struct Uncleanable {
+    reason: Error,
+    until_ms: i64,
+    /// What the log had when that was found.
+    extent: (Offset, u64),
 }
 
 struct State {
     /// Everything below is compacted: what the checkpoint says.
     first_dirty: HashMap<TopicPartition, Offset>,
     pass: Option<Pass>,
-    /// Partitions that are left alone, and until when.
-    excluded: HashMap<TopicPartition, i64>,
     look_again_ms: i64,
     throttle: Throttle,
 }
@@ -82,8 +92,8 @@ impl Throttle {
 impl Cleaner {
     pub(super) fn new(first_dirty: HashMap<TopicPartition, Offset>, bytes_per_second: u64, now_ms: i64) -> Self {
         let throttle = Throttle::new(bytes_per_second, now_ms);
-        let (excluded, look_again_ms) = (HashMap::new(), i64::MIN);
-        Self { state: Mutex::new(State { first_dirty, pass: None, excluded, look_again_ms, throttle }) }
+        let state = State { first_dirty, pass: None, look_again_ms: i64::MIN, throttle };
+        Self { state: Mutex::new(state), uncleanable: Mutex::default() }
     }
 
     /// Ends the pass that is under way. Whoever compacts must see first that it is to end.
@@ -93,11 +103,25 @@ impl Cleaner {
         }
     }
 
+    /// Takes up again what need not be left alone any more.
+    fn forgive(&self, logs: &[Log], now_ms: i64) {
+        let extent =
+            |partition: &TopicPartition| logs.iter().find(|log| log.topic_partition() == partition).map(Log::extent);
+        let is_unchanged = |partition: &TopicPartition, known: &Uncleanable| extent(partition) == Some(known.extent);
+        self.uncleanable.lock().retain(|partition, known| now_ms < known.until_ms && is_unchanged(partition, known));
+    }
+
+    /// Why each partition is left alone that is.
+    pub(super) fn uncleanable(&self) -> BTreeMap<TopicPartition, Error> {
+        let uncleanable = self.uncleanable.lock();
+        uncleanable.iter().map(|(partition, known)| (partition.clone(), known.reason.clone())).collect()
+    }
+
     /// Forgets a topic that was deleted.
     pub(super) fn forget(&self, topic: &str) {
         let mut state = self.state.lock();
         state.first_dirty.retain(|partition, _| &*partition.topic != topic);
-        state.excluded.retain(|partition, _| &*partition.topic != topic);
+        self.uncleanable.lock().retain(|partition, _| &*partition.topic != topic);
         if let Some(mut pass) = state.pass.take_if(|pass| &*pass.log().topic_partition().topic == topic) {
             pass.abandon();
         }
@@ -147,9 +171,22 @@ impl Store {
     }
 }
 
+impl Store {
+    /// The partitions that compaction leaves alone because a pass over them has failed, and why: what Kafka counts as
+    /// `uncleanable-partitions-count`. They grow until what is wrong is gone; most often it is damage, which
+    /// [`StoreOptions::repair`](super::StoreOptions::repair) sets aside.
+    ///
+    /// One is taken up again when its log has lost records at either end, when [`compact`](Self::compact) succeeds, when
+    /// the store is opened again, and after `log.cleaner.backoff.ms` if there was no space.
+    pub fn uncleanable_partitions(&self) -> BTreeMap<TopicPartition, Error> {
+        self.inner.cleaner.uncleanable()
+    }
+}
+
 impl StoreInner {
     fn compact(&self, log: &Log) -> Result<()> {
         let mut state = self.cleaner.state.lock();
+        self.cleaner.uncleanable.lock().remove(log.topic_partition());
         // One pass at a time bounds the memory.
         self.finish_pass(&mut state, log)?;
         log.roll_for_compaction()?;
@@ -221,9 +258,9 @@ impl StoreInner {
             return false;
         }
         let mut dirtiest: Option<(f64, &Log, Cleanable)> = None;
-        state.excluded.retain(|_, until_ms| now_ms < *until_ms);
+        self.cleaner.forgive(logs, now_ms);
         for log in logs.iter().filter(|log| log.is_compacted() && !log.is_deleted()) {
-            if state.excluded.contains_key(log.topic_partition()) {
+            if self.cleaner.uncleanable.lock().contains_key(log.topic_partition()) {
                 continue;
             }
             let first_dirty = self.first_dirty(state, log);
@@ -235,7 +272,7 @@ impl StoreInner {
                     }
                 }
                 Ok(_) => {}
-                Err(error) => failures.extend(self.exclude(state, log.topic_partition(), error)),
+                Err(error) => failures.extend(self.exclude(log, error)),
             }
         }
         let Some((_, log, cleanable)) = dirtiest else {
@@ -243,7 +280,7 @@ impl StoreInner {
             return false;
         };
         if let Err(error) = self.begin_pass(state, log, cleanable) {
-            failures.extend(self.exclude(state, log.topic_partition(), error));
+            failures.extend(self.exclude(log, error));
         }
         state.pass.is_some()
     }
@@ -260,7 +297,7 @@ impl StoreInner {
     /// Goes on with the pass that is under way.
     fn step(&self, state: &mut State, budget: &mut Budget) -> Result<()> {
         let Some(pass) = &mut state.pass else { return Ok(()) };
-        let partition = pass.log().topic_partition().clone();
+        let log = pass.log().clone();
         match pass.step(budget) {
             Ok(Progress::Going) => Ok(()),
             Ok(Progress::Overtaken) => {
@@ -269,27 +306,28 @@ impl StoreInner {
             }
             Ok(Progress::Done { end }) => {
                 state.pass = None;
-                state.first_dirty.insert(partition, end);
+                state.first_dirty.insert(log.topic_partition().clone(), end);
                 self.write_cleaner_checkpoint(state)
             }
             Err(error) => {
                 state.pass = None;
-                self.exclude(state, &partition, error).map_or(Ok(()), Err)
+                self.exclude(&log, error).map_or(Ok(()), Err)
             }
         }
     }
 
     /// Leaves a partition alone after a failure. Returns the failure, if it is one.
-    fn exclude(&self, state: &mut State, partition: &TopicPartition, error: Error) -> Option<Error> {
-        if is_gone(&error) {
+    fn exclude(&self, log: &Log, reason: Error) -> Option<Error> {
+        if is_gone(&reason) {
             return None;
         }
-        let until_ms = match error.is_retriable() {
+        let until_ms = match reason.is_retriable() {
             true => self.clock.now_ms().saturating_add(self.config.log_cleaner_backoff_ms),
             false => i64::MAX,
         };
-        state.excluded.insert(partition.clone(), until_ms);
-        Some(error)
+        let uncleanable = Uncleanable { reason: reason.clone(), until_ms, extent: log.extent() };
+        self.cleaner.uncleanable.lock().insert(log.topic_partition().clone(), uncleanable);
+        Some(reason)
     }
 
     /// Where the dirty part of a log begins.
@@ -304,15 +342,19 @@ impl StoreInner {
         first_dirty
     }
 
-    fn write_cleaner_checkpoint(&self, state: &State) -> Result<()> {
+    fn write_cleaner_checkpoint(&self, state: &mut State) -> Result<()> {
         let logs = self.logs();
-        let of = |log: &Log| Some((log.topic_partition().clone(), *state.first_dirty.get(log.topic_partition())?));
-        self.layout.write_first_dirty(logs.iter().filter_map(of).collect())
+        self.checkpoints.write_first_dirty(|| {
+            let is_known = |log: &&Log, state: &State| state.first_dirty.contains_key(log.topic_partition());
+            let known: Vec<&Log> = logs.iter().filter(|log| is_known(log, state)).collect();
+            // A truncation meanwhile counts.
+            known.into_iter().map(|log| (log.topic_partition().clone(), self.first_dirty(state, log))).collect()
+        })
     }
 
     /// Takes a topic that does not exist out of the checkpoint.
     pub(super) fn forget_first_dirty(&self, topic: &str) -> Result<()> {
         self.cleaner.forget(topic);
-        self.write_cleaner_checkpoint(&self.cleaner.state.lock())
+        self.write_cleaner_checkpoint(&mut self.cleaner.state.lock())
     }
 }

@@ -38,7 +38,7 @@ pub(super) fn for_each<T: Sync>(items: &[T], work: impl Fn(&T) -> Result<()> + S
     })
 }
 
-#[cfg(all(test, not(any(loom, shuttle))))]
+#[cfg(all(test, not(any(esker_loom, esker_shuttle))))]
 mod tests {
     use super::*;
 

@@ -1,7 +1,7 @@
 //! The files of a data directory beside its partitions: the checkpoints.
 
 use std::collections::HashMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::meta_properties;
@@ -10,10 +10,10 @@ use crate::io::Storage;
 use crate::log::{self, Home, LastKnown, Log, LogContext, PartitionRecovery, checkpoint};
 use crate::types::{Offset, TopicPartition};
 
-const RECOVERY_POINTS: &str = "recovery-point-offset-checkpoint";
-const LOG_STARTS: &str = "log-start-offset-checkpoint";
-const FIRST_DIRTY: &str = "cleaner-offset-checkpoint";
-const HIGH_WATERMARKS: &str = "replication-offset-checkpoint";
+pub(super) const RECOVERY_POINTS: &str = "recovery-point-offset-checkpoint";
+pub(super) const LOG_STARTS: &str = "log-start-offset-checkpoint";
+pub(super) const FIRST_DIRTY: &str = "cleaner-offset-checkpoint";
+pub(super) const HIGH_WATERMARKS: &str = "replication-offset-checkpoint";
 
 /// The files with an offset for each partition.
 pub(super) const OFFSET_FILES: [&str; 4] = [RECOVERY_POINTS, LOG_STARTS, HIGH_WATERMARKS, FIRST_DIRTY];
@@ -88,13 +88,7 @@ impl Layout {
 
     pub(super) fn read_offsets(&self, name: &str) -> Result<HashMap<TopicPartition, Offset>> {
         let file = self.dir.join(name);
-        checkpoint::read::<3>(self.storage(), &file)?
-            .into_iter()
-            .map(|[topic, partition, offset]| {
-                let offset = checkpoint::offset(&file, &offset)?;
-                Ok((TopicPartition::new(topic, checkpoint::number(&file, &partition)?), offset))
-            })
-            .collect()
+        checkpoint::read::<3>(self.storage(), &file)?.into_iter().map(|entry| offset_entry(&file, entry)).collect()
     }
 
     /// Writes down how far the logs reach: where recovery starts, where reading does, and where it ends.
@@ -120,10 +114,7 @@ impl Layout {
     }
 
     fn write_offsets(&self, name: &str, offsets: Vec<(TopicPartition, Offset)>) -> Result<()> {
-        let entry = |(at, offset): (TopicPartition, Offset)| {
-            [at.topic.to_string(), at.partition.to_string(), offset.to_string()]
-        };
-        checkpoint::write(self.storage(), &self.dir.join(name), &offsets.into_iter().map(entry).collect::<Vec<_>>())
+        checkpoint::write(self.storage(), &self.dir.join(name), &offset_lines(offsets))
     }
 
     pub(super) fn take_clean_shutdown(&self) -> Result<bool> {
@@ -137,6 +128,24 @@ impl Layout {
     pub(super) fn storage(&self) -> &dyn Storage {
         &*self.storage
     }
+}
+
+fn offset_entry(file: &Path, [topic, partition, offset]: [String; 3]) -> Result<(TopicPartition, Offset)> {
+    let offset = checkpoint::offset(file, &offset)?;
+    Ok((TopicPartition::new(topic, checkpoint::number(file, &partition)?), offset))
+}
+
+/// The lines of a file with an offset for each partition.
+pub(super) fn offset_lines(offsets: impl IntoIterator<Item = (TopicPartition, Offset)>) -> Vec<[String; 3]> {
+    let line =
+        |(at, offset): (TopicPartition, Offset)| [at.topic.to_string(), at.partition.to_string(), offset.to_string()];
+    offsets.into_iter().map(line).collect()
+}
+
+/// What can be told from a malformed file with an offset for each partition.
+pub(super) fn salvage_offsets(contents: &[u8]) -> HashMap<TopicPartition, Offset> {
+    let file = Path::new("a malformed checkpoint");
+    checkpoint::salvage(contents).into_iter().filter_map(|entry| offset_entry(file, entry).ok()).collect()
 }
 
 /// A log that starts at 0 needs no entry.

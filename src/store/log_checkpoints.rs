@@ -10,6 +10,7 @@ use super::reserve::Reserve;
 use super::topic::Topics;
 use crate::error::{Error, Result};
 use crate::log::{Checkpoints, Log};
+use crate::types::{Offset, TopicPartition};
 
 /// Writes the checkpoints of all logs, one writer at a time, and with what space is held back if there is no other.
 #[derive(Debug)]
@@ -42,10 +43,28 @@ impl LogCheckpoints {
         let logs: Vec<Log> = topics.read().values().flat_map(|topic| topic.partitions.iter().cloned()).collect();
         self.reserve.run(|| self.layout.write_checkpoints(&logs))
     }
+
+    /// Writes down up to where each log is compacted, as `offsets` tells while nobody else writes that.
+    pub(super) fn write_first_dirty(&self, offsets: impl FnOnce() -> Vec<(TopicPartition, Offset)>) -> Result<()> {
+        let _writing = self.writing.lock();
+        let offsets = offsets();
+        self.reserve.run(|| self.layout.write_first_dirty(offsets.clone()))
+    }
 }
 
 impl Checkpoints for LogCheckpoints {
     fn write(&self) -> Result<()> {
         self.write_if(|| Ok(true))
+    }
+
+    fn lower_first_dirty(&self, partition: &TopicPartition, offset: Offset) -> Result<()> {
+        let _writing = self.writing.lock();
+        let mut offsets = self.layout.first_dirty()?;
+        match offsets.get_mut(partition) {
+            Some(known) if *known > offset => *known = offset,
+            _ => return Ok(()),
+        }
+        let offsets: Vec<_> = offsets.into_iter().collect();
+        self.reserve.run(|| self.layout.write_first_dirty(offsets.clone()))
     }
 }

@@ -10,6 +10,8 @@ use crate::uuid::Uuid;
 
 pub(super) const META_PROPERTIES: &str = "meta.properties";
 pub(super) const CLEAN_SHUTDOWN: &str = ".kafka_cleanshutdown";
+/// What the file of a directory says that is not a snapshot yet.
+const INCOMPLETE: &str = "version=incomplete-snapshot";
 
 /// Who a data directory belongs to (`meta.properties`, version 1).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,15 +45,29 @@ impl MetaProperties {
 
     /// Gives a directory this identity.
     pub(crate) fn write(&self, storage: &dyn Storage, dir: &Path) -> Result<()> {
+        write(storage, dir, &self.text())
+    }
+
+    /// What the file says.
+    pub(crate) fn text(&self) -> String {
         let Self { cluster_id, node_id, directory_id } = self;
-        let text = format!("version=1\ncluster.id={cluster_id}\nnode.id={node_id}\ndirectory.id={directory_id}\n");
-        write(storage, dir, &text)
+        format!("version=1\ncluster.id={cluster_id}\nnode.id={node_id}\ndirectory.id={directory_id}\n")
+    }
+
+    /// What can be told from a file that is malformed. None if it says that the directory is a snapshot that was never
+    /// completed: that is no damage.
+    pub(crate) fn salvage(contents: &[u8]) -> Option<Self> {
+        let (text, path) = (String::from_utf8_lossy(contents), Path::new(META_PROPERTIES));
+        let is_sound = |line: &&str| parse(path, line.as_bytes()).is_ok();
+        let sound: Vec<&str> = text.lines().filter(is_sound).collect();
+        let is_incomplete = text.contains(INCOMPLETE);
+        (!is_incomplete).then(|| parse(path, sound.join("\n").as_bytes()).unwrap_or_default())
     }
 }
 
 /// Says of a directory that is going to be a snapshot that it is none yet. No version is called so: nobody opens it.
 pub(crate) fn write_incomplete(storage: &dyn Storage, dir: &Path) -> Result<()> {
-    write(storage, dir, "version=incomplete-snapshot\n")
+    write(storage, dir, &format!("{INCOMPLETE}\n"))
 }
 
 fn write(storage: &dyn Storage, dir: &Path, text: &str) -> Result<()> {

@@ -32,6 +32,7 @@ mod offsets;
 mod open;
 mod producer_ids;
 mod read_only;
+mod repair;
 mod reserve;
 mod reset_offsets;
 mod snapshot;

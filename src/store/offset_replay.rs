@@ -7,7 +7,7 @@ use super::offsets::CommittedOffset;
 use crate::error::{Error, Result};
 use crate::log::{Damage, Log, ReadLimits};
 use crate::record::{BatchView, EndTransactionMarker, RecordView};
-use crate::types::{Offset, ProducerId};
+use crate::types::{Offset, ProducerId, ProducerIdAndEpoch};
 
 /// A partition of `__consumer_offsets`, as far as it has been taken in.
 #[derive(Debug, Default)]
@@ -42,6 +42,27 @@ impl Replayed {
             }
         }
         Ok(damage)
+    }
+
+    /// Takes in a batch that was just appended at `base_offset`, which saves a read; unless something came before it that
+    /// has to be read first.
+    pub(super) fn take_in_appended(
+        &mut self,
+        base_offset: Offset,
+        batch: impl ExactSizeIterator<Item = (OffsetKey, Option<CommittedOffset>)>,
+        transaction: Option<ProducerIdAndEpoch>,
+    ) {
+        if self.next_offset != base_offset {
+            return;
+        }
+        self.next_offset += batch.len() as Offset;
+        let transaction = transaction.map(|producer| producer.producer_id);
+        for (position, (key, offset)) in (base_offset..).zip(batch) {
+            match offset {
+                Some(offset) => self.offsets.commit(key, position, offset, transaction),
+                None => self.offsets.take_back(&key),
+            }
+        }
     }
 }
 

@@ -212,7 +212,7 @@ impl StoreInner {
                 let replayed = &mut state.partitions[index];
                 replayed.follow(log)?;
                 let changes = decide(replayed.offsets.group(group).unwrap_or(&Group::default()))?;
-                append_changes(log, group, changes, self.clock.now_ms(), transaction)?
+                append_changes(log, replayed, group, changes, self.clock.now_ms(), transaction)?
             };
             match end {
                 Some(end) if acks == Acks::All => log.wait_synced(end),
@@ -313,10 +313,11 @@ pub(super) fn check_group_id(group: &str) -> Result<()> {
     }
 }
 
-/// Appends what changes for a group, in as many batches as that takes. Returns what to wait for until it is on the
-/// device, if there is anything.
+/// Appends what changes for a group, in as many batches as that takes, and takes it in. Returns what to wait for until it
+/// is on the device, if there is anything.
 fn append_changes(
     log: &Log,
+    replayed: &mut Replayed,
     group: &str,
     changes: Changes,
     now_ms: i64,
@@ -328,24 +329,27 @@ fn append_changes(
         builder = builder.transactional(true).producer(producer_id, producer_epoch, -1);
     }
     let options = AppendOptions::new(Acks::Leader).by_coordinator();
-    let mut end = None;
-    let mut flush = |builder: &mut BatchBuilder| {
+    let (mut end, mut batch) = (None, Vec::new());
+    let mut flush = |builder: &mut BatchBuilder, batch: &mut Vec<_>| {
         if !builder.is_empty() {
-            end = Some(log.append_with(builder.build()?, options)?.sync_target());
+            let appended = log.append_with(builder.build()?, options)?;
+            replayed.take_in_appended(appended.base_offset, batch.drain(..), transaction);
+            end = Some(appended.sync_target());
             builder.clear();
         }
         Ok::<(), Error>(())
     };
     for (partition, offset) in changes {
-        let key = OffsetKey { group: group.to_owned(), partition }.encode();
-        let value = offset.as_ref().map(CommittedOffset::encode);
+        let key = OffsetKey { group: group.to_owned(), partition };
+        let (key_bytes, value) = (key.encode(), offset.as_ref().map(CommittedOffset::encode));
         let record =
-            RecordData { timestamp: now_ms, key: Some(&key), value: value.as_deref(), ..RecordData::default() };
+            RecordData { timestamp: now_ms, key: Some(&key_bytes), value: value.as_deref(), ..RecordData::default() };
         if !builder.has_room_for(&record) {
-            flush(&mut builder)?;
+            flush(&mut builder, &mut batch)?;
         }
         builder.push(&record)?;
+        batch.push((key, offset));
     }
-    flush(&mut builder)?;
+    flush(&mut builder, &mut batch)?;
     Ok(end)
 }

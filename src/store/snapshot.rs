@@ -4,7 +4,7 @@
 //!   1. meta.properties, which says that the snapshot is not complete: neither a store nor a broker opens it
 //!   2. all logs are held, cut where they end, and let go
 //!   3. each partition's files up to its cut, synced
-//!   4. checkpoints, topic list, and the marker of a clean shutdown
+//!   4. checkpoints, how far each log is compacted, topic list, and the marker of a clean shutdown
 //!   5. meta.properties as it should be: from here on it is a snapshot
 //! ```
 //!
@@ -104,6 +104,13 @@ impl StoreInner {
             points.iter().map(move |point| (point.topic_partition().clone(), offset(point))).collect::<Vec<_>>()
         };
         target.write_offsets_of(at(SnapshotPoint::log_end), at(SnapshotPoint::log_start))?;
+        // Of the file, for who holds the cleaner's lock may wait for this to end.
+        let first_dirty = self.layout.first_dirty()?;
+        let compacted = points
+            .iter()
+            .map(SnapshotPoint::topic_partition)
+            .filter_map(|partition| Some((partition.clone(), *first_dirty.get(partition)?)));
+        target.write_first_dirty(compacted.collect())?;
         TopicList::read(&self.layout)?.without_deletions().write(target)?;
         target.write_clean_shutdown()?;
         let meta = MetaProperties { directory_id: Uuid::random(), ..self.meta.clone() };

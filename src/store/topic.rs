@@ -330,7 +330,7 @@ pub(super) fn create_partitions(layout: &Layout, name: &Arc<str>, id: Uuid, part
 }
 
 /// Creates the directory of a partition, with its topic's id in it. Its name is durable after a sync of the layout.
-fn create_partition(layout: &Layout, partition: &TopicPartition, id: Uuid) -> Result<()> {
+pub(super) fn create_partition(layout: &Layout, partition: &TopicPartition, id: Uuid) -> Result<()> {
     let dir = layout.partition_dir(partition);
     layout.storage().create_dir_all(&dir).map_err(|error| Error::io("create", &dir, error))?;
     meta_properties::write_topic_id(layout.storage(), &metadata_path(&dir), id)

@@ -12,6 +12,7 @@
 //! it, is therefore known after a crash; a topic that is not listed is somebody else's, and so are its configs.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use super::layout::Layout;
 use super::topic_name::is_internal;
@@ -42,31 +43,56 @@ pub(super) struct TopicList {
     topics: BTreeMap<String, Listed>,
 }
 
-impl TopicList {
-    pub(super) fn read(layout: &Layout) -> Result<Self> {
-        let file = layout.dir.join(FILE);
-        let mut ids: BTreeMap<String, (String, Uuid)> = BTreeMap::new();
-        let mut configs: BTreeMap<String, TopicConfig> = BTreeMap::new();
-        for [topic, key, value] in checkpoint::read::<3>(layout.storage(), &file)? {
-            if key == CREATED || key == DELETING {
-                let malformed = |error| Error::MalformedFile {
-                    file: file.clone(),
-                    line: 0,
-                    reason: format!("{topic} {key} {value:?}: {error}"),
-                };
-                let id = value.parse().map_err(malformed)?;
-                ids.insert(topic, (key, id));
-            } else {
-                let value = if value == EMPTY { "" } else { &value };
-                configs.entry(topic).or_default().set(&key, value)?;
-            }
+/// The lines of the file, as they are read.
+#[derive(Default)]
+struct Lines {
+    ids: BTreeMap<String, (String, Uuid)>,
+    configs: BTreeMap<String, TopicConfig>,
+}
+
+impl Lines {
+    fn add(&mut self, file: &Path, [topic, key, value]: [String; 3]) -> Result<()> {
+        if key == CREATED || key == DELETING {
+            let malformed = |error| Error::MalformedFile {
+                file: file.to_owned(),
+                line: 0,
+                reason: format!("{topic} {key} {value:?}: {error}"),
+            };
+            let id = value.parse().map_err(malformed)?;
+            self.ids.insert(topic, (key, id));
+        } else {
+            let value = if value == EMPTY { "" } else { &value };
+            self.configs.entry(topic).or_default().set(&key, value)?;
         }
+        Ok(())
+    }
+
+    fn into_list(mut self) -> TopicList {
         let listed = |(topic, (key, id)): (String, (String, Uuid))| {
-            let config = Box::new(configs.remove(&topic).unwrap_or_default());
+            let config = Box::new(self.configs.remove(&topic).unwrap_or_default());
             let listed = if key == CREATED { Listed::Created { id, config } } else { Listed::Deleting { id } };
             (topic, listed)
         };
-        Ok(Self { topics: ids.into_iter().map(listed).collect() })
+        TopicList { topics: self.ids.into_iter().map(listed).collect() }
+    }
+}
+
+impl TopicList {
+    pub(super) fn read(layout: &Layout) -> Result<Self> {
+        let file = layout.dir.join(FILE);
+        let mut lines = Lines::default();
+        checkpoint::read::<3>(layout.storage(), &file)?.into_iter().try_for_each(|entry| lines.add(&file, entry))?;
+        Ok(lines.into_list())
+    }
+
+    /// What can be told from a file that is malformed.
+    pub(super) fn salvage(contents: &[u8]) -> Self {
+        let mut lines = Lines::default();
+        for entry in checkpoint::salvage(contents) {
+            // What it says nothing of is as if it had never been listed.
+            let _ = lines.add(Path::new(FILE), entry);
+        }
+        lines.into_list()
     }
 
     /// Lists a topic, or says something else of it. Durable on return; a crash before leaves the list as it was.
@@ -84,6 +110,11 @@ impl TopicList {
     }
 
     pub(super) fn write(&self, layout: &Layout) -> Result<()> {
+        checkpoint::write(layout.storage(), &layout.dir.join(FILE), &self.entries())
+    }
+
+    /// The lines of the file.
+    pub(super) fn entries(&self) -> Vec<[String; 3]> {
         let mut entries = Vec::new();
         for (topic, listed) in &self.topics {
             let entry = |key: &str, value: String| [topic.clone(), key.to_owned(), value];
@@ -101,7 +132,7 @@ impl TopicList {
                 }
             }
         }
-        checkpoint::write(layout.storage(), &layout.dir.join(FILE), &entries)
+        entries
     }
 
     /// The list without the topics whose deletion is to be finished.
@@ -117,6 +148,14 @@ impl TopicList {
             Listed::Created { .. } => None,
         };
         self.topics.iter().filter_map(deletion).collect()
+    }
+
+    /// The id of the topic with this name, if it was created here.
+    pub(super) fn id_of(&self, topic: &str) -> Option<Uuid> {
+        match self.topics.get(topic)? {
+            Listed::Created { id, .. } => Some(*id),
+            Listed::Deleting { .. } => None,
+        }
     }
 
     /// The configs of the topic with this name and id, if it was created here.

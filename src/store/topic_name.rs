@@ -7,8 +7,9 @@ use crate::uuid::Uuid;
 const NAME_BYTES_MAX: usize = 249;
 const DIR_BYTES_MAX: usize = 255;
 const DELETE_SUFFIX: &str = "-delete";
+const STRAY_SUFFIX: &str = "-stray";
 /// The suffixes of directories that are not live partitions. Kafka may leave the last two.
-const SUFFIXES: [&str; 3] = [DELETE_SUFFIX, "-future", "-stray"];
+const SUFFIXES: [&str; 3] = [DELETE_SUFFIX, "-future", STRAY_SUFFIX];
 
 /// Refuses a name that no topic can have.
 pub(crate) fn validate(name: &str) -> Result<()> {
@@ -75,7 +76,16 @@ fn index(digits: &str) -> Option<i32> {
 
 /// The name that a partition's directory gets when it is deleted.
 pub(crate) fn deleted_dir(partition: &TopicPartition, id: Uuid) -> String {
-    let suffix = format!("-{}.{}{DELETE_SUFFIX}", partition.partition, id.to_hex());
+    dir_with_suffix(partition, id, DELETE_SUFFIX)
+}
+
+/// The name that a partition's directory gets when it belongs to no topic that is there.
+pub(crate) fn stray_dir(partition: &TopicPartition, id: Uuid) -> String {
+    dir_with_suffix(partition, id, STRAY_SUFFIX)
+}
+
+fn dir_with_suffix(partition: &TopicPartition, id: Uuid, suffix: &str) -> String {
+    let suffix = format!("-{}.{}{suffix}", partition.partition, id.to_hex());
     let topic = &partition.topic[..partition.topic.len().min(DIR_BYTES_MAX - suffix.len())];
     format!("{topic}{suffix}")
 }

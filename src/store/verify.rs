@@ -21,7 +21,7 @@ use crate::log::{self, Findings, Home, Problem, VerifyProgress, VerifyReport};
 use crate::types::{Offset, TopicPartition};
 
 /// Files of Kafka's that are not looked into.
-const FOREIGN: [&str; 2] = ["bootstrap.checkpoint", "__cluster_metadata-0"];
+pub(super) const FOREIGN: [&str; 2] = ["bootstrap.checkpoint", "__cluster_metadata-0"];
 
 impl StoreOptions {
     /// Looks through a data directory: checks the CRC of every batch, decodes every record, holds every index entry
@@ -58,12 +58,12 @@ impl StoreOptions {
     }
 }
 
-fn is_partition(name: &str) -> bool {
+pub(super) fn is_partition(name: &str) -> bool {
     matches!(parse_dir(name), DirName::Partition(_)) && !FOREIGN.contains(&name)
 }
 
 /// The files of `dir`; none if it was taken away meanwhile.
-fn list(layout: &Layout, dir: &Path) -> Result<Vec<DirEntry>> {
+pub(super) fn list(layout: &Layout, dir: &Path) -> Result<Vec<DirEntry>> {
     match layout.storage().list(dir) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound && *dir != layout.dir => Ok(Vec::new()),
         listed => listed.map_err(|error| Error::io("list", dir, error)),

@@ -2,26 +2,26 @@
 
 use std::sync::Arc;
 
-#[cfg(loom)]
+#[cfg(esker_loom)]
 use loom::sync as checked;
-#[cfg(shuttle)]
+#[cfg(esker_shuttle)]
 use shuttle::sync as checked;
 
 pub(crate) use checked::{RwLockReadGuard, RwLockWriteGuard};
 
 /// [`std::sync::atomic`].
 pub(crate) mod atomic {
-    #[cfg(loom)]
+    #[cfg(esker_loom)]
     pub(crate) use super::flag::AtomicBool;
-    #[cfg(loom)]
+    #[cfg(esker_loom)]
     pub(crate) use loom::sync::atomic::{AtomicI32, AtomicI64, AtomicU8, AtomicU64, AtomicUsize, Ordering, fence};
-    #[cfg(shuttle)]
+    #[cfg(esker_shuttle)]
     pub(crate) use shuttle::sync::atomic::*;
 }
 
 /// A flag for loom, which lets an exchange miss a plain store that came after the exchange before it, as no machine
 /// may. Here a store is an exchange too.
-#[cfg(loom)]
+#[cfg(esker_loom)]
 mod flag {
     use loom::sync::atomic::Ordering;
 
@@ -51,11 +51,11 @@ mod flag {
 pub(crate) mod thread {
     use std::time::Duration;
 
-    #[cfg(loom)]
+    #[cfg(esker_loom)]
     pub(crate) use super::parking::{Thread, current, park};
-    #[cfg(loom)]
+    #[cfg(esker_loom)]
     pub(crate) use loom::thread::yield_now;
-    #[cfg(shuttle)]
+    #[cfg(esker_shuttle)]
     pub(crate) use shuttle::thread::{Thread, current, park, yield_now};
 
     pub(crate) fn park_timeout(_timeout: Duration) {
@@ -64,7 +64,7 @@ pub(crate) mod thread {
 }
 
 /// Parking for loom, whose own forgets to be unparked while it waits for a lock or has yielded.
-#[cfg(loom)]
+#[cfg(esker_loom)]
 mod parking {
     use std::sync::Arc;
 

@@ -13,6 +13,7 @@ mod signals;
 mod snapshot;
 mod terminal;
 mod topics;
+mod transactions;
 mod verify;
 
 use std::io::Write;

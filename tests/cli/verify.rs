@@ -56,3 +56,52 @@ fn what_is_no_data_directory_is_refused() {
     let (code, stderr) = cli.failure(&["log", "verify"], b"");
     assert!(code == 1 && stderr.contains(" is not a data directory: "), "{stderr}");
 }
+
+#[test]
+fn a_repair_is_a_plan_until_it_is_executed_and_keeps_what_it_takes_out() {
+    let cli = Cli::with_topic();
+    for value in [b"first\n", b"lost!\n", b"third\n"] {
+        cli.ok(&["produce", "t"], value);
+    }
+    let output = cli.run(&["log", "repair"], b"");
+    assert_eq!((output.status.code(), &*output.stdout), (Some(0), &b""[..]));
+    assert_eq!(&*output.stderr, b"repaired: there is nothing to do\n");
+
+    let log = cli.dir().join("t-0/00000000000000000000.log");
+    let mut bytes = fs::read(&log).unwrap();
+    let at = bytes.windows(5).position(|window| window == b"lost!").unwrap();
+    bytes[at] ^= 1;
+    fs::write(&log, &bytes).unwrap();
+    let output = cli.run(&["log", "repair"], b"");
+    let plan = String::from_utf8(output.stdout).unwrap();
+    assert!(plan.contains(&*log.display().to_string()) && plan.contains("offsets 1 to 1 are lost"), "{plan}");
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.code() == Some(1) && stderr.ends_with(" things to do: --execute does them\n"), "{stderr}");
+    assert_eq!(fs::read(&log).unwrap(), bytes, "nothing was changed");
+
+    let report = &cli.json(&["log", "repair", "--execute"])[0];
+    assert_eq!(report["executed"], json!(true));
+    let lost = json!([{"topic": "t", "partition": 0, "first_offset": 1, "last_offset": 1}]);
+    assert_eq!((&report["lost"], &report["unrepaired"]), (&lost, &json!([])));
+    let steps: Vec<_> = report["actions"].as_array().unwrap().iter().map(|action| action["step"].clone()).collect();
+    assert!(steps.contains(&json!("SetAside")) && steps.contains(&json!("Filled")), "{report}");
+    let kept = fs::read_dir(cli.dir().join("t-0")).unwrap().map(|entry| entry.unwrap().path());
+    let kept: Vec<_> = kept.filter(|path| path.extension().is_some_and(|extension| extension == "cut")).collect();
+    assert!(kept.iter().any(|path| bytes.windows(40).any(|window| fs::read(path).unwrap().starts_with(window))));
+    assert!(cli.run(&["log", "verify"], b"").status.success());
+    assert_eq!(cli.run(&["consume", "t", "--from-beginning"], b"").stdout, b"first\nthird\n");
+}
+
+#[test]
+fn a_directory_in_use_is_not_repaired() {
+    let cli = Cli::with_topic();
+    cli.ok(&["produce", "t"], b"first\n");
+    let store = esker::Store::open(cli.dir()).unwrap();
+    fs::write(cli.dir().join("t-0/00000000000000000000.timeindex"), b"torn").unwrap();
+    let (code, stderr) = cli.failure(&["log", "repair", "--execute"], b"");
+    assert!(code == 1 && stderr.starts_with("error: "), "{stderr}");
+    drop(store);
+    let absent = cli.temporary.path().join("absent");
+    let (code, stderr) = cli.failure(&["log", "repair", absent.to_str().unwrap()], b"");
+    assert!(code == 1 && stderr.starts_with("error: cannot "), "{stderr}");
+}

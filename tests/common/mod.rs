@@ -11,7 +11,7 @@ pub mod reserving;
 use std::fmt;
 
 use esker::record::{BatchBuilder, Compression, Header, RecordData, RecordView};
-use esker::{Acks, Appended, Log, Offset, OffsetAndTimestamp, ReadLimits, Result};
+use esker::{Acks, Appended, IsolationLevel, Log, Offset, OffsetAndTimestamp, ReadLimits, Result};
 
 use random::Random;
 
@@ -114,6 +114,36 @@ pub fn read_all(log: &Log, limits: ReadLimits) -> Result<Vec<(Offset, Sent)>> {
         assert!(fetched.next_offset() > offset, "a read at {offset} below {} gets on", log.high_watermark());
         for batch in fetched.batches() {
             for record in &batch?.records()? {
+                let record = record?;
+                if record.offset >= offset {
+                    records.push((record.offset, Sent::from_view(&record)?));
+                }
+            }
+        }
+        offset = fetched.next_offset();
+    }
+    Ok(records)
+}
+
+/// The records from the log's start to its last stable offset that are not void.
+pub fn read_committed(log: &Log, limits: ReadLimits) -> Result<Vec<(Offset, Sent)>> {
+    let limits = limits.isolation(IsolationLevel::ReadCommitted);
+    let mut records = Vec::new();
+    let mut offset = log.log_start();
+    while offset < log.last_stable_offset() {
+        let fetched = log.read(offset, limits)?;
+        for batch in fetched.batches() {
+            let batch = batch?;
+            let (id, base_offset) = (batch.header().producer_id, batch.header().base_offset);
+            let is_void = batch.header().is_transactional()
+                && fetched
+                    .aborted_transactions()
+                    .iter()
+                    .any(|of| of.producer_id == id && (of.first_offset..of.last_offset).contains(&base_offset));
+            if batch.header().is_control() || is_void {
+                continue;
+            }
+            for record in &batch.records()? {
                 let record = record?;
                 if record.offset >= offset {
                     records.push((record.offset, Sent::from_view(&record)?));

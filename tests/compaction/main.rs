@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by a panic")]
 #![allow(missing_docs, reason = "a test has no users")]
 
+mod changes;
 #[path = "../common/mod.rs"]
 mod common;
 mod faults;
@@ -63,6 +64,13 @@ impl World {
     pub fn records(&self) -> Vec<(Offset, String, Option<String>)> {
         records(&self.log())
     }
+}
+
+/// Appends a batch of one record.
+pub fn put(log: &Log, key: &str, value: &str) -> Offset {
+    let mut builder = BatchBuilder::new(1 << 20);
+    builder.push(&RecordData::new(Some(key.as_bytes()), Some(value.as_bytes())).at(START_MS)).unwrap();
+    log.append(builder.build().unwrap(), Acks::Leader).unwrap().base_offset
 }
 
 pub fn open(storage: Arc<dyn Storage>, clock: ManualClock, config: StoreConfig) -> esker::Result<Store> {

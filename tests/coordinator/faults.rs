@@ -115,11 +115,23 @@ fn a_decision_that_cannot_be_written_down_is_none() {
 }
 
 #[test]
-fn transactions_end_at_zero_bytes_free() {
+fn transactions_end_at_zero_bytes_free_and_none_begins() {
     let fixture = Fixture::new();
     let producer = fixture.init("tx");
     fixture.begin("tx", producer, 0, &BOTH, "kept");
     fixture.disk.set_capacity(fixture.disk.used());
+    // What its files have reserved already is used up, in all partitions where ids are.
+    let mut refused = 0;
+    for number in 0.. {
+        match fixture.store.init_transactional_id(&format!("tx-{number}"), TIMEOUT) {
+            Ok(_) => refused = 0,
+            Err(Error::StorageFull { .. }) if refused == 20 => break,
+            Err(Error::StorageFull { .. }) => refused += 1,
+            Err(error) => panic!("{error}"),
+        }
+    }
+    let refused = fixture.add("tx", producer, &[("a", 1)]);
+    assert!(matches!(refused, Err(Error::StorageFull { .. })), "{refused:?}");
     fixture.store.end_transaction("tx", producer, true).unwrap();
     assert_eq!(fixture.committed(), in_all(&BOTH, &["kept"]));
 }

@@ -81,7 +81,8 @@ fn open_path(path: &Path) -> Result<Store> {
     Ok(store)
 }
 
-fn given(context: &Context) -> Result<&Path> {
+/// The directory, whatever it is.
+pub(crate) fn given(context: &Context) -> Result<&Path> {
     context
         .dir
         .as_deref()

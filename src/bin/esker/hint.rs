@@ -15,6 +15,10 @@ pub(crate) fn hint(error: &Error) -> Option<&'static str> {
             "raise it with `esker topic alter TOPIC --config max.message.bytes=N`"
         }
         Error::GroupIdNotFound { .. } => "`esker group list` names the groups that have committed offsets",
+        Error::TransactionalIdNotFound { .. } => "`esker transactions list` names the transactional ids that are known",
+        Error::NoOpenTransaction { .. } => {
+            "`esker transactions find-hanging` names the transactions that can be aborted"
+        }
         Error::NoOffsetForPartition { .. } => {
             "reset it with --to-earliest, --to-latest, --to-offset or --to-datetime instead"
         }

@@ -3,13 +3,14 @@
 //! It uses the crate as any program does, through its public API. A command is a file here, or a folder:
 //!
 //! ```text
-//!   topic      create, list, describe, alter, delete, delete-records, compact
-//!   produce    lines → records           produce/input, produce/lines
-//!   consume    records → lines           consume/output
-//!   group      list, describe, reset-offsets, delete, delete-offsets
-//!   snapshot   a copy of the whole directory
-//!   log        dump, verify
-//!   bench      how fast it is            bench/latency, bench/limit
+//!   topic         create, list, describe, alter, delete, delete-records, compact
+//!   produce       lines → records           produce/input, produce/lines
+//!   consume       records → lines           consume/output
+//!   group         list, describe, reset-offsets, delete, delete-offsets
+//!   transactions  list, describe, find-hanging, abort
+//!   snapshot      a copy of the whole directory
+//!   log           dump, verify, repair
+//!   bench         how fast it is            bench/latency, bench/limit
 //!   completions
 //! ```
 //!
@@ -38,6 +39,7 @@ mod separator;
 mod snapshot;
 mod time;
 mod topic;
+mod transactions;
 
 use std::process::ExitCode;
 
@@ -75,8 +77,11 @@ enum Command {
     /// List, describe, reset and delete what consumer groups have committed
     #[command(subcommand)]
     Group(group::Command),
+    /// List, describe and abort transactions
+    #[command(subcommand)]
+    Transactions(transactions::Command),
     Snapshot(snapshot::Args),
-    /// Look into the files of logs
+    /// Look into the files of logs, verify and repair them
     #[command(subcommand)]
     Log(log::Command),
     /// Measure how fast producing and consuming is, beside what the machine can do
@@ -92,6 +97,7 @@ fn main() -> ExitCode {
         Command::Produce(args) => produce::run(args, &context),
         Command::Consume(args) => consume::run(args, &context),
         Command::Group(command) => group::run(command, &context),
+        Command::Transactions(command) => transactions::run(command, &context),
         Command::Snapshot(args) => snapshot::run(args, &context),
         Command::Log(command) => log::run(command, &context),
         Command::Bench(command) => bench::run(command, &context),

@@ -114,8 +114,12 @@ impl Pass {
         let config = inner.config().clone();
         let generation = inner.commit.generation();
         let segments = inner.segments.load_full();
-        let sources: Vec<_> =
-            segments.iter().filter(|segment| segment.base_offset() < cleanable.first_uncleanable).cloned().collect();
+        // What lies below the log start waits to be deleted.
+        let log_start = log.log_start();
+        let is_source = |segment: &&Arc<Segment>| {
+            segment.base_offset() < cleanable.first_uncleanable && segment.end().next_offset > log_start
+        };
+        let sources: Vec<_> = segments.iter().filter(is_source).cloned().collect();
         let dirty = sources.partition_point(|segment| segment.end().next_offset <= cleanable.first_dirty);
         // There are no more keys than records, and no more records than offsets.
         let keys = cleanable.first_uncleanable.saturating_sub(cleanable.first_dirty).max(0) as u64;

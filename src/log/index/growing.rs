@@ -23,7 +23,7 @@ impl GrowingIndex {
 
     /// Whether there is no entry in this slot. Neither is there one in a file that was cut meanwhile.
     fn is_blank(&self, slot: u64) -> bool {
-        let mut buffer = [0; 16];
+        let mut buffer = [0; 64];
         let buffer = &mut buffer[..self.entry_bytes];
         self.file.read_at(slot * self.entry_bytes as u64, buffer).is_err() || buffer.iter().all(|byte| *byte == 0)
     }

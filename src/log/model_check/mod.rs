@@ -1,24 +1,24 @@
 //! What threads can do to a log in any order: the code of `log`, run by model checkers that take the place of threads
 //! and locks (see [`crate::sync`]).
 //!
-//! - `--cfg loom`: small scenes under every order of two or three threads and everything that weak memory lets them
+//! - `--cfg esker_loom`: small scenes under every order of two or three threads and everything that weak memory lets them
 //!   see, up to a number of preemptions.
-//! - `--cfg shuttle`: a whole log, with appends, reads, waits, rolls and maintenance at once, under thousands of random
+//! - `--cfg esker_shuttle`: a whole log, with appends, reads, waits, rolls and maintenance at once, under thousands of random
 //!   orders.
 //!
 //! `tests/model_check/run` builds and runs both. With `--planted` it also shows that each check can fail: it plants
 //! the bugs listed in `tests/model_check/planted`, one after the other, in a copy of the sources, and wants each found.
 
 mod device;
-#[cfg(loom)]
+#[cfg(esker_loom)]
 mod group_commit;
-#[cfg(loom)]
+#[cfg(esker_loom)]
 mod publishing;
-#[cfg(loom)]
+#[cfg(esker_loom)]
 mod segment_files;
-#[cfg(loom)]
+#[cfg(esker_loom)]
 mod waiting;
-#[cfg(shuttle)]
+#[cfg(esker_shuttle)]
 mod whole_log;
 
 use device::Device;
@@ -31,13 +31,13 @@ use crate::record::{BatchBuilder, RecordData};
 use crate::types::{Acks, Offset, TopicPartition};
 
 /// The size of a batch that [`append`] appends.
-#[cfg(not(shuttle))]
+#[cfg(not(esker_shuttle))]
 const BATCH_BYTES: u64 = 69;
 /// How large a segment may get that takes one such batch and no other.
 const ONE_BATCH: &str = "80";
 
 /// Runs a scene under every order of its threads with up to `preemptions` of them: switches that no thread asked for.
-#[cfg(loom)]
+#[cfg(esker_loom)]
 fn explore(preemptions: usize, scene: impl Fn() + Sync + Send + 'static) {
     let mut model = loom::model::Builder::new();
     model.preemption_bound = Some(preemptions);
@@ -96,7 +96,7 @@ fn read(log: &Log, offset: Offset) -> Result<(Vec<(Offset, u8)>, Offset)> {
 }
 
 /// One thread, no checker: so that every build of the tests builds what the scenes share.
-#[cfg(not(any(loom, shuttle)))]
+#[cfg(not(any(esker_loom, esker_shuttle)))]
 #[test]
 fn the_scenes_are_set() {
     let device = Device::new();

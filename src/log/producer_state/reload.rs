@@ -151,7 +151,7 @@ impl Reload<'_> {
 
 /// Takes in the batches of a segment from offset `from` on, by their headers; only markers are read. What is damaged is
 /// passed over.
-fn replay_segment(
+pub(in crate::log) fn replay_segment(
     segment: &Segment,
     states: &mut ProducerStates,
     from: Offset,
@@ -185,7 +185,7 @@ fn replay_segment(
 }
 
 /// The marker that a control batch holds, if it is whole and compaction has left it there.
-fn marker_in(bytes: &[u8]) -> Option<EndTransactionMarker> {
+pub(in crate::log) fn marker_in(bytes: &[u8]) -> Option<EndTransactionMarker> {
     let batch = BatchRef::parse(bytes).ok()?;
     let mut marker = None;
     let read = batch.for_each_record(DECOMPRESSED_BYTES_MAX, |record| {

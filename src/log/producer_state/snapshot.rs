@@ -94,7 +94,7 @@ fn field<const SIZE: usize>(bytes: &[u8], at: usize) -> Option<[u8; SIZE]> {
 }
 
 /// Reads the snapshot at `offset`; None if it is damaged.
-pub(super) fn read(home: &Home, offset: Offset) -> io::Result<Option<ProducerStates>> {
+pub(in crate::log) fn read(home: &Home, offset: Offset) -> io::Result<Option<ProducerStates>> {
     home.storage.read(&home.path(offset, SNAPSHOT)).map(|bytes| decode(&bytes))
 }
 

@@ -270,10 +270,16 @@ impl Transactions {
         self.tell_abort()
     }
 
-    /// Aborts what is open, for a producer that is closed.
+    /// The same if there is something to abort, for a producer that is closed.
     pub(super) fn abort_if_open(&self, discard: impl FnOnce(Error)) -> Result<()> {
+        let _alone = self.adding.write();
+        // In its turn: it may have been committed by now.
         let is_open = self.state.lock().is_open();
-        if is_open { self.abort(discard) } else { Ok(()) }
+        if !is_open {
+            return Ok(());
+        }
+        discard(Error::TransactionAborted { transactional_id: self.transactional_id.clone() });
+        self.tell_abort()
     }
 
     fn tell_abort(&self) -> Result<()> {

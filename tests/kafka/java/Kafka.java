@@ -50,6 +50,15 @@ public class Kafka {
         if (command.equals("read_snapshot")) {
             return Dump.snapshot(request.get("file").asText());
         }
+        if (command.equals("message_definition")) {
+            return Wire.definition(request.get("name").asText());
+        }
+        if (command.equals("echo_messages")) {
+            return Wire.echo(request.get("messages"));
+        }
+        if (command.equals("errors")) {
+            return Wire.errors();
+        }
         String dir = request.get("dir").asText();
         if (command.equals("open")) {
             Directory opened = new Directory(dir, request.get("now_ms").asLong(), request.get("topics"));

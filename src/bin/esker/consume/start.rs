@@ -68,10 +68,6 @@ impl StartArgs {
 
     /// A consumer that is about to read what the arguments ask for.
     pub(super) fn consumer(&self, store: &Store) -> Result<Consumer> {
-        if store.is_read_only() && self.isolation_level == IsolationLevel::ReadCommitted {
-            let what = "with a directory that is open read-only it is not known which transactions are committed";
-            return Err(Failure::new(format!("--isolation-level read_committed can't be had: {what}")));
-        }
         let reset = if self.from_beginning { AutoOffsetReset::Earliest } else { AutoOffsetReset::Latest };
         let mut config = ConsumerConfig::new()
             .auto_offset_reset(reset)

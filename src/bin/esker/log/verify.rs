@@ -4,7 +4,7 @@ use std::error::Error;
 use std::fmt::Write;
 use std::path::PathBuf;
 
-use esker::{Finding, Problem, Store, VerifyReport};
+use esker::{Finding, Store, VerifyReport};
 use serde::Serialize;
 
 use crate::context::Context;
@@ -35,13 +35,14 @@ struct Report {
     findings: Vec<Row>,
 }
 
+/// Something that was found.
 #[derive(Debug, Serialize)]
-struct Row {
-    file: String,
-    position: u64,
+pub(super) struct Row {
+    pub(super) file: String,
+    pub(super) position: u64,
     damage: bool,
     problem: String,
-    message: String,
+    pub(super) message: String,
 }
 
 pub(crate) fn run(args: &Args, context: &Context) -> Result {
@@ -100,14 +101,8 @@ impl From<&Finding> for Row {
             file: finding.path.display().to_string(),
             position: finding.position,
             damage: finding.problem.is_damage(),
-            problem: word(&finding.problem),
+            problem: super::variant(&finding.problem),
             message,
         }
     }
-}
-
-/// The name of the variant.
-fn word(problem: &Problem) -> String {
-    let debug = format!("{problem:?}");
-    debug.chars().take_while(|c| c.is_alphanumeric()).collect()
 }

@@ -7,3 +7,12 @@ mod exchange;
 mod recovery;
 mod same_files;
 mod transactions;
+mod wire;
+
+// The messages at random that esker's own tests of the wire protocol are made of.
+#[allow(dead_code, reason = "those use all of it")]
+#[path = "../../../wire_codec/generate.rs"]
+mod generate;
+#[allow(dead_code, reason = "those use all of it")]
+#[path = "../../../common/random.rs"]
+mod random;

@@ -15,28 +15,36 @@
 //! its offsets prove it, and until then it is not there *yet*. If whole batches follow one that never becomes whole, it
 //! is damaged: readers get an error for exactly its offsets, and what follows.
 //!
-//! Each batch that is taken in goes through [`Following::apply`], in order: whatever a log knows beyond its end is to be
-//! brought up to date there.
+//! Each batch that is taken in goes through [`Following::apply`], in order: whatever a log knows beyond its end is
+//! brought up to date there, its [`transactions`] too once somebody asks for them.
+
+mod listing;
+mod transactions;
 
 use std::io;
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::file_name::{LOG, PARTITION_METADATA, parse_base_offset};
+use bytes::Bytes;
+
+use super::file_name::{LOG, PARTITION_METADATA};
+use super::index::transaction::TransactionEntry;
 use super::leader_epoch::{EpochEntry, Epochs, LeaderEpochCache};
 use super::loader::LogLoad;
 use super::partition_recovery::PartitionRecovery;
 use super::producer_state::ProducerStates;
 use super::scan::{BatchScan, ScannedBatch, resync};
-use super::segment::{Home, Segment, SegmentEnd, SegmentList};
+use super::segment::{Home, Segment, SegmentEnd};
 use super::wait::Parker;
-use super::{Log, LogInner, State};
+use super::{ActiveProducer, Log, LogInner, State};
 use crate::error::{Error, Result};
 use crate::io::{DirEntry, StorageFile};
 use crate::record::{BATCH_HEADER_BYTES, BatchHeader, BatchRef};
 use crate::sync::Mutex;
 use crate::sync::atomic::Ordering;
 use crate::types::Offset;
+use transactions::{Shared, Transactions};
 
 /// For how long a look at the end is enough.
 const LIST_INTERVAL: Duration = Duration::from_secs(1);
@@ -50,6 +58,14 @@ const PAUSE_MAX: Duration = Duration::from_millis(50);
 #[derive(Debug)]
 pub(super) struct Follower {
     following: Mutex<Following>,
+    shared: Arc<Shared>,
+}
+
+impl Follower {
+    /// Where the oldest transaction begins that is not decided; below every offset as long as nobody has asked.
+    pub(super) fn first_unstable(&self) -> Offset {
+        self.shared.first_unstable()
+    }
 }
 
 #[derive(Debug)]
@@ -59,6 +75,7 @@ struct Following {
     /// The batch before the end of the last segment, by which it is known again.
     last: Option<LastBatch>,
     epochs: Epochs,
+    transactions: Option<Transactions>,
     /// How many looks in a row found something behind the end that is no batch.
     stuck_count: u32,
     listed_at: Instant,
@@ -75,7 +92,8 @@ pub(crate) fn open(home: Home, log_start: Offset) -> Result<LogLoad> {
     let home = Arc::new(home);
     // The file may be about to be replaced, and knows no more than the batches do.
     let epochs = Epochs::read(&home).unwrap_or_default();
-    let mut following = Following { identity: None, last: None, epochs, stuck_count: 0, listed_at: Instant::now() };
+    let mut following =
+        Following { identity: None, last: None, epochs, transactions: None, stuck_count: 0, listed_at: Instant::now() };
     following.identity = read_identity(&home)?;
     let segments = following.list(&home, None, log_start)?;
     let end = segments.active().end().next_offset;
@@ -88,128 +106,11 @@ pub(crate) fn open(home: Home, log_start: Offset) -> Result<LogLoad> {
         segments,
         producers: ProducerStates::default(),
         home,
-        follower: Some(Follower { following: Mutex::new(following) }),
+        follower: Some(Follower { following: Mutex::new(following), shared: Shared::new() }),
     })
 }
 
 impl Following {
-    /// The segments that are there now, `known` ones as they are as far as that is still so.
-    fn list(&mut self, home: &Arc<Home>, known: Option<&SegmentList>, log_start: Offset) -> Result<SegmentList> {
-        let mut attempt = 1;
-        loop {
-            match self.try_list(home, known, log_start) {
-                // The writer took a file away that had just been there.
-                Err(error) if is_gone(&error) && attempt < ATTEMPTS_MAX && home.storage.list(&home.dir).is_ok() => {
-                    attempt += 1;
-                }
-                listed => return listed,
-            }
-        }
-    }
-
-    fn try_list(&mut self, home: &Arc<Home>, known: Option<&SegmentList>, log_start: Offset) -> Result<SegmentList> {
-        let entries = home.storage.list(&home.dir).map_err(|error| Error::io("list", &home.dir, error))?;
-        let is_log = |entry: DirEntry| Some((parse_base_offset(&entry.name, LOG)?, entry));
-        let mut logs: Vec<(Offset, DirEntry)> = entries.into_iter().filter_map(is_log).collect();
-        logs.sort_unstable_by_key(|(base_offset, _)| *base_offset);
-        let mut segments = Vec::with_capacity(logs.len().max(1));
-        for (index, (base_offset, log)) in logs.iter().enumerate() {
-            let before = known.and_then(|known| known.iter().find(|segment| segment.base_offset() == *base_offset));
-            segments.push(match logs.get(index + 1) {
-                Some((next_base, _)) => {
-                    let is_last_but_one = index + 2 == logs.len();
-                    self.closed(home, log, *base_offset, *next_base, before, is_last_but_one)?
-                }
-                None => {
-                    let before = before.filter(|before| known.is_some_and(|known| Arc::ptr_eq(known.active(), before)));
-                    self.last(home, log, *base_offset, before)?
-                }
-            });
-        }
-        if segments.is_empty() {
-            let start = known.map_or(log_start, |known| known.active().end().next_offset);
-            segments.push(empty_segment(home, start));
-            self.last = None;
-        }
-        self.listed_at = Instant::now();
-        Ok(SegmentList::new(segments))
-    }
-
-    /// A segment with one behind it.
-    fn closed(
-        &mut self,
-        home: &Arc<Home>,
-        log: &DirEntry,
-        base_offset: Offset,
-        next_base: Offset,
-        before: Option<&Arc<Segment>>,
-        is_last_but_one: bool,
-    ) -> Result<Arc<Segment>> {
-        let end = SegmentEnd { next_offset: next_base.min(base_offset + Offset::from(u32::MAX)), size: log.len };
-        if let Some(before) = before {
-            if before.end() == end {
-                return Ok(before.clone());
-            }
-            // It was the last one, and something came into it before the next one began.
-            if before.end().next_offset < next_base && self.is_unchanged(before)? {
-                self.follow(before)?;
-                if before.end().next_offset == end.next_offset && before.end().size <= log.len {
-                    return Ok(before.clone());
-                }
-            }
-        }
-        let segment = unbounded(home, log, base_offset);
-        segment.publish(end);
-        // The writer gives reserved space back only after it has begun the next segment.
-        if is_last_but_one && is_blank_before(&*segment.files()?.log, end.size)? {
-            let from = segment.position_before(Offset::MAX)?;
-            segment.publish(SegmentEnd { next_offset: from.1, size: from.0 });
-            let last = self.last.take();
-            self.follow(&segment)?;
-            self.last = last;
-            if segment.end().next_offset != end.next_offset {
-                segment.publish(end);
-            }
-        }
-        segment.close_files();
-        Ok(Arc::new(segment))
-    }
-
-    /// The segment that is being written.
-    fn last(
-        &mut self,
-        home: &Arc<Home>,
-        log: &DirEntry,
-        base_offset: Offset,
-        before: Option<&Arc<Segment>>,
-    ) -> Result<Arc<Segment>> {
-        if let Some(before) = before
-            && self.is_unchanged(before)?
-        {
-            self.follow(before)?;
-            return Ok(before.clone());
-        }
-        let segment = unbounded(home, log, base_offset);
-        let (position, next_offset) = segment.position_before(Offset::MAX)?;
-        segment.publish(SegmentEnd { next_offset, size: position });
-        (self.last, self.stuck_count) = (None, 0);
-        self.follow(&segment)?;
-        Ok(Arc::new(segment))
-    }
-
-    /// Whether the segment that was the last one still has the batch before its end; it is opened anew for that, for
-    /// its file may have been replaced. If not, the log was truncated.
-    fn is_unchanged(&self, segment: &Segment) -> Result<bool> {
-        segment.close_files();
-        let Some(last) = self.last else { return Ok(segment.end().size == 0) };
-        let mut bytes = [0; BATCH_HEADER_BYTES];
-        match segment.files()?.log.read_at(last.position, &mut bytes) {
-            Ok(()) => Ok(bytes == last.header.to_bytes()),
-            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(false),
-            Err(error) => Err(Error::io("read", segment.path(LOG), error)),
-        }
-    }
-
     /// Takes in the batches behind the end of a segment that prove right, and stops at the first that does not. False if
     /// the file has become shorter than its end.
     fn follow(&mut self, segment: &Segment) -> Result<bool> {
@@ -228,8 +129,8 @@ impl Following {
         let mut scan = BatchScan::new(segment, end.size, bound, end.next_offset)?;
         loop {
             let (position, expected) = (scan.position(), scan.expected());
-            if let Some(batch) = next_whole(&mut scan)? {
-                self.apply(segment, &batch);
+            if let Some((batch, bytes)) = next_whole(&mut scan)? {
+                self.apply(segment, &batch, &bytes);
                 continue;
             }
             if is_blank_after(&*file, position, size)? {
@@ -246,29 +147,33 @@ impl Following {
             // What follows it was written after it: if it is not whole by now, it never will be.
             scan = BatchScan::new(segment, position, bound, expected)?;
             match next_whole(&mut scan)? {
-                Some(batch) => self.apply(segment, &batch),
+                Some((batch, bytes)) => self.apply(segment, &batch, &bytes),
                 None => scan.resume(resumed, base_offset),
             }
         }
     }
 
     /// Takes in a batch: from here on it can be read.
-    fn apply(&mut self, segment: &Segment, batch: &ScannedBatch) {
+    fn apply(&mut self, segment: &Segment, batch: &ScannedBatch, bytes: &[u8]) {
         let header = &batch.header;
         segment.raise_largest_timestamp(header.max_timestamp);
         self.epochs.regain(EpochEntry::of(header));
         self.last = Some(LastBatch { position: batch.position, header: *header });
         self.stuck_count = 0;
-        segment.publish(SegmentEnd { next_offset: header.next_offset(), size: batch.position + header.size() as u64 });
+        let end = SegmentEnd { next_offset: header.next_offset(), size: batch.position + header.size() as u64 };
+        match &mut self.transactions {
+            Some(transactions) => transactions.apply(segment, header, bytes, || segment.publish(end)),
+            None => segment.publish(end),
+        }
     }
 }
 
 /// The next batch of a walk, if it is whole.
-fn next_whole(scan: &mut BatchScan<'_>) -> Result<Option<ScannedBatch>> {
+fn next_whole(scan: &mut BatchScan<'_>) -> Result<Option<(ScannedBatch, Bytes)>> {
     match scan.next() {
         Some(Ok(batch)) => {
             let bytes = scan.bytes(&batch)?;
-            Ok(BatchRef::parse(&bytes).is_ok().then_some(batch))
+            Ok(BatchRef::parse(&bytes).is_ok().then_some((batch, bytes)))
         }
         None | Some(Err(Error::CorruptRecord { .. })) => Ok(None),
         Some(Err(error)) => Err(error),
@@ -348,6 +253,48 @@ impl Log {
 impl LogInner {
     pub(super) fn is_followed(&self) -> bool {
         self.follower.is_some()
+    }
+
+    /// Sees to it that the transactions of a log are known that another process writes.
+    pub(super) fn follow_transactions(&self) -> Result<()> {
+        let Some(follower) = self.follower.as_ref().filter(|follower| !follower.shared.is_known()) else {
+            return Ok(());
+        };
+        let mut following = follower.following.lock();
+        if following.transactions.is_none() {
+            let segments: Vec<_> = self.segments.load().iter().cloned().collect();
+            following.transactions = Some(Transactions::load(&self.home, &segments, follower.shared.clone())?);
+        }
+        Ok(())
+    }
+
+    /// The producers of a log that another process writes, as far as they can be told.
+    pub(super) fn followed_producers(&self) -> Option<Vec<ActiveProducer>> {
+        let follower = self.follower.as_ref()?;
+        let _ = self.follow_transactions();
+        let following = follower.following.lock();
+        let states = following.transactions.as_ref().map(|transactions| &transactions.states);
+        Some(states.into_iter().flat_map(|states| states.iter()).map(ActiveProducer::from).collect())
+    }
+
+    /// The aborted transactions with records in `range` and a marker in `segment`, if that is the one that another
+    /// process is writing: its index may not have them yet. Of a closed one the index tells, if it is still that of the
+    /// log which is open.
+    pub(super) fn followed_aborted(
+        &self,
+        segment: &Segment,
+        range: &Range<Offset>,
+    ) -> Result<Option<impl Iterator<Item = TransactionEntry> + use<>>> {
+        let Some(follower) = &self.follower else { return Ok(None) };
+        let range = range.clone();
+        let is_in = move |entry: &TransactionEntry| {
+            entry.aborted.last_offset >= range.start && entry.aborted.first_offset < range.end
+        };
+        match follower.shared.aborted_of(segment.base_offset()) {
+            Some(entries) => Ok(Some(entries.into_iter().filter(is_in))),
+            None if segment.is_in_place()? => Ok(None),
+            None => Err(Error::io("read", segment.path(LOG), io::ErrorKind::NotFound.into())),
+        }
     }
 
     /// Looks at the end of the log.

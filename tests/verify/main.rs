@@ -2,7 +2,9 @@
 #![cfg(feature = "sim")]
 #![expect(clippy::unwrap_used, reason = "a test fails by a panic")]
 
+#[path = "../common/mod.rs"]
 mod common;
+mod repair;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

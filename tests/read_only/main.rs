@@ -2,7 +2,9 @@
 //! the writer does to its files meanwhile, and changes nothing.
 #![expect(clippy::unwrap_used, reason = "a test fails by a panic")]
 
+#[path = "../common/mod.rs"]
 mod common;
+mod transactions;
 
 use std::collections::BTreeMap;
 use std::env;

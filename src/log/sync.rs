@@ -1,5 +1,5 @@
-//! Making a log durable: what a sync takes, and what its success and its failure mean for the log. Who waits for whom is
-//! the business of [`GroupCommit`](super::flush::GroupCommit).
+//! What a sync of a log consists of: its closed segments, the active one, the names in its directory, and who is told.
+//! [`flush`](super::flush) has whose turn it is.
 
 use super::flush::{self, SyncTarget};
 use super::segment::{Segment, SegmentList};
