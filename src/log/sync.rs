@@ -1,5 +1,5 @@
 //! What a sync of a log consists of: its closed segments, the active one, the names in its directory, and who is told.
-//! [`flush`](super::flush) has whose turn it is.
+//! [`flush`] has whose turn it is.
 
 use super::flush::{self, SyncTarget};
 use super::segment::{Segment, SegmentList};
