@@ -73,6 +73,22 @@ fn a_topic_exists_once_and_apart_from_those_that_metrics_would_call_the_same() {
 }
 
 #[test]
+fn the_metadata_of_a_cluster_in_the_same_directory_is_left_alone() {
+    let dir = tempfile::tempdir().unwrap();
+    let metadata = dir.path().join("__cluster_metadata-0");
+    fs::create_dir(&metadata).unwrap();
+    fs::write(metadata.join("partition.metadata"), "version: 0\ntopic_id: AAAAAAAAAAAAAAAAAAAAAQ").unwrap();
+    fs::write(metadata.join("00000000000000000000.log"), b"a batch that is being written").unwrap();
+    let before = names(&metadata);
+    let store = Store::open(dir.path()).unwrap();
+    assert!(store.topics().is_empty() && store.recovery_report().is_healthy());
+    assert!(matches!(store.create_topic("__cluster_metadata", TopicConfig::new()), Err(Error::InvalidTopic { .. })));
+    store.close().unwrap();
+    assert_eq!(names(&metadata), before);
+    assert_eq!(file_text(&metadata, "00000000000000000000.log"), "a batch that is being written");
+}
+
+#[test]
 fn internal_topics_are_the_stores_own() {
     let store = manual_store();
     create(&store, "t");

@@ -125,7 +125,7 @@ impl SnapshotPoint {
             // Compaction leaves empty segments, and the end of a log can be in its name alone.
             match self.copy_segment(segment, size, is_active.then_some(self.index_lens), dir) {
                 // One that nothing was appended to may have no files yet, and needs none.
-                Err(Error::Io { source, .. }) if size == 0 && source.kind() == io::ErrorKind::NotFound => {}
+                Err(error) if size == 0 && is_not_found(&error) => {}
                 copied => copied?,
             }
             bytes += size;
@@ -156,8 +156,12 @@ impl SnapshotPoint {
             (TRANSACTION_INDEX, index_lens.map(|lens| lens.transaction)),
         ] {
             match self.copy(&segment.path(suffix), len, dir) {
+                // The index of an empty log may not be there yet, and Kafka would miss it.
+                Err(error) if is_not_found(&error) && size == 0 && suffix != TRANSACTION_INDEX => {
+                    self.copy_as(&segment.path(LOG), Some(0), &in_dir(dir, &segment.path(suffix)))?;
+                }
                 // The next open builds it, or nothing was aborted.
-                Err(Error::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {}
+                Err(error) if is_not_found(&error) => {}
                 copied => copied?,
             }
         }
@@ -166,11 +170,14 @@ impl SnapshotPoint {
 
     /// Copies the first `len` bytes of a file, or all of it.
     fn copy(&self, from: &Path, len: Option<u64>, dir: &Path) -> Result<()> {
+        self.copy_as(from, len, &in_dir(dir, from))
+    }
+
+    fn copy_as(&self, from: &Path, len: Option<u64>, to: &Path) -> Result<()> {
         let storage = &self.log.inner.home.storage;
-        let to = dir.join(from.file_name().unwrap_or_default());
         let copy = |from: &Path| {
             let len = len.map_or_else(|| storage.len(from), Ok)?;
-            storage.copy_file(from, &to, len)
+            storage.copy_file(from, to, len)
         };
         let copied = match copy(from) {
             // It was deleted meanwhile, and is still there under another name.
@@ -195,4 +202,13 @@ impl SnapshotPoint {
             Err(error) => Err(Error::io("read", from, error)),
         }
     }
+}
+
+/// Where a file of this name is in `dir`.
+fn in_dir(dir: &Path, file: &Path) -> PathBuf {
+    dir.join(file.file_name().unwrap_or_default())
+}
+
+fn is_not_found(error: &Error) -> bool {
+    matches!(error, Error::Io { source, .. } if source.kind() == io::ErrorKind::NotFound)
 }

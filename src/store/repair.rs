@@ -20,7 +20,7 @@ use super::open::{LOCK, config_of};
 use super::topic::{create_partition, has_log, metadata_path};
 use super::topic_list::{self, TopicList};
 use super::topic_name::{DirName, is_internal, parse_dir, stray_dir};
-use super::verify::{FOREIGN, is_partition, list};
+use super::verify::{is_partition, list};
 use super::{StoreOptions, TopicConfig};
 use crate::config::{CleanupPolicy, LogConfig};
 use crate::error::{Error, Result};
@@ -328,10 +328,8 @@ impl<'a> Planner<'a> {
                 Err(Error::MalformedFile { reason, .. }) => Identity::Lost { reason },
                 Err(error) => return Err(error),
             };
-            if !FOREIGN.contains(&&*entry.name) {
-                self.bytes_total += files.iter().map(|file| file.len).sum::<u64>();
-                found.entry(partition.topic).or_default().insert(partition.partition, identity);
-            }
+            self.bytes_total += files.iter().map(|file| file.len).sum::<u64>();
+            found.entry(partition.topic).or_default().insert(partition.partition, identity);
         }
         Ok(found)
     }

@@ -26,6 +26,9 @@ pub(crate) fn validate(name: &str) -> Result<()> {
     if !name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte)) {
         return fail("it has a character other than ASCII letters, digits, '.', '_' and '-'");
     }
+    if name == CLUSTER_METADATA {
+        return fail("a cluster keeps its metadata there");
+    }
     Ok(())
 }
 
@@ -40,6 +43,10 @@ pub(crate) fn is_internal(name: &str) -> bool {
     matches!(name, "__consumer_offsets" | "__transaction_state" | "__share_group_state")
 }
 
+/// The topic in which Kafka's controllers keep the metadata of a cluster: its log may lie in the same directory, and is
+/// nobody else's to touch.
+const CLUSTER_METADATA: &str = "__cluster_metadata";
+
 /// What a directory's name says it is.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum DirName {
@@ -47,7 +54,7 @@ pub(crate) enum DirName {
     Partition(TopicPartition),
     /// A deleted partition that waits for its removal. Its topic's name may be cut short.
     Deleted,
-    /// A partition that Kafka has put aside, or is moving: not ours to touch.
+    /// A partition that Kafka has put aside, is moving, or keeps for itself: not ours to touch.
     Other,
 }
 
@@ -112,6 +119,7 @@ mod tests {
         let partition = |topic: &str, index| DirName::Partition(TopicPartition::new(topic, index));
         assert_eq!(parse_dir("a-b-12"), partition("a-b", 12));
         assert_eq!(parse_dir("a-"), DirName::Other);
+        assert_eq!(parse_dir("__cluster_metadata-0"), DirName::Other);
         assert_eq!(parse_dir("a-0"), partition("a", 0));
         for digits in ["00", "01", "+1", "99999999999", "2147483648"] {
             assert_eq!(parse_dir(&format!("a-{digits}")), DirName::Other, "{digits}");

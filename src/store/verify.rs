@@ -21,7 +21,7 @@ use crate::log::{self, Findings, Home, Problem, VerifyProgress, VerifyReport};
 use crate::types::{Offset, TopicPartition};
 
 /// Files of Kafka's that are not looked into.
-pub(super) const FOREIGN: [&str; 2] = ["bootstrap.checkpoint", "__cluster_metadata-0"];
+const FOREIGN: [&str; 2] = ["bootstrap.checkpoint", "__cluster_metadata-0"];
 
 impl StoreOptions {
     /// Looks through a data directory: checks the CRC of every batch, decodes every record, holds every index entry
@@ -59,7 +59,7 @@ impl StoreOptions {
 }
 
 pub(super) fn is_partition(name: &str) -> bool {
-    matches!(parse_dir(name), DirName::Partition(_)) && !FOREIGN.contains(&name)
+    matches!(parse_dir(name), DirName::Partition(_))
 }
 
 /// The files of `dir`; none if it was taken away meanwhile.
@@ -130,9 +130,6 @@ fn verify_partitions(
         for (number, index) in partitions.keys().enumerate() {
             let partition = TopicPartition::new(topic.clone(), *index);
             let dir = layout.partition_dir(&partition);
-            if FOREIGN.contains(&&*partition.to_string()) {
-                continue;
-            }
             if number >= whole {
                 findings.add(&dir, 0, Problem::Incomplete);
             }
