@@ -5,24 +5,24 @@
 //! constant. Files are opened when they are first needed, so a partition that nobody touches costs no handle.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::io;
 use std::path::PathBuf;
-use std::sync::{Arc, OnceLock, Weak};
+use std::sync::Arc;
 
-use super::LogInner;
-use super::file_name::{self, LOG, OFFSET_INDEX, SNAPSHOT, TIME_INDEX, TRANSACTION_INDEX};
+use super::file_name::{self, DELETED, LOG, OFFSET_INDEX, SNAPSHOT, TIME_INDEX, TRANSACTION_INDEX};
+use super::index::growing::GrowingIndex;
 use super::index::offset::OffsetEntry;
 use super::index::time::TimeEntry;
-use super::index::{last, last_at_or_below};
-use super::open_files::OpenFiles;
+use super::index::transaction::TransactionEntry;
+use super::index::{Entry, last, last_at_or_below};
 use super::producer_state::snapshot;
 use super::scan::BatchScan;
-use super::segment_files::FileSlot;
-pub(super) use super::segment_files::SegmentFiles;
 use crate::config::LogConfig;
 use crate::error::{Error, Result};
 use crate::io::{Storage, StorageFile};
 use crate::record::{BATCH_HEADER_BYTES, BatchHeader};
-use crate::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+use crate::sync::RwLock;
+use crate::sync::atomic::{AtomicBool, AtomicI64, AtomicU8, AtomicU64, Ordering};
 use crate::types::{NO_TIMESTAMP, Offset, TopicPartition};
 
 /// Where a partition's files are.
@@ -33,36 +33,9 @@ pub(crate) struct Home {
     pub(crate) topic_partition: TopicPartition,
     /// Another process may be writing them.
     pub(crate) is_followed: bool,
-    pub(super) open_files: Arc<OpenFiles>,
-    /// The log that is open here, once it is.
-    log: OnceLock<Weak<LogInner>>,
 }
 
 impl Home {
-    /// Files that are opened here count among `open_files`.
-    pub(crate) fn new(
-        storage: Arc<dyn Storage>,
-        dir: PathBuf,
-        topic_partition: TopicPartition,
-        open_files: Arc<OpenFiles>,
-    ) -> Self {
-        Self { storage, dir, topic_partition, is_followed: false, open_files, log: OnceLock::new() }
-    }
-
-    /// The same, where another process may be writing the files.
-    pub(crate) fn followed(self) -> Self {
-        Self { is_followed: true, ..self }
-    }
-
-    pub(super) fn log(&self) -> Option<Arc<LogInner>> {
-        self.log.get()?.upgrade()
-    }
-
-    pub(super) fn set_log(&self, log: &Arc<LogInner>) {
-        // A home has one log.
-        let _ = self.log.set(Arc::downgrade(log));
-    }
-
     /// The path of a file of the segment at `base_offset`.
     pub(super) fn path(&self, base_offset: Offset, suffix: &str) -> PathBuf {
         self.dir.join(file_name::segment_file(base_offset, suffix))
@@ -77,14 +50,40 @@ pub(crate) struct Segment {
     published: AtomicU64,
     /// The largest timestamp of any batch, or [`UNKNOWN`] until somebody asks.
     largest_timestamp: AtomicI64,
+    /// It is closed, and all of its files are on the device.
+    flushed: AtomicBool,
     /// There may be a transaction index. Saves readers from opening all segments after theirs to look for one.
     may_have_aborted: AtomicBool,
     /// When the log file was last written, where no record's timestamp tells.
     modified_ms: AtomicI64,
-    files: Arc<FileSlot>,
+    files: RwLock<Option<Arc<SegmentFiles>>>,
+    /// The files were used since somebody asked last.
+    files_used: AtomicBool,
+    names: AtomicU8,
+}
+
+/// Whether a segment's files have its names. Compaction and truncation change that, and only with `files` locked for writing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+enum Names {
+    Own,
+    /// Not yet: the open files must not be let go of.
+    Other,
+    /// No more: they are another segment's.
+    Lost,
 }
 
 const UNKNOWN: i64 = i64::MIN;
+
+/// The open files of a segment. An index that is missing is None: the log itself answers, more slowly.
+#[derive(Debug)]
+pub(super) struct SegmentFiles {
+    pub(super) log: Arc<dyn StorageFile>,
+    pub(super) offset_index: Option<Arc<dyn StorageFile>>,
+    pub(super) time_index: Option<Arc<dyn StorageFile>>,
+    /// None too where no transaction was aborted.
+    pub(super) transaction_index: Option<Arc<dyn StorageFile>>,
+}
 
 /// The end of what can be read in a segment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -96,15 +95,17 @@ pub(crate) struct SegmentEnd {
 impl Segment {
     /// A segment that ends at `end`; whether its files are all on the device is for the caller to know.
     pub(super) fn new(home: Arc<Home>, base_offset: Offset, end: SegmentEnd, flushed: bool, modified_ms: i64) -> Self {
-        let files = Arc::new(FileSlot::new(home.clone(), base_offset, flushed));
         let segment = Self {
             home,
             base_offset,
             published: AtomicU64::new(0),
             largest_timestamp: AtomicI64::new(if end.size == 0 { NO_TIMESTAMP } else { UNKNOWN }),
+            flushed: AtomicBool::new(flushed),
             may_have_aborted: AtomicBool::new(true),
             modified_ms: AtomicI64::new(modified_ms),
-            files,
+            files: RwLock::default(),
+            files_used: AtomicBool::new(false),
+            names: AtomicU8::new(Names::Own as u8),
         };
         segment.publish(end);
         segment
@@ -156,11 +157,11 @@ impl Segment {
     }
 
     pub(super) fn is_flushed(&self) -> bool {
-        self.files.is_flushed()
+        self.flushed.load(Ordering::Acquire)
     }
 
     pub(super) fn set_flushed(&self, flushed: bool) {
-        self.files.set_flushed(flushed);
+        self.flushed.store(flushed, Ordering::Release);
     }
 
     pub(super) fn may_have_aborted(&self) -> bool {
@@ -197,30 +198,107 @@ impl Segment {
     }
 
     /// The open files, opening them if they are not.
-    #[inline]
     pub(super) fn files(&self) -> Result<Arc<SegmentFiles>> {
-        self.files.files()
+        self.files_used.store(true, Ordering::Relaxed);
+        if let Some(files) = &*self.files.read() {
+            return Ok(files.clone());
+        }
+        let mut files = self.files.write();
+        if let Some(files) = &*files {
+            return Ok(files.clone());
+        }
+        if self.has(Names::Lost) {
+            let error = io::Error::new(io::ErrorKind::NotFound, "the segment was replaced or cut off");
+            return Err(Error::io("open", self.path(LOG), error));
+        }
+        let open = |suffix: &str| {
+            let path = self.path(suffix);
+            self.home.storage.open(&path).map_err(|error| (path, error))
+        };
+        let index = |suffix: &str| match open(suffix) {
+            Ok(file) => Ok(Some(file)),
+            Err((_, error)) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err((path, error)) => Err(Error::io("open", path, error)),
+        };
+        let opened = Arc::new(SegmentFiles {
+            log: open(LOG).map_err(|(path, error)| Error::io("open", path, error))?,
+            offset_index: index(OFFSET_INDEX)?.map(|file| self.as_index::<OffsetEntry>(file)),
+            time_index: index(TIME_INDEX)?.map(|file| self.as_index::<TimeEntry>(file)),
+            transaction_index: self.open_transaction_index(index)?,
+        });
+        *files = Some(opened.clone());
+        Ok(opened)
     }
 
-    /// Where the files are open, if they are.
-    pub(super) fn file_slot(&self) -> &Arc<FileSlot> {
-        &self.files
-    }
-
-    /// Lets go of the open files; the next reader opens them again. Slices handed out stay valid.
-    pub(super) fn close_files(&self) {
-        self.files.close();
+    /// Of a log that is followed, compaction may be taking the files away: this one has another name just then.
+    fn open_transaction_index(
+        &self,
+        open: impl Fn(&str) -> Result<Option<Arc<dyn StorageFile>>>,
+    ) -> Result<Option<Arc<dyn StorageFile>>> {
+        match open(TRANSACTION_INDEX)? {
+            None if self.home.is_followed => open(&format!("{TRANSACTION_INDEX}{DELETED}")),
+            found => Ok(found),
+        }
+        .map(|found| found.map(|file| self.as_index::<TransactionEntry>(file)))
     }
 
     /// Whether the log that is open is still the one with the segment's name.
     pub(super) fn is_in_place(&self) -> Result<bool> {
         let open = self.files()?.log.len();
-        Ok(self.files.has_other_names() || self.home.storage.len(&self.path(LOG)).is_ok_and(|len| len == open))
+        Ok(self.has(Names::Other) || self.home.storage.len(&self.path(LOG)).is_ok_and(|len| len == open))
     }
 
     /// The same segment up to an earlier end, or one that fits its batches more tightly.
     pub(super) fn up_to(&self, end: SegmentEnd) -> Self {
         Self::new(self.home.clone(), self.base_offset, end, false, self.modified_ms.load(Ordering::Relaxed))
+    }
+
+    fn as_index<E: Entry>(&self, file: Arc<dyn StorageFile>) -> Arc<dyn StorageFile> {
+        if self.home.is_followed { GrowingIndex::of::<E>(file) } else { file }
+    }
+
+    /// Makes the files of the writer the ones that readers use.
+    pub(super) fn set_files(&self, files: SegmentFiles) {
+        *self.files.write() = Some(Arc::new(files));
+    }
+
+    /// Lets go of the open files; the next reader opens them again. Slices handed out stay valid.
+    pub(super) fn close_files(&self) {
+        let mut files = self.files.write();
+        if !self.has(Names::Other) {
+            *files = None;
+        }
+    }
+
+    fn has(&self, names: Names) -> bool {
+        self.names.load(Ordering::Relaxed) == names as u8
+    }
+
+    /// Uses these files, which do not have the segment's names yet, until [`take_names`](Self::take_names).
+    pub(super) fn use_files_of_other_names(&self, files: SegmentFiles) {
+        let mut open = self.files.write();
+        self.names.store(Names::Other as u8, Ordering::Relaxed);
+        *open = Some(Arc::new(files));
+    }
+
+    /// The files have the segment's names now.
+    pub(super) fn take_names(&self) {
+        let _files = self.files.write();
+        self.names.store(Names::Own as u8, Ordering::Relaxed);
+    }
+
+    /// The names of the files are about to become another segment's. Who has the files open keeps them; from now on
+    /// nobody opens them.
+    pub(super) fn lose_names(&self) {
+        let _files = self.files.write();
+        self.names.store(Names::Lost as u8, Ordering::Relaxed);
+    }
+
+    /// Lets go of the open files if nobody used them since the last call.
+    pub(super) fn close_unused_files(&self) {
+        if !self.files_used.swap(false, Ordering::Relaxed) && self.files.read().is_some() {
+            self.close_files();
+        }
     }
 
     /// Walks the batches from `position` on, up to what is published now. `expected` is the lowest offset that can
@@ -355,13 +433,13 @@ impl Segment {
 
     /// Syncs the log file: its records survive the loss of power.
     pub(super) fn sync_log(&self) -> Result<()> {
-        self.sync_file(LOG, &self.files.files_to_sync()?.log)
+        self.sync_file(LOG, &self.files()?.log)
     }
 
     /// Syncs the indexes and the producer snapshot at its beginning too: they can be trusted after the loss of power.
     pub(super) fn sync_all(&self) -> Result<()> {
         self.sync_log()?;
-        let files = self.files.files_to_sync()?;
+        let files = self.files()?;
         let indexes = [
             (OFFSET_INDEX, &files.offset_index),
             (TIME_INDEX, &files.time_index),

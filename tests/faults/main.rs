@@ -9,7 +9,6 @@ mod device;
 mod directories;
 mod full;
 mod leftovers;
-mod open_files;
 mod turns;
 
 use std::sync::Arc;

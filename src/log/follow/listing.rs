@@ -81,7 +81,7 @@ impl Following {
         if let Some(before) = before {
             if before.end() == end {
                 if log.name.ends_with(LOG) {
-                    before.file_slot().take_names();
+                    before.take_names();
                 }
                 return Ok(before.clone());
             }
@@ -98,7 +98,7 @@ impl Following {
         }
         let segment = unbounded(home, log, base_offset);
         if log.name.ends_with(SWAP) {
-            segment.file_slot().use_files_of_other_names(swapped_files(home, base_offset)?);
+            segment.use_files_of_other_names(swapped_files(home, base_offset)?);
         }
         segment.publish(end);
         // The writer gives reserved space back only after it has begun the next segment.
@@ -183,7 +183,7 @@ fn logs_of(home: &Arc<Home>, entries: &[DirEntry]) -> Result<Vec<(Offset, DirEnt
             continue;
         }
         let segment = unbounded(home, &swap, base_offset);
-        segment.file_slot().use_files_of_other_names(swapped_files(home, base_offset)?);
+        segment.use_files_of_other_names(swapped_files(home, base_offset)?);
         let mut scan = segment.scan_to(Offset::MAX)?;
         while scan.next().transpose()?.is_some() {}
         let next_offset = scan.expected();
