@@ -8,7 +8,8 @@
 //! A null value takes the offset back. Keys of other kinds (groups, members) are passed over.
 
 use super::offsets::CommittedOffset;
-use crate::error::{Error, Result};
+use super::record_fields::{Fields, invalid, put_string};
+use crate::error::Result;
 use crate::types::TopicPartition;
 
 const OFFSET_KEY_VERSION: i16 = 1;
@@ -32,7 +33,7 @@ impl OffsetKey {
 
     /// The key in `bytes`; None if it is not one of an offset.
     pub(super) fn decode(bytes: &[u8]) -> Result<Option<Self>> {
-        let mut fields = Fields { bytes };
+        let mut fields = Fields::new(bytes);
         // Version 0 came before 1 and means the same.
         if !matches!(fields.i16()?, 0 | OFFSET_KEY_VERSION) {
             return Ok(None);
@@ -54,15 +55,15 @@ impl CommittedOffset {
 
     /// Reads the versions that Kafka has written: 0 to 2 without a leader epoch, 3, and 4 in the flexible encoding.
     pub(super) fn decode(bytes: &[u8]) -> Result<Self> {
-        let mut fields = Fields { bytes };
+        let mut fields = Fields::new(bytes);
         let version = fields.i16()?;
         if !(0..=4).contains(&version) {
             return Err(invalid(&format!("an offset commit of version {version}")));
         }
+        fields.is_flexible = version >= 4;
         let offset = fields.i64()?;
         let leader_epoch = if version >= 3 { Some(fields.i32()?).filter(|epoch| *epoch >= 0) } else { None };
-        let metadata = if version >= 4 { fields.compact_string()? } else { fields.string()? };
-        let commit_timestamp = fields.i64()?;
+        let (metadata, commit_timestamp) = (fields.string()?, fields.i64()?);
         Ok(Self { offset, leader_epoch, metadata, commit_timestamp })
     }
 }
@@ -71,66 +72,6 @@ impl CommittedOffset {
 pub(super) fn partition_for_group(group: &str, partitions: usize) -> usize {
     let hash = group.encode_utf16().fold(0_i32, |hash, unit| hash.wrapping_mul(31).wrapping_add(i32::from(unit)));
     hash.checked_abs().unwrap_or(0) as usize % partitions
-}
-
-fn put_string(bytes: &mut Vec<u8>, text: &str) {
-    bytes.extend((text.len() as i16).to_be_bytes());
-    bytes.extend(text.as_bytes());
-}
-
-/// What is left to read of a key or value.
-struct Fields<'a> {
-    bytes: &'a [u8],
-}
-
-impl<'a> Fields<'a> {
-    fn take(&mut self, len: usize) -> Result<&'a [u8]> {
-        let (taken, rest) = self.bytes.split_at_checked(len).ok_or_else(|| invalid("an offset record ends early"))?;
-        self.bytes = rest;
-        Ok(taken)
-    }
-
-    fn array<const LEN: usize>(&mut self) -> Result<[u8; LEN]> {
-        Ok(self.take(LEN)?.try_into().expect("exactly as many were taken"))
-    }
-
-    fn i16(&mut self) -> Result<i16> {
-        self.array().map(i16::from_be_bytes)
-    }
-
-    fn i32(&mut self) -> Result<i32> {
-        self.array().map(i32::from_be_bytes)
-    }
-
-    fn i64(&mut self) -> Result<i64> {
-        self.array().map(i64::from_be_bytes)
-    }
-
-    fn string(&mut self) -> Result<String> {
-        let len = usize::try_from(self.i16()?).map_err(|_| invalid("a string of negative length"))?;
-        self.utf8(len)
-    }
-
-    /// A string behind its length plus one as an unsigned varint.
-    fn compact_string(&mut self) -> Result<String> {
-        let mut len: usize = 0;
-        for shift in [0, 7, 14, 21] {
-            let [byte] = self.array()?;
-            len |= usize::from(byte & 0x7f) << shift;
-            if byte & 0x80 == 0 {
-                return self.utf8(len.checked_sub(1).ok_or_else(|| invalid("a null string"))?);
-            }
-        }
-        Err(invalid("a string's length is too long"))
-    }
-
-    fn utf8(&mut self, len: usize) -> Result<String> {
-        String::from_utf8(self.take(len)?.to_vec()).map_err(|_| invalid("a string that is not UTF-8"))
-    }
-}
-
-fn invalid(reason: &str) -> Error {
-    Error::InvalidRecord { reason: reason.to_owned() }
 }
 
 #[cfg(test)]

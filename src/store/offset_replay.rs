@@ -1,13 +1,15 @@
-//! Reading a partition of `__consumer_offsets` in the order of its offsets, as Kafka's group coordinator does: from its
-//! start when a store opens, and then on, whenever somebody looks.
+//! What a partition of `__consumer_offsets` adds up to: read from its start when a store opens, and then on, whenever
+//! somebody looks.
 
 use super::offset_record::OffsetKey;
 use super::offset_state::PartitionOffsets;
 use super::offsets::CommittedOffset;
-use crate::error::{Error, Result};
-use crate::log::{Damage, Log, ReadLimits};
-use crate::record::{BatchView, EndTransactionMarker, RecordView};
-use crate::types::{Offset, ProducerId, ProducerIdAndEpoch};
+use super::record_fields::invalid;
+use super::replay::replay;
+use crate::error::Result;
+use crate::log::{Damage, Log};
+use crate::record::{BatchHeader, EndTransactionMarker, RecordView};
+use crate::types::{Offset, ProducerIdAndEpoch};
 
 /// A partition of `__consumer_offsets`, as far as it has been taken in.
 #[derive(Debug, Default)]
@@ -26,22 +28,8 @@ impl Replayed {
         if self.generation != generation || self.next_offset > log.log_end() {
             *self = Self { generation, ..Self::default() };
         }
-        let mut damage = Vec::new();
-        while self.next_offset < log.log_end() {
-            match log.read(self.next_offset.max(log.log_start()), ReadLimits::new()) {
-                Ok(fetched) => {
-                    let mut replay = Replay { offsets: &mut self.offsets, log, damage: &mut damage };
-                    fetched.batches().for_each(|batch| replay.take_in_or_note(batch));
-                    self.next_offset = fetched.next_offset();
-                }
-                Err(error) => {
-                    let Error::CorruptRecord { offsets: Some(lost), .. } = &error else { return Err(error) };
-                    self.next_offset = lost.end() + 1;
-                    damage.push(Damage { error });
-                }
-            }
-        }
-        Ok(damage)
+        let Self { offsets, next_offset, .. } = self;
+        replay(log, next_offset, |batch, record| take_in(offsets, batch, record))
     }
 
     /// Takes in a batch that was just appended at `base_offset`, which saves a read; unless something came before it that
@@ -66,59 +54,19 @@ impl Replayed {
     }
 }
 
-struct Replay<'a> {
-    offsets: &'a mut PartitionOffsets,
-    log: &'a Log,
-    damage: &'a mut Vec<Damage>,
-}
-
-impl Replay<'_> {
-    fn take_in_or_note(&mut self, batch: Result<BatchView>) {
-        if let Err(error) = batch.and_then(|batch| self.take_in(&batch)) {
-            self.note(error);
+fn take_in(offsets: &mut PartitionOffsets, batch: &BatchHeader, record: &RecordView<'_>) -> Result<()> {
+    if batch.attributes.is_control() {
+        if let Some(marker) = EndTransactionMarker::parse(record)? {
+            offsets.end_transaction(batch.producer_id, marker.result);
         }
+        return Ok(());
     }
-
-    fn note(&mut self, error: Error) {
-        self.damage.push(Damage { error });
+    let key = record.key.ok_or_else(|| invalid("a record without a key"))?;
+    let Some(key) = OffsetKey::decode(key)? else { return Ok(()) };
+    let transaction = batch.attributes.is_transactional().then_some(batch.producer_id);
+    match record.value {
+        Some(value) => offsets.commit(key, record.offset, CommittedOffset::decode(value)?, transaction),
+        None => offsets.take_back(&key),
     }
-
-    fn take_in(&mut self, batch: &BatchView) -> Result<()> {
-        let header = batch.header();
-        let located = |error: Error| error.with_offsets(header.base_offset..=header.last_offset());
-        let transaction = header.attributes.is_transactional().then_some(header.producer_id);
-        for record in &batch.records().map_err(located)? {
-            let record = record.map_err(located)?;
-            if header.attributes.is_control() {
-                if let Some(marker) = EndTransactionMarker::parse(&record).map_err(located)? {
-                    self.offsets.end_transaction(header.producer_id, marker.result);
-                }
-            } else if let Err(error) = self.take_in_record(&record, transaction) {
-                // The records after it have nothing to do with it.
-                self.note(self.placed(error, record.offset));
-            }
-        }
-        Ok(())
-    }
-
-    fn take_in_record(&mut self, record: &RecordView<'_>, transaction: Option<ProducerId>) -> Result<()> {
-        let no_key = || Error::InvalidRecord { reason: "a record without a key".to_owned() };
-        let Some(key) = OffsetKey::decode(record.key.ok_or_else(no_key)?)? else { return Ok(()) };
-        match record.value {
-            Some(value) => self.offsets.commit(key, record.offset, CommittedOffset::decode(value)?, transaction),
-            None => self.offsets.take_back(&key),
-        }
-        Ok(())
-    }
-
-    /// Says where a record is that can be read, but not understood.
-    fn placed(&self, error: Error, offset: Offset) -> Error {
-        match error {
-            Error::InvalidRecord { reason } => {
-                let at = self.log.topic_partition();
-                Error::InvalidRecord { reason: format!("{reason}, at offset {offset} of {at}") }
-            }
-            other => other,
-        }
-    }
+    Ok(())
 }

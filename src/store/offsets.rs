@@ -16,7 +16,7 @@ use super::offset_expiry::GroupsInUse;
 use super::offset_record::{OffsetKey, partition_for_group};
 use super::offset_replay::Replayed;
 use super::offset_state::Group;
-use super::topic::{Topic, internal_config};
+use super::topic::Topic;
 use super::{Store, StoreInner};
 use crate::error::{Error, Result};
 use crate::log::{AppendOptions, Damage, Log, SyncTarget};
@@ -229,14 +229,7 @@ impl StoreInner {
 
     /// The topic `__consumer_offsets`, which the first commit creates.
     fn offsets_topic(&self) -> Result<Arc<Topic>> {
-        if let Ok(topic) = self.topic(CONSUMER_OFFSETS) {
-            return Ok(topic);
-        }
-        let config = internal_config().partitions(self.config.offsets_topic_num_partitions);
-        match self.create_topic(CONSUMER_OFFSETS, config.segment_bytes(104_857_600)) {
-            Ok(_) | Err(Error::TopicAlreadyExists { .. }) => self.topic(CONSUMER_OFFSETS),
-            Err(error) => Err(error),
-        }
+        self.internal_topic(CONSUMER_OFFSETS, self.config.offsets_topic_num_partitions)
     }
 
     /// Looks at what a group has committed, as the log has it now.

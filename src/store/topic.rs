@@ -143,6 +143,17 @@ impl Store {
 }
 
 impl StoreInner {
+    /// One of the store's own topics, which is created when it is needed first.
+    pub(super) fn internal_topic(&self, name: &str, partitions: i32) -> Result<Arc<Topic>> {
+        if let Ok(topic) = self.topic(name) {
+            return Ok(topic);
+        }
+        match self.create_topic(name, internal_config_of(name).partitions(partitions)) {
+            Ok(_) | Err(Error::TopicAlreadyExists { .. }) => self.topic(name),
+            Err(error) => Err(error),
+        }
+    }
+
     pub(super) fn create_topic(&self, name: &str, config: TopicConfig) -> Result<Uuid> {
         topic_name::validate(name)?;
         let config = config.over(&self.topic_defaults);
@@ -289,20 +300,16 @@ impl StoreInner {
     }
 }
 
-/// The configuration of the store's own topics, which is fixed: Kafka's for `__consumer_offsets`.
-pub(super) fn internal_config() -> TopicConfig {
+/// The configuration of one of the store's own topics, which is fixed. Kafka keeps `__transaction_state` uncompressed.
+pub(super) fn internal_config_of(topic: &str) -> TopicConfig {
+    let compression_type = match topic {
+        TRANSACTION_STATE => BrokerCompressionType::Uncompressed,
+        _ => BrokerCompressionType::Producer,
+    };
     TopicConfig::new()
         .cleanup_policy(CleanupPolicy::COMPACT)
-        .compression_type(BrokerCompressionType::Producer)
+        .compression_type(compression_type)
         .segment_bytes(104_857_600)
-}
-
-/// The configuration of one of the store's own topics. Kafka keeps `__transaction_state` uncompressed.
-pub(super) fn internal_config_of(topic: &str) -> TopicConfig {
-    match topic {
-        TRANSACTION_STATE => internal_config().compression_type(BrokerCompressionType::Uncompressed),
-        _ => internal_config(),
-    }
 }
 
 /// Whether a directory with these files is a partition's, as far as its name allows.

@@ -12,7 +12,6 @@ use crate::log::{Appended, Log};
 use crate::record::{BatchBuilder, EndTransactionMarker, RecordData, TransactionResult};
 use crate::store::offset_record::partition_for_group;
 use crate::store::offsets::check_group_id;
-use crate::store::topic::internal_config_of;
 use crate::store::{Store, StoreInner};
 use crate::types::{Acks, ProducerIdAndEpoch, TopicPartition, TransactionState};
 
@@ -133,7 +132,7 @@ impl StoreInner {
         let invalid = || Error::InvalidTransactionTimeout { timeout_ms, max_ms };
         let timeout_ms = i32::try_from(timeout_ms).ok().filter(|ms| (1..=max_ms).contains(ms)).ok_or_else(invalid)?;
         // Before anybody's turn: it takes a lock that the maintenance may hold.
-        self.create_transaction_state()?;
+        self.internal_topic(TRANSACTION_STATE, self.config.transaction_state_log_num_partitions)?;
         let id: Arc<str> = transactional_id.into();
         self.in_turn(&id, true, |entry, turn| {
             loop {
@@ -359,18 +358,6 @@ impl StoreInner {
         let topic = self.topic(TRANSACTION_STATE)?;
         // Kafka's choice is the one that it makes for groups.
         Ok(topic.partitions[partition_for_group(transactional_id, topic.partitions.len())].clone())
-    }
-
-    /// The first transactional id creates the topic.
-    fn create_transaction_state(&self) -> Result<()> {
-        if self.topic(TRANSACTION_STATE).is_ok() {
-            return Ok(());
-        }
-        let config = internal_config_of(TRANSACTION_STATE).partitions(self.config.transaction_state_log_num_partitions);
-        match self.create_topic(TRANSACTION_STATE, config) {
-            Ok(_) | Err(Error::TopicAlreadyExists { .. }) => self.topic(TRANSACTION_STATE).map(drop),
-            Err(error) => Err(error),
-        }
     }
 }
 

@@ -18,7 +18,8 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::metadata::{TransactionMetadata, TransactionVersion};
-use crate::error::{Error, Result};
+use crate::error::Result;
+use crate::store::record_fields::{Fields, invalid, put_string};
 use crate::types::{NO_PRODUCER_ID, ProducerIdAndEpoch, TopicPartition, TransactionState};
 
 const KEY_VERSION: i16 = 0;
@@ -30,14 +31,13 @@ const CLIENT_TRANSACTION_VERSION: u32 = 2;
 
 pub(super) fn encode_key(transactional_id: &str) -> Vec<u8> {
     let mut bytes = KEY_VERSION.to_be_bytes().to_vec();
-    bytes.extend((transactional_id.len() as i16).to_be_bytes());
-    bytes.extend(transactional_id.as_bytes());
+    put_string(&mut bytes, transactional_id);
     bytes
 }
 
 /// The transactional id in a key; None if it is another kind of key.
 pub(super) fn decode_key(bytes: &[u8]) -> Result<Option<Arc<str>>> {
-    let mut fields = Fields { bytes, is_flexible: false };
+    let mut fields = Fields::new(bytes);
     if fields.i16()? != KEY_VERSION {
         return Ok(None);
     }
@@ -73,7 +73,7 @@ pub(super) fn encode_value(metadata: &TransactionMetadata) -> Vec<u8> {
 }
 
 pub(super) fn decode_value(transactional_id: &Arc<str>, bytes: &[u8]) -> Result<TransactionMetadata> {
-    let mut fields = Fields { bytes, is_flexible: false };
+    let mut fields = Fields::new(bytes);
     let version = fields.i16()?;
     if !matches!(version, CLASSIC | FLEXIBLE) {
         return Err(invalid(&format!("a transaction of version {version}")));
@@ -81,8 +81,8 @@ pub(super) fn decode_value(transactional_id: &Arc<str>, bytes: &[u8]) -> Result<
     fields.is_flexible = version == FLEXIBLE;
     let producer = ProducerIdAndEpoch::new(fields.i64()?, fields.i16()?);
     let timeout_ms = fields.i32()?;
-    let state = fields.state()?;
-    let partitions = fields.partitions()?;
+    let state = state(&mut fields)?;
+    let partitions = partitions(&mut fields)?;
     let mut metadata = TransactionMetadata {
         transactional_id: transactional_id.clone(),
         producer,
@@ -139,17 +139,21 @@ impl Out {
         }
         self.len(topics.len());
         for (topic, indexes) in topics {
-            if self.is_flexible {
-                self.len(topic.len());
-            } else {
-                self.put(&(topic.len() as i16).to_be_bytes());
-            }
-            self.put(topic.as_bytes());
+            self.string(topic);
             self.len(indexes.len());
             indexes.iter().for_each(|index| self.put(&index.to_be_bytes()));
             if self.is_flexible {
                 self.tagged(&[]);
             }
+        }
+    }
+
+    fn string(&mut self, text: &str) {
+        if self.is_flexible {
+            self.len(text.len());
+            self.put(text.as_bytes());
+        } else {
+            put_string(&mut self.bytes, text);
         }
     }
 
@@ -179,107 +183,28 @@ impl Out {
     }
 }
 
-/// What is left to read of a key or value.
-struct Fields<'a> {
-    bytes: &'a [u8],
-    is_flexible: bool,
+/// One of the states that are stored; the others are of a moment.
+fn state(fields: &mut Fields<'_>) -> Result<TransactionState> {
+    let id = fields.i8()?;
+    let is_stored =
+        |state: &TransactionState| !matches!(state, TransactionState::Dead | TransactionState::PrepareEpochFence);
+    TransactionState::from_id(id)
+        .filter(is_stored)
+        .ok_or_else(|| invalid(&format!("a transaction in state {id}, which is not stored")))
 }
 
-impl<'a> Fields<'a> {
-    fn take(&mut self, len: usize) -> Result<&'a [u8]> {
-        let (taken, rest) =
-            self.bytes.split_at_checked(len).ok_or_else(|| invalid("a transaction record ends early"))?;
-        self.bytes = rest;
-        Ok(taken)
-    }
-
-    fn array<const LEN: usize>(&mut self) -> Result<[u8; LEN]> {
-        Ok(self.take(LEN)?.try_into().expect("exactly as many were taken"))
-    }
-
-    fn i16(&mut self) -> Result<i16> {
-        self.array().map(i16::from_be_bytes)
-    }
-
-    fn i32(&mut self) -> Result<i32> {
-        self.array().map(i32::from_be_bytes)
-    }
-
-    fn i64(&mut self) -> Result<i64> {
-        self.array().map(i64::from_be_bytes)
-    }
-
-    fn uvarint(&mut self) -> Result<u32> {
-        let mut value: u64 = 0;
-        for shift in [0, 7, 14, 21, 28] {
-            let [byte] = self.array()?;
-            value |= u64::from(byte & 0x7f) << shift;
-            if byte & 0x80 == 0 {
-                return u32::try_from(value).map_err(|_| invalid("a length that is too long"));
-            }
+fn partitions(fields: &mut Fields<'_>) -> Result<BTreeSet<TopicPartition>> {
+    let mut partitions = BTreeSet::new();
+    // No length is believed: each turn takes bytes, or ends this.
+    for _ in 0..fields.len()?.unwrap_or(0) {
+        let topic: Arc<str> = fields.string()?.into();
+        let indexes = fields.len()?.ok_or_else(|| invalid("a topic without partitions"))?;
+        for _ in 0..indexes {
+            partitions.insert(TopicPartition::new(topic.clone(), fields.i32()?));
         }
-        Err(invalid("a length that is too long"))
+        fields.tagged(|_, _| Ok(()))?;
     }
-
-    /// The length of an array, or of a string where it is flexible. None if it is null.
-    fn len(&mut self) -> Result<Option<usize>> {
-        if self.is_flexible {
-            return Ok(self.uvarint()?.checked_sub(1).map(|len| len as usize));
-        }
-        match self.i32()? {
-            -1 => Ok(None),
-            len => usize::try_from(len).map(Some).map_err(|_| invalid("an array of negative length")),
-        }
-    }
-
-    fn string(&mut self) -> Result<String> {
-        let len = match self.is_flexible {
-            true => self.len()?,
-            false => usize::try_from(self.i16()?).ok(),
-        };
-        let bytes = self.take(len.ok_or_else(|| invalid("a string of negative length"))?)?;
-        String::from_utf8(bytes.to_vec()).map_err(|_| invalid("a string that is not UTF-8"))
-    }
-
-    /// One of the states that are stored; the others are of a moment.
-    fn state(&mut self) -> Result<TransactionState> {
-        let [id] = self.array()?.map(|byte| i8::from_be_bytes([byte]));
-        let is_stored =
-            |state: &TransactionState| !matches!(state, TransactionState::Dead | TransactionState::PrepareEpochFence);
-        TransactionState::from_id(id)
-            .filter(is_stored)
-            .ok_or_else(|| invalid(&format!("a transaction in state {id}, which is not stored")))
-    }
-
-    fn partitions(&mut self) -> Result<BTreeSet<TopicPartition>> {
-        let mut partitions = BTreeSet::new();
-        // No length is believed: each turn takes bytes, or ends this.
-        for _ in 0..self.len()?.unwrap_or(0) {
-            let topic: Arc<str> = self.string()?.into();
-            let indexes = self.len()?.ok_or_else(|| invalid("a topic without partitions"))?;
-            for _ in 0..indexes {
-                partitions.insert(TopicPartition::new(topic.clone(), self.i32()?));
-            }
-            self.tagged(|_, _| Ok(()))?;
-        }
-        Ok(partitions)
-    }
-
-    /// The tagged fields after a structure, where it is flexible. What is not known is passed over.
-    fn tagged(&mut self, mut take: impl FnMut(u32, Self) -> Result<()>) -> Result<()> {
-        if !self.is_flexible {
-            return Ok(());
-        }
-        for _ in 0..self.uvarint()? {
-            let (tag, len) = (self.uvarint()?, self.uvarint()?);
-            take(tag, Self { bytes: self.take(len as usize)?, is_flexible: true })?;
-        }
-        Ok(())
-    }
-}
-
-pub(super) fn invalid(reason: &str) -> Error {
-    Error::InvalidRecord { reason: reason.to_owned() }
+    Ok(partitions)
 }
 
 #[cfg(test)]

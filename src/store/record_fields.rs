@@ -1,0 +1,98 @@
+//! The fields of the records in the store's own topics, as Kafka's message schemas encode them: big-endian numbers, and
+//! lengths before arrays and strings, as fixed numbers or, in flexible versions, as varints (KIP-482).
+
+use crate::error::{Error, Result};
+
+/// Puts a string of a version that is not flexible.
+pub(super) fn put_string(bytes: &mut Vec<u8>, text: &str) {
+    bytes.extend((text.len() as i16).to_be_bytes());
+    bytes.extend(text.as_bytes());
+}
+
+/// What is left to read of a key or value.
+pub(super) struct Fields<'a> {
+    bytes: &'a [u8],
+    pub(super) is_flexible: bool,
+}
+
+impl<'a> Fields<'a> {
+    /// Reads a key or value from its version on, which tells whether the rest is flexible.
+    pub(super) fn new(bytes: &'a [u8]) -> Self {
+        Self { bytes, is_flexible: false }
+    }
+
+    fn take(&mut self, len: usize) -> Result<&'a [u8]> {
+        let (taken, rest) = self.bytes.split_at_checked(len).ok_or_else(|| invalid("a record ends early"))?;
+        self.bytes = rest;
+        Ok(taken)
+    }
+
+    fn array<const LEN: usize>(&mut self) -> Result<[u8; LEN]> {
+        Ok(self.take(LEN)?.try_into().expect("exactly as many were taken"))
+    }
+
+    pub(super) fn i8(&mut self) -> Result<i8> {
+        self.array().map(i8::from_be_bytes)
+    }
+
+    pub(super) fn i16(&mut self) -> Result<i16> {
+        self.array().map(i16::from_be_bytes)
+    }
+
+    pub(super) fn i32(&mut self) -> Result<i32> {
+        self.array().map(i32::from_be_bytes)
+    }
+
+    pub(super) fn i64(&mut self) -> Result<i64> {
+        self.array().map(i64::from_be_bytes)
+    }
+
+    fn uvarint(&mut self) -> Result<u32> {
+        let mut value: u64 = 0;
+        for shift in [0, 7, 14, 21, 28] {
+            let [byte] = self.array()?;
+            value |= u64::from(byte & 0x7f) << shift;
+            if byte & 0x80 == 0 {
+                return u32::try_from(value).map_err(|_| invalid("a length that is too long"));
+            }
+        }
+        Err(invalid("a length that is too long"))
+    }
+
+    /// The length of an array, or of a string where it is flexible. None if it is null.
+    pub(super) fn len(&mut self) -> Result<Option<usize>> {
+        if self.is_flexible {
+            return Ok(self.uvarint()?.checked_sub(1).map(|len| len as usize));
+        }
+        match self.i32()? {
+            -1 => Ok(None),
+            len => usize::try_from(len).map(Some).map_err(|_| invalid("an array of negative length")),
+        }
+    }
+
+    pub(super) fn string(&mut self) -> Result<String> {
+        let len = match self.is_flexible {
+            true => self.len()?,
+            false => usize::try_from(self.i16()?).ok(),
+        };
+        let bytes = self.take(len.ok_or_else(|| invalid("a string of negative length"))?)?;
+        String::from_utf8(bytes.to_vec()).map_err(|_| invalid("a string that is not UTF-8"))
+    }
+
+    /// The tagged fields after a structure, where it is flexible. What `take` does not know it passes over.
+    pub(super) fn tagged(&mut self, mut take: impl FnMut(u32, Self) -> Result<()>) -> Result<()> {
+        if !self.is_flexible {
+            return Ok(());
+        }
+        for _ in 0..self.uvarint()? {
+            let (tag, len) = (self.uvarint()?, self.uvarint()?);
+            take(tag, Self { bytes: self.take(len as usize)?, is_flexible: true })?;
+        }
+        Ok(())
+    }
+}
+
+/// A record that can be read, and not understood.
+pub(super) fn invalid(reason: &str) -> Error {
+    Error::InvalidRecord { reason: reason.to_owned() }
+}
