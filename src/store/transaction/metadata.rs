@@ -102,19 +102,8 @@ impl TransactionMetadata {
         new_producer_id: impl NewProducerId,
     ) -> Result<Init> {
         let Some(current) = current else {
-            return Ok(Init::Own(Self {
-                transactional_id: transactional_id.clone(),
-                producer: ProducerIdAndEpoch::new(new_producer_id()?, 0),
-                previous_producer_id: NO_PRODUCER_ID,
-                next_producer_id: NO_PRODUCER_ID,
-                last_producer_epoch: NO_PRODUCER_EPOCH,
-                timeout_ms,
-                state: TransactionState::Empty,
-                partitions: BTreeSet::new(),
-                start_timestamp: NO_TIMESTAMP,
-                last_update_timestamp: now_ms,
-                client_version: TransactionVersion::V0,
-            }));
+            let producer = ProducerIdAndEpoch::new(new_producer_id()?, 0);
+            return Ok(Init::Own(Self::owned(transactional_id, producer, timeout_ms, now_ms)));
         };
         if let Some(expected) = expected.filter(|expected| !current.may_go_on(*expected)) {
             return Err(current.fenced(expected));
@@ -127,18 +116,27 @@ impl TransactionMetadata {
         let (producer, last_producer_epoch) = current.next_owner(expected, new_producer_id)?;
         let rotated = producer.producer_id != current.producer.producer_id;
         Ok(Init::Own(Self {
-            producer,
             previous_producer_id: if rotated { current.producer.producer_id } else { current.previous_producer_id },
-            next_producer_id: NO_PRODUCER_ID,
             last_producer_epoch,
+            ..Self::owned(transactional_id, producer, timeout_ms, now_ms)
+        }))
+    }
+
+    /// The id of a producer that has not begun a transaction.
+    fn owned(transactional_id: &Arc<str>, producer: ProducerIdAndEpoch, timeout_ms: i32, now_ms: i64) -> Self {
+        Self {
+            transactional_id: transactional_id.clone(),
+            producer,
+            previous_producer_id: NO_PRODUCER_ID,
+            next_producer_id: NO_PRODUCER_ID,
+            last_producer_epoch: NO_PRODUCER_EPOCH,
             timeout_ms,
             state: TransactionState::Empty,
             partitions: BTreeSet::new(),
             start_timestamp: NO_TIMESTAMP,
             last_update_timestamp: now_ms,
             client_version: TransactionVersion::V0,
-            ..current.clone()
-        }))
+        }
     }
 
     /// Whether a producer that had an error is still the id's, or was until a retry that it had no answer to.
