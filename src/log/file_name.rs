@@ -56,6 +56,12 @@ pub(crate) fn parse_base_offset(name: &str, suffix: &str) -> Option<Offset> {
     digits.parse().ok().filter(|base_offset| *base_offset <= OFFSET_MAX)
 }
 
+/// The base offset and the suffix in the name of a log or of an index.
+pub(crate) fn parse_segment_file(name: &str) -> Option<(Offset, &'static str)> {
+    let suffixes = [LOG].into_iter().chain(INDEX_SUFFIXES);
+    suffixes.filter_map(|suffix| Some((parse_base_offset(name, suffix)?, suffix))).next()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

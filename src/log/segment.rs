@@ -40,6 +40,19 @@ impl Home {
     pub(super) fn path(&self, base_offset: Offset, suffix: &str) -> PathBuf {
         self.dir.join(file_name::segment_file(base_offset, suffix))
     }
+
+    /// Opens a file of the segment at `base_offset` under the first of its names that is there: with each of `seconds`
+    /// behind its suffix. None if it has none of them.
+    fn open_first(&self, base_offset: Offset, suffix: &str, seconds: &[&str]) -> Result<Option<Arc<dyn StorageFile>>> {
+        for second in seconds {
+            let path = self.path(base_offset, &format!("{suffix}{second}"));
+            match self.storage.open(&path) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                opened => return opened.map(Some).map_err(|error| Error::io("open", path, error)),
+            }
+        }
+        Ok(None)
+    }
 }
 
 #[derive(Debug)]
@@ -83,6 +96,21 @@ pub(super) struct SegmentFiles {
     pub(super) time_index: Option<Arc<dyn StorageFile>>,
     /// None too where no transaction was aborted.
     pub(super) transaction_index: Option<Arc<dyn StorageFile>>,
+}
+
+impl SegmentFiles {
+    /// Opens the files of a segment that may not have their own names, each by the first one that is there: with each of
+    /// `seconds` behind it.
+    pub(super) fn open_first(home: &Home, base_offset: Offset, seconds: &[&str]) -> Result<Self> {
+        let open = |suffix| home.open_first(base_offset, suffix, seconds);
+        let gone = || Error::io("open", home.path(base_offset, LOG), io::ErrorKind::NotFound.into());
+        Ok(Self {
+            log: open(LOG)?.ok_or_else(gone)?,
+            offset_index: open(OFFSET_INDEX)?,
+            time_index: open(TIME_INDEX)?,
+            transaction_index: open(TRANSACTION_INDEX)?,
+        })
+    }
 }
 
 /// The end of what can be read in a segment.
@@ -211,35 +239,20 @@ impl Segment {
             let error = io::Error::new(io::ErrorKind::NotFound, "the segment was replaced or cut off");
             return Err(Error::io("open", self.path(LOG), error));
         }
-        let open = |suffix: &str| {
-            let path = self.path(suffix);
-            self.home.storage.open(&path).map_err(|error| (path, error))
-        };
-        let index = |suffix: &str| match open(suffix) {
-            Ok(file) => Ok(Some(file)),
-            Err((_, error)) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err((path, error)) => Err(Error::io("open", path, error)),
-        };
+        let path = self.path(LOG);
+        let log = self.home.storage.open(&path).map_err(|error| Error::io("open", path, error))?;
+        // Of a log that is followed, compaction may be taking the files away: this one has another name just then.
+        let transaction_names: &[&str] = if self.home.is_followed { &["", DELETED] } else { &[""] };
+        let index = |suffix, seconds| self.home.open_first(self.base_offset, suffix, seconds);
         let opened = Arc::new(SegmentFiles {
-            log: open(LOG).map_err(|(path, error)| Error::io("open", path, error))?,
-            offset_index: index(OFFSET_INDEX)?.map(|file| self.as_index::<OffsetEntry>(file)),
-            time_index: index(TIME_INDEX)?.map(|file| self.as_index::<TimeEntry>(file)),
-            transaction_index: self.open_transaction_index(index)?,
+            log,
+            offset_index: index(OFFSET_INDEX, &[""])?.map(|file| self.as_index::<OffsetEntry>(file)),
+            time_index: index(TIME_INDEX, &[""])?.map(|file| self.as_index::<TimeEntry>(file)),
+            transaction_index: index(TRANSACTION_INDEX, transaction_names)?
+                .map(|file| self.as_index::<TransactionEntry>(file)),
         });
         *files = Some(opened.clone());
         Ok(opened)
-    }
-
-    /// Of a log that is followed, compaction may be taking the files away: this one has another name just then.
-    fn open_transaction_index(
-        &self,
-        open: impl Fn(&str) -> Result<Option<Arc<dyn StorageFile>>>,
-    ) -> Result<Option<Arc<dyn StorageFile>>> {
-        match open(TRANSACTION_INDEX)? {
-            None if self.home.is_followed => open(&format!("{TRANSACTION_INDEX}{DELETED}")),
-            found => Ok(found),
-        }
-        .map(|found| found.map(|file| self.as_index::<TransactionEntry>(file)))
     }
 
     /// Whether the log that is open is still the one with the segment's name.

@@ -40,6 +40,11 @@ impl Log {
         self.inner.commit.generation()
     }
 
+    /// Changes whenever a part of the log is gone that was there before.
+    pub(crate) fn extent(&self) -> (Offset, u64) {
+        (self.log_start(), self.generation())
+    }
+
     /// Takes everything from `offset` on off the log, and returns its end: `offset`, or less where that lies within a
     /// batch, for only whole batches are cut. Nothing happens if the log ends there or before.
     ///
@@ -93,13 +98,6 @@ impl Log {
     /// holds no more.
     pub(crate) fn take_lowest_cut(&self) -> Offset {
         self.inner.lowest_cut.swap(Offset::MAX, Ordering::AcqRel)
-    }
-}
-
-impl Log {
-    /// Changes whenever a part of the log is gone that was there before.
-    pub(crate) fn extent(&self) -> (Offset, u64) {
-        (self.log_start(), self.inner.commit.generation())
     }
 }
 

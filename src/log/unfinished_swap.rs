@@ -9,7 +9,7 @@
 
 use std::io::ErrorKind;
 
-use super::file_name::{CLEANED, INDEX_SUFFIXES, LOG, SWAP, parse_base_offset, segment_file};
+use super::file_name::{CLEANED, LOG, SWAP, parse_segment_file, segment_file};
 use super::scan::BatchScan;
 use super::segment::{Home, Segment, SegmentEnd, SegmentFiles};
 use crate::error::{Error, Result};
@@ -20,9 +20,7 @@ use std::sync::Arc;
 
 /// A segment's file in the middle of a swap, by its name.
 fn parse(name: &str, second: &str) -> Option<(Offset, &'static str)> {
-    let name = name.strip_suffix(second)?;
-    let suffixes = [LOG].into_iter().chain(INDEX_SUFFIXES);
-    suffixes.filter_map(|suffix| Some((parse_base_offset(name, suffix)?, suffix))).next()
+    parse_segment_file(name.strip_suffix(second)?)
 }
 
 /// Finishes or undoes what is there. True if that changed names, so that `entries` are out of date.

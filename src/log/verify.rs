@@ -152,8 +152,8 @@ impl Verifier<'_> {
         })?;
         findings.looked_at(&path, end.size - seen);
         self.segment.publish(SegmentEnd { next_offset, size: end.size });
-        self.verify_index::<OffsetEntry>(OFFSET_INDEX, findings)?;
-        self.verify_index::<TimeEntry>(TIME_INDEX, findings)?;
+        self.verify_index::<OffsetEntry>(findings)?;
+        self.verify_index::<TimeEntry>(findings)?;
         self.segment.close_files();
         Ok(next_offset)
     }
@@ -181,8 +181,8 @@ impl Verifier<'_> {
         Ok(())
     }
 
-    fn verify_index<E: Confirm>(&self, suffix: &'static str, findings: &mut Findings<'_>) -> Result<()> {
-        let path = self.segment.path(suffix);
+    fn verify_index<E: Confirm>(&self, findings: &mut Findings<'_>) -> Result<()> {
+        let path = self.segment.path(E::SUFFIX);
         let Some(file) = E::file(&*self.segment.files()?).cloned() else {
             if self.segment.end().next_offset > self.segment.base_offset() {
                 findings.add(&path, 0, Problem::MissingIndex);
@@ -212,7 +212,7 @@ pub(super) fn check_index<E: Confirm>(
             Ok(entry) => entry,
             // It was cut meanwhile.
             Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => break,
-            Err(error) => return Err(Error::io("read", segment.path(LOG), error)),
+            Err(error) => return Err(Error::io("read", segment.path(E::SUFFIX), error)),
         };
         let position = slot * E::BYTES as u64;
         if before.as_ref().is_some_and(|before| !entry.follows(before)) {
@@ -227,6 +227,7 @@ pub(super) fn check_index<E: Confirm>(
 
 /// An index entry that can be held against its log.
 pub(super) trait Confirm: Entry {
+    const SUFFIX: &'static str;
     /// Its file among those of a segment.
     fn file(files: &SegmentFiles) -> Option<&Arc<dyn StorageFile>>;
     /// Whether it may come after another.
@@ -236,6 +237,8 @@ pub(super) trait Confirm: Entry {
 }
 
 impl Confirm for OffsetEntry {
+    const SUFFIX: &'static str = OFFSET_INDEX;
+
     fn file(files: &SegmentFiles) -> Option<&Arc<dyn StorageFile>> {
         files.offset_index.as_ref()
     }
@@ -250,6 +253,8 @@ impl Confirm for OffsetEntry {
 }
 
 impl Confirm for TimeEntry {
+    const SUFFIX: &'static str = TIME_INDEX;
+
     fn file(files: &SegmentFiles) -> Option<&Arc<dyn StorageFile>> {
         files.time_index.as_ref()
     }

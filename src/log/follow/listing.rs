@@ -7,7 +7,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::super::file_name::{INDEX_SUFFIXES, LOG, SWAP, parse_base_offset};
+use super::super::file_name::{LOG, SWAP, parse_base_offset};
 use super::super::segment::{Home, Segment, SegmentEnd, SegmentFiles, SegmentList};
 use super::transactions::Transactions;
 use super::{ATTEMPTS_MAX, Following, empty_segment, is_blank_before, is_gone, unbounded};
@@ -15,6 +15,9 @@ use crate::error::{Error, Result};
 use crate::io::DirEntry;
 use crate::record::BATCH_HEADER_BYTES;
 use crate::types::Offset;
+
+/// What may be behind the names of a compacted segment's files while they take their places one after the other.
+const SWAPPED: [&str; 2] = [SWAP, ""];
 
 impl Following {
     /// The segments that are there now, `known` ones as they are as far as that is still so.
@@ -98,7 +101,7 @@ impl Following {
         }
         let segment = unbounded(home, log, base_offset);
         if log.name.ends_with(SWAP) {
-            segment.use_files_of_other_names(swapped_files(home, base_offset)?);
+            segment.use_files_of_other_names(SegmentFiles::open_first(home, base_offset, &SWAPPED)?);
         }
         segment.publish(end);
         // The writer gives reserved space back only after it has begun the next segment.
@@ -183,7 +186,7 @@ fn logs_of(home: &Arc<Home>, entries: &[DirEntry]) -> Result<Vec<(Offset, DirEnt
             continue;
         }
         let segment = unbounded(home, &swap, base_offset);
-        segment.use_files_of_other_names(swapped_files(home, base_offset)?);
+        segment.use_files_of_other_names(SegmentFiles::open_first(home, base_offset, &SWAPPED)?);
         let mut scan = segment.scan_to(Offset::MAX)?;
         while scan.next().transpose()?.is_some() {}
         let next_offset = scan.expected();
@@ -191,26 +194,4 @@ fn logs_of(home: &Arc<Home>, entries: &[DirEntry]) -> Result<Vec<(Offset, DirEnt
         logs.push((base_offset, swap));
     }
     Ok(logs)
-}
-
-/// The files of a compacted segment, each under the name that it has by now.
-fn swapped_files(home: &Home, base_offset: Offset) -> Result<SegmentFiles> {
-    let open = |suffix: &str| {
-        let names = [format!("{suffix}{SWAP}"), suffix.to_owned()];
-        for path in names.map(|name| home.path(base_offset, &name)) {
-            match home.storage.open(&path) {
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                opened => return opened.map(Some).map_err(|error| Error::io("open", path, error)),
-            }
-        }
-        Ok(None)
-    };
-    let [offset_index, time_index, transaction_index] = INDEX_SUFFIXES;
-    let gone = || Error::io("open", home.path(base_offset, LOG), io::ErrorKind::NotFound.into());
-    Ok(SegmentFiles {
-        log: open(LOG)?.ok_or_else(gone)?,
-        offset_index: open(offset_index)?,
-        time_index: open(time_index)?,
-        transaction_index: open(transaction_index)?,
-    })
 }

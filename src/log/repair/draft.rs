@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crate::error::{Error, Result};
 use crate::io::{DirEntry, Storage};
-use crate::log::file_name::{INDEX_SUFFIXES, LOG, SWAP, parse_base_offset};
+use crate::log::file_name::{LOG, SWAP, parse_base_offset};
 use crate::log::loader::{PAGE_BYTES, content_end};
 use crate::log::segment::{Home, Segment, SegmentEnd, SegmentFiles};
 use crate::log::survey::{Found, survey};
@@ -47,7 +47,7 @@ impl Draft {
         let end = SegmentEnd { next_offset: base_offset + Offset::from(u32::MAX), size: log.len };
         let source = Segment::new(home.clone(), base_offset, end, true, log.modified_ms);
         if log.name.ends_with(SWAP) {
-            source.use_files_of_other_names(swapped_files(home, base_offset)?);
+            source.use_files_of_other_names(SegmentFiles::open_first(home, base_offset, &[SWAP])?);
         }
         let mut pieces = Pieces::default();
         let mut tail = None;
@@ -222,27 +222,6 @@ fn reason_of(error: Error) -> String {
     }
 }
 
-/// The files of a compacted segment that has not taken its place yet.
-fn swapped_files(home: &Home, base_offset: Offset) -> Result<SegmentFiles> {
-    let open = |suffix: &str| {
-        let path = home.path(base_offset, &format!("{suffix}{SWAP}"));
-        match home.storage.open(&path) {
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-            opened => opened.map(Some).map_err(|error| Error::io("open", path, error)),
-        }
-    };
-    let [offset_index, time_index, transaction_index] = INDEX_SUFFIXES;
-    let Some(log) = open(LOG)? else {
-        return Err(Error::io("open", home.path(base_offset, LOG), std::io::ErrorKind::NotFound.into()));
-    };
-    Ok(SegmentFiles {
-        log,
-        offset_index: open(offset_index)?,
-        time_index: open(time_index)?,
-        transaction_index: open(transaction_index)?,
-    })
-}
-
 /// The logs among these files, in order.
 pub(super) fn logs_of(entries: &[DirEntry]) -> Vec<(Offset, DirEntry)> {
     let log = |entry: &DirEntry| Some((base_offset_of_log(&entry.name)?, entry.clone()));
@@ -254,12 +233,6 @@ pub(super) fn logs_of(entries: &[DirEntry]) -> Vec<(Offset, DirEntry)> {
 /// The base offset of a log, which may wait to take its place.
 pub(super) fn base_offset_of_log(name: &str) -> Option<Offset> {
     parse_base_offset(name.strip_suffix(SWAP).unwrap_or(name), LOG)
-}
-
-/// A log or an index of a segment, by its name.
-pub(super) fn segment_file_of(name: &str) -> Option<(Offset, &'static str)> {
-    let suffixes = [LOG].into_iter().chain(INDEX_SUFFIXES);
-    suffixes.filter_map(|suffix| Some((parse_base_offset(name, suffix)?, suffix))).next()
 }
 
 /// Whether a log begins with a message set of Kafka's format 0 or 1, whole: nothing in it is damaged, it is only not

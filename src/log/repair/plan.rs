@@ -12,7 +12,7 @@ use crate::error::{Error, Result};
 use crate::io::DirEntry;
 use crate::log::file_name::{
     CLEANED, DELETED, INDEX_SUFFIXES, LEADER_EPOCH_CHECKPOINT, LOG, OFFSET_INDEX, SNAPSHOT, SWAP, TEMPORARY,
-    TIME_INDEX, TRANSACTION_INDEX, parse_base_offset, segment_file,
+    TIME_INDEX, TRANSACTION_INDEX, parse_base_offset, parse_segment_file, segment_file,
 };
 use crate::log::findings::{Finding, Problem};
 use crate::log::index::Entry;
@@ -112,7 +112,7 @@ impl Plan {
     /// keeps these. `entries` are then what there will be.
     fn finish_swaps(&mut self, entries: &mut Vec<DirEntry>, names: &mut AsideNames<'_>) -> Result<()> {
         // If one is not complete, it goes, and all from there on: the old segments are whole.
-        let of = |name: &str, second| draft::segment_file_of(name.strip_suffix(second)?);
+        let of = |name: &str, second| parse_segment_file(name.strip_suffix(second)?);
         let first_cleaned = entries.iter().filter_map(|entry| of(&entry.name, CLEANED)).map(|(base, _)| base).min();
         let has = |name: String| entries.iter().any(|entry| entry.name == name);
         let mut reaches: BTreeMap<Offset, Offset> = BTreeMap::new();
@@ -137,7 +137,7 @@ impl Plan {
         for ((base_offset, _), _) in swaps.iter().filter(|((_, suffix), _)| *suffix == LOG) {
             let next_offset = reaches.get(base_offset).copied().unwrap_or(*base_offset);
             for (entry, is_replaced) in entries.iter().zip(&mut is_replaced) {
-                let old = draft::segment_file_of(&entry.name);
+                let old = parse_segment_file(&entry.name);
                 *is_replaced |= old.is_some_and(|(base, _)| (*base_offset..next_offset).contains(&base));
             }
         }
