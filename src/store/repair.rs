@@ -301,15 +301,12 @@ impl<'a> Planner<'a> {
     }
 
     fn plan_topic_list(&mut self) -> Result<TopicList> {
-        let (list, reason) = match TopicList::read(self.layout) {
-            Err(Error::MalformedFile { reason, .. }) => {
-                (TopicList::salvage(&self.read(&self.layout.dir.join(topic_list::FILE))?), reason)
-            }
-            Err(error @ Error::InvalidConfig { .. }) => {
-                (TopicList::salvage(&self.read(&self.layout.dir.join(topic_list::FILE))?), error.to_string())
-            }
+        let reason = match TopicList::read(self.layout) {
+            Err(Error::MalformedFile { reason, .. }) => reason,
+            Err(error @ Error::InvalidConfig { .. }) => error.to_string(),
             read => return read,
         };
+        let list = TopicList::salvage(&self.read(&self.layout.dir.join(topic_list::FILE))?);
         let text = checkpoint::text(&list.entries());
         self.replace(self.layout.dir.clone(), topic_list::FILE, Some(reason), text)?;
         Ok(list)

@@ -266,8 +266,7 @@ impl Transactions {
     /// Aborts, and has what lingers discarded with an error.
     fn abort(&self, discard: impl FnOnce(Error)) -> Result<()> {
         let _alone = self.adding.write();
-        discard(Error::TransactionAborted { transactional_id: self.transactional_id.clone() });
-        self.tell_abort()
+        self.abort_alone(discard)
     }
 
     /// The same if there is something to abort, for a producer that is closed.
@@ -275,9 +274,10 @@ impl Transactions {
         let _alone = self.adding.write();
         // In its turn: it may have been committed by now.
         let is_open = self.state.lock().is_open();
-        if !is_open {
-            return Ok(());
-        }
+        if is_open { self.abort_alone(discard) } else { Ok(()) }
+    }
+
+    fn abort_alone(&self, discard: impl FnOnce(Error)) -> Result<()> {
         discard(Error::TransactionAborted { transactional_id: self.transactional_id.clone() });
         self.tell_abort()
     }
