@@ -114,6 +114,12 @@ impl Store {
         self.inner.topics.read().keys().map(|name| name.to_string()).collect()
     }
 
+    /// The name of the topic with this id, if there is one.
+    #[cfg(feature = "net")]
+    pub(crate) fn topic_name(&self, id: Uuid) -> Option<Arc<str>> {
+        self.inner.topics.read().values().find(|topic| topic.id == id).map(|topic| topic.name.clone())
+    }
+
     /// Describes a topic and its partitions as they are now.
     ///
     /// # Errors

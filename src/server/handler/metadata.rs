@@ -73,8 +73,9 @@ impl Broker {
     }
 
     fn topic_with_id(&self, topic_id: Uuid) -> MetadataResponseTopic {
-        let descriptions = self.store.topics().into_iter().filter_map(|name| self.store.describe_topic(&name).ok());
-        let found = descriptions.filter(|topic| topic.id == topic_id).find_map(|topic| self.describe(topic).ok());
+        let found = self.store.topic_name(topic_id).and_then(|name| self.known_topic(&name).ok());
+        // A topic of the same name may have taken its place just now.
+        let found = found.filter(|topic| topic.topic_id == topic_id);
         let unknown =
             || MetadataResponseTopic { error_code: ErrorCode::UNKNOWN_TOPIC_ID, topic_id, ..Default::default() };
         found.unwrap_or_else(unknown)
