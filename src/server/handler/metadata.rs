@@ -53,7 +53,7 @@ impl Broker {
     }
 
     fn create_topic(&self, name: &str) -> Result<MetadataResponseTopic, Error> {
-        match self.store.create_topic(name, TopicConfig::new()) {
+        match self.store.create_topic(name, TopicConfig::new().partitions(self.config.num_partitions)) {
             // Somebody else has asked for it too.
             Ok(_) | Err(Error::TopicAlreadyExists { .. }) => self.known_topic(name),
             Err(error) => Err(error),

@@ -1,0 +1,63 @@
+"""What every client has to do, and how it says how that went.
+
+A client is a program that takes `host:port` and the name of a topic of its own, and prints a line for each operation: its
+name, a tab, and `ok`, `-` for what the client does not have, or what is wrong.
+"""
+
+import sys
+import traceback
+
+COUNT = 10_000
+PARTITIONS = 4
+FIRST_MS = 1_700_000_000_000
+
+
+def key(number):
+    return f"key-{number % 1000}".encode()
+
+
+def value(number):
+    return f"value-{number}".encode() * 4
+
+
+def headers(number):
+    return [("number", str(number).encode()), ("number", b"again"), ("empty", b"")]
+
+
+def timestamp(number):
+    return FIRST_MS + number
+
+
+def operation(name, action):
+    """Does it and says how it went. The operations after one that fails are tried all the same."""
+    try:
+        action()
+        print(f"{name}\tok", flush=True)
+    except Exception as error:
+        traceback.print_exc(file=sys.stderr)
+        print(f"{name}\t{type(error).__name__}: {error}".replace("\n", " "), flush=True)
+
+
+def lacks(name):
+    print(f"{name}\t-", flush=True)
+
+
+def expect(is_so, otherwise):
+    if not is_so:
+        raise AssertionError(otherwise)
+
+
+def compare(received):
+    """Holds records, as (partition, offset, key, value, headers, timestamp), to those that were sent."""
+    expect(len(received) == COUNT, f"{len(received)} records in place of {COUNT}")
+    by_number, last_in_partition = {}, {}
+    for partition, offset, *record in received:
+        expect(offset == last_in_partition.get(partition, -1) + 1, f"offset {offset} after {last_in_partition}")
+        last_in_partition[partition] = offset
+        by_number[int(record[2][0][1])] = record
+    for number in range(COUNT):
+        sent = [key(number), value(number), headers(number), timestamp(number)]
+        expect(by_number.get(number) == sent, f"{by_number.get(number)} in place of {sent}")
+    partitions = {}
+    for partition, _, record_key, *_ in received:
+        expect(partitions.setdefault(record_key, partition) == partition, f"{record_key} is in two partitions")

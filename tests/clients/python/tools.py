@@ -1,0 +1,147 @@
+"""Kafka's command-line tools, and kcat: each is a program, and an operation."""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+
+from scenario import expect, operation
+
+server, topic = sys.argv[1:]
+class_path = os.environ["KAFKA_CLASS_PATH"]
+
+
+def run(command, input=""):
+    done = subprocess.run(command, input=input, capture_output=True, text=True, timeout=120)
+    expect(done.returncode == 0, f"{command[-1]}: {done.stdout[-500:]} {done.stderr[-1500:]}")
+    return done.stdout
+
+
+def java(tool, *args, input="", server_option="--bootstrap-server"):
+    return run(["java", "-cp", class_path, tool, server_option, server, *args], input)
+
+
+def tool(name, *args, **more):
+    return java(f"org.apache.kafka.tools.{name}", *args, **more)
+
+
+def topics():
+    tool("TopicCommand", "--create", "--topic", topic, "--partitions", "3", "--config", "segment.bytes=1048576")
+    tool("TopicCommand", "--alter", "--topic", topic, "--partitions", "4")
+    described = tool("TopicCommand", "--describe", "--topic", topic)
+    expect("PartitionCount: 4" in described and "segment.bytes=1048576" in described, described)
+    expect(topic in tool("TopicCommand", "--list").split(), "not listed")
+    tool("TopicCommand", "--create", "--topic", f"{topic}-gone")
+    tool("TopicCommand", "--delete", "--topic", f"{topic}-gone")
+    expect(f"{topic}-gone" not in tool("TopicCommand", "--list").split(), "not deleted")
+
+
+def console_producer():
+    lines = "".join(f"key-{number}:value-{number}\n" for number in range(100))
+    tool("ConsoleProducer", "--topic", topic, "--property", "parse.key=true", "--property", "key.separator=:", input=lines)
+
+
+def console_consumer():
+    seen = []
+    for partition in range(4):
+        count = offsets()[partition]
+        if count:
+            printed = java(
+                "org.apache.kafka.tools.consumer.ConsoleConsumer", "--topic", topic, "--partition", str(partition),
+                "--offset", "earliest", "--max-messages", str(count), "--timeout-ms", "30000",
+            )
+            seen += printed.split()
+    expect(sorted(seen) == sorted(f"value-{number}" for number in range(100)), seen)
+
+
+def configs():
+    tool_name = "kafka.admin.ConfigCommand"
+    entity = ["--entity-type", "topics", "--entity-name", topic]
+    java(tool_name, *entity, "--alter", "--add-config", "retention.ms=12345678,cleanup.policy=[compact,delete]")
+    described = java(tool_name, *entity, "--describe")
+    expect("retention.ms=12345678" in described and "cleanup.policy=compact,delete" in described, described)
+    java(tool_name, *entity, "--alter", "--delete-config", "retention.ms")
+    expect("retention.ms=12345678" not in java(tool_name, *entity, "--describe"), "still there")
+    expect("log.cleaner.enable" in java(tool_name, "--entity-type", "brokers", "--all", "--describe"), "broker configs")
+
+
+def offsets(*args):
+    lines = tool("GetOffsetShell", "--topic", topic, *args).split()
+    return {int(partition): int(offset) for _, partition, offset in (line.split(":") for line in lines)}
+
+
+def get_offsets():
+    expect(sum(offsets().values()) == 100, offsets())
+    expect(set(offsets("--time", "earliest").values()) == {0}, "earliest")
+    expect(max(offsets("--time", "max-timestamp").values()) >= 0, "max-timestamp")
+
+
+def delete_records():
+    with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
+        json.dump({"version": 1, "partitions": [{"topic": topic, "partition": 0, "offset": -1}]}, file)
+        file.flush()
+        tool("DeleteRecordsCommand", "--offset-json-file", file.name)
+    expect(offsets("--time", "earliest")[0] == offsets()[0], "records are left")
+
+
+def log_dirs():
+    printed = tool("LogDirsCommand", "--describe", "--topic-list", topic)
+    dirs = json.loads(next(line for line in printed.splitlines() if line.startswith("{")))
+    partitions = dirs["brokers"][0]["logDirs"][0]["partitions"]
+    expect(len(partitions) == 4 and sum(one["size"] for one in partitions) > 0, printed)
+
+
+def producer_perf():
+    props = ["--producer-props", f"bootstrap.servers={server}"]
+    printed = run([
+        "java", "-cp", class_path, "org.apache.kafka.tools.ProducerPerformance", "--topic", f"{topic}-perf",
+        "--num-records", "50000", "--record-size", "100", "--throughput", "-1", *props,
+    ])
+    expect("50000 records sent" in printed, printed)
+
+
+def consumer_perf():
+    printed = tool("ConsumerPerformance", "--topic", f"{topic}-perf", "--num-records", "50000")
+    expect(len(printed.splitlines()) >= 2, printed)
+
+
+def verifiable_producer():
+    printed = tool("VerifiableProducer", "--topic", f"{topic}-verified", "--max-messages", "1000")
+    expect(printed.count('"producer_send_success"') == 1000, printed[-1000:])
+
+
+def groups():
+    java("org.apache.kafka.tools.consumer.group.ConsumerGroupCommand", "--group", topic, "--topic", topic,
+         "--reset-offsets", "--to-earliest", "--execute")
+    described = java("org.apache.kafka.tools.consumer.group.ConsumerGroupCommand", "--group", topic, "--describe")
+    expect(topic in described, described)
+    listed = java("org.apache.kafka.tools.consumer.group.ConsumerGroupCommand", "--list").split()
+    expect(topic in listed, listed)
+    java("org.apache.kafka.tools.consumer.group.ConsumerGroupCommand", "--group", topic, "--delete")
+
+
+def kcat():
+    of = f"{topic}-kcat"
+    for codec in ["none", "gzip", "snappy", "lz4", "zstd"]:
+        lines = "".join(f"key-{number}:{codec}-{number}\n" for number in range(2000))
+        run(["kcat", "-b", server, "-P", "-t", of, "-K:", "-z", codec, "-H", f"codec={codec}"], lines)
+    read = run(["kcat", "-b", server, "-C", "-t", of, "-e", "-q", "-f", "%k:%s:%h\\n"]).split()
+    codecs = ["none", "gzip", "snappy", "lz4", "zstd"]
+    sent = [f"key-{number}:{codec}-{number}:codec={codec}" for codec in codecs for number in range(2000)]
+    expect(sorted(read) == sorted(sent), f"{len(read)} records")
+    expect(of in run(["kcat", "-b", server, "-L"]), "not listed")
+
+
+operation("kafka-topics", topics)
+operation("kafka-console-producer", console_producer)
+operation("kafka-console-consumer", console_consumer)
+operation("kafka-get-offsets", get_offsets)
+operation("kafka-configs", configs)
+operation("kafka-consumer-groups", groups)
+operation("kafka-delete-records", delete_records)
+operation("kafka-log-dirs", log_dirs)
+operation("kafka-producer-perf-test", producer_perf)
+operation("kafka-consumer-perf-test", consumer_perf)
+operation("kafka-verifiable-producer", verifiable_producer)
+operation("kcat", kcat)
