@@ -146,21 +146,37 @@ impl GroupCommit {
     ///
     /// `sync` makes durable what had been appended when it was called, and returns the end of that.
     pub(crate) fn wait(&self, target: SyncTarget, sync: impl Fn() -> Result<Offset>) -> Result<()> {
-        self.arrived.fetch_add(1, Ordering::AcqRel);
+        self.arrive();
         loop {
             if let Some(result) = self.check(target) {
                 return result;
             }
-            if !self.leading.swap(true, Ordering::AcqRel) {
-                // Another leader may have been done in between.
-                if self.check(target).is_none() {
-                    self.lead(&sync);
-                }
-                self.step_down();
+            if self.take_lead() {
+                self.lead_for(target, &sync);
                 continue;
             }
             self.sleep(target);
         }
+    }
+
+    /// Says that one more has come to wait, who has appended before.
+    pub(super) fn arrive(&self) {
+        self.arrived.fetch_add(1, Ordering::AcqRel);
+    }
+
+    /// Takes the lead, unless somebody has it. Who has it must [`lead_for`](Self::lead_for) somebody or
+    /// [`step_down`](Self::step_down).
+    pub(super) fn take_lead(&self) -> bool {
+        !self.leading.swap(true, Ordering::AcqRel)
+    }
+
+    /// Syncs for everyone, if who waits for `target` needs it, and steps down.
+    pub(super) fn lead_for(&self, target: SyncTarget, sync: &impl Fn() -> Result<Offset>) {
+        // Another leader may have been done in between.
+        if self.check(target).is_none() {
+            self.lead(sync);
+        }
+        self.step_down();
     }
 
     /// Whether a caller has nothing to wait for: its result is known, or nobody leads.
@@ -202,7 +218,7 @@ impl GroupCommit {
     }
 
     /// Lets another lead, and wakes those who were waiting: they are done, or one of them leads.
-    fn step_down(&self) {
+    pub(super) fn step_down(&self) {
         self.leading.store(false, Ordering::Release);
         self.waiters.notify(Offset::MAX);
     }

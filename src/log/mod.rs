@@ -51,6 +51,8 @@ mod segment;
 mod snapshot;
 mod survey;
 mod sync;
+#[cfg(feature = "net")]
+pub(crate) mod synced;
 mod transaction;
 mod truncate;
 mod unfinished_swap;

@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 
+use crate::log::synced::Progress;
 use crate::log::{Appended, Log};
 use crate::net::ErrorCode;
 use crate::net::messages::produce::{PartitionProduceData, PartitionProduceResponse, TopicProduceResponse};
@@ -41,8 +42,8 @@ pub(in crate::server) async fn answer(
     Ok(async move {
         match acks {
             Ok(Acks::None) => Ok(None),
-            Ok(Acks::All) => Ok(Some(executor::run(move || respond(topics, sync)).await)),
-            _ => Ok(Some(respond(topics, Ok))),
+            Ok(Acks::All) => Ok(Some(respond(synced(topics).await))),
+            _ => Ok(Some(respond(topics))),
         }
     })
 }
@@ -90,17 +91,34 @@ impl Broker {
     }
 }
 
-/// Waits until what was appended is on the device. All was appended before, so that partitions wait together.
-fn sync((log, appended): InLog) -> Result<InLog, ErrorCode> {
-    log.wait_synced(appended.sync_target()).map_err(|error| ErrorCode::from(&error))?;
+/// The same once all of it is on the device.
+async fn synced(topics: Vec<InTopic>) -> Vec<InTopic> {
+    let topics = topics.into_iter().map(async |InTopic { name, partitions }| {
+        let partitions = partitions.into_iter().map(async |(index, result)| match result {
+            Ok(in_log) => (index, sync(in_log).await),
+            Err(error_code) => (index, Err(error_code)),
+        });
+        InTopic { name, partitions: executor::all(partitions.collect()).await }
+    });
+    executor::all(topics.collect()).await
+}
+
+/// Waits until a batch is on the device. Whoever waits alone syncs, the others wait for that one, none on a thread.
+async fn sync((log, appended): InLog) -> Result<InLog, ErrorCode> {
+    let mut synced = log.synced(appended.sync_target());
+    loop {
+        match (&mut synced).await {
+            Progress::Done(result) => break result.map_err(|error| ErrorCode::from(&error))?,
+            Progress::Turn(turn) => executor::run(move || turn.take()).await,
+        }
+    }
     Ok((log, appended))
 }
 
-fn respond(topics: Vec<InTopic>, acknowledge: impl Fn(InLog) -> Result<InLog, ErrorCode>) -> ProduceResponse {
+fn respond(topics: Vec<InTopic>) -> ProduceResponse {
     let responses = topics.into_iter().map(|InTopic { name, partitions }| {
         let partitions = partitions.into_iter();
-        let partition_responses =
-            partitions.map(|(index, result)| respond_of(index, result.and_then(&acknowledge))).collect();
+        let partition_responses = partitions.map(|(index, result)| respond_of(index, result)).collect();
         TopicProduceResponse { name, partition_responses, ..Default::default() }
     });
     ProduceResponse { responses: responses.collect(), ..Default::default() }
