@@ -100,7 +100,7 @@ fn keeps_from_writing(error: &Error) -> bool {
     }
 }
 
-fn warn_of_recovery(store: &Store) {
+pub(crate) fn warn_of_recovery(store: &Store) {
     let report = store.recovery_report();
     if report.is_healthy() {
         return;

@@ -8,6 +8,7 @@
 //!   consume       records → lines           consume/output
 //!   group         list, describe, reset-offsets, delete, delete-offsets
 //!   transactions  list, describe, find-hanging, abort
+//!   serve         a Kafka broker
 //!   snapshot      a copy of the whole directory
 //!   log           dump, verify, repair
 //!   bench         how fast it is            bench/latency, bench/limit
@@ -36,6 +37,7 @@ mod produce;
 mod producer_args;
 mod progress;
 mod separator;
+mod serve;
 mod snapshot;
 mod time;
 mod topic;
@@ -80,6 +82,7 @@ enum Command {
     /// List, describe and abort transactions
     #[command(subcommand)]
     Transactions(transactions::Command),
+    Serve(serve::Args),
     Snapshot(snapshot::Args),
     /// Look into the files of logs, verify and repair them
     #[command(subcommand)]
@@ -98,6 +101,7 @@ fn main() -> ExitCode {
         Command::Consume(args) => consume::run(args, &context),
         Command::Group(command) => group::run(command, &context),
         Command::Transactions(command) => transactions::run(command, &context),
+        Command::Serve(args) => serve::run(args, &context),
         Command::Snapshot(args) => snapshot::run(args, &context),
         Command::Log(command) => log::run(command, &context),
         Command::Bench(command) => bench::run(command, &context),

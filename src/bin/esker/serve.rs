@@ -1,0 +1,88 @@
+//! `esker serve`: the directory as a Kafka broker.
+
+use std::path::{Path, PathBuf};
+use std::sync::mpsc;
+
+use esker::Store;
+use esker::server::{Server, ServerProperties};
+use serde::Serialize;
+use tracing_subscriber::EnvFilter;
+
+use crate::context::Context;
+use crate::data_dir::warn_of_recovery;
+use crate::failure::{Failure, Result, tell};
+use crate::interrupt::on_interrupt;
+
+/// Serve the data directory to Kafka clients, until interrupted
+///
+/// Configured as a Kafka broker is. What comes later in this list counts: server.properties, the environment
+/// (KAFKA_NUM_PARTITIONS is num.partitions), --override. The directory is that of --dir, or else log.dirs. By default it
+/// listens on 127.0.0.1:9092.
+///
+/// The first SIGINT or SIGTERM stops it in good order, the second at once. What it does is told on stderr; RUST_LOG says
+/// how much.
+///
+/// JSON: dir, listeners (the addresses that it listens on), once it listens.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// A file in the form of Kafka's server.properties
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Set one of a broker's configs; may be given several times
+    #[arg(long = "override", value_name = "KEY=VALUE")]
+    overrides: Vec<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct Row {
+    dir: String,
+    listeners: Vec<String>,
+}
+
+pub(crate) fn run(args: &Args, context: &Context) -> Result {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    let properties = configure(args)?;
+    for key in &properties.ignored {
+        tell("warning", format_args!("{key} has no meaning here"));
+    }
+    let dir = context.dir.as_deref().or(properties.log_dir.as_deref());
+    let dir = dir.ok_or_else(|| Failure::Usage("which directory? --dir, $ESKER_DIR or log.dirs says so".to_owned()))?;
+    let store = Store::options().config(properties.store.clone()).open(dir)?;
+    warn_of_recovery(&store);
+    let served = serve(&store, dir, &properties, context);
+    store.close()?;
+    served
+}
+
+fn serve(store: &Store, dir: &Path, properties: &ServerProperties, context: &Context) -> Result {
+    let (told, interrupted) = mpsc::channel();
+    // Whoever is told has gone already if this fails.
+    on_interrupt(move || _ = told.send(()))?;
+    let runtime = tokio::runtime::Runtime::new().map_err(|error| Failure::because("cannot start threads", error))?;
+    let server = runtime.block_on(Server::builder(store.clone()).config(properties.server.clone()).start())?;
+    let listeners = server.local_addrs().iter().map(ToString::to_string).collect();
+    let row = Row { dir: dir.display().to_string(), listeners };
+    context.print(&[row], |rows| {
+        rows.iter().map(|row| format!("Serving {} at {}.\n", row.dir, row.listeners.join(", "))).collect()
+    })?;
+    // An error would mean that nobody can interrupt this any more.
+    let _ = interrupted.recv();
+    runtime.block_on(server.shutdown());
+    Ok(())
+}
+
+fn configure(args: &Args) -> Result<ServerProperties> {
+    let mut properties = ServerProperties::new();
+    if let Some(path) = &args.config {
+        let text = std::fs::read_to_string(path);
+        let text = text.map_err(|error| Failure::because(format!("cannot read {}", path.display()), error))?;
+        properties.read(&text)?;
+    }
+    properties.read_env(std::env::vars())?;
+    for pair in &args.overrides {
+        let (key, value) = pair.split_once('=').ok_or_else(|| Failure::Usage(format!("{pair} is not KEY=VALUE")))?;
+        properties.set(key, value)?;
+    }
+    Ok(properties)
+}
