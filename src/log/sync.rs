@@ -1,8 +1,9 @@
 //! What a sync of a log consists of: its closed segments, the active one, the names in its directory, and who is told.
-//! [`flush`](super::flush) has whose turn it is.
+//! [`flush`] has whose turn it is.
 
-use super::segment::SegmentList;
-use super::{LogInner, SyncTarget, failed_sync};
+use super::flush::{self, SyncTarget};
+use super::segment::{Segment, SegmentList};
+use super::{LogInner, failed_sync};
 use crate::config::SyncPolicy;
 use crate::error::{Error, Result};
 use crate::sync::atomic::Ordering;
@@ -35,19 +36,26 @@ impl LogInner {
     /// Sees to it that a sync that failed is the last one, and that the next open knows.
     pub(super) fn or_fail<T>(&self, synced: Result<T>) -> Result<T> {
         synced.inspect_err(|error| {
-            failed_sync::note(&self.home);
-            self.commit.fail(error.clone());
+            if flush::is_final(error) {
+                failed_sync::note(&self.home);
+                self.commit.fail(error.clone());
+            }
         })
     }
 
     /// Makes durable what has been appended by now, and returns the end of that. Called by the leader of a group
     /// commit alone.
     pub(super) fn sync(&self) -> Result<Offset> {
+        self.sync_with(Segment::sync_log)
+    }
+
+    /// The same, and tells how to sync the active segment.
+    pub(super) fn sync_with(&self, sync_active: impl Fn(&Segment) -> Result<()>) -> Result<Offset> {
         let segments = self.segments.load_full();
         let end = segments.active().end();
         self.sync_closed(&segments)?;
         if end.size > 0 {
-            segments.active().sync_log()?;
+            sync_active(segments.active())?;
         }
         self.sync_dir()?;
         self.recovery_point.fetch_max(end.next_offset, Ordering::AcqRel);

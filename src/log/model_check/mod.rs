@@ -71,8 +71,8 @@ fn log_on(device: &Device, configs: &[(&str, &str)]) -> Log {
     };
     let load = super::load(device.home(TopicPartition::new("scene", 0)), &config, known).expect("an empty directory");
     let clock = std::sync::Arc::new(StoppedClock);
-    let (sync, helper, checkpoints) = (SyncPolicy::Always, None, None);
-    Log::new(load, LogContext { config, clock, sync, helper, checkpoints, syncs_swaps: true })
+    let (sync, helper, checkpoints, open_files) = (SyncPolicy::Always, None, None, device.open_files().clone());
+    Log::new(load, LogContext { config, clock, sync, helper, checkpoints, syncs_swaps: true, open_files })
 }
 
 /// Appends a batch of one record of one byte. All are [`BATCH_BYTES`] long.
