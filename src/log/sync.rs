@@ -1,6 +1,8 @@
 //! What a sync of a log consists of: its closed segments, the active one, the names in its directory, and who is told.
 //! [`flush`] has whose turn it is.
 
+use std::sync::Arc;
+
 use super::flush::{self, SyncTarget};
 use super::segment::{Segment, SegmentList};
 use super::{LogInner, failed_sync};
@@ -55,7 +57,7 @@ impl LogInner {
         let end = segments.active().end();
         self.sync_closed(&segments)?;
         if end.size > 0 {
-            sync_active(segments.active())?;
+            self.unless_gone(segments.active(), sync_active(segments.active()))?;
         }
         self.sync_dir()?;
         self.recovery_point.fetch_max(end.next_offset, Ordering::AcqRel);
@@ -67,14 +69,15 @@ impl LogInner {
     /// recovery point may pass them.
     pub(super) fn sync_closed(&self, segments: &SegmentList) -> Result<()> {
         for segment in segments.iter().take(segments.len() - 1).filter(|segment| !segment.is_flushed()) {
-            match segment.sync_all() {
-                Ok(()) => segment.set_flushed(true),
-                // Retention took it in the meantime.
-                Err(_) if segment.end().next_offset <= self.log_start.load(Ordering::Acquire) => {}
-                Err(error) => return Err(error),
-            }
+            self.unless_gone(segment, segment.sync_all().map(|()| segment.set_flushed(true)))?;
         }
         Ok(())
+    }
+
+    /// The failure to sync a segment is none if retention took it in the meantime, also one that was active just before.
+    fn unless_gone(&self, segment: &Arc<Segment>, synced: Result<()>) -> Result<()> {
+        let is_gone = || !self.segments.load().iter().any(|found| Arc::ptr_eq(found, segment));
+        synced.or_else(|error| if is_gone() { Ok(()) } else { Err(error) })
     }
 
     /// Does the same outside of a group commit, for nobody may be waiting for one.

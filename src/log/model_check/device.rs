@@ -40,13 +40,13 @@ impl Lengths {
 }
 
 impl Device {
-    pub(super) fn new() -> Self {
-        Self::with_open_files_max(usize::MAX)
-    }
-
-    /// A disk on which the files of a log are let go of where there are more than `max`.
-    pub(super) fn with_open_files_max(max: usize) -> Self {
-        Self { inner: MemoryStorage::new(), files: Arc::default(), open_files: Arc::new(OpenFiles::new(max)) }
+    /// A disk on which the files of a log are let go of where there are more than `open_files_max`.
+    pub(super) fn new(open_files_max: usize) -> Self {
+        Self {
+            inner: MemoryStorage::new(),
+            files: Arc::default(),
+            open_files: Arc::new(OpenFiles::new(open_files_max)),
+        }
     }
 
     pub(super) fn open_files(&self) -> &Arc<OpenFiles> {

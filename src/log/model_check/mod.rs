@@ -99,7 +99,7 @@ fn read(log: &Log, offset: Offset) -> Result<(Vec<(Offset, u8)>, Offset)> {
 #[cfg(not(any(esker_loom, esker_shuttle)))]
 #[test]
 fn the_scenes_are_set() {
-    let device = Device::new();
+    let device = Device::new(usize::MAX);
     let log = log_on(&device, &[("internal.segment.bytes", ONE_BATCH)]);
     for value in 0..2 {
         append(&log, value, Acks::All).expect("there is room");

@@ -8,7 +8,7 @@ use crate::types::Acks;
 
 /// Two segments of one batch each. The first is closed, and on the device.
 fn two_segments() -> Log {
-    let log = log_on(&Device::new(), &[("internal.segment.bytes", ONE_BATCH)]);
+    let log = log_on(&Device::new(usize::MAX), &[("internal.segment.bytes", ONE_BATCH)]);
     append(&log, 0, Acks::Leader).expect("there is room");
     append(&log, 1, Acks::All).expect("there is room");
     log
@@ -54,7 +54,7 @@ fn readers_that_open_the_files_at_once_both_get_them() {
 #[test]
 fn an_active_segment_that_is_let_go_of_goes_on_and_disturbs_no_reader() {
     explore(2, || {
-        let log = log_on(&Device::new(), &[]);
+        let log = log_on(&Device::new(usize::MAX), &[]);
         append(&log, 0, Acks::Leader).expect("there is room");
         let_go(&log);
         let reader = loom::thread::spawn({
@@ -75,7 +75,7 @@ fn an_active_segment_that_is_let_go_of_goes_on_and_disturbs_no_reader() {
 #[test]
 fn an_active_segment_is_let_go_of_beside_an_append() {
     explore(2, || {
-        let device = Device::new();
+        let device = Device::new(usize::MAX);
         let log = log_on(&device, &[]);
         append(&log, 0, Acks::Leader).expect("there is room");
         let_go(&log);
