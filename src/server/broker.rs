@@ -1,7 +1,8 @@
 //! What the handlers know: the store, and how this node is to be seen.
 
-use crate::error::Result;
+use crate::error::Error;
 use crate::log::Log;
+use crate::net::ErrorCode;
 use crate::store::Store;
 use crate::types::LeaderEpoch;
 
@@ -17,8 +18,22 @@ pub(super) struct Broker {
 }
 
 impl Broker {
-    pub(super) fn partition(&self, topic: &str, partition: i32) -> Result<Log> {
+    pub(super) fn partition(&self, topic: &str, partition: i32) -> Result<Log, Error> {
         self.store.partition(topic, partition)
+    }
+}
+
+/// Whether a client's view of who leads is that of here (KIP-320): it may be older or newer. −1 is no view.
+///
+/// # Errors
+///
+/// [`ErrorCode::FENCED_LEADER_EPOCH`], [`ErrorCode::UNKNOWN_LEADER_EPOCH`].
+pub(super) fn check_leader_epoch(log: &Log, current: LeaderEpoch) -> Result<(), ErrorCode> {
+    match current {
+        -1 => Ok(()),
+        epoch if epoch < leader_epoch(log) => Err(ErrorCode::FENCED_LEADER_EPOCH),
+        epoch if epoch > leader_epoch(log) => Err(ErrorCode::UNKNOWN_LEADER_EPOCH),
+        _ => Ok(()),
     }
 }
 

@@ -7,15 +7,63 @@ use bytes::Bytes;
 use tokio::sync::watch;
 
 use super::broker::Broker;
-use super::handler::{api_versions, fetch, metadata, produce};
+use super::executor;
+use super::handler::*;
 use crate::net::codec::Encoded;
-use crate::net::messages::{Body, FetchRequest, MetadataRequest, ProduceRequest, response_frame};
+use crate::net::messages::{Body, response_frame};
 use crate::net::transport::ConnectionError;
 use crate::net::{ApiKey, ProtocolError, RequestHeader};
 
-/// The versions that are served. Fetch 13 speaks of topics by id, Produce 12 of transactions that begin by themselves.
-pub(super) const SERVED: [(ApiKey, RangeInclusive<i16>); 4] =
-    [(ApiKey::Produce, 3..=11), (ApiKey::Fetch, 4..=12), (ApiKey::Metadata, 0..=13), (ApiKey::ApiVersions, 0..=4)];
+/// Declares what is served: the versions of each API, and the handler that answers it.
+///
+/// A `blocking` handler is a function of the broker, the request and its version; it may touch the disk. A `waiting` one
+/// is a future of the [`Context`] and the request, which says itself what may block, and may have no answer.
+macro_rules! served {
+    ($($api:ident: $versions:expr => $kind:ident $handler:path;)*) => {
+        /// The versions that are served.
+        pub(super) const SERVED: &[(ApiKey, RangeInclusive<i16>)] = &[$((ApiKey::$api, $versions)),*];
+
+        async fn answer(context: &Context, body: Bytes) -> Result<Option<Encoded>, ConnectionError> {
+            let version = context.header.api_version;
+            match context.header.api_key {
+                $(ApiKey::$api => {
+                    let request = Body::from_bytes(body, version)?;
+                    let response = answer!($kind $handler, context, request, version);
+                    Ok(response.map(|response| response_frame(&context.header, &response)).transpose()?)
+                })*
+                api => Err(ProtocolError::UnknownApiKey { key: api.key(), version }.into()),
+            }
+        }
+    };
+}
+
+macro_rules! answer {
+    (blocking $handler:path, $context:ident, $request:ident, $version:ident) => {{
+        let broker = $context.broker.clone();
+        Some(executor::run(move || $handler(&broker, $request, $version)).await)
+    }};
+    (waiting $handler:path, $context:ident, $request:ident, $version:ident) => {
+        $handler($context, $request).await?
+    };
+}
+
+served! {
+    // From version 12 on a transaction begins by itself.
+    Produce: 3..=11 => waiting produce::answer;
+    // From version 13 on topics are spoken of by id.
+    Fetch: 4..=12 => waiting fetch::answer;
+    Metadata: 0..=13 => blocking metadata::answer;
+    ApiVersions: 0..=4 => waiting api_versions::answer;
+}
+
+/// What a handler may need to know besides the request.
+#[derive(Debug)]
+pub(super) struct Context {
+    pub(super) broker: Arc<Broker>,
+    pub(super) header: RequestHeader,
+    /// Turns true when the server stops: then nothing is waited for any more.
+    pub(super) stop: watch::Receiver<bool>,
+}
 
 /// Answers the request in a frame, if it is one that has an answer.
 ///
@@ -28,37 +76,20 @@ pub(super) async fn dispatch(
     stop: &watch::Receiver<bool>,
 ) -> Result<Option<Encoded>, ConnectionError> {
     let header = RequestHeader::decode(&mut frame)?;
-    let version = header.api_version;
-    // No response of any other request could say that it isn't served.
-    if header.api_key != ApiKey::ApiVersions {
-        check_served(header.api_key, version)?;
+    if let Err(error) = check_served(header.api_key, header.api_version) {
+        // No response of any other request could say that it isn't served.
+        return match header.api_key {
+            ApiKey::ApiVersions => Ok(Some(api_versions::refuse(&header)?)),
+            _ => Err(error.into()),
+        };
     }
-    let response = match header.api_key {
-        ApiKey::ApiVersions => api_versions::answer(&header, frame)?,
-        ApiKey::Metadata => {
-            let request = MetadataRequest::from_bytes(frame, version)?;
-            response_frame(&header, &metadata::answer(broker, request, version).await)?
-        }
-        ApiKey::Produce => {
-            let request = ProduceRequest::from_bytes(frame, version)?;
-            match produce::answer(broker, request, version).await? {
-                Some(response) => response_frame(&header, &response)?,
-                None => return Ok(None),
-            }
-        }
-        ApiKey::Fetch => {
-            let request = FetchRequest::from_bytes(frame, version)?;
-            response_frame(&header, &fetch::answer(broker, request, stop.clone()).await)?
-        }
-        api => return Err(ProtocolError::UnknownApiKey { key: api.key(), version }.into()),
-    };
-    Ok(Some(response))
+    answer(&Context { broker: broker.clone(), header, stop: stop.clone() }, frame).await
 }
 
 fn check_served(api: ApiKey, version: i16) -> Result<(), ProtocolError> {
-    match SERVED.into_iter().find(|(served, _)| *served == api) {
+    match SERVED.iter().find(|(served, _)| *served == api) {
         Some((_, supported)) if supported.contains(&version) => Ok(()),
-        Some((_, supported)) => Err(ProtocolError::UnsupportedVersion { api, version, supported }),
+        Some((_, supported)) => Err(ProtocolError::UnsupportedVersion { api, version, supported: supported.clone() }),
         None => Err(ProtocolError::UnknownApiKey { key: api.key(), version }),
     }
 }

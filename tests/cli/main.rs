@@ -16,6 +16,7 @@ mod topics;
 mod transactions;
 mod verify;
 
+use std::fs;
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
@@ -38,6 +39,25 @@ impl Cli {
         let cli = Self::new();
         cli.ok(&["topic", "create", "t"], b"");
         cli
+    }
+
+    /// With a topic `t` of three records, a batch each: `first`, `lost!` and `third`.
+    fn with_three_records() -> Self {
+        let cli = Self::with_topic();
+        for value in [b"first\n", b"lost!\n", b"third\n"] {
+            cli.ok(&["produce", "t"], value);
+        }
+        cli
+    }
+
+    /// Flips a bit in the second of these records, which makes it `most!`. Returns the log that it is in, and what that holds then.
+    fn damage_the_second(&self) -> (PathBuf, Vec<u8>) {
+        let log = self.dir().join("t-0/00000000000000000000.log");
+        let mut bytes = fs::read(&log).unwrap();
+        let at = bytes.windows(5).position(|window| window == b"lost!").unwrap();
+        bytes[at] ^= 1;
+        fs::write(&log, &bytes).unwrap();
+        (log, bytes)
     }
 
     fn dir(&self) -> PathBuf {

@@ -108,15 +108,8 @@ fn reading_from_the_end_says_that_there_is_nothing_to_read() {
 
 #[test]
 fn damage_is_an_error_that_tells_how_to_go_on() {
-    let cli = Cli::with_topic();
-    for value in [b"first\n", b"lost!\n", b"third\n"] {
-        cli.ok(&["produce", "t"], value);
-    }
-    let log = cli.dir().join("t-0/00000000000000000000.log");
-    let mut bytes = fs::read(&log).unwrap();
-    let at = bytes.windows(5).position(|window| window == b"lost!").unwrap();
-    bytes[at] ^= 1;
-    fs::write(&log, bytes).unwrap();
+    let cli = Cli::with_three_records();
+    cli.damage_the_second();
     let output = cli.run(&CONSUME, b"");
     let stderr = String::from_utf8(output.stderr).unwrap();
     assert_eq!((output.status.code(), &*output.stdout), (Some(1), &b"first\n"[..]), "{stderr}");

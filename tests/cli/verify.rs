@@ -20,15 +20,8 @@ fn nothing_is_found_where_nothing_is_wrong() {
 
 #[test]
 fn damage_is_told_with_its_file_and_position_and_fails() {
-    let cli = Cli::with_topic();
-    for value in [b"first\n", b"lost!\n", b"third\n"] {
-        cli.ok(&["produce", "t"], value);
-    }
-    let log = cli.dir().join("t-0/00000000000000000000.log");
-    let mut bytes = fs::read(&log).unwrap();
-    let at = bytes.windows(5).position(|window| window == b"lost!").unwrap();
-    bytes[at] ^= 1;
-    fs::write(&log, &bytes).unwrap();
+    let cli = Cli::with_three_records();
+    let (log, bytes) = cli.damage_the_second();
     fs::write(cli.dir().join("stray"), b"").unwrap();
 
     let output = cli.run(&["log", "verify"], b"");
@@ -46,6 +39,7 @@ fn damage_is_told_with_its_file_and_position_and_fails() {
     let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     let finding = report["findings"].as_array().unwrap().iter().find(|finding| finding["damage"] == true).unwrap();
     assert_eq!((&finding["problem"], finding["file"].as_str()), (&json!("DamagedBatch"), log.to_str()));
+    let at = bytes.windows(5).position(|window| window == b"most!").unwrap();
     assert!(finding["position"].as_u64().unwrap() < at as u64);
     assert_eq!((output.status.code(), &report["healthy"]), (Some(1), &json!(false)));
 }
@@ -59,19 +53,12 @@ fn what_is_no_data_directory_is_refused() {
 
 #[test]
 fn a_repair_is_a_plan_until_it_is_executed_and_keeps_what_it_takes_out() {
-    let cli = Cli::with_topic();
-    for value in [b"first\n", b"lost!\n", b"third\n"] {
-        cli.ok(&["produce", "t"], value);
-    }
+    let cli = Cli::with_three_records();
     let output = cli.run(&["log", "repair"], b"");
     assert_eq!((output.status.code(), &*output.stdout), (Some(0), &b""[..]));
     assert_eq!(&*output.stderr, b"repaired: there is nothing to do\n");
 
-    let log = cli.dir().join("t-0/00000000000000000000.log");
-    let mut bytes = fs::read(&log).unwrap();
-    let at = bytes.windows(5).position(|window| window == b"lost!").unwrap();
-    bytes[at] ^= 1;
-    fs::write(&log, &bytes).unwrap();
+    let (log, bytes) = cli.damage_the_second();
     let output = cli.run(&["log", "repair"], b"");
     let plan = String::from_utf8(output.stdout).unwrap();
     assert!(plan.contains(&*log.display().to_string()) && plan.contains("offsets 1 to 1 are lost"), "{plan}");

@@ -28,3 +28,13 @@ pub fn try_all(cases: u64, case: impl Fn(u64) -> Result<(), String> + Sync) -> O
         workers.into_iter().find_map(|worker| worker.join().expect("findings are returned"))
     })
 }
+
+/// Tries as many seeds as `ESKER_SEEDS` says, or else `seeds`; or the one alone that `ESKER_SEED` picks out. Panics with the
+/// first finding.
+pub fn try_seeds(seeds: u64, case: impl Fn(u64) -> Result<(), String> + Sync) {
+    let finding = match env_number("ESKER_SEED") {
+        Some(seed) => case(seed).err(),
+        None => try_all(env_number("ESKER_SEEDS").unwrap_or(seeds), case),
+    };
+    assert!(finding.is_none(), "{}", finding.unwrap_or_default());
+}

@@ -11,7 +11,7 @@ use esker::Acks;
 use esker::sim::Crash;
 
 use super::world::{Bug, CLIENTS, Op, PARTITIONS, World};
-use crate::common::cases::{catching, env_number, try_all};
+use crate::common::cases::{catching, env_number, try_all, try_seeds};
 use crate::common::random::Random;
 
 const CRASHES: [Crash; 2] = [Crash::Process, Crash::Power];
@@ -133,12 +133,7 @@ fn try_seed(seed: u64, bug: Option<Bug>) -> Result<(), String> {
 
 #[test]
 fn transactions_are_whole_after_random_crashes() {
-    if let Some(seed) = env_number("ESKER_SEED") {
-        try_seed(seed, None).unwrap_or_else(|finding| panic!("{finding}"));
-        return;
-    }
-    let found = try_all(env_number("ESKER_SEEDS").unwrap_or(SEEDS), |seed| try_seed(seed, None));
-    assert!(found.is_none(), "{}", found.unwrap_or_default());
+    try_seeds(SEEDS, |seed| try_seed(seed, None));
 }
 
 /// Asserts that the random workloads notice a bug, before they have tried many.

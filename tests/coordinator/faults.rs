@@ -14,16 +14,17 @@ fn state(fixture: &Fixture) -> TransactionState {
     fixture.store.describe_transaction("tx").unwrap().state
 }
 
+/// No append finds space below the directories with this in their paths.
+fn no_room_in(part: &'static str) -> Fault {
+    Fault::new(ErrorKind::StorageFull).on(Operation::Append).on_paths(move |path| path.to_string_lossy().contains(part))
+}
+
 #[test]
 fn a_marker_that_cannot_be_appended_is_tried_again() {
     let fixture = Fixture::new();
     let producer = fixture.init("tx");
     fixture.begin("tx", producer, 0, &BOTH, "kept");
-    fixture.disk.inject(
-        Fault::new(ErrorKind::StorageFull)
-            .on(Operation::Append)
-            .on_paths(|path| path.to_string_lossy().contains("/b-0/")),
-    );
+    fixture.disk.inject(no_room_in("/b-0/"));
     fixture.store.end_transaction("tx", producer, true).unwrap();
     let told = fixture.store.take_maintenance_error();
     assert!(matches!(told, Some(Error::StorageFull { .. })), "{told:?}");
@@ -95,11 +96,7 @@ fn a_decision_that_cannot_be_written_down_is_none() {
     let fixture = Fixture::new();
     let producer = fixture.init("tx");
     fixture.begin("tx", producer, 0, &BOTH, "kept");
-    fixture.disk.inject(
-        Fault::new(ErrorKind::StorageFull)
-            .on(Operation::Append)
-            .on_paths(|path| path.to_string_lossy().contains("__transaction_state")),
-    );
+    fixture.disk.inject(no_room_in("__transaction_state"));
     for commit in [true, false] {
         let refused = fixture.store.end_transaction("tx", producer, commit);
         assert!(matches!(refused, Err(Error::StorageFull { .. })), "{refused:?}");

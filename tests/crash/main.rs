@@ -19,7 +19,7 @@ use esker::record::TransactionResult;
 use esker::sim::{Crash, Lie};
 use esker::{Acks, CleanupPolicy, TopicConfig};
 
-use common::cases::{catching, env_number, try_all};
+use common::cases::{catching, env_number, try_all, try_seeds};
 use common::random::Random;
 use world::{Bug, Op, World, topic_config};
 
@@ -130,12 +130,7 @@ fn try_seed(seed: u64, bug: Option<Bug>) -> Result<(), String> {
 
 #[test]
 fn what_is_acknowledged_survives_random_crashes() {
-    if let Some(seed) = env_number("ESKER_SEED") {
-        try_seed(seed, None).unwrap_or_else(|finding| panic!("{finding}"));
-        return;
-    }
-    let found = try_all(env_number("ESKER_SEEDS").unwrap_or(SEEDS), |seed| try_seed(seed, None));
-    assert!(found.is_none(), "{}", found.unwrap_or_default());
+    try_seeds(SEEDS, |seed| try_seed(seed, None));
 }
 
 /// Runs a script without a crash, and counts the points where the machine can.

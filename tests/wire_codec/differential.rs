@@ -6,7 +6,6 @@
 
 use bytes::{Bytes, BytesMut};
 use esker::Uuid;
-use esker::net::codec::Schema;
 use esker::net::messages::{AnyRequest, AnyResponse};
 use esker::net::{ApiKey, ErrorCode, FrameBuffer, RequestHeader, ResponseHeader};
 use kafka_protocol::messages as theirs;
@@ -14,7 +13,7 @@ use kafka_protocol::protocol::{
     Decodable, Encodable, Message, decode_request_header_from_buffer, encode_request_header_into_buffer,
 };
 
-use crate::generate;
+use crate::generate::{self, Direction};
 use crate::random::Random;
 
 /// How often each version of each message is made.
@@ -153,19 +152,6 @@ fn plain(values: &str) -> String {
     plain.replace("Some([])", "None").replace("Some(\"\")", "None")
 }
 
-#[derive(Clone, Copy)]
-enum Direction {
-    Request,
-    Response,
-}
-
-fn schema(direction: Direction, api: ApiKey) -> &'static Schema {
-    match direction {
-        Direction::Request => AnyRequest::schema(api),
-        Direction::Response => AnyResponse::schema(api),
-    }
-}
-
 /// What our side makes of a message: its values, and its bytes again.
 fn read_by_ours(direction: Direction, api: ApiKey, bytes: &Bytes, version: i16) -> (String, Bytes) {
     let (values, encoded) = match direction {
@@ -186,10 +172,10 @@ fn every_version_of_every_message_is_what_the_other_implementation_says() {
     let mut unknown = Vec::new();
     for &api in ApiKey::ALL {
         for version in api.versions() {
-            for direction in [Direction::Request, Direction::Response] {
+            for direction in Direction::BOTH {
                 for seed in 0..ROUNDS {
                     let mut random = Random::new(seed);
-                    let schema = schema(direction, api);
+                    let schema = direction.schema(api);
                     let bytes: Bytes = generate::message(schema, version, api.is_flexible(version), &mut random).into();
                     let context = format!("{} version {version}, seed {seed}: {bytes:?}", schema.name);
                     let (ours, written) = read_by_ours(direction, api, &bytes, version);

@@ -1,8 +1,28 @@
 //! Messages at random: bytes written from what a schema says, by other code than the encoder's.
 
+use esker::net::ApiKey;
 use esker::net::codec::{Field, Kind, Schema};
+use esker::net::messages::{AnyRequest, AnyResponse};
 
 use crate::random::Random;
+
+/// Which of the two messages of an API.
+#[derive(Clone, Copy, Debug)]
+pub enum Direction {
+    Request,
+    Response,
+}
+
+impl Direction {
+    pub const BOTH: [Self; 2] = [Self::Request, Self::Response];
+
+    pub fn schema(self, api: ApiKey) -> &'static Schema {
+        match self {
+            Self::Request => AnyRequest::schema(api),
+            Self::Response => AnyResponse::schema(api),
+        }
+    }
+}
 
 /// One message of version `version`, as bytes.
 pub fn message(schema: &Schema, version: i16, flexible: bool, random: &mut Random) -> Vec<u8> {

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use esker::net::messages::{AnyRequest, AnyResponse};
 use esker::net::{ApiKey, FrameBuffer, ProtocolError, RequestHeader, ResponseHeader};
 
-use crate::generate;
+use crate::generate::{self, Direction};
 use crate::random::Random;
 
 /// Counts what each thread holds.
@@ -64,15 +64,6 @@ fn peak<T>(work: impl FnOnce() -> T) -> (usize, T) {
 /// How many bytes of memory a byte of a message can cost, and a few for those that have hardly any.
 const MEMORY_PER_BYTE_MAX: usize = 70;
 const MEMORY_MIN: usize = 4096;
-
-#[derive(Clone, Copy, Debug)]
-enum Direction {
-    Request,
-    Response,
-}
-
-const DIRECTIONS: [Direction; 2] = [Direction::Request, Direction::Response];
-
 /// Reads the bytes as a message. That it isn't one is fine; the memory that this took is not, beyond the limit.
 fn read(direction: Direction, api: ApiKey, bytes: &Bytes, version: i16) -> (usize, Result<(), ProtocolError>) {
     let (memory, result) = peak(|| match direction {
@@ -89,11 +80,8 @@ fn every_version(mut visit: impl FnMut(Direction, ApiKey, i16, Vec<u8>, &mut Ran
     let mut random = Random::new(0);
     for &api in ApiKey::ALL {
         for version in api.versions() {
-            for direction in DIRECTIONS {
-                let schema = match direction {
-                    Direction::Request => AnyRequest::schema(api),
-                    Direction::Response => AnyResponse::schema(api),
-                };
+            for direction in Direction::BOTH {
+                let schema = direction.schema(api);
                 let message = generate::message(schema, version, api.is_flexible(version), &mut random);
                 visit(direction, api, version, message, &mut random);
             }
@@ -159,11 +147,8 @@ fn nothing_costs_much_more_memory_than_it_has_bytes() {
     let mut worst = (0.0, String::new());
     for &api in ApiKey::ALL {
         for version in api.versions() {
-            for direction in DIRECTIONS {
-                let schema = match direction {
-                    Direction::Request => AnyRequest::schema(api),
-                    Direction::Response => AnyResponse::schema(api),
-                };
+            for direction in Direction::BOTH {
+                let schema = direction.schema(api);
                 for depth in 1..5 {
                     let bytes = generate::bloated(schema, version, api.is_flexible(version), depth, 1_000);
                     let bytes = Bytes::from(bytes);

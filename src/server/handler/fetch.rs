@@ -5,14 +5,15 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
-use tokio::sync::watch;
 use tokio::time::{Instant, timeout_at};
 
 use crate::log::{Log, ReadLimits, Readable};
 use crate::net::ErrorCode;
 use crate::net::messages::fetch::{AbortedTransaction, FetchPartition, FetchableTopicResponse, PartitionData};
 use crate::net::messages::{FetchRequest, FetchResponse};
-use crate::server::broker::{Broker, leader_epoch};
+use crate::net::transport::ConnectionError;
+use crate::server::broker::{Broker, check_leader_epoch};
+use crate::server::dispatch::Context;
 use crate::server::executor;
 use crate::types::{IsolationLevel, Offset};
 
@@ -21,10 +22,14 @@ const FETCH_MAX_BYTES: usize = 55 * 1024 * 1024;
 
 /// Answers once there are `min_bytes`, one partition has an error, `max_wait_ms` are over, or the server stops.
 pub(in crate::server) async fn answer(
-    broker: &Arc<Broker>,
+    context: &Context,
     request: FetchRequest,
-    mut stop: watch::Receiver<bool>,
-) -> FetchResponse {
+) -> Result<Option<FetchResponse>, ConnectionError> {
+    Ok(Some(fetch(context, request).await))
+}
+
+async fn fetch(context: &Context, request: FetchRequest) -> FetchResponse {
+    let mut stop = context.stop.clone();
     // There are no fetch sessions here: every request says all that it wants, and clients that ask for a session learn
     // from the 0 in the response that they have none.
     if request.session_id != 0 {
@@ -34,7 +39,7 @@ pub(in crate::server) async fn answer(
     let deadline = Instant::now() + max_wait;
     let request = Arc::new(request);
     loop {
-        let (broker, request) = (broker.clone(), request.clone());
+        let (broker, request) = (context.broker.clone(), request.clone());
         let attempt = executor::run(move || broker.fetch(&request)).await;
         if attempt.is_complete || Instant::now() >= deadline || *stop.borrow() {
             return attempt.response;
@@ -102,12 +107,7 @@ impl Broker {
         ends: &mut Vec<(Log, Offset)>,
     ) -> Result<PartitionData, ErrorCode> {
         let log = self.partition(topic, wanted.partition).map_err(|error| ErrorCode::from(&error))?;
-        match wanted.current_leader_epoch {
-            -1 => {}
-            epoch if epoch < leader_epoch(&log) => return Err(ErrorCode::FENCED_LEADER_EPOCH),
-            epoch if epoch > leader_epoch(&log) => return Err(ErrorCode::UNKNOWN_LEADER_EPOCH),
-            _ => {}
-        }
+        check_leader_epoch(&log, wanted.current_leader_epoch)?;
         ends.push((log.clone(), log.high_watermark()));
         let max_bytes = usize::try_from(wanted.partition_max_bytes).unwrap_or(0).min(room);
         let limits = ReadLimits::new().max_bytes(max_bytes).isolation(isolation);

@@ -1,7 +1,5 @@
 //! Metadata: this node, and the topics of its store.
 
-use std::sync::Arc;
-
 use crate::config::TopicConfig;
 use crate::error::Error;
 use crate::net::ErrorCode;
@@ -10,46 +8,36 @@ use crate::net::messages::metadata::{
 };
 use crate::net::messages::{MetadataRequest, MetadataResponse};
 use crate::server::broker::{Broker, leader_epoch};
-use crate::server::executor;
 use crate::store::TopicDescription;
 use crate::uuid::Uuid;
 
-pub(in crate::server) async fn answer(
-    broker: &Arc<Broker>,
-    request: MetadataRequest,
-    version: i16,
-) -> MetadataResponse {
-    let broker = broker.clone();
-    executor::run(move || broker.metadata(request, version)).await
+pub(in crate::server) fn answer(broker: &Broker, request: MetadataRequest, version: i16) -> MetadataResponse {
+    // In version 0 an empty list asks for all topics, later a null does.
+    let wanted = request.topics.filter(|topics| version > 0 || !topics.is_empty());
+    let topics = match wanted {
+        None => broker.store.topics().iter().filter_map(|name| broker.known_topic(name).ok()).collect(),
+        Some(topics) => {
+            let may_create = broker.auto_create_topics && request.allow_auto_topic_creation;
+            topics.into_iter().map(|topic| broker.wanted_topic(topic, may_create)).collect()
+        }
+    };
+    let node_id = broker.store.node_id();
+    MetadataResponse {
+        brokers: vec![MetadataResponseBroker {
+            node_id,
+            host: broker.host.clone(),
+            port: broker.port.into(),
+            ..Default::default()
+        }],
+        cluster_id: Some(broker.store.cluster_id().to_owned()),
+        // Whoever it is, it must be among the brokers: admin clients turn to it.
+        controller_id: node_id,
+        topics,
+        ..Default::default()
+    }
 }
 
 impl Broker {
-    fn metadata(&self, request: MetadataRequest, version: i16) -> MetadataResponse {
-        // In version 0 an empty list asks for all topics, later a null does.
-        let wanted = request.topics.filter(|topics| version > 0 || !topics.is_empty());
-        let topics = match wanted {
-            None => self.store.topics().iter().filter_map(|name| self.known_topic(name).ok()).collect(),
-            Some(topics) => {
-                let may_create = self.auto_create_topics && request.allow_auto_topic_creation;
-                topics.into_iter().map(|topic| self.wanted_topic(topic, may_create)).collect()
-            }
-        };
-        let node_id = self.store.node_id();
-        MetadataResponse {
-            brokers: vec![MetadataResponseBroker {
-                node_id,
-                host: self.host.clone(),
-                port: self.port.into(),
-                ..Default::default()
-            }],
-            cluster_id: Some(self.store.cluster_id().to_owned()),
-            // Whoever it is, it must be among the brokers: admin clients turn to it.
-            controller_id: node_id,
-            topics,
-            ..Default::default()
-        }
-    }
-
     fn wanted_topic(&self, topic: MetadataRequestTopic, may_create: bool) -> MetadataResponseTopic {
         let Some(name) = topic.name else { return self.topic_with_id(topic.topic_id) };
         let found = self.known_topic(&name).or_else(|error| match error {

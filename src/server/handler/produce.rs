@@ -1,7 +1,5 @@
 //! Produce: batches go to the log as they came.
 
-use std::sync::Arc;
-
 use bytes::Bytes;
 
 use crate::error::Error;
@@ -12,6 +10,7 @@ use crate::net::messages::{ProduceRequest, ProduceResponse};
 use crate::net::transport::ConnectionError;
 use crate::record::{BatchRef, Compression};
 use crate::server::broker::Broker;
+use crate::server::dispatch::Context;
 use crate::server::executor;
 use crate::store::is_internal;
 use crate::types::Acks;
@@ -25,12 +24,11 @@ const ZSTD_VERSION: i16 = 7;
 ///
 /// [`ConnectionError::Closed`] if a batch with `acks` 0 was refused: closing the connection is all that tells the client.
 pub(in crate::server) async fn answer(
-    broker: &Arc<Broker>,
+    context: &Context,
     request: ProduceRequest,
-    version: i16,
 ) -> Result<Option<ProduceResponse>, ConnectionError> {
     let is_answered = request.acks != 0;
-    let broker = broker.clone();
+    let (broker, version) = (context.broker.clone(), context.header.api_version);
     let response = executor::run(move || broker.produce(request, version)).await;
     let mut partitions = response.responses.iter().flat_map(|topic| &topic.partition_responses);
     match is_answered {
