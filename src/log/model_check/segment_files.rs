@@ -83,9 +83,9 @@ fn an_active_segment_is_let_go_of_beside_an_append() {
             let log = log.clone();
             move || append(&log, 1, Acks::All).expect("there is room")
         });
-        let has_gone = let_go(&log);
-        assert!(!has_gone || device.synced_log_bytes() > 0, "what is let go of is on the device");
+        let (has_gone, synced_bytes) = (let_go(&log), device.synced_log_bytes());
         writer.join().expect("no panic");
+        assert!(!has_gone || synced_bytes > 0, "what is let go of is on the device");
         assert_eq!(device.synced_log_bytes(), 2 * super::BATCH_BYTES, "what is acknowledged is on the device");
         assert_eq!(read(&log, 0).expect("they are there"), (vec![(0, 0), (1, 1)], 2));
     });
