@@ -3,6 +3,9 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by a panic")]
 
 mod basics;
+mod identity;
+mod limits;
+mod offsets;
 mod strangers;
 
 use bytes::Bytes;
