@@ -10,6 +10,8 @@
 //!                                      no later one can prove anything, and the failure is final
 //! ```
 
+use std::ops::Deref;
+
 use super::wait::{Parker, Waiters};
 use crate::error::{Error, Result};
 use crate::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Ordering};
@@ -151,32 +153,16 @@ impl GroupCommit {
             if let Some(result) = self.check(target) {
                 return result;
             }
-            if self.take_lead() {
-                self.lead_for(target, &sync);
-                continue;
+            match Lead::take(self) {
+                Some(lead) => lead.sync_for(target, &sync)?,
+                None => self.sleep(target),
             }
-            self.sleep(target);
         }
     }
 
     /// Says that one more has come to wait, who has appended before.
     pub(super) fn arrive(&self) {
         self.arrived.fetch_add(1, Ordering::AcqRel);
-    }
-
-    /// Takes the lead, unless somebody has it. Who has it must [`lead_for`](Self::lead_for) somebody or
-    /// [`step_down`](Self::step_down).
-    pub(super) fn take_lead(&self) -> bool {
-        !self.leading.swap(true, Ordering::AcqRel)
-    }
-
-    /// Syncs for everyone, if who waits for `target` needs it, and steps down.
-    pub(super) fn lead_for(&self, target: SyncTarget, sync: &impl Fn() -> Result<Offset>) {
-        // Another leader may have been done in between.
-        if self.check(target).is_none() {
-            self.lead(sync);
-        }
-        self.step_down();
     }
 
     /// Whether a caller has nothing to wait for: its result is known, or nobody leads.
@@ -201,24 +187,25 @@ impl GroupCommit {
         self.waiters.deregister(waiter);
     }
 
-    fn lead(&self, sync: &impl Fn() -> Result<Offset>) {
+    fn lead(&self, sync: impl Fn() -> Result<Offset>) -> Result<()> {
         let covered_before = self.covered.load(Ordering::Relaxed);
         self.gather(covered_before);
         let covered = self.arrived.load(Ordering::Acquire);
         let shared = self.share_syncing();
-        match sync() {
-            Ok(end) => {
-                self.synced.fetch_max(end, Ordering::AcqRel);
-            }
-            Err(error) => self.set_failure(error),
+        let synced = sync();
+        match &synced {
+            Ok(end) => drop(self.synced.fetch_max(*end, Ordering::AcqRel)),
+            Err(error) if !is_final(error) => {}
+            Err(error) => self.set_failure(error.clone()),
         }
         drop(shared);
         self.covered.store(covered, Ordering::Relaxed);
         self.callers.store(self.arrived.load(Ordering::Acquire) - covered_before, Ordering::Relaxed);
+        synced.map(drop)
     }
 
     /// Lets another lead, and wakes those who were waiting: they are done, or one of them leads.
-    pub(super) fn step_down(&self) {
+    fn step_down(&self) {
         self.leading.store(false, Ordering::Release);
         self.waiters.notify(Offset::MAX);
     }
@@ -245,6 +232,49 @@ impl GroupCommit {
         self.failure.lock().get_or_insert(failure);
         self.failed.store(true, Ordering::Release);
     }
+}
+
+/// The one who syncs for everybody, until it is dropped.
+#[derive(Debug)]
+pub(super) struct Lead<C: Deref<Target = GroupCommit>> {
+    commit: C,
+}
+
+impl<C: Deref<Target = GroupCommit>> Lead<C> {
+    /// Takes the lead, unless somebody else has it.
+    pub(super) fn take(commit: C) -> Option<Self> {
+        // Lazily: to drop one is to step down.
+        (!commit.leading.swap(true, Ordering::AcqRel)).then(|| Self { commit })
+    }
+
+    /// Syncs if who waits for `target` needs it. What fails for good is what all who wait are told; only another failure is
+    /// returned.
+    pub(super) fn sync_for(self, target: SyncTarget, sync: impl Fn() -> Result<Offset>) -> Result<()> {
+        // Another leader may have been done in between.
+        if self.commit.check(target).is_some() {
+            return Ok(());
+        }
+        match self.sync(sync) {
+            Err(error) if !is_final(&error) => Err(error),
+            _ => Ok(()),
+        }
+    }
+
+    /// Syncs, as [`GroupCommit::wait`] says.
+    pub(super) fn sync(self, sync: impl Fn() -> Result<Offset>) -> Result<()> {
+        self.commit.lead(sync)
+    }
+}
+
+impl<C: Deref<Target = GroupCommit>> Drop for Lead<C> {
+    fn drop(&mut self) {
+        self.commit.step_down();
+    }
+}
+
+/// Whether a sync has failed. One that could not begin, for want of a file to open, may be tried again.
+pub(super) fn is_final(error: &Error) -> bool {
+    !matches!(error, Error::TooManyOpenFiles { .. })
 }
 
 #[cfg(all(test, not(any(esker_loom, esker_shuttle))))]
@@ -274,6 +304,16 @@ mod tests {
             Ok(1)
         });
         assert!(again.is_err() && !retried.get(), "a later success would prove nothing");
+    }
+
+    #[test]
+    fn there_is_one_leader_at_a_time() {
+        let commit = GroupCommit::new(0);
+        let lead = Lead::take(&commit);
+        assert!(lead.is_some() && Lead::take(&commit).is_none());
+        assert!(Lead::take(&commit).is_none(), "the one who did not get it has not given it up");
+        drop(lead);
+        assert!(Lead::take(&commit).is_some());
     }
 
     #[test]

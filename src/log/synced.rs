@@ -1,9 +1,11 @@
 //! Waiting for a sync without a thread. Whoever's turn it is to sync for all who wait is given that turn, to take where it
 //! may block.
 
+use std::ops::Deref;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
+use super::flush::{GroupCommit, Lead};
 use super::wait::WaiterId;
 use super::{Log, SyncTarget};
 use crate::error::Result;
@@ -35,9 +37,21 @@ pub(crate) enum Progress {
 /// The lead in a group commit. Dropping it leaves the lead to another.
 #[derive(Debug)]
 pub(crate) struct Turn {
+    lead: Lead<Commit>,
     log: Log,
     target: SyncTarget,
-    is_taken: bool,
+}
+
+/// That of a log.
+#[derive(Debug)]
+struct Commit(Log);
+
+impl Deref for Commit {
+    type Target = GroupCommit;
+
+    fn deref(&self) -> &GroupCommit {
+        &self.0.inner.commit
+    }
 }
 
 impl Synced {
@@ -48,15 +62,15 @@ impl Synced {
     }
 
     fn progress(&mut self) -> Option<Progress> {
-        if let Some(result) = self.log.check_synced(self.target) {
+        let (log, target) = (&self.log, self.target);
+        if let Some(result) = log.check_synced(target) {
             return Some(Progress::Done(result));
         }
-        let commit = &self.log.inner.commit;
         if !std::mem::replace(&mut self.has_come, true) {
-            commit.arrive();
+            log.inner.commit.arrive();
         }
-        let is_mine = commit.take_lead();
-        is_mine.then(|| Progress::Turn(Turn { log: self.log.clone(), target: self.target, is_taken: false }))
+        let lead = Lead::take(Commit(log.clone()))?;
+        Some(Progress::Turn(Turn { lead, log: log.clone(), target }))
     }
 }
 
@@ -85,17 +99,11 @@ impl Drop for Synced {
 
 impl Turn {
     /// Syncs for all who wait by now.
-    pub(crate) fn take(mut self) {
+    ///
+    /// # Errors
+    /// What kept the sync from beginning. Whoever waits may try again.
+    pub(crate) fn take(self) -> Result<()> {
         let log = &self.log.inner;
-        log.commit.lead_for(self.target, &|| log.or_fail(log.sync()));
-        self.is_taken = true;
-    }
-}
-
-impl Drop for Turn {
-    fn drop(&mut self) {
-        if !self.is_taken {
-            self.log.inner.commit.step_down();
-        }
+        self.lead.sync_for(self.target, || log.or_fail(log.sync()))
     }
 }

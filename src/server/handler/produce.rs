@@ -109,7 +109,7 @@ async fn sync((log, appended): InLog) -> Result<InLog, ErrorCode> {
     loop {
         match (&mut synced).await {
             Progress::Done(result) => break result.map_err(|error| ErrorCode::from(&error))?,
-            Progress::Turn(turn) => executor::run(move || turn.take()).await,
+            Progress::Turn(turn) => executor::run(|| turn.take()).await.map_err(|error| ErrorCode::from(&error))?,
         }
     }
     Ok((log, appended))
