@@ -2,6 +2,9 @@
 
 use std::sync::Arc;
 
+use parking_lot::Mutex;
+
+use super::fetch_session::FetchSessions;
 use crate::error::Error;
 use crate::log::Log;
 use crate::net::ErrorCode;
@@ -18,6 +21,7 @@ pub(super) struct Broker {
     pub(super) port: u16,
     pub(super) auto_create_topics: bool,
     pub(super) socket_request_max_bytes: usize,
+    pub(super) fetch_sessions: Mutex<FetchSessions>,
 }
 
 impl Broker {

@@ -32,6 +32,7 @@ mod broker;
 mod connection;
 mod dispatch;
 mod executor;
+mod fetch_session;
 mod handler;
 
 use std::net::SocketAddr;
@@ -112,6 +113,7 @@ impl ServerBuilder {
             port,
             auto_create_topics: self.auto_create_topics,
             socket_request_max_bytes: self.socket_request_max_bytes,
+            fetch_sessions: Mutex::default(),
         };
         let (stop, _) = watch::channel(false);
         Server { broker: Arc::new(broker), local_addr, connections: Connections::default(), stop }
