@@ -1,10 +1,12 @@
-//! What the handlers know: the store, and how this node is to be seen.
+//! What the handlers know: the node that all connections share, and how one of them sees it.
 
+use std::ops::Deref;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
 
 use super::fetch_session::FetchSessions;
+use crate::config::ServerConfig;
 use crate::error::Error;
 use crate::log::Log;
 use crate::net::ErrorCode;
@@ -12,19 +14,20 @@ use crate::store::Store;
 use crate::types::LeaderEpoch;
 use crate::uuid::Uuid;
 
-/// This node.
+/// This node, whoever asks.
 #[derive(Debug)]
-pub(super) struct Broker {
+pub(super) struct Node {
     pub(super) store: Store,
-    /// Where clients are told to connect to.
-    pub(super) host: String,
-    pub(super) port: u16,
-    pub(super) auto_create_topics: bool,
-    pub(super) socket_request_max_bytes: usize,
+    pub(super) config: ServerConfig,
     pub(super) fetch_sessions: Mutex<FetchSessions>,
 }
 
-impl Broker {
+impl Node {
+    pub(super) fn new(store: Store, config: ServerConfig) -> Self {
+        let fetch_sessions = FetchSessions::new(config.max_incremental_fetch_session_cache_slots);
+        Self { store, config, fetch_sessions: Mutex::new(fetch_sessions) }
+    }
+
     /// The name of the topic that a request means: `by_id` in newer versions, which don't have the name.
     ///
     /// # Errors
@@ -39,6 +42,23 @@ impl Broker {
 
     pub(super) fn partition(&self, topic: &str, partition: i32) -> Result<Log, Error> {
         self.store.partition(topic, partition)
+    }
+}
+
+/// This node as the clients of one connection see it.
+#[derive(Clone, Debug)]
+pub(super) struct Broker {
+    pub(super) node: Arc<Node>,
+    /// Where clients are told to connect to.
+    pub(super) host: String,
+    pub(super) port: u16,
+}
+
+impl Deref for Broker {
+    type Target = Node;
+
+    fn deref(&self) -> &Node {
+        &self.node
     }
 }
 

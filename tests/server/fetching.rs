@@ -7,6 +7,7 @@ use esker::net::messages::fetch::{FetchPartition, ForgottenTopic};
 use esker::net::messages::{FetchRequest, FetchResponse};
 use esker::net::{Connection, ErrorCode};
 use esker::record::{BatchBuilder, BatchRef, RecordData};
+use esker::server::{Server, ServerConfig};
 use esker::{Acks, ProducerIdAndEpoch, Store, TopicConfig, TopicPartition, Uuid};
 
 use super::{batch, connections, fetch_request, fetched, produce, serve, values};
@@ -236,5 +237,17 @@ async fn who_reads_what_is_committed_is_woken_by_the_end_of_the_transaction() {
             let expected = if is_committed { vec![] } else { vec![(producer.producer_id, start)] };
             assert_eq!(aborted, expected);
         }
+    }
+}
+
+#[tokio::test]
+async fn who_finds_no_room_for_a_session_fetches_without() {
+    let (store, _server) = serve().await;
+    let config = ServerConfig { max_incremental_fetch_session_cache_slots: 0, ..ServerConfig::default() };
+    let server = Server::builder(store.clone()).config(config).in_memory().unwrap();
+    let connection = server.connect();
+    for _ in 0..2 {
+        let response = send(&connection, &in_session(&store, (0, 0), [Some(0), None]), 13).await;
+        assert_eq!((response.session_id, answered(&response)), (0, vec![(0, vec![])]));
     }
 }

@@ -5,6 +5,7 @@
 mod basics;
 mod fetching;
 mod identity;
+mod limits;
 mod offsets;
 mod strangers;
 

@@ -24,8 +24,6 @@ use crate::net::messages::fetch::{FetchPartition, PartitionData};
 use crate::uuid::Uuid;
 use partitions::Partitions;
 
-/// Kafka's default for `max.incremental.fetch.session.cache.slots`.
-const SLOTS: usize = 1000;
 /// How many partitions the sessions may have together, for each slot. They are what takes memory.
 const PARTITIONS_PER_SLOT: usize = 100;
 /// A session that wasn't used for so long may go for any other, and one that is as old for a larger one. As in Kafka.
@@ -88,14 +86,8 @@ struct FetchSession {
     last_used_ms: i64,
 }
 
-impl Default for FetchSessions {
-    fn default() -> Self {
-        Self::new(SLOTS)
-    }
-}
-
 impl FetchSessions {
-    /// No sessions, and never more than `slots`.
+    /// No sessions, and never more than `slots` (`max.incremental.fetch.session.cache.slots`).
     pub(super) fn new(slots: usize) -> Self {
         Self { slots, sessions: HashMap::new(), size: 0 }
     }

@@ -80,7 +80,7 @@ fn increment(
 
 #[test]
 fn a_session_remembers_what_is_wanted_and_what_is_known() {
-    let mut sessions = FetchSessions::default();
+    let mut sessions = FetchSessions::new(10);
     assert_eq!(begin_session(&mut sessions, 3, 0, 7), 7);
     assert_eq!(increment(&mut sessions, (7, 1), &[], &[]), Ok(vec![]));
     // One is new, one is wanted from elsewhere on, and one not any more.
@@ -99,7 +99,7 @@ fn a_session_remembers_what_is_wanted_and_what_is_known() {
 
 #[test]
 fn a_request_out_of_turn_is_refused() {
-    let mut sessions = FetchSessions::default();
+    let mut sessions = FetchSessions::new(10);
     let id = begin_session(&mut sessions, 1, 0, 7);
     for epoch in [2, 3, -2, i32::MAX] {
         assert_eq!(increment(&mut sessions, (id, epoch), &[], &[]), Err(ErrorCode::INVALID_FETCH_SESSION_EPOCH));
@@ -123,7 +123,7 @@ fn a_request_out_of_turn_is_refused() {
 
 #[test]
 fn epochs_go_round() {
-    let mut sessions = FetchSessions::default();
+    let mut sessions = FetchSessions::new(10);
     let id = begin_session(&mut sessions, 1, 0, 7);
     sessions.sessions.get_mut(&id).unwrap().epoch = i32::MAX;
     assert_eq!(increment(&mut sessions, (id, i32::MAX), &[], &[]), Ok(vec![]));
@@ -132,7 +132,7 @@ fn epochs_go_round() {
 
 #[test]
 fn a_partition_is_wanted_once() {
-    let mut sessions = FetchSessions::default();
+    let mut sessions = FetchSessions::new(10);
     let twice = request((0, FINAL_EPOCH), &[(0, 0, 1), (0, 1, 2), (0, 0, 3), (1, 0, 4)], &[]);
     for by_id in [false, true] {
         let (_, wanted) = sessions.begin(&twice, by_id, 0).unwrap();
@@ -182,7 +182,7 @@ fn partitions_are_bounded_too() {
 
 #[test]
 fn a_partition_that_always_has_records_does_not_starve_the_others() {
-    let mut sessions = FetchSessions::default();
+    let mut sessions = FetchSessions::new(10);
     let id = begin_session(&mut sessions, 5, 0, 7);
     let mut served = Vec::new();
     for epoch in 1..=10 {

@@ -19,8 +19,6 @@ use crate::server::fetch_session::{Answer, PartitionKey, TopicKey, Wanted};
 use crate::types::IsolationLevel;
 use crate::uuid::Uuid;
 
-/// Kafka's default for `fetch.max.bytes` of a broker: 55 MiB.
-const FETCH_MAX_BYTES: usize = 55 * 1024 * 1024;
 /// From this version on topics are spoken of by id.
 const TOPIC_ID_VERSION: i16 = 13;
 /// From this version on clients know what a storage error is.
@@ -64,7 +62,7 @@ fn random_session_id() -> i32 {
 /// What there is of each partition, once that is enough or the time is over.
 async fn read_enough(context: &Context, request: &FetchRequest, wanted: &Arc<Vec<Wanted>>) -> Vec<PartitionData> {
     let mut stop = context.stop.clone();
-    let params = FetchParams::from(request);
+    let params = FetchParams::new(request, context.broker.config.fetch_max_bytes);
     let max_wait = Duration::from_millis(u64::try_from(request.max_wait_ms).unwrap_or(0));
     let deadline = Instant::now() + max_wait;
     loop {
@@ -97,9 +95,9 @@ struct FetchParams {
     max_bytes: usize,
 }
 
-impl From<&FetchRequest> for FetchParams {
-    fn from(request: &FetchRequest) -> Self {
-        let max_bytes = usize::try_from(request.max_bytes).unwrap_or(0).min(FETCH_MAX_BYTES);
+impl FetchParams {
+    fn new(request: &FetchRequest, fetch_max_bytes: usize) -> Self {
+        let max_bytes = usize::try_from(request.max_bytes).unwrap_or(0).min(fetch_max_bytes);
         // More than there can be would never come.
         let min_bytes = usize::try_from(request.min_bytes).unwrap_or(0).min(max_bytes);
         let isolation = match request.isolation_level {
