@@ -66,7 +66,7 @@ impl LogInner {
         let has_changed = !active.is_as_it_rested();
         if syncs && has_changed {
             // Whoever leads a sync needs the files.
-            let lead = if spare == Spare::Any { Lead::take(&*self.commit) } else { None };
+            let lead = if spare == Spare::Any { Lead::take(&self.commit) } else { None };
             let Some(lead) = lead else { return false };
             if !active.seal_for_good() || lead.sync(|| self.or_fail(self.sync_with(Segment::sync_all))).is_err() {
                 return false;

@@ -71,8 +71,7 @@ fn encode(header: &RequestHeader, response: Option<impl Body>) -> Result<Option<
 served! {
     // From version 12 on a transaction begins by itself.
     Produce: 3..=11 => ordered produce::answer;
-    // From version 13 on topics are spoken of by id.
-    Fetch: 4..=12 => waiting fetch::answer;
+    Fetch: 4..=18 => waiting fetch::answer;
     Metadata: 0..=13 => blocking metadata::answer;
     OffsetCommit: 2..=10 => blocking offset_commit::answer;
     OffsetFetch: 1..=10 => blocking offset_fetch::answer;

@@ -35,6 +35,7 @@ mod broker;
 mod connection;
 mod dispatch;
 mod executor;
+mod fetch_session;
 mod handler;
 mod limits;
 
@@ -113,7 +114,7 @@ impl ServerBuilder {
         self.config.validate()?;
         let (stop, stopped) = watch::channel(false);
         let limits = Limits::new(&self.config);
-        let node = Arc::new(Node { store: self.store, config: self.config });
+        let node = Arc::new(Node::new(self.store, self.config));
         let service = Service { node, limits, connections: Connections::default(), stop: stopped };
         Ok(Server { service, local_addrs: Vec::new(), stop })
     }

@@ -130,10 +130,6 @@ async fn the_first_batch_comes_however_large_it_is_and_no_other() {
     let response = connection.send(&request, 12).await.unwrap();
     let counts: Vec<usize> = response.responses[0].partitions.iter().map(|data| values(data).len()).collect();
     assert_eq!(counts, [1, 0]);
-    assert_eq!(
-        connection.send(&FetchRequest { session_id: 5, ..request }, 12).await.unwrap().error_code,
-        ErrorCode::FETCH_SESSION_ID_NOT_FOUND
-    );
 }
 
 #[tokio::test]
