@@ -52,8 +52,25 @@ served! {
     Produce: 3..=11 => waiting produce::answer;
     // From version 13 on topics are spoken of by id.
     Fetch: 4..=12 => waiting fetch::answer;
+    ListOffsets: 1..=11 => blocking list_offsets::answer;
     Metadata: 0..=13 => blocking metadata::answer;
     ApiVersions: 0..=4 => waiting api_versions::answer;
+    CreateTopics: 2..=7 => blocking create_topics::answer;
+    DeleteTopics: 1..=6 => blocking delete_topics::answer;
+    DeleteRecords: 0..=2 => blocking delete_records::answer;
+    OffsetForLeaderEpoch: 2..=4 => blocking offset_for_leader_epoch::answer;
+    DescribeConfigs: 1..=4 => blocking describe_configs::answer;
+    AlterConfigs: 0..=2 => blocking alter_configs::answer;
+    DescribeLogDirs: 1..=5 => blocking describe_log_dirs::answer;
+    CreatePartitions: 0..=3 => blocking create_partitions::answer;
+    IncrementalAlterConfigs: 0..=1 => blocking incremental_alter_configs::answer;
+    ListPartitionReassignments: 0..=0 => blocking list_partition_reassignments::answer;
+    DescribeCluster: 0..=2 => blocking describe_cluster::answer;
+    DescribeProducers: 0..=0 => blocking describe_producers::answer;
+    DescribeTransactions: 0..=0 => blocking describe_transactions::answer;
+    // From version 2 on a pattern selects transactional ids.
+    ListTransactions: 0..=1 => blocking list_transactions::answer;
+    DescribeTopicPartitions: 0..=0 => blocking describe_topic_partitions::answer;
 }
 
 /// What a handler may need to know besides the request.

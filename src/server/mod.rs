@@ -28,11 +28,18 @@
 //!
 //! It answers ApiVersions, Metadata, Produce and Fetch so far. Topics are spoken of by name, as up to Fetch version 12.
 
+mod alteration;
+mod api_error;
 mod broker;
+mod broker_configs;
+mod config_resource;
 mod connection;
 mod dispatch;
+mod duplicates;
 mod executor;
 mod handler;
+mod operations;
+mod partitions;
 
 use std::net::SocketAddr;
 use std::sync::Arc;

@@ -7,7 +7,7 @@ use crate::net::messages::metadata::{
     MetadataRequestTopic, MetadataResponseBroker, MetadataResponsePartition, MetadataResponseTopic,
 };
 use crate::net::messages::{MetadataRequest, MetadataResponse};
-use crate::server::broker::{Broker, leader_epoch};
+use crate::server::broker::{Broker, told_epoch};
 use crate::store::TopicDescription;
 use crate::uuid::Uuid;
 
@@ -70,26 +70,24 @@ impl Broker {
     }
 
     fn known_topic(&self, name: &str) -> Result<MetadataResponseTopic, Error> {
-        self.describe(self.store.describe_topic(name)?)
+        self.store.describe_topic(name).map(describe)
     }
+}
 
-    fn describe(&self, topic: TopicDescription) -> Result<MetadataResponseTopic, Error> {
-        let partitions = topic.partitions.iter().map(|partition| {
-            Ok(MetadataResponsePartition {
-                partition_index: partition.partition,
-                leader_id: partition.leader,
-                leader_epoch: leader_epoch(&self.partition(&topic.name, partition.partition)?),
-                replica_nodes: partition.replicas.clone(),
-                isr_nodes: partition.in_sync_replicas.clone(),
-                ..Default::default()
-            })
-        });
-        Ok(MetadataResponseTopic {
-            partitions: partitions.collect::<Result<_, Error>>()?,
-            name: Some(topic.name.clone()),
-            topic_id: topic.id,
-            is_internal: topic.is_internal,
-            ..Default::default()
-        })
+fn describe(topic: TopicDescription) -> MetadataResponseTopic {
+    let partitions = topic.partitions.into_iter().map(|partition| MetadataResponsePartition {
+        partition_index: partition.partition,
+        leader_id: partition.leader,
+        leader_epoch: told_epoch(partition.leader_epoch),
+        replica_nodes: partition.replicas,
+        isr_nodes: partition.in_sync_replicas,
+        ..Default::default()
+    });
+    MetadataResponseTopic {
+        partitions: partitions.collect(),
+        name: Some(topic.name),
+        topic_id: topic.id,
+        is_internal: topic.is_internal,
+        ..Default::default()
     }
 }
