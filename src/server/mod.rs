@@ -26,7 +26,11 @@
 //! requests. What may block, because it touches the disk, runs on the runtime's threads for that; a fetch that waits for
 //! records holds no thread. A client that sends what is no request loses its own connection and nothing else.
 //!
-//! It answers ApiVersions, Metadata, Produce and Fetch so far. Topics are spoken of by name, as up to Fetch version 12.
+//! Clients produce and fetch; topics are spoken of by name there, as up to Fetch version 12. Admin clients, and with them
+//! `kafka-topics`, `kafka-configs`, `kafka-get-offsets`, `kafka-delete-records` and `kafka-log-dirs`, create, describe,
+//! alter and delete topics, look up and delete offsets, and see the node, its disk, its producers and its transactions.
+//! What one request asks for is bounded: it creates 10,000 partitions at most, a page of topics describes 2,000, and
+//! nothing is answered twice because it is named twice.
 
 mod alteration;
 mod api_error;

@@ -25,5 +25,10 @@ const IDEMPOTENT_WRITE: i8 = 12;
 pub(super) const OF_TOPIC: i32 = bits(&[READ, WRITE, CREATE, DELETE, ALTER, DESCRIBE, DESCRIBE_CONFIGS, ALTER_CONFIGS]);
 
 /// What can be done with the cluster.
-pub(super) const OF_CLUSTER: i32 =
+const OF_CLUSTER: i32 =
     bits(&[CREATE, ALTER, DESCRIBE, CLUSTER_ACTION, DESCRIBE_CONFIGS, ALTER_CONFIGS, IDEMPOTENT_WRITE]);
+
+/// What can be done with the cluster, for those who want to know.
+pub(super) fn told_of_cluster(is_asked_for: bool) -> i32 {
+    if is_asked_for { OF_CLUSTER } else { i32::MIN }
+}

@@ -2,7 +2,11 @@
 #![cfg(feature = "net")]
 #![expect(clippy::unwrap_used, reason = "a test fails by a panic")]
 
+mod admin_topics;
 mod basics;
+mod cluster;
+mod configs;
+mod offsets;
 mod strangers;
 
 use bytes::Bytes;
