@@ -1,8 +1,6 @@
 //! What a server asks about topics beyond what an application does: whether a change would work, and changes as Kafka's
 //! older requests put them.
 
-use std::sync::Arc;
-
 use super::Store;
 use super::topic_name::refuse_internal;
 use crate::config::{AlterConfigOp, ConfigEntry, TopicConfig};
@@ -11,16 +9,6 @@ use crate::io::DiskSpace;
 use crate::uuid::Uuid;
 
 impl Store {
-    /// The name of the topic with this id, if there is one.
-    pub(crate) fn topic_name(&self, id: Uuid) -> Option<Arc<str>> {
-        self.inner.topics.read().values().find(|topic| topic.id == id).map(|topic| topic.name.clone())
-    }
-
-    /// The id of the topic with this name.
-    pub(crate) fn topic_id(&self, name: &str) -> Result<Uuid> {
-        Ok(self.inner.topic(name)?.id)
-    }
-
     /// Whether [`create_topic`](Self::create_topic) would work.
     pub(crate) fn check_new_topic(&self, name: &str, config: TopicConfig) -> Result<()> {
         refuse_internal(name)?;

@@ -83,10 +83,14 @@ impl Store {
         self.delete_where(group, |partition| partitions.contains(partition))
     }
 
+    /// Whether a group has committed something, or an open transaction of it is about to.
+    pub(crate) fn has_group(&self, group: &str) -> bool {
+        self.inner.look_at_group(group, |group| !group.partitions().is_empty())
+    }
+
     fn delete_where(&self, group: &str, is_deleted: impl Fn(&TopicPartition) -> bool) -> Result<()> {
         self.check_writable()?;
-        let exists = self.inner.look_at_group(group, |group| !group.partitions().is_empty());
-        if !exists {
+        if !self.has_group(group) {
             return Err(not_found(group));
         }
         self.inner.change_offsets(group, Acks::All, |offsets: &Group| {

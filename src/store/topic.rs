@@ -110,6 +110,18 @@ impl Store {
         self.inner.topics.read().keys().map(|name| name.to_string()).collect()
     }
 
+    /// The name of the topic with this id, if there is one.
+    #[cfg(feature = "net")]
+    pub(crate) fn topic_name(&self, id: Uuid) -> Option<Arc<str>> {
+        self.inner.topics.read().values().find(|topic| topic.id == id).map(|topic| topic.name.clone())
+    }
+
+    /// The id of the topic of this name, if there is one.
+    #[cfg(feature = "net")]
+    pub(crate) fn topic_id(&self, name: &str) -> Option<Uuid> {
+        self.inner.topics.read().get(name).map(|topic| topic.id)
+    }
+
     /// Describes a topic and its partitions as they are now.
     ///
     /// # Errors

@@ -9,11 +9,12 @@ use esker::net::messages::create_topics::{
 };
 use esker::net::messages::delete_topics::DeleteTopicState;
 use esker::net::messages::describe_topic_partitions::{Cursor, TopicRequest};
+use esker::net::messages::metadata::MetadataRequestTopic;
 use esker::net::messages::{
-    CreatePartitionsRequest, CreateTopicsRequest, DeleteTopicsRequest, DescribeTopicPartitionsRequest,
+    CreatePartitionsRequest, CreateTopicsRequest, DeleteTopicsRequest, DescribeTopicPartitionsRequest, MetadataRequest,
 };
 use esker::net::{Connection, ErrorCode};
-use esker::server::Server;
+use esker::server::{Server, ServerConfig};
 use esker::{Store, TopicConfig, Uuid};
 
 use super::{connections, serve};
@@ -70,6 +71,19 @@ async fn topics_are_created_as_they_are_asked_for_in_every_version() {
     }
     let created = create(&server.connect(), vec![new_topic("defaults")], 7).await.remove(0);
     assert_eq!((created.num_partitions, store.partition_count("defaults").unwrap()), (1, 1));
+}
+
+#[tokio::test]
+async fn a_topic_has_as_many_partitions_as_the_node_says_if_nobody_else_does() {
+    let store = Store::temporary().unwrap();
+    let config = ServerConfig { num_partitions: 3, ..ServerConfig::default() };
+    let server = Server::builder(store.clone()).config(config).in_memory().unwrap();
+    let connection = server.connect();
+    assert_eq!(create(&connection, vec![new_topic("asked")], 7).await[0].num_partitions, 3);
+    let wanted = MetadataRequestTopic { name: Some("touched".into()), ..Default::default() };
+    let request = MetadataRequest { topics: Some(vec![wanted]), ..Default::default() };
+    assert_eq!(connection.send(&request, 12).await.unwrap().topics[0].partitions.len(), 3);
+    assert_eq!((store.partition_count("asked").unwrap(), store.partition_count("touched").unwrap()), (3, 3));
 }
 
 #[tokio::test]
@@ -315,7 +329,7 @@ async fn topics_are_described_page_by_page() {
 async fn a_page_has_an_end_whatever_a_client_says() {
     let store = Store::options().storage(Arc::new(MemoryStorage::new())).open("data").unwrap();
     store.create_topic("t", TopicConfig::new().partitions(2001)).unwrap();
-    let server = Server::builder(store).in_memory();
+    let server = Server::builder(store).in_memory().unwrap();
     let (topics, next) = page(&server.connect(), &["t"], i32::MAX, None).await;
     assert_eq!((topics[0].2.len(), next), (2000, Some(("t".to_owned(), 2000))));
 }

@@ -100,7 +100,7 @@ async fn the_directory_tells_its_sizes_in_every_version() {
 #[tokio::test]
 async fn a_directory_in_memory_does_not_know_its_space() {
     let store = Store::options().storage(Arc::new(MemoryStorage::new())).open("data").unwrap();
-    let server = Server::builder(store).in_memory();
+    let server = Server::builder(store).in_memory().unwrap();
     let response = server.connect().send(&DescribeLogDirsRequest::default(), 4).await.unwrap();
     assert_eq!((response.results[0].total_bytes, response.results[0].usable_bytes), (-1, -1));
 }

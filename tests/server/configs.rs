@@ -7,7 +7,7 @@ use esker::net::messages::describe_configs::{DescribeConfigsResource, DescribeCo
 use esker::net::messages::incremental_alter_configs;
 use esker::net::messages::{AlterConfigsRequest, DescribeConfigsRequest, IncrementalAlterConfigsRequest};
 use esker::net::{Connection, ErrorCode};
-use esker::server::Server;
+use esker::server::{Server, ServerConfig};
 use esker::{Store, StoreConfig, TopicConfig};
 
 use super::{connections, serve};
@@ -117,14 +117,17 @@ async fn this_node_has_the_configs_of_its_store_and_its_server() {
     let mut config = StoreConfig { offset_metadata_max_bytes: 100, ..Default::default() };
     config.set("log.retention.minutes", "5").unwrap();
     let store = Store::options().config(config).open_temporary().unwrap();
-    let server = Server::builder(store.clone()).auto_create_topics(false).in_memory();
+    let config = ServerConfig { auto_create_topics_enable: false, num_partitions: 3, ..ServerConfig::default() };
+    let server = Server::builder(store.clone()).config(config).in_memory().unwrap();
     let connection = server.connect();
     let node = store.node_id().to_string();
     let configs = describe(&connection, resource(BROKER, &node, None), 4).await.unwrap();
     for (name, value, source) in [
         ("node.id", &*node, 4),
         ("auto.create.topics.enable", "false", 4),
-        ("num.partitions", "1", 5),
+        ("num.partitions", "3", 4),
+        ("max.connections", "2147483647", 5),
+        ("default.replication.factor", "1", 5),
         ("offset.metadata.max.bytes", "100", 4),
         ("offsets.retention.minutes", "10080", 5),
         ("log.retention.minutes", "5", 4),

@@ -6,6 +6,9 @@ mod admin_topics;
 mod basics;
 mod cluster;
 mod configs;
+mod identity;
+mod limits;
+mod lookup;
 mod offsets;
 mod strangers;
 

@@ -1,250 +1,366 @@
-//! Offsets as clients look them up: the ends of partitions, by timestamp and by leader epoch; and moving the beginning.
+//! How far groups have come: what consumers that assign partitions themselves commit, and what tools do with it.
 
-use esker::net::messages::delete_records::{DeleteRecordsPartition, DeleteRecordsTopic};
-use esker::net::messages::list_offsets::{ListOffsetsPartition, ListOffsetsPartitionResponse, ListOffsetsTopic};
-use esker::net::messages::offset_for_leader_epoch::{OffsetForLeaderPartition, OffsetForLeaderTopic};
-use esker::net::messages::{DeleteRecordsRequest, ListOffsetsRequest, OffsetForLeaderEpochRequest};
+use std::time::Duration;
+
+use esker::net::messages::delete_groups::DeletableGroupResult;
+use esker::net::messages::offset_commit::{OffsetCommitRequestPartition, OffsetCommitRequestTopic};
+use esker::net::messages::offset_delete::{OffsetDeleteRequestPartition, OffsetDeleteRequestTopic};
+use esker::net::messages::offset_fetch::{
+    OffsetFetchRequestGroup, OffsetFetchRequestTopic, OffsetFetchRequestTopics, OffsetFetchResponseTopics,
+};
+use esker::net::messages::{
+    DeleteGroupsRequest, DescribeGroupsRequest, ListGroupsRequest, OffsetCommitRequest, OffsetDeleteRequest,
+    OffsetFetchRequest,
+};
 use esker::net::{Connection, ErrorCode};
-use esker::record::{BatchBuilder, EndTransactionMarker, RecordData, TransactionResult};
-use esker::{Acks, Log, Store, TopicConfig};
+use esker::{Acks, CommittedOffset, Store, TopicConfig, TopicPartition, Uuid};
 
 use super::{connections, serve};
 
-const LATEST: i64 = -1;
-const EARLIEST: i64 = -2;
-const MAX_TIMESTAMP: i64 = -3;
-const EARLIEST_LOCAL: i64 = -4;
-const LATEST_TIERED: i64 = -5;
-const EARLIEST_PENDING_UPLOAD: i64 = -6;
+/// An offset with its leader epoch and metadata, or an error.
+type Fetched = (i32, i64, i32, String, ErrorCode);
 
-/// Appends one batch of records with these timestamps.
-fn append(log: &Log, timestamps: &[i64]) {
-    let mut builder = BatchBuilder::new(1 << 20);
-    for timestamp in timestamps {
-        let record = RecordData { timestamp: *timestamp, key: None, value: Some(b"v"), headers: &[] };
-        builder.push(&record).unwrap();
-    }
-    log.append(builder.build().unwrap(), Acks::Leader).unwrap();
-}
-
-/// Two batches in partition 0 of "t": offsets 0 to 2 with timestamps 10, 30, 20, offset 3 with 30, offset 4 with 25.
-fn fill(store: &Store) -> Log {
-    let log = store.partition("t", 0).unwrap();
-    append(&log, &[10, 30, 20]);
-    append(&log, &[30, 25]);
-    log
-}
-
-fn request(partition_index: i32, timestamp: i64) -> ListOffsetsRequest {
-    let wanted = ListOffsetsPartition { partition_index, timestamp, ..Default::default() };
-    let topics = vec![ListOffsetsTopic { name: "t".into(), partitions: vec![wanted] }];
-    ListOffsetsRequest { replica_id: -1, topics, ..Default::default() }
-}
-
-async fn send(connection: &Connection, request: &ListOffsetsRequest, version: i16) -> ListOffsetsPartitionResponse {
-    connection.send(request, version).await.unwrap().topics.remove(0).partitions.remove(0)
-}
-
-/// The offset and the timestamp that are found for a timestamp.
-async fn look_up(connection: &Connection, timestamp: i64, version: i16) -> Result<(i64, i64), ErrorCode> {
-    let found = send(connection, &request(0, timestamp), version).await;
-    match found.error_code {
-        ErrorCode::NONE => {
-            let is_known = version >= 4 && found.offset >= 0;
-            assert_eq!(found.leader_epoch, if is_known { 0 } else { -1 });
-            Ok((found.offset, found.timestamp))
-        }
-        code => Err(code),
-    }
-}
-
-#[tokio::test]
-async fn offsets_are_found_in_every_version() {
-    let (store, server) = serve().await;
-    let connections = connections(&server).await;
-    for connection in &connections {
-        // Nothing has been written in any epoch.
-        for (timestamp, expected) in
-            [(EARLIEST, (0, -1, -1)), (LATEST, (0, -1, 0)), (MAX_TIMESTAMP, (-1, -1, -1)), (0, (-1, -1, -1))]
-        {
-            let found = send(connection, &request(0, timestamp), 11).await;
-            assert_eq!((found.offset, found.timestamp, found.leader_epoch), expected, "{timestamp}");
-        }
-    }
-    fill(&store);
-    for connection in &connections {
-        for version in 1..=11 {
-            let unsupported =
-                |since, found| if version < since { Err(ErrorCode::UNSUPPORTED_VERSION) } else { Ok(found) };
-            for (timestamp, expected) in [
-                (LATEST, Ok((5, -1))),
-                (EARLIEST, Ok((0, -1))),
-                // The first record with it, within a batch, and in the first batch that has it.
-                (MAX_TIMESTAMP, unsupported(7, (1, 30))),
-                (EARLIEST_LOCAL, unsupported(8, (0, -1))),
-                (LATEST_TIERED, unsupported(9, (-1, -1))),
-                (EARLIEST_PENDING_UPLOAD, unsupported(11, (-1, -1))),
-                (0, Ok((0, 10))),
-                (11, Ok((1, 30))),
-                (20, Ok((1, 30))),
-                (30, Ok((1, 30))),
-                (31, Ok((-1, -1))),
-            ] {
-                assert_eq!(look_up(connection, timestamp, version).await, expected, "{timestamp} in {version}");
-            }
-        }
-    }
-}
-
-#[tokio::test]
-async fn records_before_the_log_start_are_not_found() {
-    let (store, server) = serve().await;
-    let log = fill(&store);
-    let connection = server.connect();
-    for (log_start, max, first) in
-        [(1, (1, 30), (1, 30)), (2, (3, 30), (2, 20)), (4, (4, 25), (4, 25)), (5, (-1, -1), (-1, -1))]
-    {
-        log.delete_records(log_start).unwrap();
-        assert_eq!(look_up(&connection, EARLIEST, 11).await, Ok((log_start, -1)));
-        assert_eq!(look_up(&connection, MAX_TIMESTAMP, 11).await, Ok(max), "from {log_start} on");
-        assert_eq!(look_up(&connection, 0, 11).await, Ok(first), "from {log_start} on");
-    }
-}
-
-#[tokio::test]
-async fn the_largest_timestamp_is_found_across_segments() {
-    let (store, server) = serve().await;
-    store.create_topic("small", TopicConfig::new().internal_segment_bytes(100)).unwrap();
-    let log = store.partition("small", 0).unwrap();
-    for timestamp in [10, 40, 20, 40, 30] {
-        append(&log, &[timestamp, 5]);
-    }
-    assert!(log.segment_count() >= 5);
-    let mut request = request(0, MAX_TIMESTAMP);
-    request.topics[0].name = "small".into();
-    for (log_start, expected) in [(0, (2, 40)), (2, (2, 40)), (3, (6, 40)), (7, (8, 30)), (9, (9, 5))] {
-        log.delete_records(log_start).unwrap();
-        let found = send(&server.connect(), &request, 7).await;
-        assert_eq!((found.offset, found.timestamp), expected, "from {log_start} on");
-    }
-}
-
-#[tokio::test]
-async fn what_is_not_decided_is_for_readers_of_everything() {
-    let (store, server) = serve().await;
-    let log = fill(&store);
-    let mut builder = BatchBuilder::new(1 << 20).producer(1, 0, 0).transactional(true);
-    builder.push(&RecordData { timestamp: 50, key: None, value: Some(b"v"), headers: &[] }).unwrap();
-    log.append(builder.build().unwrap(), Acks::Leader).unwrap();
-    let connection = server.connect();
-    let ask = async |timestamp, isolation_level, replica_id| {
-        let request = ListOffsetsRequest { isolation_level, replica_id, ..request(0, timestamp) };
-        send(&connection, &request, 7).await.offset
-    };
-    assert_eq!((ask(LATEST, 0, -1).await, ask(LATEST, 1, -1).await, ask(LATEST, 1, -2).await), (6, 5, 6));
-    assert_eq!((ask(50, 0, -1).await, ask(50, 1, -1).await), (5, -1));
-    assert_eq!((ask(MAX_TIMESTAMP, 0, -1).await, ask(MAX_TIMESTAMP, 1, -1).await), (5, -1));
-    let marker = EndTransactionMarker { result: TransactionResult::Commit, coordinator_epoch: 0 };
-    log.append_end_transaction_marker(1, 0, marker, Acks::Leader).unwrap();
-    assert_eq!((ask(LATEST, 1, -1).await, ask(50, 1, -1).await), (7, 5));
-}
-
-#[tokio::test]
-async fn partitions_that_can_not_be_looked_at_say_why() {
-    let (store, server) = serve().await;
-    fill(&store);
-    let connection = server.connect();
-    let found = send(&connection, &request(9, LATEST), 11).await;
-    assert_eq!((found.error_code, found.offset), (ErrorCode::UNKNOWN_TOPIC_OR_PARTITION, -1));
-    for (epoch, expected) in [(0, ErrorCode::NONE), (1, ErrorCode::UNKNOWN_LEADER_EPOCH)] {
-        let mut request = request(0, EARLIEST);
-        request.topics[0].partitions[0].current_leader_epoch = epoch;
-        assert_eq!(send(&connection, &request, 11).await.error_code, expected);
-    }
-    store.partition("t", 0).unwrap().set_leader_epoch(4).unwrap();
-    let mut fenced = request(0, LATEST);
-    fenced.topics[0].partitions[0].current_leader_epoch = 3;
-    assert_eq!(send(&connection, &fenced, 11).await.error_code, ErrorCode::FENCED_LEADER_EPOCH);
-    // Each offset with the epoch in which its record was written.
-    let epoch = async |timestamp| send(&connection, &request(0, timestamp), 11).await.leader_epoch;
-    assert_eq!((epoch(LATEST).await, epoch(EARLIEST).await, epoch(20).await), (4, 0, 0));
-    let mut twice = request(0, LATEST);
-    let again = twice.topics[0].clone();
-    twice.topics.push(again);
-    let response = connection.send(&twice, 11).await.unwrap();
-    let codes: Vec<_> = response.topics.iter().map(|topic| topic.partitions[0].error_code).collect();
-    assert_eq!(codes, [ErrorCode::INVALID_REQUEST; 2]);
-}
-
-#[tokio::test]
-async fn leader_epochs_end_where_the_log_says_in_every_version() {
-    let (store, server) = serve().await;
-    let log = fill(&store);
-    log.set_leader_epoch(2).unwrap();
-    append(&log, &[40]);
-    for connection in connections(&server).await {
-        for version in 2..=4 {
-            for (partition, current_leader_epoch, leader_epoch, expected) in [
-                (0, -1, 0, (ErrorCode::NONE, 0, 5)),
-                (0, 2, 1, (ErrorCode::NONE, 0, 5)),
-                (0, 2, 2, (ErrorCode::NONE, 2, 6)),
-                (0, -1, 3, (ErrorCode::NONE, -1, -1)),
-                (0, 1, 1, (ErrorCode::FENCED_LEADER_EPOCH, -1, -1)),
-                (0, 3, 1, (ErrorCode::UNKNOWN_LEADER_EPOCH, -1, -1)),
-                (9, -1, 0, (ErrorCode::UNKNOWN_TOPIC_OR_PARTITION, -1, -1)),
-            ] {
-                let wanted = OffsetForLeaderPartition { partition, current_leader_epoch, leader_epoch };
-                let topics = vec![OffsetForLeaderTopic { topic: "t".into(), partitions: vec![wanted] }];
-                let request = OffsetForLeaderEpochRequest { replica_id: -1, topics };
-                let response = connection.send(&request, version).await.unwrap();
-                let end = &response.topics[0].partitions[0];
-                assert_eq!((end.error_code, end.leader_epoch, end.end_offset), expected, "{request:?}");
-            }
-        }
-    }
-}
-
-async fn delete(
-    connection: &Connection,
-    topic: &str,
-    partitions: &[(i32, i64)],
-    version: i16,
-) -> Vec<(ErrorCode, i64)> {
-    let partition = |(partition_index, offset): &(i32, i64)| DeleteRecordsPartition {
+/// A commit of these offsets by partition, each with a leader epoch and metadata.
+fn commit_request(group: &str, topic: (&str, Uuid), offsets: &[(i32, i64)]) -> OffsetCommitRequest {
+    let partitions = offsets.iter().map(|(partition_index, offset)| OffsetCommitRequestPartition {
         partition_index: *partition_index,
-        offset: *offset,
-    };
+        committed_offset: *offset,
+        committed_leader_epoch: 3,
+        committed_metadata: Some(format!("at {offset}")),
+    });
     let topics =
-        vec![DeleteRecordsTopic { name: topic.into(), partitions: partitions.iter().map(partition).collect() }];
-    let response = connection.send(&DeleteRecordsRequest { topics, timeout_ms: 1000 }, version).await.unwrap();
-    let partitions = response.topics.iter().flat_map(|topic| &topic.partitions);
-    partitions.map(|partition| (partition.error_code, partition.low_watermark)).collect()
+        vec![OffsetCommitRequestTopic { name: topic.0.into(), topic_id: topic.1, partitions: partitions.collect() }];
+    OffsetCommitRequest { group_id: group.into(), topics, ..Default::default() }
+}
+
+/// Commits, and returns the error of each partition.
+async fn commit(connection: &Connection, request: &OffsetCommitRequest, version: i16) -> Vec<(i32, ErrorCode)> {
+    let response = connection.send(request, version).await.unwrap();
+    let (asked, answered) = (&request.topics, &response.topics);
+    assert_eq!(asked.len(), answered.len());
+    for (asked, answered) in asked.iter().zip(answered) {
+        match version {
+            10.. => assert_eq!(asked.topic_id, answered.topic_id),
+            _ => assert_eq!(asked.name, answered.name),
+        }
+    }
+    let partitions = response.topics.into_iter().flat_map(|topic| topic.partitions);
+    partitions.map(|partition| (partition.partition_index, partition.error_code)).collect()
+}
+
+/// What one group has committed for one topic, or for all that it has; in any version.
+async fn fetch(
+    connection: &Connection,
+    group: &str,
+    wanted: Option<(&str, Uuid, &[i32])>,
+    require_stable: bool,
+    version: i16,
+) -> Vec<Fetched> {
+    let wide = wanted.map(|(name, topic_id, partitions)| {
+        vec![OffsetFetchRequestTopics { name: name.into(), topic_id, partition_indexes: partitions.into() }]
+    });
+    let group_id = group.to_owned();
+    let request = match version {
+        8.. => OffsetFetchRequest {
+            groups: vec![OffsetFetchRequestGroup { group_id, topics: wide, ..Default::default() }],
+            require_stable,
+            ..Default::default()
+        },
+        _ => {
+            let narrow = |topic: OffsetFetchRequestTopics| OffsetFetchRequestTopic {
+                name: topic.name,
+                partition_indexes: topic.partition_indexes,
+            };
+            let topics = wide.map(|topics| topics.into_iter().map(narrow).collect());
+            OffsetFetchRequest { group_id, topics, require_stable, ..Default::default() }
+        }
+    };
+    let response = connection.send(&request, version).await.unwrap();
+    assert_eq!(response.error_code, ErrorCode::NONE);
+    if version < 8 {
+        let partitions = response.topics.into_iter().flat_map(|topic| topic.partitions);
+        return partitions
+            .map(|at| {
+                let epoch = at.committed_leader_epoch;
+                (at.partition_index, at.committed_offset, epoch, at.metadata.unwrap(), at.error_code)
+            })
+            .collect();
+    }
+    let answered = &response.groups[0];
+    assert_eq!((&*answered.group_id, answered.error_code), (group, ErrorCode::NONE));
+    partitions_of(&answered.topics)
+}
+
+fn partitions_of(topics: &[OffsetFetchResponseTopics]) -> Vec<Fetched> {
+    let partitions = topics.iter().flat_map(|topic| &topic.partitions);
+    partitions
+        .map(|at| {
+            let metadata = at.metadata.clone().unwrap();
+            (at.partition_index, at.committed_offset, at.committed_leader_epoch, metadata, at.error_code)
+        })
+        .collect()
+}
+
+fn id_of(store: &Store) -> Uuid {
+    store.describe_topic("t").unwrap().id
+}
+
+fn at(partition: i32) -> TopicPartition {
+    TopicPartition::new("t", partition)
 }
 
 #[tokio::test]
-async fn records_are_deleted_in_every_version() {
+async fn what_is_committed_is_fetched_in_every_version() {
     let (store, server) = serve().await;
-    store.create_topic("compacted", TopicConfig::new().cleanup_policy(esker::CleanupPolicy::COMPACT)).unwrap();
-    let log = fill(&store);
-    let mut start = 0;
+    let topic = ("t", id_of(&store));
     for connection in connections(&server).await {
-        for version in 0..=2 {
-            let wanted = [(0, start + 1), (1, 1), (7, 0)];
-            let results = delete(&connection, "t", &wanted, version).await;
-            start += 1;
-            let out_of_range = (ErrorCode::OFFSET_OUT_OF_RANGE, -1);
-            let expected = [(ErrorCode::NONE, start), out_of_range, (ErrorCode::UNKNOWN_TOPIC_OR_PARTITION, -1)];
-            assert_eq!((results, log.log_start()), (expected.to_vec(), start));
-            // What is gone already stays so.
-            assert_eq!(delete(&connection, "t", &[(0, 0)], version).await, [(ErrorCode::NONE, start)]);
-            append(&log, &[40]);
+        for version in 2..=10 {
+            let offset = i64::from(version) * 10;
+            let request = commit_request("g", topic, &[(0, offset), (1, offset + 1)]);
+            let errors = commit(&connection, &request, version).await;
+            assert_eq!(errors, [(0, ErrorCode::NONE), (1, ErrorCode::NONE)], "version {version}");
+            for fetch_version in 1..=10 {
+                // Either side has leader epochs from some version on.
+                let epoch = if version >= 6 && fetch_version >= 5 { 3 } else { -1 };
+                let expected = [
+                    (0, offset, epoch, format!("at {offset}"), ErrorCode::NONE),
+                    (1, offset + 1, epoch, format!("at {}", offset + 1), ErrorCode::NONE),
+                ];
+                let wanted = Some((topic.0, topic.1, &[0, 1][..]));
+                assert_eq!(fetch(&connection, "g", wanted, false, fetch_version).await, expected);
+                if fetch_version >= 2 {
+                    assert_eq!(fetch(&connection, "g", None, false, fetch_version).await, expected);
+                }
+            }
+        }
+        assert_eq!(store.committed_offset("g", &at(1)).unwrap().metadata, "at 101");
+    }
+    server.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_group_without_commits_is_no_error() {
+    let (store, server) = serve().await;
+    let id = id_of(&store);
+    store.commit_offsets("g", [(at(0), CommittedOffset::new(5))], Acks::All).unwrap();
+    let none = |partition| (partition, -1, -1, String::new(), ErrorCode::NONE);
+    for connection in connections(&server).await {
+        for version in 1..=10 {
+            let stable = version >= 7;
+            let wanted = |partitions: &'static [i32]| Some(("t", id, partitions));
+            let found = fetch(&connection, "nobody", wanted(&[0, 7]), stable, version).await;
+            assert_eq!(found, [none(0), none(7)]);
+            let mut found = fetch(&connection, "g", wanted(&[0, 1]), stable, version).await;
+            assert_eq!((found.remove(0).1, found.remove(0)), (5, none(1)));
+            if version >= 2 {
+                assert_eq!(fetch(&connection, "nobody", None, stable, version).await, []);
+            }
         }
     }
+}
+
+#[tokio::test]
+async fn many_groups_are_asked_for_at_once() {
+    let (store, server) = serve().await;
+    for (group, partition, offset) in [("a", 0, 1), ("a", 1, 2), ("b", 1, 3)] {
+        store.commit_offsets(group, [(at(partition), CommittedOffset::new(offset))], Acks::All).unwrap();
+    }
+    store.create_topic("u", TopicConfig::new()).unwrap();
+    store.commit_offsets("b", [(TopicPartition::new("u", 0), CommittedOffset::new(4))], Acks::All).unwrap();
+    let group = |name: &str, topics| OffsetFetchRequestGroup { group_id: name.into(), topics, ..Default::default() };
+    let wanted = |name: &str, topic_id, partitions: &[i32]| OffsetFetchRequestTopics {
+        name: name.into(),
+        topic_id,
+        partition_indexes: partitions.into(),
+    };
+    for version in 8..=10 {
+        let groups = vec![
+            group("b", None),
+            group("a", Some(vec![wanted("t", id_of(&store), &[1])])),
+            group("nobody", None),
+            group("a", Some(vec![wanted("gone", Uuid::from_bytes([9; 16]), &[0])])),
+        ];
+        let request = OffsetFetchRequest { groups, ..Default::default() };
+        let response = server.connect().send(&request, version).await.unwrap();
+        let found: Vec<_> = response
+            .groups
+            .iter()
+            .map(|group| {
+                let at = |at: Fetched| (at.0, at.1, at.4);
+                let offsets: Vec<_> = partitions_of(&group.topics).into_iter().map(at).collect();
+                (&*group.group_id, offsets)
+            })
+            .collect();
+        let unknown = if version >= 10 { ErrorCode::UNKNOWN_TOPIC_ID } else { ErrorCode::NONE };
+        let expected = [
+            ("b", vec![(1, 3, ErrorCode::NONE), (0, 4, ErrorCode::NONE)]),
+            ("a", vec![(1, 2, ErrorCode::NONE)]),
+            ("nobody", vec![]),
+            ("a", vec![(0, -1, unknown)]),
+        ];
+        assert_eq!(found, expected);
+        let topics = &response.groups[0].topics;
+        match version {
+            10 => assert_eq!(topics[1].topic_id, store.describe_topic("u").unwrap().id),
+            _ => assert_eq!((&*topics[0].name, &*topics[1].name), ("t", "u")),
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_can_not_be_committed_is_refused_alone() {
+    let (store, server) = serve().await;
+    let id = id_of(&store);
+    for connection in connections(&server).await {
+        for version in 2..=10 {
+            let mut request = commit_request("g", ("t", id), &[(0, 1), (1, 2), (2, 3)]);
+            let topic = &mut request.topics[0];
+            topic.partitions[1].committed_metadata = Some("x".repeat(4097));
+            let mut longest = topic.partitions[0].clone();
+            longest.committed_metadata = Some("x".repeat(4096));
+            topic.partitions[0] = longest;
+            let mut unknown = topic.clone();
+            (unknown.name, unknown.topic_id) = ("gone".into(), Uuid::from_bytes([9; 16]));
+            unknown.partitions.truncate(1);
+            request.topics.push(unknown);
+            let expected = [
+                (0, ErrorCode::NONE),
+                (1, ErrorCode::OFFSET_METADATA_TOO_LARGE),
+                (2, ErrorCode::UNKNOWN_TOPIC_OR_PARTITION),
+                (0, if version >= 10 { ErrorCode::UNKNOWN_TOPIC_ID } else { ErrorCode::UNKNOWN_TOPIC_OR_PARTITION }),
+            ];
+            assert_eq!(commit(&connection, &request, version).await, expected);
+            assert_eq!(store.committed_offset("g", &at(0)).unwrap().metadata.len(), 4096);
+            assert_eq!(store.committed_offset("g", &at(1)), None);
+        }
+    }
+    let nameless = commit_request("", ("t", id), &[(0, 1)]);
+    assert_eq!(commit(&server.connect(), &nameless, 9).await, [(0, ErrorCode::INVALID_GROUP_ID)]);
+    // No metadata is an empty one.
+    let mut request = commit_request("g", ("t", id), &[(0, 1)]);
+    request.topics[0].partitions[0].committed_metadata = None;
+    assert_eq!(commit(&server.connect(), &request, 9).await, [(0, ErrorCode::NONE)]);
+    assert_eq!(store.committed_offset("g", &at(0)).unwrap().metadata, "");
+}
+
+#[tokio::test]
+async fn who_claims_to_be_a_member_is_none() {
+    let (store, server) = serve().await;
+    let topic = ("t", id_of(&store));
+    store.commit_offsets("g", [(at(0), CommittedOffset::new(5))], Acks::All).unwrap();
     let connection = server.connect();
-    assert_eq!(delete(&connection, "t", &[(0, 7), (0, -1)], 2).await, [(ErrorCode::NONE, 11)], "up to the end");
-    assert_eq!(delete(&connection, "compacted", &[(0, 0)], 2).await, [(ErrorCode::POLICY_VIOLATION, -1)]);
-    let group = esker::CommittedOffset::new(1);
-    store.commit_offsets("g", [(("t", 0).into(), group)], Acks::Leader).unwrap();
-    let internal = delete(&connection, "__consumer_offsets", &[(0, 0)], 2).await;
-    assert_eq!(internal, [(ErrorCode::INVALID_TOPIC_EXCEPTION, -1)]);
+    for version in 2..=10 {
+        let claim = |group| OffsetCommitRequest {
+            generation_id_or_member_epoch: 1,
+            member_id: "me".into(),
+            ..commit_request(group, topic, &[(0, 9)])
+        };
+        assert_eq!(commit(&connection, &claim("g"), version).await, [(0, ErrorCode::UNKNOWN_MEMBER_ID)]);
+        let unknown = if version >= 9 { ErrorCode::GROUP_ID_NOT_FOUND } else { ErrorCode::ILLEGAL_GENERATION };
+        assert_eq!(commit(&connection, &claim("nobody"), version).await, [(0, unknown)]);
+    }
+    assert_eq!(store.committed_offset("g", &at(0)).unwrap().offset, 5);
+    assert_eq!(store.groups(), ["g"]);
+}
+
+#[tokio::test]
+async fn offsets_of_an_open_transaction_are_not_stable() {
+    let (store, server) = serve().await;
+    let id = id_of(&store);
+    store.commit_offsets("g", [(at(0), CommittedOffset::new(1)), (at(1), CommittedOffset::new(2))], Acks::All).unwrap();
+    let producer = store.init_transactional_id("x", Duration::from_secs(60)).unwrap();
+    store.add_offsets_to_transaction("x", producer, "g").unwrap();
+    store.commit_offsets_in_transaction("g", [(at(0), CommittedOffset::new(10))], producer).unwrap();
+    let connection = server.connect();
+    let offsets = |found: Vec<Fetched>| found.into_iter().map(|at| (at.1, at.4)).collect::<Vec<_>>();
+    for version in 7..=10 {
+        for wanted in [Some(("t", id, &[0, 1][..])), None] {
+            let stable = offsets(fetch(&connection, "g", wanted, true, version).await);
+            assert_eq!(stable, [(-1, ErrorCode::UNSTABLE_OFFSET_COMMIT), (2, ErrorCode::NONE)]);
+            let last = offsets(fetch(&connection, "g", wanted, false, version).await);
+            assert_eq!(last, [(1, ErrorCode::NONE), (2, ErrorCode::NONE)]);
+        }
+    }
+    store.end_transaction("x", producer, true).unwrap();
+    for version in 7..=10 {
+        let stable = offsets(fetch(&connection, "g", None, true, version).await);
+        assert_eq!(stable, [(10, ErrorCode::NONE), (2, ErrorCode::NONE)]);
+    }
+}
+
+#[tokio::test]
+async fn groups_are_listed_described_and_deleted() {
+    let (store, server) = serve().await;
+    for connection in connections(&server).await {
+        for group in ["a", "b"] {
+            store.commit_offsets(group, [(at(0), CommittedOffset::new(5))], Acks::All).unwrap();
+        }
+        for version in 0..=5 {
+            let response = connection.send(&ListGroupsRequest::default(), version).await.unwrap();
+            assert_eq!(response.error_code, ErrorCode::NONE);
+            let ids: Vec<_> = response.groups.iter().map(|group| &*group.group_id).collect();
+            assert_eq!(ids, ["a", "b"]);
+            let group = &response.groups[0];
+            let state = if version >= 4 { "Empty" } else { "" };
+            let kind = if version >= 5 { "classic" } else { "" };
+            assert_eq!((&*group.protocol_type, &*group.group_state, &*group.group_type), ("", state, kind));
+        }
+        for (states, types, count) in [
+            (&["Stable", " empty "][..], &[][..], 2),
+            (&["Stable"], &[], 0),
+            (&[], &["Classic", "share"], 2),
+            (&[], &["consumer"], 0),
+            (&["Empty"], &["consumer"], 0),
+        ] {
+            let list = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect();
+            let request = ListGroupsRequest { states_filter: list(states), types_filter: list(types) };
+            let groups = connection.send(&request, 5).await.unwrap().groups;
+            assert_eq!(groups.len(), count, "{states:?} {types:?}");
+        }
+        for version in 0..=6 {
+            let request = DescribeGroupsRequest { groups: vec!["a".into(), "nobody".into()], ..Default::default() };
+            let groups = connection.send(&request, version).await.unwrap().groups;
+            let described: Vec<_> =
+                groups.iter().map(|group| (&*group.group_id, &*group.group_state, group.error_code)).collect();
+            let unknown = if version >= 6 { ErrorCode::GROUP_ID_NOT_FOUND } else { ErrorCode::NONE };
+            assert_eq!(described, [("a", "Empty", ErrorCode::NONE), ("nobody", "Dead", unknown)]);
+            assert_eq!((&groups[0].members[..], groups[0].authorized_operations), (&[][..], i32::MIN));
+        }
+        for version in 0..=2 {
+            store.commit_offsets("b", [(at(0), CommittedOffset::new(5))], Acks::All).unwrap();
+            let request = DeleteGroupsRequest { groups_names: vec!["b".into(), "nobody".into()] };
+            let results = connection.send(&request, version).await.unwrap().results;
+            let result = |group_id: &str, error_code| DeletableGroupResult { group_id: group_id.into(), error_code };
+            let expected = [result("b", ErrorCode::NONE), result("nobody", ErrorCode::GROUP_ID_NOT_FOUND)];
+            assert_eq!(results, expected);
+            assert_eq!(store.groups(), ["a"]);
+        }
+    }
+}
+
+#[tokio::test]
+async fn offsets_of_partitions_are_deleted() {
+    let (store, server) = serve().await;
+    let request = |group: &str, partitions: &[i32]| OffsetDeleteRequest {
+        group_id: group.into(),
+        topics: vec![OffsetDeleteRequestTopic {
+            name: "t".into(),
+            partitions: partitions.iter().map(|at| OffsetDeleteRequestPartition { partition_index: *at }).collect(),
+        }],
+    };
+    for connection in connections(&server).await {
+        let offsets = [(at(0), CommittedOffset::new(5)), (at(1), CommittedOffset::new(6))];
+        store.commit_offsets("g", offsets, Acks::All).unwrap();
+        let response = connection.send(&request("g", &[0, 2]), 0).await.unwrap();
+        assert_eq!(response.error_code, ErrorCode::NONE);
+        let errors: Vec<_> =
+            response.topics[0].partitions.iter().map(|at| (at.partition_index, at.error_code)).collect();
+        assert_eq!(errors, [(0, ErrorCode::NONE), (2, ErrorCode::UNKNOWN_TOPIC_OR_PARTITION)]);
+        assert_eq!(store.committed_offset("g", &at(0)), None);
+        assert_eq!(store.committed_offset("g", &at(1)).unwrap().offset, 6);
+        for (group, expected) in [("nobody", ErrorCode::GROUP_ID_NOT_FOUND), ("", ErrorCode::INVALID_GROUP_ID)] {
+            let response = connection.send(&request(group, &[0]), 0).await.unwrap();
+            assert_eq!((response.error_code, response.topics), (expected, vec![]));
+        }
+    }
 }

@@ -16,7 +16,7 @@ use crate::uuid::Uuid;
 pub(in crate::server) fn answer(broker: &Broker, request: CreateTopicsRequest, _: i16) -> CreateTopicsResponse {
     let twice = duplicates(request.topics.iter().map(|topic| &*topic.name));
     let asked = request.topics.iter().map(|topic| match topic.assignments.len() {
-        0 => usize::try_from(topic.num_partitions).unwrap_or(1),
+        0 => usize::try_from(broker.wanted_count(topic)).unwrap_or(0),
         assigned => assigned,
     });
     let batch = check_batch(asked);
@@ -39,7 +39,7 @@ pub(in crate::server) fn answer(broker: &Broker, request: CreateTopicsRequest, _
 
 impl Broker {
     fn create(&self, topic: &CreatableTopic, validate_only: bool) -> Result<CreatableTopicResult, ApiError> {
-        let config = config(topic, partition_count(topic, self.store.node_id())?)?;
+        let config = config(topic, self.partition_count(topic)?)?;
         let num_partitions = config.partition_count();
         let configs = self.store.describe_new_topic_configs(&config);
         let topic_id = if validate_only {
@@ -57,34 +57,37 @@ impl Broker {
             ..Default::default()
         })
     }
-}
 
-/// How many partitions a topic is to have.
-fn partition_count(topic: &CreatableTopic, node_id: i32) -> Result<i32, ApiError> {
-    if !topic.assignments.is_empty() {
-        return assigned_count(topic, node_id);
+    fn wanted_count(&self, topic: &CreatableTopic) -> i32 {
+        if topic.num_partitions == DEFAULT { self.config.num_partitions } else { topic.num_partitions }
     }
-    match topic.replication_factor {
-        -1 | REPLICATION_FACTOR => {}
-        ..=0 => {
-            let message = "Replication factor must be larger than 0, or -1 to use the default value.";
-            return Err(ApiError::new(ErrorCode::INVALID_REPLICATION_FACTOR, message));
+
+    /// How many partitions a topic is to have.
+    fn partition_count(&self, topic: &CreatableTopic) -> Result<i32, ApiError> {
+        if !topic.assignments.is_empty() {
+            return assigned_count(topic, self.store.node_id());
         }
-        many => {
-            let message = format!(
-                "Unable to replicate the partition {many} time(s): The target replication factor of {many} cannot be \
+        match topic.replication_factor {
+            -1 | REPLICATION_FACTOR => {}
+            ..=0 => {
+                let message = "Replication factor must be larger than 0, or -1 to use the default value.";
+                return Err(ApiError::new(ErrorCode::INVALID_REPLICATION_FACTOR, message));
+            }
+            many => {
+                let message = format!(
+                    "Unable to replicate the partition {many} time(s): The target replication factor of {many} cannot be \
                  reached because only 1 broker(s) are registered."
-            );
-            return Err(ApiError::new(ErrorCode::INVALID_REPLICATION_FACTOR, message));
+                );
+                return Err(ApiError::new(ErrorCode::INVALID_REPLICATION_FACTOR, message));
+            }
         }
-    }
-    match topic.num_partitions {
-        DEFAULT => Ok(TopicConfig::new().partition_count()),
-        ..=0 => {
-            let message = "Number of partitions was set to an invalid non-positive value.";
-            Err(ApiError::new(ErrorCode::INVALID_PARTITIONS, message))
+        match self.wanted_count(topic) {
+            ..=0 => {
+                let message = "Number of partitions was set to an invalid non-positive value.";
+                Err(ApiError::new(ErrorCode::INVALID_PARTITIONS, message))
+            }
+            count => Ok(count),
         }
-        count => Ok(count),
     }
 }
 

@@ -33,7 +33,10 @@ impl Broker {
             Some(_) if topic.topic_id != nil => {
                 return Err(ApiError::invalid_request("You may not specify both topic name and topic id."));
             }
-            Some(name) => topic.topic_id = self.store.topic_id(name)?,
+            Some(name) => {
+                let unknown = || ApiError::new(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION, format!("unknown topic {name}"));
+                topic.topic_id = self.store.topic_id(name).ok_or_else(unknown)?;
+            }
             None if topic.topic_id == nil => {
                 return Err(ApiError::invalid_request("Neither topic name nor id were specified."));
             }

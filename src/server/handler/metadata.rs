@@ -20,7 +20,7 @@ pub(in crate::server) fn answer(broker: &Broker, request: MetadataRequest, versi
     let mut topics: Vec<_> = match wanted {
         None => broker.store.topics().iter().filter_map(|name| broker.known_topic(name).ok()).collect(),
         Some(topics) => {
-            let may_create = broker.auto_create_topics && request.allow_auto_topic_creation;
+            let may_create = broker.config.auto_create_topics_enable && request.allow_auto_topic_creation;
             // Each once, however often it is named.
             let mut seen = HashSet::new();
             let once = topics.into_iter().filter(|topic| seen.insert((topic.name.clone(), topic.topic_id)));
@@ -63,7 +63,7 @@ impl Broker {
     }
 
     fn create_topic(&self, name: &str) -> Result<MetadataResponseTopic, Error> {
-        match self.store.create_topic(name, TopicConfig::new()) {
+        match self.store.create_topic(name, TopicConfig::new().partitions(self.config.num_partitions)) {
             // Somebody else has asked for it too.
             Ok(_) | Err(Error::TopicAlreadyExists { .. }) => self.known_topic(name),
             Err(error) => Err(error),
