@@ -21,6 +21,7 @@ mod admin;
 mod alter;
 mod cleaner;
 mod groups;
+mod in_parallel;
 mod layout;
 mod log_checkpoints;
 mod maintenance;
@@ -70,7 +71,7 @@ use crate::clock::Clock;
 use crate::config::{ConfigEntry, StoreConfig, TopicConfig};
 use crate::error::{Error, Result};
 use crate::io::{StorageLock, TemporaryDir};
-use crate::log::{Checkpoints, Log};
+use crate::log::{Checkpoints, Log, OpenFiles};
 use crate::types::TopicPartition;
 use cleaner::Cleaner;
 use layout::Layout;
@@ -135,6 +136,7 @@ pub(crate) struct StoreInner {
     /// Held by a tick while it works on the directory.
     ticking: Mutex<()>,
     checkpoints: Arc<LogCheckpoints>,
+    open_files: Arc<OpenFiles>,
     /// Directories of deleted partitions, and when they are to be removed.
     deleted_dirs: Mutex<Vec<(PathBuf, i64)>>,
     closed: AtomicBool,
@@ -197,6 +199,12 @@ impl Store {
     /// `DescribeConfigs` of a broker). Those without a value are left out.
     pub fn describe_configs(&self) -> Vec<ConfigEntry> {
         self.inner.config.describe()
+    }
+
+    /// How many files of its partitions the store has open, for reading and appending: no more than `open.files.max`,
+    /// unless more are being used at this very moment.
+    pub fn open_file_count(&self) -> usize {
+        self.inner.open_files.count()
     }
 
     /// The log of a partition.
@@ -306,11 +314,7 @@ impl StoreInner {
 
     fn close_logs(&self) -> Result<()> {
         let logs = self.logs();
-        // Every log gets its chance; the first failure is the one to report.
-        let failures: Vec<Error> = logs.iter().filter_map(|log| log.close().err()).collect();
-        if let Some(failure) = failures.into_iter().next() {
-            return Err(failure);
-        }
+        in_parallel::for_each(&logs, Log::close)?;
         if self.is_read_only {
             return Ok(());
         }
