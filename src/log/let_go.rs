@@ -9,10 +9,9 @@
 //! was closed properly, and the recovery point has passed it.
 
 use super::active::ActiveSegment;
+use super::flush::Lead;
 use super::open_files::Spare;
-use super::flush::Lead;
 use super::segment::{Segment, SegmentFiles, SegmentList};
-use super::flush::Lead;
 use super::segment_files::FileSlot;
 use super::{LogInner, State};
 use crate::config::{LogConfig, SyncPolicy};
