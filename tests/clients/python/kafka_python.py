@@ -88,7 +88,7 @@ def commit_and_resume():
 def describe():
     described = admin.describe_topics([name("none")])
     expect(len(described[0]["partitions"]) == PARTITIONS, described)
-    configs = admin.describe_configs([ConfigResource(ConfigResourceType.TOPIC, name("none"))])
+    configs = admin.describe_configs([ConfigResource(ConfigResourceType.TOPIC, name("none"))], config_filter="all")
     expect("cleanup.policy" in str(configs), configs)
 
 
