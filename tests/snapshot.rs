@@ -55,7 +55,7 @@ fn contents(store: &Store) -> Contents {
             records.insert(log.topic_partition().clone(), found);
         }
     }
-    (records, store.committed_offsets("g"))
+    (records, store.committed_offsets("g").unwrap())
 }
 
 fn sample() -> (FaultStorage, Store) {
@@ -271,7 +271,8 @@ fn all_partitions_are_cut_at_the_same_moment() {
         let writing = scope.spawn(|| write(&store, &stop));
         let snapshots = (0..4)
             .map(|number| {
-                let acknowledged = store.committed_offset("g", &TopicPartition::new("t", 1)).map_or(0, |at| at.offset);
+                let acknowledged =
+                    store.committed_offset("g", &TopicPartition::new("t", 1)).unwrap().map_or(0, |at| at.offset);
                 let to = backups.join(number.to_string());
                 store.snapshot(&to).unwrap();
                 (to, acknowledged)
@@ -286,7 +287,10 @@ fn all_partitions_are_cut_at_the_same_moment() {
         assert!(restored.recovery_report().clean_shutdown && restored.recovery_report().is_healthy());
         let ends = [0, 1].map(|index| whole_log(&restored.partition("t", index).unwrap()));
         let committed = [0, 1].map(|index| {
-            restored.committed_offset("g", &TopicPartition::new("t", index)).map_or(0, |committed| committed.offset)
+            restored
+                .committed_offset("g", &TopicPartition::new("t", index))
+                .unwrap()
+                .map_or(0, |committed| committed.offset)
         });
         assert_eq!(committed[0], committed[1]);
         assert!(

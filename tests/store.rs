@@ -102,7 +102,7 @@ fn internal_topics_are_the_stores_own() {
     assert_eq!(offsets.partitions.len(), 50);
     assert_eq!(offsets.config.get("cleanup.policy").as_deref(), Some("compact"));
     assert!(matches!(store.delete_topic("__consumer_offsets"), Err(Error::InvalidTopic { .. })));
-    assert_eq!(store.committed_offset("g", &("t", 0).into()).unwrap().offset, 0);
+    assert_eq!(store.committed_offset("g", &("t", 0).into()).unwrap().unwrap().offset, 0);
 }
 
 #[test]
@@ -234,7 +234,7 @@ fn commit_metadata_of_the_greatest_length_is_read_back() {
     create(&store, "t");
     store.commit_offsets("g", [(("t", 0).into(), offset())], Acks::All).unwrap();
     drop(store);
-    assert_eq!(open().committed_offset("g", &("t", 0).into()).unwrap().metadata, offset().metadata);
+    assert_eq!(open().committed_offset("g", &("t", 0).into()).unwrap().unwrap().metadata, offset().metadata);
 }
 
 // Deletion and retention
@@ -922,8 +922,8 @@ fn a_damaged_commit_costs_its_group_that_commit_and_nothing_else() {
             fs::remove_file(dir.path().join(".kafka_cleanshutdown")).unwrap();
         }
         let store = manual().0.open(dir.path()).unwrap();
-        assert_eq!(store.committed_offset("g1", &("t", 0).into()).unwrap().offset, 11, "the one before");
-        assert_eq!(store.committed_offset("g2", &("t", 0).into()).unwrap().offset, 20);
+        assert_eq!(store.committed_offset("g1", &("t", 0).into()).unwrap().unwrap().offset, 11, "the one before");
+        assert_eq!(store.committed_offset("g2", &("t", 0).into()).unwrap().unwrap().offset, 20);
         let damage: Vec<_> = store.recovery_report().partitions.iter().flat_map(|found| &found.damage).collect();
         match &damage[..] {
             [Damage { error: Error::CorruptRecord { file: Some(file), position, offsets, .. }, .. }] => {
