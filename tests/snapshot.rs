@@ -105,6 +105,15 @@ fn a_snapshot_opens_cleanly_with_what_was_there_and_goes_its_own_way() {
     assert_eq!(contents(&options(&storage).open("backups/one").unwrap()), copy);
 }
 
+#[test]
+fn a_snapshot_tells_how_far_it_is() {
+    let (_, store) = sample();
+    let mut seen = Vec::new();
+    let report = store.snapshot_with_progress("to", |at| seen.push((at.bytes_done, at.bytes_total))).unwrap();
+    assert_eq!((seen.first(), seen.last()), (Some(&(0, report.bytes)), Some(&(report.bytes, report.bytes))));
+    assert!(seen.is_sorted() && seen.len() == 1 + report.partitions, "a segment in each: {seen:?}");
+}
+
 fn size_of(store: &Store, topic: &str) -> u64 {
     store.describe_topic(topic).unwrap().partitions.iter().map(|partition| partition.size_in_bytes).sum()
 }
