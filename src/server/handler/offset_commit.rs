@@ -66,11 +66,14 @@ impl Broker {
 
     /// Groups have no members here: consumers assign themselves partitions, and commit outside of any generation.
     fn check_member(&self, request: &OffsetCommitRequest, version: i16) -> Result<(), ErrorCode> {
-        match request.generation_id_or_member_epoch {
-            ..0 => Ok(()),
-            _ if self.store.has_group(&request.group_id) => Err(ErrorCode::UNKNOWN_MEMBER_ID),
-            _ if version >= GROUP_ID_NOT_FOUND_VERSION => Err(ErrorCode::GROUP_ID_NOT_FOUND),
-            _ => Err(ErrorCode::ILLEGAL_GENERATION),
+        if request.generation_id_or_member_epoch < 0 {
+            return Ok(());
+        }
+        match self.store.has_group(&request.group_id) {
+            Ok(true) => Err(ErrorCode::UNKNOWN_MEMBER_ID),
+            Ok(false) if version >= GROUP_ID_NOT_FOUND_VERSION => Err(ErrorCode::GROUP_ID_NOT_FOUND),
+            Ok(false) => Err(ErrorCode::ILLEGAL_GENERATION),
+            Err(error) => Err(ErrorCode::from(&error)),
         }
     }
 }
