@@ -69,7 +69,7 @@ fn encode(header: &RequestHeader, response: Option<impl Body>) -> Result<Option<
 }
 
 served! {
-    // From version 12 on a transaction begins by itself.
+    // From version 12 on, or 5 of others, a transaction begins by itself and ends with another epoch (KIP-890).
     Produce: 3..=11 => ordered produce::answer;
     Fetch: 4..=18 => waiting fetch::answer;
     Metadata: 0..=13 => blocking metadata::answer;
@@ -81,6 +81,11 @@ served! {
     ApiVersions: 0..=4 => blocking api_versions::answer;
     // Version 6 is not stable in Kafka.
     InitProducerId: 0..=5 => blocking init_producer_id::answer;
+    // From version 4 on brokers ask each other.
+    AddPartitionsToTxn: 0..=3 => blocking add_partitions_to_txn::answer;
+    AddOffsetsToTxn: 0..=4 => blocking add_offsets_to_txn::answer;
+    EndTxn: 0..=4 => blocking end_txn::answer;
+    TxnOffsetCommit: 0..=4 => blocking txn_offset_commit::answer;
     DeleteGroups: 0..=2 => blocking delete_groups::answer;
     OffsetDelete: 0..=0 => blocking offset_delete::answer;
 }

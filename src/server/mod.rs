@@ -38,6 +38,7 @@ mod executor;
 mod fetch_session;
 mod handler;
 mod limits;
+mod transaction_error;
 
 use std::net::SocketAddr;
 use std::sync::Arc;

@@ -8,6 +8,7 @@ mod identity;
 mod limits;
 mod offsets;
 mod strangers;
+mod transactions;
 
 use bytes::Bytes;
 use esker::net::messages::fetch::{FetchPartition, FetchTopic, PartitionData};

@@ -1,8 +1,11 @@
 //! The answers, one file an API.
 
+pub(super) mod add_offsets_to_txn;
+pub(super) mod add_partitions_to_txn;
 pub(super) mod api_versions;
 pub(super) mod delete_groups;
 pub(super) mod describe_groups;
+pub(super) mod end_txn;
 pub(super) mod fetch;
 pub(super) mod find_coordinator;
 pub(super) mod init_producer_id;
@@ -12,3 +15,4 @@ pub(super) mod offset_commit;
 pub(super) mod offset_delete;
 pub(super) mod offset_fetch;
 pub(super) mod produce;
+pub(super) mod txn_offset_commit;
