@@ -161,6 +161,15 @@ store_configs! {
     log_cleaner_io_max_bytes_per_second: u64 = u64::MAX, "log.cleaner.io.max.bytes.per.second", at_least(1);
     /// How long to wait before looking for a log to compact after there was none, in milliseconds.
     log_cleaner_backoff_ms: i64 = 15_000, "log.cleaner.backoff.ms", at_least(0);
+    /// How many files of its partitions the store has open at most, and maps of them. A segment that is read or written
+    /// has three, or four with aborted transactions; beyond the limit, those that were not used for longest are let go
+    /// of, and are opened again when they are needed. 0 stands for half of what the process may open (`ulimit -n`), and
+    /// no more than 16,384, a quarter of Linux's usual `vm.max_map_count`. Not one of Kafka's, which has no limit.
+    open_files_max: usize = 0, "open.files.max", any();
+    /// After how long without a read or an append, or up to twice that, the files of a segment are let go of, in
+    /// milliseconds. Those of an active segment are synced first, and what is reserved beyond their ends is given back.
+    /// Not one of Kafka's.
+    open_files_idle_ms: i64 = 60_000, "open.files.idle.ms", at_least(1);
 }
 
 impl StoreConfig {

@@ -154,6 +154,17 @@ impl Storage for FsStorage {
     }
 }
 
+/// How many files the process may have open, as far as the system tells.
+pub(crate) fn process_files_max() -> Option<usize> {
+    #[cfg(unix)]
+    {
+        let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile).current?;
+        usize::try_from(limit).ok()
+    }
+    #[cfg(not(unix))]
+    None
+}
+
 /// A directory that is removed, with all that is in it, when the value is dropped.
 #[derive(Debug)]
 pub(crate) struct TemporaryDir(tempfile::TempDir);

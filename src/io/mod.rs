@@ -27,7 +27,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 pub use fs::FsStorage;
-pub(crate) use fs::TemporaryDir;
+pub(crate) use fs::{TemporaryDir, process_files_max};
 pub use memory::MemoryStorage;
 pub(crate) use read_only::ReadOnlyStorage;
 

@@ -19,6 +19,7 @@
 mod alter;
 mod cleaner;
 mod groups;
+mod in_parallel;
 mod layout;
 mod log_checkpoints;
 mod maintenance;
@@ -69,7 +70,7 @@ use crate::clock::Clock;
 use crate::config::{StoreConfig, TopicConfig};
 use crate::error::{Error, Result};
 use crate::io::{StorageLock, TemporaryDir};
-use crate::log::{Checkpoints, Log};
+use crate::log::{Checkpoints, Log, OpenFiles};
 use crate::types::TopicPartition;
 use cleaner::Cleaner;
 use layout::Layout;
@@ -134,6 +135,7 @@ pub(crate) struct StoreInner {
     /// Held by a tick while it works on the directory.
     ticking: Mutex<()>,
     checkpoints: Arc<LogCheckpoints>,
+    open_files: Arc<OpenFiles>,
     /// Directories of deleted partitions, and when they are to be removed.
     deleted_dirs: Mutex<Vec<(PathBuf, i64)>>,
     closed: AtomicBool,
@@ -190,6 +192,12 @@ impl Store {
     /// The id of the cluster that this directory belongs to (`cluster.id`).
     pub fn cluster_id(&self) -> &str {
         &self.inner.meta.cluster_id
+    }
+
+    /// How many files of its partitions the store has open, for reading and appending: no more than `open.files.max`,
+    /// unless more are being used at this very moment.
+    pub fn open_file_count(&self) -> usize {
+        self.inner.open_files.count()
     }
 
     /// The log of a partition.
@@ -297,11 +305,7 @@ impl StoreInner {
 
     fn close_logs(&self) -> Result<()> {
         let logs = self.logs();
-        // Every log gets its chance; the first failure is the one to report.
-        let failures: Vec<Error> = logs.iter().filter_map(|log| log.close().err()).collect();
-        if let Some(failure) = failures.into_iter().next() {
-            return Err(failure);
-        }
+        in_parallel::for_each(&logs, Log::close)?;
         if self.is_read_only {
             return Ok(());
         }

@@ -16,7 +16,7 @@ use super::layout::Layout;
 use super::topic_list::{Listed, TopicList};
 use super::topic_map::TopicMap;
 use super::transaction::TRANSACTION_STATE;
-use super::{Store, StoreInner, meta_properties, topic_name, unknown};
+use super::{Store, StoreInner, in_parallel, meta_properties, topic_name, unknown};
 use crate::config::{BrokerCompressionType, CleanupPolicy, LogConfig, TopicConfig};
 use crate::error::{Error, Result};
 use crate::io::DirEntry;
@@ -294,6 +294,7 @@ impl StoreInner {
             helper,
             checkpoints,
             syncs_swaps: self.config.syncs_swaps(),
+            open_files: self.open_files.clone(),
         };
         Ok(self.layout.open_log(partition, known, context)?.0)
     }
@@ -353,12 +354,13 @@ pub(super) fn is_new(files: &[DirEntry]) -> bool {
 /// Creates the directories of partitions, the first one last, so that a crash leaves all of them or not that one.
 /// Durable on return.
 pub(super) fn create_partitions(layout: &Layout, name: &Arc<str>, id: Uuid, partitions: Range<i32>) -> Result<()> {
-    for index in partitions.clone().rev() {
-        if index == partitions.start && partitions.len() > 1 {
-            layout.sync()?;
-        }
-        create_partition(layout, &TopicPartition::new(name.clone(), index), id)?;
+    let create = |index: i32| create_partition(layout, &TopicPartition::new(name.clone(), index), id);
+    let others: Vec<i32> = partitions.clone().skip(1).rev().collect();
+    if !others.is_empty() {
+        in_parallel::for_each(&others, |index| create(*index))?;
+        layout.sync()?;
     }
+    partitions.take(1).try_for_each(create)?;
     layout.sync()
 }
 
