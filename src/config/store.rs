@@ -1,7 +1,8 @@
 //! What a store does beyond its topics: Kafka's broker configs by their names, in one table.
 
-use super::value::{Valid, any, at_least, between};
-use super::{TopicDefaults, invalid};
+use super::entry::static_entry;
+use super::value::{ConfigType, ConfigValue, Valid, any, at_least, between};
+use super::{ConfigEntry, TopicDefaults, invalid};
 use crate::error::Result;
 
 const SYNC: &str = "sync";
@@ -103,6 +104,30 @@ macro_rules! store_configs {
                     _ => self.topic_defaults.set(key, value)?,
                 }
                 Ok(())
+            }
+
+            /// What there is to say of all configs, by name.
+            pub(crate) fn describe(&self) -> Vec<ConfigEntry> {
+                let default = Self::default();
+                let mut entries = vec![
+                    $(static_entry(
+                        $key,
+                        <$type>::TYPE,
+                        concat!($($doc),+).trim_ascii(),
+                        ConfigValue::print(&self.$field),
+                        Some(ConfigValue::print(&default.$field)),
+                    ),)+
+                    static_entry(
+                        SYNC,
+                        ConfigType::String,
+                        "Who syncs for `acks=all`.",
+                        self.sync.name().to_owned(),
+                        Some(default.sync.name().to_owned()),
+                    ),
+                ];
+                entries.extend(self.topic_defaults.describe());
+                entries.sort_unstable_by_key(|entry| entry.name);
+                entries
             }
 
             /// Whether there is a config of this name.
@@ -234,11 +259,17 @@ pub enum SyncPolicy {
 }
 
 impl SyncPolicy {
-    fn parse(value: &str) -> Result<Self> {
-        match value {
-            "always" => Ok(Self::Always),
-            "os-managed" => Ok(Self::OsManaged),
-            _ => Err(invalid(SYNC, value, "always or os-managed")),
+    const ALL: [Self; 2] = [Self::Always, Self::OsManaged];
+
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Always => "always",
+            Self::OsManaged => "os-managed",
         }
+    }
+
+    fn parse(value: &str) -> Result<Self> {
+        let found = Self::ALL.into_iter().find(|policy| policy.name() == value);
+        found.ok_or_else(|| invalid(SYNC, value, "always or os-managed"))
     }
 }

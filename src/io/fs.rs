@@ -12,7 +12,7 @@ use bytes::Bytes;
 use super::lock;
 #[cfg(unix)]
 use super::mmap::{MappedAppend, MappedFile};
-use super::{AppendFile, DirEntry, Locked, Storage, StorageFile, StorageLock};
+use super::{AppendFile, DirEntry, DiskSpace, Locked, Storage, StorageFile, StorageLock};
 
 /// The operating system's file system.
 ///
@@ -147,6 +147,18 @@ impl Storage for FsStorage {
     fn sync_dir(&self, dir: &Path) -> io::Result<()> {
         // Windows has no such call: its file systems journal names by themselves.
         if cfg!(unix) { File::open(dir)?.sync_all() } else { Ok(()) }
+    }
+
+    #[cfg(unix)]
+    fn space(&self, dir: &Path) -> io::Result<Option<DiskSpace>> {
+        let device = rustix::fs::statvfs(dir)?;
+        let bytes = |blocks: u64| blocks.saturating_mul(device.f_frsize);
+        Ok(Some(DiskSpace { total_bytes: bytes(device.f_blocks), usable_bytes: bytes(device.f_bavail) }))
+    }
+
+    #[cfg(not(unix))]
+    fn space(&self, _: &Path) -> io::Result<Option<DiskSpace>> {
+        Ok(None)
     }
 
     fn lock(&self, path: &Path) -> Result<Box<dyn StorageLock>, Locked> {

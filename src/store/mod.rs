@@ -16,6 +16,8 @@
 //!   payments-1.<id>-delete/            a deleted one that waits for its removal
 //! ```
 
+#[cfg(feature = "net")]
+mod admin;
 mod alter;
 mod cleaner;
 mod groups;
@@ -64,10 +66,10 @@ pub use transaction::{HangingTransaction, TransactionDescription, TransactionFil
 pub(crate) use maintenance::Task;
 pub(crate) use offset_expiry::GroupInUse;
 #[cfg(feature = "net")]
-pub(crate) use topic_name::is_internal;
+pub(crate) use topic_name::{is_internal, validate as validate_topic_name};
 
 use crate::clock::Clock;
-use crate::config::{StoreConfig, TopicConfig};
+use crate::config::{ConfigEntry, StoreConfig, TopicConfig};
 use crate::error::{Error, Result};
 use crate::io::{StorageLock, TemporaryDir};
 use crate::log::{Checkpoints, Log, OpenFiles};
@@ -192,6 +194,12 @@ impl Store {
     /// The id of the cluster that this directory belongs to (`cluster.id`).
     pub fn cluster_id(&self) -> &str {
         &self.inner.meta.cluster_id
+    }
+
+    /// The configs that the store was opened with, by the names that Kafka's brokers have for them (Kafka's
+    /// `DescribeConfigs` of a broker). Those without a value are left out.
+    pub fn describe_configs(&self) -> Vec<ConfigEntry> {
+        self.inner.config.describe()
     }
 
     /// How many files of its partitions the store has open, for reading and appending: no more than `open.files.max`,

@@ -22,7 +22,7 @@ use crate::error::{Error, Result};
 use crate::io::DirEntry;
 use crate::log::file_name::{LOG, PARTITION_METADATA, TEMPORARY, parse_base_offset};
 use crate::log::{Checkpoints, LastKnown, Log, LogContext};
-use crate::types::{Offset, TopicPartition};
+use crate::types::{LeaderEpoch, Offset, TopicPartition};
 use crate::uuid::Uuid;
 
 /// All topics that are open.
@@ -72,6 +72,8 @@ pub struct PartitionDescription {
     pub partition: i32,
     /// The node that takes appends.
     pub leader: i32,
+    /// The epoch of its leadership, which new batches are stamped with.
+    pub leader_epoch: LeaderEpoch,
     /// The nodes that keep a copy.
     pub replicas: Vec<i32>,
     /// Those of them that have everything the leader has.
@@ -96,10 +98,7 @@ impl Store {
     /// [`Error::InvalidConfig`] for its configuration; [`Error::ReadOnly`]; [`Error::Io`] or [`Error::StorageFull`] if its files can't be
     /// created, after which it does not exist.
     pub fn create_topic(&self, name: &str, config: TopicConfig) -> Result<Uuid> {
-        if topic_name::is_internal(name) {
-            let reason = "the name is the store's own".to_owned();
-            return Err(Error::InvalidTopic { topic: name.to_owned(), reason });
-        }
+        topic_name::refuse_internal(name)?;
         self.inner.create_topic(name, config)
     }
 
@@ -112,11 +111,8 @@ impl Store {
     /// records: call this again to go on with it, or else the next open finishes it, or finds the topic as it was if
     /// nothing had begun.
     pub fn delete_topic(&self, name: &str) -> Result<()> {
-        if topic_name::is_internal(name) {
-            let reason = "it belongs to the store".to_owned();
-            return Err(Error::InvalidTopic { topic: name.to_owned(), reason });
-        }
-        self.inner.delete_topic(name)
+        topic_name::refuse_internal(name)?;
+        self.inner.delete_topic(name, None)
     }
 
     /// The names of all topics, internal ones included, in the order of the alphabet.
@@ -153,6 +149,7 @@ impl Store {
         let describe = |log: &Log| PartitionDescription {
             partition: log.topic_partition().partition,
             leader: node,
+            leader_epoch: log.leader_epoch(),
             replicas: vec![node],
             in_sync_replicas: vec![node],
             log_start: log.log_start(),
@@ -183,10 +180,24 @@ impl StoreInner {
     }
 
     pub(super) fn create_topic(&self, name: &str, config: TopicConfig) -> Result<Uuid> {
-        topic_name::validate(name)?;
         let config = config.over(&self.topic_defaults);
-        config.validate()?;
         let _altering = self.altering.lock();
+        let found = self.check_new_topic(name, &config)?;
+        let (name, id): (Arc<str>, _) = (name.into(), Uuid::random());
+        let partitions = self.create_files(&name, id, &config).inspect_err(|_| {
+            // As good as it gets: partition 0 goes first, and what is left of the others the next open clears away.
+            if self.discard(&name, 0..config.partition_count(), &found).is_ok() {
+                let _ = TopicList::remove(&self.layout, &[name.to_string()]);
+            }
+        })?;
+        self.topics.write().insert(Topic { name, id, config, partitions });
+        Ok(id)
+    }
+
+    /// Refuses a topic that can't be created. Otherwise as [`find_remains`](Self::find_remains).
+    pub(super) fn check_new_topic(&self, name: &str, config: &TopicConfig) -> Result<HashSet<i32>> {
+        topic_name::validate(name)?;
+        config.validate()?;
         self.check_writable()?;
         {
             let topics = self.topics.read();
@@ -198,17 +209,7 @@ impl StoreInner {
                 return Err(Error::InvalidTopic { topic: name.to_owned(), reason });
             }
         }
-        let name: Arc<str> = name.into();
-        let found = self.find_remains(&name, 0..config.partition_count())?;
-        let id = Uuid::random();
-        let partitions = self.create_files(&name, id, &config).inspect_err(|_| {
-            // As good as it gets: partition 0 goes first, and what is left of the others the next open clears away.
-            if self.discard(&name, 0..config.partition_count(), &found).is_ok() {
-                let _ = TopicList::remove(&self.layout, &[name.to_string()]);
-            }
-        })?;
-        self.topics.write().insert(Topic { name, id, config, partitions });
-        Ok(id)
+        self.find_remains(&name.into(), 0..config.partition_count())
     }
 
     /// Which partitions that do not exist have a directory with nothing in it. What is left of a topic
@@ -299,10 +300,14 @@ impl StoreInner {
         Ok(self.layout.open_log(partition, known, context)?.0)
     }
 
-    fn delete_topic(&self, name: &str) -> Result<()> {
+    /// Deletes the topic with this name, and this id if there is one.
+    pub(super) fn delete_topic(&self, name: &str, id: Option<Uuid>) -> Result<()> {
         let _altering = self.altering.lock();
         self.check_writable()?;
         let topic = self.topic(name)?;
+        if id.is_some_and(|id| id != topic.id) {
+            return Err(unknown(name, 0));
+        }
         topic.partitions.iter().for_each(Log::mark_deleted);
         // A pass over one of them ends here, before its directory is another's.
         self.cleaner.forget(name);
