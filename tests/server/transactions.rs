@@ -116,7 +116,7 @@ async fn end(connection: &Connection, producer: ProducerIdAndEpoch, committed: b
 }
 
 fn committed(store: &Store) -> Option<CommittedOffset> {
-    store.committed_offset("g", &TopicPartition::new("t", 0))
+    store.committed_offset("g", &TopicPartition::new("t", 0)).unwrap()
 }
 
 /// Whether nothing is open in a partition, and where it ends.

@@ -80,10 +80,13 @@ impl Broker {
 
     /// Groups have no members here: consumers assign themselves partitions, and commit outside of any generation.
     pub(super) fn check_member(&self, group: &str, generation: i32, unknown: ErrorCode) -> Result<(), ErrorCode> {
-        match generation {
-            ..0 => Ok(()),
-            _ if self.store.has_group(group) => Err(ErrorCode::UNKNOWN_MEMBER_ID),
-            _ => Err(unknown),
+        if generation < 0 {
+            return Ok(());
+        }
+        match self.store.has_group(group) {
+            Ok(true) => Err(ErrorCode::UNKNOWN_MEMBER_ID),
+            Ok(false) => Err(unknown),
+            Err(error) => Err(ErrorCode::from(&error)),
         }
     }
 }
