@@ -51,6 +51,7 @@ mod handler;
 mod limits;
 mod operations;
 mod partitions;
+mod transaction_error;
 
 use std::net::SocketAddr;
 use std::sync::Arc;

@@ -12,6 +12,7 @@ mod limits;
 mod lookup;
 mod offsets;
 mod strangers;
+mod transactions;
 
 use bytes::Bytes;
 use esker::net::messages::fetch::{FetchPartition, FetchTopic, PartitionData};
