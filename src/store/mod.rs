@@ -31,7 +31,7 @@ mod offsets;
 mod open;
 mod producer_ids;
 mod read_only;
-mod record_fields;
+pub(crate) mod record_fields;
 mod repair;
 mod replay;
 mod reserve;
