@@ -66,5 +66,6 @@ mod group;
 
 pub use group::{
     Action, DescribedGroup, DescribedMember, GroupCoordinator, GroupError, GroupMetadata, GroupState, JoinProtocol,
-    JoinRequest, Joined, JoinedMember, LeaveRequest, MemberMetadata, NotJoined, Response, SyncRequest, Synced, WriteId,
+    JoinRequest, Joined, JoinedMember, LeaveRequest, ListedGroup, MemberMetadata, NotJoined, Response, SyncRequest,
+    Synced, WriteId,
 };

@@ -1,5 +1,8 @@
 //! What the handlers know: the store, and how this node is to be seen.
 
+use std::sync::Arc;
+
+use super::groups::Groups;
 use crate::error::Error;
 use crate::log::Log;
 use crate::net::ErrorCode;
@@ -10,6 +13,7 @@ use crate::types::LeaderEpoch;
 #[derive(Debug)]
 pub(super) struct Broker {
     pub(super) store: Store,
+    pub(super) groups: Arc<Groups>,
     /// Where clients are told to connect to.
     pub(super) host: String,
     pub(super) port: u16,

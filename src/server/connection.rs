@@ -21,6 +21,7 @@ const GRACE: Duration = Duration::from_secs(1);
 pub(super) async fn serve(
     mut stream: impl AsyncRead + AsyncWrite + Unpin,
     broker: &Arc<Broker>,
+    client_host: &Arc<str>,
     mut stop: watch::Receiver<bool>,
 ) -> Result<(), ConnectionError> {
     let mut frames = FrameBuffer::new(broker.socket_request_max_bytes);
@@ -30,7 +31,7 @@ pub(super) async fn serve(
             _ = stop.wait_for(|stop| *stop) => return Ok(()),
         };
         let Some(frame) = frame else { return Ok(()) };
-        let Some(response) = dispatch(broker, frame, &stop).await? else { continue };
+        let Some(response) = dispatch(broker, frame, client_host, &stop).await? else { continue };
         tokio::select! {
             written = write_frame(&mut stream, &response) => written?,
             () = grace(&mut stop) => return Ok(()),

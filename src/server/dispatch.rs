@@ -53,6 +53,10 @@ served! {
     // From version 13 on topics are spoken of by id.
     Fetch: 4..=12 => waiting fetch::answer;
     Metadata: 0..=13 => blocking metadata::answer;
+    JoinGroup: 0..=9 => waiting join_group::answer;
+    Heartbeat: 0..=4 => blocking heartbeat::answer;
+    LeaveGroup: 0..=5 => blocking leave_group::answer;
+    SyncGroup: 0..=5 => waiting sync_group::answer;
     ApiVersions: 0..=4 => waiting api_versions::answer;
 }
 
@@ -61,6 +65,8 @@ served! {
 pub(super) struct Context {
     pub(super) broker: Arc<Broker>,
     pub(super) header: RequestHeader,
+    /// Where the client is, as Java writes addresses.
+    pub(super) client_host: Arc<str>,
     /// Turns true when the server stops: then nothing is waited for any more.
     pub(super) stop: watch::Receiver<bool>,
 }
@@ -73,6 +79,7 @@ pub(super) struct Context {
 pub(super) async fn dispatch(
     broker: &Arc<Broker>,
     mut frame: Bytes,
+    client_host: &Arc<str>,
     stop: &watch::Receiver<bool>,
 ) -> Result<Option<Encoded>, ConnectionError> {
     let header = RequestHeader::decode(&mut frame)?;
@@ -83,7 +90,8 @@ pub(super) async fn dispatch(
             _ => Err(error.into()),
         };
     }
-    answer(&Context { broker: broker.clone(), header, stop: stop.clone() }, frame).await
+    let (broker, client_host, stop) = (broker.clone(), client_host.clone(), stop.clone());
+    answer(&Context { broker, header, client_host, stop }, frame).await
 }
 
 fn check_served(api: ApiKey, version: i16) -> Result<(), ProtocolError> {

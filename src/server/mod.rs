@@ -32,6 +32,7 @@ mod broker;
 mod connection;
 mod dispatch;
 mod executor;
+mod groups;
 mod handler;
 
 use std::net::SocketAddr;
@@ -48,9 +49,12 @@ use crate::net::Connection;
 use crate::net::frame::SOCKET_REQUEST_MAX_BYTES;
 use crate::store::Store;
 use broker::Broker;
+use groups::Groups;
 
 /// How many bytes may be under way in a pipe within the process.
 const PIPE_BYTES: usize = 64 * 1024;
+/// Where a client is said to be that has no address.
+const IN_PROCESS: &str = "in-process";
 
 /// How a server is to be; made by [`Server::builder`].
 #[derive(Debug)]
@@ -98,7 +102,8 @@ impl ServerBuilder {
         Ok(server)
     }
 
-    /// Serves this process alone, through [`Server::connect`].
+    /// Serves this process alone, through [`Server::connect`]. Must be called in a tokio runtime, which the server then
+    /// runs in.
     pub fn in_memory(self) -> Server {
         self.start(None)
     }
@@ -107,6 +112,7 @@ impl ServerBuilder {
         let advertised = self.advertised.or(local_addr.map(|bound| (bound.ip().to_string(), bound.port())));
         let (host, port) = advertised.unwrap_or_default();
         let broker = Broker {
+            groups: Arc::new(Groups::new(self.store.clone())),
             store: self.store,
             host,
             port,
@@ -114,7 +120,9 @@ impl ServerBuilder {
             socket_request_max_bytes: self.socket_request_max_bytes,
         };
         let (stop, _) = watch::channel(false);
-        Server { broker: Arc::new(broker), local_addr, connections: Connections::default(), stop }
+        let server = Server { broker: Arc::new(broker), local_addr, connections: Connections::default(), stop };
+        server.spawn(groups::keep_time(server.broker.groups.clone(), server.stop.subscribe()));
+        server
     }
 }
 
@@ -149,7 +157,7 @@ impl Server {
     /// Connects from within this process, by a pipe in memory.
     pub fn connect(&self) -> Connection {
         let (client, server) = tokio::io::duplex(PIPE_BYTES);
-        self.spawn(serve(server, self.broker.clone(), self.stop.subscribe()));
+        self.spawn(serve(server, self.broker.clone(), IN_PROCESS.into(), self.stop.subscribe()));
         Connection::over(client)
     }
 
@@ -183,10 +191,12 @@ async fn accept(listener: TcpListener, broker: Arc<Broker>, connections: Connect
             _ = stop.wait_for(|stop| *stop) => return,
         };
         match accepted {
-            Ok((stream, _)) => {
+            Ok((stream, peer)) => {
                 // Responses are written whole. A connection that is gone already ends by itself.
                 let _ = stream.set_nodelay(true);
-                spawn(&connections, serve(stream, broker.clone(), stop.clone()));
+                // As Java writes an address, which clients show.
+                let client_host = format!("/{}", peer.ip()).into();
+                spawn(&connections, serve(stream, broker.clone(), client_host, stop.clone()));
             }
             // Too many open files, or the client has gone: let others get on, and look again.
             Err(_) => tokio::time::sleep(std::time::Duration::from_millis(10)).await,
@@ -194,7 +204,12 @@ async fn accept(listener: TcpListener, broker: Arc<Broker>, connections: Connect
     }
 }
 
-async fn serve(stream: impl AsyncRead + AsyncWrite + Unpin, broker: Arc<Broker>, stop: watch::Receiver<bool>) {
+async fn serve(
+    stream: impl AsyncRead + AsyncWrite + Unpin,
+    broker: Arc<Broker>,
+    client_host: Arc<str>,
+    stop: watch::Receiver<bool>,
+) {
     // Why a connection ended is the client's affair.
-    let _ = connection::serve(stream, &broker, stop).await;
+    let _ = connection::serve(stream, &broker, &client_host, stop).await;
 }

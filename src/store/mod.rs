@@ -18,6 +18,8 @@
 
 mod alter;
 mod cleaner;
+#[cfg(feature = "net")]
+mod group_records;
 mod groups;
 mod layout;
 mod log_checkpoints;
@@ -240,6 +242,11 @@ impl Store {
 
     pub(crate) fn check_writable(&self) -> Result<()> {
         self.inner.check_writable()
+    }
+
+    #[cfg(feature = "net")]
+    pub(crate) fn config(&self) -> &StoreConfig {
+        &self.inner.config
     }
 
     pub(crate) fn clock(&self) -> &Arc<dyn Clock> {

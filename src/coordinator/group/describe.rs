@@ -27,6 +27,20 @@ pub struct DescribedGroup {
     pub members: Vec<DescribedMember>,
 }
 
+/// A group in a list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ListedGroup<'a> {
+    /// Its name.
+    pub group: &'a str,
+    /// Where it stands.
+    pub state: GroupState,
+    /// Since when, in milliseconds; −1 if that isn't known.
+    pub state_timestamp: i64,
+    /// The kind of group; empty if it never had a member.
+    pub protocol_type: &'a str,
+}
+
 /// What there is to say of a member.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -69,9 +83,14 @@ impl<T> GroupCoordinator<T> {
         })
     }
 
-    /// The names of all groups that are known, in no order.
-    pub fn groups(&self) -> impl Iterator<Item = &str> {
-        self.groups.keys().map(|name| &**name)
+    /// All groups that are known, in no order.
+    pub fn groups(&self) -> impl Iterator<Item = ListedGroup<'_>> {
+        self.groups.values().map(|group| ListedGroup {
+            group: &group.name,
+            state: group.state,
+            state_timestamp: group.state_timestamp,
+            protocol_type: group.protocol_type.as_deref().unwrap_or_default(),
+        })
     }
 
     /// Takes a group back that has no members, and its record with it.

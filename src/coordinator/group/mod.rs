@@ -34,7 +34,7 @@ use member::{Member, Terms};
 use timers::{Due, Timer, Timers};
 
 pub use classic::GroupState;
-pub use describe::{DescribedGroup, DescribedMember};
+pub use describe::{DescribedGroup, DescribedMember, ListedGroup};
 pub use error::GroupError;
 pub use message::{
     Action, JoinProtocol, JoinRequest, Joined, JoinedMember, LeaveRequest, NotJoined, Response, SyncRequest, Synced,
