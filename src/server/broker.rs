@@ -8,6 +8,7 @@ use crate::log::Log;
 use crate::net::ErrorCode;
 use crate::store::Store;
 use crate::types::LeaderEpoch;
+use crate::uuid::Uuid;
 
 /// This node.
 #[derive(Debug)]
@@ -22,6 +23,18 @@ pub(super) struct Broker {
 }
 
 impl Broker {
+    /// The name of the topic that a request means: `by_id` in newer versions, which don't have the name.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorCode::UNKNOWN_TOPIC_ID`].
+    pub(super) fn topic_meant(&self, name: &str, id: Uuid, by_id: bool) -> Result<Arc<str>, ErrorCode> {
+        match by_id {
+            true => self.store.topic_name(id).ok_or(ErrorCode::UNKNOWN_TOPIC_ID),
+            false => Ok(name.into()),
+        }
+    }
+
     pub(super) fn partition(&self, topic: &str, partition: i32) -> Result<Log, Error> {
         self.store.partition(topic, partition)
     }

@@ -53,11 +53,20 @@ served! {
     // From version 13 on topics are spoken of by id.
     Fetch: 4..=12 => waiting fetch::answer;
     Metadata: 0..=13 => blocking metadata::answer;
+    OffsetCommit: 2..=10 => blocking offset_commit::answer;
+    OffsetFetch: 1..=10 => blocking offset_fetch::answer;
+    FindCoordinator: 0..=6 => blocking find_coordinator::answer;
     JoinGroup: 0..=9 => waiting join_group::answer;
     Heartbeat: 0..=4 => blocking heartbeat::answer;
     LeaveGroup: 0..=5 => blocking leave_group::answer;
     SyncGroup: 0..=5 => waiting sync_group::answer;
+    DescribeGroups: 0..=6 => blocking describe_groups::answer;
+    ListGroups: 0..=5 => blocking list_groups::answer;
     ApiVersions: 0..=4 => waiting api_versions::answer;
+    // Version 6 is not stable in Kafka.
+    InitProducerId: 0..=5 => blocking init_producer_id::answer;
+    DeleteGroups: 0..=2 => blocking delete_groups::answer;
+    OffsetDelete: 0..=0 => blocking offset_delete::answer;
 }
 
 /// What a handler may need to know besides the request.

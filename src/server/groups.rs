@@ -72,6 +72,24 @@ impl Groups {
         Ok(result)
     }
 
+    /// Asks the coordinator whether something may be done about a group that is appended to `__consumer_offsets`, does it
+    /// before anything else can happen to the group, and waits until it is on the device.
+    ///
+    /// # Errors
+    ///
+    /// Those of `change`, [`ErrorCode::COORDINATOR_NOT_AVAILABLE`], and what keeps it from the device.
+    pub(super) fn change<R>(
+        &self,
+        group: &str,
+        change: impl FnOnce(&mut Coordinator, i64) -> Result<R, ErrorCode>,
+    ) -> Result<R, ErrorCode> {
+        let changed = self.ask(change)??;
+        match self.store.offsets_log_of(group).map(|log| log.wait_appended()) {
+            Some(Err(error)) => Err(ErrorCode::from(&error)),
+            _ => Ok(changed),
+        }
+    }
+
     /// Asks the coordinator something that it answers in its own time: at once, or when others have joined, or have not.
     /// Once the server stops nothing is waited for.
     pub(super) async fn wait(
@@ -160,7 +178,7 @@ impl Groups {
         let empty = state.coordinator.groups().filter(|group| group.state == GroupState::Empty);
         let empty: Vec<_> = empty.map(|group| (group.group.to_owned(), group.state_timestamp)).collect();
         for (group, since_ms) in empty {
-            if !self.store.has_offsets(&group) {
+            if !self.store.has_group(&group) {
                 // It is empty, and there.
                 let _ = state.coordinator.delete(&group);
             } else if now_ms.saturating_sub(since_ms) >= retention_ms {

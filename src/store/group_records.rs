@@ -60,9 +60,4 @@ impl Store {
         }
         Ok(())
     }
-
-    /// Whether a group has committed anything, or is about to.
-    pub(crate) fn has_offsets(&self, group: &str) -> bool {
-        self.inner.look_at_group(group, |group| !group.partitions().is_empty())
-    }
 }

@@ -115,6 +115,12 @@ impl Store {
         self.inner.commit_offsets(group, offsets.into_iter().collect(), Acks::Leader, Some(producer))
     }
 
+    /// Fails as [`commit_offsets`](Self::commit_offsets) would for this offset, and commits nothing.
+    #[cfg(feature = "net")]
+    pub(crate) fn check_commit(&self, at: &TopicPartition, offset: &CommittedOffset) -> Result<()> {
+        self.inner.check_commit(at, offset)
+    }
+
     /// The offset that a group committed for a partition last, if it did.
     ///
     /// One that was committed within a transaction counts once that is committed.
@@ -167,12 +173,8 @@ impl StoreInner {
     ) -> Result<()> {
         self.check_writable()?;
         check_group_id(group)?;
-        let max = self.config.offset_metadata_max_bytes;
-        if let Some(size) = offsets.iter().map(|(_, offset)| offset.metadata.len()).find(|size| *size > max) {
-            return Err(Error::OffsetMetadataTooLarge { size, max });
-        }
-        let all_exist = || offsets.iter().try_for_each(|(at, _)| self.partition(&at.topic, at.partition).map(drop));
-        all_exist()?;
+        let check_all = || offsets.iter().try_for_each(|(at, offset)| self.check_commit(at, offset));
+        check_all()?;
         let now_ms = self.clock.now_ms();
         let commits: Changes = offsets
             .iter()
@@ -181,9 +183,18 @@ impl StoreInner {
             .collect();
         self.change_offsets_in(transaction, group, acks, |_| {
             // Once more in the commit's turn: whoever deletes a topic takes back after that what was committed for it.
-            all_exist()?;
+            check_all()?;
             Ok(commits.clone())
         })
+    }
+
+    /// Fails for what can't be committed: the partition doesn't exist, or the note is too large.
+    fn check_commit(&self, at: &TopicPartition, offset: &CommittedOffset) -> Result<()> {
+        let (size, max) = (offset.metadata.len(), self.config.offset_metadata_max_bytes);
+        match size > max {
+            true => Err(Error::OffsetMetadataTooLarge { size, max }),
+            false => self.partition(&at.topic, at.partition).map(drop),
+        }
     }
 
     /// Commits and takes back what `decide` makes of what a group has, which nobody else changes in between.

@@ -120,6 +120,12 @@ impl Store {
         self.inner.topics.read().values().find(|topic| topic.id == id).map(|topic| topic.name.clone())
     }
 
+    /// The id of the topic of this name, if there is one.
+    #[cfg(feature = "net")]
+    pub(crate) fn topic_id(&self, name: &str) -> Option<Uuid> {
+        self.inner.topics.read().get(name).map(|topic| topic.id)
+    }
+
     /// Describes a topic and its partitions as they are now.
     ///
     /// # Errors

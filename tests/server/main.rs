@@ -3,6 +3,8 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by a panic")]
 
 mod basics;
+mod identity;
+mod offsets;
 mod strangers;
 
 use bytes::Bytes;

@@ -1,0 +1,125 @@
+//! OffsetFetch: what groups have committed.
+
+use crate::net::ErrorCode;
+use crate::net::messages::offset_fetch::{
+    OffsetFetchRequestTopic, OffsetFetchRequestTopics, OffsetFetchResponseGroup, OffsetFetchResponsePartition,
+    OffsetFetchResponsePartitions, OffsetFetchResponseTopic, OffsetFetchResponseTopics,
+};
+use crate::net::messages::{OffsetFetchRequest, OffsetFetchResponse};
+use crate::server::broker::Broker;
+use crate::store::CommittedOffset;
+use crate::types::TopicPartition;
+
+/// From this version on a request has many groups (KIP-709).
+const MANY_GROUPS_VERSION: i16 = 8;
+/// From this version on topics are spoken of by id.
+const TOPIC_ID_VERSION: i16 = 10;
+
+/// A group that has committed nothing is no error: its offsets are −1.
+pub(in crate::server) fn answer(broker: &Broker, request: OffsetFetchRequest, version: i16) -> OffsetFetchResponse {
+    let fetch = |group: &str, topics| broker.committed_by(group, topics, version, request.require_stable);
+    if version >= MANY_GROUPS_VERSION {
+        let groups = request.groups.into_iter().map(|group| OffsetFetchResponseGroup {
+            topics: fetch(&group.group_id, group.topics),
+            group_id: group.group_id,
+            ..Default::default()
+        });
+        return OffsetFetchResponse { groups: groups.collect(), ..Default::default() };
+    }
+    let topics = fetch(&request.group_id, request.topics.map(|topics| topics.into_iter().map(widen).collect()));
+    OffsetFetchResponse { topics: topics.into_iter().map(narrow).collect(), ..Default::default() }
+}
+
+impl Broker {
+    /// What a group has committed for these topics, or for all.
+    fn committed_by(
+        &self,
+        group: &str,
+        topics: Option<Vec<OffsetFetchRequestTopics>>,
+        version: i16,
+        require_stable: bool,
+    ) -> Vec<OffsetFetchResponseTopics> {
+        let by_id = version >= TOPIC_ID_VERSION;
+        let topics = topics.unwrap_or_else(|| self.topics_committed_by(group, by_id));
+        let answer = |topic: OffsetFetchRequestTopics| {
+            let name = self.topic_meant(&topic.name, topic.topic_id, by_id);
+            let fetch = |index: &i32| {
+                let committed = name
+                    .clone()
+                    .and_then(|name| self.committed(group, &TopicPartition::new(name, *index), require_stable));
+                respond(*index, committed)
+            };
+            let partitions = topic.partition_indexes.iter().map(fetch).collect();
+            OffsetFetchResponseTopics { name: topic.name, topic_id: topic.topic_id, partitions }
+        };
+        topics.into_iter().map(answer).collect()
+    }
+
+    fn topics_committed_by(&self, group: &str, by_id: bool) -> Vec<OffsetFetchRequestTopics> {
+        let mut topics: Vec<OffsetFetchRequestTopics> = Vec::new();
+        // They come in the order of topics.
+        for (TopicPartition { topic, partition }, _) in self.store.committed_offsets(group) {
+            match topics.last_mut() {
+                Some(last) if *last.name == *topic => last.partition_indexes.push(partition),
+                _ => topics.push(OffsetFetchRequestTopics {
+                    topic_id: self.store.topic_id(&topic).unwrap_or_default(),
+                    name: topic.to_string(),
+                    partition_indexes: vec![partition],
+                }),
+            }
+        }
+        // One that was just deleted has no id to be spoken of by.
+        topics.retain(|topic| !by_id || topic.topic_id != Default::default());
+        topics
+    }
+
+    fn committed(
+        &self,
+        group: &str,
+        at: &TopicPartition,
+        require_stable: bool,
+    ) -> Result<Option<CommittedOffset>, ErrorCode> {
+        match require_stable {
+            true => self.store.stable_committed_offset(group, at).map_err(|error| ErrorCode::from(&error)),
+            false => Ok(self.store.committed_offset(group, at)),
+        }
+    }
+}
+
+fn respond(
+    partition_index: i32,
+    committed: Result<Option<CommittedOffset>, ErrorCode>,
+) -> OffsetFetchResponsePartitions {
+    let none = OffsetFetchResponsePartitions {
+        partition_index,
+        committed_offset: -1,
+        metadata: Some(String::new()),
+        ..Default::default()
+    };
+    match committed {
+        Ok(Some(committed)) => OffsetFetchResponsePartitions {
+            committed_offset: committed.offset,
+            committed_leader_epoch: committed.leader_epoch.unwrap_or(-1),
+            metadata: Some(committed.metadata),
+            ..none
+        },
+        Ok(None) => none,
+        Err(error_code) => OffsetFetchResponsePartitions { error_code, ..none },
+    }
+}
+
+fn widen(topic: OffsetFetchRequestTopic) -> OffsetFetchRequestTopics {
+    let OffsetFetchRequestTopic { name, partition_indexes } = topic;
+    OffsetFetchRequestTopics { name, partition_indexes, ..Default::default() }
+}
+
+fn narrow(topic: OffsetFetchResponseTopics) -> OffsetFetchResponseTopic {
+    let narrow = |partition: OffsetFetchResponsePartitions| OffsetFetchResponsePartition {
+        partition_index: partition.partition_index,
+        committed_offset: partition.committed_offset,
+        committed_leader_epoch: partition.committed_leader_epoch,
+        metadata: partition.metadata,
+        error_code: partition.error_code,
+    };
+    OffsetFetchResponseTopic { name: topic.name, partitions: topic.partitions.into_iter().map(narrow).collect() }
+}
