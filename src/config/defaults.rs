@@ -91,6 +91,12 @@ impl TopicDefaults {
         Ok(())
     }
 
+    /// Whether there is a config that brokers call so.
+    #[cfg(feature = "net")]
+    pub(super) fn has(key: &str) -> bool {
+        SYNONYMS.iter().any(|synonym| synonym.broker_key == key)
+    }
+
     /// The value that was set for a config, by the broker's name for it.
     pub fn get(&self, key: &str) -> Option<&str> {
         self.configured.get(key).map(String::as_str)

@@ -8,6 +8,12 @@ mod cleanup_policy;
 mod compression_type;
 mod defaults;
 mod entry;
+#[cfg(feature = "net")]
+mod listener;
+#[cfg(feature = "net")]
+mod properties;
+#[cfg(feature = "net")]
+mod server;
 mod store;
 mod topic;
 mod value;
@@ -17,6 +23,12 @@ pub use cleanup_policy::CleanupPolicy;
 pub use compression_type::BrokerCompressionType;
 pub use defaults::TopicDefaults;
 pub use entry::{ConfigEntry, ConfigSource, ConfigSynonym};
+#[cfg(feature = "net")]
+pub use listener::{Listener, NotAListener};
+#[cfg(feature = "net")]
+pub use properties::ServerProperties;
+#[cfg(feature = "net")]
+pub use server::ServerConfig;
 pub use store::{StoreConfig, SyncPolicy};
 pub(crate) use topic::LogConfig;
 pub use topic::TopicConfig;

@@ -105,6 +105,12 @@ macro_rules! store_configs {
                 Ok(())
             }
 
+            /// Whether there is a config of this name.
+            #[cfg(feature = "net")]
+            pub(super) fn has(key: &str) -> bool {
+                matches!(key, $($key |)+ SYNC) || TopicDefaults::has(key)
+            }
+
             pub(crate) fn validate(&self) -> Result<()> {
                 $(Valid::<$type>::check(&$valid, $key, &self.$field)?;)+
                 Ok(())

@@ -25,7 +25,7 @@ pub enum ConfigType {
 }
 
 /// A type that a config can have.
-pub(super) trait ConfigValue: Copy + PartialEq {
+pub(super) trait ConfigValue: Clone + PartialEq {
     const TYPE: ConfigType;
 
     /// What is expected where a value is none of this type's.
@@ -38,7 +38,7 @@ pub(super) trait ConfigValue: Copy + PartialEq {
 }
 
 /// A type of number.
-pub(super) trait Number: ConfigValue + PartialOrd + Display + 'static {
+pub(super) trait Number: ConfigValue + Copy + PartialOrd + Display + 'static {
     /// The greatest there is.
     const GREATEST: Self;
 }

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI32, Ordering};
+use std::time::Duration;
 
 use bytes::Bytes;
 use parking_lot::Mutex;
@@ -88,7 +89,7 @@ impl Connection {
                 if !response.is_none_or(|response| writer.lock().expect(response)) {
                     continue;
                 }
-                if let Err(error) = write_frame(&mut outgoing, &frame).await {
+                if let Err(error) = write_frame(&mut outgoing, &frame, Duration::MAX).await {
                     writer.lock().end(error.into());
                 }
             }

@@ -51,16 +51,25 @@ impl FrameBuffer {
     }
 
     /// The buffer with room for more: what is missing of the next frame, within limits.
-    pub(super) fn with_room(&mut self) -> &mut BytesMut {
-        let whole = check_size(&self.bytes, self.max).ok().flatten().map_or(0, |size| SIZE_BYTES + size);
+    pub(crate) fn with_room(&mut self) -> &mut BytesMut {
+        let whole = self.next_size().ok().flatten().map_or(0, |size| SIZE_BYTES + size);
         let missing = whole.saturating_sub(self.bytes.len());
         self.bytes.reserve(missing.clamp(ROOM_BYTES_MIN, ROOM_BYTES_MAX));
         &mut self.bytes
     }
 
     /// Whether nothing is there.
-    pub(super) fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.bytes.is_empty()
+    }
+
+    /// How many bytes the next frame has, once its size field is there.
+    ///
+    /// # Errors
+    ///
+    /// [`ProtocolError::FrameSize`] if that is out of range.
+    pub(crate) fn next_size(&self) -> Result<Option<usize>, ProtocolError> {
+        check_size(&self.bytes, self.max)
     }
 
     /// Takes the next frame, without its size field, if all of it is there. It shares the buffer's memory.
@@ -70,7 +79,7 @@ impl FrameBuffer {
     /// [`ProtocolError::FrameSize`] as soon as the size field is there, if its value is out of range. There is no way to
     /// go on: where the next frame begins is unknown.
     pub fn next_frame(&mut self) -> Result<Option<Bytes>, ProtocolError> {
-        let Some(size) = check_size(&self.bytes, self.max)? else { return Ok(None) };
+        let Some(size) = self.next_size()? else { return Ok(None) };
         if self.bytes.len() - SIZE_BYTES < size {
             return Ok(None);
         }

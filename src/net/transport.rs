@@ -2,9 +2,11 @@
 
 use std::io::{self, IoSlice};
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::time::timeout;
 
 use super::codec::Encoded;
 use super::frame::FrameBuffer;
@@ -59,15 +61,19 @@ pub(crate) async fn read_frame(
     }
 }
 
-/// Writes all of a frame, its pieces from where they are.
-pub(crate) async fn write_frame(stream: &mut (impl AsyncWrite + Unpin), frame: &Encoded) -> io::Result<()> {
+/// Writes all of a frame, its pieces from where they are. Fails if the other side takes nothing of it for `stall_max`.
+pub(crate) async fn write_frame(
+    stream: &mut (impl AsyncWrite + Unpin),
+    frame: &Encoded,
+    stall_max: Duration,
+) -> io::Result<()> {
     let mut slices: Vec<IoSlice<'_>> = frame.chunks().iter().map(|chunk| IoSlice::new(chunk)).collect();
     let mut left = &mut slices[..];
     while !left.is_empty() {
-        match stream.write_vectored(left).await? {
+        match timeout(stall_max, stream.write_vectored(left)).await?? {
             0 => return Err(io::ErrorKind::WriteZero.into()),
             written => IoSlice::advance_slices(&mut left, written),
         }
     }
-    stream.flush().await
+    timeout(stall_max, stream.flush()).await?
 }

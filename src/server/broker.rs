@@ -1,8 +1,10 @@
-//! What the handlers know: the store, and how this node is to be seen.
+//! What the handlers know: the node that all connections share, and how one of them sees it.
 
+use std::ops::Deref;
 use std::sync::Arc;
 
 use super::groups::Groups;
+use crate::config::ServerConfig;
 use crate::error::Error;
 use crate::log::Log;
 use crate::net::ErrorCode;
@@ -10,19 +12,15 @@ use crate::store::Store;
 use crate::types::LeaderEpoch;
 use crate::uuid::Uuid;
 
-/// This node.
+/// This node, whoever asks.
 #[derive(Debug)]
-pub(super) struct Broker {
+pub(super) struct Node {
     pub(super) store: Store,
-    pub(super) groups: Arc<Groups>,
-    /// Where clients are told to connect to.
-    pub(super) host: String,
-    pub(super) port: u16,
-    pub(super) auto_create_topics: bool,
-    pub(super) socket_request_max_bytes: usize,
+    pub(super) groups: Groups,
+    pub(super) config: ServerConfig,
 }
 
-impl Broker {
+impl Node {
     /// The name of the topic that a request means: `by_id` in newer versions, which don't have the name.
     ///
     /// # Errors
@@ -37,6 +35,25 @@ impl Broker {
 
     pub(super) fn partition(&self, topic: &str, partition: i32) -> Result<Log, Error> {
         self.store.partition(topic, partition)
+    }
+}
+
+/// This node as the clients of one connection see it.
+#[derive(Clone, Debug)]
+pub(super) struct Broker {
+    pub(super) node: Arc<Node>,
+    /// Where clients are told to connect to.
+    pub(super) host: String,
+    pub(super) port: u16,
+    /// Where the client is, as Java writes addresses and tools show them.
+    pub(super) client_host: String,
+}
+
+impl Deref for Broker {
+    type Target = Node;
+
+    fn deref(&self) -> &Node {
+        &self.node
     }
 }
 

@@ -1,46 +1,154 @@
 //! One connection: requests in, responses out, in the same order.
 
+use std::collections::VecDeque;
+use std::io;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::sync::watch;
+use bytes::Bytes;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
+use tokio::sync::{OwnedSemaphorePermit, watch};
+use tokio::time::{Instant, sleep_until};
 
 use super::broker::Broker;
-use super::dispatch::dispatch;
+use super::dispatch::{Answer, dispatch};
+use super::limits::Limits;
+use crate::net::codec::Encoded;
 use crate::net::frame::FrameBuffer;
-use crate::net::transport::{ConnectionError, read_frame, write_frame};
+use crate::net::transport::{ConnectionError, write_frame};
 
-/// How long a client may take to read a response once the server stops.
+/// How long a client may take to read its responses once the server stops.
 const GRACE: Duration = Duration::from_secs(1);
+
+/// How many requests of a connection may wait for their responses. Clients send 5 at most, if they keep to their defaults.
+const REQUESTS_MAX: usize = 64;
+
+/// A request that has a response to come, and the memory that it has been granted for as long.
+struct Request {
+    answer: Answer,
+    _room: OwnedSemaphorePermit,
+}
 
 /// Answers requests until the client has no more, does what it may not, or the server stops.
 ///
-/// One request is under way at a time: batches are appended in the order in which they come, which idempotent producers
-/// need, and a client that doesn't read its responses is not read from.
+/// Requests begin one after the other, in the order in which they come, which idempotent producers need. Where one has to
+/// wait, for a sync or for records, the next begins meanwhile; its response waits its turn. A client that doesn't take its
+/// responses is not read from.
 pub(super) async fn serve(
-    mut stream: impl AsyncRead + AsyncWrite + Unpin,
-    broker: &Arc<Broker>,
-    client_host: &Arc<str>,
-    mut stop: watch::Receiver<bool>,
+    stream: impl AsyncRead + AsyncWrite,
+    broker: Arc<Broker>,
+    limits: &Limits,
+    stop: watch::Receiver<bool>,
 ) -> Result<(), ConnectionError> {
-    let mut frames = FrameBuffer::new(broker.socket_request_max_bytes);
-    loop {
-        let frame = tokio::select! {
-            frame = read_frame(&mut stream, &mut frames) => frame?,
-            _ = stop.wait_for(|stop| *stop) => return Ok(()),
-        };
-        let Some(frame) = frame else { return Ok(()) };
-        let Some(response) = dispatch(broker, frame, client_host, &stop).await? else { continue };
+    let idle_max = Duration::from_millis(broker.config.connections_max_idle_ms);
+    let (reading, writing) = tokio::io::split(stream);
+    let (mut reading, mut writing) = (pin!(reading), pin!(writing));
+    let mut incoming = Incoming::new(broker.config.socket_request_max_bytes);
+    let mut requests: VecDeque<Request> = VecDeque::new();
+    let mut beginning = None;
+    let (mut stopped, mut stopped_for_long) = (stop.clone(), pin!(grace(stop.clone())));
+    let mut has_more = true;
+    while has_more || beginning.is_some() || !requests.is_empty() {
+        let is_quiet = beginning.is_none() && requests.is_empty();
+        let may_read = has_more && beginning.is_none() && requests.len() < REQUESTS_MAX;
+        let idle_until = incoming.last_activity + idle_max;
         tokio::select! {
-            written = write_frame(&mut stream, &response) => written?,
-            () = grace(&mut stop) => return Ok(()),
+            frame = incoming.next(&mut reading, limits), if may_read => match frame? {
+                Some((frame, room)) => {
+                    let begun = dispatch(broker.clone(), frame, stop.clone());
+                    beginning = Some(Box::pin(async { (begun.await, room) }));
+                }
+                None => has_more = false,
+            },
+            (begun, room) = or_never(beginning.as_mut()) => {
+                beginning = None;
+                requests.push_back(Request { answer: begun?, _room: room });
+            }
+            response = first(&mut requests) => {
+                if let Some(response) = response? {
+                    tokio::select! {
+                        written = write_frame(&mut writing, &response, idle_max) => written?,
+                        () = &mut stopped_for_long => return Ok(()),
+                    }
+                    incoming.last_activity = Instant::now();
+                }
+                requests.pop_front();
+            }
+            () = sleep_until(idle_until), if is_quiet => {
+                // It may have sent something since.
+                if incoming.last_activity.elapsed() >= idle_max {
+                    return Err(io::Error::from(io::ErrorKind::TimedOut).into());
+                }
+            }
+            () = told_to_stop(&mut stopped), if has_more => has_more = false,
         }
+    }
+    Ok(())
+}
+
+/// The response to the first request, once it is there.
+async fn first(requests: &mut VecDeque<Request>) -> Result<Option<Encoded>, ConnectionError> {
+    match requests.front_mut().map(|request| &mut request.answer) {
+        Some(Answer::Now(response)) => Ok(response.take()),
+        Some(Answer::Later(task)) => task.await,
+        None => std::future::pending().await,
     }
 }
 
-async fn grace(stop: &mut watch::Receiver<bool>) {
+async fn or_never<F: Future>(future: Option<&mut Pin<Box<F>>>) -> F::Output {
+    match future {
+        Some(future) => future.await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn told_to_stop(stop: &mut watch::Receiver<bool>) {
     // An error means that the server is gone.
     let _ = stop.wait_for(|stop| *stop).await;
+}
+
+async fn grace(mut stop: watch::Receiver<bool>) {
+    told_to_stop(&mut stop).await;
     tokio::time::sleep(GRACE).await;
+}
+
+/// What comes from the client.
+struct Incoming {
+    frames: FrameBuffer,
+    /// The room of the frame that is being read.
+    room: Option<OwnedSemaphorePermit>,
+    last_activity: Instant,
+}
+
+impl Incoming {
+    fn new(frame_bytes_max: usize) -> Self {
+        Self { frames: FrameBuffer::new(frame_bytes_max), room: None, last_activity: Instant::now() }
+    }
+
+    /// The next frame, which is not read before there is room for it. `None` if the client sends no more.
+    ///
+    /// A call that is dropped loses nothing.
+    async fn next(
+        &mut self,
+        stream: &mut (impl AsyncRead + Unpin),
+        limits: &Limits,
+    ) -> Result<Option<(Bytes, OwnedSemaphorePermit)>, ConnectionError> {
+        loop {
+            if let Some(bytes) = self.frames.next_size()? {
+                let room = match self.room.take() {
+                    Some(room) => room,
+                    None => limits.room_for(bytes).await,
+                };
+                match self.frames.next_frame()? {
+                    Some(frame) => return Ok(Some((frame, room))),
+                    None => self.room = Some(room),
+                }
+            }
+            if stream.read_buf(self.frames.with_room()).await? == 0 {
+                return if self.frames.is_empty() { Ok(None) } else { Err(ConnectionError::Closed) };
+            }
+            self.last_activity = Instant::now();
+        }
+    }
 }

@@ -7,29 +7,40 @@ use bytes::Bytes;
 use tokio::sync::watch;
 
 use super::broker::Broker;
-use super::executor;
+use super::executor::{self, Task};
 use super::handler::*;
 use crate::net::codec::Encoded;
 use crate::net::messages::{Body, response_frame};
 use crate::net::transport::ConnectionError;
 use crate::net::{ApiKey, ProtocolError, RequestHeader};
 
+/// What becomes of a request.
+pub(super) enum Answer {
+    /// It is done. Not every request has a response.
+    Now(Option<Encoded>),
+    /// It waits, for a sync, for records or for other members of a group. Requests that come after it don't wait for that,
+    /// only their responses do.
+    Later(Task<Result<Option<Encoded>, ConnectionError>>),
+}
+
 /// Declares what is served: the versions of each API, and the handler that answers it.
 ///
-/// A `blocking` handler is a function of the broker, the request and its version; it may touch the disk. A `waiting` one
-/// is a future of the [`Context`] and the request, which says itself what may block, and may have no answer.
+/// - A `blocking` handler is a function of the broker, the request and its version; it may touch the disk. The next
+///   request of the connection begins when it is done.
+/// - A `waiting` one is a future of the [`Context`] and the request, which says itself what may block, and may have no
+///   response. The next request begins at once.
+/// - An `ordered` one is both: a future that the next request waits for, of a future that it doesn't.
 macro_rules! served {
     ($($api:ident: $versions:expr => $kind:ident $handler:path;)*) => {
         /// The versions that are served.
         pub(super) const SERVED: &[(ApiKey, RangeInclusive<i16>)] = &[$((ApiKey::$api, $versions)),*];
 
-        async fn answer(context: &Context, body: Bytes) -> Result<Option<Encoded>, ConnectionError> {
+        async fn answer(context: Context, body: Bytes) -> Result<Answer, ConnectionError> {
             let version = context.header.api_version;
             match context.header.api_key {
                 $(ApiKey::$api => {
                     let request = Body::from_bytes(body, version)?;
-                    let response = answer!($kind $handler, context, request, version);
-                    Ok(response.map(|response| response_frame(&context.header, &response)).transpose()?)
+                    answer!($kind $handler, context, request)
                 })*
                 api => Err(ProtocolError::UnknownApiKey { key: api.key(), version }.into()),
             }
@@ -38,31 +49,41 @@ macro_rules! served {
 }
 
 macro_rules! answer {
-    (blocking $handler:path, $context:ident, $request:ident, $version:ident) => {{
-        let broker = $context.broker.clone();
-        Some(executor::run(move || $handler(&broker, $request, $version)).await)
+    (blocking $handler:path, $context:ident, $request:ident) => {{
+        let Context { broker, header, .. } = $context;
+        let version = header.api_version;
+        let response = executor::run(move || $handler(&broker, $request, version)).await;
+        Ok(Answer::Now(Some(response_frame(&header, &response)?)))
     }};
-    (waiting $handler:path, $context:ident, $request:ident, $version:ident) => {
-        $handler($context, $request).await?
+    (waiting $handler:path, $context:ident, $request:ident) => {
+        Ok(Answer::Later(Task::spawn(async move { encode(&$context.header, $handler(&$context, $request).await?) })))
     };
+    (ordered $handler:path, $context:ident, $request:ident) => {{
+        let response = $handler(&$context, $request).await?;
+        Ok(Answer::Later(Task::spawn(async move { encode(&$context.header, response.await?) })))
+    }};
+}
+
+fn encode(header: &RequestHeader, response: Option<impl Body>) -> Result<Option<Encoded>, ConnectionError> {
+    Ok(response.map(|response| response_frame(header, &response)).transpose()?)
 }
 
 served! {
     // From version 12 on a transaction begins by itself.
-    Produce: 3..=11 => waiting produce::answer;
+    Produce: 3..=11 => ordered produce::answer;
     // From version 13 on topics are spoken of by id.
     Fetch: 4..=12 => waiting fetch::answer;
     Metadata: 0..=13 => blocking metadata::answer;
     OffsetCommit: 2..=10 => blocking offset_commit::answer;
     OffsetFetch: 1..=10 => blocking offset_fetch::answer;
     FindCoordinator: 0..=6 => blocking find_coordinator::answer;
-    JoinGroup: 0..=9 => waiting join_group::answer;
+    JoinGroup: 0..=9 => ordered join_group::answer;
     Heartbeat: 0..=4 => blocking heartbeat::answer;
     LeaveGroup: 0..=5 => blocking leave_group::answer;
-    SyncGroup: 0..=5 => waiting sync_group::answer;
+    SyncGroup: 0..=5 => ordered sync_group::answer;
     DescribeGroups: 0..=6 => blocking describe_groups::answer;
     ListGroups: 0..=5 => blocking list_groups::answer;
-    ApiVersions: 0..=4 => waiting api_versions::answer;
+    ApiVersions: 0..=4 => blocking api_versions::answer;
     // Version 6 is not stable in Kafka.
     InitProducerId: 0..=5 => blocking init_producer_id::answer;
     DeleteGroups: 0..=2 => blocking delete_groups::answer;
@@ -74,33 +95,29 @@ served! {
 pub(super) struct Context {
     pub(super) broker: Arc<Broker>,
     pub(super) header: RequestHeader,
-    /// Where the client is, as Java writes addresses.
-    pub(super) client_host: Arc<str>,
     /// Turns true when the server stops: then nothing is waited for any more.
     pub(super) stop: watch::Receiver<bool>,
 }
 
-/// Answers the request in a frame, if it is one that has an answer.
+/// Begins to answer the request in a frame.
 ///
 /// # Errors
 ///
 /// What ends the connection: a frame that is no request, or a request that isn't served here.
 pub(super) async fn dispatch(
-    broker: &Arc<Broker>,
+    broker: Arc<Broker>,
     mut frame: Bytes,
-    client_host: &Arc<str>,
-    stop: &watch::Receiver<bool>,
-) -> Result<Option<Encoded>, ConnectionError> {
+    stop: watch::Receiver<bool>,
+) -> Result<Answer, ConnectionError> {
     let header = RequestHeader::decode(&mut frame)?;
     if let Err(error) = check_served(header.api_key, header.api_version) {
         // No response of any other request could say that it isn't served.
         return match header.api_key {
-            ApiKey::ApiVersions => Ok(Some(api_versions::refuse(&header)?)),
+            ApiKey::ApiVersions => Ok(Answer::Now(Some(api_versions::refuse(&header)?))),
             _ => Err(error.into()),
         };
     }
-    let (broker, client_host, stop) = (broker.clone(), client_host.clone(), stop.clone());
-    answer(&Context { broker, header, client_host, stop }, frame).await
+    answer(Context { broker, header, stop }, frame).await
 }
 
 fn check_served(api: ApiKey, version: i16) -> Result<(), ProtocolError> {

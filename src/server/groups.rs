@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::{Notify, oneshot, watch};
 
+use super::broker::Node;
 use super::dispatch::Context;
 use super::executor;
 use crate::coordinator::{Action, GroupCoordinator, GroupError, GroupMetadata, GroupState, Response};
@@ -91,19 +92,21 @@ impl Groups {
     }
 
     /// Asks the coordinator something that it answers in its own time: at once, or when others have joined, or have not.
-    /// Once the server stops nothing is waited for.
-    pub(super) async fn wait(
+    /// The result is what waits for that, until the server stops.
+    pub(super) async fn begin<A: FnOnce(&mut Coordinator, Waiter, i64) + Send + 'static>(
         context: &Context,
-        ask: impl FnOnce(&mut Coordinator, Waiter, i64) + Send + 'static,
-    ) -> Result<Response, GroupError> {
+        ask: A,
+    ) -> impl Future<Output = Result<Response, GroupError>> + Send + use<A> {
         let (waiter, response) = oneshot::channel();
-        let groups = context.broker.groups.clone();
-        executor::run(move || groups.ask(|coordinator, now_ms| ask(coordinator, waiter, now_ms))).await?;
-        let mut stop = context.stop.clone();
-        tokio::select! {
-            biased;
-            response = response => response.map_err(|_| GroupError::NotCoordinator),
-            _ = stop.wait_for(|stop| *stop) => Err(GroupError::NotCoordinator),
+        let (broker, mut stop) = (context.broker.clone(), context.stop.clone());
+        let asked = executor::run(move || broker.groups.ask(|groups, now_ms| ask(groups, waiter, now_ms))).await;
+        async move {
+            asked?;
+            tokio::select! {
+                biased;
+                response = response => response.map_err(|_| GroupError::NotCoordinator),
+                _ = stop.wait_for(|stop| *stop) => Err(GroupError::NotCoordinator),
+            }
         }
     }
 
@@ -228,13 +231,13 @@ impl State {
 }
 
 /// Lets the coordinator do what is due, when it is, until the server stops.
-pub(super) async fn keep_time(groups: Arc<Groups>, mut stop: watch::Receiver<bool>) {
+pub(super) async fn keep_time(node: Arc<Node>, mut stop: watch::Receiver<bool>) {
     loop {
-        let due = groups.clone();
-        let idle = executor::run(move || due.tick()).await;
+        let due = node.clone();
+        let idle = executor::run(move || due.groups.tick()).await;
         tokio::select! {
             () = tokio::time::sleep(idle) => {}
-            () = groups.is_due_earlier.notified() => {}
+            () = node.groups.is_due_earlier.notified() => {}
             _ = stop.wait_for(|stop| *stop) => return,
         }
     }

@@ -22,34 +22,39 @@
 //! # }
 //! ```
 //!
-//! Each connection is a task, which takes one request after the other, so that responses leave in the order of their
-//! requests. What may block, because it touches the disk, runs on the runtime's threads for that; a fetch that waits for
-//! records holds no thread. A client that sends what is no request loses its own connection and nothing else.
+//! Each connection is a task, which begins one request after the other; responses leave in the order of their requests.
+//! What may block, because it touches the disk, runs on the runtime's threads for that; a fetch that waits for records
+//! holds no thread, and neither does a member of a group that waits for others. A client that sends what is no request, or
+//! more than it may, loses its own connection and nothing else.
 //!
-//! It answers ApiVersions, Metadata, Produce and Fetch so far. Topics are spoken of by name, as up to Fetch version 12.
+//! A server is configured as a Kafka broker is: [`ServerProperties`] reads `server.properties`, and [`ServerConfig`] has
+//! what concerns clients. What it does is told as [`tracing`](https://docs.rs/tracing) events.
 
+mod acceptor;
 mod broker;
 mod connection;
 mod dispatch;
 mod executor;
 mod groups;
 mod handler;
+mod limits;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
-use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use crate::error::{Error, Result};
+use crate::config::invalid;
+pub use crate::config::{Listener, NotAListener, ServerConfig, ServerProperties};
+use crate::error::Result;
 use crate::net::Connection;
-use crate::net::frame::SOCKET_REQUEST_MAX_BYTES;
 use crate::store::Store;
-use broker::Broker;
+use acceptor::{Acceptor, Service, advertised};
+use broker::Node;
 use groups::Groups;
+use limits::Limits;
 
 /// How many bytes may be under way in a pipe within the process.
 const PIPE_BYTES: usize = 64 * 1024;
@@ -58,158 +63,133 @@ const IN_PROCESS: &str = "in-process";
 
 /// How a server is to be; made by [`Server::builder`].
 #[derive(Debug)]
-#[must_use = "nothing is served until it is bound"]
+#[must_use = "nothing is served until it is started"]
 pub struct ServerBuilder {
     store: Store,
-    advertised: Option<(String, u16)>,
-    auto_create_topics: bool,
-    socket_request_max_bytes: usize,
+    config: ServerConfig,
 }
 
 impl ServerBuilder {
-    /// Where clients are told to connect to (`advertised.listeners`). By default, the address that is bound.
-    pub fn advertised_listener(mut self, host: impl Into<String>, port: u16) -> Self {
-        self.advertised = Some((host.into(), port));
+    /// How to serve, in place of Kafka's defaults.
+    pub fn config(mut self, config: ServerConfig) -> Self {
+        self.config = config;
         self
     }
 
-    /// Whether a topic that a client asks for is created if it doesn't exist (`auto.create.topics.enable`). By default it
-    /// is.
-    pub fn auto_create_topics(mut self, auto_create_topics: bool) -> Self {
-        self.auto_create_topics = auto_create_topics;
-        self
-    }
-
-    /// The largest request that is taken, in bytes (`socket.request.max.bytes`). By default 100 MiB. A connection takes no
-    /// more memory than that for the request that it reads.
-    pub fn socket_request_max_bytes(mut self, bytes: usize) -> Self {
-        self.socket_request_max_bytes = bytes;
-        self
-    }
-
-    /// Listens on `address`, such as `127.0.0.1:9092`; with port 0, on any port that is free. Must be called in a tokio
-    /// runtime, which the server then runs in.
+    /// Listens on `address` alone, such as `127.0.0.1:9092`, in place of the config's `listeners`; with port 0, on any port
+    /// that is free. Must be called in a tokio runtime, which the server then runs in.
     ///
     /// # Errors
     ///
-    /// [`Error::Io`] if the address can't be had.
-    pub async fn bind(self, address: &str) -> Result<Server> {
-        let cannot = |source| Error::io("listen on", address, source);
-        let listener = TcpListener::bind(address).await.map_err(cannot)?;
-        let bound = listener.local_addr().map_err(cannot)?;
-        let server = self.start(Some(bound));
-        server.spawn(accept(listener, server.broker.clone(), server.connections.clone(), server.stop.subscribe()));
+    /// As [`start`](Self::start).
+    pub async fn bind(mut self, address: &str) -> Result<Server> {
+        let listener = format!("PLAINTEXT://{address}").parse();
+        self.config.listeners = vec![listener.map_err(|_| invalid("listeners", address, "host:port"))?];
+        self.start().await
+    }
+
+    /// Listens wherever the config says (`listeners`). Must be called in a tokio runtime, which the server then runs in.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Io`](crate::Error::Io) if an address can't be had,
+    /// [`Error::InvalidConfig`](crate::Error::InvalidConfig).
+    pub async fn start(self) -> Result<Server> {
+        self.config.validate()?;
+        let mut acceptors = Vec::new();
+        for listener in &self.config.listeners {
+            acceptors.push(Acceptor::bind(listener, &self.config).await?);
+        }
+        let mut server = self.in_memory()?;
+        server.local_addrs = acceptors.iter().map(Acceptor::local_addr).collect();
+        for acceptor in acceptors {
+            server.service.connections.spawn(acceptor.accept(server.service.clone()));
+        }
         Ok(server)
     }
 
-    /// Serves this process alone, through [`Server::connect`]. Must be called in a tokio runtime, which the server then
-    /// runs in.
-    pub fn in_memory(self) -> Server {
-        self.start(None)
-    }
-
-    fn start(self, local_addr: Option<SocketAddr>) -> Server {
-        let advertised = self.advertised.or(local_addr.map(|bound| (bound.ip().to_string(), bound.port())));
-        let (host, port) = advertised.unwrap_or_default();
-        let broker = Broker {
-            groups: Arc::new(Groups::new(self.store.clone())),
-            store: self.store,
-            host,
-            port,
-            auto_create_topics: self.auto_create_topics,
-            socket_request_max_bytes: self.socket_request_max_bytes,
-        };
-        let (stop, _) = watch::channel(false);
-        let server = Server { broker: Arc::new(broker), local_addr, connections: Connections::default(), stop };
-        server.spawn(groups::keep_time(server.broker.groups.clone(), server.stop.subscribe()));
-        server
+    /// Listens nowhere, and serves this process alone, through [`Server::connect`]. Must be called in a tokio runtime, which
+    /// the server then runs in.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::InvalidConfig`](crate::Error::InvalidConfig).
+    pub fn in_memory(self) -> Result<Server> {
+        self.config.validate()?;
+        let (stop, stopped) = watch::channel(false);
+        let limits = Limits::new(&self.config);
+        let groups = Groups::new(self.store.clone());
+        let node = Arc::new(Node { store: self.store, groups, config: self.config });
+        let service = Service { node, limits, connections: Connections::default(), stop: stopped };
+        service.connections.spawn(groups::keep_time(service.node.clone(), service.stop.clone()));
+        Ok(Server { service, local_addrs: Vec::new(), stop })
     }
 }
 
 /// The tasks of a server.
-type Connections = Arc<Mutex<JoinSet<()>>>;
+#[derive(Clone, Debug, Default)]
+struct Connections(Arc<Mutex<JoinSet<()>>>);
+
+impl Connections {
+    fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        let mut tasks = self.0.lock();
+        while tasks.try_join_next().is_some() {}
+        tasks.spawn(task);
+    }
+
+    async fn join(&self) {
+        let mut tasks = std::mem::take(&mut *self.0.lock());
+        while tasks.join_next().await.is_some() {}
+    }
+}
 
 /// A store that is served. It ends when this is dropped, and in good order by [`shutdown`](Self::shutdown).
 #[derive(Debug)]
 pub struct Server {
-    broker: Arc<Broker>,
-    local_addr: Option<SocketAddr>,
-    connections: Connections,
+    service: Service,
+    local_addrs: Vec<SocketAddr>,
     stop: watch::Sender<bool>,
 }
 
 impl Server {
     /// Begins to say how `store` is to be served. The store stays the caller's, to use and to close.
     pub fn builder(store: Store) -> ServerBuilder {
-        ServerBuilder {
-            store,
-            advertised: None,
-            auto_create_topics: true,
-            socket_request_max_bytes: SOCKET_REQUEST_MAX_BYTES,
-        }
+        ServerBuilder { store, config: ServerConfig::default() }
     }
 
-    /// Where it listens, with the port that it got. `None` if it serves this process alone.
+    /// Where it listens first, with the port that it got. `None` if it serves this process alone.
     pub fn local_addr(&self) -> Option<SocketAddr> {
-        self.local_addr
+        self.local_addrs.first().copied()
+    }
+
+    /// Where it listens, in the order of the config's `listeners`.
+    pub fn local_addrs(&self) -> &[SocketAddr] {
+        &self.local_addrs
     }
 
     /// Connects from within this process, by a pipe in memory.
     pub fn connect(&self) -> Connection {
         let (client, server) = tokio::io::duplex(PIPE_BYTES);
-        self.spawn(serve(server, self.broker.clone(), IN_PROCESS.into(), self.stop.subscribe()));
+        let config = &self.service.node.config;
+        let bound = self.local_addr().map(|bound| (bound.ip().to_string(), bound.port()));
+        let advertised = config.listeners.first().and_then(|listener| advertised(listener, config)).or(bound);
+        self.service.serve(server, IN_PROCESS.into(), advertised.unwrap_or_default(), ());
         Connection::over(client)
     }
 
     /// Stops in good order: takes no more connections and requests, and returns once those that it has taken are answered.
-    /// Fetches that wait are answered with what there is.
+    /// Fetches that wait are answered with what there is, and members of groups that wait for others are sent away.
     pub async fn shutdown(self) {
         // Nobody listens any more if all tasks are done.
         let _ = self.stop.send(true);
-        let mut connections = std::mem::take(&mut *self.connections.lock());
-        while connections.join_next().await.is_some() {}
+        self.service.connections.join().await;
         // Those that were accepted meanwhile.
-        let mut connections = std::mem::take(&mut *self.connections.lock());
-        while connections.join_next().await.is_some() {}
-    }
-
-    fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
-        spawn(&self.connections, task);
+        self.service.connections.join().await;
     }
 }
 
-fn spawn(connections: &Mutex<JoinSet<()>>, task: impl Future<Output = ()> + Send + 'static) {
-    let mut connections = connections.lock();
-    while connections.try_join_next().is_some() {}
-    connections.spawn(task);
-}
-
-async fn accept(listener: TcpListener, broker: Arc<Broker>, connections: Connections, mut stop: watch::Receiver<bool>) {
-    loop {
-        let accepted = tokio::select! {
-            accepted = listener.accept() => accepted,
-            _ = stop.wait_for(|stop| *stop) => return,
-        };
-        match accepted {
-            Ok((stream, peer)) => {
-                // Responses are written whole. A connection that is gone already ends by itself.
-                let _ = stream.set_nodelay(true);
-                // As Java writes an address, which clients show.
-                let client_host = format!("/{}", peer.ip()).into();
-                spawn(&connections, serve(stream, broker.clone(), client_host, stop.clone()));
-            }
-            // Too many open files, or the client has gone: let others get on, and look again.
-            Err(_) => tokio::time::sleep(std::time::Duration::from_millis(10)).await,
-        }
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.service.connections.0.lock().abort_all();
     }
-}
-
-async fn serve(
-    stream: impl AsyncRead + AsyncWrite + Unpin,
-    broker: Arc<Broker>,
-    client_host: Arc<str>,
-    stop: watch::Receiver<bool>,
-) {
-    // Why a connection ended is the client's affair.
-    let _ = connection::serve(stream, &broker, &client_host, stop).await;
 }

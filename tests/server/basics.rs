@@ -5,7 +5,7 @@ use esker::net::messages::metadata::MetadataRequestTopic;
 use esker::net::messages::{ApiVersionsRequest, FetchRequest, MetadataRequest, ProduceRequest};
 use esker::net::{ApiKey, ErrorCode};
 use esker::record::BatchRef;
-use esker::server::Server;
+use esker::server::{Server, ServerConfig};
 use esker::{Acks, ReadLimits, Store, TopicConfig, Uuid};
 
 use super::{batch, connections, fetch_request, fetched, produce, produce_request, produced, serve, values};
@@ -207,8 +207,9 @@ async fn metadata_names_this_node_and_the_topics() {
     }
     assert_eq!(store.topics(), ["new", "t"]);
 
-    let server =
-        Server::builder(store.clone()).auto_create_topics(false).advertised_listener("example.org", 1).in_memory();
+    let mut config = ServerConfig { auto_create_topics_enable: false, ..ServerConfig::default() };
+    config.set("advertised.listeners", "PLAINTEXT://example.org:1").unwrap();
+    let server = Server::builder(store.clone()).config(config).in_memory().unwrap();
     let response = server.connect().send(&request(vec![wanted("other")], true), 12).await.unwrap();
     assert_eq!(response.topics[0].error_code, ErrorCode::UNKNOWN_TOPIC_OR_PARTITION);
     assert_eq!((&*response.brokers[0].host, response.brokers[0].port), ("example.org", 1));

@@ -299,7 +299,7 @@ async fn tools_see_members_and_may_not_take_away_what_they_read() {
     let deleted = tool.send(&delete, 2).await.unwrap().results.remove(0);
     assert_eq!(deleted.error_code, ErrorCode::GROUP_ID_NOT_FOUND);
     server.shutdown().await;
-    let server = Server::builder(store).in_memory();
+    let server = Server::builder(store).in_memory().unwrap();
     assert_eq!(server.connect().send(&list("empty"), 5).await.unwrap().groups, [], "also after a restart");
 }
 

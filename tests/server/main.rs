@@ -5,6 +5,7 @@
 mod basics;
 mod groups;
 mod identity;
+mod limits;
 mod offsets;
 mod strangers;
 

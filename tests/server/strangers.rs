@@ -2,7 +2,7 @@
 
 use esker::Store;
 use esker::net::messages::{ConsumerGroupHeartbeatRequest, MetadataRequest};
-use esker::server::Server;
+use esker::server::{Server, ServerConfig};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
@@ -70,7 +70,8 @@ async fn what_is_not_served_ends_the_connection() {
 #[tokio::test]
 async fn a_request_above_the_limit_is_not_read() {
     let store = Store::temporary().unwrap();
-    let server = Server::builder(store).socket_request_max_bytes(1000).in_memory();
+    let config = ServerConfig { socket_request_max_bytes: 1000, ..ServerConfig::default() };
+    let server = Server::builder(store).config(config).in_memory().unwrap();
     let connection = server.connect();
     connection.send(&MetadataRequest::default(), 12).await.unwrap();
     assert!(produce(&connection, 1, 0, batch(&[&"x".repeat(1000)])).await.is_err());

@@ -3,21 +3,18 @@
 use crate::net::codec::Encoded;
 use crate::net::messages::api_versions::ApiVersion;
 use crate::net::messages::{ApiVersionsRequest, ApiVersionsResponse, response_frame};
-use crate::net::transport::ConnectionError;
 use crate::net::{ApiKey, ErrorCode, ProtocolError, RequestHeader};
-use crate::server::dispatch::{Context, SERVED};
+use crate::server::broker::Broker;
+use crate::server::dispatch::SERVED;
 
-pub(in crate::server) async fn answer(
-    _: &Context,
-    _: ApiVersionsRequest,
-) -> Result<Option<ApiVersionsResponse>, ConnectionError> {
+pub(in crate::server) fn answer(_: &Broker, _: ApiVersionsRequest, _: i16) -> ApiVersionsResponse {
     let api_keys = SERVED.iter().cloned().map(|(api, versions)| {
         let (min_version, max_version) = versions.into_inner();
         // Before 2.11.1 librdkafka compresses only for brokers that claim to know Produce 0, so Kafka claims it too.
         let min_version = if api == ApiKey::Produce { 0 } else { min_version };
         ApiVersion { api_key: api.key(), min_version, max_version }
     });
-    Ok(Some(ApiVersionsResponse { api_keys: api_keys.collect(), ..Default::default() }))
+    ApiVersionsResponse { api_keys: api_keys.collect(), ..Default::default() }
 }
 
 /// The answer in version 0 to a version that isn't known, with those of this very request, so that the client can ask

@@ -17,9 +17,6 @@ use crate::server::dispatch::Context;
 use crate::server::executor;
 use crate::types::{IsolationLevel, Offset};
 
-/// Kafka's default for `fetch.max.bytes` of a broker: 55 MiB.
-const FETCH_MAX_BYTES: usize = 55 * 1024 * 1024;
-
 /// Answers once there are `min_bytes`, one partition has an error, `max_wait_ms` are over, or the server stops.
 pub(in crate::server) async fn answer(
     context: &Context,
@@ -77,7 +74,7 @@ impl Broker {
             0 => IsolationLevel::ReadUncommitted,
             _ => IsolationLevel::ReadCommitted,
         };
-        let mut room = usize::try_from(request.max_bytes).unwrap_or(0).min(FETCH_MAX_BYTES);
+        let mut room = usize::try_from(request.max_bytes).unwrap_or(0).min(self.config.fetch_max_bytes);
         let (mut bytes, mut has_error, mut ends) = (0, false, Vec::new());
         let responses = request.topics.iter().map(|topic| {
             let partitions = topic.partitions.iter().map(|wanted| {

@@ -19,7 +19,7 @@ const SKIP_ASSIGNMENT_VERSION: i16 = 9;
 pub(in crate::server) async fn answer(
     context: &Context,
     request: JoinGroupRequest,
-) -> Result<Option<JoinGroupResponse>, ConnectionError> {
+) -> Result<impl Future<Output = Result<Option<JoinGroupResponse>, ConnectionError>> + use<>, ConnectionError> {
     let version = context.header.api_version;
     let member_id = request.member_id.clone();
     let protocol = |JoinGroupRequestProtocol { name, metadata, .. }| JoinProtocol { name, metadata };
@@ -28,7 +28,7 @@ pub(in crate::server) async fn answer(
         member_id: request.member_id,
         group_instance_id: request.group_instance_id,
         client_id: context.header.client_id.clone().unwrap_or_default(),
-        client_host: context.client_host.to_string(),
+        client_host: context.broker.client_host.clone(),
         session_timeout_ms: request.session_timeout_ms,
         // Version 0 has but one timeout.
         rebalance_timeout_ms: if version == 0 { request.session_timeout_ms } else { request.rebalance_timeout_ms },
@@ -38,13 +38,15 @@ pub(in crate::server) async fn answer(
         can_skip_assignment: version >= SKIP_ASSIGNMENT_VERSION,
         fresh_id: Uuid::random(),
     };
-    let response = match Groups::wait(context, move |groups, waiter, now_ms| groups.join(join, waiter, now_ms)).await {
-        Ok(Response::Join(Ok(joined))) => accept(joined),
-        Ok(Response::Join(Err(refused))) => refuse(refused, version),
-        Ok(Response::Sync(_)) => unreachable!("a join is answered as a join"),
-        Err(error) => refuse(NotJoined { error, member_id }, version),
-    };
-    Ok(Some(response))
+    let joining = Groups::begin(context, move |groups, waiter, now_ms| groups.join(join, waiter, now_ms)).await;
+    Ok(async move {
+        Ok(Some(match joining.await {
+            Ok(Response::Join(Ok(joined))) => accept(joined),
+            Ok(Response::Join(Err(refused))) => refuse(refused, version),
+            Ok(Response::Sync(_)) => unreachable!("a join is answered as a join"),
+            Err(error) => refuse(NotJoined { error, member_id }, version),
+        }))
+    })
 }
 
 fn accept(joined: Joined) -> JoinGroupResponse {

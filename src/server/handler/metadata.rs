@@ -17,7 +17,7 @@ pub(in crate::server) fn answer(broker: &Broker, request: MetadataRequest, versi
     let topics = match wanted {
         None => broker.store.topics().iter().filter_map(|name| broker.known_topic(name).ok()).collect(),
         Some(topics) => {
-            let may_create = broker.auto_create_topics && request.allow_auto_topic_creation;
+            let may_create = broker.config.auto_create_topics_enable && request.allow_auto_topic_creation;
             topics.into_iter().map(|topic| broker.wanted_topic(topic, may_create)).collect()
         }
     };

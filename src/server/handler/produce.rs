@@ -2,7 +2,6 @@
 
 use bytes::Bytes;
 
-use crate::error::Error;
 use crate::log::{Appended, Log};
 use crate::net::ErrorCode;
 use crate::net::messages::produce::{PartitionProduceData, PartitionProduceResponse, TopicProduceResponse};
@@ -18,7 +17,7 @@ use crate::types::Acks;
 /// From this version on batches may be compressed with zstd (KIP-110).
 const ZSTD_VERSION: i16 = 7;
 
-/// There is no response with `acks` 0.
+/// Appends now, and answers later: once all is on the device with `acks` −1. There is no response with `acks` 0.
 ///
 /// # Errors
 ///
@@ -26,54 +25,49 @@ const ZSTD_VERSION: i16 = 7;
 pub(in crate::server) async fn answer(
     context: &Context,
     request: ProduceRequest,
-) -> Result<Option<ProduceResponse>, ConnectionError> {
-    let is_answered = request.acks != 0;
+) -> Result<impl Future<Output = Result<Option<ProduceResponse>, ConnectionError>> + use<>, ConnectionError> {
+    let acks = match request.acks {
+        0 => Ok(Acks::None),
+        1 => Ok(Acks::Leader),
+        -1 => Ok(Acks::All),
+        _ => Err(ErrorCode::INVALID_REQUIRED_ACKS),
+    };
     let (broker, version) = (context.broker.clone(), context.header.api_version);
-    let response = executor::run(move || broker.produce(request, version)).await;
-    let mut partitions = response.responses.iter().flat_map(|topic| &topic.partition_responses);
-    match is_answered {
-        true => Ok(Some(response)),
-        false if partitions.all(|partition| partition.error_code == ErrorCode::NONE) => Ok(None),
-        false => Err(ConnectionError::Closed),
+    let topics = executor::run(move || broker.produce(request, acks, version)).await;
+    let refused = |topic: &InTopic| topic.partitions.iter().any(|(_, result)| result.is_err());
+    if acks == Ok(Acks::None) && topics.iter().any(refused) {
+        return Err(ConnectionError::Closed);
     }
+    Ok(async move {
+        match acks {
+            Ok(Acks::None) => Ok(None),
+            Ok(Acks::All) => Ok(Some(executor::run(move || respond(topics, sync)).await)),
+            _ => Ok(Some(respond(topics, Ok))),
+        }
+    })
 }
 
 /// A batch that was appended, and may have to be waited for.
 type InLog = (Log, Appended);
 
+/// What became of the batches of a topic.
+struct InTopic {
+    name: String,
+    partitions: Vec<(i32, Result<InLog, ErrorCode>)>,
+}
+
 impl Broker {
-    fn produce(&self, request: ProduceRequest, version: i16) -> ProduceResponse {
-        let acks = match request.acks {
-            0 => Ok(Acks::None),
-            1 => Ok(Acks::Leader),
-            -1 => Ok(Acks::All),
-            _ => Err(ErrorCode::INVALID_REQUIRED_ACKS),
-        };
+    fn produce(&self, request: ProduceRequest, acks: Result<Acks, ErrorCode>, version: i16) -> Vec<InTopic> {
         // A transaction that nobody could end would keep its partitions' last stable offset for ever.
         let acks = if request.transactional_id.is_some() { Err(ErrorCode::INVALID_TXN_STATE) } else { acks };
-        // First all are appended, so that those that wait for the disk wait together.
-        let appended: Vec<_> = request
-            .topic_data
-            .into_iter()
-            .map(|topic| {
-                let append = |data: PartitionProduceData| {
-                    let index = data.index;
-                    let result = acks.and_then(|_| self.append(&topic.name, index, data.records, version));
-                    (index, result)
-                };
-                let partitions: Vec<_> = topic.partition_data.into_iter().map(append).collect();
-                (topic.name, partitions)
-            })
-            .collect();
-        let responses = appended.into_iter().map(|(name, partitions)| TopicProduceResponse {
-            name,
-            partition_responses: partitions
-                .into_iter()
-                .map(|(index, result)| respond(index, result.and_then(|in_log| acknowledge(in_log, acks))))
-                .collect(),
-            ..Default::default()
+        let topics = request.topic_data.into_iter().map(|topic| {
+            let append = |data: PartitionProduceData| {
+                (data.index, acks.and_then(|_| self.append(&topic.name, data.index, data.records, version)))
+            };
+            let partitions = topic.partition_data.into_iter().map(append).collect();
+            InTopic { name: topic.name, partitions }
         });
-        ProduceResponse { responses: responses.collect(), ..Default::default() }
+        topics.collect()
     }
 
     fn append(&self, topic: &str, partition: i32, records: Option<Bytes>, version: i16) -> Result<InLog, ErrorCode> {
@@ -96,15 +90,23 @@ impl Broker {
     }
 }
 
-/// Waits for what `acks` demands.
-fn acknowledge((log, appended): InLog, acks: Result<Acks, ErrorCode>) -> Result<InLog, ErrorCode> {
-    if acks == Ok(Acks::All) {
-        log.wait_synced(appended.sync_target()).map_err(|error: Error| ErrorCode::from(&error))?;
-    }
+/// Waits until what was appended is on the device. All was appended before, so that partitions wait together.
+fn sync((log, appended): InLog) -> Result<InLog, ErrorCode> {
+    log.wait_synced(appended.sync_target()).map_err(|error| ErrorCode::from(&error))?;
     Ok((log, appended))
 }
 
-fn respond(index: i32, result: Result<InLog, ErrorCode>) -> PartitionProduceResponse {
+fn respond(topics: Vec<InTopic>, acknowledge: impl Fn(InLog) -> Result<InLog, ErrorCode>) -> ProduceResponse {
+    let responses = topics.into_iter().map(|InTopic { name, partitions }| {
+        let partitions = partitions.into_iter();
+        let partition_responses =
+            partitions.map(|(index, result)| respond_of(index, result.and_then(&acknowledge))).collect();
+        TopicProduceResponse { name, partition_responses, ..Default::default() }
+    });
+    ProduceResponse { responses: responses.collect(), ..Default::default() }
+}
+
+fn respond_of(index: i32, result: Result<InLog, ErrorCode>) -> PartitionProduceResponse {
     match result {
         Ok((log, appended)) => PartitionProduceResponse {
             index,

@@ -14,11 +14,9 @@ const PROTOCOL_VERSION: i16 = 5;
 pub(in crate::server) async fn answer(
     context: &Context,
     request: SyncGroupRequest,
-) -> Result<Option<SyncGroupResponse>, ConnectionError> {
+) -> Result<impl Future<Output = Result<Option<SyncGroupResponse>, ConnectionError>> + use<>, ConnectionError> {
     let says_protocol = request.protocol_type.is_some() && request.protocol_name.is_some();
-    if context.header.api_version >= PROTOCOL_VERSION && !says_protocol {
-        return Ok(Some(refuse(GroupError::InconsistentGroupProtocol)));
-    }
+    let may_ask = context.header.api_version < PROTOCOL_VERSION || says_protocol;
     let assignment = |SyncGroupRequestAssignment { member_id, assignment, .. }| (member_id, assignment);
     let sync = SyncRequest {
         group: request.group_id,
@@ -29,12 +27,19 @@ pub(in crate::server) async fn answer(
         protocol_name: request.protocol_name,
         assignments: request.assignments.into_iter().map(assignment).collect(),
     };
-    let response = match Groups::wait(context, move |groups, waiter, now_ms| groups.sync(sync, waiter, now_ms)).await {
-        Ok(Response::Sync(Ok(synced))) => accept(synced),
-        Ok(Response::Join(_)) => unreachable!("a sync is answered as a sync"),
-        Ok(Response::Sync(Err(error))) | Err(error) => refuse(error),
-    };
-    Ok(Some(response))
+    let syncing = Groups::begin(context, move |groups, waiter, now_ms| match may_ask {
+        true => groups.sync(sync, waiter, now_ms),
+        // Nobody else waits on this channel.
+        false => drop(waiter.send(Response::Sync(Err(GroupError::InconsistentGroupProtocol)))),
+    });
+    let syncing = syncing.await;
+    Ok(async move {
+        Ok(Some(match syncing.await {
+            Ok(Response::Sync(Ok(synced))) => accept(synced),
+            Ok(Response::Join(_)) => unreachable!("a sync is answered as a sync"),
+            Ok(Response::Sync(Err(error))) | Err(error) => refuse(error),
+        }))
+    })
 }
 
 fn accept(synced: Synced) -> SyncGroupResponse {

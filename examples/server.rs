@@ -1,0 +1,65 @@
+//! A Kafka broker of one node: stock clients and Kafka's own command-line tools talk to it.
+//!
+//! ```sh
+//! cargo run --release --example server --features net                               # 127.0.0.1:9092, data in ./data
+//! cargo run --release --example server --features net,compression -- server.properties
+//! cargo run --release --example server --features net -- --override log.dirs=/var/lib/esker --override num.partitions=4
+//! ```
+//!
+//! It is configured as Kafka is, by a file, by the environment (`KAFKA_NUM_PARTITIONS=4`) and by overrides; what comes later
+//! in this list counts. SIGINT and SIGTERM stop it in good order, a second one at once. `RUST_LOG=debug` tells more.
+
+use std::error::Error;
+use std::path::Path;
+
+use esker::Store;
+use esker::server::{Server, ServerProperties};
+use tokio::signal::unix::{SignalKind, signal};
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn Error>> {
+    tracing_subscriber::fmt().with_env_filter(tracing_subscriber::EnvFilter::from_default_env()).init();
+    let properties = configure(std::env::args().skip(1))?;
+    for key in &properties.ignored {
+        eprintln!("warning: {key} has no meaning here");
+    }
+    let dir = properties.log_dir.as_deref().unwrap_or(Path::new("data"));
+    let store = Store::options().config(properties.store.clone()).open(dir)?;
+    let server = Server::builder(store.clone()).config(properties.server.clone()).start().await?;
+    println!("serving {} at {:?}", dir.display(), server.local_addrs());
+
+    let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+    let mut told = async || {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+    };
+    told().await;
+    println!("stopping");
+    tokio::select! {
+        () = server.shutdown() => store.close()?,
+        () = told() => std::process::exit(130),
+    }
+    Ok(())
+}
+
+fn configure(mut args: impl Iterator<Item = String>) -> Result<ServerProperties, Box<dyn Error>> {
+    let mut properties = ServerProperties::new();
+    let (mut file, mut overrides) = (None, Vec::new());
+    while let Some(arg) = args.next() {
+        match &*arg {
+            "--override" => overrides.push(args.next().ok_or("--override wants key=value")?),
+            _ => file = Some(arg),
+        }
+    }
+    if let Some(file) = file {
+        properties.read(&std::fs::read_to_string(&file).map_err(|error| format!("cannot read {file}: {error}"))?)?;
+    }
+    properties.read_env(std::env::vars())?;
+    for pair in overrides {
+        let (key, value) = pair.split_once('=').ok_or_else(|| format!("{pair} is not key=value"))?;
+        properties.set(key, value)?;
+    }
+    Ok(properties)
+}

@@ -1,0 +1,204 @@
+//! A broker's whole configuration, as Kafka's `server.properties`, its environment and its command line have it.
+
+use std::path::PathBuf;
+
+use super::{ServerConfig, StoreConfig, invalid};
+use crate::error::Result;
+
+/// What a broker is configured with: the configs of its store and of its server, under the names and in the syntax of
+/// Kafka's `server.properties`. What is set later counts.
+///
+/// A file that was written for Kafka will do: what is Kafka's business alone, such as its controllers, is left aside and
+/// listed in [`ignored`](Self::ignored).
+///
+/// ```
+/// use esker::server::ServerProperties;
+///
+/// let mut properties = ServerProperties::new();
+/// properties.read("log.dirs=/var/lib/esker\nnum.partitions = 4\nnum.io.threads: 8\n# a comment\n")?;
+/// properties.set("log.retention.hours", "24")?;
+/// assert_eq!(properties.server.num_partitions, 4);
+/// assert_eq!(properties.ignored, ["num.io.threads"]);
+/// # Ok::<(), esker::Error>(())
+/// ```
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct ServerProperties {
+    /// The data directory (`log.dirs`, or `log.dir` if that isn't set). There can be one.
+    pub log_dir: Option<PathBuf>,
+    /// What the store is to be like.
+    pub store: StoreConfig,
+    /// What the server does with its clients.
+    pub server: ServerConfig,
+    /// What was set and has no meaning here, in the order in which it came.
+    pub ignored: Vec<String>,
+    has_log_dirs: bool,
+    controllers: Vec<String>,
+}
+
+impl ServerProperties {
+    /// Nothing is set.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Sets what a file says: lines of `key=value`. Kafka's files are Java's properties, so a `:` or a space will do
+    /// for the `=`, comments begin with `#` or `!`, a backslash at the end of a line joins the next to it, and elsewhere
+    /// it takes the meaning from the character after it, or makes one of `\uXXXX`.
+    ///
+    /// # Errors
+    /// [`Error::InvalidConfig`](crate::Error::InvalidConfig) for a value that isn't valid. What stands before it is set.
+    pub fn read(&mut self, text: &str) -> Result<()> {
+        let mut lines = text.lines().map(str::trim_start);
+        while let Some(line) = lines.next() {
+            if line.is_empty() || line.starts_with(['#', '!']) {
+                continue;
+            }
+            let mut whole = line.to_owned();
+            while ends_open(&whole) {
+                whole.pop();
+                whole.push_str(lines.next().unwrap_or_default());
+            }
+            let (key, value) = split(&whole);
+            self.set(&unescape(key), unescape(value).trim_end())?;
+        }
+        Ok(())
+    }
+
+    /// Sets what the environment says, as Kafka's container images read it: `KAFKA_LOG_RETENTION_HOURS` is
+    /// `log.retention.hours`, two underscores are one, three are a hyphen. Variables that name no config are left alone.
+    ///
+    /// # Errors
+    /// As [`set`](Self::set).
+    pub fn read_env(&mut self, variables: impl IntoIterator<Item = (String, String)>) -> Result<()> {
+        for (name, value) in variables {
+            let Some(name) = name.strip_prefix("KAFKA_") else { continue };
+            let key = name.to_ascii_lowercase().replace("___", "-").replace("__", "\0").replace('_', ".");
+            self.set_known(&key.replace('\0', "_"), &value)?;
+        }
+        Ok(())
+    }
+
+    /// Sets one of a broker's configs.
+    ///
+    /// # Errors
+    /// [`Error::InvalidConfig`](crate::Error::InvalidConfig) if the value isn't one of its values.
+    pub fn set(&mut self, key: &str, value: &str) -> Result<()> {
+        if !self.set_known(key, value)? {
+            self.ignored.push(key.to_owned());
+        }
+        Ok(())
+    }
+
+    /// Tells whether there is such a config.
+    fn set_known(&mut self, key: &str, value: &str) -> Result<bool> {
+        match key {
+            "log.dirs" | "log.dir" => {
+                let value = value.trim();
+                if value.is_empty() || value.contains(',') {
+                    return Err(invalid(key, value, "one directory"));
+                }
+                let is_list = key == "log.dirs";
+                if is_list || !self.has_log_dirs {
+                    self.log_dir = Some(value.into());
+                }
+                self.has_log_dirs |= is_list;
+            }
+            "controller.listener.names" => {
+                self.controllers = value.split(',').map(|name| name.trim().to_ascii_uppercase()).collect();
+            }
+            _ => return self.server.set_either(&mut self.store, key, value),
+        }
+        // Whichever of the two comes first.
+        let controllers = &self.controllers;
+        self.server.listeners.retain(|listener| !controllers.contains(&listener.name));
+        Ok(true)
+    }
+}
+
+/// Whether a line goes on in the next: its last backslash isn't itself behind one.
+fn ends_open(line: &str) -> bool {
+    line.bytes().rev().take_while(|byte| *byte == b'\\').count() % 2 == 1
+}
+
+/// The key ends at the first `=`, `:` or space that isn't behind a backslash.
+fn split(line: &str) -> (&str, &str) {
+    let mut escaped = false;
+    let end = line.find(|c: char| {
+        let is_end = !escaped && (c == '=' || c == ':' || c.is_whitespace());
+        escaped = c == '\\' && !escaped;
+        is_end
+    });
+    let (key, rest) = line.split_at(end.unwrap_or(line.len()));
+    let rest = rest.trim_start();
+    (key, rest.strip_prefix(['=', ':']).unwrap_or(rest).trim_start())
+}
+
+fn unescape(text: &str) -> String {
+    let mut plain = String::with_capacity(text.len());
+    let mut chars = text.chars();
+    while let Some(c) = chars.next() {
+        if c != '\\' {
+            plain.push(c);
+            continue;
+        }
+        match chars.next() {
+            Some('t') => plain.push('\t'),
+            Some('n') => plain.push('\n'),
+            Some('r') => plain.push('\r'),
+            Some('f') => plain.push('\u{c}'),
+            Some('u') => {
+                let digits: String = chars.by_ref().take(4).collect();
+                plain.extend(u32::from_str_radix(&digits, 16).ok().and_then(char::from_u32));
+            }
+            other => plain.extend(other),
+        }
+    }
+    plain
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_are_read_as_java_does() {
+        for (line, key, value) in [
+            ("a=b", "a", "b"),
+            ("  a : b c", "a", "b c"),
+            ("a b=c", "a", "b=c"),
+            ("a", "a", ""),
+            ("a\\=b=c\\\\d", "a=b", "c\\d"),
+            ("a=\\u00e9\\t", "a", "\u{e9}\t"),
+        ] {
+            let (read_key, read_value) = split(line.trim_start());
+            assert_eq!((&*unescape(read_key), &*unescape(read_value)), (key, value), "{line}");
+        }
+        assert!(ends_open("a\\") && !ends_open("a\\\\") && ends_open("a\\\\\\"));
+    }
+
+    #[test]
+    fn a_file_for_kafka_will_do() {
+        let mut properties = ServerProperties::new();
+        let text = "process.roles=broker,controller\nlisteners=PLAINTEXT://:9092,CONTROLLER://:9093\n\
+            controller.listener.names=CONTROLLER\nlog.dirs=/tmp/logs\nlog.dir=/elsewhere\nlog.retention.\\\n   hours=1\n";
+        properties.read(text).expect("a file of Kafka's");
+        assert_eq!(properties.server.listeners.len(), 1);
+        assert_eq!(properties.log_dir, Some("/tmp/logs".into()));
+        assert_eq!(properties.store.topic_defaults.get("log.retention.hours"), Some("1"));
+        assert_eq!(properties.ignored, ["process.roles"]);
+        assert!(properties.read("log.dirs=/a,/b").is_err());
+        assert!(properties.set("num.partitions", "0").is_err());
+    }
+
+    #[test]
+    fn the_environment_is_read_as_kafkas_images_do() {
+        let mut properties = ServerProperties::new();
+        let variable = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        let variables =
+            [variable("KAFKA_NUM_PARTITIONS", "3"), variable("KAFKA_HEAP_OPTS", "-Xmx1G"), variable("A", "b")];
+        properties.read_env(variables).expect("valid values");
+        assert_eq!((properties.server.num_partitions, properties.ignored.len()), (3, 0));
+        assert!(properties.read_env([variable("KAFKA_NUM_PARTITIONS", "x")]).is_err());
+    }
+}

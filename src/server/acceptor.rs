@@ -1,0 +1,120 @@
+//! Where clients come in: one task a listener, which lets in as many as there may be.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+
+use super::Connections;
+use super::broker::{Broker, Node};
+use super::connection;
+use super::limits::Limits;
+use crate::config::{Listener, ServerConfig};
+use crate::error::{Error, Result};
+
+/// What all connections of a server have in common.
+#[derive(Clone, Debug)]
+pub(super) struct Service {
+    pub(super) node: Arc<Node>,
+    pub(super) limits: Arc<Limits>,
+    pub(super) connections: Connections,
+    pub(super) stop: watch::Receiver<bool>,
+}
+
+impl Service {
+    /// Serves a client at `client_host` that is told to connect to `host` and `port`. The task ends with `guard`.
+    pub(super) fn serve(
+        &self,
+        stream: impl AsyncRead + AsyncWrite + Send + 'static,
+        client_host: String,
+        (host, port): (String, u16),
+        guard: impl Send + 'static,
+    ) {
+        let broker = Arc::new(Broker { node: self.node.clone(), host, port, client_host });
+        let (limits, stop) = (self.limits.clone(), self.stop.clone());
+        self.connections.spawn(async move {
+            let _guard = guard;
+            if let Err(error) = connection::serve(stream, broker, &limits, stop).await {
+                tracing::info!(error = &error as &dyn std::error::Error, "a connection ends");
+            }
+        });
+    }
+}
+
+/// A listener that is bound.
+#[derive(Debug)]
+pub(super) struct Acceptor {
+    socket: TcpListener,
+    bound: SocketAddr,
+    /// None if that is where a client has come to.
+    advertised: Option<(String, u16)>,
+}
+
+impl Acceptor {
+    /// # Errors
+    ///
+    /// [`Error::Io`] if the address can't be had.
+    pub(super) async fn bind(listener: &Listener, config: &ServerConfig) -> Result<Self> {
+        let cannot = |source| Error::io("listen on", listener.to_string(), source);
+        let host = if listener.host.is_empty() { "0.0.0.0" } else { &*listener.host };
+        let socket = TcpListener::bind((host, listener.port)).await.map_err(cannot)?;
+        let bound = socket.local_addr().map_err(cannot)?;
+        let is_every_interface = bound.ip().is_unspecified();
+        let advertised =
+            advertised(listener, config).or((!is_every_interface).then(|| (bound.ip().to_string(), bound.port())));
+        tracing::info!(listener = %listener, %bound, "listening");
+        Ok(Self { socket, bound, advertised })
+    }
+
+    pub(super) fn local_addr(&self) -> SocketAddr {
+        self.bound
+    }
+
+    /// Lets clients in until the server stops.
+    pub(super) async fn accept(self, service: Service) {
+        let mut stop = service.stop.clone();
+        loop {
+            let accepted = tokio::select! {
+                accepted = self.next(&service.limits) => accepted,
+                _ = stop.wait_for(|stop| *stop) => return,
+            };
+            match accepted {
+                Ok((stream, peer, one_of_all)) => match service.limits.admit(peer.ip(), one_of_all) {
+                    Some(slot) => self.serve(&service, stream, peer, slot),
+                    None => tracing::warn!(%peer, "too many connections from there (max.connections.per.ip)"),
+                },
+                // Too many open files, or the client has gone: let others get on, and look again.
+                Err(error) => {
+                    tracing::warn!(error = &error as &dyn std::error::Error, "a connection can't be accepted");
+                    tokio::time::sleep(Duration::from_millis(10)).await;
+                }
+            }
+        }
+    }
+
+    async fn next(
+        &self,
+        limits: &Limits,
+    ) -> std::io::Result<(TcpStream, SocketAddr, tokio::sync::OwnedSemaphorePermit)> {
+        let one_of_all = limits.one_more().await;
+        let (stream, peer) = self.socket.accept().await?;
+        Ok((stream, peer, one_of_all))
+    }
+
+    fn serve(&self, service: &Service, stream: TcpStream, peer: SocketAddr, slot: impl Send + 'static) {
+        // Responses are written whole. A connection that is gone already ends by itself.
+        let _ = stream.set_nodelay(true);
+        let came_to = || stream.local_addr().unwrap_or(self.bound);
+        let advertised = self.advertised.clone().unwrap_or_else(|| (came_to().ip().to_string(), self.bound.port()));
+        service.serve(stream, format!("/{}", peer.ip()), advertised, slot);
+    }
+}
+
+/// Where clients of a listener are told to connect to, if that is configured.
+pub(super) fn advertised(listener: &Listener, config: &ServerConfig) -> Option<(String, u16)> {
+    let advertised = config.advertised_listeners.iter().find(|advertised| advertised.name == listener.name);
+    advertised.map(|advertised| (advertised.host.clone(), advertised.port))
+}

@@ -1,0 +1,84 @@
+//! What clients may take together: connections, and memory for their requests.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use crate::config::ServerConfig;
+
+#[derive(Debug)]
+pub(super) struct Limits {
+    connections: Arc<Semaphore>,
+    connections_per_ip_max: usize,
+    by_ip: Mutex<HashMap<IpAddr, usize>>,
+    request_bytes: Arc<Semaphore>,
+    request_bytes_max: u32,
+}
+
+/// The right to a connection, until it is dropped.
+#[derive(Debug)]
+pub(super) struct ConnectionSlot {
+    limits: Arc<Limits>,
+    ip: IpAddr,
+    _one_of_all: OwnedSemaphorePermit,
+}
+
+impl Limits {
+    pub(super) fn new(config: &ServerConfig) -> Arc<Self> {
+        let at_most = |number: i32| usize::try_from(number).unwrap_or(0);
+        let request_bytes_max = config.queued_max_request_bytes.min(Semaphore::MAX_PERMITS);
+        let request_bytes_max = u32::try_from(request_bytes_max).unwrap_or(u32::MAX);
+        Arc::new(Self {
+            connections: Arc::new(Semaphore::new(at_most(config.max_connections))),
+            connections_per_ip_max: at_most(config.max_connections_per_ip),
+            by_ip: Mutex::default(),
+            request_bytes: Arc::new(Semaphore::new(request_bytes_max as usize)),
+            request_bytes_max,
+        })
+    }
+
+    /// Waits until there may be another connection (`max.connections`).
+    pub(super) async fn one_more(&self) -> OwnedSemaphorePermit {
+        acquire(&self.connections, 1).await
+    }
+
+    /// Gives a connection to a client at `ip`, unless there are as many from there as there may be
+    /// (`max.connections.per.ip`).
+    pub(super) fn admit(self: &Arc<Self>, ip: IpAddr, one_of_all: OwnedSemaphorePermit) -> Option<ConnectionSlot> {
+        let mut by_ip = self.by_ip.lock();
+        let count = by_ip.get(&ip).copied().unwrap_or(0);
+        if count >= self.connections_per_ip_max {
+            return None;
+        }
+        by_ip.insert(ip, count + 1);
+        Some(ConnectionSlot { limits: self.clone(), ip, _one_of_all: one_of_all })
+    }
+
+    /// Waits until a request of so many bytes may be read (`queued.max.request.bytes`). One that is larger than the limit
+    /// has all of it.
+    pub(super) async fn room_for(&self, bytes: usize) -> OwnedSemaphorePermit {
+        let bytes = u32::try_from(bytes).unwrap_or(u32::MAX).min(self.request_bytes_max);
+        acquire(&self.request_bytes, bytes).await
+    }
+}
+
+async fn acquire(semaphore: &Arc<Semaphore>, permits: u32) -> OwnedSemaphorePermit {
+    match semaphore.clone().acquire_many_owned(permits).await {
+        Ok(permit) => permit,
+        // Nobody closes them.
+        Err(_) => std::future::pending().await,
+    }
+}
+
+impl Drop for ConnectionSlot {
+    fn drop(&mut self) {
+        let mut by_ip = self.limits.by_ip.lock();
+        match by_ip.get_mut(&self.ip) {
+            Some(count) if *count > 1 => *count -= 1,
+            _ => drop(by_ip.remove(&self.ip)),
+        }
+    }
+}

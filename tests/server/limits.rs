@@ -1,0 +1,119 @@
+//! What clients may take: connections, memory, time.
+
+use esker::net::messages::MetadataRequest;
+use esker::net::{Connection, ErrorCode};
+use esker::server::{Server, ServerConfig};
+use esker::{Store, TopicConfig};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+use super::{batch, produce, produce_request, produced};
+
+async fn serve(config: ServerConfig) -> Server {
+    let store = Store::temporary().unwrap();
+    store.create_topic("t", TopicConfig::new()).unwrap();
+    Server::builder(store).config(config).bind("127.0.0.1:0").await.unwrap()
+}
+
+async fn is_served(connection: &Connection) -> bool {
+    connection.send(&MetadataRequest::default(), 12).await.is_ok()
+}
+
+#[tokio::test]
+async fn one_connection_too_many_from_an_address_is_closed() {
+    let server = serve(ServerConfig { max_connections_per_ip: 2, ..ServerConfig::default() }).await;
+    let address = server.local_addr().unwrap();
+    let first = Connection::connect(address).await.unwrap();
+    let second = Connection::connect(address).await.unwrap();
+    assert!(is_served(&first).await && is_served(&second).await);
+    assert_eq!(TcpStream::connect(address).await.unwrap().read(&mut [0]).await.unwrap_or(0), 0);
+    assert!(is_served(&first).await, "the others stay");
+    drop(second);
+    // The server learns of it in its own time.
+    while !is_served(&Connection::connect(address).await.unwrap()).await {}
+}
+
+#[tokio::test]
+async fn a_connection_beyond_the_limit_waits_until_another_ends() {
+    let server = serve(ServerConfig { max_connections: 1, ..ServerConfig::default() }).await;
+    let address = server.local_addr().unwrap();
+    let first = Connection::connect(address).await.unwrap();
+    assert!(is_served(&first).await);
+    let second = Connection::connect(address).await.unwrap();
+    let waiting = tokio::spawn(async move { is_served(&second).await });
+    for _ in 0..10 {
+        assert!(is_served(&first).await);
+    }
+    assert!(!waiting.is_finished());
+    drop(first);
+    assert!(waiting.await.unwrap());
+}
+
+#[tokio::test]
+async fn a_client_that_does_nothing_is_let_go() {
+    let server = serve(ServerConfig { connections_max_idle_ms: 1, ..ServerConfig::default() }).await;
+    for begun in [&b""[..], b"\0\0", b"\0\0\0\x10\0\x03"] {
+        let mut silent = TcpStream::connect(server.local_addr().unwrap()).await.unwrap();
+        silent.write_all(begun).await.unwrap();
+        assert_eq!(silent.read(&mut [0]).await.unwrap_or(0), 0, "the server ends it");
+    }
+}
+
+#[tokio::test]
+async fn requests_share_the_memory_that_there_is_for_them() {
+    let config = ServerConfig { queued_max_request_bytes: 100, ..ServerConfig::default() };
+    let server = serve(config).await;
+    let mut tasks = Vec::new();
+    for _ in 0..8 {
+        let connection = Connection::connect(server.local_addr().unwrap()).await.unwrap();
+        tasks.push(tokio::spawn(async move {
+            for _ in 0..10 {
+                // Larger than there is room for: it has all of it.
+                let response = connection.send(&produce_request(-1, 0, batch(&[&"x".repeat(500)])), 9).await.unwrap();
+                assert_eq!(produced(response).error_code, ErrorCode::NONE);
+            }
+        }));
+    }
+    for task in tasks {
+        task.await.unwrap();
+    }
+}
+
+/// A client asks for much and takes nothing, others work on; it ends when the server does.
+#[tokio::test]
+async fn a_client_that_reads_nothing_keeps_nobody_else_waiting() {
+    let server = serve(ServerConfig::default()).await;
+    let address = server.local_addr().unwrap();
+    let good = Connection::connect(address).await.unwrap();
+    let deaf = TcpStream::connect(address).await.unwrap();
+    // ApiVersions 0, as often as it goes out: at some point the server reads no more of them.
+    let request = b"\0\0\0\x0a\0\x12\0\0\0\0\0\x01\xff\xff".repeat(1000);
+    let mut stuck_for = 0;
+    while stuck_for < 20 {
+        match deaf.try_write(&request) {
+            Ok(_) => stuck_for = 0,
+            Err(_) => stuck_for += 1,
+        }
+        assert!(produce(&good, 1, 0, batch(&["a"])).await.is_ok());
+    }
+    server.shutdown().await;
+}
+
+#[tokio::test]
+async fn requests_may_follow_each_other_without_waiting() {
+    let server = serve(ServerConfig::default()).await;
+    let mut stream = TcpStream::connect(server.local_addr().unwrap()).await.unwrap();
+    let request = |id: u8| [&b"\0\0\0\x0a\0\x12\0\0\0\0\0"[..], &[id], b"\xff\xff"].concat();
+    let all: Vec<u8> = (0..200).flat_map(request).collect();
+    stream.write_all(&all).await.unwrap();
+    stream.shutdown().await.unwrap();
+    let mut answers = Vec::new();
+    stream.read_to_end(&mut answers).await.unwrap();
+    let (mut rest, mut ids) = (&answers[..], Vec::new());
+    while let Some((size, after)) = rest.split_first_chunk() {
+        let (frame, next) = after.split_at(u32::from_be_bytes(*size) as usize);
+        ids.push(frame[3]);
+        rest = next;
+    }
+    assert_eq!(ids, (0..200).collect::<Vec<u8>>(), "all are answered, in their order, before the server closes");
+}
