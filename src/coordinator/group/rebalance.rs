@@ -9,6 +9,9 @@ use super::error::GroupError;
 use super::member::Member;
 use super::timers::Due;
 
+/// How long to wait at least for members none of which has joined, in milliseconds, whatever they ask for.
+const JOIN_AGAIN_MS: i32 = 1000;
+
 impl<T> Turn<'_, T> {
     /// Begins a join phase, or ends the one that is under way if nobody is missing.
     pub(super) fn rebalance_or_complete(&mut self) {
@@ -75,7 +78,7 @@ impl<T> Turn<'_, T> {
         late.iter().for_each(|id| self.remove(id));
         if self.group.len() > 0 && !self.elect_leader() {
             // Nobody has joined. Members go as their sessions end, or somebody comes.
-            return self.schedule(Due::Join, self.group.rebalance_timeout_ms());
+            return self.schedule(Due::Join, self.group.rebalance_timeout_ms().max(JOIN_AGAIN_MS));
         }
         self.group.begin_generation(self.now_ms);
         if self.group.is_in(GroupState::Empty) {
