@@ -142,7 +142,7 @@ impl Client {
             GroupError::RebalanceInProgress | GroupError::CoordinatorNotAvailable => self.phase = Phase::Out,
             // A group that was read from its records knows but the protocol that it goes by, and takes nobody without it.
             GroupError::FencedInstanceId | GroupError::GroupMaxSizeReached | GroupError::InconsistentGroupProtocol => {
-                self.phase = Phase::Dead
+                self.phase = Phase::Dead;
             }
             other => panic!("{self:?} is told {other:?}"),
         }
