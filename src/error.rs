@@ -44,6 +44,18 @@ pub enum Error {
         source: Arc<io::Error>,
     },
 
+    /// The process has as many files open, or mapped, as it may. What nobody was using has been let go of, and that was
+    /// not enough: raise the limit (`ulimit -n`, `vm.max_map_count`), lower `open.files.max`, or try again later.
+    #[error("too many open files to {operation} {}", path.display())]
+    TooManyOpenFiles {
+        /// What was attempted.
+        operation: &'static str,
+        /// The file or directory.
+        path: PathBuf,
+        /// What the operating system said.
+        source: Arc<io::Error>,
+    },
+
     /// The log stopped accepting appends because a write to its device may have been lost (Kafka's
     /// `KAFKA_STORAGE_ERROR`). Reads go on. Open the store again to recover from what the device holds.
     #[error("{topic_partition} takes no appends until it is opened again: {cause}")]
@@ -480,6 +492,7 @@ impl Error {
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded if operation != "sync" => {
                 Self::StorageFull { operation, path, source }
             }
+            _ if is_out_of_files(&source, operation) => Self::TooManyOpenFiles { operation, path, source },
             _ => Self::Io { operation, path, source },
         }
     }
@@ -514,6 +527,7 @@ impl Error {
     pub fn is_retriable(&self) -> bool {
         match self {
             Self::StorageFull { .. }
+            | Self::TooManyOpenFiles { .. }
             | Self::BufferExhausted { .. }
             | Self::UnstableOffsetCommit { .. }
             | Self::ConcurrentTransactions { .. } => true,
@@ -526,6 +540,16 @@ impl Error {
             _ => false,
         }
     }
+}
+
+/// Whether the process, or the system, can open no more files, or map no more.
+fn is_out_of_files(error: &io::Error, operation: &str) -> bool {
+    #[cfg(unix)]
+    const CODES: [i32; 2] = [23, 24]; // ENFILE, EMFILE, on every Unix
+    #[cfg(not(unix))]
+    const CODES: [i32; 1] = [4]; // ERROR_TOO_MANY_OPEN_FILES
+    let is_out_of_maps = error.kind() == io::ErrorKind::OutOfMemory && operation == "open";
+    error.raw_os_error().is_some_and(|code| CODES.contains(&code)) || is_out_of_maps
 }
 
 /// "00000000000000000000.log at position 184, offsets 3..=3", as far as it is known.

@@ -32,6 +32,7 @@ macro_rules! storage_contract {
             a_removed_directory_is_gone_with_everything_in_it,
             a_listing_tells_files_from_directories,
             a_lock_is_exclusive_and_ends_with_its_holder,
+            what_can_be_used_is_a_part_of_the_space,
             replacing_a_file_leaves_the_new_contents_alone,
             syncing_changes_nothing_that_can_be_seen,
             readers_see_whole_appends_while_a_writer_works,
@@ -99,6 +100,22 @@ fn names(storage: &dyn Storage, dir: &Path) -> Vec<String> {
     let mut names: Vec<_> = storage.list(dir).unwrap().into_iter().map(|entry| entry.name).collect();
     names.sort();
     names
+}
+
+fn what_can_be_used_is_a_part_of_the_space(storage: &dyn Storage, root: &Path) {
+    // Where it is known.
+    if let Some(space) = storage.space(root).unwrap() {
+        assert!(space.total_bytes > 0 && space.usable_bytes <= space.total_bytes, "{space:?}");
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_disk_knows_its_space() {
+    let dir = tempfile::tempdir().unwrap();
+    assert!(FsStorage::new().space(dir.path()).unwrap().is_some());
+    assert_eq!(FsStorage::new().space(&dir.path().join("none")).unwrap_err().kind(), ErrorKind::NotFound);
+    assert_eq!(MemoryStorage::new().space(dir.path()).unwrap(), None);
 }
 
 fn a_directory_is_made_with_those_above_it_and_making_it_again_is_fine(storage: &dyn Storage, root: &Path) {

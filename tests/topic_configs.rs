@@ -443,3 +443,28 @@ fn a_reader_beside_the_writer_sees_changes_and_makes_none() {
     assert!(matches!(altered, Err(Error::ReadOnly { .. })));
     assert!(matches!(reader.create_partitions("t", 4), Err(Error::ReadOnly { .. })));
 }
+
+#[test]
+fn a_store_says_what_it_was_opened_with() {
+    let mut config = StoreConfig { offset_metadata_max_bytes: 100, ..StoreConfig::default() };
+    config.set("log.roll.ms", "5000").unwrap();
+    config.set("sync", "os-managed").unwrap();
+    let store = Store::options().config(config).open_temporary().unwrap();
+    let configs = store.describe_configs();
+    assert!(configs.windows(2).all(|pair| pair[0].name < pair[1].name), "sorted, each once");
+    let find = |name: &str| configs.iter().find(|config| config.name == name);
+    for (name, value, source) in [
+        ("offset.metadata.max.bytes", "100", ConfigSource::StaticBrokerConfig),
+        ("offsets.topic.num.partitions", "50", ConfigSource::DefaultConfig),
+        ("log.roll.ms", "5000", ConfigSource::StaticBrokerConfig),
+        ("log.roll.hours", "168", ConfigSource::DefaultConfig),
+        ("sync", "os-managed", ConfigSource::StaticBrokerConfig),
+    ] {
+        let found = find(name).unwrap();
+        assert_eq!((&*found.value, found.source), (value, source), "{name}");
+        assert!(!found.documentation.is_empty());
+        let default = found.synonyms.iter().find(|synonym| synonym.source == ConfigSource::DefaultConfig);
+        assert_eq!(default.is_none(), name == "log.roll.ms", "{name} has a default, or another name has it");
+    }
+    assert_eq!(find("log.retention.ms"), None, "nobody set it, and it has no default");
+}

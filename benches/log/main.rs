@@ -7,8 +7,11 @@
 
 mod acks_all;
 mod append;
+mod compaction;
 mod harness;
+mod latency;
 mod open;
+mod partitions;
 mod producers;
 mod read;
 
@@ -22,7 +25,11 @@ const SECTIONS: &[(&str, fn())] = &[
     ("offsets", producers::offsets),
     ("read", || read::run(100)),
     ("read-single", || read::run(1)),
+    ("read-random", latency::random_reads),
     ("open", open::run),
+    ("partitions", partitions::run),
+    ("compaction", compaction::run),
+    ("append-beside-maintenance", latency::appends_beside_maintenance),
 ];
 
 fn main() {

@@ -88,6 +88,14 @@ impl TopicConfig {
         Ok(altered)
     }
 
+    /// This configuration with these configs, by key, in the place of all that were set (Kafka's `AlterConfigs`).
+    #[cfg(feature = "net")]
+    pub(crate) fn replaced(&self, configs: &[(String, String)]) -> Result<Self> {
+        let mut replaced = Self::new().partitions(self.partition_count());
+        configs.iter().try_for_each(|(key, value)| replaced.set(key, value))?;
+        Ok(replaced)
+    }
+
     /// Changes a list, which is Kafka's default if it was not set, by each element of `value`.
     fn alter_list(&mut self, key: &str, value: &str, change: impl Fn(&mut Vec<String>, String)) -> Result<()> {
         if !Self::is_list(key)? {

@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use super::entry::static_entry;
 use super::value::ConfigValue;
-use super::{ConfigSource, ConfigSynonym, TopicConfig, invalid};
+use super::{ConfigEntry, ConfigSource, ConfigSynonym, TopicConfig, invalid};
 use crate::error::{Error, Result};
 
 const MINUTE_MS: i64 = 60_000;
@@ -111,6 +112,20 @@ impl TopicDefaults {
             }
         }
         TopicConfig::new().over(&config)
+    }
+
+    /// What there is to say of the configs, by the broker's names, of those that have a value.
+    pub(super) fn describe(&self) -> Vec<ConfigEntry> {
+        let topic_configs = TopicConfig::new().describe(&Self::new());
+        let of_topic = |key: &str| topic_configs.iter().find(|entry| entry.name == key);
+        let entry = |synonym: &Synonym| {
+            let about = of_topic(synonym.topic_key)?;
+            let is_default = |named: &&ConfigSynonym| named.name == synonym.broker_key;
+            let default = about.synonyms.iter().find(is_default).map(|named| named.value.clone());
+            let value = self.get(synonym.broker_key).map(str::to_owned).or_else(|| default.clone())?;
+            Some(static_entry(synonym.broker_key, about.config_type, about.documentation, value, default))
+        };
+        SYNONYMS.iter().filter_map(entry).collect()
     }
 
     /// Where values for the config `topic_key` are to be found outside of the topic, in the order in which they count.

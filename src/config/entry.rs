@@ -52,6 +52,23 @@ pub struct ConfigSynonym {
     pub source: ConfigSource,
 }
 
+/// What there is to say of a config that a store was opened with; it may have had a default.
+pub(crate) fn static_entry(
+    name: &'static str,
+    config_type: ConfigType,
+    documentation: &'static str,
+    value: String,
+    default: Option<String>,
+) -> ConfigEntry {
+    let synonym = |value, source| ConfigSynonym { name, value, source };
+    let is_default = default.as_ref() == Some(&value);
+    let configured = (!is_default).then(|| synonym(value.clone(), ConfigSource::StaticBrokerConfig));
+    let default = default.map(|value| synonym(value, ConfigSource::DefaultConfig));
+    let source = if is_default { ConfigSource::DefaultConfig } else { ConfigSource::StaticBrokerConfig };
+    let synonyms = configured.into_iter().chain(default).collect();
+    ConfigEntry { name, value, source, config_type, documentation, synonyms }
+}
+
 impl TopicConfig {
     /// What there is to say of all configs, by name, where `defaults` are the store's.
     pub(crate) fn describe(&self, defaults: &TopicDefaults) -> Vec<ConfigEntry> {

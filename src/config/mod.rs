@@ -22,6 +22,8 @@ pub use alter::AlterConfigOp;
 pub use cleanup_policy::CleanupPolicy;
 pub use compression_type::BrokerCompressionType;
 pub use defaults::TopicDefaults;
+#[cfg(feature = "net")]
+pub(crate) use entry::static_entry;
 pub use entry::{ConfigEntry, ConfigSource, ConfigSynonym};
 #[cfg(feature = "net")]
 pub use listener::{Listener, NotAListener};

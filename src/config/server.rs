@@ -1,8 +1,9 @@
 //! What a server does with its clients: Kafka's broker configs by their names, in one table.
 
+use super::entry::static_entry;
 use super::listener::Listener;
-use super::value::{Valid, any, at_least, between};
-use super::{StoreConfig, invalid};
+use super::value::{ConfigValue, Valid, any, at_least, between};
+use super::{ConfigEntry, StoreConfig, invalid};
 use crate::error::Result;
 
 /// Declares the configs: field, type, default, key, and which values are valid.
@@ -48,6 +49,18 @@ macro_rules! server_configs {
                     _ => return Err(invalid(key, value, "a config of a server")),
                 }
                 Ok(())
+            }
+
+            /// What there is to say of all configs.
+            pub(crate) fn describe(&self) -> Vec<ConfigEntry> {
+                let default = Self::default();
+                vec![$(static_entry(
+                    $key,
+                    <$type>::TYPE,
+                    concat!($($doc),+).trim_ascii(),
+                    ConfigValue::print(&self.$field),
+                    Some(ConfigValue::print(&default.$field)),
+                ),)+]
             }
 
             /// The names of all configs.

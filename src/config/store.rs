@@ -1,7 +1,8 @@
 //! What a store does beyond its topics: Kafka's broker configs by their names, in one table.
 
-use super::value::{Valid, any, at_least, between};
-use super::{TopicDefaults, invalid};
+use super::entry::static_entry;
+use super::value::{ConfigType, ConfigValue, Valid, any, at_least, between};
+use super::{ConfigEntry, TopicDefaults, invalid};
 use crate::error::Result;
 
 const SYNC: &str = "sync";
@@ -105,6 +106,30 @@ macro_rules! store_configs {
                 Ok(())
             }
 
+            /// What there is to say of all configs, by name.
+            pub(crate) fn describe(&self) -> Vec<ConfigEntry> {
+                let default = Self::default();
+                let mut entries = vec![
+                    $(static_entry(
+                        $key,
+                        <$type>::TYPE,
+                        concat!($($doc),+).trim_ascii(),
+                        ConfigValue::print(&self.$field),
+                        Some(ConfigValue::print(&default.$field)),
+                    ),)+
+                    static_entry(
+                        SYNC,
+                        ConfigType::String,
+                        "Who syncs for `acks=all`.",
+                        self.sync.name().to_owned(),
+                        Some(default.sync.name().to_owned()),
+                    ),
+                ];
+                entries.extend(self.topic_defaults.describe());
+                entries.sort_unstable_by_key(|entry| entry.name);
+                entries
+            }
+
             /// Whether there is a config of this name.
             #[cfg(feature = "net")]
             pub(super) fn has(key: &str) -> bool {
@@ -171,6 +196,15 @@ store_configs! {
     log_cleaner_io_max_bytes_per_second: u64 = u64::MAX, "log.cleaner.io.max.bytes.per.second", at_least(1);
     /// How long to wait before looking for a log to compact after there was none, in milliseconds.
     log_cleaner_backoff_ms: i64 = 15_000, "log.cleaner.backoff.ms", at_least(0);
+    /// How many files of its partitions the store has open at most, and maps of them. A segment that is read or written
+    /// has three, or four with aborted transactions; beyond the limit, those that were not used for longest are let go
+    /// of, and are opened again when they are needed. 0 stands for half of what the process may open (`ulimit -n`), and
+    /// no more than 16,384, a quarter of Linux's usual `vm.max_map_count`. Not one of Kafka's, which has no limit.
+    open_files_max: usize = 0, "open.files.max", any();
+    /// After how long without a read or an append, or up to twice that, the files of a segment are let go of, in
+    /// milliseconds. Those of an active segment are synced first, and what is reserved beyond their ends is given back.
+    /// Not one of Kafka's.
+    open_files_idle_ms: i64 = 60_000, "open.files.idle.ms", at_least(1);
 }
 
 impl StoreConfig {
@@ -235,11 +269,17 @@ pub enum SyncPolicy {
 }
 
 impl SyncPolicy {
-    fn parse(value: &str) -> Result<Self> {
-        match value {
-            "always" => Ok(Self::Always),
-            "os-managed" => Ok(Self::OsManaged),
-            _ => Err(invalid(SYNC, value, "always or os-managed")),
+    const ALL: [Self; 2] = [Self::Always, Self::OsManaged];
+
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Always => "always",
+            Self::OsManaged => "os-managed",
         }
+    }
+
+    fn parse(value: &str) -> Result<Self> {
+        let found = Self::ALL.into_iter().find(|policy| policy.name() == value);
+        found.ok_or_else(|| invalid(SYNC, value, "always or os-managed"))
     }
 }

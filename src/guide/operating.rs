@@ -103,6 +103,39 @@
 //!
 //! [`guide::retention`](super::retention) tells when records go. Space comes back segment by segment.
 //!
+//! # What is bounded, and by what
+//!
+//! | what | bound | at the bound |
+//! |---|---|---|
+//! | open files, and maps of them | `open.files.max`: half of `ulimit -n` | those not used for longest are let go of, and opened again when needed: slower, and no error |
+//! | files that the process can open | `ulimit -n`, `vm.max_map_count` | [`Error::TooManyOpenFiles`](crate::Error::TooManyOpenFiles), once nothing is left to let go of; passes |
+//! | records that linger in a producer | `buffer.memory` | [`Producer::send`](crate::Producer::send) waits up to `max.block.ms`, then [`Error::BufferExhausted`](crate::Error::BufferExhausted) |
+//! | a batch | `max.message.bytes` of the topic | [`Error::MessageTooLarge`](crate::Error::MessageTooLarge), nothing appended |
+//! | what a read returns | [`ReadLimits::max_bytes`](crate::ReadLimits::max_bytes), `max.partition.fetch.bytes` | less is returned, and a batch at least |
+//! | what a poll returns | `max.poll.records` | the rest comes with the next |
+//! | the size of a log | `retention.bytes`, `retention.ms` | the oldest segments are deleted |
+//! | the device | its space | [`Error::StorageFull`](crate::Error::StorageFull), nothing appended, readers undisturbed; a reserve lets retention, commits and a close still work |
+//! | memory of compaction | `log.cleaner.dedupe.buffer.size` | a pass takes several rounds |
+//! | what compaction reads and writes | `log.cleaner.io.max.bytes.per.second` | it takes longer |
+//! | producers that a partition remembers | `producer.id.expiration.ms` | the idle ones are forgotten |
+//! | committed offsets | `offsets.retention.minutes` | those of groups that nobody uses expire |
+//! | threads | one, or none | |
+//!
+//! Everything else that takes memory is the caller's own: slices that it holds keep their maps, whatever the limits say,
+//! and sends that it has not waited for are in the log already.
+//!
+//! # Thousands of partitions
+//!
+//! A partition that nobody uses costs about 2 KiB of memory, and no file, map or thread. One that is appended to or
+//! read has three files open, or four with aborted transactions, and their maps. They are let go of when nobody used them
+//! for `open.files.idle.ms`, a minute, or up to twice that; those of an active segment are synced then, and what is
+//! reserved beyond their ends, also by `preallocate`, is given back until the next append.
+//!
+//! The same happens sooner where more than `open.files.max` would be open. With more partitions in use at a time than a
+//! third of that, each append may have to wait until another partition is synced: raise `ulimit -n`, which raises the
+//! default with it up to 16,384, or set it. [`Store::open_file_count`](crate::Store::open_file_count) tells how many
+//! are open.
+//!
 //! # Limits of this version
 //!
 //! There is no group membership and no network.

@@ -12,7 +12,7 @@ use bytes::Bytes;
 use super::lock;
 #[cfg(unix)]
 use super::mmap::{MappedAppend, MappedFile};
-use super::{AppendFile, DirEntry, Locked, Storage, StorageFile, StorageLock};
+use super::{AppendFile, DirEntry, DiskSpace, Locked, Storage, StorageFile, StorageLock};
 
 /// The operating system's file system.
 ///
@@ -149,9 +149,32 @@ impl Storage for FsStorage {
         if cfg!(unix) { File::open(dir)?.sync_all() } else { Ok(()) }
     }
 
+    #[cfg(unix)]
+    fn space(&self, dir: &Path) -> io::Result<Option<DiskSpace>> {
+        let device = rustix::fs::statvfs(dir)?;
+        let bytes = |blocks: u64| blocks.saturating_mul(device.f_frsize);
+        Ok(Some(DiskSpace { total_bytes: bytes(device.f_blocks), usable_bytes: bytes(device.f_bavail) }))
+    }
+
+    #[cfg(not(unix))]
+    fn space(&self, _: &Path) -> io::Result<Option<DiskSpace>> {
+        Ok(None)
+    }
+
     fn lock(&self, path: &Path) -> Result<Box<dyn StorageLock>, Locked> {
         lock::lock(path)
     }
+}
+
+/// How many files the process may have open, as far as the system tells.
+pub(crate) fn process_files_max() -> Option<usize> {
+    #[cfg(unix)]
+    {
+        let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile).current?;
+        usize::try_from(limit).ok()
+    }
+    #[cfg(not(unix))]
+    None
 }
 
 /// A directory that is removed, with all that is in it, when the value is dropped.

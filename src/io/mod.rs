@@ -27,7 +27,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 pub use fs::FsStorage;
-pub(crate) use fs::TemporaryDir;
+pub(crate) use fs::{TemporaryDir, process_files_max};
 pub use memory::MemoryStorage;
 pub(crate) use read_only::ReadOnlyStorage;
 
@@ -103,6 +103,12 @@ pub trait Storage: Send + Sync + fmt::Debug {
     /// loss of power.
     fn sync_dir(&self, dir: &Path) -> io::Result<()>;
 
+    /// How much space there is where `dir` lies; None where that is not known, as by default.
+    fn space(&self, dir: &Path) -> io::Result<Option<DiskSpace>> {
+        let _ = dir;
+        Ok(None)
+    }
+
     /// Takes the exclusive lock that `path` stands for, creating the file if need be. The lock ends with the value, or
     /// with the process; the file stays. `Err(Locked::Held)` says who has it.
     fn lock(&self, path: &Path) -> Result<Box<dyn StorageLock>, Locked>;
@@ -163,6 +169,15 @@ pub enum Locked {
     Held(String),
     /// The lock file could not be opened or locked.
     Io(io::Error),
+}
+
+/// The space of a file system.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DiskSpace {
+    /// All of it, in bytes.
+    pub total_bytes: u64,
+    /// What is left of it for this process, in bytes.
+    pub usable_bytes: u64,
 }
 
 /// One name in a directory.

@@ -7,7 +7,7 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::{AppendFile, DirEntry, Locked, Storage, StorageFile, StorageLock};
+use super::{AppendFile, DirEntry, DiskSpace, Locked, Storage, StorageFile, StorageLock};
 
 /// The reading half of another storage.
 #[derive(Debug)]
@@ -68,6 +68,10 @@ impl Storage for ReadOnlyStorage {
 
     fn sync_dir(&self, _: &Path) -> io::Result<()> {
         refuse()
+    }
+
+    fn space(&self, dir: &Path) -> io::Result<Option<DiskSpace>> {
+        self.inner.space(dir)
     }
 
     fn lock(&self, _: &Path) -> Result<Box<dyn StorageLock>, Locked> {

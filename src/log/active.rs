@@ -1,5 +1,6 @@
 //! The segment that is appended to, from its writer's side.
 
+use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -38,20 +39,44 @@ impl StampedBatch<'_> {
 #[derive(Debug)]
 pub(super) struct ActiveSegment {
     segment: Arc<Segment>,
-    log: Box<dyn AppendFile>,
+    log: Appender,
     indexes: IndexWriter,
     /// None while no transaction was aborted.
-    transaction_index: Option<Box<dyn AppendFile>>,
+    transaction_index: Option<Appender>,
     /// Against which `segment.ms` is measured: the largest timestamp of the first batch, once there is one.
     first_timestamp: Option<i64>,
     created_ms: i64,
     end: SegmentEnd,
     /// How large the log file may get.
     log_capacity: u64,
+    /// Its end when its files were let go of last.
+    rested_end: Option<SegmentEnd>,
+    /// Its end when somebody looked whether it is still being appended to.
+    seen_end: SegmentEnd,
     pace: Pace,
+    /// How long the transaction index is.
+    transaction_len: u64,
     /// A roll failed halfway, and may have left files of the next segment: nothing may be appended at their offset
     /// here, where the next open would not look for it.
     is_abandoned: bool,
+}
+
+/// A file that is appended to, unless it was let go of: see [`ActiveSegment::rest`].
+#[derive(Debug)]
+struct Appender(Option<Box<dyn AppendFile>>);
+
+impl Appender {
+    #[inline]
+    fn get(&mut self) -> io::Result<&mut dyn AppendFile> {
+        match &mut self.0 {
+            Some(file) => Ok(&mut **file),
+            None => Err(io::Error::other("the file was let go of")),
+        }
+    }
+
+    fn file(&self) -> Option<Arc<dyn StorageFile>> {
+        self.0.as_ref().map(|file| file.file())
+    }
 }
 
 /// How long the indexes of an active segment are, whatever is reserved behind them.
@@ -146,11 +171,7 @@ impl ActiveSegment {
         let found = if end.size > 0 { Found::look(segment)? } else { Found::NOTHING };
         let open = |suffix, len, capacity| open_append(segment, suffix, len, capacity);
         let log_capacity = config.segment_size().max(end.size);
-        let mut log = open(LOG, end.size, log_capacity)?;
-        if config.preallocate {
-            let reserved = log.reserve(log_capacity - end.size);
-            reserved.map_err(|error| Error::io("reserve space for", segment.path(LOG), error))?;
-        }
+        let log = open_log(segment, end.size, log_capacity, config)?;
         let capacity = u64::from(config.segment_index_bytes.unsigned_abs());
         let (offset_len, time_len) = (found.offset_index_len, found.time_index_len);
         let offset_index = open(OFFSET_INDEX, offset_len, whole_entries(capacity, OffsetEntry::BYTES).max(offset_len))?;
@@ -163,14 +184,17 @@ impl ActiveSegment {
             IndexWriter::new(segment.base_offset(), offset_index, time_index, found.largest_timestamp, config)?;
         let active = Self {
             segment: segment.clone(),
-            log,
+            log: Appender(Some(log)),
             indexes,
-            transaction_index,
+            transaction_index: transaction_index.map(|index| Appender(Some(index))),
             first_timestamp: found.first_timestamp,
             created_ms: now_ms,
             end,
             log_capacity,
+            rested_end: None,
+            seen_end: end,
             pace: Pace::new(end.size),
+            transaction_len: found.transaction_index_len.unwrap_or(0),
             is_abandoned: false,
         };
         active.share_files();
@@ -180,12 +204,61 @@ impl ActiveSegment {
     /// Lets readers use the writer's files.
     fn share_files(&self) {
         self.segment.set_may_have_aborted(self.transaction_index.is_some());
-        self.segment.set_files(SegmentFiles {
-            log: self.log.file(),
-            offset_index: Some(self.indexes.offset_index.file()),
-            time_index: Some(self.indexes.time_index.file()),
-            transaction_index: self.transaction_index.as_ref().map(|index| index.file()),
-        });
+        if let Some(log) = self.log.file() {
+            self.segment.file_slot().set(SegmentFiles {
+                log,
+                offset_index: self.indexes.offset_index.file(),
+                time_index: self.indexes.time_index.file(),
+                transaction_index: self.transaction_index.as_ref().and_then(Appender::file),
+            });
+        }
+    }
+
+    /// Seals the files; should that fail halfway, nothing is appended to them any more.
+    pub(super) fn seal_for_good(&mut self) -> bool {
+        let is_sealed = self.seal().is_ok();
+        self.is_abandoned |= !is_sealed;
+        is_sealed
+    }
+
+    /// Lets go of the files, which were sealed. Everything else is kept for [`resume`](Self::resume).
+    pub(super) fn rest(&mut self) {
+        self.rested_end = Some(self.end);
+        self.log.0 = None;
+        self.indexes.rest();
+        if let Some(index) = &mut self.transaction_index {
+            index.0 = None;
+        }
+        self.segment.close_files();
+    }
+
+    /// Whether nothing has come since the files were let go of the last time.
+    pub(super) fn is_as_it_rested(&self) -> bool {
+        self.rested_end == Some(self.end)
+    }
+
+    #[inline]
+    pub(super) fn is_at_rest(&self) -> bool {
+        self.log.0.is_none()
+    }
+
+    /// Opens the files again that were let go of.
+    pub(super) fn resume(&mut self, config: &LogConfig) -> Result<()> {
+        let segment = &self.segment;
+        let log = open_log(segment, self.end.size, self.log_capacity, config)?;
+        if let Some(index) = &mut self.transaction_index {
+            index.0 = Some(open_append(segment, TRANSACTION_INDEX, self.transaction_len, self.log_capacity)?);
+        }
+        self.indexes.resume(segment)?;
+        self.log.0 = Some(log);
+        segment.set_flushed(false);
+        self.share_files();
+        Ok(())
+    }
+
+    /// Whether it has been appended to since the last call.
+    pub(super) fn take_appended(&mut self) -> bool {
+        std::mem::replace(&mut self.seen_end, self.end) != self.end
     }
 
     pub(super) fn segment(&self) -> &Arc<Segment> {
@@ -199,11 +272,7 @@ impl ActiveSegment {
 
     /// How long the indexes are.
     pub(super) fn index_lens(&self) -> IndexLens {
-        IndexLens {
-            offset: self.indexes.offset_len,
-            time: self.indexes.time_len,
-            transaction: self.transaction_index.as_ref().map_or(0, |index| index.file().len()),
-        }
+        IndexLens { offset: self.indexes.offset_len, time: self.indexes.time_len, transaction: self.transaction_len }
     }
 
     /// From now on every append goes to a new segment.
@@ -260,8 +329,8 @@ impl ActiveSegment {
             return None;
         }
         // Pages need space first. Where there is none, the append that needs it will say so.
-        let _ = self.log.reserve(Pace::AHEAD_BYTES.min(self.log_capacity - self.end.size));
-        Some(self.log.file())
+        let _ = self.log.get().and_then(|log| log.reserve(Pace::AHEAD_BYTES.min(self.log_capacity - self.end.size)));
+        self.log.file()
     }
 
     /// Appends a batch that fits, and lets readers see it. After an error nothing has changed.
@@ -269,7 +338,8 @@ impl ActiveSegment {
     pub(super) fn append(&mut self, batch: &StampedBatch<'_>) -> Result<()> {
         assert!(batch.base_offset >= self.end.next_offset, "offsets only grow");
         self.log
-            .append(&[batch.head.as_ref(), batch.rest])
+            .get()
+            .and_then(|log| log.append(&[batch.head.as_ref(), batch.rest]))
             .map_err(|error| Error::io("append to", self.segment.path(LOG), error))?;
         self.indexes.appended(self.end.size, batch.size(), batch.last_offset, batch.max_timestamp);
         self.segment.set_largest_timestamp(self.indexes.largest.timestamp);
@@ -285,11 +355,13 @@ impl ActiveSegment {
         let is_new = self.transaction_index.is_none();
         if is_new {
             // A transaction takes more room in the log than in its index.
-            self.transaction_index = Some(open_append(&self.segment, TRANSACTION_INDEX, 0, self.log_capacity)?);
+            let open = || open_append(&self.segment, TRANSACTION_INDEX, 0, self.log_capacity);
+            let index = self.segment.home().open_files.with_room(1, None, open)?;
+            self.transaction_index = Some(Appender(Some(index)));
             self.share_files();
         }
         if let Some(index) = &mut self.transaction_index {
-            let reserved = index.reserve(TransactionEntry::BYTES as u64);
+            let reserved = index.get().and_then(|index| index.reserve(TransactionEntry::BYTES as u64));
             reserved.map_err(|error| Error::io("append to", self.segment.path(TRANSACTION_INDEX), error))?;
         }
         Ok(is_new)
@@ -298,8 +370,10 @@ impl ActiveSegment {
     /// Notes in the transaction index that a transaction was aborted, whose marker was appended just before.
     pub(super) fn append_aborted(&mut self, entry: &TransactionEntry) -> Result<()> {
         let Some(index) = &mut self.transaction_index else { return Ok(()) };
-        let appended = index.append(&[&entry.encode()]);
-        appended.map_err(|error| Error::io("append to", self.segment.path(TRANSACTION_INDEX), error))
+        let appended = index.get().and_then(|index| index.append(&[&entry.encode()]));
+        appended.map_err(|error| Error::io("append to", self.segment.path(TRANSACTION_INDEX), error))?;
+        self.transaction_len += TransactionEntry::BYTES as u64;
+        Ok(())
     }
 
     /// Gives the indexes their last entries and all files their true length. A sync makes that durable.
@@ -310,14 +384,23 @@ impl ActiveSegment {
             (OFFSET_INDEX, &mut self.indexes.offset_index),
             (TIME_INDEX, &mut self.indexes.time_index),
         ];
-        for (suffix, file) in &mut files {
+        for (suffix, file) in files.iter_mut().filter_map(|(suffix, file)| Some((suffix, file.0.as_mut()?))) {
             file.seal().map_err(|error| Error::io("trim", self.segment.path(suffix), error))?;
         }
-        if let Some(index) = &mut self.transaction_index {
+        if let Some(index) = self.transaction_index.as_mut().and_then(|index| index.0.as_mut()) {
             index.seal().map_err(|error| Error::io("trim", self.segment.path(TRANSACTION_INDEX), error))?;
         }
         Ok(())
     }
+}
+
+fn open_log(segment: &Segment, len: u64, capacity: u64, config: &LogConfig) -> Result<Box<dyn AppendFile>> {
+    let mut log = open_append(segment, LOG, len, capacity)?;
+    if config.preallocate {
+        let reserved = log.reserve(capacity - len);
+        reserved.map_err(|error| Error::io("reserve space for", segment.path(LOG), error))?;
+    }
+    Ok(log)
 }
 
 pub(super) fn open_append(segment: &Segment, suffix: &str, len: u64, capacity: u64) -> Result<Box<dyn AppendFile>> {
@@ -330,8 +413,8 @@ pub(super) fn open_append(segment: &Segment, suffix: &str, len: u64, capacity: u
 #[derive(Debug)]
 pub(super) struct IndexWriter {
     base_offset: Offset,
-    offset_index: Box<dyn AppendFile>,
-    time_index: Box<dyn AppendFile>,
+    offset_index: Appender,
+    time_index: Appender,
     /// The largest timestamp so far and the last offset of the first batch that has it.
     largest: TimeEntry,
     /// The last entry of the time index.
@@ -365,8 +448,8 @@ impl IndexWriter {
             base_offset,
             offset_len: offset_index.file().len(),
             time_len: time_index.file().len(),
-            offset_index,
-            time_index,
+            offset_index: Appender(Some(offset_index)),
+            time_index: Appender(Some(time_index)),
             largest,
             last_entry,
             bytes_since_entry: 0,
@@ -383,6 +466,21 @@ impl IndexWriter {
         let offset_index = open_append(segment, offset_suffix, 0, whole_entries(capacity, OffsetEntry::BYTES))?;
         let time_index = open_append(segment, time_suffix, 0, whole_entries(capacity, TimeEntry::BYTES))?;
         Self::new(segment.base_offset(), offset_index, time_index, NO_TIMESTAMP, config)
+    }
+
+    fn rest(&mut self) {
+        (self.offset_index.0, self.time_index.0) = (None, None);
+    }
+
+    /// Opens the files again that were let go of.
+    fn resume(&mut self, segment: &Segment) -> Result<()> {
+        // The last entry of a time index is one more than it takes in otherwise.
+        let time_capacity = self.time_len_max + TimeEntry::BYTES as u64;
+        let (offset_capacity, time_capacity) =
+            (self.offset_len_max.max(self.offset_len), time_capacity.max(self.time_len));
+        self.offset_index.0 = Some(open_append(segment, OFFSET_INDEX, self.offset_len, offset_capacity)?);
+        self.time_index.0 = Some(open_append(segment, TIME_INDEX, self.time_len, time_capacity)?);
+        Ok(())
     }
 
     fn is_full(&self) -> bool {
@@ -405,7 +503,8 @@ impl IndexWriter {
 
     #[cold]
     fn add_entries(&mut self, entry: OffsetEntry) {
-        if self.offset_len < self.offset_len_max && self.offset_index.append(&[&entry.encode()]).is_ok() {
+        let append = |index: &mut Appender| index.get().and_then(|index| index.append(&[&entry.encode()]));
+        if self.offset_len < self.offset_len_max && append(&mut self.offset_index).is_ok() {
             self.offset_len += OffsetEntry::BYTES as u64;
             self.bytes_since_entry = 0;
         }
@@ -414,9 +513,9 @@ impl IndexWriter {
         }
     }
 
-    fn add_time_entry(&mut self) -> std::io::Result<()> {
+    fn add_time_entry(&mut self) -> io::Result<()> {
         if self.largest.timestamp > self.last_entry.map_or(NO_TIMESTAMP, |last| last.timestamp) {
-            self.time_index.append(&[&self.largest.encode()])?;
+            self.time_index.get()?.append(&[&self.largest.encode()])?;
             self.time_len += TimeEntry::BYTES as u64;
             self.last_entry = Some(self.largest);
         }
@@ -424,15 +523,15 @@ impl IndexWriter {
     }
 
     /// The last entry of the time index must carry the largest timestamp: it is where a later load finds it.
-    fn finish(&mut self) -> std::io::Result<()> {
+    fn finish(&mut self) -> io::Result<()> {
         self.add_time_entry()
     }
 
     /// Ends indexes that were written apart from an active segment, and syncs nothing.
-    pub(super) fn close(mut self) -> std::io::Result<i64> {
+    pub(super) fn close(mut self) -> io::Result<i64> {
         self.finish()?;
-        self.offset_index.seal()?;
-        self.time_index.seal()?;
+        self.offset_index.get()?.seal()?;
+        self.time_index.get()?.seal()?;
         Ok(self.largest.timestamp)
     }
 }

@@ -8,7 +8,7 @@ use super::flush::SyncTarget;
 use super::leader_epoch::EpochEntry;
 use super::producer_state::entry::RecentBatch;
 use super::producer_state::{ProducerStates, Verdict};
-use super::segment::{Segment, SegmentEnd};
+use super::segment::{Segment, SegmentEnd, SegmentFiles};
 use super::validator::{Now, ValidatedBatch, validate};
 use super::{Log, LogInner, Writer};
 use crate::config::LogConfig;
@@ -303,15 +303,10 @@ impl LogInner {
         config: &LogConfig,
         now: &Now<'_>,
     ) -> Result<&'w mut ActiveSegment> {
-        match active {
-            Some(active) => Ok(active),
-            none => {
-                self.epochs.ensure(&self.home, self.leader_epoch.load(Ordering::Relaxed), self.log_end())?;
-                let opened = ActiveSegment::open(self.segments.load().active(), config, now.fresh())?;
-                self.note_names();
-                Ok(none.insert(opened))
-            }
+        if active.as_ref().is_none_or(ActiveSegment::is_at_rest) {
+            self.open_active(active, config, now.fresh())?;
         }
+        Ok(active.as_mut().expect("opened above"))
     }
 
     /// Names were created. Noted after that, so that a sync that came too early for them does not count, and before
@@ -333,7 +328,8 @@ impl LogInner {
         active.abandon();
         let end = SegmentEnd { next_offset: base_offset, size: 0 };
         let segment = Arc::new(Segment::new(self.home.clone(), base_offset, end, false, now_ms));
-        let opened = ActiveSegment::open(&segment, config, now_ms)?;
+        let open = || ActiveSegment::open(&segment, config, now_ms);
+        let opened = self.home.open_files.with_room(SegmentFiles::USUAL_COUNT, Some(self), open)?;
         // Where the next open may begin to look at the producers. Without it that takes longer, and no more.
         let _ = producers.write_snapshot(&self.home, base_offset);
         self.note_names();

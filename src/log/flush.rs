@@ -152,11 +152,14 @@ impl GroupCommit {
                 return result;
             }
             if !self.leading.swap(true, Ordering::AcqRel) {
+                let lead = Lead { commit: self };
                 // Another leader may have been done in between.
-                if self.check(target).is_none() {
-                    self.lead(&sync);
+                let led = if self.check(target).is_none() { lead.sync(&sync) } else { Ok(()) };
+                if let Err(error) = led
+                    && !is_final(&error)
+                {
+                    return Err(error);
                 }
-                self.step_down();
                 continue;
             }
             self.sleep(target);
@@ -185,20 +188,26 @@ impl GroupCommit {
         self.waiters.deregister(waiter);
     }
 
-    fn lead(&self, sync: &impl Fn() -> Result<Offset>) {
+    /// Leads a sync, unless somebody else does. To be used up by [`Lead::sync`].
+    pub(super) fn try_lead(&self) -> Option<Lead<'_>> {
+        (!self.leading.swap(true, Ordering::AcqRel)).then_some(Lead { commit: self })
+    }
+
+    fn lead(&self, sync: impl Fn() -> Result<Offset>) -> Result<()> {
         let covered_before = self.covered.load(Ordering::Relaxed);
         self.gather(covered_before);
         let covered = self.arrived.load(Ordering::Acquire);
         let shared = self.share_syncing();
-        match sync() {
-            Ok(end) => {
-                self.synced.fetch_max(end, Ordering::AcqRel);
-            }
-            Err(error) => self.set_failure(error),
+        let synced = sync();
+        match &synced {
+            Ok(end) => drop(self.synced.fetch_max(*end, Ordering::AcqRel)),
+            Err(error) if !is_final(error) => {}
+            Err(error) => self.set_failure(error.clone()),
         }
         drop(shared);
         self.covered.store(covered, Ordering::Relaxed);
         self.callers.store(self.arrived.load(Ordering::Acquire) - covered_before, Ordering::Relaxed);
+        synced.map(drop)
     }
 
     /// Lets another lead, and wakes those who were waiting: they are done, or one of them leads.
@@ -229,6 +238,30 @@ impl GroupCommit {
         self.failure.lock().get_or_insert(failure);
         self.failed.store(true, Ordering::Release);
     }
+}
+
+/// The one who syncs for everybody, until it is dropped.
+#[derive(Debug)]
+pub(super) struct Lead<'a> {
+    commit: &'a GroupCommit,
+}
+
+impl Lead<'_> {
+    /// Syncs, as [`GroupCommit::wait`] says.
+    pub(super) fn sync(self, sync: impl Fn() -> Result<Offset>) -> Result<()> {
+        self.commit.lead(sync)
+    }
+}
+
+impl Drop for Lead<'_> {
+    fn drop(&mut self) {
+        self.commit.step_down();
+    }
+}
+
+/// Whether a sync has failed. One that could not begin, for want of a file to open, may be tried again.
+pub(super) fn is_final(error: &Error) -> bool {
+    !matches!(error, Error::TooManyOpenFiles { .. })
 }
 
 #[cfg(all(test, not(any(esker_loom, esker_shuttle))))]

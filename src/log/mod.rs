@@ -35,9 +35,11 @@ mod flush;
 pub(crate) mod follow;
 mod index;
 mod leader_epoch;
+mod let_go;
 mod loader;
 #[cfg(test)]
 mod model_check;
+mod open_files;
 mod partition_recovery;
 mod producer_state;
 mod read;
@@ -48,6 +50,7 @@ mod retention;
 mod rewrite;
 mod scan;
 mod segment;
+mod segment_files;
 mod snapshot;
 mod survey;
 mod sync;
@@ -71,6 +74,7 @@ pub(crate) use flush::SyncTarget;
 pub use index::transaction::AbortedTransaction;
 pub use leader_epoch::{EpochEndOffset, EpochEntry};
 pub(crate) use loader::{LastKnown, LogLoad, load};
+pub(crate) use open_files::OpenFiles;
 pub use partition_recovery::{Cut, Damage, PartitionRecovery};
 pub use read::{Fetched, FetchedBatches, OffsetAndTimestamp, ReadLimits};
 pub use readable::Readable;
@@ -199,6 +203,8 @@ pub(crate) struct LogContext {
     pub(crate) syncs_swaps: bool,
     /// Where the log's offsets are written down.
     pub(crate) checkpoints: Option<Arc<dyn Checkpoints>>,
+    /// Among which its files count.
+    pub(crate) open_files: Arc<OpenFiles>,
 }
 
 /// The files that have the log starts and recovery points of all logs, and up to where they are compacted.
@@ -222,7 +228,7 @@ impl Log {
         assert!(load.log_start <= end && load.recovery_point <= end, "offsets are in order after recovery");
         let first_unstable = load.producers.first_unstable_offset().unwrap_or(Offset::MAX);
         let (opened_ms, config) = (context.clock.now_ms(), Arc::new(context.config));
-        Self {
+        let log = Self {
             inner: Arc::new(LogInner {
                 home: load.home,
                 config: ArcSwap::new(config.clone()),
@@ -252,7 +258,9 @@ impl Log {
                 syncs_swaps: context.syncs_swaps,
                 follower: load.follower,
             }),
-        }
+        };
+        log.inner.home.set_log(&log.inner);
+        log
     }
 
     /// Which partition this is.
@@ -358,12 +366,6 @@ impl Log {
     /// Syncs the segments that were closed since the last sync, so that the recovery point passes them.
     pub(crate) fn flush_closed_segments(&self) -> Result<()> {
         self.inner.flush_closed()
-    }
-
-    /// Lets go of the files of closed segments that nobody read since the last call, so that handles and maps are
-    /// bounded by what is read.
-    pub(crate) fn close_unused_files(&self) {
-        self.inner.segments.load().iter().rev().skip(1).for_each(|segment| segment.close_unused_files());
     }
 
     /// Lives by another configuration from the next call on; those that are under way end by the one before.
@@ -502,9 +504,10 @@ impl LogInner {
     #[cold]
     fn offline(&self, cause: Error) -> Error {
         match cause {
-            known @ (Error::UnknownTopicOrPartition { .. } | Error::LogOffline { .. } | Error::LogTruncated { .. }) => {
-                known
-            }
+            known @ (Error::UnknownTopicOrPartition { .. }
+            | Error::LogOffline { .. }
+            | Error::LogTruncated { .. }
+            | Error::TooManyOpenFiles { .. }) => known,
             cause => Error::LogOffline { topic_partition: self.topic_partition().clone(), cause: Box::new(cause) },
         }
     }

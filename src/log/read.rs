@@ -7,13 +7,13 @@ use bytes::Bytes;
 
 use super::file_name::LOG;
 use super::index::transaction::AbortedTransaction;
-use super::scan::{damaged_offsets, resync};
+use super::scan::{BatchScan, ScannedBatch, damaged_offsets, resync};
 use super::segment::{Segment, SegmentList};
 use super::{Log, LogInner};
 use crate::error::{Error, Result};
 use crate::record::{BATCH_HEADER_BYTES, BatchHeader, BatchRef, BatchView};
 use crate::sync::atomic::Ordering;
-use crate::types::{IsolationLevel, Offset};
+use crate::types::{IsolationLevel, NO_TIMESTAMP, Offset};
 
 /// How much one read returns, and what.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -180,7 +180,19 @@ impl Log {
     /// [`Error::UnsupportedCompressionType`] if its codec is not built in.
     pub fn offset_for_timestamp(&self, timestamp: i64) -> Result<Option<OffsetAndTimestamp>> {
         self.inner.look()?;
-        self.inner.read_followed(|| self.inner.offset_for_timestamp(timestamp))
+        self.inner.read_followed(|| self.inner.offset_by(|_, _| Ok(timestamp)))
+    }
+
+    /// The first of the records that have the largest timestamp; None if no record has one.
+    ///
+    /// # Errors
+    /// As [`offset_for_timestamp`](Self::offset_for_timestamp).
+    pub fn offset_of_max_timestamp(&self) -> Result<Option<OffsetAndTimestamp>> {
+        self.inner.look()?;
+        let found = self.inner.read_followed(|| {
+            self.inner.offset_by(|segments, log_start| self.inner.largest_timestamp(segments, log_start))
+        })?;
+        Ok(found.filter(|found| found.timestamp > NO_TIMESTAMP))
     }
 }
 
@@ -225,12 +237,18 @@ impl LogInner {
         Ok(fetched(segments.active(), (Bytes::new(), 0, end.max(offset))))
     }
 
-    fn offset_for_timestamp(&self, timestamp: i64) -> Result<Option<OffsetAndTimestamp>> {
-        self.check_state()?;
-        let segments = self.segments.load();
-        match self.offset_from(&segments, self.log_start.load(Ordering::Acquire), timestamp) {
-            Err(Error::Io { .. }) if self.has_changed(&segments) => self.offset_for_timestamp(timestamp),
-            found => found,
+    /// The first record whose timestamp is that which `timestamp` finds in the segments from the log start on, or later.
+    fn offset_by(&self, timestamp: impl Fn(&SegmentList, Offset) -> Result<i64>) -> Result<Option<OffsetAndTimestamp>> {
+        loop {
+            self.check_state()?;
+            let segments = self.segments.load();
+            let log_start = self.log_start.load(Ordering::Acquire);
+            let found =
+                timestamp(&segments, log_start).and_then(|timestamp| self.offset_from(&segments, log_start, timestamp));
+            match found {
+                Err(Error::Io { .. }) if self.has_changed(&segments) => {}
+                found => return found,
+            }
         }
     }
 
@@ -257,22 +275,65 @@ impl LogInner {
                 if batch.header.max_timestamp < timestamp || batch.header.last_offset() < from {
                     continue;
                 }
-                let bytes = scan.bytes(&batch)?;
-                let located = |error: Error| {
-                    let lost = batch.header.base_offset..=batch.header.last_offset();
-                    error.in_file(&segment.path(LOG), batch.position).with_offsets(lost)
-                };
-                let records = BatchView::parse(&bytes).and_then(|view| view.records()).map_err(located)?;
-                for record in &records {
-                    let record = record.map_err(located)?;
-                    if record.timestamp >= timestamp && record.offset >= from {
-                        return Ok(Some(OffsetAndTimestamp { offset: record.offset, timestamp: record.timestamp }));
-                    }
+                let is_wanted = |record: OffsetAndTimestamp| record.timestamp >= timestamp && record.offset >= from;
+                if let Some(found) = find_record(segment, &mut scan, &batch, is_wanted)? {
+                    return Ok(Some(found));
                 }
             }
         }
         Ok(None)
     }
+
+    /// The largest timestamp of a record from `log_start` on; [`NO_TIMESTAMP`] if there is none.
+    fn largest_timestamp(&self, segments: &SegmentList, log_start: Offset) -> Result<i64> {
+        let mut largest = NO_TIMESTAMP;
+        for segment in segments.starting_with(log_start) {
+            if segment.end().size == 0 || segment.largest_timestamp()? <= largest {
+                continue;
+            }
+            if segment.base_offset() >= log_start {
+                largest = segment.largest_timestamp()?;
+                continue;
+            }
+            // The largest one may be that of a record before the log start.
+            let mut scan = segment.scan_to(log_start)?;
+            while let Some(batch) = scan.next() {
+                let batch = batch.map_err(|error| locate(error, segment, scan.position(), scan.expected()))?;
+                if batch.header.base_offset >= log_start {
+                    largest = largest.max(batch.header.max_timestamp);
+                } else if batch.header.last_offset() >= log_start {
+                    find_record(segment, &mut scan, &batch, |record| {
+                        largest = if record.offset >= log_start { largest.max(record.timestamp) } else { largest };
+                        false
+                    })?;
+                }
+            }
+        }
+        Ok(largest)
+    }
+}
+
+/// The first record of a batch that `is_wanted`.
+fn find_record(
+    segment: &Segment,
+    scan: &mut BatchScan<'_>,
+    batch: &ScannedBatch,
+    mut is_wanted: impl FnMut(OffsetAndTimestamp) -> bool,
+) -> Result<Option<OffsetAndTimestamp>> {
+    let bytes = scan.bytes(batch)?;
+    let located = |error: Error| {
+        let lost = batch.header.base_offset..=batch.header.last_offset();
+        error.in_file(&segment.path(LOG), batch.position).with_offsets(lost)
+    };
+    let records = BatchView::parse(&bytes).and_then(|view| view.records()).map_err(located)?;
+    for record in &records {
+        let record = record.map_err(located)?;
+        let record = OffsetAndTimestamp { offset: record.offset, timestamp: record.timestamp };
+        if is_wanted(record) {
+            return Ok(Some(record));
+        }
+    }
+    Ok(None)
 }
 
 /// Reads from one segment what lies below `end`: the bytes, their position and the offset after them. None if there is

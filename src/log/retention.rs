@@ -52,6 +52,9 @@ impl Log {
         let mut writer = log.writer.lock();
         log.check_open()?;
         let Writer { active, producers, .. } = &mut *writer;
+        if active.as_ref().is_some_and(|active| !active.is_overdue(now_ms, config)) {
+            return Ok(());
+        }
         let active = log.activate(active, config, &Now::new(&*log.clock, &log.clock_last_read))?;
         if active.is_overdue(now_ms, config) {
             log.roll(active, producers, log.log_end(), config, now_ms)?;

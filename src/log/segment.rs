@@ -7,22 +7,23 @@
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock, Weak};
 
-use super::file_name::{self, DELETED, LOG, OFFSET_INDEX, SNAPSHOT, TIME_INDEX, TRANSACTION_INDEX};
-use super::index::growing::GrowingIndex;
+use super::LogInner;
+use super::file_name::{self, LOG, OFFSET_INDEX, SNAPSHOT, TIME_INDEX, TRANSACTION_INDEX};
 use super::index::offset::OffsetEntry;
 use super::index::time::TimeEntry;
-use super::index::transaction::TransactionEntry;
-use super::index::{Entry, last, last_at_or_below};
+use super::index::{last, last_at_or_below};
+use super::open_files::OpenFiles;
 use super::producer_state::snapshot;
 use super::scan::BatchScan;
+use super::segment_files::FileSlot;
+pub(super) use super::segment_files::SegmentFiles;
 use crate::config::LogConfig;
 use crate::error::{Error, Result};
 use crate::io::{Storage, StorageFile};
 use crate::record::{BATCH_HEADER_BYTES, BatchHeader};
-use crate::sync::RwLock;
-use crate::sync::atomic::{AtomicBool, AtomicI64, AtomicU8, AtomicU64, Ordering};
+use crate::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use crate::types::{NO_TIMESTAMP, Offset, TopicPartition};
 
 /// Where a partition's files are.
@@ -33,9 +34,36 @@ pub(crate) struct Home {
     pub(crate) topic_partition: TopicPartition,
     /// Another process may be writing them.
     pub(crate) is_followed: bool,
+    pub(super) open_files: Arc<OpenFiles>,
+    /// The log that is open here, once it is.
+    log: OnceLock<Weak<LogInner>>,
 }
 
 impl Home {
+    /// Files that are opened here count among `open_files`.
+    pub(crate) fn new(
+        storage: Arc<dyn Storage>,
+        dir: PathBuf,
+        topic_partition: TopicPartition,
+        open_files: Arc<OpenFiles>,
+    ) -> Self {
+        Self { storage, dir, topic_partition, is_followed: false, open_files, log: OnceLock::new() }
+    }
+
+    /// The same, where another process may be writing the files.
+    pub(crate) fn followed(self) -> Self {
+        Self { is_followed: true, ..self }
+    }
+
+    pub(super) fn log(&self) -> Option<Arc<LogInner>> {
+        self.log.get()?.upgrade()
+    }
+
+    pub(super) fn set_log(&self, log: &Arc<LogInner>) {
+        // A home has one log.
+        let _ = self.log.set(Arc::downgrade(log));
+    }
+
     /// The path of a file of the segment at `base_offset`.
     pub(super) fn path(&self, base_offset: Offset, suffix: &str) -> PathBuf {
         self.dir.join(file_name::segment_file(base_offset, suffix))
@@ -43,7 +71,12 @@ impl Home {
 
     /// Opens a file of the segment at `base_offset` under the first of its names that is there: with each of `seconds`
     /// behind its suffix. None if it has none of them.
-    fn open_first(&self, base_offset: Offset, suffix: &str, seconds: &[&str]) -> Result<Option<Arc<dyn StorageFile>>> {
+    pub(super) fn open_first(
+        &self,
+        base_offset: Offset,
+        suffix: &str,
+        seconds: &[&str],
+    ) -> Result<Option<Arc<dyn StorageFile>>> {
         for second in seconds {
             let path = self.path(base_offset, &format!("{suffix}{second}"));
             match self.storage.open(&path) {
@@ -63,55 +96,14 @@ pub(crate) struct Segment {
     published: AtomicU64,
     /// The largest timestamp of any batch, or [`UNKNOWN`] until somebody asks.
     largest_timestamp: AtomicI64,
-    /// It is closed, and all of its files are on the device.
-    flushed: AtomicBool,
     /// There may be a transaction index. Saves readers from opening all segments after theirs to look for one.
     may_have_aborted: AtomicBool,
     /// When the log file was last written, where no record's timestamp tells.
     modified_ms: AtomicI64,
-    files: RwLock<Option<Arc<SegmentFiles>>>,
-    /// The files were used since somebody asked last.
-    files_used: AtomicBool,
-    names: AtomicU8,
-}
-
-/// Whether a segment's files have its names. Compaction and truncation change that, and only with `files` locked for writing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u8)]
-enum Names {
-    Own,
-    /// Not yet: the open files must not be let go of.
-    Other,
-    /// No more: they are another segment's.
-    Lost,
+    files: Arc<FileSlot>,
 }
 
 const UNKNOWN: i64 = i64::MIN;
-
-/// The open files of a segment. An index that is missing is None: the log itself answers, more slowly.
-#[derive(Debug)]
-pub(super) struct SegmentFiles {
-    pub(super) log: Arc<dyn StorageFile>,
-    pub(super) offset_index: Option<Arc<dyn StorageFile>>,
-    pub(super) time_index: Option<Arc<dyn StorageFile>>,
-    /// None too where no transaction was aborted.
-    pub(super) transaction_index: Option<Arc<dyn StorageFile>>,
-}
-
-impl SegmentFiles {
-    /// Opens the files of a segment that may not have their own names, each by the first one that is there: with each of
-    /// `seconds` behind it.
-    pub(super) fn open_first(home: &Home, base_offset: Offset, seconds: &[&str]) -> Result<Self> {
-        let open = |suffix| home.open_first(base_offset, suffix, seconds);
-        let gone = || Error::io("open", home.path(base_offset, LOG), io::ErrorKind::NotFound.into());
-        Ok(Self {
-            log: open(LOG)?.ok_or_else(gone)?,
-            offset_index: open(OFFSET_INDEX)?,
-            time_index: open(TIME_INDEX)?,
-            transaction_index: open(TRANSACTION_INDEX)?,
-        })
-    }
-}
 
 /// The end of what can be read in a segment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -123,17 +115,15 @@ pub(crate) struct SegmentEnd {
 impl Segment {
     /// A segment that ends at `end`; whether its files are all on the device is for the caller to know.
     pub(super) fn new(home: Arc<Home>, base_offset: Offset, end: SegmentEnd, flushed: bool, modified_ms: i64) -> Self {
+        let files = Arc::new(FileSlot::new(home.clone(), base_offset, flushed));
         let segment = Self {
             home,
             base_offset,
             published: AtomicU64::new(0),
             largest_timestamp: AtomicI64::new(if end.size == 0 { NO_TIMESTAMP } else { UNKNOWN }),
-            flushed: AtomicBool::new(flushed),
             may_have_aborted: AtomicBool::new(true),
             modified_ms: AtomicI64::new(modified_ms),
-            files: RwLock::default(),
-            files_used: AtomicBool::new(false),
-            names: AtomicU8::new(Names::Own as u8),
+            files,
         };
         segment.publish(end);
         segment
@@ -185,11 +175,11 @@ impl Segment {
     }
 
     pub(super) fn is_flushed(&self) -> bool {
-        self.flushed.load(Ordering::Acquire)
+        self.files.is_flushed()
     }
 
     pub(super) fn set_flushed(&self, flushed: bool) {
-        self.flushed.store(flushed, Ordering::Release);
+        self.files.set_flushed(flushed);
     }
 
     pub(super) fn may_have_aborted(&self) -> bool {
@@ -226,92 +216,30 @@ impl Segment {
     }
 
     /// The open files, opening them if they are not.
+    #[inline]
     pub(super) fn files(&self) -> Result<Arc<SegmentFiles>> {
-        self.files_used.store(true, Ordering::Relaxed);
-        if let Some(files) = &*self.files.read() {
-            return Ok(files.clone());
-        }
-        let mut files = self.files.write();
-        if let Some(files) = &*files {
-            return Ok(files.clone());
-        }
-        if self.has(Names::Lost) {
-            let error = io::Error::new(io::ErrorKind::NotFound, "the segment was replaced or cut off");
-            return Err(Error::io("open", self.path(LOG), error));
-        }
-        let path = self.path(LOG);
-        let log = self.home.storage.open(&path).map_err(|error| Error::io("open", path, error))?;
-        // Of a log that is followed, compaction may be taking the files away: this one has another name just then.
-        let transaction_names: &[&str] = if self.home.is_followed { &["", DELETED] } else { &[""] };
-        let index = |suffix, seconds| self.home.open_first(self.base_offset, suffix, seconds);
-        let opened = Arc::new(SegmentFiles {
-            log,
-            offset_index: index(OFFSET_INDEX, &[""])?.map(|file| self.as_index::<OffsetEntry>(file)),
-            time_index: index(TIME_INDEX, &[""])?.map(|file| self.as_index::<TimeEntry>(file)),
-            transaction_index: index(TRANSACTION_INDEX, transaction_names)?
-                .map(|file| self.as_index::<TransactionEntry>(file)),
-        });
-        *files = Some(opened.clone());
-        Ok(opened)
+        self.files.files()
+    }
+
+    /// Where the files are open, if they are.
+    pub(super) fn file_slot(&self) -> &Arc<FileSlot> {
+        &self.files
+    }
+
+    /// Lets go of the open files; the next reader opens them again. Slices handed out stay valid.
+    pub(super) fn close_files(&self) {
+        self.files.close();
     }
 
     /// Whether the log that is open is still the one with the segment's name.
     pub(super) fn is_in_place(&self) -> Result<bool> {
         let open = self.files()?.log.len();
-        Ok(self.has(Names::Other) || self.home.storage.len(&self.path(LOG)).is_ok_and(|len| len == open))
+        Ok(self.files.has_other_names() || self.home.storage.len(&self.path(LOG)).is_ok_and(|len| len == open))
     }
 
     /// The same segment up to an earlier end, or one that fits its batches more tightly.
     pub(super) fn up_to(&self, end: SegmentEnd) -> Self {
         Self::new(self.home.clone(), self.base_offset, end, false, self.modified_ms.load(Ordering::Relaxed))
-    }
-
-    fn as_index<E: Entry>(&self, file: Arc<dyn StorageFile>) -> Arc<dyn StorageFile> {
-        if self.home.is_followed { GrowingIndex::of::<E>(file) } else { file }
-    }
-
-    /// Makes the files of the writer the ones that readers use.
-    pub(super) fn set_files(&self, files: SegmentFiles) {
-        *self.files.write() = Some(Arc::new(files));
-    }
-
-    /// Lets go of the open files; the next reader opens them again. Slices handed out stay valid.
-    pub(super) fn close_files(&self) {
-        let mut files = self.files.write();
-        if !self.has(Names::Other) {
-            *files = None;
-        }
-    }
-
-    fn has(&self, names: Names) -> bool {
-        self.names.load(Ordering::Relaxed) == names as u8
-    }
-
-    /// Uses these files, which do not have the segment's names yet, until [`take_names`](Self::take_names).
-    pub(super) fn use_files_of_other_names(&self, files: SegmentFiles) {
-        let mut open = self.files.write();
-        self.names.store(Names::Other as u8, Ordering::Relaxed);
-        *open = Some(Arc::new(files));
-    }
-
-    /// The files have the segment's names now.
-    pub(super) fn take_names(&self) {
-        let _files = self.files.write();
-        self.names.store(Names::Own as u8, Ordering::Relaxed);
-    }
-
-    /// The names of the files are about to become another segment's. Who has the files open keeps them; from now on
-    /// nobody opens them.
-    pub(super) fn lose_names(&self) {
-        let _files = self.files.write();
-        self.names.store(Names::Lost as u8, Ordering::Relaxed);
-    }
-
-    /// Lets go of the open files if nobody used them since the last call.
-    pub(super) fn close_unused_files(&self) {
-        if !self.files_used.swap(false, Ordering::Relaxed) && self.files.read().is_some() {
-            self.close_files();
-        }
     }
 
     /// Walks the batches from `position` on, up to what is published now. `expected` is the lowest offset that can
@@ -446,13 +374,13 @@ impl Segment {
 
     /// Syncs the log file: its records survive the loss of power.
     pub(super) fn sync_log(&self) -> Result<()> {
-        self.sync_file(LOG, &self.files()?.log)
+        self.sync_file(LOG, &self.files.files_to_sync()?.log)
     }
 
     /// Syncs the indexes and the producer snapshot at its beginning too: they can be trusted after the loss of power.
     pub(super) fn sync_all(&self) -> Result<()> {
         self.sync_log()?;
-        let files = self.files()?;
+        let files = self.files.files_to_sync()?;
         let indexes = [
             (OFFSET_INDEX, &files.offset_index),
             (TIME_INDEX, &files.time_index),

@@ -35,8 +35,8 @@ pub(crate) struct SnapshotPoint {
     log_start: Offset,
     segments: Arc<SegmentList>,
     end: SegmentEnd,
-    /// How long the indexes of the active segment are, if they are open for appending: the files are longer.
-    index_lens: Option<IndexLens>,
+    /// How long the indexes of the active segment are: where it is appended to, the files are longer.
+    index_lens: IndexLens,
     /// What the partition knows of its producers there.
     producers: ProducerStates,
     /// How often the log had been truncated by then.
@@ -67,12 +67,22 @@ impl Held<'_> {
             log: log.clone(),
             log_start: log.log_start(),
             end: segments.active().end(),
+            index_lens: match &self.writer.active {
+                Some(active) => active.index_lens(),
+                // Nobody appends to them yet.
+                None => index_lens(segments.active()),
+            },
             segments,
-            index_lens: self.writer.active.as_ref().map(|active| active.index_lens()),
             producers: self.writer.producers.clone(),
             generation: self.log.commit.generation(),
         }
     }
+}
+
+/// How long the files are.
+fn index_lens(segment: &Segment) -> IndexLens {
+    let len = |suffix| segment.home().storage.len(&segment.path(suffix)).unwrap_or(0);
+    IndexLens { offset: len(OFFSET_INDEX), time: len(TIME_INDEX), transaction: len(TRANSACTION_INDEX) }
 }
 
 impl SnapshotPoint {
@@ -113,7 +123,7 @@ impl SnapshotPoint {
             let is_active = Arc::ptr_eq(segment, self.segments.active());
             let size = if is_active { self.end.size } else { segment.end().size };
             // Compaction leaves empty segments, and the end of a log can be in its name alone.
-            match self.copy_segment(segment, size, self.index_lens.filter(|_| is_active), dir) {
+            match self.copy_segment(segment, size, is_active.then_some(self.index_lens), dir) {
                 // One that nothing was appended to may have no files yet, and needs none.
                 Err(Error::Io { source, .. }) if size == 0 && source.kind() == io::ErrorKind::NotFound => {}
                 copied => copied?,
@@ -131,7 +141,7 @@ impl SnapshotPoint {
     fn write_producers(&self, dir: &Path) -> Result<()> {
         let home = &self.log.inner.home;
         let (storage, topic_partition) = (home.storage.clone(), home.topic_partition.clone());
-        let home = Home { storage, dir: dir.to_owned(), topic_partition, is_followed: false };
+        let home = Home::new(storage, dir.to_owned(), topic_partition, Arc::default());
         let path = home.path(self.log_end(), SNAPSHOT);
         let written = self.producers.clone().write_snapshot(&home, self.log_end());
         written.map_err(|error| Error::io("write", &path, error))?;

@@ -1,8 +1,11 @@
 //! What a sync of a log consists of: its closed segments, the active one, the names in its directory, and who is told.
-//! [`flush`](super::flush) has whose turn it is.
+//! [`flush`] has whose turn it is.
 
-use super::segment::SegmentList;
-use super::{LogInner, SyncTarget, failed_sync};
+use std::sync::Arc;
+
+use super::flush::{self, SyncTarget};
+use super::segment::{Segment, SegmentList};
+use super::{LogInner, failed_sync};
 use crate::config::SyncPolicy;
 use crate::error::{Error, Result};
 use crate::sync::atomic::Ordering;
@@ -35,19 +38,26 @@ impl LogInner {
     /// Sees to it that a sync that failed is the last one, and that the next open knows.
     pub(super) fn or_fail<T>(&self, synced: Result<T>) -> Result<T> {
         synced.inspect_err(|error| {
-            failed_sync::note(&self.home);
-            self.commit.fail(error.clone());
+            if flush::is_final(error) {
+                failed_sync::note(&self.home);
+                self.commit.fail(error.clone());
+            }
         })
     }
 
     /// Makes durable what has been appended by now, and returns the end of that. Called by the leader of a group
     /// commit alone.
     pub(super) fn sync(&self) -> Result<Offset> {
+        self.sync_with(Segment::sync_log)
+    }
+
+    /// The same, and tells how to sync the active segment.
+    pub(super) fn sync_with(&self, sync_active: impl Fn(&Segment) -> Result<()>) -> Result<Offset> {
         let segments = self.segments.load_full();
         let end = segments.active().end();
         self.sync_closed(&segments)?;
         if end.size > 0 {
-            segments.active().sync_log()?;
+            self.unless_gone(segments.active(), sync_active(segments.active()))?;
         }
         self.sync_dir()?;
         self.recovery_point.fetch_max(end.next_offset, Ordering::AcqRel);
@@ -59,14 +69,15 @@ impl LogInner {
     /// recovery point may pass them.
     pub(super) fn sync_closed(&self, segments: &SegmentList) -> Result<()> {
         for segment in segments.iter().take(segments.len() - 1).filter(|segment| !segment.is_flushed()) {
-            match segment.sync_all() {
-                Ok(()) => segment.set_flushed(true),
-                // Retention took it in the meantime.
-                Err(_) if segment.end().next_offset <= self.log_start.load(Ordering::Acquire) => {}
-                Err(error) => return Err(error),
-            }
+            self.unless_gone(segment, segment.sync_all().map(|()| segment.set_flushed(true)))?;
         }
         Ok(())
+    }
+
+    /// The failure to sync a segment is none if retention took it in the meantime, also one that was active just before.
+    fn unless_gone(&self, segment: &Arc<Segment>, synced: Result<()>) -> Result<()> {
+        let is_gone = || !self.segments.load().iter().any(|found| Arc::ptr_eq(found, segment));
+        synced.or_else(|error| if is_gone() { Ok(()) } else { Err(error) })
     }
 
     /// Does the same outside of a group commit, for nobody may be waiting for one.

@@ -125,7 +125,7 @@ impl LogInner {
         let _alone = self.commit.exclude_syncing();
         self.lower_recovery_point(cut.end.next_offset).inspect_err(|_| rewrite::drop_copy(&self.home, &log))?;
         self.end_with(writer, kept, producers);
-        gone[usize::from(!is_inside)..].iter().for_each(|segment| segment.lose_names());
+        gone[usize::from(!is_inside)..].iter().for_each(|segment| segment.file_slot().lose_names());
         let removed = self.remove_from_end(&gone[1..]).and_then(|()| match is_inside {
             true => self.shorten(&last),
             false => Ok(()),
@@ -169,7 +169,7 @@ impl LogInner {
         let log_start = self.log_start.load(Ordering::Acquire);
         self.lower_recovery_point(offset.min(segments.first().base_offset()))?;
         self.end_with(writer, self.nothing_at(log_start), ProducerStates::default());
-        segments.iter().for_each(|segment| segment.lose_names());
+        segments.iter().for_each(|segment| segment.file_slot().lose_names());
         let removed = snapshot::remove_all(&self.home).and_then(|()| self.remove_from_end(segments.starting_at(0)));
         // Only where nothing is left may another start be written down: what is below it would be taken for deleted.
         let moved = removed.and_then(|()| self.move_to(writer, offset, log_start));

@@ -84,7 +84,7 @@ impl Unfinished<'_> {
         let end = SegmentEnd { next_offset: base_offset + Offset::from(u32::MAX), size: entry.len };
         let log = self.home.storage.open(&path).map_err(|error| Error::io("open", &path, error))?;
         let segment = Segment::new(self.home.clone(), base_offset, end, true, entry.modified_ms);
-        segment.use_files_of_other_names(SegmentFiles {
+        segment.file_slot().use_files_of_other_names(SegmentFiles {
             log,
             offset_index: None,
             time_index: None,

@@ -224,6 +224,7 @@ impl From<&Error> for ErrorCode {
             // The disk is at fault. Clients try again, which helps once there is space, or another broker.
             Error::Io { .. }
             | Error::StorageFull { .. }
+            | Error::TooManyOpenFiles { .. }
             | Error::LogOffline { .. }
             | Error::MalformedFile { .. }
             | Error::DirectoryLocked { .. }

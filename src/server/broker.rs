@@ -71,7 +71,12 @@ pub(super) fn check_leader_epoch(log: &Log, current: LeaderEpoch) -> Result<(), 
     }
 }
 
-/// The epoch that clients are told. Theirs begin with 0, and −1 means that one isn't known.
+/// The epoch that clients are told.
 pub(super) fn leader_epoch(log: &Log) -> LeaderEpoch {
-    log.leader_epoch().max(0)
+    told_epoch(log.leader_epoch())
+}
+
+/// What clients are told of an epoch. Theirs begin with 0, and −1 means that one isn't known.
+pub(super) fn told_epoch(epoch: LeaderEpoch) -> LeaderEpoch {
+    epoch.max(0)
 }

@@ -73,6 +73,7 @@ served! {
     Produce: 3..=11 => ordered produce::answer;
     // From version 13 on topics are spoken of by id.
     Fetch: 4..=12 => waiting fetch::answer;
+    ListOffsets: 1..=11 => blocking list_offsets::answer;
     Metadata: 0..=13 => blocking metadata::answer;
     OffsetCommit: 2..=10 => blocking offset_commit::answer;
     OffsetFetch: 1..=10 => blocking offset_fetch::answer;
@@ -84,10 +85,26 @@ served! {
     DescribeGroups: 0..=6 => blocking describe_groups::answer;
     ListGroups: 0..=5 => blocking list_groups::answer;
     ApiVersions: 0..=4 => blocking api_versions::answer;
+    CreateTopics: 2..=7 => blocking create_topics::answer;
+    DeleteTopics: 1..=6 => blocking delete_topics::answer;
+    DeleteRecords: 0..=2 => blocking delete_records::answer;
     // Version 6 is not stable in Kafka.
     InitProducerId: 0..=5 => blocking init_producer_id::answer;
+    OffsetForLeaderEpoch: 2..=4 => blocking offset_for_leader_epoch::answer;
+    DescribeConfigs: 1..=4 => blocking describe_configs::answer;
+    AlterConfigs: 0..=2 => blocking alter_configs::answer;
+    DescribeLogDirs: 1..=5 => blocking describe_log_dirs::answer;
+    CreatePartitions: 0..=3 => blocking create_partitions::answer;
     DeleteGroups: 0..=2 => blocking delete_groups::answer;
+    IncrementalAlterConfigs: 0..=1 => blocking incremental_alter_configs::answer;
+    ListPartitionReassignments: 0..=0 => blocking list_partition_reassignments::answer;
     OffsetDelete: 0..=0 => blocking offset_delete::answer;
+    DescribeCluster: 0..=2 => blocking describe_cluster::answer;
+    DescribeProducers: 0..=0 => blocking describe_producers::answer;
+    DescribeTransactions: 0..=0 => blocking describe_transactions::answer;
+    // From version 2 on a pattern selects transactional ids.
+    ListTransactions: 0..=1 => blocking list_transactions::answer;
+    DescribeTopicPartitions: 0..=0 => blocking describe_topic_partitions::answer;
 }
 
 /// What a handler may need to know besides the request.

@@ -27,17 +27,30 @@
 //! holds no thread, and neither does a member of a group that waits for others. A client that sends what is no request, or
 //! more than it may, loses its own connection and nothing else.
 //!
+//! Clients produce and fetch; topics are spoken of by name there, as up to Fetch version 12. Admin clients, and with them
+//! `kafka-topics`, `kafka-configs`, `kafka-get-offsets`, `kafka-delete-records` and `kafka-log-dirs`, create, describe,
+//! alter and delete topics, look up and delete offsets, and see the node, its disk, its producers and its transactions.
+//! What one request asks for is bounded: it creates 10,000 partitions at most, a page of topics describes 2,000, and
+//! nothing is answered twice because it is named twice.
+//!
 //! A server is configured as a Kafka broker is: [`ServerProperties`] reads `server.properties`, and [`ServerConfig`] has
 //! what concerns clients. What it does is told as [`tracing`](https://docs.rs/tracing) events.
 
 mod acceptor;
+mod alteration;
+mod api_error;
 mod broker;
+mod broker_configs;
+mod config_resource;
 mod connection;
 mod dispatch;
+mod duplicates;
 mod executor;
 mod groups;
 mod handler;
 mod limits;
+mod operations;
+mod partitions;
 
 use std::net::SocketAddr;
 use std::sync::Arc;

@@ -8,7 +8,8 @@ use std::sync::Arc;
 
 use super::topic::{Topic, create_partitions};
 use super::topic_list::{Listed, TopicList};
-use super::{Store, StoreInner, topic_name, unknown};
+use super::topic_name::refuse_internal;
+use super::{Store, StoreInner, unknown};
 use crate::config::{AlterConfigOp, ConfigEntry, LogConfig, TopicConfig};
 use crate::error::{Error, Result};
 use crate::log::Log;
@@ -43,7 +44,7 @@ impl Store {
     /// [`Error::StorageFull`] nothing has changed, but the next open may find that it has.
     pub fn alter_topic_configs(&self, topic: &str, changes: &[AlterConfigOp]) -> Result<()> {
         refuse_internal(topic)?;
-        self.inner.alter_topic_configs(topic, changes)
+        self.inner.alter_topic_configs(topic, |config| config.altered(changes), false)
     }
 
     /// All configs of a topic by name, with where their values come from (Kafka's `DescribeConfigs`).
@@ -67,16 +68,25 @@ impl Store {
     /// can't be created, after which they do not exist.
     pub fn create_partitions(&self, topic: &str, total: i32) -> Result<()> {
         refuse_internal(topic)?;
-        self.inner.create_partitions(topic, total)
+        self.inner.create_partitions(topic, total, false)
     }
 }
 
 impl StoreInner {
-    fn alter_topic_configs(&self, name: &str, changes: &[AlterConfigOp]) -> Result<()> {
+    /// Gives a topic the configuration that `change` makes of its own, unless it is only to be seen whether that works.
+    pub(super) fn alter_topic_configs(
+        &self,
+        name: &str,
+        change: impl FnOnce(&TopicConfig) -> Result<TopicConfig>,
+        validate_only: bool,
+    ) -> Result<()> {
         let _altering = self.altering.lock();
         let topic = self.topic_to_alter(name)?;
-        let config = topic.config.altered(changes)?.over(&self.topic_defaults);
+        let config = change(&topic.config)?.over(&self.topic_defaults);
         config.validate()?;
+        if validate_only {
+            return Ok(());
+        }
         self.list(&topic, &config)?;
         let log_config = LogConfig::from(&config);
         self.topics.write().insert(topic.name.clone(), Arc::new(Topic { config, ..(*topic).clone() }));
@@ -84,7 +94,7 @@ impl StoreInner {
         Ok(())
     }
 
-    fn create_partitions(&self, name: &str, total: i32) -> Result<()> {
+    pub(super) fn create_partitions(&self, name: &str, total: i32, validate_only: bool) -> Result<()> {
         let _altering = self.altering.lock();
         let topic = self.topic_to_alter(name)?;
         let current = topic.partitions.len() as i32;
@@ -93,6 +103,9 @@ impl StoreInner {
         }
         let added = current..total;
         let found = self.find_remains(&topic.name, added.clone())?;
+        if validate_only {
+            return Ok(());
+        }
         let config = topic.config.clone().partitions(total);
         let opened = self.add_partitions(&topic, &config, total).inspect_err(|_| {
             // The first of them goes first, and what is left of the others the next open clears away.
@@ -126,12 +139,4 @@ impl StoreInner {
         let listed = Listed::Created { id: topic.id, config: Box::new(config.clone()) };
         self.reserve.run(|| TopicList::put(&self.layout, &topic.name, listed.clone()))
     }
-}
-
-fn refuse_internal(topic: &str) -> Result<()> {
-    if topic_name::is_internal(topic) {
-        let reason = "it belongs to the store".to_owned();
-        return Err(Error::InvalidTopic { topic: topic.to_owned(), reason });
-    }
-    Ok(())
 }

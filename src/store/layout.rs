@@ -51,11 +51,8 @@ impl Layout {
         context: LogContext,
     ) -> Result<(Log, PartitionRecovery)> {
         let (storage, dir) = (self.storage.clone(), self.partition_dir(partition));
-        let load = log::load(
-            Home { storage, dir, topic_partition: partition.clone(), is_followed: false },
-            &context.config,
-            known,
-        )?;
+        let home = Home::new(storage, dir, partition.clone(), context.open_files.clone());
+        let load = log::load(home, &context.config, known)?;
         let report = load.report.clone();
         Ok((Log::new(load, context), report))
     }
@@ -63,7 +60,7 @@ impl Layout {
     /// Opens the log of a partition that another process may be writing.
     pub(super) fn follow_log(&self, partition: &TopicPartition, log_start: Offset, context: LogContext) -> Result<Log> {
         let (storage, dir) = (self.storage.clone(), self.partition_dir(partition));
-        let home = Home { storage, dir, topic_partition: partition.clone(), is_followed: true };
+        let home = Home::new(storage, dir, partition.clone(), context.open_files.clone()).followed();
         Ok(Log::new(log::follow::open(home, log_start)?, context))
     }
 

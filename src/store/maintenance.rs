@@ -250,10 +250,11 @@ impl StoreInner {
         if self.check_open().is_err() {
             return (next, Ok(()));
         }
+        let now_ms = self.clock.now_ms();
         if self.is_read_only {
+            self.open_files.let_go_of_idle(now_ms, self.config.open_files_idle_ms);
             return (next, self.refresh());
         }
-        let now_ms = self.clock.now_ms();
         let due = self.take_due(now_ms);
         let mut failures = Vec::new();
         let logs = self.logs();
@@ -268,8 +269,8 @@ impl StoreInner {
             failures.extend(self.reserve.run(|| log.roll_overdue(now_ms)).err());
             failures.extend(log.flush_if_due(now_ms).err());
             failures.extend(log.flush_closed_segments().err());
-            log.close_unused_files();
         }
+        self.open_files.let_go_of_idle(now_ms, self.config.open_files_idle_ms);
         failures.extend(self.remove_deleted_dirs(now_ms).err());
         if due.offsets {
             failures.extend(self.expire_offsets(now_ms).err());

@@ -16,11 +16,14 @@
 //!   payments-1.<id>-delete/            a deleted one that waits for its removal
 //! ```
 
+#[cfg(feature = "net")]
+mod admin;
 mod alter;
 mod cleaner;
 #[cfg(feature = "net")]
 mod group_records;
 mod groups;
+mod in_parallel;
 mod layout;
 mod log_checkpoints;
 mod maintenance;
@@ -64,13 +67,13 @@ pub use transaction::{HangingTransaction, TransactionDescription, TransactionFil
 pub(crate) use maintenance::Task;
 pub(crate) use offset_expiry::GroupInUse;
 #[cfg(feature = "net")]
-pub(crate) use topic_name::is_internal;
+pub(crate) use topic_name::{is_internal, validate as validate_topic_name};
 
 use crate::clock::Clock;
-use crate::config::{StoreConfig, TopicConfig};
+use crate::config::{ConfigEntry, StoreConfig, TopicConfig};
 use crate::error::{Error, Result};
 use crate::io::{StorageLock, TemporaryDir};
-use crate::log::{Checkpoints, Log};
+use crate::log::{Checkpoints, Log, OpenFiles};
 use crate::types::TopicPartition;
 use cleaner::Cleaner;
 use layout::Layout;
@@ -135,6 +138,7 @@ pub(crate) struct StoreInner {
     /// Held by a tick while it works on the directory.
     ticking: Mutex<()>,
     checkpoints: Arc<LogCheckpoints>,
+    open_files: Arc<OpenFiles>,
     /// Directories of deleted partitions, and when they are to be removed.
     deleted_dirs: Mutex<Vec<(PathBuf, i64)>>,
     closed: AtomicBool,
@@ -191,6 +195,18 @@ impl Store {
     /// The id of the cluster that this directory belongs to (`cluster.id`).
     pub fn cluster_id(&self) -> &str {
         &self.inner.meta.cluster_id
+    }
+
+    /// The configs that the store was opened with, by the names that Kafka's brokers have for them (Kafka's
+    /// `DescribeConfigs` of a broker). Those without a value are left out.
+    pub fn describe_configs(&self) -> Vec<ConfigEntry> {
+        self.inner.config.describe()
+    }
+
+    /// How many files of its partitions the store has open, for reading and appending: no more than `open.files.max`,
+    /// unless more are being used at this very moment.
+    pub fn open_file_count(&self) -> usize {
+        self.inner.open_files.count()
     }
 
     /// The log of a partition.
@@ -305,11 +321,7 @@ impl StoreInner {
 
     fn close_logs(&self) -> Result<()> {
         let logs = self.logs();
-        // Every log gets its chance; the first failure is the one to report.
-        let failures: Vec<Error> = logs.iter().filter_map(|log| log.close().err()).collect();
-        if let Some(failure) = failures.into_iter().next() {
-            return Err(failure);
-        }
+        in_parallel::for_each(&logs, Log::close)?;
         if self.is_read_only {
             return Ok(());
         }

@@ -26,7 +26,7 @@ use crate::clock::{Clock, SystemClock};
 use crate::config::{LogConfig, StoreConfig, TopicConfig};
 use crate::error::{Error, Result};
 use crate::io::{DirEntry, FsStorage, Locked, Storage, TemporaryDir};
-use crate::log::{Checkpoints, Damage, LastKnown, Log, LogContext, PartitionRecovery};
+use crate::log::{Checkpoints, Damage, LastKnown, Log, LogContext, OpenFiles, PartitionRecovery};
 use crate::types::{Offset, TopicPartition};
 use crate::uuid::Uuid;
 
@@ -150,6 +150,7 @@ impl StoreOptions {
         // Gone before any log is opened, so that a crash from here on counts as one.
         let clean = layout.take_clean_shutdown()?;
         let checkpoints = Arc::new(LogCheckpoints::new(layout.clone(), reserve.clone()));
+        let open_files = Arc::new(OpenFiles::new(self.config.open_files_max));
         let topic_defaults = self.config.topic_defaults.topic_config();
         let opened = reserve.run(|| {
             let mut opening = Opening {
@@ -159,6 +160,7 @@ impl StoreOptions {
                 clock: &self.clock,
                 schedule: &schedule,
                 checkpoints: &checkpoints,
+                open_files: &open_files,
                 report: RecoveryReport { clean_shutdown: clean, ..RecoveryReport::default() },
                 deleted_dirs: Vec::new(),
             };
@@ -197,6 +199,7 @@ impl StoreOptions {
             altering: Mutex::default(),
             ticking: Mutex::default(),
             checkpoints,
+            open_files,
             offsets,
             transactions,
             producer_ids: ProducerIds::default(),
@@ -289,6 +292,7 @@ pub(super) fn config_of(list: &TopicList, name: &str, id: Uuid, count: usize, de
 struct Opening<'a> {
     schedule: &'a Schedule,
     checkpoints: &'a Arc<LogCheckpoints>,
+    open_files: &'a Arc<OpenFiles>,
     layout: &'a Layout,
     config: &'a StoreConfig,
     topic_defaults: &'a TopicConfig,
@@ -459,6 +463,7 @@ impl Opening<'_> {
             helper,
             checkpoints,
             syncs_swaps: self.config.syncs_swaps(),
+            open_files: self.open_files.clone(),
         };
         self.layout.open_log(partition, known, context)
     }

@@ -30,7 +30,7 @@ use super::{RecoveryReport, Store, StoreInner, StoreOptions};
 use crate::config::{LogConfig, TopicConfig};
 use crate::error::{Error, Result};
 use crate::io::ReadOnlyStorage;
-use crate::log::{Log, LogContext};
+use crate::log::{Log, LogContext, OpenFiles};
 use crate::types::{Offset, TopicPartition};
 use crate::uuid::Uuid;
 
@@ -78,6 +78,7 @@ impl StoreOptions {
             reserve: reserve.clone(),
             // Nobody writes any.
             checkpoints: Arc::new(LogCheckpoints::new(layout.clone(), reserve)),
+            open_files: Arc::new(OpenFiles::new(self.config.open_files_max)),
             layout,
             topic_defaults: self.config.topic_defaults.topic_config(),
             config: self.config,
@@ -224,6 +225,7 @@ impl StoreInner {
             helper: None,
             checkpoints: None,
             syncs_swaps: true,
+            open_files: self.open_files.clone(),
         };
         self.layout.follow_log(partition, start, context)
     }

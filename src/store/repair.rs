@@ -390,12 +390,7 @@ impl<'a> Planner<'a> {
         progress: &mut dyn FnMut(VerifyProgress<'_>),
     ) -> Result<Plan> {
         let dir = self.layout.partition_dir(&partition);
-        let home = Home {
-            storage: self.layout.storage.clone(),
-            dir: dir.clone(),
-            topic_partition: partition,
-            is_followed: false,
-        };
+        let home = Home::new(self.layout.storage.clone(), dir.clone(), partition, Arc::default());
         let (bytes_done, bytes_total) = (&mut self.bytes_done, self.bytes_total);
         let mut plan = plan(home, known, |log| {
             progress(VerifyProgress { file: &dir.join(&log.name), bytes_done: *bytes_done, bytes_total });

@@ -15,13 +15,13 @@ use parking_lot::RwLock;
 use super::layout::Layout;
 use super::topic_list::{Listed, TopicList};
 use super::transaction::TRANSACTION_STATE;
-use super::{Store, StoreInner, meta_properties, topic_name};
+use super::{Store, StoreInner, in_parallel, meta_properties, topic_name, unknown};
 use crate::config::{BrokerCompressionType, CleanupPolicy, LogConfig, TopicConfig};
 use crate::error::{Error, Result};
 use crate::io::DirEntry;
 use crate::log::file_name::{LOG, PARTITION_METADATA, TEMPORARY, parse_base_offset};
 use crate::log::{Checkpoints, LastKnown, Log, LogContext};
-use crate::types::{Offset, TopicPartition};
+use crate::types::{LeaderEpoch, Offset, TopicPartition};
 use crate::uuid::Uuid;
 
 /// All topics that are open, by name.
@@ -62,6 +62,8 @@ pub struct PartitionDescription {
     pub partition: i32,
     /// The node that takes appends.
     pub leader: i32,
+    /// The epoch of its leadership, which new batches are stamped with.
+    pub leader_epoch: LeaderEpoch,
     /// The nodes that keep a copy.
     pub replicas: Vec<i32>,
     /// Those of them that have everything the leader has.
@@ -86,10 +88,7 @@ impl Store {
     /// [`Error::InvalidConfig`] for its configuration; [`Error::ReadOnly`]; [`Error::Io`] or [`Error::StorageFull`] if its files can't be
     /// created, after which it does not exist.
     pub fn create_topic(&self, name: &str, config: TopicConfig) -> Result<Uuid> {
-        if topic_name::is_internal(name) {
-            let reason = "the name is the store's own".to_owned();
-            return Err(Error::InvalidTopic { topic: name.to_owned(), reason });
-        }
+        topic_name::refuse_internal(name)?;
         self.inner.create_topic(name, config)
     }
 
@@ -102,11 +101,8 @@ impl Store {
     /// records: call this again to go on with it, or else the next open finishes it, or finds the topic as it was if
     /// nothing had begun.
     pub fn delete_topic(&self, name: &str) -> Result<()> {
-        if topic_name::is_internal(name) {
-            let reason = "it belongs to the store".to_owned();
-            return Err(Error::InvalidTopic { topic: name.to_owned(), reason });
-        }
-        self.inner.delete_topic(name)
+        topic_name::refuse_internal(name)?;
+        self.inner.delete_topic(name, None)
     }
 
     /// The names of all topics, internal ones included, in the order of the alphabet.
@@ -137,6 +133,7 @@ impl Store {
         let describe = |log: &Log| PartitionDescription {
             partition: log.topic_partition().partition,
             leader: node,
+            leader_epoch: log.leader_epoch(),
             replicas: vec![node],
             in_sync_replicas: vec![node],
             log_start: log.log_start(),
@@ -167,10 +164,24 @@ impl StoreInner {
     }
 
     pub(super) fn create_topic(&self, name: &str, config: TopicConfig) -> Result<Uuid> {
-        topic_name::validate(name)?;
         let config = config.over(&self.topic_defaults);
-        config.validate()?;
         let _altering = self.altering.lock();
+        let found = self.check_new_topic(name, &config)?;
+        let (name, id): (Arc<str>, _) = (name.into(), Uuid::random());
+        let partitions = self.create_files(&name, id, &config).inspect_err(|_| {
+            // As good as it gets: partition 0 goes first, and what is left of the others the next open clears away.
+            if self.discard(&name, 0..config.partition_count(), &found).is_ok() {
+                let _ = TopicList::remove(&self.layout, &[name.to_string()]);
+            }
+        })?;
+        self.topics.write().insert(name.clone(), Arc::new(Topic { name, id, config, partitions }));
+        Ok(id)
+    }
+
+    /// Refuses a topic that can't be created. Otherwise as [`find_remains`](Self::find_remains).
+    pub(super) fn check_new_topic(&self, name: &str, config: &TopicConfig) -> Result<HashSet<i32>> {
+        topic_name::validate(name)?;
+        config.validate()?;
         self.check_writable()?;
         {
             let topics = self.topics.read();
@@ -182,17 +193,7 @@ impl StoreInner {
                 return Err(Error::InvalidTopic { topic: name.to_owned(), reason });
             }
         }
-        let name: Arc<str> = name.into();
-        let found = self.find_remains(&name, 0..config.partition_count())?;
-        let id = Uuid::random();
-        let partitions = self.create_files(&name, id, &config).inspect_err(|_| {
-            // As good as it gets: partition 0 goes first, and what is left of the others the next open clears away.
-            if self.discard(&name, 0..config.partition_count(), &found).is_ok() {
-                let _ = TopicList::remove(&self.layout, &[name.to_string()]);
-            }
-        })?;
-        self.topics.write().insert(name.clone(), Arc::new(Topic { name, id, config, partitions }));
-        Ok(id)
+        self.find_remains(&name.into(), 0..config.partition_count())
     }
 
     /// Which partitions that do not exist have a directory with nothing in it. What is left of a topic
@@ -278,14 +279,19 @@ impl StoreInner {
             helper,
             checkpoints,
             syncs_swaps: self.config.syncs_swaps(),
+            open_files: self.open_files.clone(),
         };
         Ok(self.layout.open_log(partition, known, context)?.0)
     }
 
-    fn delete_topic(&self, name: &str) -> Result<()> {
+    /// Deletes the topic with this name, and this id if there is one.
+    pub(super) fn delete_topic(&self, name: &str, id: Option<Uuid>) -> Result<()> {
         let _altering = self.altering.lock();
         self.check_writable()?;
         let topic = self.topic(name)?;
+        if id.is_some_and(|id| id != topic.id) {
+            return Err(unknown(name, 0));
+        }
         topic.partitions.iter().for_each(Log::mark_deleted);
         // A pass over one of them ends here, before its directory is another's.
         self.cleaner.forget(name);
@@ -337,12 +343,13 @@ pub(super) fn is_new(files: &[DirEntry]) -> bool {
 /// Creates the directories of partitions, the first one last, so that a crash leaves all of them or not that one.
 /// Durable on return.
 pub(super) fn create_partitions(layout: &Layout, name: &Arc<str>, id: Uuid, partitions: Range<i32>) -> Result<()> {
-    for index in partitions.clone().rev() {
-        if index == partitions.start && partitions.len() > 1 {
-            layout.sync()?;
-        }
-        create_partition(layout, &TopicPartition::new(name.clone(), index), id)?;
+    let create = |index: i32| create_partition(layout, &TopicPartition::new(name.clone(), index), id);
+    let others: Vec<i32> = partitions.clone().skip(1).rev().collect();
+    if !others.is_empty() {
+        in_parallel::for_each(&others, |index| create(*index))?;
+        layout.sync()?;
     }
+    partitions.take(1).try_for_each(create)?;
     layout.sync()
 }
 

@@ -43,6 +43,14 @@ pub(crate) fn is_internal(name: &str) -> bool {
     matches!(name, "__consumer_offsets" | "__transaction_state" | "__share_group_state")
 }
 
+/// Refuses what is the store's own to create, change and delete.
+pub(super) fn refuse_internal(name: &str) -> Result<()> {
+    match is_internal(name) {
+        true => Err(Error::InvalidTopic { topic: name.to_owned(), reason: "it belongs to the store".to_owned() }),
+        false => Ok(()),
+    }
+}
+
 /// The topic in which Kafka's controllers keep the metadata of a cluster: its log may lie in the same directory, and is
 /// nobody else's to touch.
 const CLUSTER_METADATA: &str = "__cluster_metadata";

@@ -134,12 +134,7 @@ fn verify_partitions(
                 findings.add(&dir, 0, Problem::Incomplete);
             }
             let start = starts.get(&partition).copied().unwrap_or(0);
-            let home = Home {
-                storage: layout.storage.clone(),
-                dir: dir.clone(),
-                topic_partition: partition,
-                is_followed: true,
-            };
+            let home = Home::new(layout.storage.clone(), dir.clone(), partition, Arc::default()).followed();
             match log::verify(home, start, is_internal(&topic) || !is_deleted_only, findings) {
                 // Its topic was deleted meanwhile.
                 Err(Error::Io { .. }) if layout.storage().list(&dir).is_err() => {}

@@ -9,6 +9,7 @@ mod device;
 mod directories;
 mod full;
 mod leftovers;
+mod open_files;
 mod turns;
 
 use std::sync::Arc;

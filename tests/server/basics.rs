@@ -183,6 +183,18 @@ async fn metadata_names_this_node_and_the_topics() {
             assert_eq!(response.topics[0].topic_id, id);
         }
     }
+    for version in 8..=13 {
+        let request = MetadataRequest {
+            topics: Some(vec![wanted("t"), wanted("t")]),
+            include_cluster_authorized_operations: version <= 10,
+            include_topic_authorized_operations: true,
+            ..Default::default()
+        };
+        let response = connection.send(&request, version).await.unwrap();
+        let [topic] = &response.topics[..] else { panic!("each is told of once: {response:?}") };
+        assert!(topic.topic_authorized_operations > 0);
+        assert_eq!(response.cluster_authorized_operations > 0, version <= 10);
+    }
     let none = MetadataRequest { topics: Some(Vec::new()), ..Default::default() };
     assert_eq!(connection.send(&none, 1).await.unwrap().topics, []);
 

@@ -2,10 +2,14 @@
 #![cfg(feature = "net")]
 #![expect(clippy::unwrap_used, reason = "a test fails by a panic")]
 
+mod admin_topics;
 mod basics;
+mod cluster;
+mod configs;
 mod groups;
 mod identity;
 mod limits;
+mod lookup;
 mod offsets;
 mod strangers;
 

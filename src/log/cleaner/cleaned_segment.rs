@@ -72,7 +72,7 @@ impl CleanedSegment {
         segment.publish(SegmentEnd { next_offset: segment.end().next_offset, size });
         segment.set_largest_timestamp(largest);
         segment.set_flushed(true);
-        segment.use_files_of_other_names(files);
+        segment.file_slot().use_files_of_other_names(files);
         Ok(Arc::new(segment))
     }
 

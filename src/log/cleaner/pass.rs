@@ -159,14 +159,21 @@ impl Pass {
     /// has swapped in stays, and nothing else has changed.
     pub(crate) fn step(&mut self, budget: &mut Budget) -> Result<Progress> {
         let progress = match self.advance(budget) {
-            // A truncation took a segment that was being read.
-            Err(Error::Io { .. }) if self.log.inner.commit.generation() != self.generation => Ok(Progress::Overtaken),
+            // A truncation or retention took a segment that was being read.
+            Err(Error::Io { .. }) if self.is_overtaken() => Ok(Progress::Overtaken),
             progress => progress,
         };
         if !matches!(progress, Ok(Progress::Going | Progress::Done { .. })) {
             self.abandon();
         }
         progress
+    }
+
+    fn is_overtaken(&self) -> bool {
+        let (Phase::Map(place) | Phase::Rewrite { place, .. }) = &self.phase;
+        let segments = self.log.inner.segments.load();
+        self.log.inner.commit.generation() != self.generation
+            || self.sources.get(place.source).is_some_and(|source| !segments.has_closed(source))
     }
 
     /// Ends the pass before it is done.

@@ -59,9 +59,9 @@ impl LogInner {
             return Ok(false);
         };
         self.segments.store(Arc::new(list));
-        old.iter().for_each(|segment| segment.lose_names());
+        old.iter().for_each(|segment| segment.file_slot().lose_names());
         self.or_fail(self.take_place(old, new, config))?;
-        new.take_names();
+        new.file_slot().take_names();
         Ok(true)
     }
 

@@ -84,7 +84,7 @@ impl Following {
         if let Some(before) = before {
             if before.end() == end {
                 if log.name.ends_with(LOG) {
-                    before.take_names();
+                    before.file_slot().take_names();
                 }
                 return Ok(before.clone());
             }
@@ -101,7 +101,7 @@ impl Following {
         }
         let segment = unbounded(home, log, base_offset);
         if log.name.ends_with(SWAP) {
-            segment.use_files_of_other_names(SegmentFiles::open_first(home, base_offset, &SWAPPED)?);
+            segment.file_slot().use_files_of_other_names(SegmentFiles::open_first(home, base_offset, &SWAPPED)?);
         }
         segment.publish(end);
         // The writer gives reserved space back only after it has begun the next segment.
@@ -186,7 +186,7 @@ fn logs_of(home: &Arc<Home>, entries: &[DirEntry]) -> Result<Vec<(Offset, DirEnt
             continue;
         }
         let segment = unbounded(home, &swap, base_offset);
-        segment.use_files_of_other_names(SegmentFiles::open_first(home, base_offset, &SWAPPED)?);
+        segment.file_slot().use_files_of_other_names(SegmentFiles::open_first(home, base_offset, &SWAPPED)?);
         let mut scan = segment.scan_to(Offset::MAX)?;
         while scan.next().transpose()?.is_some() {}
         let next_offset = scan.expected();

@@ -12,7 +12,7 @@ use std::sync::atomic::AtomicU64 as PlainU64;
 use bytes::Bytes;
 
 use crate::io::{AppendFile, DirEntry, Locked, MemoryStorage, Storage, StorageFile, StorageLock};
-use crate::log::Home;
+use crate::log::{Home, OpenFiles};
 use crate::sync::atomic::{AtomicU64, Ordering};
 use crate::types::TopicPartition;
 
@@ -21,6 +21,7 @@ use crate::types::TopicPartition;
 pub(super) struct Device {
     inner: MemoryStorage,
     files: Arc<std::sync::Mutex<BTreeMap<PathBuf, Arc<Lengths>>>>,
+    open_files: Arc<OpenFiles>,
 }
 
 /// How long a file is, as the model's threads see it, and as it is.
@@ -39,15 +40,24 @@ impl Lengths {
 }
 
 impl Device {
-    pub(super) fn new() -> Self {
-        Self { inner: MemoryStorage::new(), files: Arc::default() }
+    /// A disk on which the files of a log are let go of where there are more than `open_files_max`.
+    pub(super) fn new(open_files_max: usize) -> Self {
+        Self {
+            inner: MemoryStorage::new(),
+            files: Arc::default(),
+            open_files: Arc::new(OpenFiles::new(open_files_max)),
+        }
+    }
+
+    pub(super) fn open_files(&self) -> &Arc<OpenFiles> {
+        &self.open_files
     }
 
     /// Where the files of a partition are, in a directory that is there.
     pub(super) fn home(&self, topic_partition: TopicPartition) -> Home {
         let dir = PathBuf::from(topic_partition.to_string());
         self.inner.create_dir_all(&dir).expect("memory");
-        Home { storage: Arc::new(self.clone()), dir, topic_partition, is_followed: false }
+        Home::new(Arc::new(self.clone()), dir, topic_partition, self.open_files.clone())
     }
 
     /// How many bytes of log files would survive the loss of power now.

@@ -71,8 +71,8 @@ fn log_on(device: &Device, configs: &[(&str, &str)]) -> Log {
     };
     let load = super::load(device.home(TopicPartition::new("scene", 0)), &config, known).expect("an empty directory");
     let clock = std::sync::Arc::new(StoppedClock);
-    let (sync, helper, checkpoints) = (SyncPolicy::Always, None, None);
-    Log::new(load, LogContext { config, clock, sync, helper, checkpoints, syncs_swaps: true })
+    let (sync, helper, checkpoints, open_files) = (SyncPolicy::Always, None, None, device.open_files().clone());
+    Log::new(load, LogContext { config, clock, sync, helper, checkpoints, syncs_swaps: true, open_files })
 }
 
 /// Appends a batch of one record of one byte. All are [`BATCH_BYTES`] long.
@@ -99,7 +99,7 @@ fn read(log: &Log, offset: Offset) -> Result<(Vec<(Offset, u8)>, Offset)> {
 #[cfg(not(any(esker_loom, esker_shuttle)))]
 #[test]
 fn the_scenes_are_set() {
-    let device = Device::new();
+    let device = Device::new(usize::MAX);
     let log = log_on(&device, &[("internal.segment.bytes", ONE_BATCH)]);
     for value in 0..2 {
         append(&log, value, Acks::All).expect("there is room");

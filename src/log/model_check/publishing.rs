@@ -26,7 +26,7 @@ fn read_all(log: &Log) -> Offset {
 #[test]
 fn a_reader_sees_whole_batches_up_to_what_was_published() {
     explore(2, || {
-        let log = log_on(&Device::new(), &[]);
+        let log = log_on(&Device::new(usize::MAX), &[]);
         let reader = loom::thread::spawn({
             let log = log.clone();
             move || read_all(&log)
@@ -43,7 +43,7 @@ fn a_reader_sees_whole_batches_up_to_what_was_published() {
 #[test]
 fn a_reader_passes_over_no_record_while_the_log_rolls() {
     explore(2, || {
-        let log = log_on(&Device::new(), &[("internal.segment.bytes", ONE_BATCH)]);
+        let log = log_on(&Device::new(usize::MAX), &[("internal.segment.bytes", ONE_BATCH)]);
         append(&log, 0, Acks::Leader).expect("there is room");
         let reader = loom::thread::spawn({
             let log = log.clone();
@@ -58,7 +58,7 @@ fn a_reader_passes_over_no_record_while_the_log_rolls() {
 #[test]
 fn who_waits_for_a_record_finds_it() {
     explore(2, || {
-        let log = log_on(&Device::new(), &[]);
+        let log = log_on(&Device::new(usize::MAX), &[]);
         let reader = loom::thread::spawn({
             let log = log.clone();
             move || {
@@ -74,7 +74,7 @@ fn who_waits_for_a_record_finds_it() {
 #[test]
 fn what_is_acknowledged_by_all_is_on_the_device() {
     explore(2, || {
-        let device = Device::new();
+        let device = Device::new(usize::MAX);
         let log = log_on(&device, &[]);
         let append = |log: &Log, device: &Device| {
             let appended = append(log, 0, Acks::All).expect("there is room");

@@ -47,7 +47,7 @@ impl Draft {
         let end = SegmentEnd { next_offset: base_offset + Offset::from(u32::MAX), size: log.len };
         let source = Segment::new(home.clone(), base_offset, end, true, log.modified_ms);
         if log.name.ends_with(SWAP) {
-            source.use_files_of_other_names(SegmentFiles::open_first(home, base_offset, &[SWAP])?);
+            source.file_slot().use_files_of_other_names(SegmentFiles::open_first(home, base_offset, &[SWAP])?);
         }
         let mut pieces = Pieces::default();
         let mut tail = None;

@@ -1,5 +1,7 @@
 //! Metadata: this node, and the topics of its store.
 
+use std::collections::HashSet;
+
 use crate::config::TopicConfig;
 use crate::error::Error;
 use crate::net::ErrorCode;
@@ -7,20 +9,27 @@ use crate::net::messages::metadata::{
     MetadataRequestTopic, MetadataResponseBroker, MetadataResponsePartition, MetadataResponseTopic,
 };
 use crate::net::messages::{MetadataRequest, MetadataResponse};
-use crate::server::broker::{Broker, leader_epoch};
+use crate::server::broker::{Broker, told_epoch};
+use crate::server::operations;
 use crate::store::TopicDescription;
 use crate::uuid::Uuid;
 
 pub(in crate::server) fn answer(broker: &Broker, request: MetadataRequest, version: i16) -> MetadataResponse {
     // In version 0 an empty list asks for all topics, later a null does.
     let wanted = request.topics.filter(|topics| version > 0 || !topics.is_empty());
-    let topics = match wanted {
+    let mut topics: Vec<_> = match wanted {
         None => broker.store.topics().iter().filter_map(|name| broker.known_topic(name).ok()).collect(),
         Some(topics) => {
             let may_create = broker.config.auto_create_topics_enable && request.allow_auto_topic_creation;
-            topics.into_iter().map(|topic| broker.wanted_topic(topic, may_create)).collect()
+            // Each once, however often it is named.
+            let mut seen = HashSet::new();
+            let once = topics.into_iter().filter(|topic| seen.insert((topic.name.clone(), topic.topic_id)));
+            once.map(|topic| broker.wanted_topic(topic, may_create)).collect()
         }
     };
+    if request.include_topic_authorized_operations {
+        topics.iter_mut().for_each(|topic| topic.topic_authorized_operations = operations::OF_TOPIC);
+    }
     let node_id = broker.store.node_id();
     MetadataResponse {
         brokers: vec![MetadataResponseBroker {
@@ -33,6 +42,7 @@ pub(in crate::server) fn answer(broker: &Broker, request: MetadataRequest, versi
         // Whoever it is, it must be among the brokers: admin clients turn to it.
         controller_id: node_id,
         topics,
+        cluster_authorized_operations: operations::told_of_cluster(request.include_cluster_authorized_operations),
         ..Default::default()
     }
 }
@@ -53,7 +63,7 @@ impl Broker {
     }
 
     fn create_topic(&self, name: &str) -> Result<MetadataResponseTopic, Error> {
-        match self.store.create_topic(name, TopicConfig::new()) {
+        match self.store.create_topic(name, TopicConfig::new().partitions(self.config.num_partitions)) {
             // Somebody else has asked for it too.
             Ok(_) | Err(Error::TopicAlreadyExists { .. }) => self.known_topic(name),
             Err(error) => Err(error),
@@ -70,26 +80,24 @@ impl Broker {
     }
 
     fn known_topic(&self, name: &str) -> Result<MetadataResponseTopic, Error> {
-        self.describe(self.store.describe_topic(name)?)
+        self.store.describe_topic(name).map(describe)
     }
+}
 
-    fn describe(&self, topic: TopicDescription) -> Result<MetadataResponseTopic, Error> {
-        let partitions = topic.partitions.iter().map(|partition| {
-            Ok(MetadataResponsePartition {
-                partition_index: partition.partition,
-                leader_id: partition.leader,
-                leader_epoch: leader_epoch(&self.partition(&topic.name, partition.partition)?),
-                replica_nodes: partition.replicas.clone(),
-                isr_nodes: partition.in_sync_replicas.clone(),
-                ..Default::default()
-            })
-        });
-        Ok(MetadataResponseTopic {
-            partitions: partitions.collect::<Result<_, Error>>()?,
-            name: Some(topic.name.clone()),
-            topic_id: topic.id,
-            is_internal: topic.is_internal,
-            ..Default::default()
-        })
+fn describe(topic: TopicDescription) -> MetadataResponseTopic {
+    let partitions = topic.partitions.into_iter().map(|partition| MetadataResponsePartition {
+        partition_index: partition.partition,
+        leader_id: partition.leader,
+        leader_epoch: told_epoch(partition.leader_epoch),
+        replica_nodes: partition.replicas,
+        isr_nodes: partition.in_sync_replicas,
+        ..Default::default()
+    });
+    MetadataResponseTopic {
+        partitions: partitions.collect(),
+        name: Some(topic.name),
+        topic_id: topic.id,
+        is_internal: topic.is_internal,
+        ..Default::default()
     }
 }

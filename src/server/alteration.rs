@@ -1,0 +1,156 @@
+//! Changes of configs, in the two ways that clients ask for them: some by name, or all at once.
+
+use super::api_error::ApiError;
+use super::broker::Broker;
+use super::config_resource::ConfigResourceType;
+use super::duplicates::duplicates;
+use crate::config::AlterConfigOp;
+use crate::net::ErrorCode;
+
+/// Kafka's numbers for what a change does.
+const SET: i8 = 0;
+const DELETE: i8 = 1;
+const APPEND: i8 = 2;
+const SUBTRACT: i8 = 3;
+
+/// What a resource's configs are to be.
+#[derive(Debug)]
+pub(super) struct Alteration {
+    pub(super) resource_type: i8,
+    pub(super) resource_name: String,
+    pub(super) changes: Changes,
+}
+
+#[derive(Debug)]
+pub(super) enum Changes {
+    /// These change and the others stay (`IncrementalAlterConfigs`).
+    Some(Vec<Change>),
+    /// These are set and the others have their defaults (`AlterConfigs`).
+    All(Vec<Change>),
+}
+
+#[derive(Debug)]
+pub(super) struct Change {
+    pub(super) name: String,
+    pub(super) operation: i8,
+    pub(super) value: Option<String>,
+}
+
+impl Change {
+    /// Gives a config a value.
+    pub(super) fn set(name: String, value: Option<String>) -> Self {
+        Self { name, operation: SET, value }
+    }
+
+    fn to_operation(&self) -> Result<AlterConfigOp, ApiError> {
+        // Only to delete a config takes no value.
+        let (key, value) = (&*self.name, self.value.as_deref().unwrap_or_default());
+        match self.operation {
+            SET => Ok(AlterConfigOp::set(key, value)),
+            DELETE => Ok(AlterConfigOp::delete(key)),
+            APPEND => Ok(AlterConfigOp::append(key, value)),
+            SUBTRACT => Ok(AlterConfigOp::subtract(key, value)),
+            other => Err(ApiError::invalid_request(format!("Unknown operation type {other}"))),
+        }
+    }
+}
+
+impl Changes {
+    fn list(&self) -> &[Change] {
+        match self {
+            Self::Some(changes) | Self::All(changes) => changes,
+        }
+    }
+
+    /// Refuses what no resource takes.
+    fn check(&self) -> Result<(), ApiError> {
+        if !duplicates(self.list().iter().map(|change| &*change.name)).is_empty() {
+            return Err(ApiError::invalid_request("Error due to duplicate config keys"));
+        }
+        let lacks_value = |change: &&Change| change.value.is_none() && change.operation != DELETE;
+        let without: Vec<_> = self.list().iter().filter(lacks_value).map(|change| &*change.name).collect();
+        if !without.is_empty() {
+            return Err(ApiError::invalid_request(format!("Null value not supported for : {}", without.join(", "))));
+        }
+        Ok(())
+    }
+}
+
+impl Broker {
+    /// Alters resources, each as a whole or not at all, unless it is only to be seen whether that works.
+    pub(super) fn alter_configs(
+        &self,
+        alterations: Vec<Alteration>,
+        validate_only: bool,
+    ) -> Vec<(Alteration, Result<(), ApiError>)> {
+        let resource = |alteration: &Alteration| (alteration.resource_type, alteration.resource_name.clone());
+        let resources: Vec<_> = alterations.iter().map(resource).collect();
+        let twice = duplicates(&resources);
+        let alter = |(alteration, resource): (Alteration, &(i8, String))| {
+            let altered = match twice.contains(resource) {
+                true => Err(ApiError::invalid_request("Each resource must appear at most once.")),
+                false => self.alter(&alteration, validate_only),
+            };
+            (alteration, altered)
+        };
+        alterations.into_iter().zip(&resources).map(alter).collect()
+    }
+
+    fn alter(&self, alteration: &Alteration, validate_only: bool) -> Result<(), ApiError> {
+        let Alteration { resource_type, resource_name: name, changes } = alteration;
+        changes.check()?;
+        match (ConfigResourceType::from_id(*resource_type)?, changes) {
+            (ConfigResourceType::Topic, changes) => self.alter_topic(name, changes, validate_only),
+            (ConfigResourceType::Broker, changes) => self.alter_broker(name, changes),
+            (ConfigResourceType::BrokerLogger, Changes::All(_)) => {
+                Err(ApiError::invalid_request(format!("Unknown resource type {resource_type}")))
+            }
+            (ConfigResourceType::BrokerLogger, Changes::Some(changes)) => {
+                self.check_node(name)?;
+                let no_logger = |change: &Change| {
+                    let message = format!("Logger {} does not exist!", change.name);
+                    Err(ApiError::new(ErrorCode::INVALID_CONFIG, message))
+                };
+                changes.iter().try_for_each(no_logger)
+            }
+            (ConfigResourceType::ClientMetrics | ConfigResourceType::Group, _) => {
+                Err(ApiError::invalid_request("Configs of groups and of client metrics are not kept here."))
+            }
+        }
+    }
+
+    fn alter_topic(&self, topic: &str, changes: &Changes, validate_only: bool) -> Result<(), ApiError> {
+        if topic.is_empty() {
+            return Err(ApiError::invalid_request("Default topic resources are not allowed."));
+        }
+        match changes {
+            Changes::All(changes) => {
+                let config = |change: &Change| (change.name.clone(), change.value.clone().unwrap_or_default());
+                let configs: Vec<_> = changes.iter().map(config).collect();
+                self.store.replace_topic_configs(topic, &configs, validate_only)?;
+            }
+            Changes::Some(changes) => {
+                let changes = changes.iter().map(Change::to_operation).collect::<Result<Vec<_>, _>>()?;
+                match validate_only {
+                    true => self.store.check_topic_configs(topic, &changes)?,
+                    false => self.store.alter_topic_configs(topic, &changes)?,
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// None of a broker's configs changes while it runs, and so there is none to delete either.
+    fn alter_broker(&self, name: &str, changes: &Changes) -> Result<(), ApiError> {
+        if !name.is_empty() {
+            self.check_node(name)?;
+        }
+        let changed = changes.list().iter().filter(|change| change.operation != DELETE);
+        let changed: Vec<_> = changed.map(|change| &*change.name).collect();
+        if !changed.is_empty() {
+            let message = format!("Cannot update these configs dynamically: {}", changed.join(", "));
+            return Err(ApiError::invalid_request(message));
+        }
+        Ok(())
+    }
+}

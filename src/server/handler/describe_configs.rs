@@ -1,0 +1,105 @@
+//! DescribeConfigs: all configs of topics and of this node, with where their values come from.
+
+use std::collections::HashSet;
+
+use crate::config::{ConfigEntry, ConfigSynonym, ConfigType};
+use crate::net::messages::describe_configs::{
+    DescribeConfigsResource, DescribeConfigsResourceResult, DescribeConfigsResult, DescribeConfigsSynonym,
+};
+use crate::net::messages::{DescribeConfigsRequest, DescribeConfigsResponse};
+use crate::server::api_error::{ApiError, outcome};
+use crate::server::broker::Broker;
+use crate::server::config_resource::{ConfigResourceType, config_source};
+use crate::server::duplicates::duplicates;
+use crate::store::validate_topic_name;
+
+pub(in crate::server) fn answer(broker: &Broker, request: DescribeConfigsRequest, _: i16) -> DescribeConfigsResponse {
+    let resources = request.resources.iter().map(|resource| (resource.resource_type, &*resource.resource_name));
+    let twice: HashSet<(i8, &str)> = duplicates(resources);
+    let results = request.resources.iter().map(|resource| {
+        let described = match twice.contains(&(resource.resource_type, &*resource.resource_name)) {
+            true => Err(ApiError::invalid_request("Each resource must appear at most once.")),
+            false => broker.configs(resource),
+        };
+        let mut result = DescribeConfigsResult {
+            resource_type: resource.resource_type,
+            resource_name: resource.resource_name.clone(),
+            ..Default::default()
+        };
+        match described {
+            Ok(configs) => result.configs = configs.into_iter().map(|config| describe(config, &request)).collect(),
+            error => (result.error_code, result.error_message) = outcome(error),
+        }
+        result
+    });
+    DescribeConfigsResponse { results: results.collect(), ..Default::default() }
+}
+
+/// A config, and whether it can be altered.
+type Described = (ConfigEntry, bool);
+
+impl Broker {
+    fn configs(&self, resource: &DescribeConfigsResource) -> Result<Vec<Described>, ApiError> {
+        let name = &*resource.resource_name;
+        let (configs, is_read_only) = match ConfigResourceType::from_id(resource.resource_type)? {
+            ConfigResourceType::Topic => {
+                validate_topic_name(name)?;
+                (self.store.describe_topic_configs(name)?, false)
+            }
+            // What was set for all brokers while they run: nothing.
+            ConfigResourceType::Broker if name.is_empty() => (Vec::new(), true),
+            ConfigResourceType::Broker => {
+                self.check_node(name)?;
+                (self.describe_configs(), true)
+            }
+            ConfigResourceType::BrokerLogger => {
+                self.check_node(name)?;
+                (Vec::new(), false)
+            }
+            ConfigResourceType::ClientMetrics | ConfigResourceType::Group if name.is_empty() => {
+                return Err(ApiError::invalid_request(
+                    "The name of a group or a client metrics subscription must not be empty",
+                ));
+            }
+            // None can be set.
+            ConfigResourceType::ClientMetrics | ConfigResourceType::Group => (Vec::new(), false),
+        };
+        let wanted = resource.configuration_keys.as_deref().unwrap_or_default();
+        let is_wanted = |config: &ConfigEntry| wanted.is_empty() || wanted.iter().any(|key| key == config.name);
+        Ok(configs.into_iter().filter(is_wanted).map(|config| (config, is_read_only)).collect())
+    }
+}
+
+fn describe((config, read_only): Described, request: &DescribeConfigsRequest) -> DescribeConfigsResourceResult {
+    let synonyms = if request.include_synonyms { config.synonyms } else { Vec::new() };
+    DescribeConfigsResourceResult {
+        name: config.name.to_owned(),
+        value: Some(config.value),
+        read_only,
+        config_source: config_source(config.source),
+        is_sensitive: false,
+        synonyms: synonyms.into_iter().map(synonym).collect(),
+        config_type: config_type(config.config_type),
+        documentation: request.include_documentation.then(|| config.documentation.to_owned()),
+    }
+}
+
+fn synonym(synonym: ConfigSynonym) -> DescribeConfigsSynonym {
+    DescribeConfigsSynonym {
+        name: synonym.name.to_owned(),
+        value: Some(synonym.value),
+        source: config_source(synonym.source),
+    }
+}
+
+/// Kafka's number for a type.
+fn config_type(config_type: ConfigType) -> i8 {
+    match config_type {
+        ConfigType::Boolean => 1,
+        ConfigType::String => 2,
+        ConfigType::Int => 3,
+        ConfigType::Long => 5,
+        ConfigType::Double => 6,
+        ConfigType::List => 7,
+    }
+}

@@ -1,0 +1,115 @@
+//! ListOffsets: the ends of partitions, and offsets by timestamp.
+
+use std::collections::HashSet;
+
+use crate::log::Log;
+use crate::net::ErrorCode;
+use crate::net::messages::list_offsets::{
+    ListOffsetsPartition, ListOffsetsPartitionResponse, ListOffsetsTopicResponse,
+};
+use crate::net::messages::{ListOffsetsRequest, ListOffsetsResponse};
+use crate::server::broker::{Broker, check_leader_epoch, leader_epoch};
+use crate::server::duplicates::duplicates;
+use crate::types::{IsolationLevel, LeaderEpoch, NO_TIMESTAMP, Offset};
+
+const LATEST: i64 = -1;
+const EARLIEST: i64 = -2;
+/// The offset of the record with the largest timestamp (KIP-734).
+const MAX_TIMESTAMP: i64 = -3;
+/// The first offset that is on this disk (KIP-405).
+const EARLIEST_LOCAL: i64 = -4;
+/// The last offset that is in tiered storage (KIP-1005).
+const LATEST_TIERED: i64 = -5;
+/// The first offset that is not (KIP-1023).
+const EARLIEST_PENDING_UPLOAD: i64 = -6;
+
+/// Since which version these may be asked for.
+const SINCE: [(i64, i16); 4] =
+    [(MAX_TIMESTAMP, 7), (EARLIEST_LOCAL, 8), (LATEST_TIERED, 9), (EARLIEST_PENDING_UPLOAD, 11)];
+
+/// Says that a consumer asks, and not a follower, which gets to see everything.
+const CONSUMER: i32 = -1;
+
+pub(in crate::server) fn answer(broker: &Broker, request: ListOffsetsRequest, version: i16) -> ListOffsetsResponse {
+    let isolation = match request.isolation_level {
+        1 if request.replica_id == CONSUMER => IsolationLevel::ReadCommitted,
+        _ => IsolationLevel::ReadUncommitted,
+    };
+    let all = request
+        .topics
+        .iter()
+        .flat_map(|topic| topic.partitions.iter().map(|partition| (&*topic.name, partition.partition_index)));
+    let twice: HashSet<(&str, i32)> = duplicates(all);
+    let topics = request.topics.iter().map(|topic| {
+        let partitions = topic.partitions.iter().map(|wanted| {
+            let found = match twice.contains(&(&*topic.name, wanted.partition_index)) {
+                true => Err(ErrorCode::INVALID_REQUEST),
+                false => broker.offset(&topic.name, wanted, isolation, version),
+            };
+            let partition_index = wanted.partition_index;
+            match found {
+                Ok(Some(Found { offset, timestamp, leader_epoch })) => ListOffsetsPartitionResponse {
+                    partition_index,
+                    timestamp,
+                    offset,
+                    leader_epoch: if version >= 4 { leader_epoch } else { -1 },
+                    ..Default::default()
+                },
+                Ok(None) => ListOffsetsPartitionResponse { partition_index, ..Default::default() },
+                Err(error_code) => ListOffsetsPartitionResponse { partition_index, error_code, ..Default::default() },
+            }
+        });
+        ListOffsetsTopicResponse { name: topic.name.clone(), partitions: partitions.collect() }
+    });
+    ListOffsetsResponse { topics: topics.collect(), ..Default::default() }
+}
+
+struct Found {
+    offset: Offset,
+    timestamp: i64,
+    leader_epoch: LeaderEpoch,
+}
+
+impl Broker {
+    fn offset(
+        &self,
+        topic: &str,
+        wanted: &ListOffsetsPartition,
+        isolation: IsolationLevel,
+        version: i16,
+    ) -> Result<Option<Found>, ErrorCode> {
+        if SINCE.iter().any(|(timestamp, since)| wanted.timestamp == *timestamp && version < *since) {
+            return Err(ErrorCode::UNSUPPORTED_VERSION);
+        }
+        let log = self.partition(topic, wanted.partition_index).map_err(|error| ErrorCode::from(&error))?;
+        check_leader_epoch(&log, wanted.current_leader_epoch)?;
+        let found = match wanted.timestamp {
+            LATEST => {
+                let (offset, leader_epoch) = (log.readable_end(isolation), leader_epoch(&log));
+                return Ok(Some(Found { offset, timestamp: NO_TIMESTAMP, leader_epoch }));
+            }
+            EARLIEST | EARLIEST_LOCAL => {
+                let offset = log.log_start();
+                return Ok(Some(Found { offset, timestamp: NO_TIMESTAMP, leader_epoch: epoch_at(&log, offset) }));
+            }
+            // Nothing is tiered, nor ever will be.
+            LATEST_TIERED | EARLIEST_PENDING_UPLOAD => return Ok(None),
+            MAX_TIMESTAMP => log.offset_of_max_timestamp(),
+            timestamp => log.offset_for_timestamp(timestamp),
+        };
+        let found = found.map_err(|error| ErrorCode::from(&error))?;
+        // What the client can't read yet is not told either.
+        let found = found.filter(|found| found.offset < log.readable_end(isolation));
+        Ok(found.map(|found| Found {
+            offset: found.offset,
+            timestamp: found.timestamp,
+            leader_epoch: epoch_at(&log, found.offset),
+        }))
+    }
+}
+
+/// The epoch in which the record at `offset` was written, −1 if that isn't known.
+fn epoch_at(log: &Log, offset: Offset) -> LeaderEpoch {
+    let epochs = log.leader_epochs();
+    epochs.iter().rev().find(|entry| entry.start_offset <= offset).map_or(-1, |entry| entry.epoch)
+}

@@ -1,0 +1,38 @@
+//! ListTransactions: the transactional ids that are known.
+
+use std::time::Duration;
+
+use crate::net::ErrorCode;
+use crate::net::messages::list_transactions::TransactionState;
+use crate::net::messages::{ListTransactionsRequest, ListTransactionsResponse};
+use crate::server::broker::Broker;
+use crate::store::{TransactionDescription, TransactionFilter};
+use crate::types;
+
+pub(in crate::server) fn answer(broker: &Broker, request: ListTransactionsRequest, _: i16) -> ListTransactionsResponse {
+    let named = |name: &String| types::TransactionState::ALL.into_iter().find(|state| state.name() == name);
+    let states: Vec<_> = request.state_filters.iter().filter_map(named).collect();
+    let unknown_state_filters = request.state_filters.iter().filter(|name| named(name).is_none()).cloned().collect();
+    // An empty filter lets all through; one of states that there are none of lets through nothing.
+    let is_satisfiable = request.state_filters.is_empty() || !states.is_empty();
+    let mut filter = TransactionFilter::new().states(states).producer_ids(request.producer_id_filters);
+    if let Ok(duration_ms) = u64::try_from(request.duration_filter) {
+        filter = filter.longer_than(Duration::from_millis(duration_ms));
+    }
+    let response = ListTransactionsResponse { unknown_state_filters, ..Default::default() };
+    match broker.store.transactions(&filter) {
+        Ok(found) if is_satisfiable => {
+            ListTransactionsResponse { transaction_states: found.into_iter().map(describe).collect(), ..response }
+        }
+        Ok(_) => response,
+        Err(error) => ListTransactionsResponse { error_code: ErrorCode::from(&error), ..response },
+    }
+}
+
+fn describe(transaction: TransactionDescription) -> TransactionState {
+    TransactionState {
+        transactional_id: transaction.transactional_id,
+        producer_id: transaction.producer.producer_id,
+        transaction_state: transaction.state.name().to_owned(),
+    }
+}

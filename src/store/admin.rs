@@ -1,0 +1,59 @@
+//! What a server asks about topics beyond what an application does: whether a change would work, and changes as Kafka's
+//! older requests put them.
+
+use super::Store;
+use super::topic_name::refuse_internal;
+use crate::config::{AlterConfigOp, ConfigEntry, TopicConfig};
+use crate::error::{Error, Result};
+use crate::io::DiskSpace;
+use crate::uuid::Uuid;
+
+impl Store {
+    /// Whether [`create_topic`](Self::create_topic) would work.
+    pub(crate) fn check_new_topic(&self, name: &str, config: TopicConfig) -> Result<()> {
+        refuse_internal(name)?;
+        let _altering = self.inner.altering.lock();
+        self.inner.check_new_topic(name, &config.over(&self.inner.topic_defaults)).map(drop)
+    }
+
+    /// What there would be to say of the configs of a topic that is created with `config`.
+    pub(crate) fn describe_new_topic_configs(&self, config: &TopicConfig) -> Vec<ConfigEntry> {
+        config.clone().over(&self.inner.topic_defaults).describe(&self.inner.config.topic_defaults)
+    }
+
+    /// [Deletes](Self::delete_topic) the topic of this name only if this is its id.
+    pub(crate) fn delete_topic_with_id(&self, name: &str, id: Uuid) -> Result<()> {
+        refuse_internal(name)?;
+        self.inner.delete_topic(name, Some(id))
+    }
+
+    /// Whether [`create_partitions`](Self::create_partitions) would work.
+    pub(crate) fn check_new_partitions(&self, topic: &str, total: i32) -> Result<()> {
+        refuse_internal(topic)?;
+        self.inner.create_partitions(topic, total, true)
+    }
+
+    /// Whether [`alter_topic_configs`](Self::alter_topic_configs) would work.
+    pub(crate) fn check_topic_configs(&self, topic: &str, changes: &[AlterConfigOp]) -> Result<()> {
+        refuse_internal(topic)?;
+        self.inner.alter_topic_configs(topic, |config| config.altered(changes), true)
+    }
+
+    /// Gives a topic these configs, by key, in the place of all that were set (Kafka's `AlterConfigs`), unless it is only
+    /// to be seen whether that works. Otherwise as [`alter_topic_configs`](Self::alter_topic_configs).
+    pub(crate) fn replace_topic_configs(
+        &self,
+        topic: &str,
+        configs: &[(String, String)],
+        validate_only: bool,
+    ) -> Result<()> {
+        refuse_internal(topic)?;
+        self.inner.alter_topic_configs(topic, |config| config.replaced(configs), validate_only)
+    }
+
+    /// How much space there is for the data directory, if that is known.
+    pub(crate) fn disk_space(&self) -> Result<Option<DiskSpace>> {
+        let layout = &self.inner.layout;
+        layout.storage().space(&layout.dir).map_err(|error| Error::io("look at the space for", &layout.dir, error))
+    }
+}

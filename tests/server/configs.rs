@@ -1,0 +1,278 @@
+//! Configs as clients describe and alter them.
+
+use std::collections::BTreeMap;
+
+use esker::net::messages::alter_configs::{self, AlterConfigsResource};
+use esker::net::messages::describe_configs::{DescribeConfigsResource, DescribeConfigsResourceResult};
+use esker::net::messages::incremental_alter_configs;
+use esker::net::messages::{AlterConfigsRequest, DescribeConfigsRequest, IncrementalAlterConfigsRequest};
+use esker::net::{Connection, ErrorCode};
+use esker::server::{Server, ServerConfig};
+use esker::{Store, StoreConfig, TopicConfig};
+
+use super::{connections, serve};
+
+const TOPIC: i8 = 2;
+const BROKER: i8 = 4;
+const BROKER_LOGGER: i8 = 8;
+const CLIENT_METRICS: i8 = 16;
+const GROUP: i8 = 32;
+
+const SET: i8 = 0;
+const DELETE: i8 = 1;
+const APPEND: i8 = 2;
+const SUBTRACT: i8 = 3;
+
+fn resource(resource_type: i8, name: &str, keys: Option<&[&str]>) -> DescribeConfigsResource {
+    let configuration_keys = keys.map(|keys| keys.iter().map(|key| (*key).to_owned()).collect());
+    DescribeConfigsResource { resource_type, resource_name: name.into(), configuration_keys }
+}
+
+/// The configs of one resource by name, with all that there is to say of them.
+async fn describe(
+    connection: &Connection,
+    resource: DescribeConfigsResource,
+    version: i16,
+) -> Result<BTreeMap<String, DescribeConfigsResourceResult>, ErrorCode> {
+    let request = DescribeConfigsRequest {
+        resources: vec![resource],
+        include_synonyms: true,
+        include_documentation: version >= 3,
+    };
+    let result = connection.send(&request, version).await.unwrap().results.remove(0);
+    match result.error_code {
+        ErrorCode::NONE => Ok(result.configs.into_iter().map(|config| (config.name.clone(), config)).collect()),
+        code => Err(code),
+    }
+}
+
+/// Alters one resource one by one.
+async fn alter(
+    connection: &Connection,
+    (resource_type, name): (i8, &str),
+    configs: &[(&str, i8, Option<&str>)],
+    version: i16,
+) -> (ErrorCode, Option<String>) {
+    let config = |(name, config_operation, value): &(&str, i8, Option<&str>)| {
+        let (name, value) = ((*name).to_owned(), value.map(str::to_owned));
+        incremental_alter_configs::AlterableConfig { name, config_operation: *config_operation, value }
+    };
+    let resource = incremental_alter_configs::AlterConfigsResource {
+        resource_type,
+        resource_name: name.into(),
+        configs: configs.iter().map(config).collect(),
+    };
+    let request = IncrementalAlterConfigsRequest { resources: vec![resource], ..Default::default() };
+    let response = connection.send(&request, version).await.unwrap().responses.remove(0);
+    assert_eq!((response.resource_type, &*response.resource_name), (resource_type, name));
+    (response.error_code, response.error_message)
+}
+
+fn replacement(resource_type: i8, name: &str, configs: &[(&str, Option<&str>)]) -> AlterConfigsResource {
+    let config = |(name, value): &(&str, Option<&str>)| alter_configs::AlterableConfig {
+        name: (*name).into(),
+        value: value.map(str::to_owned),
+    };
+    AlterConfigsResource { resource_type, resource_name: name.into(), configs: configs.iter().map(config).collect() }
+}
+
+async fn replace(connection: &Connection, resources: Vec<AlterConfigsResource>, version: i16) -> Vec<ErrorCode> {
+    let request = AlterConfigsRequest { resources, ..Default::default() };
+    let responses = connection.send(&request, version).await.unwrap().responses;
+    responses.into_iter().map(|response| response.error_code).collect()
+}
+
+#[tokio::test]
+async fn all_configs_of_a_topic_are_told_in_every_version() {
+    let (store, server) = serve().await;
+    store.create_topic("own", TopicConfig::new().retention_ms(1000)).unwrap();
+    for connection in connections(&server).await {
+        for version in 1..=4 {
+            let configs = describe(&connection, resource(TOPIC, "own", None), version).await.unwrap();
+            assert!(configs.keys().map(String::as_str).eq(TopicConfig::keys()));
+            let retention = &configs["retention.ms"];
+            assert_eq!((retention.value.as_deref(), retention.config_source), (Some("1000"), 1));
+            let synonyms: Vec<_> = retention.synonyms.iter().map(|one| (&*one.name, one.source)).collect();
+            assert_eq!(synonyms, [("retention.ms", 1), ("log.retention.hours", 5)]);
+            let policy = &configs["cleanup.policy"];
+            assert_eq!((policy.value.as_deref(), policy.config_source), (Some("delete"), 5));
+            assert!(!policy.read_only && !policy.is_sensitive);
+            if version >= 3 {
+                assert_eq!((policy.config_type, retention.config_type), (7, 5));
+                assert!(policy.documentation.as_ref().is_some_and(|text| text.contains("old records")));
+            }
+            let wanted = resource(TOPIC, "own", Some(&["segment.bytes", "no.such.config"]));
+            let configs = describe(&connection, wanted, version).await.unwrap();
+            assert!(configs.keys().eq(["segment.bytes"]));
+        }
+    }
+    let request = DescribeConfigsRequest { resources: vec![resource(TOPIC, "own", None)], ..Default::default() };
+    let response = server.connect().send(&request, 4).await.unwrap();
+    let told = |config: &DescribeConfigsResourceResult| config.documentation.is_some() || !config.synonyms.is_empty();
+    assert!(!response.results[0].configs.iter().any(told), "only what was asked for");
+}
+
+#[tokio::test]
+async fn this_node_has_the_configs_of_its_store_and_its_server() {
+    let mut config = StoreConfig { offset_metadata_max_bytes: 100, ..Default::default() };
+    config.set("log.retention.minutes", "5").unwrap();
+    let store = Store::options().config(config).open_temporary().unwrap();
+    let config = ServerConfig { auto_create_topics_enable: false, num_partitions: 3, ..ServerConfig::default() };
+    let server = Server::builder(store.clone()).config(config).in_memory().unwrap();
+    let connection = server.connect();
+    let node = store.node_id().to_string();
+    let configs = describe(&connection, resource(BROKER, &node, None), 4).await.unwrap();
+    for (name, value, source) in [
+        ("node.id", &*node, 4),
+        ("auto.create.topics.enable", "false", 4),
+        ("num.partitions", "3", 4),
+        ("max.connections", "2147483647", 5),
+        ("default.replication.factor", "1", 5),
+        ("offset.metadata.max.bytes", "100", 4),
+        ("offsets.retention.minutes", "10080", 5),
+        ("log.retention.minutes", "5", 4),
+        ("log.retention.hours", "168", 5),
+        ("log.segment.bytes", "1073741824", 5),
+        ("sync", "always", 5),
+    ] {
+        let config = &configs[name];
+        assert_eq!((config.value.as_deref(), config.config_source), (Some(value), source), "{name}");
+        assert!(config.read_only, "none changes while the node runs");
+        assert_eq!(config.synonyms[0].value.as_deref(), Some(value));
+    }
+    assert!(!configs.contains_key("log.retention.ms"), "it has no value");
+    assert!(configs["log.dirs"].value.as_ref().is_some_and(|dir| dir.starts_with('/')));
+    // What is set for all nodes: nothing is.
+    assert!(describe(&connection, resource(BROKER, "", None), 4).await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn what_has_no_configs_here_says_so() {
+    let (store, server) = serve().await;
+    let node = store.node_id().to_string();
+    let connection = server.connect();
+    for (wanted, expected) in [
+        (resource(TOPIC, "nobody", None), Err(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION)),
+        (resource(TOPIC, "a/b", None), Err(ErrorCode::INVALID_TOPIC_EXCEPTION)),
+        (resource(BROKER, "12345", None), Err(ErrorCode::INVALID_REQUEST)),
+        (resource(BROKER, "one", None), Err(ErrorCode::INVALID_REQUEST)),
+        (resource(BROKER_LOGGER, &node, None), Ok(0)),
+        (resource(BROKER_LOGGER, "", None), Err(ErrorCode::INVALID_REQUEST)),
+        (resource(CLIENT_METRICS, "m", None), Ok(0)),
+        (resource(CLIENT_METRICS, "", None), Err(ErrorCode::INVALID_REQUEST)),
+        (resource(GROUP, "g", None), Ok(0)),
+        (resource(GROUP, "", None), Err(ErrorCode::INVALID_REQUEST)),
+        (resource(99, "x", None), Err(ErrorCode::INVALID_REQUEST)),
+    ] {
+        let what = format!("{wanted:?}");
+        let described = describe(&connection, wanted, 4).await;
+        assert_eq!(described.map(|configs| configs.len()), expected, "{what}");
+    }
+    // The same resource again and again would make a long answer to a short request.
+    let resources = vec![resource(TOPIC, "t", None); 100];
+    let request = DescribeConfigsRequest { resources, ..Default::default() };
+    let results = connection.send(&request, 4).await.unwrap().results;
+    assert!(results.iter().all(|result| result.error_code == ErrorCode::INVALID_REQUEST));
+}
+
+#[tokio::test]
+async fn configs_are_altered_one_by_one_in_every_version() {
+    let (store, server) = serve().await;
+    let topic = (TOPIC, "t");
+    let own = || store.describe_topic("t").unwrap().config.overrides();
+    for connection in connections(&server).await {
+        for version in 0..=1 {
+            let retention = format!("{}", 1000 + version);
+            let set = [("retention.ms", SET, Some(&*retention)), ("cleanup.policy", APPEND, Some("compact"))];
+            assert_eq!(alter(&connection, topic, &set, version).await, (ErrorCode::NONE, None));
+            assert_eq!(own(), [("cleanup.policy", "compact,delete".to_owned()), ("retention.ms", retention)]);
+            let undo = [("retention.ms", DELETE, None), ("cleanup.policy", SUBTRACT, Some("compact"))];
+            assert_eq!(alter(&connection, topic, &undo, version).await.0, ErrorCode::NONE);
+            assert_eq!(own(), [("cleanup.policy", "delete".to_owned())]);
+        }
+    }
+    let connection = server.connect();
+    let before = own();
+    let set = ("retention.ms", SET, Some("1"));
+    for (resource, configs, expected) in [
+        (topic, &[set, ("no.such.config", SET, Some("1"))][..], ErrorCode::INVALID_CONFIG),
+        (topic, &[set, ("segment.bytes", SET, Some("1"))], ErrorCode::INVALID_CONFIG),
+        (topic, &[set, ("segment.bytes", APPEND, Some("1"))], ErrorCode::INVALID_CONFIG),
+        (topic, &[set, set], ErrorCode::INVALID_REQUEST),
+        (topic, &[("retention.ms", SET, None)], ErrorCode::INVALID_REQUEST),
+        (topic, &[("retention.ms", 9, Some("1"))], ErrorCode::INVALID_REQUEST),
+        ((TOPIC, "nobody"), &[set], ErrorCode::UNKNOWN_TOPIC_OR_PARTITION),
+        ((TOPIC, ""), &[set], ErrorCode::INVALID_REQUEST),
+        ((TOPIC, "__consumer_offsets"), &[set], ErrorCode::INVALID_TOPIC_EXCEPTION),
+        ((BROKER, ""), &[("log.retention.ms", SET, Some("1"))], ErrorCode::INVALID_REQUEST),
+        ((BROKER, ""), &[("log.retention.ms", DELETE, None)], ErrorCode::NONE),
+        ((BROKER, "77"), &[], ErrorCode::INVALID_REQUEST),
+        ((BROKER_LOGGER, &store.node_id().to_string()), &[("root", SET, Some("INFO"))], ErrorCode::INVALID_CONFIG),
+        ((GROUP, "g"), &[("consumer.session.timeout.ms", SET, Some("1"))], ErrorCode::INVALID_REQUEST),
+        ((99, "x"), &[], ErrorCode::INVALID_REQUEST),
+    ] {
+        let (code, message) = alter(&connection, resource, configs, 1).await;
+        assert_eq!((code, message.is_some()), (expected, expected != ErrorCode::NONE), "{resource:?} {configs:?}");
+    }
+    assert_eq!(own(), before, "all or nothing");
+}
+
+#[tokio::test]
+async fn configs_are_replaced_as_a_whole_in_every_version() {
+    let (store, server) = serve().await;
+    let own = || store.describe_topic("t").unwrap().config.overrides();
+    for connection in connections(&server).await {
+        for version in 0..=2 {
+            let value = (1000 + version).to_string();
+            let both = &[("retention.ms", Some(&*value)), ("segment.ms", Some("5"))];
+            assert_eq!(replace(&connection, vec![replacement(TOPIC, "t", both)], version).await, [ErrorCode::NONE]);
+            assert_eq!(own(), [("retention.ms", value.clone()), ("segment.ms", "5".to_owned())]);
+            let one = replacement(TOPIC, "t", &[("flush.ms", Some("7"))]);
+            assert_eq!(replace(&connection, vec![one], version).await, [ErrorCode::NONE]);
+            assert_eq!(own(), [("flush.ms", "7".to_owned())], "what isn't named has its default again");
+        }
+    }
+    assert_eq!(store.partition_count("t").unwrap(), 2);
+    let resources = vec![
+        replacement(TOPIC, "t", &[("flush.ms", Some("never"))]),
+        replacement(TOPIC, "nobody", &[]),
+        replacement(BROKER, "", &[("log.retention.ms", Some("1"))]),
+        replacement(BROKER, "", &[]),
+        replacement(BROKER_LOGGER, &store.node_id().to_string(), &[]),
+        replacement(GROUP, "g", &[("x", None)]),
+    ];
+    let expected = [
+        ErrorCode::INVALID_CONFIG,
+        ErrorCode::UNKNOWN_TOPIC_OR_PARTITION,
+        ErrorCode::INVALID_REQUEST,
+        ErrorCode::INVALID_REQUEST,
+        ErrorCode::INVALID_REQUEST,
+        ErrorCode::INVALID_REQUEST,
+    ];
+    assert_eq!(replace(&server.connect(), resources, 2).await, expected);
+    assert_eq!(own(), [("flush.ms", "7".to_owned())]);
+}
+
+#[tokio::test]
+async fn altering_can_be_tried_without_doing_it() {
+    let (store, server) = serve().await;
+    let connection = server.connect();
+    for (value, expected) in [("7", ErrorCode::NONE), ("never", ErrorCode::INVALID_CONFIG)] {
+        let resources = vec![replacement(TOPIC, "t", &[("flush.ms", Some(value))])];
+        let request = AlterConfigsRequest { resources, validate_only: true };
+        assert_eq!(connection.send(&request, 2).await.unwrap().responses[0].error_code, expected);
+        let config = incremental_alter_configs::AlterableConfig {
+            name: "flush.ms".into(),
+            config_operation: SET,
+            value: Some(value.into()),
+        };
+        let resource = incremental_alter_configs::AlterConfigsResource {
+            resource_type: TOPIC,
+            resource_name: "t".into(),
+            configs: vec![config],
+        };
+        let request = IncrementalAlterConfigsRequest { resources: vec![resource], validate_only: true };
+        assert_eq!(connection.send(&request, 1).await.unwrap().responses[0].error_code, expected);
+    }
+    assert_eq!(store.describe_topic("t").unwrap().config.overrides(), []);
+}
