@@ -59,6 +59,7 @@
 //! | `log` | one partition: [`Log`] |
 //! | `store` | a data directory of many: [`Store`], committed offsets, recovery, maintenance |
 //! | `producer`, `consumer` | the in-process API |
+#![cfg_attr(feature = "coordinator", doc = "| [`coordinator`] | group membership as a state machine |")]
 #![cfg_attr(
     feature = "net",
     doc = "| [`net`] | Kafka's wire protocol, and a client's connection |\n| [`server`] | a store as a broker |"
@@ -68,13 +69,15 @@
 //!
 //! # Features
 //!
-//! None is on by default. `gzip`, `snappy`, `lz4`, `zstd` build in a codec each, `compression` all four; `net` adds
-//! Kafka's wire protocol and a server that speaks it, `sim` a simulated disk for tests; `cli` builds the `esker` command.
+//! None is on by default. `gzip`, `snappy`, `lz4`, `zstd` build in a codec each, `compression` all four; `coordinator`
+//! adds the state machine of group membership, `net` Kafka's wire protocol and a server that speaks it, `sim` a simulated disk for tests; `cli` builds the `esker` command.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 pub mod clock;
 mod config;
 mod consumer;
+#[cfg(feature = "coordinator")]
+pub mod coordinator;
 mod error;
 pub mod guide;
 pub mod io;

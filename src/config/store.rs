@@ -164,6 +164,16 @@ store_configs! {
     offsets_retention_minutes: i32 = 10_080, "offsets.retention.minutes", at_least(1);
     /// How often offsets that are older than that are looked for, in milliseconds.
     offsets_retention_check_interval_ms: i64 = 600_000, "offsets.retention.check.interval.ms", at_least(1);
+    /// The shortest session timeout that a member of a group may ask for, in milliseconds. Goes, as all that begins with
+    /// `group.`, for groups that a server coordinates.
+    group_min_session_timeout_ms: i32 = 6000, "group.min.session.timeout.ms", at_least(1);
+    /// The longest one.
+    group_max_session_timeout_ms: i32 = 1_800_000, "group.max.session.timeout.ms", at_least(1);
+    /// How long the first members of a group wait for others before they begin, in milliseconds. Each that comes prolongs
+    /// it, up to the rebalance timeout.
+    group_initial_rebalance_delay_ms: i32 = 3000, "group.initial.rebalance.delay.ms", at_least(0);
+    /// How many members a group may have.
+    group_max_size: i32 = i32::MAX, "group.max.size", at_least(1);
     /// The partitions of `__transaction_state` when it is created.
     transaction_state_log_num_partitions: i32 = 50, "transaction.state.log.num.partitions", at_least(1);
     /// The longest that a transactional producer may ask to leave a transaction open, in milliseconds.

@@ -58,6 +58,10 @@
 //! so give each to one thread at a time: two consumers of a group that read the same partition see the same records
 //! and overwrite each other's commits. The example `work_queue` shares out the partitions of a topic among threads.
 //!
+//! Clients of a server, with the feature `net`, need not: there a group has members, which share out the partitions among
+//! themselves and take over from one that falls silent, by Kafka's classic protocol. A commit is taken from a member of the
+//! current generation alone as long as there are any. Consumers of this process are not among those members.
+//!
 //! # Metadata, leader epochs, expiry
 //!
 //! A commit may carry a note of up to 4,096 bytes ([`CommittedOffset::metadata`](crate::CommittedOffset::metadata));
@@ -65,7 +69,8 @@
 //! the last record, which tells a reader whether the log was truncated behind its back (KIP-320).
 //!
 //! Commits live in the topic `__consumer_offsets`, in Kafka's own format, which is compacted. They expire
-//! `offsets.retention.minutes` after the last one, unless a consumer of the group is open in the store.
+//! `offsets.retention.minutes` after the last one, unless a consumer of the group is open in the store. While the store is
+//! served, those of a group with members don't, and later they do that long after the last member has gone.
 //!
 //! # Looking, moving, deleting
 //!

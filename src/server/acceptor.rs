@@ -25,14 +25,15 @@ pub(super) struct Service {
 }
 
 impl Service {
-    /// Serves a client that is told to connect to `host` and `port`. The task ends with `guard`.
+    /// Serves a client at `client_host` that is told to connect to `host` and `port`. The task ends with `guard`.
     pub(super) fn serve(
         &self,
         stream: impl AsyncRead + AsyncWrite + Send + 'static,
+        client_host: String,
         (host, port): (String, u16),
         guard: impl Send + 'static,
     ) {
-        let broker = Arc::new(Broker { node: self.node.clone(), host, port });
+        let broker = Arc::new(Broker { node: self.node.clone(), host, port, client_host });
         let (limits, stop) = (self.limits.clone(), self.stop.clone());
         self.connections.spawn(async move {
             let _guard = guard;
@@ -82,7 +83,7 @@ impl Acceptor {
             };
             match accepted {
                 Ok((stream, peer, one_of_all)) => match service.limits.admit(peer.ip(), one_of_all) {
-                    Some(slot) => self.serve(&service, stream, slot),
+                    Some(slot) => self.serve(&service, stream, peer, slot),
                     None => tracing::warn!(%peer, "too many connections from there (max.connections.per.ip)"),
                 },
                 // Too many open files, or the client has gone: let others get on, and look again.
@@ -103,12 +104,12 @@ impl Acceptor {
         Ok((stream, peer, one_of_all))
     }
 
-    fn serve(&self, service: &Service, stream: TcpStream, slot: impl Send + 'static) {
+    fn serve(&self, service: &Service, stream: TcpStream, peer: SocketAddr, slot: impl Send + 'static) {
         // Responses are written whole. A connection that is gone already ends by itself.
         let _ = stream.set_nodelay(true);
         let came_to = || stream.local_addr().unwrap_or(self.bound);
         let advertised = self.advertised.clone().unwrap_or_else(|| (came_to().ip().to_string(), self.bound.port()));
-        service.serve(stream, advertised, slot);
+        service.serve(stream, format!("/{}", peer.ip()), advertised, slot);
     }
 }
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 
 use super::fetch_session::FetchSessions;
+use super::groups::Groups;
 use crate::config::ServerConfig;
 use crate::error::Error;
 use crate::log::Log;
@@ -18,6 +19,7 @@ use crate::uuid::Uuid;
 #[derive(Debug)]
 pub(super) struct Node {
     pub(super) store: Store,
+    pub(super) groups: Groups,
     pub(super) config: ServerConfig,
     pub(super) fetch_sessions: Mutex<FetchSessions>,
 }
@@ -25,7 +27,7 @@ pub(super) struct Node {
 impl Node {
     pub(super) fn new(store: Store, config: ServerConfig) -> Self {
         let fetch_sessions = FetchSessions::new(config.max_incremental_fetch_session_cache_slots);
-        Self { store, config, fetch_sessions: Mutex::new(fetch_sessions) }
+        Self { groups: Groups::new(store.clone()), store, config, fetch_sessions: Mutex::new(fetch_sessions) }
     }
 
     /// The name of the topic that a request means: `by_id` in newer versions, which don't have the name.
@@ -52,6 +54,8 @@ pub(super) struct Broker {
     /// Where clients are told to connect to.
     pub(super) host: String,
     pub(super) port: u16,
+    /// Where the client is, as Java writes addresses and tools show them.
+    pub(super) client_host: String,
 }
 
 impl Deref for Broker {

@@ -24,8 +24,8 @@
 //!
 //! Each connection is a task, which begins one request after the other; responses leave in the order of their requests.
 //! What may block, because it touches the disk, runs on the runtime's threads for that; a fetch that waits for records
-//! holds no thread. A client that sends what is no request, or more than it may, loses its own connection and nothing
-//! else.
+//! holds no thread, and neither does a member of a group that waits for others. A client that sends what is no request, or
+//! more than it may, loses its own connection and nothing else.
 //!
 //! Clients produce and fetch; topics are spoken of by name there, as up to Fetch version 12. Admin clients, and with them
 //! `kafka-topics`, `kafka-configs`, `kafka-get-offsets`, `kafka-delete-records` and `kafka-log-dirs`, create, describe,
@@ -47,6 +47,7 @@ mod dispatch;
 mod duplicates;
 mod executor;
 mod fetch_session;
+mod groups;
 mod handler;
 mod limits;
 mod operations;
@@ -71,6 +72,8 @@ use limits::Limits;
 
 /// How many bytes may be under way in a pipe within the process.
 const PIPE_BYTES: usize = 64 * 1024;
+/// Where a client is said to be that has no address.
+const IN_PROCESS: &str = "in-process";
 
 /// How a server is to be; made by [`Server::builder`].
 #[derive(Debug)]
@@ -119,7 +122,8 @@ impl ServerBuilder {
         Ok(server)
     }
 
-    /// Listens nowhere, and serves this process alone, through [`Server::connect`].
+    /// Listens nowhere, and serves this process alone, through [`Server::connect`]. Must be called in a tokio runtime, which
+    /// the server then runs in.
     ///
     /// # Errors
     ///
@@ -130,6 +134,7 @@ impl ServerBuilder {
         let limits = Limits::new(&self.config);
         let node = Arc::new(Node::new(self.store, self.config));
         let service = Service { node, limits, connections: Connections::default(), stop: stopped };
+        service.connections.spawn(groups::keep_time(service.node.clone(), service.stop.clone()));
         Ok(Server { service, local_addrs: Vec::new(), stop })
     }
 }
@@ -181,12 +186,12 @@ impl Server {
         let config = &self.service.node.config;
         let bound = self.local_addr().map(|bound| (bound.ip().to_string(), bound.port()));
         let advertised = config.listeners.first().and_then(|listener| advertised(listener, config)).or(bound);
-        self.service.serve(server, advertised.unwrap_or_default(), ());
+        self.service.serve(server, IN_PROCESS.into(), advertised.unwrap_or_default(), ());
         Connection::over(client)
     }
 
     /// Stops in good order: takes no more connections and requests, and returns once those that it has taken are answered.
-    /// Fetches that wait are answered with what there is.
+    /// Fetches that wait are answered with what there is, and members of groups that wait for others are sent away.
     pub async fn shutdown(self) {
         // Nobody listens any more if all tasks are done.
         let _ = self.stop.send(true);

@@ -71,7 +71,7 @@ impl Store {
     /// # Errors
     /// [`Error::GroupIdNotFound`] if it has committed nothing; otherwise as [`commit_offsets`](Self::commit_offsets).
     pub fn delete_group(&self, group: &str) -> Result<()> {
-        self.delete_where(group, |_| true)
+        self.delete_where(group, Acks::All, |_| true)
     }
 
     /// Deletes what a group has committed for these partitions. Those for which there is nothing are passed over. On
@@ -81,7 +81,7 @@ impl Store {
     /// As [`delete_group`](Self::delete_group).
     pub fn delete_offsets(&self, group: &str, partitions: impl IntoIterator<Item = TopicPartition>) -> Result<()> {
         let partitions: HashSet<TopicPartition> = partitions.into_iter().collect();
-        self.delete_where(group, |partition| partitions.contains(partition))
+        self.delete_where(group, Acks::All, |partition| partitions.contains(partition))
     }
 
     /// Whether a group has committed something, or an open transaction of it is about to.
@@ -89,12 +89,18 @@ impl Store {
         self.inner.look_at_group(group, |group| !group.partitions().is_empty())
     }
 
-    fn delete_where(&self, group: &str, is_deleted: impl Fn(&TopicPartition) -> bool) -> Result<()> {
+    /// Deletes what a group has committed where that holds. Returns when `acks` says.
+    pub(crate) fn delete_where(
+        &self,
+        group: &str,
+        acks: Acks,
+        is_deleted: impl Fn(&TopicPartition) -> bool,
+    ) -> Result<()> {
         self.check_writable()?;
         if !self.has_group(group)? {
             return Err(not_found(group));
         }
-        self.inner.change_offsets(group, Acks::All, |offsets: &Group| {
+        self.inner.change_offsets(group, acks, |offsets: &Group| {
             let partitions = offsets.partitions();
             match partitions.is_empty() {
                 true => Err(not_found(group)),

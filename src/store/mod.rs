@@ -20,6 +20,8 @@
 mod admin;
 mod alter;
 mod cleaner;
+#[cfg(feature = "net")]
+mod group_records;
 mod groups;
 mod in_parallel;
 mod layout;
@@ -34,7 +36,7 @@ mod offsets;
 mod open;
 mod producer_ids;
 mod read_only;
-mod record_fields;
+pub(crate) mod record_fields;
 mod repair;
 mod replay;
 mod reserve;
@@ -257,6 +259,11 @@ impl Store {
 
     pub(crate) fn check_writable(&self) -> Result<()> {
         self.inner.check_writable()
+    }
+
+    #[cfg(feature = "net")]
+    pub(crate) fn config(&self) -> &StoreConfig {
+        &self.inner.config
     }
 
     pub(crate) fn clock(&self) -> &Arc<dyn Clock> {

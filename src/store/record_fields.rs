@@ -4,20 +4,35 @@
 use crate::error::{Error, Result};
 
 /// Puts a string of a version that is not flexible.
-pub(super) fn put_string(bytes: &mut Vec<u8>, text: &str) {
+pub(crate) fn put_string(bytes: &mut Vec<u8>, text: &str) {
     bytes.extend((text.len() as i16).to_be_bytes());
     bytes.extend(text.as_bytes());
 }
 
+#[cfg(feature = "coordinator")]
+pub(crate) fn put_nullable_string(bytes: &mut Vec<u8>, text: Option<&str>) {
+    match text {
+        Some(text) => put_string(bytes, text),
+        None => bytes.extend((-1_i16).to_be_bytes()),
+    }
+}
+
+/// Puts bytes, with their length as 32 bits before them.
+#[cfg(feature = "coordinator")]
+pub(crate) fn put_bytes(bytes: &mut Vec<u8>, put: &[u8]) {
+    bytes.extend((put.len() as i32).to_be_bytes());
+    bytes.extend(put);
+}
+
 /// What is left to read of a key or value.
-pub(super) struct Fields<'a> {
+pub(crate) struct Fields<'a> {
     bytes: &'a [u8],
-    pub(super) is_flexible: bool,
+    pub(crate) is_flexible: bool,
 }
 
 impl<'a> Fields<'a> {
     /// Reads a key or value from its version on, which tells whether the rest is flexible.
-    pub(super) fn new(bytes: &'a [u8]) -> Self {
+    pub(crate) fn new(bytes: &'a [u8]) -> Self {
         Self { bytes, is_flexible: false }
     }
 
@@ -31,19 +46,19 @@ impl<'a> Fields<'a> {
         Ok(self.take(LEN)?.try_into().expect("exactly as many were taken"))
     }
 
-    pub(super) fn i8(&mut self) -> Result<i8> {
+    pub(crate) fn i8(&mut self) -> Result<i8> {
         self.array().map(i8::from_be_bytes)
     }
 
-    pub(super) fn i16(&mut self) -> Result<i16> {
+    pub(crate) fn i16(&mut self) -> Result<i16> {
         self.array().map(i16::from_be_bytes)
     }
 
-    pub(super) fn i32(&mut self) -> Result<i32> {
+    pub(crate) fn i32(&mut self) -> Result<i32> {
         self.array().map(i32::from_be_bytes)
     }
 
-    pub(super) fn i64(&mut self) -> Result<i64> {
+    pub(crate) fn i64(&mut self) -> Result<i64> {
         self.array().map(i64::from_be_bytes)
     }
 
@@ -60,7 +75,7 @@ impl<'a> Fields<'a> {
     }
 
     /// The length of an array, or of a string where it is flexible. None if it is null.
-    pub(super) fn len(&mut self) -> Result<Option<usize>> {
+    pub(crate) fn len(&mut self) -> Result<Option<usize>> {
         if self.is_flexible {
             return Ok(self.uvarint()?.checked_sub(1).map(|len| len as usize));
         }
@@ -70,17 +85,28 @@ impl<'a> Fields<'a> {
         }
     }
 
-    pub(super) fn string(&mut self) -> Result<String> {
+    pub(crate) fn string(&mut self) -> Result<String> {
+        self.nullable_string()?.ok_or_else(|| invalid("a string of negative length"))
+    }
+
+    pub(crate) fn nullable_string(&mut self) -> Result<Option<String>> {
         let len = match self.is_flexible {
             true => self.len()?,
             false => usize::try_from(self.i16()?).ok(),
         };
-        let bytes = self.take(len.ok_or_else(|| invalid("a string of negative length"))?)?;
-        String::from_utf8(bytes.to_vec()).map_err(|_| invalid("a string that is not UTF-8"))
+        let Some(len) = len else { return Ok(None) };
+        let bytes = self.take(len)?;
+        String::from_utf8(bytes.to_vec()).map(Some).map_err(|_| invalid("a string that is not UTF-8"))
+    }
+
+    #[cfg(feature = "coordinator")]
+    pub(crate) fn bytes(&mut self) -> Result<&'a [u8]> {
+        let len = self.len()?.ok_or_else(|| invalid("null where there must be bytes"))?;
+        self.take(len)
     }
 
     /// The tagged fields after a structure, where it is flexible. What `take` does not know it passes over.
-    pub(super) fn tagged(&mut self, mut take: impl FnMut(u32, Self) -> Result<()>) -> Result<()> {
+    pub(crate) fn tagged(&mut self, mut take: impl FnMut(u32, Self) -> Result<()>) -> Result<()> {
         if !self.is_flexible {
             return Ok(());
         }
@@ -93,6 +119,6 @@ impl<'a> Fields<'a> {
 }
 
 /// A record that can be read, and not understood.
-pub(super) fn invalid(reason: &str) -> Error {
+pub(crate) fn invalid(reason: &str) -> Error {
     Error::InvalidRecord { reason: reason.to_owned() }
 }

@@ -7,6 +7,7 @@ mod basics;
 mod cluster;
 mod configs;
 mod fetching;
+mod groups;
 mod identity;
 mod limits;
 mod lookup;

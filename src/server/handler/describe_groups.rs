@@ -1,7 +1,8 @@
-//! DescribeGroups: groups without members, for consumers here assign themselves partitions.
+//! DescribeGroups: where groups stand, and who is in them.
 
+use crate::coordinator::{self, GroupState};
 use crate::net::ErrorCode;
-use crate::net::messages::describe_groups::DescribedGroup;
+use crate::net::messages::describe_groups::{DescribedGroup, DescribedGroupMember};
 use crate::net::messages::{DescribeGroupsRequest, DescribeGroupsResponse};
 use crate::server::broker::Broker;
 
@@ -13,20 +14,49 @@ pub(in crate::server) fn answer(
     request: DescribeGroupsRequest,
     version: i16,
 ) -> DescribeGroupsResponse {
-    let describe = |group_id: String| {
-        let (error_code, error_message, group_state) = match broker.store.has_group(&group_id) {
-            Ok(true) => (ErrorCode::NONE, None, "Empty"),
-            Ok(false) if version < GROUP_ID_NOT_FOUND_VERSION => (ErrorCode::NONE, None, "Dead"),
-            Ok(false) => (ErrorCode::GROUP_ID_NOT_FOUND, Some(format!("group {group_id:?} isn't known")), "Dead"),
-            Err(error) => (ErrorCode::from(&error), Some(error.to_string()), ""),
-        };
-        DescribedGroup {
-            error_code,
-            error_message,
-            group_id,
-            group_state: group_state.to_owned(),
-            ..Default::default()
-        }
-    };
+    let describe = |group_id: String| broker.describe_group(group_id, version);
     DescribeGroupsResponse { groups: request.groups.into_iter().map(describe).collect(), ..Default::default() }
+}
+
+impl Broker {
+    fn describe_group(&self, group_id: String, version: i16) -> DescribedGroup {
+        let known = match self.groups.ask(|groups, _| groups.describe(&group_id)) {
+            Ok(known) => known,
+            Err(error) => return DescribedGroup { error_code: error.into(), group_id, ..Default::default() },
+        };
+        if let Some(group) = known {
+            return describe(group);
+        }
+        // There may be offsets without members.
+        let (error_code, error_message, state) = match self.store.has_group(&group_id) {
+            Ok(true) => (ErrorCode::NONE, None, Some(GroupState::Empty)),
+            Ok(false) if version < GROUP_ID_NOT_FOUND_VERSION => (ErrorCode::NONE, None, Some(GroupState::Dead)),
+            Ok(false) => {
+                let message = format!("group {group_id:?} isn't known");
+                (ErrorCode::GROUP_ID_NOT_FOUND, Some(message), Some(GroupState::Dead))
+            }
+            Err(error) => (ErrorCode::from(&error), Some(error.to_string()), None),
+        };
+        let group_state = state.map(|state| state.to_string()).unwrap_or_default();
+        DescribedGroup { error_code, error_message, group_id, group_state, ..Default::default() }
+    }
+}
+
+fn describe(group: coordinator::DescribedGroup) -> DescribedGroup {
+    let members = group.members.into_iter().map(|member| DescribedGroupMember {
+        member_id: member.member_id,
+        group_instance_id: member.group_instance_id,
+        client_id: member.client_id,
+        client_host: member.client_host,
+        member_metadata: member.metadata,
+        member_assignment: member.assignment,
+    });
+    DescribedGroup {
+        group_id: group.group,
+        group_state: group.state.to_string(),
+        protocol_type: group.protocol_type,
+        protocol_data: group.protocol_name,
+        members: members.collect(),
+        ..Default::default()
+    }
 }

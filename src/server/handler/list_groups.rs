@@ -1,12 +1,13 @@
-//! ListGroups: the groups of the store.
+//! ListGroups: the groups that have members or offsets.
 
+use std::collections::BTreeMap;
+
+use crate::coordinator::GroupState;
 use crate::net::ErrorCode;
 use crate::net::messages::list_groups::ListedGroup;
 use crate::net::messages::{ListGroupsRequest, ListGroupsResponse};
 use crate::server::broker::Broker;
 
-/// The state of a group without members.
-const EMPTY: &str = "Empty";
 /// The type of a group whose members assign partitions among themselves, or each to itself.
 const CLASSIC: &str = "classic";
 
@@ -14,17 +15,31 @@ pub(in crate::server) fn answer(broker: &Broker, request: ListGroupsRequest, _: 
     let includes = |filter: &[String], value: &str| {
         filter.is_empty() || filter.iter().any(|wanted| wanted.trim().eq_ignore_ascii_case(value))
     };
-    if !includes(&request.states_filter, EMPTY) || !includes(&request.types_filter, CLASSIC) {
+    if !includes(&request.types_filter, CLASSIC) {
         return ListGroupsResponse::default();
     }
-    let list = |group_id| ListedGroup {
-        group_id,
-        group_state: EMPTY.to_owned(),
-        group_type: CLASSIC.to_owned(),
-        ..Default::default()
+    let with_members = broker.groups.ask(|groups, _| {
+        let known =
+            groups.groups().map(|group| (group.group.to_owned(), (group.state, group.protocol_type.to_owned())));
+        known.collect::<BTreeMap<_, _>>()
+    });
+    let mut groups = match with_members {
+        Ok(groups) => groups,
+        Err(error) => return ListGroupsResponse { error_code: error.into(), ..Default::default() },
     };
-    match broker.store.groups() {
-        Ok(groups) => ListGroupsResponse { groups: groups.into_iter().map(list).collect(), ..Default::default() },
-        Err(error) => ListGroupsResponse { error_code: ErrorCode::from(&error), ..Default::default() },
+    let with_offsets = match broker.store.groups() {
+        Ok(groups) => groups,
+        Err(error) => return ListGroupsResponse { error_code: ErrorCode::from(&error), ..Default::default() },
+    };
+    for group in with_offsets {
+        groups.entry(group).or_insert((GroupState::Empty, String::new()));
     }
+    let list = |(group_id, (state, protocol_type)): (_, (GroupState, _))| ListedGroup {
+        group_id,
+        protocol_type,
+        group_state: state.to_string(),
+        group_type: CLASSIC.to_owned(),
+    };
+    let listed = groups.into_iter().map(list).filter(|group| includes(&request.states_filter, &group.group_state));
+    ListGroupsResponse { groups: listed.collect(), ..Default::default() }
 }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::coordinator::GroupError;
 use crate::net::ErrorCode;
 use crate::net::messages::offset_commit::{
     OffsetCommitRequestPartition, OffsetCommitRequestTopic, OffsetCommitResponsePartition, OffsetCommitResponseTopic,
@@ -70,23 +71,29 @@ impl Broker {
     }
 
     fn commit(&self, request: &OffsetCommitRequest, commits: Vec<Commit>, version: i16) -> Result<(), ErrorCode> {
+        let OffsetCommitRequest { group_id, member_id, group_instance_id, .. } = request;
+        let generation = request.generation_id_or_member_epoch;
         let unknown = match version {
             GROUP_ID_NOT_FOUND_VERSION.. => ErrorCode::GROUP_ID_NOT_FOUND,
             _ => ErrorCode::ILLEGAL_GENERATION,
         };
-        self.check_member(&request.group_id, request.generation_id_or_member_epoch, unknown)?;
-        self.store.commit_offsets(&request.group_id, commits, Acks::All).map_err(|error| ErrorCode::from(&error))
+        self.groups.change(group_id, |groups, now_ms| {
+            let instance = group_instance_id.as_deref();
+            let checked = groups.check_commit(group_id, member_id, instance, generation, now_ms);
+            checked.map_err(|error| self.why_no_commit(error, group_id, unknown))?;
+            self.store.commit_offsets(group_id, commits, Acks::Leader).map_err(|error| ErrorCode::from(&error))
+        })
     }
 
-    /// Groups have no members here: consumers assign themselves partitions, and commit outside of any generation.
-    pub(super) fn check_member(&self, group: &str, generation: i32, unknown: ErrorCode) -> Result<(), ErrorCode> {
-        if generation < 0 {
-            return Ok(());
-        }
-        match self.store.has_group(group) {
-            Ok(true) => Err(ErrorCode::UNKNOWN_MEMBER_ID),
-            Ok(false) => Err(unknown),
-            Err(error) => Err(ErrorCode::from(&error)),
+    /// What a committer is told whom the group doesn't know: `unknown` if there is nothing of the group at all.
+    pub(super) fn why_no_commit(&self, error: GroupError, group: &str, unknown: ErrorCode) -> ErrorCode {
+        match error {
+            GroupError::GroupIdNotFound => match self.store.has_group(group) {
+                Ok(true) => ErrorCode::UNKNOWN_MEMBER_ID,
+                Ok(false) => unknown,
+                Err(error) => ErrorCode::from(&error),
+            },
+            error => error.into(),
         }
     }
 }

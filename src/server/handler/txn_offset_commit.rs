@@ -45,8 +45,13 @@ impl Broker {
         // Before the transaction's turn: it may create the topic.
         let partition = self.store.offsets_partition(group).map_err(told)?;
         let commit = || {
-            self.check_member(group, request.generation_id, ErrorCode::ILLEGAL_GENERATION)?;
-            self.store.commit_offsets_in_transaction(group, commits, producer).map_err(told)
+            // Nothing happens to the group before it is appended.
+            self.groups.ask(|groups, _| {
+                let (member_id, instance) = (&*request.member_id, request.group_instance_id.as_deref());
+                let checked = groups.check_transactional_commit(group, member_id, instance, request.generation_id);
+                checked.map_err(|error| self.why_no_commit(error, group, ErrorCode::ILLEGAL_GENERATION))?;
+                self.store.commit_offsets_in_transaction(group, commits, producer).map_err(told)
+            })?
         };
         self.store.in_transaction(id, producer, &partition, commit).map_err(told)?
     }

@@ -1,0 +1,134 @@
+//! What can be seen of groups from outside, and their end.
+
+use bytes::Bytes;
+
+use super::classic::GroupState;
+use super::error::GroupError;
+use super::timers::{Due, Timer};
+use super::{Action, GroupCoordinator};
+
+/// What there is to say of a group.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct DescribedGroup {
+    /// Its name.
+    pub group: String,
+    /// Where it stands.
+    pub state: GroupState,
+    /// Since when, in milliseconds; −1 if that isn't known.
+    pub state_timestamp: i64,
+    /// Which generation it is in.
+    pub generation: i32,
+    /// The kind of group; empty if it never had a member.
+    pub protocol_type: String,
+    /// The way to assign; empty unless it is stable.
+    pub protocol_name: String,
+    /// Its members.
+    pub members: Vec<DescribedMember>,
+}
+
+/// A group in a list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ListedGroup<'a> {
+    /// Its name.
+    pub group: &'a str,
+    /// Where it stands.
+    pub state: GroupState,
+    /// Since when, in milliseconds; −1 if that isn't known.
+    pub state_timestamp: i64,
+    /// The kind of group; empty if it never had a member.
+    pub protocol_type: &'a str,
+}
+
+/// What there is to say of a member.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct DescribedMember {
+    /// Its id.
+    pub member_id: String,
+    /// Its name, if it is static.
+    pub group_instance_id: Option<String>,
+    /// What its client calls itself.
+    pub client_id: String,
+    /// Where its client is.
+    pub client_host: String,
+    /// What it said for the group's protocol; empty unless the group is stable.
+    pub metadata: Bytes,
+    /// What it is assigned.
+    pub assignment: Bytes,
+}
+
+impl<T> GroupCoordinator<T> {
+    /// Describes a group, if it is known.
+    pub fn describe(&self, group: &str) -> Option<DescribedGroup> {
+        let group = self.groups.get(group)?;
+        let protocol = group.protocol_name.as_deref().filter(|_| group.is_in(GroupState::Stable));
+        let members = group.members().map(|member| DescribedMember {
+            member_id: member.id.to_string(),
+            group_instance_id: member.group_instance_id.clone(),
+            client_id: member.client_id.clone(),
+            client_host: member.client_host.clone(),
+            metadata: protocol.map_or_else(Bytes::new, |protocol| member.metadata(Some(protocol))),
+            assignment: member.assignment.clone(),
+        });
+        Some(DescribedGroup {
+            group: group.name.to_string(),
+            state: group.state,
+            state_timestamp: group.state_timestamp,
+            generation: group.generation,
+            protocol_type: group.protocol_type.clone().unwrap_or_default(),
+            protocol_name: protocol.unwrap_or_default().to_owned(),
+            members: members.collect(),
+        })
+    }
+
+    /// All groups that are known, in no order.
+    pub fn groups(&self) -> impl Iterator<Item = ListedGroup<'_>> {
+        self.groups.values().map(|group| ListedGroup {
+            group: &group.name,
+            state: group.state,
+            state_timestamp: group.state_timestamp,
+            protocol_type: group.protocol_type.as_deref().unwrap_or_default(),
+        })
+    }
+
+    /// Takes a group back that has no members, and its record with it.
+    ///
+    /// # Errors
+    /// [`GroupError::NonEmptyGroup`], [`GroupError::GroupIdNotFound`].
+    pub fn delete(&mut self, group: &str) -> Result<(), GroupError> {
+        let known = self.groups.get(group).ok_or(GroupError::GroupIdNotFound)?;
+        if !known.is_in(GroupState::Empty) {
+            return Err(GroupError::NonEmptyGroup);
+        }
+        for id in &known.pending_join {
+            self.timers.cancel(&Timer { group: known.name.clone(), due: Due::Session(id.clone()) });
+        }
+        if known.has_record {
+            let (write, group, metadata) = (None, group.to_owned(), None);
+            self.outbox.actions.push_back(Action::Write { write, group, metadata });
+        }
+        self.groups.remove(group);
+        Ok(())
+    }
+
+    /// Whether offsets of a group may be deleted, those of topics that it is
+    /// [subscribed to](Self::is_subscribed_to) aside. Of a group that isn't known they may.
+    ///
+    /// # Errors
+    /// [`GroupError::NonEmptyGroup`] if it has members of which it isn't known what they read.
+    pub fn check_offset_delete(&self, group: &str) -> Result<(), GroupError> {
+        match self.groups.get(group) {
+            Some(group) if !group.is_in(GroupState::Empty) && !group.uses_consumer_protocol() => {
+                Err(GroupError::NonEmptyGroup)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether a member of the group reads the topic, or may, for all that is known.
+    pub fn is_subscribed_to(&self, group: &str, topic: &str) -> bool {
+        self.groups.get(group).is_some_and(|group| group.is_subscribed_to(topic))
+    }
+}

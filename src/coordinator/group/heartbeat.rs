@@ -1,0 +1,111 @@
+//! Signs of life: heartbeats, and commits, which only a member of the current generation may make.
+
+use super::classic::{ClassicGroup, GroupState};
+use super::error::GroupError;
+use super::{GroupCoordinator, Turn};
+
+impl<T> GroupCoordinator<T> {
+    /// A member says that it is alive.
+    ///
+    /// # Errors
+    /// [`GroupError::RebalanceInProgress`] tells it to join again, and counts as a sign of life all the same;
+    /// [`GroupError::UnknownMemberId`], [`GroupError::IllegalGeneration`], [`GroupError::FencedInstanceId`] that it is
+    /// not in the group any more.
+    pub fn heartbeat(
+        &mut self,
+        group: &str,
+        member_id: &str,
+        group_instance_id: Option<&str>,
+        generation: i32,
+        now_ms: i64,
+    ) -> Result<(), GroupError> {
+        if group.is_empty() {
+            return Err(GroupError::InvalidGroupId);
+        }
+        let heartbeat = |mut turn: Turn<'_, T>| {
+            turn.group.check_member(member_id, group_instance_id)?;
+            if generation != turn.group.generation {
+                return Err(GroupError::IllegalGeneration);
+            }
+            turn.expect_life_sign(member_id);
+            match turn.group.state {
+                GroupState::PreparingRebalance => Err(GroupError::RebalanceInProgress),
+                _ => Ok(()),
+            }
+        };
+        self.in_turn(group, now_ms, heartbeat).unwrap_or(Err(GroupError::UnknownMemberId))
+    }
+
+    /// Whether offsets may be committed now: by a member in the group's generation, for which that is a sign of life, or,
+    /// with generation −1 and no member id, by somebody from outside while the group has no members. The commit must be
+    /// appended before anything else happens to the group.
+    ///
+    /// # Errors
+    /// As [`heartbeat`](Self::heartbeat), but a commit that ends what the last generation has done is welcome while the
+    /// next one is being joined, and refused only while it is being assigned. [`GroupError::GroupIdNotFound`] if a member
+    /// is named of a group that isn't known.
+    pub fn check_commit(
+        &mut self,
+        group: &str,
+        member_id: &str,
+        group_instance_id: Option<&str>,
+        generation: i32,
+        now_ms: i64,
+    ) -> Result<(), GroupError> {
+        let commit = |mut turn: Turn<'_, T>| {
+            turn.group.check_committer(member_id, group_instance_id, generation)?;
+            match turn.group.state {
+                GroupState::Stable | GroupState::PreparingRebalance => {
+                    if member_id.is_empty() {
+                        return Err(GroupError::UnknownMemberId);
+                    }
+                    turn.expect_life_sign(member_id);
+                    Ok(())
+                }
+                GroupState::CompletingRebalance if member_id.is_empty() => Err(GroupError::UnknownMemberId),
+                GroupState::CompletingRebalance => Err(GroupError::RebalanceInProgress),
+                GroupState::Empty | GroupState::Dead => Ok(()),
+            }
+        };
+        self.in_turn(group, now_ms, commit).unwrap_or_else(|| commit_to_unknown(generation))
+    }
+
+    /// Whether offsets may be committed within a transaction (TxnOffsetCommit). Whoever says which member it is must be in
+    /// the group's generation; whoever does not is taken at its word, and the state of the group does not matter.
+    ///
+    /// # Errors
+    /// As [`check_commit`](Self::check_commit), except [`GroupError::RebalanceInProgress`].
+    pub fn check_transactional_commit(
+        &self,
+        group: &str,
+        member_id: &str,
+        group_instance_id: Option<&str>,
+        generation: i32,
+    ) -> Result<(), GroupError> {
+        match self.groups.get(group) {
+            Some(group) => group.check_committer(member_id, group_instance_id, generation),
+            None => commit_to_unknown(generation),
+        }
+    }
+}
+
+fn commit_to_unknown(generation: i32) -> Result<(), GroupError> {
+    if generation < 0 { Ok(()) } else { Err(GroupError::GroupIdNotFound) }
+}
+
+impl<T> ClassicGroup<T> {
+    /// Checks a committer that says who it is.
+    fn check_committer(
+        &self,
+        member_id: &str,
+        group_instance_id: Option<&str>,
+        generation: i32,
+    ) -> Result<(), GroupError> {
+        let is_named = generation >= 0 || !member_id.is_empty() || group_instance_id.is_some();
+        if !is_named || (generation < 0 && self.is_in(GroupState::Empty)) {
+            return Ok(());
+        }
+        self.check_member(member_id, group_instance_id)?;
+        if generation == self.generation { Ok(()) } else { Err(GroupError::IllegalGeneration) }
+    }
+}

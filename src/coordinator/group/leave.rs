@@ -1,0 +1,54 @@
+//! Leaving a group, several members at once if need be.
+
+use super::classic::GroupState;
+use super::error::GroupError;
+use super::message::LeaveRequest;
+use super::{GroupCoordinator, Turn};
+
+impl<T> GroupCoordinator<T> {
+    /// Members go. Returns for each whether it was one.
+    ///
+    /// # Errors
+    /// [`GroupError::InvalidGroupId`].
+    pub fn leave(
+        &mut self,
+        group: &str,
+        members: &[LeaveRequest],
+        now_ms: i64,
+    ) -> Result<Vec<Result<(), GroupError>>, GroupError> {
+        if group.is_empty() {
+            return Err(GroupError::InvalidGroupId);
+        }
+        let left = self.in_turn(group, now_ms, |mut turn| turn.leave(members));
+        Ok(left.unwrap_or_else(|| vec![Err(GroupError::UnknownMemberId); members.len()]))
+    }
+}
+
+impl<T> Turn<'_, T> {
+    fn leave(&mut self, members: &[LeaveRequest]) -> Vec<Result<(), GroupError>> {
+        let left: Vec<_> = members.iter().map(|member| self.leave_one(member)).collect();
+        if left.iter().any(Result::is_ok) {
+            match self.group.state {
+                GroupState::Stable | GroupState::CompletingRebalance => self.prepare_rebalance(),
+                _ => self.maybe_complete_join(),
+            }
+        }
+        left
+    }
+
+    fn leave_one(&mut self, member: &LeaveRequest) -> Result<(), GroupError> {
+        let LeaveRequest { member_id, group_instance_id } = member;
+        let name = group_instance_id.as_deref();
+        if member_id.is_empty() {
+            // An administrator knows the name alone.
+            let known = name.and_then(|name| self.group.static_member_id(name)).cloned();
+            self.remove(&known.ok_or(GroupError::UnknownMemberId)?);
+            return Ok(());
+        }
+        if !self.group.pending_join.contains(&**member_id) {
+            self.group.check_member(member_id, name)?;
+        }
+        self.remove(member_id);
+        Ok(())
+    }
+}

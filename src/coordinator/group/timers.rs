@@ -1,0 +1,81 @@
+//! When something is due: one queue for all groups, with at most one entry a member, two a group.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+
+/// What is due, and for whom.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(super) struct Timer {
+    pub(super) group: Arc<str>,
+    pub(super) due: Due,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(super) enum Due {
+    /// The join phase is to end.
+    Join,
+    /// All members should have asked for their assignments by now.
+    Sync,
+    /// A member should have shown that it is alive, or a pending one should have joined.
+    Session(Arc<str>),
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Timers {
+    deadlines: HashMap<Timer, i64>,
+    queue: BTreeSet<(i64, Timer)>,
+}
+
+impl Timers {
+    /// Sets a timer, in the place of what it was set to before.
+    pub(super) fn schedule(&mut self, timer: Timer, deadline: i64) {
+        self.cancel(&timer);
+        self.queue.insert((deadline, timer.clone()));
+        self.deadlines.insert(timer, deadline);
+    }
+
+    pub(super) fn cancel(&mut self, timer: &Timer) {
+        if let Some((timer, deadline)) = self.deadlines.remove_entry(timer) {
+            self.queue.remove(&(deadline, timer));
+        }
+    }
+
+    pub(super) fn next_deadline(&self) -> Option<i64> {
+        self.queue.first().map(|(deadline, _)| *deadline)
+    }
+
+    /// Takes the first timer whose time has come.
+    pub(super) fn pop_due(&mut self, now_ms: i64) -> Option<Timer> {
+        if self.next_deadline()? > now_ms {
+            return None;
+        }
+        let (_, timer) = self.queue.pop_first()?;
+        self.deadlines.remove(&timer);
+        Some(timer)
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.queue.len()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_due_first_comes_first_and_what_is_set_anew_comes_once() {
+        let timer = |due| Timer { group: "g".into(), due };
+        let mut timers = Timers::default();
+        timers.schedule(timer(Due::Join), 10);
+        timers.schedule(timer(Due::Sync), 5);
+        timers.schedule(timer(Due::Join), 3);
+        timers.schedule(timer(Due::Session("m".into())), 4);
+        timers.cancel(&timer(Due::Session("m".into())));
+        assert_eq!(timers.next_deadline(), Some(3));
+        assert_eq!(timers.pop_due(2), None);
+        assert_eq!(timers.pop_due(9), Some(timer(Due::Join)));
+        assert_eq!(timers.pop_due(9), Some(timer(Due::Sync)));
+        assert_eq!((timers.pop_due(99), timers.len()), (None, 0));
+    }
+}

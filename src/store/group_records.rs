@@ -1,0 +1,63 @@
+//! Records about members of groups, which lie between the offsets in `__consumer_offsets`. A coordinator makes them and
+//! knows what they say; here they are appended where they belong, and found again.
+
+use super::offset_record::partition_for_group;
+use super::offsets::CONSUMER_OFFSETS;
+use super::replay::replay;
+use super::{Store, StoreInner};
+use crate::error::{Error, Result};
+use crate::log::{AppendOptions, Log, SyncTarget};
+use crate::record::{BatchBuilder, RecordData};
+use crate::types::Acks;
+
+/// How large a batch may get.
+const BATCH_BYTES: usize = 1 << 20;
+
+impl Store {
+    /// Appends a record about a group, where the next coordinator will look for it. Returns what to wait for until it is
+    /// on the device.
+    pub(crate) fn append_group_record(
+        &self,
+        group: &str,
+        key: &[u8],
+        value: Option<&[u8]>,
+    ) -> Result<(Log, SyncTarget)> {
+        let store: &StoreInner = &self.inner;
+        store.check_writable()?;
+        store.reserve.run(|| {
+            let log = store.offsets_log(group)?;
+            let mut builder = BatchBuilder::new(BATCH_BYTES);
+            builder.push(&RecordData::new(Some(key), value).at(store.clock.now_ms().max(0)))?;
+            let appended = log.append_with(builder.build()?, AppendOptions::new(Acks::Leader).by_coordinator())?;
+            let target = appended.sync_target();
+            Ok((log, target))
+        })
+    }
+
+    /// Shows `take_in` all records, of offsets too, each with its key and the partition that a group must belong to for
+    /// the record to count: `belongs_here`. What can't be read is passed over, and so is what `take_in` calls
+    /// [`Error::InvalidRecord`].
+    ///
+    /// What a process that died has left in the cache alone is made durable first, for members are told of it.
+    pub(crate) fn replay_group_records(
+        &self,
+        mut take_in: impl FnMut(&[u8], Option<&[u8]>, &dyn Fn(&str) -> bool) -> Result<()>,
+    ) -> Result<()> {
+        let logs = match self.logs_of(CONSUMER_OFFSETS) {
+            Ok(logs) => logs,
+            // Nothing was ever committed.
+            Err(Error::UnknownTopicOrPartition { .. }) => return Ok(()),
+            Err(error) => return Err(error),
+        };
+        for (index, log) in logs.iter().enumerate() {
+            log.wait_appended()?;
+            let belongs_here = |group: &str| partition_for_group(group, logs.len()) == index;
+            let mut next_offset = log.log_start();
+            replay(log, &mut next_offset, |batch, record| match record.key {
+                Some(key) if !batch.attributes.is_control() => take_in(key, record.value, &belongs_here),
+                _ => Ok(()),
+            })?;
+        }
+        Ok(())
+    }
+}

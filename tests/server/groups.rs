@@ -1,0 +1,348 @@
+//! Members of groups over the wire: they join, share partitions, fail, go, and are told apart from those who are none.
+
+use bytes::Bytes;
+use esker::net::messages::join_group::JoinGroupRequestProtocol;
+use esker::net::messages::leave_group::MemberIdentity;
+use esker::net::messages::offset_commit::{OffsetCommitRequestPartition, OffsetCommitRequestTopic};
+use esker::net::messages::offset_delete::{OffsetDeleteRequestPartition, OffsetDeleteRequestTopic};
+use esker::net::messages::sync_group::SyncGroupRequestAssignment;
+use esker::net::messages::{
+    DeleteGroupsRequest, DescribeGroupsRequest, HeartbeatRequest, JoinGroupRequest, JoinGroupResponse,
+    LeaveGroupRequest, ListGroupsRequest, OffsetCommitRequest, OffsetDeleteRequest, SyncGroupRequest,
+};
+use esker::net::{Connection, ErrorCode};
+use esker::server::Server;
+use esker::{Store, StoreConfig, TopicConfig, TopicPartition};
+
+use super::connections;
+
+const GROUP: &str = "g";
+
+/// A store with a topic "t" of two partitions, and a server of it whose groups begin at once.
+async fn serve() -> (Store, Server) {
+    let config =
+        StoreConfig { group_initial_rebalance_delay_ms: 0, group_min_session_timeout_ms: 1, ..StoreConfig::default() };
+    let store = Store::options().config(config).open_temporary().unwrap();
+    store.create_topic("t", TopicConfig::new().partitions(2)).unwrap();
+    let server = Server::builder(store.clone()).bind("127.0.0.1:0").await.unwrap();
+    (store, server)
+}
+
+/// A consumer's subscription to "t", as the consumers of this world write it.
+fn subscription() -> Bytes {
+    Bytes::from_static(b"\0\0\0\0\0\x01\0\x01t\xff\xff\xff\xff")
+}
+
+/// A client that is a member, or wants to be.
+struct Member {
+    connection: Connection,
+    version: i16,
+    id: String,
+    instance: Option<String>,
+    generation: i32,
+    session_timeout_ms: i32,
+}
+
+impl Member {
+    fn new(connection: Connection, version: i16) -> Self {
+        Self { connection, version, id: String::new(), instance: None, generation: -1, session_timeout_ms: 60_000 }
+    }
+
+    async fn try_join(&self) -> JoinGroupResponse {
+        let request = JoinGroupRequest {
+            group_id: GROUP.into(),
+            session_timeout_ms: self.session_timeout_ms,
+            rebalance_timeout_ms: 60_000,
+            member_id: self.id.clone(),
+            group_instance_id: self.instance.clone(),
+            protocol_type: "consumer".into(),
+            protocols: vec![JoinGroupRequestProtocol { name: "range".into(), metadata: subscription() }],
+            ..Default::default()
+        };
+        self.connection.send(&request, self.version).await.unwrap()
+    }
+
+    /// Joins, with the id that it is given if it needs one.
+    async fn join(&mut self) -> JoinGroupResponse {
+        let mut response = self.try_join().await;
+        if response.error_code == ErrorCode::MEMBER_ID_REQUIRED {
+            assert!(self.version >= 4 && self.id.is_empty());
+            self.id = response.member_id;
+            response = self.try_join().await;
+        }
+        assert_eq!(response.error_code, ErrorCode::NONE);
+        (self.id, self.generation) = (response.member_id.clone(), response.generation_id);
+        response
+    }
+
+    /// Asks for its part; the leader brings what each member gets.
+    async fn sync(&self, assignments: &[(&str, &'static str)]) -> Result<Bytes, ErrorCode> {
+        let assignment = |(id, part): &(&str, &'static str)| SyncGroupRequestAssignment {
+            member_id: (*id).into(),
+            assignment: Bytes::from_static(part.as_bytes()),
+        };
+        let request = SyncGroupRequest {
+            group_id: GROUP.into(),
+            generation_id: self.generation,
+            member_id: self.id.clone(),
+            group_instance_id: self.instance.clone(),
+            protocol_type: Some("consumer".into()),
+            protocol_name: Some("range".into()),
+            assignments: assignments.iter().map(assignment).collect(),
+        };
+        let version = (self.version / 2).min(5);
+        let response = self.connection.send(&request, version).await.unwrap();
+        if response.error_code == ErrorCode::NONE { Ok(response.assignment) } else { Err(response.error_code) }
+    }
+
+    async fn heartbeat(&self) -> ErrorCode {
+        let request = HeartbeatRequest {
+            group_id: GROUP.into(),
+            generation_id: self.generation,
+            member_id: self.id.clone(),
+            group_instance_id: self.instance.clone(),
+        };
+        let version = (self.version / 2).min(4);
+        self.connection.send(&request, version).await.unwrap().error_code
+    }
+
+    /// Sends heartbeats until one says something else than `NONE`.
+    async fn heartbeats(&self) -> ErrorCode {
+        loop {
+            let error_code = self.heartbeat().await;
+            if error_code != ErrorCode::NONE {
+                return error_code;
+            }
+        }
+    }
+
+    async fn leave(&self) -> ErrorCode {
+        let version = (self.version / 2).min(5);
+        let identity = MemberIdentity { member_id: self.id.clone(), ..Default::default() };
+        let request = match version {
+            3.. => LeaveGroupRequest { group_id: GROUP.into(), members: vec![identity], ..Default::default() },
+            _ => LeaveGroupRequest { group_id: GROUP.into(), member_id: self.id.clone(), ..Default::default() },
+        };
+        let response = self.connection.send(&request, version).await.unwrap();
+        response.members.first().map_or(response.error_code, |member| member.error_code)
+    }
+
+    async fn commit(&self, offset: i64) -> ErrorCode {
+        let partitions = vec![OffsetCommitRequestPartition { committed_offset: offset, ..Default::default() }];
+        let topics = vec![OffsetCommitRequestTopic { name: "t".into(), partitions, ..Default::default() }];
+        let request = OffsetCommitRequest {
+            group_id: GROUP.into(),
+            generation_id_or_member_epoch: self.generation,
+            member_id: self.id.clone(),
+            group_instance_id: self.instance.clone(),
+            topics,
+            ..Default::default()
+        };
+        let response = self.connection.send(&request, 8).await.unwrap();
+        response.topics[0].partitions[0].error_code
+    }
+}
+
+/// A group with one member that leads it, and reads all.
+async fn lone_member(server: &Server, version: i16) -> Member {
+    let mut member = Member::new(server.connect(), version);
+    let joined = member.join().await;
+    assert_eq!((&joined.leader, joined.members.len()), (&member.id, 1));
+    assert_eq!(joined.members[0].metadata, subscription());
+    assert_eq!(member.sync(&[(&member.id, "0 1")]).await, Ok("0 1".into()));
+    member
+}
+
+#[tokio::test]
+async fn two_members_share_partitions_in_every_version() {
+    let (_store, server) = serve().await;
+    for version in 0..=9 {
+        let mut first = lone_member(&server, version).await;
+        let [tcp, _] = connections(&server).await;
+        let mut second = Member::new(tcp, version);
+        // The second one waits until the first has heard of it.
+        let joining = async {
+            assert_eq!(first.heartbeats().await, ErrorCode::REBALANCE_IN_PROGRESS, "version {version}");
+            first.join().await
+        };
+        let (led, followed) = tokio::join!(joining, second.join());
+        assert_eq!((led.generation_id, &led.leader), (followed.generation_id, &followed.leader));
+        assert_eq!((led.members.len(), followed.members.len()), (2, 0));
+        assert_eq!(led.protocol_name.as_deref(), Some("range"));
+
+        let parts = [(&*first.id, "0"), (&*second.id, "1")];
+        let synced = tokio::join!(second.sync(&[]), first.sync(&parts));
+        assert_eq!(synced, (Ok("1".into()), Ok("0".into())));
+        assert_eq!((first.heartbeat().await, second.heartbeat().await), (ErrorCode::NONE, ErrorCode::NONE));
+
+        assert_eq!(second.leave().await, ErrorCode::NONE);
+        assert_eq!(second.leave().await, ErrorCode::UNKNOWN_MEMBER_ID);
+        assert_eq!(first.heartbeat().await, ErrorCode::REBALANCE_IN_PROGRESS);
+        assert_eq!(first.leave().await, ErrorCode::NONE);
+        assert_eq!(first.heartbeat().await, ErrorCode::UNKNOWN_MEMBER_ID);
+    }
+}
+
+#[tokio::test]
+async fn a_member_that_falls_silent_is_dropped() {
+    let (_store, server) = serve().await;
+    let mut first = lone_member(&server, 9).await;
+    let mut second = Member { session_timeout_ms: 50, ..Member::new(server.connect(), 9) };
+    let joining = async {
+        assert_eq!(first.heartbeats().await, ErrorCode::REBALANCE_IN_PROGRESS);
+        first.join().await
+    };
+    tokio::join!(joining, second.join());
+    // It asks for its part and is not heard of again.
+    let parts = [(&*first.id, "0"), (&*second.id, "1")];
+    let (synced, _) = tokio::join!(first.sync(&parts), second.sync(&[]));
+    // So slow a machine that it is dropped before it has its part is conceivable.
+    assert!(matches!(synced, Ok(_) | Err(ErrorCode::REBALANCE_IN_PROGRESS)));
+    assert_eq!(first.heartbeats().await, ErrorCode::REBALANCE_IN_PROGRESS);
+    let alone = first.join().await;
+    assert_eq!(alone.members.len(), 1);
+    assert_eq!(second.heartbeat().await, ErrorCode::UNKNOWN_MEMBER_ID);
+}
+
+#[tokio::test]
+async fn members_go_on_after_a_restart() {
+    let (store, server) = serve().await;
+    let first = lone_member(&server, 9).await;
+    assert_eq!(first.commit(3).await, ErrorCode::NONE);
+    server.shutdown().await;
+
+    let server = Server::builder(store.clone()).bind("127.0.0.1:0").await.unwrap();
+    let again = Member { connection: server.connect(), ..first };
+    assert_eq!(again.heartbeat().await, ErrorCode::NONE);
+    assert_eq!(again.sync(&[]).await, Ok("0 1".into()));
+    assert_eq!(again.commit(4).await, ErrorCode::NONE);
+    assert_eq!(store.committed_offset(GROUP, &TopicPartition::new("t", 0)).unwrap().unwrap().offset, 4);
+}
+
+#[tokio::test]
+async fn members_alone_commit_and_only_in_their_generation() {
+    let (store, server) = serve().await;
+    let outsider = Member::new(server.connect(), 9);
+    assert_eq!(outsider.commit(1).await, ErrorCode::NONE, "there is no group yet");
+    let mut first = lone_member(&server, 9).await;
+    assert_eq!(first.commit(2).await, ErrorCode::NONE);
+    assert_eq!(outsider.commit(3).await, ErrorCode::UNKNOWN_MEMBER_ID);
+    let stale = Member { connection: server.connect(), id: first.id.clone(), ..Member::new(server.connect(), 9) };
+    assert_eq!(stale.commit(3).await, ErrorCode::ILLEGAL_GENERATION);
+    let unknown = Member { id: "who".into(), generation: first.generation, ..Member::new(server.connect(), 9) };
+    assert_eq!(unknown.commit(3).await, ErrorCode::UNKNOWN_MEMBER_ID);
+    // The leader joins again: the generation that follows is not assigned yet.
+    first.join().await;
+    assert_eq!(first.commit(3).await, ErrorCode::REBALANCE_IN_PROGRESS);
+    assert_eq!(store.committed_offset(GROUP, &TopicPartition::new("t", 0)).unwrap().unwrap().offset, 2);
+    assert_eq!(first.sync(&[(&first.id, "0 1")]).await, Ok("0 1".into()));
+    assert_eq!(first.commit(3).await, ErrorCode::NONE);
+}
+
+#[tokio::test]
+async fn a_static_member_comes_back_to_its_part() {
+    let (_store, server) = serve().await;
+    let mut first = Member { instance: Some("one".into()), ..Member::new(server.connect(), 9) };
+    first.join().await;
+    assert_eq!(first.sync(&[(&first.id, "0 1")]).await, Ok("0 1".into()));
+    let mut back = Member { instance: Some("one".into()), ..Member::new(server.connect(), 9) };
+    let joined = back.join().await;
+    assert_eq!(joined.generation_id, first.generation, "nothing was disturbed");
+    assert!(joined.skip_assignment && joined.members.len() == 1);
+    assert_eq!(back.sync(&[]).await, Ok("0 1".into()));
+    assert_eq!(first.heartbeat().await, ErrorCode::FENCED_INSTANCE_ID);
+    assert_eq!(first.commit(1).await, ErrorCode::FENCED_INSTANCE_ID);
+    // By its name alone it is taken out by an administrator.
+    let members = vec![MemberIdentity { group_instance_id: back.instance.clone(), ..Default::default() }];
+    let request = LeaveGroupRequest { group_id: GROUP.into(), members, ..Default::default() };
+    let response = server.connect().send(&request, 5).await.unwrap();
+    assert_eq!(response.members[0].error_code, ErrorCode::NONE);
+    assert_eq!(back.heartbeat().await, ErrorCode::UNKNOWN_MEMBER_ID);
+}
+
+#[tokio::test]
+async fn tools_see_members_and_may_not_take_away_what_they_read() {
+    let (store, server) = serve().await;
+    let member = lone_member(&server, 9).await;
+    assert_eq!(member.commit(1).await, ErrorCode::NONE);
+    let tool = server.connect();
+    let list = |state: &str| ListGroupsRequest { states_filter: vec![state.into()], ..Default::default() };
+    let stable = tool.send(&list("stable"), 5).await.unwrap().groups;
+    assert_eq!(
+        (&*stable[0].group_id, &*stable[0].protocol_type, &*stable[0].group_state),
+        (GROUP, "consumer", "Stable")
+    );
+    assert_eq!(tool.send(&list("Empty"), 5).await.unwrap().groups, []);
+
+    let describe = DescribeGroupsRequest { groups: vec![GROUP.into()], ..Default::default() };
+    let described = tool.send(&describe, 6).await.unwrap().groups.remove(0);
+    assert_eq!((&*described.group_state, &*described.protocol_data), ("Stable", "range"));
+    let seen = &described.members[0];
+    assert_eq!((&seen.member_id, &*seen.client_host), (&member.id, "in-process"));
+    assert_eq!((&seen.member_metadata, &*seen.member_assignment), (&subscription(), &b"0 1"[..]));
+
+    let delete = DeleteGroupsRequest { groups_names: vec![GROUP.into()] };
+    let deleted = tool.send(&delete, 2).await.unwrap().results.remove(0);
+    assert_eq!(deleted.error_code, ErrorCode::NON_EMPTY_GROUP);
+    let partitions = vec![OffsetDeleteRequestPartition { partition_index: 0 }];
+    let topics = vec![OffsetDeleteRequestTopic { name: "t".into(), partitions }];
+    let delete_offset = OffsetDeleteRequest { group_id: GROUP.into(), topics };
+    let response = tool.send(&delete_offset, 0).await.unwrap();
+    assert_eq!(response.topics[0].partitions[0].error_code, ErrorCode::GROUP_SUBSCRIBED_TO_TOPIC);
+
+    assert_eq!(member.leave().await, ErrorCode::NONE);
+    let response = tool.send(&delete_offset, 0).await.unwrap();
+    assert_eq!(response.topics[0].partitions[0].error_code, ErrorCode::NONE);
+    assert_eq!(store.groups().unwrap(), [""; 0]);
+    let deleted = tool.send(&delete, 2).await.unwrap().results.remove(0);
+    assert_eq!(deleted.error_code, ErrorCode::NONE, "it is still known, without offsets");
+    let deleted = tool.send(&delete, 2).await.unwrap().results.remove(0);
+    assert_eq!(deleted.error_code, ErrorCode::GROUP_ID_NOT_FOUND);
+    server.shutdown().await;
+    let server = Server::builder(store).in_memory().unwrap();
+    assert_eq!(server.connect().send(&list("empty"), 5).await.unwrap().groups, [], "also after a restart");
+}
+
+#[tokio::test]
+async fn a_server_stops_although_members_wait() {
+    let (_store, server) = serve().await;
+    let first = lone_member(&server, 9).await;
+    // It waits for the first one, which never comes.
+    let mut second = Member::new(server.connect(), 9);
+    let required = second.try_join().await;
+    assert_eq!(required.error_code, ErrorCode::MEMBER_ID_REQUIRED);
+    second.id = required.member_id;
+    let stop = async {
+        assert_eq!(first.heartbeats().await, ErrorCode::REBALANCE_IN_PROGRESS);
+        server.shutdown().await;
+    };
+    let (waiting, ()) = tokio::join!(second.try_join(), stop);
+    assert_eq!(waiting.error_code, ErrorCode::NOT_COORDINATOR);
+}
+
+#[tokio::test]
+async fn who_may_not_join_is_told_why() {
+    let (_store, server) = serve().await;
+    let member = lone_member(&server, 9).await;
+    let unknown = Member { id: "who".into(), ..Member::new(server.connect(), 9) };
+    assert_eq!(unknown.try_join().await.error_code, ErrorCode::UNKNOWN_MEMBER_ID);
+    let hasty = Member { session_timeout_ms: 0, ..Member::new(server.connect(), 0) };
+    assert_eq!(hasty.try_join().await.error_code, ErrorCode::INVALID_SESSION_TIMEOUT);
+    let request = |group: &str, protocol: &str| JoinGroupRequest {
+        group_id: group.into(),
+        session_timeout_ms: 60_000,
+        protocol_type: "consumer".into(),
+        protocols: vec![JoinGroupRequestProtocol { name: protocol.into(), metadata: subscription() }],
+        ..Default::default()
+    };
+    for version in 0..=9 {
+        let response = member.connection.send(&request(GROUP, "sticky"), version).await.unwrap();
+        assert_eq!(response.error_code, ErrorCode::INCONSISTENT_GROUP_PROTOCOL);
+        let response = member.connection.send(&request("", "range"), version).await.unwrap();
+        assert_eq!(response.error_code, ErrorCode::INVALID_GROUP_ID);
+    }
+    let sync = SyncGroupRequest { group_id: GROUP.into(), member_id: member.id.clone(), ..Default::default() };
+    let response = member.connection.send(&sync, 5).await.unwrap();
+    assert_eq!(response.error_code, ErrorCode::INCONSISTENT_GROUP_PROTOCOL, "it must say what it goes by");
+    assert_eq!(member.sync(&[]).await, Ok("0 1".into()));
+}
