@@ -14,11 +14,15 @@ pub(in crate::server) fn answer(
     version: i16,
 ) -> DescribeGroupsResponse {
     let describe = |group_id: String| {
-        let group_state = if broker.store.has_group(&group_id) { "Empty" } else { "Dead" };
-        let is_error = group_state == "Dead" && version >= GROUP_ID_NOT_FOUND_VERSION;
+        let (error_code, error_message, group_state) = match broker.store.has_group(&group_id) {
+            Ok(true) => (ErrorCode::NONE, None, "Empty"),
+            Ok(false) if version < GROUP_ID_NOT_FOUND_VERSION => (ErrorCode::NONE, None, "Dead"),
+            Ok(false) => (ErrorCode::GROUP_ID_NOT_FOUND, Some(format!("group {group_id:?} isn't known")), "Dead"),
+            Err(error) => (ErrorCode::from(&error), Some(error.to_string()), ""),
+        };
         DescribedGroup {
-            error_code: if is_error { ErrorCode::GROUP_ID_NOT_FOUND } else { ErrorCode::NONE },
-            error_message: is_error.then(|| format!("group {group_id:?} isn't known")),
+            error_code,
+            error_message,
             group_id,
             group_state: group_state.to_owned(),
             ..Default::default()

@@ -1,5 +1,6 @@
 //! ListGroups: the groups of the store.
 
+use crate::net::ErrorCode;
 use crate::net::messages::list_groups::ListedGroup;
 use crate::net::messages::{ListGroupsRequest, ListGroupsResponse};
 use crate::server::broker::Broker;
@@ -22,5 +23,8 @@ pub(in crate::server) fn answer(broker: &Broker, request: ListGroupsRequest, _: 
         group_type: CLASSIC.to_owned(),
         ..Default::default()
     };
-    ListGroupsResponse { groups: broker.store.groups().into_iter().map(list).collect(), ..Default::default() }
+    match broker.store.groups() {
+        Ok(groups) => ListGroupsResponse { groups: groups.into_iter().map(list).collect(), ..Default::default() },
+        Err(error) => ListGroupsResponse { error_code: ErrorCode::from(&error), ..Default::default() },
+    }
 }
