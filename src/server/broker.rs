@@ -3,6 +3,9 @@
 use std::ops::Deref;
 use std::sync::Arc;
 
+use parking_lot::Mutex;
+
+use super::fetch_session::FetchSessions;
 use crate::config::ServerConfig;
 use crate::error::Error;
 use crate::log::Log;
@@ -16,9 +19,15 @@ use crate::uuid::Uuid;
 pub(super) struct Node {
     pub(super) store: Store,
     pub(super) config: ServerConfig,
+    pub(super) fetch_sessions: Mutex<FetchSessions>,
 }
 
 impl Node {
+    pub(super) fn new(store: Store, config: ServerConfig) -> Self {
+        let fetch_sessions = FetchSessions::new(config.max_incremental_fetch_session_cache_slots);
+        Self { store, config, fetch_sessions: Mutex::new(fetch_sessions) }
+    }
+
     /// The name of the topic that a request means: `by_id` in newer versions, which don't have the name.
     ///
     /// # Errors

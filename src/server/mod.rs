@@ -46,10 +46,12 @@ mod connection;
 mod dispatch;
 mod duplicates;
 mod executor;
+mod fetch_session;
 mod handler;
 mod limits;
 mod operations;
 mod partitions;
+mod transaction_error;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -126,7 +128,7 @@ impl ServerBuilder {
         self.config.validate()?;
         let (stop, stopped) = watch::channel(false);
         let limits = Limits::new(&self.config);
-        let node = Arc::new(Node { store: self.store, config: self.config });
+        let node = Arc::new(Node::new(self.store, self.config));
         let service = Service { node, limits, connections: Connections::default(), stop: stopped };
         Ok(Server { service, local_addrs: Vec::new(), stop })
     }

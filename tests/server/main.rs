@@ -6,11 +6,13 @@ mod admin_topics;
 mod basics;
 mod cluster;
 mod configs;
+mod fetching;
 mod identity;
 mod limits;
 mod lookup;
 mod offsets;
 mod strangers;
+mod transactions;
 
 use bytes::Bytes;
 use esker::net::messages::fetch::{FetchPartition, FetchTopic, PartitionData};
