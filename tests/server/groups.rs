@@ -1,6 +1,10 @@
 //! Members of groups over the wire: they join, share partitions, fail, go, and are told apart from those who are none.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
 use bytes::Bytes;
+use esker::clock::Clock;
 use esker::net::messages::join_group::JoinGroupRequestProtocol;
 use esker::net::messages::leave_group::MemberIdentity;
 use esker::net::messages::offset_commit::{OffsetCommitRequestPartition, OffsetCommitRequestTopic};
@@ -12,7 +16,7 @@ use esker::net::messages::{
 };
 use esker::net::{Connection, ErrorCode};
 use esker::server::Server;
-use esker::{Store, StoreConfig, TopicConfig, TopicPartition};
+use esker::{Acks, CommittedOffset, Maintenance, Store, StoreConfig, TopicConfig, TopicPartition};
 
 use super::connections;
 
@@ -202,6 +206,71 @@ async fn a_member_that_falls_silent_is_dropped() {
     let alone = first.join().await;
     assert_eq!(alone.members.len(), 1);
     assert_eq!(second.heartbeat().await, ErrorCode::UNKNOWN_MEMBER_ID);
+}
+
+#[tokio::test]
+async fn a_member_that_hangs_up_while_it_waits_is_forgotten() {
+    let (_store, server) = serve().await;
+    let mut first = lone_member(&server, 3).await;
+    let second = Member { session_timeout_ms: 50, ..Member::new(server.connect(), 3) };
+    // It is taken in once the first one has heard of it; then its client is gone.
+    let hang_up = async {
+        tokio::select! {
+            _ = second.try_join() => unreachable!("it waits for the first one"),
+            error_code = first.heartbeats() => error_code,
+        }
+    };
+    assert_eq!(hang_up.await, ErrorCode::REBALANCE_IN_PROGRESS);
+    drop(second);
+    loop {
+        let joined = first.join().await;
+        let _ = first.sync(&[(&first.id, "0 1")]).await;
+        if joined.members.len() == 1 {
+            break;
+        }
+        assert_eq!(first.heartbeats().await, ErrorCode::REBALANCE_IN_PROGRESS);
+    }
+    assert_eq!(first.heartbeat().await, ErrorCode::NONE);
+}
+
+/// A clock for the store's maintenance.
+#[derive(Debug, Default)]
+struct StoreClock(AtomicI64);
+
+impl Clock for StoreClock {
+    fn now_ms(&self) -> i64 {
+        self.0.load(Ordering::SeqCst)
+    }
+}
+
+#[tokio::test]
+async fn offsets_of_members_do_not_expire_and_groups_without_any_are_forgotten() {
+    let clock = Arc::new(StoreClock::default());
+    let config = StoreConfig {
+        group_initial_rebalance_delay_ms: 0,
+        offsets_retention_check_interval_ms: 1,
+        ..StoreConfig::default()
+    };
+    let options = Store::options().config(config).clock(clock.clone()).maintenance(Maintenance::Manual);
+    let store = options.open_temporary().unwrap();
+    store.create_topic("t", TopicConfig::new()).unwrap();
+    let server = Server::builder(store.clone()).in_memory().unwrap();
+    let partition = TopicPartition::new("t", 0);
+    store.commit_offsets("idle", [(partition.clone(), CommittedOffset::new(1))], Acks::All).unwrap();
+    let member = lone_member(&server, 9).await;
+    assert_eq!(member.commit(1).await, ErrorCode::NONE);
+
+    clock.0.fetch_add(8 * 24 * 3_600_000, Ordering::SeqCst);
+    store.tick().unwrap();
+    assert_eq!(store.groups(), [GROUP], "the one that nobody is in has expired");
+    assert_eq!(member.leave().await, ErrorCode::NONE);
+    store.tick().unwrap();
+    assert_eq!(store.groups(), [GROUP], "nobody has been in it for a moment only");
+
+    store.delete_offsets(GROUP, [partition]).unwrap();
+    let tool = server.connect();
+    let describe = DescribeGroupsRequest { groups: vec![GROUP.into()], ..Default::default() };
+    while tool.send(&describe, 5).await.unwrap().groups[0].group_state != "Dead" {}
 }
 
 #[tokio::test]
