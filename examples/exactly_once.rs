@@ -133,7 +133,7 @@ struct State {
 /// Looks at what a process has left, without ending its transaction.
 fn look(dir: &Path) -> Result<State> {
     let store = Store::open(dir)?;
-    let orders_done = store.committed_offset(GROUP, &TopicPartition::new("orders", 0));
+    let orders_done = store.committed_offset(GROUP, &TopicPartition::new("orders", 0))?;
     Ok(State {
         written: read_invoices(&store, IsolationLevel::ReadUncommitted)?.len(),
         invoices: read_invoices(&store, IsolationLevel::ReadCommitted)?,

@@ -109,8 +109,8 @@ pub use log::{
 pub use producer::{Partitioner, Pending, Producer, ProducerConfig, Record, RecordMetadata, Transaction};
 pub use store::{
     CommittedOffset, GroupDescription, GroupOffset, HangingTransaction, Maintenance, OffsetReset, PartitionDescription,
-    PlannedOffset, RecoveryReport, SnapshotReport, Store, StoreOptions, TopicDescription, TransactionDescription,
-    TransactionFilter,
+    PlannedOffset, RecoveryReport, SnapshotProgress, SnapshotReport, Store, StoreOptions, TopicDescription,
+    TransactionDescription, TransactionFilter,
 };
 pub use types::{
     Acks, IsolationLevel, LeaderEpoch, NO_PRODUCER_ID, NO_TIMESTAMP, Offset, ProducerId, ProducerIdAndEpoch,

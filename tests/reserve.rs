@@ -51,7 +51,7 @@ fn a_full_device_keeps_no_store_from_committing_deleting_and_closing() {
 
     let store = options().open("data").unwrap();
     assert!(store.recovery_report().clean_shutdown);
-    assert_eq!(store.committed_offset("g", &partition).unwrap().offset, end);
+    assert_eq!(store.committed_offset("g", &partition).unwrap().unwrap().offset, end);
     clock.advance(Duration::from_secs(3600));
     store.tick().unwrap();
     let log = store.partition("t", 0).unwrap();

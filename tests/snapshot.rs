@@ -55,7 +55,7 @@ fn contents(store: &Store) -> Contents {
             records.insert(log.topic_partition().clone(), found);
         }
     }
-    (records, store.committed_offsets("g"))
+    (records, store.committed_offsets("g").unwrap())
 }
 
 fn sample() -> (FaultStorage, Store) {
@@ -103,6 +103,15 @@ fn a_snapshot_opens_cleanly_with_what_was_there_and_goes_its_own_way() {
     store.close().unwrap();
     assert_eq!(contents(&options(&storage).open("data").unwrap()), source);
     assert_eq!(contents(&options(&storage).open("backups/one").unwrap()), copy);
+}
+
+#[test]
+fn a_snapshot_tells_how_far_it_is() {
+    let (_, store) = sample();
+    let mut seen = Vec::new();
+    let report = store.snapshot_with_progress("to", |at| seen.push((at.bytes_done, at.bytes_total))).unwrap();
+    assert_eq!((seen.first(), seen.last()), (Some(&(0, report.bytes)), Some(&(report.bytes, report.bytes))));
+    assert!(seen.is_sorted() && seen.len() == 1 + report.partitions, "a segment in each: {seen:?}");
 }
 
 fn size_of(store: &Store, topic: &str) -> u64 {
@@ -271,7 +280,8 @@ fn all_partitions_are_cut_at_the_same_moment() {
         let writing = scope.spawn(|| write(&store, &stop));
         let snapshots = (0..4)
             .map(|number| {
-                let acknowledged = store.committed_offset("g", &TopicPartition::new("t", 1)).map_or(0, |at| at.offset);
+                let acknowledged =
+                    store.committed_offset("g", &TopicPartition::new("t", 1)).unwrap().map_or(0, |at| at.offset);
                 let to = backups.join(number.to_string());
                 store.snapshot(&to).unwrap();
                 (to, acknowledged)
@@ -286,7 +296,10 @@ fn all_partitions_are_cut_at_the_same_moment() {
         assert!(restored.recovery_report().clean_shutdown && restored.recovery_report().is_healthy());
         let ends = [0, 1].map(|index| whole_log(&restored.partition("t", index).unwrap()));
         let committed = [0, 1].map(|index| {
-            restored.committed_offset("g", &TopicPartition::new("t", index)).map_or(0, |committed| committed.offset)
+            restored
+                .committed_offset("g", &TopicPartition::new("t", index))
+                .unwrap()
+                .map_or(0, |committed| committed.offset)
         });
         assert_eq!(committed[0], committed[1]);
         assert!(

@@ -17,8 +17,8 @@ use common::Sent;
 use esker::io::MemoryStorage;
 use esker::record::{BatchBuilder, Compression, EndTransactionMarker, RecordData, TransactionResult};
 use esker::{
-    Acks, AlterConfigOp, CleanupPolicy, CommittedOffset, Damage, Error, IsolationLevel, Log, ReadLimits, Store,
-    StoreConfig, TopicConfig, TopicPartition,
+    Acks, AlterConfigOp, CleanupPolicy, CommittedOffset, Damage, Error, IsolationLevel, Log, ReadLimits, RepairOptions,
+    Store, StoreConfig, TopicConfig, TopicPartition,
 };
 
 fn create(store: &Store, topic: &str) -> Log {
@@ -77,15 +77,37 @@ fn the_metadata_of_a_cluster_in_the_same_directory_is_left_alone() {
     let dir = tempfile::tempdir().unwrap();
     let metadata = dir.path().join("__cluster_metadata-0");
     fs::create_dir(&metadata).unwrap();
-    fs::write(metadata.join("partition.metadata"), "version: 0\ntopic_id: AAAAAAAAAAAAAAAAAAAAAQ").unwrap();
-    fs::write(metadata.join("00000000000000000000.log"), b"a batch that is being written").unwrap();
-    let before = names(&metadata);
+    // Kafka's snapshots of it are checkpoints named after offset and epoch.
+    for (name, contents) in [
+        ("partition.metadata", "version: 0\ntopic_id: AAAAAAAAAAAAAAAAAAAAAQ"),
+        ("00000000000000000000.log", "a batch that is being written"),
+        ("00000000000000000007-0000000001.checkpoint", "a snapshot"),
+        ("quorum-state", "{}"),
+    ] {
+        fs::write(metadata.join(name), contents).unwrap();
+    }
+    fs::write(dir.path().join("bootstrap.checkpoint"), "what the cluster began with").unwrap();
+    let contents = || names(&metadata).into_iter().map(|name| (file_text(&metadata, &name), name)).collect::<Vec<_>>();
+    let before = contents();
     let store = Store::open(dir.path()).unwrap();
     assert!(store.topics().is_empty() && store.recovery_report().is_healthy());
     assert!(matches!(store.create_topic("__cluster_metadata", TopicConfig::new()), Err(Error::InvalidTopic { .. })));
+    create(&store, "t");
+    let reader = Store::options().open_read_only(dir.path()).unwrap();
+    assert_eq!(reader.topics(), ["t"]);
+    store.tick().unwrap();
     store.close().unwrap();
-    assert_eq!(names(&metadata), before);
-    assert_eq!(file_text(&metadata, "00000000000000000000.log"), "a batch that is being written");
+    drop(store);
+    fs::remove_file(dir.path().join(".kafka_cleanshutdown")).unwrap();
+    let store = Store::open(dir.path()).unwrap();
+    assert!(store.topics() == ["t"] && store.recovery_report().is_healthy(), "nor is it recovered");
+    store.close().unwrap();
+    let verified = Store::options().verify(dir.path(), |_| {}).unwrap();
+    assert!(verified.is_healthy(), "{:?}", verified.findings);
+    let repair = RepairOptions::new().remove_leftovers().execute();
+    let repaired = Store::options().repair(dir.path(), repair, |_| {}).unwrap();
+    assert!(repaired.actions.is_empty() && repaired.unrepaired.is_empty(), "{repaired:?}");
+    assert_eq!(contents(), before);
 }
 
 #[test]
@@ -102,7 +124,7 @@ fn internal_topics_are_the_stores_own() {
     assert_eq!(offsets.partitions.len(), 50);
     assert_eq!(offsets.config.get("cleanup.policy").as_deref(), Some("compact"));
     assert!(matches!(store.delete_topic("__consumer_offsets"), Err(Error::InvalidTopic { .. })));
-    assert_eq!(store.committed_offset("g", &("t", 0).into()).unwrap().offset, 0);
+    assert_eq!(store.committed_offset("g", &("t", 0).into()).unwrap().unwrap().offset, 0);
 }
 
 #[test]
@@ -234,7 +256,7 @@ fn commit_metadata_of_the_greatest_length_is_read_back() {
     create(&store, "t");
     store.commit_offsets("g", [(("t", 0).into(), offset())], Acks::All).unwrap();
     drop(store);
-    assert_eq!(open().committed_offset("g", &("t", 0).into()).unwrap().metadata, offset().metadata);
+    assert_eq!(open().committed_offset("g", &("t", 0).into()).unwrap().unwrap().metadata, offset().metadata);
 }
 
 // Deletion and retention
@@ -922,8 +944,8 @@ fn a_damaged_commit_costs_its_group_that_commit_and_nothing_else() {
             fs::remove_file(dir.path().join(".kafka_cleanshutdown")).unwrap();
         }
         let store = manual().0.open(dir.path()).unwrap();
-        assert_eq!(store.committed_offset("g1", &("t", 0).into()).unwrap().offset, 11, "the one before");
-        assert_eq!(store.committed_offset("g2", &("t", 0).into()).unwrap().offset, 20);
+        assert_eq!(store.committed_offset("g1", &("t", 0).into()).unwrap().unwrap().offset, 11, "the one before");
+        assert_eq!(store.committed_offset("g2", &("t", 0).into()).unwrap().unwrap().offset, 20);
         let damage: Vec<_> = store.recovery_report().partitions.iter().flat_map(|found| &found.damage).collect();
         match &damage[..] {
             [Damage { error: Error::CorruptRecord { file: Some(file), position, offsets, .. }, .. }] => {

@@ -61,7 +61,7 @@ impl World {
 
     /// The offset that the group `g` has committed for `a`.
     fn committed_offset(&self) -> Option<i64> {
-        self.store.committed_offset("g", &("a", 0).into()).map(|committed| committed.offset)
+        self.store.committed_offset("g", &("a", 0).into()).unwrap().map(|committed| committed.offset)
     }
 }
 

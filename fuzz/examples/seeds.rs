@@ -1,5 +1,5 @@
-//! Writes the seeds of the targets that take files of a data directory, each of its files as it is, and of the wire, a
-//! message of each kind.
+//! Writes the seeds of the targets that take files of a data directory, each of its files as it is; of those that take
+//! records of the store's own topics, those of a sound directory; and of the wire, a message of each kind.
 
 use std::fs;
 use std::path::Path;
@@ -7,6 +7,7 @@ use std::path::Path;
 use esker::net::messages::{AnyRequest, AnyResponse};
 use esker::net::{ApiKey, RequestHeader};
 use esker_fuzz::directory::sound;
+use esker_fuzz::internal_topics::sound_records;
 
 use random::Random;
 
@@ -20,6 +21,15 @@ mod random;
 fn main() -> std::io::Result<()> {
     let seeds = Path::new(env!("CARGO_MANIFEST_DIR")).join("seeds");
     wire(&seeds.join("wire"))?;
+    for target in ["consumer_offsets", "transaction_state"] {
+        let dir = seeds.join(target);
+        fs::create_dir_all(&dir)?;
+        let records = sound_records(&format!("__{target}"));
+        for (index, record) in records.iter().enumerate() {
+            fs::write(dir.join(format!("record_{index}")), record)?;
+        }
+        fs::write(dir.join("all"), records.concat())?;
+    }
     for target in ["data_directory", "index_files", "producer_files", "text_files"] {
         let dir = seeds.join(target);
         fs::create_dir_all(&dir)?;

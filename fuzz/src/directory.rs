@@ -7,19 +7,31 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
+use esker::clock::Clock;
 use esker::io::{MemoryStorage, Storage};
 use esker::record::{BatchBuilder, EndTransactionMarker, RecordData, TransactionResult};
 use esker::{
     Acks, CommittedOffset, IsolationLevel, Log, Maintenance, Offset, ReadLimits, Store, StoreConfig, TopicConfig, TopicPartition,
 };
 
-const DIR: &str = "data";
-const TOPIC: &str = "payments";
+pub(crate) const DIR: &str = "data";
+pub(crate) const TOPIC: &str = "payments";
 /// A topic with transactions. What is decided in it the files beside its log say.
 const TRANSACTIONS: &str = "transfers";
 const PARTITIONS: i32 = 2;
 const RECORDS: u8 = 12;
+
+/// The time never passes, so that a directory is the same in every run.
+#[derive(Debug)]
+struct StoppedClock;
+
+impl Clock for StoppedClock {
+    fn now_ms(&self) -> i64 {
+        1_700_000_000_000
+    }
+}
 
 /// The files of a data directory by their paths.
 pub type Files = BTreeMap<PathBuf, Vec<u8>>;
@@ -56,6 +68,13 @@ fn make(closed: bool) -> Files {
     for round in 0..6 {
         transact(&log, i64::from(round % 3), i32::from(round / 3)).expect("there is room");
     }
+    for (id, ends) in [("refunds", true), ("fees", false)] {
+        let producer = store.init_transactional_id(id, Duration::from_secs(60)).expect("there is room");
+        store.add_partitions_to_transaction(id, producer, [TopicPartition::new(TOPIC, 0)]).expect("it exists");
+        if ends {
+            store.end_transaction(id, producer, true).expect("there is room");
+        }
+    }
     if closed {
         store.close().expect("memory");
     }
@@ -86,10 +105,15 @@ fn collect(storage: &MemoryStorage, dir: &Path, files: &mut Files) {
     }
 }
 
-fn open(storage: &MemoryStorage) -> esker::Result<Store> {
-    let config =
-        StoreConfig { num_recovery_threads_per_data_dir: 1, offsets_topic_num_partitions: 1, ..StoreConfig::default() };
-    Store::options().storage(Arc::new(storage.clone())).config(config).maintenance(Maintenance::Manual).open(DIR)
+pub(crate) fn open(storage: &MemoryStorage) -> esker::Result<Store> {
+    let config = StoreConfig {
+        num_recovery_threads_per_data_dir: 1,
+        offsets_topic_num_partitions: 1,
+        transaction_state_log_num_partitions: 1,
+        ..StoreConfig::default()
+    };
+    let options = Store::options().storage(Arc::new(storage.clone())).clock(Arc::new(StoppedClock));
+    options.config(config).maintenance(Maintenance::Manual).open(DIR)
 }
 
 fn append(log: &Log, value: u8) -> esker::Result<Offset> {
@@ -142,7 +166,7 @@ pub fn with_sound_snapshot_crc(mut snapshot: Vec<u8>) -> Vec<u8> {
 }
 
 /// A sound directory whose file at `path` holds `contents`.
-fn write(files: &Files, path: &Path, contents: &[u8]) -> MemoryStorage {
+pub(crate) fn write(files: &Files, path: &Path, contents: &[u8]) -> MemoryStorage {
     let storage = MemoryStorage::new();
     let replaced = files.iter().filter(|(sound, _)| *sound != path);
     for (path, contents) in replaced.map(|(path, contents)| (&**path, &**contents)).chain([(path, contents)]) {
@@ -231,7 +255,7 @@ pub fn try_file(closed: bool, path: &Path, contents: &[u8]) {
     let store = open(&storage).expect("what was closed can be opened");
     assert_eq!(read_all(&store), expected, "another open finds it all again");
     if committed {
-        assert_eq!(store.committed_offset("group", &at).map(|committed| committed.offset), Some(7));
+        assert_eq!(store.committed_offset("group", &at).expect("it can be read").map(|committed| committed.offset), Some(7));
     }
 }
 
@@ -256,28 +280,4 @@ pub fn with_sound_crcs(mut log: Vec<u8>) -> Vec<u8> {
 pub fn pick(closed: bool, index: u8, wanted: impl Fn(&str) -> bool) -> PathBuf {
     let files: Vec<_> = sound(closed).keys().filter(|path| wanted(&path.to_string_lossy())).collect();
     files[usize::from(index) % files.len()].clone()
-}
-
-/// Appends records to `__consumer_offsets` and opens the store again, which replays them.
-pub fn try_offset_records(records: &[(&[u8], Option<&[u8]>)]) {
-    let storage = write(sound(true), Path::new("data/unknown"), &[]);
-    let store = open(&storage).expect("a sound directory");
-    let log = store.partition("__consumer_offsets", 0).expect("offsets were committed");
-    for (key, value) in records {
-        let mut builder = BatchBuilder::new(256);
-        if builder.push(&RecordData::new(Some(key), *value).at(1)).is_ok() {
-            let _ = builder.build().and_then(|batch| log.append(batch, Acks::All));
-        }
-    }
-    store.close().expect("memory");
-    drop((log, store));
-    let store = open(&storage).expect("records that can't be understood are passed over");
-    for group in store.groups() {
-        for (partition, committed) in store.committed_offsets(&group) {
-            assert_eq!(store.committed_offset(&group, &partition), Some(committed));
-        }
-    }
-    let at = TopicPartition::new(TOPIC, 1);
-    store.commit_offsets("group", [(at.clone(), CommittedOffset::new(8))], Acks::All).expect("commits go on");
-    assert_eq!(store.committed_offset("group", &at).map(|committed| committed.offset), Some(8));
 }

@@ -1,6 +1,7 @@
 //! What the targets share: batches whose header is sound, so that the fuzzer gets past it.
 
 pub mod directory;
+pub mod internal_topics;
 
 use bytes::Bytes;
 use esker::record::{BATCH_HEADER_BYTES, EndTransactionMarker, RecordSet};

@@ -222,7 +222,8 @@ impl Consumer {
     /// The offset that the consumer's group committed for a partition last.
     ///
     /// # Errors
-    /// [`Error::NoGroup`]; with `read_committed` [`Error::UnstableOffsetCommit`] while an open transaction may change it.
+    /// [`Error::NoGroup`]; with `read_committed` [`Error::UnstableOffsetCommit`] while an open transaction may change it;
+    /// otherwise as [`Store::committed_offset`].
     pub fn committed(&self, partition: impl Into<TopicPartition>) -> Result<Option<CommittedOffset>> {
         let group = self.config.group_id.as_deref().ok_or(Error::NoGroup)?;
         self.committed_of(group, &partition.into())
@@ -230,7 +231,7 @@ impl Consumer {
 
     fn committed_of(&self, group: &str, partition: &TopicPartition) -> Result<Option<CommittedOffset>> {
         match self.config.isolation_level {
-            IsolationLevel::ReadUncommitted => Ok(self.store.committed_offset(group, partition)),
+            IsolationLevel::ReadUncommitted => self.store.committed_offset(group, partition),
             IsolationLevel::ReadCommitted => self.store.stable_committed_offset(group, partition),
         }
     }

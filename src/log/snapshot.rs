@@ -98,43 +98,54 @@ impl SnapshotPoint {
         self.end.next_offset
     }
 
-    /// Copies the files into `dir`, which is created, and makes them durable there. Returns how many bytes of records
-    /// that were.
+    /// How many bytes of records there are.
+    pub(crate) fn size(&self) -> u64 {
+        self.segments.iter().map(|segment| self.size_of(segment)).sum()
+    }
+
+    /// How much of a segment belongs to it.
+    fn size_of(&self, segment: &Arc<Segment>) -> u64 {
+        if self.is_active(segment) { self.end.size } else { segment.end().size }
+    }
+
+    fn is_active(&self, segment: &Arc<Segment>) -> bool {
+        Arc::ptr_eq(segment, self.segments.active())
+    }
+
+    /// Copies the files into `dir`, which is created, and makes them durable there. Calls `copied` with the bytes of
+    /// records in each segment.
     ///
     /// # Errors
     /// [`Error::LogTruncated`] if a truncation has taken or replaced files meanwhile: what was copied is of no use.
-    pub(crate) fn copy_to(&self, dir: &Path) -> Result<u64> {
-        let copied = self.copy_files(dir);
+    pub(crate) fn copy_to(&self, dir: &Path, copied: impl FnMut(u64)) -> Result<()> {
+        let result = self.copy_files(dir, copied);
         if self.log.inner.commit.generation() != self.generation {
             let topic_partition = self.topic_partition().clone();
             return Err(Error::LogTruncated { topic_partition, log_end: self.log.log_end() });
         }
-        copied
+        result
     }
 
-    fn copy_files(&self, dir: &Path) -> Result<u64> {
+    fn copy_files(&self, dir: &Path, mut copied: impl FnMut(u64)) -> Result<()> {
         let storage = &self.log.inner.home.storage;
         storage.create_dir_all(dir).map_err(|error| Error::io("create", dir, error))?;
         for name in [PARTITION_METADATA, LEADER_EPOCH_CHECKPOINT] {
             self.copy_whole(name, dir)?;
         }
-        let mut bytes = 0;
         for segment in self.segments.iter() {
-            let is_active = Arc::ptr_eq(segment, self.segments.active());
-            let size = if is_active { self.end.size } else { segment.end().size };
+            let size = self.size_of(segment);
             // Compaction leaves empty segments, and the end of a log can be in its name alone.
-            match self.copy_segment(segment, size, is_active.then_some(self.index_lens), dir) {
+            match self.copy_segment(segment, size, self.is_active(segment).then_some(self.index_lens), dir) {
                 // One that nothing was appended to may have no files yet, and needs none.
                 Err(Error::Io { source, .. }) if size == 0 && source.kind() == io::ErrorKind::NotFound => {}
-                copied => copied?,
+                result => result?,
             }
-            bytes += size;
+            copied(size);
         }
         if !self.producers.is_empty() {
             self.write_producers(dir)?;
         }
-        storage.sync_dir(dir).map_err(|error| Error::io("sync", dir, error))?;
-        Ok(bytes)
+        storage.sync_dir(dir).map_err(|error| Error::io("sync", dir, error))
     }
 
     /// Without this the copy, which was closed properly, would be taken to have no producers.

@@ -181,7 +181,8 @@ impl Groups {
         let idle = state.coordinator.groups().filter(|group| group.is_idle);
         let idle: Vec<_> = idle.map(|group| (group.group.to_owned(), group.state_timestamp)).collect();
         for (group, since_ms) in idle {
-            if !self.store.has_group(&group) {
+            // One of which that isn't known keeps what it may have.
+            if self.store.has_group(&group).is_ok_and(|has_offsets| !has_offsets) {
                 // It is there, and has no members.
                 let _ = state.coordinator.delete(&group);
             } else if now_ms.saturating_sub(since_ms) >= retention_ms {

@@ -44,9 +44,10 @@ impl Store {
     /// Describes a group: what it has committed, and how far that is behind.
     ///
     /// # Errors
-    /// [`Error::GroupIdNotFound`] if it has committed nothing.
+    /// [`Error::GroupIdNotFound`] if it has committed nothing; otherwise as
+    /// [`committed_offset`](Self::committed_offset).
     pub fn describe_group(&self, group: &str) -> Result<GroupDescription> {
-        let committed = self.committed_offsets(group);
+        let committed = self.committed_offsets(group)?;
         if committed.is_empty() {
             return Err(not_found(group));
         }
@@ -84,7 +85,7 @@ impl Store {
     }
 
     /// Whether a group has committed something, or an open transaction of it is about to.
-    pub(crate) fn has_group(&self, group: &str) -> bool {
+    pub(crate) fn has_group(&self, group: &str) -> Result<bool> {
         self.inner.look_at_group(group, |group| !group.partitions().is_empty())
     }
 
@@ -96,7 +97,7 @@ impl Store {
         is_deleted: impl Fn(&TopicPartition) -> bool,
     ) -> Result<()> {
         self.check_writable()?;
-        if !self.has_group(group) {
+        if !self.has_group(group)? {
             return Err(not_found(group));
         }
         self.inner.change_offsets(group, acks, |offsets: &Group| {

@@ -60,7 +60,7 @@ pub use maintenance::Maintenance;
 pub use offsets::CommittedOffset;
 pub use open::{RecoveryReport, StoreOptions};
 pub use reset_offsets::{OffsetReset, PlannedOffset};
-pub use snapshot::SnapshotReport;
+pub use snapshot::{SnapshotProgress, SnapshotReport};
 pub use topic::{PartitionDescription, TopicDescription};
 pub use transaction::{HangingTransaction, TransactionDescription, TransactionFilter};
 

@@ -60,7 +60,7 @@ impl StoreInner {
             expired.map(|(partition, _)| (partition.clone(), None)).collect::<Changes>()
         };
         let in_use = self.offsets.in_use.consumers.lock().clone();
-        let groups = self.groups_where(|name, group| !in_use.contains_key(name) && !expired(group).is_empty());
+        let groups = self.groups_where(|name, group| !in_use.contains_key(name) && !expired(group).is_empty())?;
         let expire = |group: &Group| Ok(expired(group));
         let mut failures: Vec<_> =
             groups.iter().filter_map(|group| self.change_offsets(group, Acks::Leader, expire).err()).collect();

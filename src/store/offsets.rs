@@ -124,7 +124,11 @@ impl Store {
     /// The offset that a group committed for a partition last, if it did.
     ///
     /// One that was committed within a transaction counts once that is committed.
-    pub fn committed_offset(&self, group: &str, partition: &TopicPartition) -> Option<CommittedOffset> {
+    ///
+    /// # Errors
+    /// Whatever keeps `__consumer_offsets` from being read: what was committed last is not known then, and may be later
+    /// than what was known before. Try again.
+    pub fn committed_offset(&self, group: &str, partition: &TopicPartition) -> Result<Option<CommittedOffset>> {
         self.inner.look_at_group(group, |group| group.committed(partition).cloned())
     }
 
@@ -134,26 +138,32 @@ impl Store {
     ///
     /// # Errors
     /// [`Error::UnstableOffsetCommit`] until the transaction has ended, which takes `transaction.timeout.ms` of its
-    /// producer at most: try again.
+    /// producer at most: try again. Otherwise as [`committed_offset`](Self::committed_offset).
     pub fn stable_committed_offset(&self, group: &str, partition: &TopicPartition) -> Result<Option<CommittedOffset>> {
         self.inner.look_at_group(group, |offsets| match offsets.is_unstable(partition) {
             true => Err(Error::UnstableOffsetCommit { group: group.to_owned(), topic_partition: partition.clone() }),
             false => Ok(offsets.committed(partition).cloned()),
-        })
+        })?
     }
 
     /// All offsets that a group has committed, by partition.
-    pub fn committed_offsets(&self, group: &str) -> Vec<(TopicPartition, CommittedOffset)> {
+    ///
+    /// # Errors
+    /// As [`committed_offset`](Self::committed_offset).
+    pub fn committed_offsets(&self, group: &str) -> Result<Vec<(TopicPartition, CommittedOffset)>> {
         self.inner.look_at_group(group, |group| {
             group.all_committed().map(|(partition, committed)| (partition.clone(), committed.clone())).collect()
         })
     }
 
     /// The groups that have committed offsets, in the order of the alphabet.
-    pub fn groups(&self) -> Vec<String> {
-        let mut groups = self.inner.groups_where(|_, group| group.has_committed());
+    ///
+    /// # Errors
+    /// As [`committed_offset`](Self::committed_offset).
+    pub fn groups(&self) -> Result<Vec<String>> {
+        let mut groups = self.inner.groups_where(|_, group| group.has_committed())?;
         groups.sort_unstable();
-        groups
+        Ok(groups)
     }
 
     /// The partition of `__consumer_offsets` that has the commits of a group, if anything was ever committed.
@@ -244,29 +254,29 @@ impl StoreInner {
     }
 
     /// Looks at what a group has committed, as the log has it now.
-    pub(super) fn look_at_group<T>(&self, group: &str, look: impl FnOnce(&Group) -> T) -> T {
-        self.look_at_offsets();
-        let Ok(topic) = self.topic(CONSUMER_OFFSETS) else { return look(&Group::default()) };
+    pub(super) fn look_at_group<T>(&self, group: &str, look: impl FnOnce(&Group) -> T) -> Result<T> {
+        self.look_at_offsets()?;
+        let Ok(topic) = self.topic(CONSUMER_OFFSETS) else { return Ok(look(&Group::default())) };
         let index = partition_for_group(group, topic.partitions.len());
         let mut state = self.offsets.state_of(&topic);
         let replayed = &mut state.partitions[index];
-        // What can't be read counts as not committed: an open says so, and a look at the log.
-        let _ = replayed.follow(&topic.partitions[index]);
-        look(replayed.offsets.group(group).unwrap_or(&Group::default()))
+        // What is damaged counts as not committed: an open says so, and a look at the log.
+        replayed.follow(&topic.partitions[index])?;
+        Ok(look(replayed.offsets.group(group).unwrap_or(&Group::default())))
     }
 
     /// The groups for which that holds.
-    pub(super) fn groups_where(&self, holds: impl Fn(&str, &Group) -> bool) -> Vec<String> {
-        self.look_at_offsets();
-        let Ok(topic) = self.topic(CONSUMER_OFFSETS) else { return Vec::new() };
+    pub(super) fn groups_where(&self, holds: impl Fn(&str, &Group) -> bool) -> Result<Vec<String>> {
+        self.look_at_offsets()?;
+        let Ok(topic) = self.topic(CONSUMER_OFFSETS) else { return Ok(Vec::new()) };
         let mut state = self.offsets.state_of(&topic);
         let mut groups = Vec::new();
         for (replayed, log) in state.partitions.iter_mut().zip(&topic.partitions) {
-            let _ = replayed.follow(log);
+            replayed.follow(log)?;
             let found = replayed.offsets.groups().filter(|(name, group)| holds(name, group));
             groups.extend(found.map(|(name, _)| name.clone()));
         }
-        groups
+        Ok(groups)
     }
 
     /// Takes back the offsets of all groups for a topic that is gone, pending ones too.
@@ -276,7 +286,7 @@ impl StoreInner {
             Ok(group.partitions().into_iter().filter(is_of_topic).map(|partition| (partition.clone(), None)).collect())
         };
         // Nobody commits for it any more, so whoever is not among these now will not be.
-        for group in self.groups_where(|_, group| group.partitions().iter().any(is_of_topic)) {
+        for group in self.groups_where(|_, group| group.partitions().iter().any(is_of_topic))? {
             self.change_offsets(&group, Acks::All, take_back)?;
         }
         Ok(())

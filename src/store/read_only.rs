@@ -148,17 +148,18 @@ impl StoreInner {
         Ok(())
     }
 
-    /// Brings `__consumer_offsets` up to date, if another process writes it. What can't be read counts as not committed; a
-    /// refresh says why.
-    pub(super) fn look_at_offsets(&self) {
+    /// Brings `__consumer_offsets` up to date, if another process writes it.
+    pub(super) fn look_at_offsets(&self) -> Result<()> {
         if !self.is_read_only {
-            return;
+            return Ok(());
         }
-        // The first commit creates the topic.
-        let found =
-            self.topic(CONSUMER_OFFSETS).or_else(|_| self.find_topics().and_then(|()| self.topic(CONSUMER_OFFSETS)));
-        if let Ok(topic) = found {
-            topic.partitions.iter().for_each(|log| drop(log.look()));
+        if self.topic(CONSUMER_OFFSETS).is_err() {
+            // The first commit creates the topic.
+            self.find_topics()?;
+        }
+        match self.topic(CONSUMER_OFFSETS) {
+            Ok(topic) => topic.partitions.iter().try_for_each(Log::look),
+            Err(_) => Ok(()),
         }
     }
 

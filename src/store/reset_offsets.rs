@@ -48,7 +48,7 @@ impl Store {
     /// # Errors
     /// [`Error::UnknownTopicOrPartition`]; [`Error::NoOffsetForPartition`] if the offset of a partition is to be shifted
     /// for which the group has committed none; for a timestamp as
-    /// [`offset_for_timestamp`](Log::offset_for_timestamp).
+    /// [`offset_for_timestamp`](Log::offset_for_timestamp); otherwise as [`committed_offset`](Self::committed_offset).
     pub fn plan_reset(
         &self,
         group: &str,
@@ -57,7 +57,7 @@ impl Store {
     ) -> Result<Vec<PlannedOffset>> {
         let plan = |topic_partition: TopicPartition| {
             let log = self.partition(&topic_partition.topic, topic_partition.partition)?;
-            let before = self.committed_offset(group, &topic_partition).map(|committed| committed.offset);
+            let before = self.committed_offset(group, &topic_partition)?.map(|committed| committed.offset);
             let after = self.target(&log, before, to)?.ok_or_else(|| Error::NoOffsetForPartition {
                 group: group.to_owned(),
                 topic_partition: topic_partition.clone(),

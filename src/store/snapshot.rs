@@ -39,6 +39,16 @@ pub struct SnapshotReport {
     pub held: Duration,
 }
 
+/// How far a snapshot is, in bytes of its log files.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct SnapshotProgress {
+    /// How many are copied.
+    pub bytes_done: u64,
+    /// How many there are to copy.
+    pub bytes_total: u64,
+}
+
 impl Store {
     /// Copies the store, as it is at one moment, into the directory `to`, which must not exist or be empty. On return
     /// the copy survives the loss of power, and can be opened by a store or a broker, without recovery.
@@ -72,12 +82,24 @@ impl Store {
     /// is then removed. After a crash it is left, and says that it is not complete: opening it fails with
     /// [`Error::MalformedFile`].
     pub fn snapshot(&self, to: impl AsRef<Path>) -> Result<SnapshotReport> {
-        self.inner.snapshot(to.as_ref())
+        self.snapshot_with_progress(to, |_| {})
+    }
+
+    /// The same, and tells how far it is: once before anything is copied, and after each segment.
+    ///
+    /// # Errors
+    /// As [`snapshot`](Self::snapshot).
+    pub fn snapshot_with_progress(
+        &self,
+        to: impl AsRef<Path>,
+        progress: impl FnMut(SnapshotProgress),
+    ) -> Result<SnapshotReport> {
+        self.inner.snapshot(to.as_ref(), progress)
     }
 }
 
 impl StoreInner {
-    fn snapshot(&self, to: &Path) -> Result<SnapshotReport> {
+    fn snapshot(&self, to: &Path, progress: impl FnMut(SnapshotProgress)) -> Result<SnapshotReport> {
         // No topic comes or goes, and nothing is deleted, before the files are copied.
         let _altering = self.altering.lock();
         self.check_writable()?;
@@ -88,16 +110,20 @@ impl StoreInner {
         if !entries.is_empty() {
             return Err(Error::io("snapshot to", to, io::ErrorKind::DirectoryNotEmpty.into()));
         }
-        self.write_snapshot(&target).inspect_err(|_| discard(&target))
+        self.write_snapshot(&target, progress).inspect_err(|_| discard(&target))
     }
 
-    fn write_snapshot(&self, target: &Layout) -> Result<SnapshotReport> {
+    fn write_snapshot(&self, target: &Layout, mut progress: impl FnMut(SnapshotProgress)) -> Result<SnapshotReport> {
         meta_properties::write_incomplete(target.storage(), &target.dir)?;
         let logs: Vec<Log> = self.logs().into_iter().filter(|log| !log.is_deleted()).collect();
         let (points, held) = cut(&logs)?;
-        let mut bytes = 0;
+        let mut so_far = SnapshotProgress { bytes_done: 0, bytes_total: points.iter().map(SnapshotPoint::size).sum() };
+        progress(so_far);
         for point in &points {
-            bytes += point.copy_to(&target.partition_dir(point.topic_partition()))?;
+            point.copy_to(&target.partition_dir(point.topic_partition()), |bytes| {
+                so_far.bytes_done += bytes;
+                progress(so_far);
+            })?;
         }
         target.sync()?;
         let at = |offset: fn(&SnapshotPoint) -> i64| {
@@ -115,7 +141,7 @@ impl StoreInner {
         target.write_clean_shutdown()?;
         let meta = MetaProperties { directory_id: Uuid::random(), ..self.meta.clone() };
         meta.write(target.storage(), &target.dir)?;
-        Ok(SnapshotReport { dir: target.dir.clone(), partitions: points.len(), bytes, held })
+        Ok(SnapshotReport { dir: target.dir.clone(), partitions: points.len(), bytes: so_far.bytes_done, held })
     }
 }
 

@@ -132,6 +132,99 @@ fn a_dump_shows_indexes() {
     assert_eq!(output.status.code(), Some(1));
 }
 
+/// What Kafka wrote: a producer whose transaction was aborted, an idempotent one, and one with an open transaction.
+const SNAPSHOT: [&str; 4] = [
+    "00015a7a78c200000003",
+    "0000000000000fa00000000000000000000000000002000000000000018bcfe5681e00000007ffffffffffffffff",
+    "0000000000000fa100010000000b0000000000000006000000010000018bcfe56829ffffffffffffffffffffffff",
+    "0000000000000fa20003000000000000000000000007000000000000018bcfe56832ffffffff0000000000000007",
+];
+
+fn bytes_of(hex: &str) -> Vec<u8> {
+    hex.as_bytes().chunks(2).map(|digits| u8::from_str_radix(str::from_utf8(digits).unwrap(), 16).unwrap()).collect()
+}
+
+#[test]
+fn a_dump_shows_producer_snapshots() {
+    let cli = Cli::new();
+    let path = cli.temporary.path().join("00000000000000000008.snapshot");
+    fs::write(&path, bytes_of(&SNAPSHOT.concat())).unwrap();
+    let args = ["log", "dump", path.to_str().unwrap()];
+    let lines = [
+        "producerId: 4000 producerEpoch: 0 coordinatorEpoch: 7 currentTxnFirstOffset: OptionalLong.empty \
+         lastTimestamp: 1700000000030 firstSequence: 0 lastSequence: 0 lastOffset: 2 offsetDelta: 0 \
+         timestamp: 1700000000030\n",
+        "producerId: 4001 producerEpoch: 1 coordinatorEpoch: -1 currentTxnFirstOffset: OptionalLong.empty \
+         lastTimestamp: 1700000000041 firstSequence: 10 lastSequence: 11 lastOffset: 6 offsetDelta: 1 \
+         timestamp: 1700000000041\n",
+        "producerId: 4002 producerEpoch: 3 coordinatorEpoch: -1 currentTxnFirstOffset: OptionalLong[7] \
+         lastTimestamp: 1700000000050 firstSequence: 0 lastSequence: 0 lastOffset: 7 offsetDelta: 0 \
+         timestamp: 1700000000050\n",
+    ];
+    let head = format!("Dumping {}\n", path.display());
+    assert_eq!(cli.text(&args), head.clone() + &lines.concat());
+    let expected = json!({
+        "file": path.to_str().unwrap(), "type": "producer", "position": 56, "producer_id": 4001, "producer_epoch": 1,
+        "coordinator_epoch": -1, "current_transaction_first_offset": null, "last_timestamp": 1_700_000_000_041_i64,
+        "last_batch": {
+            "first_sequence": 10, "last_sequence": 11, "last_offset": 6, "offset_delta": 1,
+            "timestamp": 1_700_000_000_041_i64,
+        },
+    });
+    let producers = cli.json(&args);
+    assert_eq!((producers.len(), &producers[1]), (3, &expected));
+    assert_eq!(producers[2]["current_transaction_first_offset"], 7);
+
+    // A producer of which only a marker is left, and a file that is cut within its entry.
+    let without_batch = SNAPSHOT[1].replacen("0000000000000002", "ffffffffffffffff", 1);
+    fs::write(&path, bytes_of(&[SNAPSHOT[0], &without_batch, &SNAPSHOT[2][..20]].concat())).unwrap();
+    let output = cli.run(&args, b"");
+    let stdout = String::from_utf8(output.stdout).unwrap();
+    let (shown, rest) = stdout.split_once("the CRC is 0x5a7a78c2 and should be 0x").unwrap();
+    assert_eq!(shown, head.clone() + "DAMAGED position: 2: ");
+    let producer = lines[0].split_once("firstSequence").unwrap().0;
+    let damage = "DAMAGED position: 6: 56 bytes are not 3 entries\n";
+    assert_eq!(rest.split_once('\n').unwrap().1, format!("{producer}\n{damage}"));
+    assert_eq!((output.status.code(), &*output.stderr), (Some(1), &b"error: 2 places are damaged\n"[..]));
+
+    for (contents, damage) in [("0001", "2 bytes are no snapshot"), ("00020000000000000000", "a snapshot of version 2")]
+    {
+        fs::write(&path, bytes_of(contents)).unwrap();
+        let output = cli.run(&args, b"");
+        let expected = format!("{head}DAMAGED position: 0: {damage}\n");
+        assert_eq!((output.status.code(), String::from_utf8(output.stdout).unwrap()), (Some(1), expected));
+    }
+}
+
+#[test]
+fn a_dump_shows_transaction_indexes() {
+    let cli = Cli::new();
+    let path = cli.temporary.path().join("00000000000000000000.txnindex");
+    let entry = |fields: [i64; 4]| [&[0, 0][..], &fields.map(i64::to_be_bytes).concat()].concat();
+    fs::write(&path, [entry([4000, 2, 4, 5]), entry([4001, 1, 9, 6])].concat()).unwrap();
+    let args = ["log", "dump", path.to_str().unwrap()];
+    let lines = [
+        "version: 0 producerId: 4000 firstOffset: 2 lastOffset: 4 lastStableOffset: 5\n",
+        "version: 0 producerId: 4001 firstOffset: 1 lastOffset: 9 lastStableOffset: 6\n",
+    ];
+    let head = format!("Dumping {}\n", path.display());
+    assert_eq!(cli.text(&args), head.clone() + &lines.concat());
+    assert_eq!(cli.text(&[&args[..], &["--offset", "5"]].concat()), head.clone() + lines[1]);
+    let expected = json!({
+        "file": path.to_str().unwrap(), "type": "transaction_index_entry", "position": 34, "version": 0,
+        "producer_id": 4001, "first_offset": 1, "last_offset": 9, "last_stable_offset": 6,
+    });
+    assert_eq!(cli.json(&args)[1], expected);
+
+    fs::write(&path, [entry([4000, 2, 4, 5]), entry([4001, 1, 4, 5]), vec![0; 3]].concat()).unwrap();
+    let output = cli.run(&args, b"");
+    let damage = "DAMAGED position: 34: a transaction must end after it began and after the one before it\n\
+                  DAMAGED position: 68: 3 bytes are no whole entry\n";
+    let second = lines[1].replace("lastOffset: 9 lastStableOffset: 6", "lastOffset: 4 lastStableOffset: 5");
+    assert_eq!(String::from_utf8(output.stdout).unwrap(), head + lines[0] + &second + damage);
+    assert_eq!(output.status.code(), Some(1));
+}
+
 #[test]
 fn a_dump_of_a_partition_shows_all_its_segments() {
     let cli = Cli::new();

@@ -66,7 +66,10 @@ fn errors_are_one_line_and_their_exit_code_tells_usage_from_failure() {
     let (code, stderr) = cli.failure(&["produce", "t", "--file", absent], b"");
     assert!(code == 1 && stderr.starts_with(&format!("error: cannot open {absent}: ")), "{stderr}");
     let (code, stderr) = cli.failure(&["log", "dump", absent], b"");
-    assert!(code == 1 && stderr.ends_with("is not named like a segment's .log, .index or .timeindex\n"), "{stderr}");
+    assert!(
+        code == 1 && stderr.ends_with("is not named like a .log, .index, .timeindex, .txnindex or .snapshot\n"),
+        "{stderr}"
+    );
 }
 
 #[test]

@@ -110,7 +110,7 @@ fn committed(store: &Store) -> Vec<(Option<Offset>, bool)> {
     (0..3)
         .map(|partition| {
             let partition = ("t", partition).into();
-            let committed = store.committed_offset("g", &partition).map(|committed| committed.offset);
+            let committed = store.committed_offset("g", &partition).unwrap().map(|committed| committed.offset);
             (committed, store.stable_committed_offset("g", &partition).is_err())
         })
         .collect()

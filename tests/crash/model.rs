@@ -282,7 +282,8 @@ impl Model {
 
     fn check_commits(&mut self, store: &Store, survived: Option<Kept>) -> Result<(), String> {
         for ((group, partition), commits) in &mut self.commits {
-            let found = store.committed_offset(group, partition).map(|committed| committed.offset);
+            let found = store.committed_offset(group, partition).map_err(|error| error.to_string())?;
+            let found = found.map(|committed| committed.offset);
             // Without a crash only the last one will do.
             let candidates = commits.candidates(survived.unwrap_or(Kept::Maybe));
             if !candidates.iter().any(|(candidate, _)| *candidate == found) {

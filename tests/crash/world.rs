@@ -576,17 +576,20 @@ impl World {
         let committed = self.unless_crashed(result)?;
         let commits: &mut Commits = self.model.commits.entry((group.to_owned(), partition.clone())).or_default();
         commits.committed(Some(offset), committed.map_or(Kept::Maybe, |()| Kept::from(acks)));
-        if committed.is_some() && store.committed_offset(group, &partition).map(|found| found.offset) != Some(offset) {
-            return Err(format!("the commit of {offset} does not show"));
+        if committed.is_some()
+            && let Some(found) = self.unless_crashed(store.committed_offset(group, &partition))?
+            && found.as_ref().map(|found| found.offset) != Some(offset)
+        {
+            return Err(format!("the commit of {offset} does not show, but {found:?}"));
         }
         Ok(())
     }
 
     fn delete_group(&mut self, group: &str) -> Result<(), String> {
         let store = self.store()?.clone();
-        let exists = !store.committed_offsets(group).is_empty();
+        let Some(committed) = self.unless_crashed(store.committed_offsets(group))? else { return Ok(()) };
         let deleted = match store.delete_group(group) {
-            Err(Error::GroupIdNotFound { .. }) if !exists => return Ok(()),
+            Err(Error::GroupIdNotFound { .. }) if committed.is_empty() => return Ok(()),
             deleted => self.unless_crashed(deleted)?,
         };
         for (_, commits) in self.model.commits.iter_mut().filter(|((of, _), _)| of == group) {
@@ -599,7 +602,9 @@ impl World {
     fn reset_offsets(&mut self, group: &str, topic: &str, partition: i32) -> Result<(), String> {
         let (store, log) = (self.store()?.clone(), self.log(topic, partition)?);
         let (partition, by) = (TopicPartition::new(topic, partition), self.random.below(40) as i64 - 20);
-        let Some(before) = store.committed_offset(group, &partition) else { return Ok(()) };
+        let Some(Some(before)) = self.unless_crashed(store.committed_offset(group, &partition))? else {
+            return Ok(());
+        };
         let after = before.offset.saturating_add(by).min(log.log_end()).max(log.log_start());
         let reset = store.reset_offsets(group, [partition.clone()], OffsetReset::ShiftBy(by));
         let reset = self.unless_crashed(reset)?;
@@ -683,16 +688,20 @@ impl World {
         let store = self.store()?.clone();
         let retention_ms = i64::from(self.config.offsets_retention_minutes) * 60_000;
         let now_ms = self.clock.now_ms();
-        let is_expired = |(group, partition): &&(String, TopicPartition)| {
-            let committed = store.committed_offset(group, partition);
-            ms > 0 && committed.is_some_and(|committed| now_ms - committed.commit_timestamp >= retention_ms)
-        };
-        let expired: Vec<_> = self.model.commits.keys().filter(is_expired).cloned().collect();
+        let is_expired = |committed: CommittedOffset| now_ms - committed.commit_timestamp >= retention_ms;
+        let mut expired = Vec::new();
+        for (group, partition) in self.model.commits.keys().filter(|_| ms > 0) {
+            let Some(committed) = self.unless_crashed(store.committed_offset(group, partition))? else {
+                return Ok(());
+            };
+            if committed.is_some_and(is_expired) {
+                expired.push((group.clone(), partition.clone()));
+            }
+        }
         let ticked = self.unless_crashed(store.tick())?;
         for key in expired {
-            let is_there = store.committed_offset(&key.0, &key.1).is_some();
-            // To look takes a read, and that perhaps a sync of what is let go of for it: that can crash.
-            if ticked.is_some() && is_there && !self.disk.has_crashed() {
+            let found = self.unless_crashed(store.committed_offset(&key.0, &key.1))?;
+            if ticked.is_some() && found.is_some_and(|found| found.is_some()) {
                 return Err(format!("what {} committed for {} should have expired", key.0, key.1));
             }
             self.model.commits.entry(key).or_default().committed(None, ticked.map_or(Kept::Maybe, |()| Kept::Power));

@@ -104,7 +104,7 @@ impl Model {
                 Err(Error::UnstableOffsetCommit { .. }) => self.is_unstable(index),
                 Err(_) => false,
             };
-            let found = store.committed_offset(GROUP, &at).map(|found| found.offset);
+            let found = store.committed_offset(GROUP, &at).unwrap().map(|found| found.offset);
             if !agrees || found != expected {
                 return Err(format!("{found:?} is committed for {at}, {stable:?}, and {expected:?} should be"));
             }

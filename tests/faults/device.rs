@@ -4,10 +4,11 @@ use std::io::{self, ErrorKind};
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::thread;
+use std::time::Duration;
 
 use esker::io::{AppendFile, Storage};
 use esker::sim::{Crash, Fault, FaultStorage, Operation};
-use esker::{Acks, Error, Log, Maintenance, ReadLimits, Store, TopicConfig};
+use esker::{Acks, CommittedOffset, Error, Log, Maintenance, ReadLimits, Store, TopicConfig, TopicPartition};
 
 use crate::common::forward::forward;
 use crate::common::{append_value, check_lookups};
@@ -278,4 +279,50 @@ fn a_sync_in_the_middle_of_a_roll_does_not_pass_for_one_after_it() {
         let store = open(&disk.after_crash(Crash::Power, seed)).unwrap();
         assert_eq!(read_all(&store.partition("t", 0).unwrap()), records, "seed {seed}");
     }
+}
+
+#[test]
+fn what_a_group_has_committed_is_not_told_while_it_cannot_be_read() {
+    let disk = FaultStorage::new(1);
+    let store = open(&disk).unwrap();
+    create_log(&store);
+    let at = TopicPartition::new("t", 0);
+    let commit = |offset| [(at.clone(), CommittedOffset::new(offset))];
+    store.commit_offsets("g", commit(1), Acks::Leader).unwrap();
+    let producer = store.init_transactional_id("id", Duration::from_secs(60)).unwrap();
+    store.add_offsets_to_transaction("id", producer, "g").unwrap();
+    store.commit_offsets_in_transaction("g", commit(2), producer).unwrap();
+    // Whoever looks next has to read the marker.
+    store.end_transaction("id", producer, true).unwrap();
+    let is_of_offsets = |path: &Path| path.starts_with("/data/__consumer_offsets-3");
+    disk.inject(Fault::io_error().on(Operation::Read).on_paths(is_of_offsets));
+    assert_io(store.committed_offset("g", &at), ErrorKind::Other);
+    assert_io(store.stable_committed_offset("g", &at), ErrorKind::Other);
+    assert_io(store.committed_offsets("g"), ErrorKind::Other);
+    assert_io(store.describe_group("g"), ErrorKind::Other);
+    assert_io(store.groups(), ErrorKind::Other);
+    assert_io(store.delete_group("g"), ErrorKind::Other);
+    disk.clear_faults();
+    assert_eq!(store.committed_offset("g", &at).unwrap().unwrap().offset, 2);
+}
+
+#[test]
+fn a_reader_tells_that_it_cannot_look_for_the_first_commit() {
+    let disk = FaultStorage::new(1);
+    let writer = open(&disk).unwrap();
+    create_log(&writer);
+    let reader = Store::options().storage(Arc::new(disk.clone())).open_read_only(DIR).unwrap();
+    let at = TopicPartition::new("t", 0);
+    assert_eq!(reader.committed_offset("g", &at).unwrap(), None);
+    writer.commit_offsets("g", [(at.clone(), CommittedOffset::new(1))], Acks::Leader).unwrap();
+    disk.inject(Fault::new(ErrorKind::PermissionDenied).on(Operation::List));
+    assert_io(reader.committed_offset("g", &at), ErrorKind::PermissionDenied);
+    assert_io(reader.groups(), ErrorKind::PermissionDenied);
+    disk.clear_faults();
+    assert_eq!(reader.committed_offset("g", &at).unwrap().unwrap().offset, 1);
+    disk.inject(Fault::io_error().on(Operation::Read).on_path_suffix(".log"));
+    writer.commit_offsets("g", [(at.clone(), CommittedOffset::new(2))], Acks::Leader).unwrap();
+    assert_io(reader.committed_offset("g", &at), ErrorKind::Other);
+    disk.clear_faults();
+    assert_eq!(reader.committed_offset("g", &at).unwrap().unwrap().offset, 2);
 }

@@ -196,15 +196,15 @@ fn committed_offsets_are_followed() {
     let (writer, reader) = pair();
     writer.create_topic("t", TopicConfig::new()).unwrap();
     let partition = TopicPartition::new("t", 0);
-    assert_eq!(reader.committed_offset("g", &partition), None);
+    assert_eq!(reader.committed_offset("g", &partition).unwrap(), None);
     for offset in 0..200 {
         writer.commit_offsets("g", [(partition.clone(), CommittedOffset::new(offset))], Acks::Leader).unwrap();
-        assert_eq!(reader.committed_offset("g", &partition).unwrap().offset, offset);
+        assert_eq!(reader.committed_offset("g", &partition).unwrap().unwrap().offset, offset);
     }
-    assert_eq!(reader.groups(), ["g"]);
-    assert_eq!(reader.committed_offsets("g"), writer.committed_offsets("g"));
+    assert_eq!(reader.groups().unwrap(), ["g"]);
+    assert_eq!(reader.committed_offsets("g").unwrap(), writer.committed_offsets("g").unwrap());
     writer.delete_topic("t").unwrap();
-    assert_eq!(reader.committed_offset("g", &partition), None);
+    assert_eq!(reader.committed_offset("g", &partition).unwrap(), None);
 }
 
 #[test]
@@ -496,7 +496,8 @@ fn follow_another_process(storage: FsStorage) {
             if random.one_in(4) {
                 take(&mut following, &mut next, Duration::ZERO);
             }
-            let found = reader.committed_offset("g", &TopicPartition::new("t", 0)).map_or(0, |found| found.offset);
+            let found =
+                reader.committed_offset("g", &TopicPartition::new("t", 0)).unwrap().map_or(0, |found| found.offset);
             assert!(found >= committed);
             committed = found;
         }

@@ -7,6 +7,7 @@ use serde::Serialize;
 use crate::context::Context;
 use crate::data_dir;
 use crate::failure::Result;
+use crate::progress::Progress;
 
 /// Copy the data directory, as it is at one moment, into another one
 ///
@@ -31,7 +32,9 @@ struct Row {
 
 pub(crate) fn run(args: &Args, context: &Context) -> Result {
     let store = data_dir::open(context)?;
-    let snapshot = store.snapshot(&args.to);
+    let progress = Progress::of_bytes("copying");
+    let snapshot = store.snapshot_with_progress(&args.to, |at| progress.set(at.bytes_done, at.bytes_total));
+    drop(progress);
     store.close()?;
     let snapshot = snapshot?;
     let row = Row {

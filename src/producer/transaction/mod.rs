@@ -57,7 +57,7 @@ use state::{State, Tell};
 /// transaction.send_offsets("invoicing", consumer.positions())?;
 /// transaction.commit()?;
 /// # }
-/// assert_eq!(store.committed_offset("invoicing", &("orders", 0).into()).unwrap().offset, 1);
+/// assert_eq!(store.committed_offset("invoicing", &("orders", 0).into())?.unwrap().offset, 1);
 /// # Ok::<(), esker::Error>(())
 /// ```
 ///

@@ -20,24 +20,22 @@ pub(in crate::server) fn answer(
 
 impl Broker {
     fn describe_group(&self, group_id: String, version: i16) -> DescribedGroup {
-        match self.groups.ask(|groups, _| groups.describe(&group_id)) {
-            Ok(Some(known)) => describe(known),
-            // Offsets without members.
-            Ok(None) if self.store.has_group(&group_id) => {
-                DescribedGroup { group_id, group_state: GroupState::Empty.to_string(), ..Default::default() }
-            }
-            Ok(None) => {
-                let is_error = version >= GROUP_ID_NOT_FOUND_VERSION;
-                DescribedGroup {
-                    error_code: if is_error { ErrorCode::GROUP_ID_NOT_FOUND } else { ErrorCode::NONE },
-                    error_message: is_error.then(|| format!("group {group_id:?} isn't known")),
-                    group_id,
-                    group_state: GroupState::Dead.to_string(),
-                    ..Default::default()
+        let (error_code, error_message, state) = match self.groups.ask(|groups, _| groups.describe(&group_id)) {
+            Ok(Some(known)) => return describe(known),
+            Ok(None) => match self.store.has_group(&group_id) {
+                // Offsets without members.
+                Ok(true) => (ErrorCode::NONE, None, Some(GroupState::Empty)),
+                Ok(false) if version < GROUP_ID_NOT_FOUND_VERSION => (ErrorCode::NONE, None, Some(GroupState::Dead)),
+                Ok(false) => {
+                    let message = format!("group {group_id:?} isn't known");
+                    (ErrorCode::GROUP_ID_NOT_FOUND, Some(message), Some(GroupState::Dead))
                 }
-            }
-            Err(error) => DescribedGroup { error_code: error.into(), group_id, ..Default::default() },
-        }
+                Err(error) => (ErrorCode::from(&error), Some(error.to_string()), None),
+            },
+            Err(error) => (error.into(), Some(error.to_string()), None),
+        };
+        let group_state = state.map(|state| state.to_string()).unwrap_or_default();
+        DescribedGroup { error_code, error_message, group_id, group_state, ..Default::default() }
     }
 }
 

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::coordinator::GroupState;
+use crate::net::ErrorCode;
 use crate::net::messages::list_groups::ListedGroup;
 use crate::net::messages::{ListGroupsRequest, ListGroupsResponse};
 use crate::server::broker::Broker;
@@ -26,8 +27,11 @@ pub(in crate::server) fn answer(broker: &Broker, request: ListGroupsRequest, _: 
         Ok(groups) => groups,
         Err(error) => return ListGroupsResponse { error_code: error.into(), ..Default::default() },
     };
-    for group in broker.store.groups() {
-        groups.entry(group).or_insert((GroupState::Empty, String::new()));
+    match broker.store.groups() {
+        Ok(with_offsets) => with_offsets.into_iter().for_each(|group| {
+            groups.entry(group).or_insert((GroupState::Empty, String::new()));
+        }),
+        Err(error) => return ListGroupsResponse { error_code: ErrorCode::from(&error), ..Default::default() },
     }
     let list = |(group_id, (state, protocol_type)): (_, (GroupState, _))| ListedGroup {
         group_id,

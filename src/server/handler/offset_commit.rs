@@ -64,19 +64,22 @@ impl Broker {
         let OffsetCommitRequest { group_id, member_id, group_instance_id, .. } = request;
         let generation = request.generation_id_or_member_epoch;
         self.groups.change(group_id, |groups, now_ms| {
-            groups.check_commit(group_id, member_id, group_instance_id.as_deref(), generation, now_ms).map_err(
-                |error| {
-                    match error {
-                        // It has no members, but there is something.
-                        GroupError::GroupIdNotFound if self.store.has_group(group_id) => ErrorCode::UNKNOWN_MEMBER_ID,
-                        GroupError::GroupIdNotFound if version < GROUP_ID_NOT_FOUND_VERSION => {
-                            ErrorCode::ILLEGAL_GENERATION
-                        }
-                        error => error.into(),
-                    }
-                },
-            )?;
+            let checked = groups.check_commit(group_id, member_id, group_instance_id.as_deref(), generation, now_ms);
+            checked.map_err(|error| match error {
+                GroupError::GroupIdNotFound => self.why_no_member(group_id, version),
+                error => error.into(),
+            })?;
             self.store.commit_offsets(group_id, commits, Acks::Leader).map_err(|error| ErrorCode::from(&error))
         })
+    }
+
+    /// Why a member can't commit for a group that has none.
+    fn why_no_member(&self, group: &str, version: i16) -> ErrorCode {
+        match self.store.has_group(group) {
+            Ok(true) => ErrorCode::UNKNOWN_MEMBER_ID,
+            Ok(false) if version >= GROUP_ID_NOT_FOUND_VERSION => ErrorCode::GROUP_ID_NOT_FOUND,
+            Ok(false) => ErrorCode::ILLEGAL_GENERATION,
+            Err(error) => ErrorCode::from(&error),
+        }
     }
 }

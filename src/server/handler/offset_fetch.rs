@@ -1,5 +1,6 @@
 //! OffsetFetch: what groups have committed.
 
+use crate::error::Result;
 use crate::net::ErrorCode;
 use crate::net::messages::offset_fetch::{
     OffsetFetchRequestTopic, OffsetFetchRequestTopics, OffsetFetchResponseGroup, OffsetFetchResponsePartition,
@@ -17,17 +18,20 @@ const TOPIC_ID_VERSION: i16 = 10;
 
 /// A group that has committed nothing is no error: its offsets are −1.
 pub(in crate::server) fn answer(broker: &Broker, request: OffsetFetchRequest, version: i16) -> OffsetFetchResponse {
-    let fetch = |group: &str, topics| broker.committed_by(group, topics, version, request.require_stable);
+    let fetch = |group: &str, topics| match broker.committed_by(group, topics, version, request.require_stable) {
+        Ok(topics) => (topics, ErrorCode::NONE),
+        Err(error) => (Vec::new(), ErrorCode::from(&error)),
+    };
     if version >= MANY_GROUPS_VERSION {
-        let groups = request.groups.into_iter().map(|group| OffsetFetchResponseGroup {
-            topics: fetch(&group.group_id, group.topics),
-            group_id: group.group_id,
-            ..Default::default()
+        let groups = request.groups.into_iter().map(|group| {
+            let (topics, error_code) = fetch(&group.group_id, group.topics);
+            OffsetFetchResponseGroup { group_id: group.group_id, topics, error_code }
         });
         return OffsetFetchResponse { groups: groups.collect(), ..Default::default() };
     }
-    let topics = fetch(&request.group_id, request.topics.map(|topics| topics.into_iter().map(widen).collect()));
-    OffsetFetchResponse { topics: topics.into_iter().map(narrow).collect(), ..Default::default() }
+    let topics = request.topics.map(|topics| topics.into_iter().map(widen).collect());
+    let (topics, error_code) = fetch(&request.group_id, topics);
+    OffsetFetchResponse { topics: topics.into_iter().map(narrow).collect(), error_code, ..Default::default() }
 }
 
 impl Broker {
@@ -38,9 +42,9 @@ impl Broker {
         topics: Option<Vec<OffsetFetchRequestTopics>>,
         version: i16,
         require_stable: bool,
-    ) -> Vec<OffsetFetchResponseTopics> {
+    ) -> Result<Vec<OffsetFetchResponseTopics>> {
         let by_id = version >= TOPIC_ID_VERSION;
-        let topics = topics.unwrap_or_else(|| self.topics_committed_by(group, by_id));
+        let topics = topics.map_or_else(|| self.topics_committed_by(group, by_id), Ok)?;
         let answer = |topic: OffsetFetchRequestTopics| {
             let name = self.topic_meant(&topic.name, topic.topic_id, by_id);
             let fetch = |index: &i32| {
@@ -52,13 +56,13 @@ impl Broker {
             let partitions = topic.partition_indexes.iter().map(fetch).collect();
             OffsetFetchResponseTopics { name: topic.name, topic_id: topic.topic_id, partitions }
         };
-        topics.into_iter().map(answer).collect()
+        Ok(topics.into_iter().map(answer).collect())
     }
 
-    fn topics_committed_by(&self, group: &str, by_id: bool) -> Vec<OffsetFetchRequestTopics> {
+    fn topics_committed_by(&self, group: &str, by_id: bool) -> Result<Vec<OffsetFetchRequestTopics>> {
         let mut topics: Vec<OffsetFetchRequestTopics> = Vec::new();
         // They come in the order of topics.
-        for (TopicPartition { topic, partition }, _) in self.store.committed_offsets(group) {
+        for (TopicPartition { topic, partition }, _) in self.store.committed_offsets(group)? {
             match topics.last_mut() {
                 Some(last) if *last.name == *topic => last.partition_indexes.push(partition),
                 _ => topics.push(OffsetFetchRequestTopics {
@@ -70,7 +74,7 @@ impl Broker {
         }
         // One that was just deleted has no id to be spoken of by.
         topics.retain(|topic| !by_id || topic.topic_id != Default::default());
-        topics
+        Ok(topics)
     }
 
     fn committed(
@@ -79,10 +83,11 @@ impl Broker {
         at: &TopicPartition,
         require_stable: bool,
     ) -> Result<Option<CommittedOffset>, ErrorCode> {
-        match require_stable {
-            true => self.store.stable_committed_offset(group, at).map_err(|error| ErrorCode::from(&error)),
-            false => Ok(self.store.committed_offset(group, at)),
-        }
+        let committed = match require_stable {
+            true => self.store.stable_committed_offset(group, at),
+            false => self.store.committed_offset(group, at),
+        };
+        committed.map_err(|error| ErrorCode::from(&error))
     }
 }
 

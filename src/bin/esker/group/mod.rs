@@ -75,7 +75,7 @@ struct Named {
 
 fn list(context: &Context, read_only: &ReadOnly) -> Result {
     let store = data_dir::open_to_read(context, read_only)?;
-    let rows: Vec<_> = store.groups().into_iter().map(|group| Named { group }).collect();
+    let rows: Vec<_> = store.groups()?.into_iter().map(|group| Named { group }).collect();
     store.close()?;
     context.print(&rows, |rows| rows.iter().map(|row| format!("{}\n", row.group)).collect())
 }
@@ -116,7 +116,7 @@ fn describe(context: &Context, groups: &[String], read_only: &ReadOnly) -> Resul
     let store = data_dir::open_to_read(context, read_only)?;
     // A log that another process appends to is looked at as it is now.
     store.refresh()?;
-    let groups = if groups.is_empty() { store.groups() } else { groups.to_vec() };
+    let groups = if groups.is_empty() { store.groups()? } else { groups.to_vec() };
     let mut rows = Vec::new();
     for group in groups {
         rows.extend(store.describe_group(&group)?.offsets.iter().map(|offset| Row::new(&group, offset)));

@@ -132,7 +132,7 @@ fn table(rows: &[Row]) -> String {
 }
 
 fn reset(args: &Args, store: &Store) -> Result<Vec<Row>> {
-    let groups = if args.all_groups { store.groups() } else { args.groups.clone() };
+    let groups = if args.all_groups { store.groups()? } else { args.groups.clone() };
     let mut plans = Vec::new();
     for group in groups {
         let planned = match &args.from_file {

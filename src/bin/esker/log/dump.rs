@@ -6,6 +6,7 @@
 mod batches;
 mod index;
 mod json;
+mod producers;
 mod window;
 
 use std::fmt;
@@ -19,23 +20,26 @@ use crate::context::{Context, json};
 use crate::failure::{Failure, Result};
 use json::{Object, OfFile};
 
-/// Print what is in segment files and their indexes, as kafka-dump-log does
+/// Print what is in segment files, their indexes and producer snapshots, as kafka-dump-log does
 ///
-/// There is a line for each batch of a .log file, and for each entry of an .index or .timeindex. Damage is shown where
-/// it is, and makes the exit code 1; the dump goes on after it.
+/// There is a line for each batch of a .log file, each entry of an .index, .timeindex or .txnindex, and each producer of
+/// a .snapshot. Damage is shown where it is, and makes the exit code 1; the dump goes on after it.
 ///
 /// JSON, an object for each of these: type, file, position, and what the type has: batch (what its line says, with
 /// records if these are asked for: offset, timestamp, sequence, key, value, headers, end_transaction),
-/// offset_index_entry (offset, log_position), time_index_entry (timestamp, offset), reserved (bytes), damage (reason).
+/// offset_index_entry (offset, log_position), time_index_entry (timestamp, offset), transaction_index_entry (version,
+/// producer_id, first_offset, last_offset, last_stable_offset), producer (producer_id, producer_epoch,
+/// coordinator_epoch, current_transaction_first_offset, last_timestamp, and last_batch: first_sequence, last_sequence,
+/// last_offset, offset_delta, timestamp), reserved (bytes), damage (reason).
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Segment files, indexes, or directories of partitions, of which all segments are dumped
+    /// Segment files, indexes, snapshots, or directories of partitions, of which all segments are dumped
     #[arg(required = true, value_name = "FILE|DIR")]
     paths: Vec<PathBuf>,
     /// Print the records of each batch too
     #[arg(long)]
     records: bool,
-    /// Begin with the batch or entry that holds this offset
+    /// Begin with the batch or index entry that holds this offset
     #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
     offset: Offset,
 }
@@ -108,8 +112,10 @@ impl Dump<'_> {
             (Some(base), Some("log")) => self.log(path, base),
             (Some(base), Some("index")) => self.offset_index(path, base),
             (Some(base), Some("timeindex")) => self.time_index(path, base),
+            (Some(_), Some("txnindex")) => self.transaction_index(path),
+            (Some(_), Some("snapshot")) => self.snapshot(path),
             _ => {
-                let what = "is not named like a segment's .log, .index or .timeindex";
+                let what = "is not named like a .log, .index, .timeindex, .txnindex or .snapshot";
                 Err(Failure::new(format!("{} {what}", path.display())))
             }
         }

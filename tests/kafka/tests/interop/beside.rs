@@ -34,7 +34,7 @@ fn esker_follows_what_kafka_appends() {
         assert_same(&ours, &theirs, &partitions);
     }
     let at = partition(EVENTS);
-    let committed = ours.store.committed_offset("billing", &at).expect("the group has committed");
+    let committed = ours.store.committed_offset("billing", &at).unwrap().expect("the group has committed");
     assert!(committed.offset > 0 && committed.offset < ours.log(&at).log_end());
     ours.close();
     theirs.close();

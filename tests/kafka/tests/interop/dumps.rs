@@ -88,9 +88,9 @@ fn kafka_reads_the_offsets_that_groups_committed() {
     scenario::play(&store);
     let at = partition(CONSUMER_OFFSETS);
     let description = store.describe(&at, &[]);
-    let committed = |group: &str| store.store.committed_offsets(group);
+    let committed = |group: &str| store.store.committed_offsets(group).unwrap();
     let mut expected = Vec::new();
-    for group in store.store.groups() {
+    for group in store.store.groups().unwrap() {
         for (of, offset) in committed(&group) {
             expected.push((
                 group.clone(),

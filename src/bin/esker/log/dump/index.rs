@@ -1,8 +1,9 @@
-//! The entries of offset and time indexes.
+//! The entries of indexes.
 //!
 //! ```text
 //!   .index       relative offset 4 | position in the .log 4
 //!   .timeindex   timestamp 8 | relative offset 4
+//!   .txnindex    version 2 | producer id 8 | first offset 8 | last offset 8 | last stable offset 8
 //! ```
 
 use std::fs;
@@ -47,6 +48,37 @@ impl Dump<'_> {
                 dump.damage(at, "timestamps of an index must rise, and offsets must not fall")?;
             }
             last = Some((timestamp, offset));
+            Ok(())
+        })
+    }
+
+    pub(super) fn transaction_index(&mut self, path: &Path) -> Result {
+        let mut last = None;
+        self.entries::<34>(path, |dump, at, entry| {
+            let [v0, v1, fields @ ..] = *entry;
+            let version = i16::from_be_bytes([v0, v1]);
+            let (fields, _) = fields.as_chunks::<8>();
+            let [producer_id, first_offset, last_offset, last_stable_offset] =
+                std::array::from_fn(|index| i64::from_be_bytes(fields[index]));
+            if last_offset >= dump.args.offset {
+                let object = Object::TransactionIndexEntry {
+                    position: at,
+                    version,
+                    producer_id,
+                    first_offset,
+                    last_offset,
+                    last_stable_offset,
+                };
+                let line = format_args!(
+                    "version: {version} producerId: {producer_id} firstOffset: {first_offset} \
+                     lastOffset: {last_offset} lastStableOffset: {last_stable_offset}"
+                );
+                dump.show(object, line)?;
+            }
+            if last.is_some_and(|last| last_offset <= last) || first_offset > last_offset {
+                dump.damage(at, "a transaction must end after it began and after the one before it")?;
+            }
+            last = Some(last_offset);
             Ok(())
         })
     }

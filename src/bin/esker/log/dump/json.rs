@@ -9,10 +9,33 @@ use crate::json_record::{Blob, JsonHeader, timestamp_type};
 #[serde(tag = "type", rename_all = "snake_case")]
 pub(super) enum Object<'a> {
     Batch(Box<Batch>),
-    Reserved { position: u64, bytes: u64 },
-    OffsetIndexEntry { position: u64, offset: i64, log_position: u32 },
-    TimeIndexEntry { position: u64, timestamp: i64, offset: i64 },
-    Damage { position: u64, reason: &'a str },
+    Reserved {
+        position: u64,
+        bytes: u64,
+    },
+    OffsetIndexEntry {
+        position: u64,
+        offset: i64,
+        log_position: u32,
+    },
+    TimeIndexEntry {
+        position: u64,
+        timestamp: i64,
+        offset: i64,
+    },
+    TransactionIndexEntry {
+        position: u64,
+        version: i16,
+        producer_id: i64,
+        first_offset: i64,
+        last_offset: i64,
+        last_stable_offset: i64,
+    },
+    Producer(Producer),
+    Damage {
+        position: u64,
+        reason: &'a str,
+    },
 }
 
 /// An object and the file that it is of.
@@ -58,6 +81,28 @@ pub(super) struct Record {
     headers: Vec<JsonHeader>,
     #[serde(skip_serializing_if = "Option::is_none")]
     end_transaction: Option<EndTransaction>,
+}
+
+/// A producer in a snapshot.
+#[derive(Debug, Serialize)]
+pub(super) struct Producer {
+    pub(super) position: u64,
+    pub(super) producer_id: i64,
+    pub(super) producer_epoch: i16,
+    pub(super) coordinator_epoch: i32,
+    pub(super) current_transaction_first_offset: Option<i64>,
+    pub(super) last_timestamp: i64,
+    pub(super) last_batch: Option<LastBatch>,
+}
+
+/// The batch that a producer appended last.
+#[derive(Debug, Serialize)]
+pub(super) struct LastBatch {
+    pub(super) first_sequence: i32,
+    pub(super) last_sequence: i32,
+    pub(super) last_offset: i64,
+    pub(super) offset_delta: i32,
+    pub(super) timestamp: i64,
 }
 
 /// What the marker at the end of a transaction says.
