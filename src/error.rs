@@ -219,7 +219,7 @@ pub enum Error {
         transactional_id: String,
         /// Its state.
         state: TransactionState,
-        /// What was attempted, as a verb: "commit", "abort".
+        /// What was attempted, as a verb: "commit", "abort", "append outside of".
         attempted: &'static str,
     },
 

@@ -227,6 +227,9 @@ fn run(ops: &[Op]) {
             Op::Timestamp { age_ms } => {
                 let found = log.offset_for_timestamp(now_ms - age_ms).unwrap();
                 assert_eq!(found, scan_for_timestamp(&model.records, now_ms - age_ms));
+                let largest = model.records.iter().map(|(_, record)| record.timestamp).max();
+                let expected = largest.and_then(|largest| scan_for_timestamp(&model.records, largest));
+                assert_eq!(log.offset_of_max_timestamp().unwrap(), expected);
             }
             Op::Tick { ms } => {
                 clock.0.fetch_add(*ms, Ordering::SeqCst);

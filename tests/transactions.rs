@@ -5,7 +5,9 @@
 mod api;
 
 use std::path::Path;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Waker};
 use std::thread;
 use std::time::Duration;
 
@@ -531,6 +533,19 @@ fn a_committed_reader_is_woken_by_the_marker() {
         assert!(waiting.join().unwrap());
         assert_eq!(polling.join().unwrap(), 2);
     });
+}
+
+#[test]
+fn a_future_waits_for_what_is_stable_and_not_for_what_is_open() {
+    let (_storage, _store, log) = new_log(TopicConfig::new());
+    let mut context = Context::from_waker(Waker::noop());
+    let (mut readable, mut stable) = (log.readable(0), log.stable(0));
+    let mut are_ready = || [&mut readable, &mut stable].map(|one| Pin::new(one).poll(&mut context).is_ready());
+    assert_eq!(are_ready(), [false, false]);
+    send(&log, in_transaction(1, 0)).unwrap();
+    assert_eq!(are_ready(), [true, false]);
+    abort(&log, 1);
+    assert_eq!(are_ready(), [true, true]);
 }
 
 #[test]

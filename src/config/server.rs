@@ -101,6 +101,9 @@ server_configs! {
     connections_max_idle_ms: u64 = 600_000, "connections.max.idle.ms", at_least(1);
     /// The most bytes of records in the response to a fetch. The first batch is in it however large it is.
     fetch_max_bytes: usize = 57_671_680, "fetch.max.bytes", between(1024, i32::MAX as usize);
+    /// How many fetch sessions there may be (KIP-227). Together they have at most 100 partitions for each of these. A
+    /// client for whom there is no room fetches without one.
+    max_incremental_fetch_session_cache_slots: usize = 1000, "max.incremental.fetch.session.cache.slots", at_least(0);
 }
 
 impl ServerConfig {

@@ -38,7 +38,17 @@ impl Log {
     /// Of a log that was opened read-only it becomes ready when somebody looks: a [`refresh`](Self::refresh), a tick of
     /// the store, or a read at the end.
     pub fn readable(&self, offset: Offset) -> Readable {
-        Readable { log: self.clone(), offset, waiter: None }
+        self.readable_in(IsolationLevel::ReadUncommitted, offset)
+    }
+
+    /// The same future for a reader of [`IsolationLevel::ReadCommitted`]: ready once the last stable offset is beyond
+    /// `offset`.
+    pub fn stable(&self, offset: Offset) -> Readable {
+        self.readable_in(IsolationLevel::ReadCommitted, offset)
+    }
+
+    pub(crate) fn readable_in(&self, isolation: IsolationLevel, offset: Offset) -> Readable {
+        Readable { log: self.clone(), isolation, offset, waiter: None }
     }
 
     pub(crate) fn register_reader(
@@ -82,10 +92,11 @@ impl LogInner {
     }
 }
 
-/// Ready once a record can be read; made by [`Log::readable`].
+/// Ready once a record can be read; made by [`Log::readable`] and [`Log::stable`].
 #[derive(Debug)]
 pub struct Readable {
     log: Log,
+    isolation: IsolationLevel,
     offset: Offset,
     waiter: Option<WaiterId>,
 }
@@ -95,12 +106,11 @@ impl Future for Readable {
 
     fn poll(mut self: std::pin::Pin<&mut Self>, context: &mut std::task::Context<'_>) -> std::task::Poll<()> {
         if let Some(waiter) = self.waiter.take() {
-            self.log.deregister_reader(IsolationLevel::ReadUncommitted, waiter);
+            self.log.deregister_reader(self.isolation, waiter);
         }
-        let isolation = IsolationLevel::ReadUncommitted;
-        let waiter = self.log.register_reader(isolation, self.offset, context.waker().clone());
-        if !self.log.inner.is_waited_for(isolation, self.offset) {
-            self.log.deregister_reader(isolation, waiter);
+        let waiter = self.log.register_reader(self.isolation, self.offset, context.waker().clone());
+        if !self.log.inner.is_waited_for(self.isolation, self.offset) {
+            self.log.deregister_reader(self.isolation, waiter);
             return std::task::Poll::Ready(());
         }
         self.waiter = Some(waiter);
@@ -111,7 +121,7 @@ impl Future for Readable {
 impl Drop for Readable {
     fn drop(&mut self) {
         if let Some(waiter) = self.waiter.take() {
-            self.log.deregister_reader(IsolationLevel::ReadUncommitted, waiter);
+            self.log.deregister_reader(self.isolation, waiter);
         }
     }
 }

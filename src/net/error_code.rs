@@ -217,6 +217,13 @@ impl Wire for ErrorCode {
     }
 }
 
+impl From<Error> for ErrorCode {
+    /// As of a reference to it.
+    fn from(error: Error) -> Self {
+        Self::from(&error)
+    }
+}
+
 impl From<&Error> for ErrorCode {
     /// What a broker answers when the log has answered with `error`.
     fn from(error: &Error) -> Self {

@@ -3,6 +3,9 @@
 use std::ops::Deref;
 use std::sync::Arc;
 
+use parking_lot::Mutex;
+
+use super::fetch_session::FetchSessions;
 use super::groups::Groups;
 use crate::config::ServerConfig;
 use crate::error::Error;
@@ -18,9 +21,16 @@ pub(super) struct Node {
     pub(super) store: Store,
     pub(super) groups: Groups,
     pub(super) config: ServerConfig,
+    pub(super) fetch_sessions: Mutex<FetchSessions>,
 }
 
 impl Node {
+    pub(super) fn new(store: Store, config: ServerConfig) -> Self {
+        let fetch_sessions = FetchSessions::new(config.max_incremental_fetch_session_cache_slots);
+        let groups = Groups::new(store.clone());
+        Self { store, groups, config, fetch_sessions: Mutex::new(fetch_sessions) }
+    }
+
     /// The name of the topic that a request means: `by_id` in newer versions, which don't have the name.
     ///
     /// # Errors

@@ -69,10 +69,9 @@ fn encode(header: &RequestHeader, response: Option<impl Body>) -> Result<Option<
 }
 
 served! {
-    // From version 12 on a transaction begins by itself.
+    // From version 12 on, or 5 of others, a transaction begins by itself and ends with another epoch (KIP-890).
     Produce: 3..=11 => ordered produce::answer;
-    // From version 13 on topics are spoken of by id.
-    Fetch: 4..=12 => waiting fetch::answer;
+    Fetch: 4..=18 => waiting fetch::answer;
     ListOffsets: 1..=11 => blocking list_offsets::answer;
     Metadata: 0..=13 => blocking metadata::answer;
     OffsetCommit: 2..=10 => blocking offset_commit::answer;
@@ -91,6 +90,11 @@ served! {
     // Version 6 is not stable in Kafka.
     InitProducerId: 0..=5 => blocking init_producer_id::answer;
     OffsetForLeaderEpoch: 2..=4 => blocking offset_for_leader_epoch::answer;
+    // From version 4 on brokers ask each other.
+    AddPartitionsToTxn: 0..=3 => blocking add_partitions_to_txn::answer;
+    AddOffsetsToTxn: 0..=4 => blocking add_offsets_to_txn::answer;
+    EndTxn: 0..=4 => blocking end_txn::answer;
+    TxnOffsetCommit: 0..=4 => blocking txn_offset_commit::answer;
     DescribeConfigs: 1..=4 => blocking describe_configs::answer;
     AlterConfigs: 0..=2 => blocking alter_configs::answer;
     DescribeLogDirs: 1..=5 => blocking describe_log_dirs::answer;

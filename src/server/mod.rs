@@ -27,6 +27,7 @@
 //! holds no thread, and neither does a member of a group that waits for others. A client that sends what is no request, or
 //! more than it may, loses its own connection and nothing else.
 //!
+//! Groups have members, by Kafka's classic protocol: see [`coordinator`](crate::coordinator).
 //! Clients produce and fetch; topics are spoken of by name there, as up to Fetch version 12. Admin clients, and with them
 //! `kafka-topics`, `kafka-configs`, `kafka-get-offsets`, `kafka-delete-records` and `kafka-log-dirs`, create, describe,
 //! alter and delete topics, look up and delete offsets, and see the node, its disk, its producers and its transactions.
@@ -46,11 +47,13 @@ mod connection;
 mod dispatch;
 mod duplicates;
 mod executor;
+mod fetch_session;
 mod groups;
 mod handler;
 mod limits;
 mod operations;
 mod partitions;
+mod transaction_error;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -66,7 +69,6 @@ use crate::net::Connection;
 use crate::store::Store;
 use acceptor::{Acceptor, Service, advertised};
 use broker::Node;
-use groups::Groups;
 use limits::Limits;
 
 /// How many bytes may be under way in a pipe within the process.
@@ -131,8 +133,7 @@ impl ServerBuilder {
         self.config.validate()?;
         let (stop, stopped) = watch::channel(false);
         let limits = Limits::new(&self.config);
-        let groups = Groups::new(self.store.clone());
-        let node = Arc::new(Node { store: self.store, groups, config: self.config });
+        let node = Arc::new(Node::new(self.store, self.config));
         let service = Service { node, limits, connections: Connections::default(), stop: stopped };
         service.connections.spawn(groups::keep_time(service.node.clone(), service.stop.clone()));
         Ok(Server { service, local_addrs: Vec::new(), stop })

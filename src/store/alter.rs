@@ -89,7 +89,7 @@ impl StoreInner {
         }
         self.list(&topic, &config)?;
         let log_config = LogConfig::from(&config);
-        self.topics.write().insert(topic.name.clone(), Arc::new(Topic { config, ..(*topic).clone() }));
+        self.topics.write().insert(Topic { config, ..(*topic).clone() });
         topic.partitions.iter().for_each(|log| log.set_config(log_config.clone()));
         Ok(())
     }
@@ -113,7 +113,7 @@ impl StoreInner {
         })?;
         let partitions = topic.partitions.iter().cloned().chain(opened).collect();
         let (name, id) = (topic.name.clone(), topic.id);
-        self.topics.write().insert(name.clone(), Arc::new(Topic { name, id, config, partitions }));
+        self.topics.write().insert(Topic { name, id, config, partitions });
         self.note_partitions_added();
         Ok(())
     }

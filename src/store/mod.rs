@@ -44,6 +44,7 @@ mod reset_offsets;
 mod snapshot;
 mod topic;
 mod topic_list;
+mod topic_map;
 mod topic_name;
 mod transaction;
 mod verify;
@@ -276,9 +277,7 @@ impl StoreInner {
     }
 
     pub(crate) fn partition(&self, topic: &str, partition: i32) -> Result<Log> {
-        let found = self.topic(topic).map_err(|_| unknown(topic, partition))?;
-        let index = usize::try_from(partition).ok();
-        index.and_then(|index| found.partitions.get(index)).cloned().ok_or_else(|| unknown(topic, partition))
+        self.topic(topic).map_err(|_| unknown(topic, partition))?.partition(partition)
     }
 
     /// All partitions, in the order of topics and indexes.

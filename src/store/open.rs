@@ -19,6 +19,7 @@ use super::producer_ids::ProducerIds;
 use super::reserve::Reserve;
 use super::topic::{Topic, has_log, internal_config_of, is_new, metadata_path, rename_deleted};
 use super::topic_list::TopicList;
+use super::topic_map::TopicMap;
 use super::topic_name::{DirName, is_internal, parse_dir};
 use super::transaction::{TRANSACTION_STATE, Transactions};
 use super::{Store, StoreInner};
@@ -302,7 +303,7 @@ struct Opening<'a> {
 }
 
 impl Opening<'_> {
-    fn open_topics(&mut self) -> Result<BTreeMap<Arc<str>, Arc<Topic>>> {
+    fn open_topics(&mut self) -> Result<TopicMap> {
         if !self.report.clean_shutdown {
             // A topic whose creation died before this was done looks like any other, and is going to be appended to.
             self.layout.sync()?;
@@ -343,7 +344,7 @@ impl Opening<'_> {
             let topic = || Topic { name: name.clone(), id, config, partitions: Vec::new() };
             topics.entry(name.clone()).or_insert_with(topic).partitions.push(log);
         }
-        Ok(topics.into_iter().map(|(name, topic)| (name, Arc::new(topic))).collect())
+        Ok(topics.into_values().collect())
     }
 
     /// Does what is left to do of the deletions that a crash interrupted: no directory of theirs is left in `found`.

@@ -7,7 +7,7 @@
 //!
 //! It takes no lock and changes no byte and no name: its storage refuses to.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64};
@@ -25,6 +25,7 @@ use super::producer_ids::ProducerIds;
 use super::reserve::Reserve;
 use super::topic::Topic;
 use super::topic_list::TopicList;
+use super::topic_map::TopicMap;
 use super::transaction::Transactions;
 use super::{RecoveryReport, Store, StoreInner, StoreOptions};
 use crate::config::{LogConfig, TopicConfig};
@@ -176,13 +177,13 @@ impl StoreInner {
         }
         let starts = self.layout.log_starts()?;
         let known = self.topics.read().clone();
-        let mut topics = BTreeMap::new();
+        let mut topics = TopicMap::default();
         for (name, partitions) in found.into_iter().filter(|(_, partitions)| partitions.contains_key(&0)) {
             let topic = self.open_topic(&name, &partitions, &list, &starts, known.get(&name))?;
-            topics.insert(name, Arc::new(topic));
+            topics.insert(topic);
         }
-        for (name, topic) in known {
-            if topics.get(&name).is_none_or(|now: &Arc<Topic>| now.id != topic.id) {
+        for (name, topic) in &*known {
+            if topics.get(name).is_none_or(|now| now.id != topic.id) {
                 topic.partitions.iter().for_each(Log::mark_deleted);
             }
         }

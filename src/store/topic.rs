@@ -4,7 +4,7 @@
 //! whole topic, or what the next open clears away. That a deletion has begun is written down before anything else, and
 //! the next open finishes it.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 use std::io::ErrorKind;
 use std::ops::Range;
 use std::path::Path;
@@ -14,6 +14,7 @@ use parking_lot::RwLock;
 
 use super::layout::Layout;
 use super::topic_list::{Listed, TopicList};
+use super::topic_map::TopicMap;
 use super::transaction::TRANSACTION_STATE;
 use super::{Store, StoreInner, in_parallel, meta_properties, topic_name, unknown};
 use crate::config::{BrokerCompressionType, CleanupPolicy, LogConfig, TopicConfig};
@@ -24,8 +25,8 @@ use crate::log::{Checkpoints, LastKnown, Log, LogContext};
 use crate::types::{LeaderEpoch, Offset, TopicPartition};
 use crate::uuid::Uuid;
 
-/// All topics that are open, by name.
-pub(super) type Topics = RwLock<BTreeMap<Arc<str>, Arc<Topic>>>;
+/// All topics that are open.
+pub(super) type Topics = RwLock<TopicMap>;
 
 /// A topic that is open. Never changes; another takes its place when it is altered.
 #[derive(Clone, Debug)]
@@ -34,6 +35,15 @@ pub(crate) struct Topic {
     pub(crate) id: Uuid,
     pub(crate) config: TopicConfig,
     pub(crate) partitions: Vec<Log>,
+}
+
+impl Topic {
+    /// The log of one of its partitions.
+    pub(crate) fn partition(&self, partition: i32) -> Result<Log> {
+        let index = usize::try_from(partition).ok();
+        let log = index.and_then(|index| self.partitions.get(index)).cloned();
+        log.ok_or_else(|| unknown(&self.name, partition))
+    }
 }
 
 /// What there is to say of a topic.
@@ -113,7 +123,13 @@ impl Store {
     /// The name of the topic with this id, if there is one.
     #[cfg(feature = "net")]
     pub(crate) fn topic_name(&self, id: Uuid) -> Option<Arc<str>> {
-        self.inner.topics.read().values().find(|topic| topic.id == id).map(|topic| topic.name.clone())
+        self.topic_with_id(id).map(|topic| topic.name.clone())
+    }
+
+    /// The topic with this id, if there is one.
+    #[cfg(feature = "net")]
+    pub(crate) fn topic_with_id(&self, id: Uuid) -> Option<Arc<Topic>> {
+        self.inner.topics.read().with_id(id).cloned()
     }
 
     /// The id of the topic of this name, if there is one.
@@ -174,7 +190,7 @@ impl StoreInner {
                 let _ = TopicList::remove(&self.layout, &[name.to_string()]);
             }
         })?;
-        self.topics.write().insert(name.clone(), Arc::new(Topic { name, id, config, partitions }));
+        self.topics.write().insert(Topic { name, id, config, partitions });
         Ok(id)
     }
 

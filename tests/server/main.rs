@@ -6,12 +6,14 @@ mod admin_topics;
 mod basics;
 mod cluster;
 mod configs;
+mod fetching;
 mod groups;
 mod identity;
 mod limits;
 mod lookup;
 mod offsets;
 mod strangers;
+mod transactions;
 
 use bytes::Bytes;
 use esker::net::messages::fetch::{FetchPartition, FetchTopic, PartitionData};

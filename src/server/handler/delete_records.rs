@@ -32,10 +32,10 @@ pub(in crate::server) fn answer(broker: &Broker, request: DeleteRecordsRequest, 
 
 impl Broker {
     fn delete_records(&self, topic: &str, partition: i32, before_offset: Offset) -> Result<Offset, ErrorCode> {
-        let log = self.partition(topic, partition).map_err(|error| ErrorCode::from(&error))?;
+        let log = self.partition(topic, partition)?;
         if is_internal(topic) {
             return Err(ErrorCode::INVALID_TOPIC_EXCEPTION);
         }
-        log.delete_records(before_offset).map_err(|error| ErrorCode::from(&error))
+        Ok(log.delete_records(before_offset)?)
     }
 }

@@ -65,8 +65,8 @@ impl Broker {
         start: i32,
         room: usize,
     ) -> Result<(DescribeTopicPartitionsResponseTopic, Option<i32>), ErrorCode> {
-        validate_topic_name(name).map_err(|error| ErrorCode::from(&error))?;
-        let topic = self.store.describe_topic(name).map_err(|error| ErrorCode::from(&error))?;
+        validate_topic_name(name)?;
+        let topic = self.store.describe_topic(name)?;
         let mut left = topic.partitions.iter().filter(|partition| partition.partition >= start);
         let partitions = left.by_ref().take(room).map(describe).collect();
         let next = left.next().map(|partition| partition.partition);

@@ -15,98 +15,137 @@ use crate::net::transport::ConnectionError;
 use crate::server::broker::{Broker, check_leader_epoch};
 use crate::server::dispatch::Context;
 use crate::server::executor;
-use crate::types::{IsolationLevel, Offset};
+use crate::server::fetch_session::{Answer, PartitionKey, TopicKey, Wanted};
+use crate::types::IsolationLevel;
+use crate::uuid::Uuid;
+
+/// From this version on topics are spoken of by id.
+const TOPIC_ID_VERSION: i16 = 13;
+/// From this version on clients know what a storage error is.
+const STORAGE_ERROR_VERSION: i16 = 6;
 
 /// Answers once there are `min_bytes`, one partition has an error, `max_wait_ms` are over, or the server stops.
 pub(in crate::server) async fn answer(
     context: &Context,
     request: FetchRequest,
 ) -> Result<Option<FetchResponse>, ConnectionError> {
-    Ok(Some(fetch(context, request).await))
+    let fetched = fetch(context, &request).await;
+    Ok(Some(fetched.unwrap_or_else(|error_code| FetchResponse { error_code, ..Default::default() })))
 }
 
-async fn fetch(context: &Context, request: FetchRequest) -> FetchResponse {
+async fn fetch(context: &Context, request: &FetchRequest) -> Result<FetchResponse, ErrorCode> {
+    let (broker, version) = (&context.broker, context.header.api_version);
+    let by_id = version >= TOPIC_ID_VERSION;
+    let now_ms = || broker.store.clock().now_ms();
+    let (session, wanted) = broker.fetch_sessions.lock().begin(request, by_id, now_ms())?;
+    let wanted = Arc::new(wanted);
+    let data = read_enough(context, request, &wanted).await;
+    let answers = Arc::unwrap_or_clone(wanted).into_iter().zip(data).map(|(wanted, mut data)| {
+        if data.error_code == ErrorCode::KAFKA_STORAGE_ERROR && version < STORAGE_ERROR_VERSION {
+            // What makes them look for another leader, and then try again.
+            data.error_code = ErrorCode::NOT_LEADER_OR_FOLLOWER;
+        }
+        Answer { wanted, data }
+    });
+    let answers = answers.collect();
+    let (session_id, answers) =
+        broker.fetch_sessions.lock().finish(session, answers, by_id, now_ms(), random_session_id)?;
+    Ok(FetchResponse { session_id, responses: by_topic(answers), ..Default::default() })
+}
+
+/// An id that no session of an earlier process is likely to have had.
+fn random_session_id() -> i32 {
+    let [a, b, c, d, ..] = Uuid::random().to_bytes();
+    i32::from_be_bytes([a, b, c, d])
+}
+
+/// What there is of each partition, once that is enough or the time is over.
+async fn read_enough(context: &Context, request: &FetchRequest, wanted: &Arc<Vec<Wanted>>) -> Vec<PartitionData> {
     let mut stop = context.stop.clone();
-    // There are no fetch sessions here: every request says all that it wants, and clients that ask for a session learn
-    // from the 0 in the response that they have none.
-    if request.session_id != 0 {
-        return FetchResponse { error_code: ErrorCode::FETCH_SESSION_ID_NOT_FOUND, ..Default::default() };
-    }
+    let params = FetchParams::new(request, context.broker.config.fetch_max_bytes);
     let max_wait = Duration::from_millis(u64::try_from(request.max_wait_ms).unwrap_or(0));
     let deadline = Instant::now() + max_wait;
-    let request = Arc::new(request);
     loop {
-        let (broker, request) = (context.broker.clone(), request.clone());
-        let attempt = executor::run(move || broker.fetch(&request)).await;
+        let (broker, wanted) = (context.broker.clone(), wanted.clone());
+        let attempt = executor::run(move || broker.fetch(&wanted, params)).await;
         if attempt.is_complete || Instant::now() >= deadline || *stop.borrow() {
-            return attempt.response;
+            return attempt.data;
         }
-        let more = any_readable(attempt.ends);
         tokio::select! {
-            waited = timeout_at(deadline, more) => if waited.is_err() { return attempt.response },
-            _ = stop.wait_for(|stop| *stop) => return attempt.response,
+            waited = timeout_at(deadline, any(attempt.more)) => if waited.is_err() { return attempt.data },
+            _ = stop.wait_for(|stop| *stop) => return attempt.data,
         }
     }
-}
-
-/// What there was at one moment.
-struct Attempt {
-    response: FetchResponse,
-    /// Whether there is nothing to wait for.
-    is_complete: bool,
-    /// Where each partition ended, looked at before it was read.
-    ends: Vec<(Log, Offset)>,
 }
 
 /// Ready when one of the partitions goes beyond its end.
-async fn any_readable(ends: Vec<(Log, Offset)>) {
-    let mut readable: Vec<Readable> = ends.into_iter().map(|(log, end)| log.readable(end)).collect();
+async fn any(mut more: Vec<Readable>) {
     std::future::poll_fn(|context| {
-        let is_ready = readable.iter_mut().any(|one| Pin::new(one).poll(context).is_ready());
+        let is_ready = more.iter_mut().any(|one| Pin::new(one).poll(context).is_ready());
         if is_ready { Poll::Ready(()) } else { Poll::Pending }
     })
     .await;
 }
 
-impl Broker {
-    fn fetch(&self, request: &FetchRequest) -> Attempt {
+/// What a request says of all its partitions.
+#[derive(Clone, Copy)]
+struct FetchParams {
+    isolation: IsolationLevel,
+    min_bytes: usize,
+    max_bytes: usize,
+}
+
+impl FetchParams {
+    fn new(request: &FetchRequest, fetch_max_bytes: usize) -> Self {
+        let max_bytes = usize::try_from(request.max_bytes).unwrap_or(0).min(fetch_max_bytes);
+        // More than there can be would never come.
+        let min_bytes = usize::try_from(request.min_bytes).unwrap_or(0).min(max_bytes);
         let isolation = match request.isolation_level {
             0 => IsolationLevel::ReadUncommitted,
             _ => IsolationLevel::ReadCommitted,
         };
-        let mut room = usize::try_from(request.max_bytes).unwrap_or(0).min(self.config.fetch_max_bytes);
-        let (mut bytes, mut has_error, mut ends) = (0, false, Vec::new());
-        let responses = request.topics.iter().map(|topic| {
-            let partitions = topic.partitions.iter().map(|wanted| {
-                let data = self.fetch_partition(&topic.topic, wanted, isolation, room, bytes == 0, &mut ends);
-                let data = data.unwrap_or_else(|error_code| refuse(wanted.partition, error_code));
-                let size = data.records.as_ref().map_or(0, |records| records.len());
-                (bytes, room) = (bytes + size, room.saturating_sub(size));
-                has_error |= data.error_code != ErrorCode::NONE;
-                data
-            });
-            let partitions = partitions.collect();
-            FetchableTopicResponse { topic: topic.topic.clone(), partitions, ..Default::default() }
-        });
-        let response = FetchResponse { responses: responses.collect(), ..Default::default() };
-        let min_bytes = usize::try_from(request.min_bytes).unwrap_or(0);
-        Attempt { response, is_complete: bytes >= min_bytes || has_error || ends.is_empty(), ends }
+        Self { isolation, min_bytes, max_bytes }
+    }
+}
+
+/// What there was at one moment.
+struct Attempt {
+    data: Vec<PartitionData>,
+    /// Whether there is nothing to wait for.
+    is_complete: bool,
+    /// Each ready when its partition goes beyond where it ended, which was looked at before it was read.
+    more: Vec<Readable>,
+}
+
+impl Broker {
+    fn fetch(&self, wanted: &[Wanted], params: FetchParams) -> Attempt {
+        let (mut bytes, mut has_error, mut more) = (0, false, Vec::new());
+        let fetch = |(key, wanted): &Wanted| {
+            let limits = FetchParams { max_bytes: params.max_bytes.saturating_sub(bytes), ..params };
+            let data = self.fetch_partition(key, wanted, limits, bytes == 0, &mut more);
+            let data = data.unwrap_or_else(|error_code| refuse(wanted.partition, error_code));
+            bytes += data.records.as_ref().map_or(0, |records| records.len());
+            has_error |= data.error_code != ErrorCode::NONE;
+            data
+        };
+        let data = wanted.iter().map(fetch).collect();
+        Attempt { data, is_complete: bytes >= params.min_bytes || has_error || more.is_empty(), more }
     }
 
     /// The `first` batch of a response is in it however large it is, or a consumer would never get beyond it (KIP-74).
     fn fetch_partition(
         &self,
-        topic: &str,
+        key: &PartitionKey,
         wanted: &FetchPartition,
-        isolation: IsolationLevel,
-        room: usize,
+        params: FetchParams,
         first: bool,
-        ends: &mut Vec<(Log, Offset)>,
+        more: &mut Vec<Readable>,
     ) -> Result<PartitionData, ErrorCode> {
-        let log = self.partition(topic, wanted.partition).map_err(|error| ErrorCode::from(&error))?;
+        let FetchParams { isolation, .. } = params;
+        let log = self.log_of(key)?;
         check_leader_epoch(&log, wanted.current_leader_epoch)?;
-        ends.push((log.clone(), log.high_watermark()));
-        let max_bytes = usize::try_from(wanted.partition_max_bytes).unwrap_or(0).min(room);
+        more.push(log.readable_in(isolation, log.readable_end(isolation)));
+        let max_bytes = usize::try_from(wanted.partition_max_bytes).unwrap_or(0).min(params.max_bytes);
         let limits = ReadLimits::new().max_bytes(max_bytes).isolation(isolation);
         let fetched = log.read(wanted.fetch_offset, limits).map_err(|error| ErrorCode::from(&error))?;
         let fits = first || fetched.bytes().len() <= max_bytes;
@@ -126,6 +165,15 @@ impl Broker {
             ..Default::default()
         })
     }
+
+    fn log_of(&self, PartitionKey { topic, partition }: &PartitionKey) -> Result<Log, ErrorCode> {
+        let found = match topic {
+            TopicKey::Name(name) => self.partition(name, *partition),
+            // By the id each time: the name could be another topic's by now.
+            TopicKey::Id(id) => self.store.topic_with_id(*id).ok_or(ErrorCode::UNKNOWN_TOPIC_ID)?.partition(*partition),
+        };
+        found.map_err(|error| ErrorCode::from(&error))
+    }
 }
 
 fn refuse(partition_index: i32, error_code: ErrorCode) -> PartitionData {
@@ -136,4 +184,23 @@ fn refuse(partition_index: i32, error_code: ErrorCode) -> PartitionData {
         records: Some(Default::default()),
         ..Default::default()
     }
+}
+
+/// Puts partitions together that follow each other and are of one topic.
+fn by_topic(answers: Vec<Answer>) -> Vec<FetchableTopicResponse> {
+    let (mut responses, mut last) = (Vec::<FetchableTopicResponse>::new(), None);
+    for Answer { wanted: (PartitionKey { topic, .. }, _), data } in answers {
+        match responses.last_mut() {
+            Some(response) if last.as_ref() == Some(&topic) => response.partitions.push(data),
+            _ => {
+                let (name, topic_id) = match &topic {
+                    TopicKey::Name(name) => (name.to_string(), Uuid::ZERO),
+                    TopicKey::Id(id) => (String::new(), *id),
+                };
+                responses.push(FetchableTopicResponse { topic: name, topic_id, partitions: vec![data] });
+                last = Some(topic);
+            }
+        }
+    }
+    responses
 }

@@ -81,7 +81,7 @@ impl Broker {
         if SINCE.iter().any(|(timestamp, since)| wanted.timestamp == *timestamp && version < *since) {
             return Err(ErrorCode::UNSUPPORTED_VERSION);
         }
-        let log = self.partition(topic, wanted.partition_index).map_err(|error| ErrorCode::from(&error))?;
+        let log = self.partition(topic, wanted.partition_index)?;
         check_leader_epoch(&log, wanted.current_leader_epoch)?;
         let found = match wanted.timestamp {
             LATEST => {
@@ -94,10 +94,9 @@ impl Broker {
             }
             // Nothing is tiered, nor ever will be.
             LATEST_TIERED | EARLIEST_PENDING_UPLOAD => return Ok(None),
-            MAX_TIMESTAMP => log.offset_of_max_timestamp(),
-            timestamp => log.offset_for_timestamp(timestamp),
+            MAX_TIMESTAMP => log.offset_of_max_timestamp()?,
+            timestamp => log.offset_for_timestamp(timestamp)?,
         };
-        let found = found.map_err(|error| ErrorCode::from(&error))?;
         // What the client can't read yet is not told either.
         let found = found.filter(|found| found.offset < log.readable_end(isolation));
         Ok(found.map(|found| Found {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::coordinator::GroupError;
 use crate::net::ErrorCode;
 use crate::net::messages::offset_commit::{
-    OffsetCommitRequestPartition, OffsetCommitResponsePartition, OffsetCommitResponseTopic,
+    OffsetCommitRequestPartition, OffsetCommitRequestTopic, OffsetCommitResponsePartition, OffsetCommitResponseTopic,
 };
 use crate::net::messages::{OffsetCommitRequest, OffsetCommitResponse};
 use crate::server::broker::Broker;
@@ -17,14 +17,26 @@ const TOPIC_ID_VERSION: i16 = 10;
 /// From this version on a group that isn't known may be called that.
 const GROUP_ID_NOT_FOUND_VERSION: i16 = 9;
 
-type Commit = (TopicPartition, CommittedOffset);
+pub(super) type Commit = (TopicPartition, CommittedOffset);
 
-/// What can't be committed is refused alone. The others are committed together, and are on the device then.
+/// What is committed is on the device then.
 pub(in crate::server) fn answer(broker: &Broker, request: OffsetCommitRequest, version: i16) -> OffsetCommitResponse {
+    let by_id = version >= TOPIC_ID_VERSION;
+    let topics = commit_each(broker, &request.topics, by_id, |commits| broker.commit(&request, commits, version));
+    OffsetCommitResponse { topics, ..Default::default() }
+}
+
+/// Refuses alone what can't be committed, and lets the others be committed together.
+pub(super) fn commit_each(
+    broker: &Broker,
+    asked: &[OffsetCommitRequestTopic],
+    by_id: bool,
+    commit: impl FnOnce(Vec<Commit>) -> Result<(), ErrorCode>,
+) -> Vec<OffsetCommitResponseTopic> {
     let mut commits: Vec<Commit> = Vec::new();
-    let mut topics = Vec::with_capacity(request.topics.len());
-    for topic in &request.topics {
-        let name = broker.topic_meant(&topic.name, topic.topic_id, version >= TOPIC_ID_VERSION);
+    let mut topics = Vec::with_capacity(asked.len());
+    for topic in asked {
+        let name = broker.topic_meant(&topic.name, topic.topic_id, by_id);
         let check = |partition: &OffsetCommitRequestPartition| {
             let checked = name.clone().and_then(|name| broker.check_commit(name, partition));
             let error_code = checked.map_or_else(
@@ -39,12 +51,13 @@ pub(in crate::server) fn answer(broker: &Broker, request: OffsetCommitRequest, v
         let partitions = topic.partitions.iter().map(check).collect();
         topics.push(OffsetCommitResponseTopic { name: topic.name.clone(), topic_id: topic.topic_id, partitions });
     }
-    if let Err(error_code) = broker.commit(&request, commits, version) {
+    let committed = if commits.is_empty() { Ok(()) } else { commit(commits) };
+    if let Err(error_code) = committed {
         let partitions = topics.iter_mut().flat_map(|topic| &mut topic.partitions);
         let checked = partitions.filter(|partition| partition.error_code == ErrorCode::NONE);
         checked.for_each(|partition| partition.error_code = error_code);
     }
-    OffsetCommitResponse { topics, ..Default::default() }
+    topics
 }
 
 impl Broker {
@@ -58,28 +71,29 @@ impl Broker {
     }
 
     fn commit(&self, request: &OffsetCommitRequest, commits: Vec<Commit>, version: i16) -> Result<(), ErrorCode> {
-        if commits.is_empty() {
-            return Ok(());
-        }
+        let unknown = match version {
+            GROUP_ID_NOT_FOUND_VERSION.. => ErrorCode::GROUP_ID_NOT_FOUND,
+            _ => ErrorCode::ILLEGAL_GENERATION,
+        };
         let OffsetCommitRequest { group_id, member_id, group_instance_id, .. } = request;
         let generation = request.generation_id_or_member_epoch;
         self.groups.change(group_id, |groups, now_ms| {
             let checked = groups.check_commit(group_id, member_id, group_instance_id.as_deref(), generation, now_ms);
-            checked.map_err(|error| match error {
-                GroupError::GroupIdNotFound => self.why_no_member(group_id, version),
-                error => error.into(),
-            })?;
+            checked.map_err(|error| self.why_no_committer(error, group_id, unknown))?;
             self.store.commit_offsets(group_id, commits, Acks::Leader).map_err(|error| ErrorCode::from(&error))
         })
     }
 
-    /// Why a member can't commit for a group that has none.
-    fn why_no_member(&self, group: &str, version: i16) -> ErrorCode {
-        match self.store.has_group(group) {
-            Ok(true) => ErrorCode::UNKNOWN_MEMBER_ID,
-            Ok(false) if version >= GROUP_ID_NOT_FOUND_VERSION => ErrorCode::GROUP_ID_NOT_FOUND,
-            Ok(false) => ErrorCode::ILLEGAL_GENERATION,
-            Err(error) => ErrorCode::from(&error),
+    /// What a member is told that may not commit; `unknown` if there is nothing of its group.
+    pub(super) fn why_no_committer(&self, error: GroupError, group: &str, unknown: ErrorCode) -> ErrorCode {
+        match error {
+            GroupError::GroupIdNotFound => match self.store.has_group(group) {
+                // It has no members, but there is something.
+                Ok(true) => ErrorCode::UNKNOWN_MEMBER_ID,
+                Ok(false) => unknown,
+                Err(error) => ErrorCode::from(&error),
+            },
+            error => error.into(),
         }
     }
 }

@@ -38,7 +38,7 @@ impl Broker {
         topic: &str,
         wanted: &OffsetForLeaderPartition,
     ) -> Result<Option<log::EpochEndOffset>, ErrorCode> {
-        let log = self.partition(topic, wanted.partition).map_err(|error| ErrorCode::from(&error))?;
+        let log = self.partition(topic, wanted.partition)?;
         check_leader_epoch(&log, wanted.current_leader_epoch)?;
         Ok(log.end_offset_for_epoch(wanted.leader_epoch))
     }

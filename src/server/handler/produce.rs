@@ -11,11 +11,15 @@ use crate::record::{BatchRef, Compression};
 use crate::server::broker::Broker;
 use crate::server::dispatch::Context;
 use crate::server::executor;
+use crate::server::transaction_error;
 use crate::store::is_internal;
-use crate::types::Acks;
+use crate::types::{Acks, ProducerIdAndEpoch};
 
 /// From this version on batches may be compressed with zstd (KIP-110).
 const ZSTD_VERSION: i16 = 7;
+
+/// From this version on clients know that a transaction can still be aborted (KIP-1050).
+const ABORTABLE_VERSION: i16 = 11;
 
 /// Appends now, and answers later: once all is on the device with `acks` −1. There is no response with `acks` 0.
 ///
@@ -58,11 +62,13 @@ struct InTopic {
 
 impl Broker {
     fn produce(&self, request: ProduceRequest, acks: Result<Acks, ErrorCode>, version: i16) -> Vec<InTopic> {
-        // A transaction that nobody could end would keep its partitions' last stable offset for ever.
-        let acks = if request.transactional_id.is_some() { Err(ErrorCode::INVALID_TXN_STATE) } else { acks };
+        let transactional_id = request.transactional_id.as_deref();
         let topics = request.topic_data.into_iter().map(|topic| {
             let append = |data: PartitionProduceData| {
-                (data.index, acks.and_then(|_| self.append(&topic.name, data.index, data.records, version)))
+                (
+                    data.index,
+                    acks.and_then(|_| self.append(&topic.name, data.index, data.records, transactional_id, version)),
+                )
             };
             let partitions = topic.partition_data.into_iter().map(append).collect();
             InTopic { name: topic.name, partitions }
@@ -70,7 +76,14 @@ impl Broker {
         topics.collect()
     }
 
-    fn append(&self, topic: &str, partition: i32, records: Option<Bytes>, version: i16) -> Result<InLog, ErrorCode> {
+    fn append(
+        &self,
+        topic: &str,
+        partition: i32,
+        records: Option<Bytes>,
+        transactional_id: Option<&str>,
+        version: i16,
+    ) -> Result<InLog, ErrorCode> {
         if is_internal(topic) {
             return Err(ErrorCode::INVALID_TOPIC_EXCEPTION);
         }
@@ -78,14 +91,25 @@ impl Broker {
         let records = records.unwrap_or_default();
         let batch = BatchRef::parse(&records).map_err(|error| ErrorCode::from(&error))?;
         let header = batch.header();
-        // Kafka takes exactly one batch of a partition in a request, and transactions only with their id.
-        if header.size() != records.len() || header.attributes.is_transactional() {
+        // Kafka takes exactly one batch of a partition in a request.
+        if header.size() != records.len() {
             return Err(ErrorCode::INVALID_RECORD);
         }
         if version < ZSTD_VERSION && matches!(header.compression(), Ok(Compression::Zstd)) {
             return Err(ErrorCode::UNSUPPORTED_COMPRESSION_TYPE);
         }
-        let appended = log.append(batch, Acks::Leader).map_err(|error| ErrorCode::from(&error))?;
+        let append = || log.append(batch, Acks::Leader);
+        let appended = match transactional_id {
+            _ if !header.is_transactional() => Ok(append()),
+            None => return Err(ErrorCode::TRANSACTIONAL_ID_AUTHORIZATION_FAILED),
+            Some(id) => {
+                let producer = ProducerIdAndEpoch::new(header.producer_id, header.producer_epoch);
+                self.store.in_transaction(id, producer, log.topic_partition(), append)
+            }
+        };
+        let told =
+            |error| transaction_error::of_write(&error, version >= ABORTABLE_VERSION, ErrorCode::NOT_ENOUGH_REPLICAS);
+        let appended = appended.and_then(|appended| appended).map_err(told)?;
         Ok((log, appended))
     }
 }

@@ -362,7 +362,7 @@ impl StoreInner {
 }
 
 /// Who asks about an id that nobody knows is not its producer.
-fn name_producer(error: Error, producer: ProducerIdAndEpoch) -> Error {
+pub(super) fn name_producer(error: Error, producer: ProducerIdAndEpoch) -> Error {
     match error {
         Error::TransactionalIdNotFound { transactional_id } => unmapped(&transactional_id, producer),
         other => other,

@@ -180,10 +180,7 @@ impl TransactionMetadata {
         partitions: impl IntoIterator<Item = TopicPartition>,
         now_ms: i64,
     ) -> Result<Option<Self>> {
-        self.check_id(producer)?;
-        if producer.producer_epoch != self.producer.producer_epoch {
-            return Err(self.fenced(producer));
-        }
+        self.check_owner(producer)?;
         let is_ongoing = match self.state {
             TransactionState::Ongoing => true,
             TransactionState::Empty | TransactionState::CompleteCommit | TransactionState::CompleteAbort => false,
@@ -204,6 +201,20 @@ impl TransactionMetadata {
         }))
     }
 
+    /// Whether a partition takes part in the producer's transaction, which is open.
+    ///
+    /// # Errors
+    /// As [`add_partitions`](Self::add_partitions), and [`Error::InvalidTransactionTransition`] if it doesn't.
+    #[cfg(feature = "net")]
+    pub(crate) fn check_takes_part(&self, producer: ProducerIdAndEpoch, partition: &TopicPartition) -> Result<()> {
+        self.check_owner(producer)?;
+        match self.state {
+            TransactionState::PrepareCommit | TransactionState::PrepareAbort => Err(self.concurrent()),
+            TransactionState::Ongoing if self.partitions.contains(partition) => Ok(()),
+            _ => Err(self.cannot("append outside of")),
+        }
+    }
+
     /// The producer decides its transaction. None if it has ended that way already.
     ///
     /// # Errors
@@ -219,10 +230,7 @@ impl TransactionMetadata {
     ) -> Result<Option<Self>> {
         let retry = self.is_retry(producer);
         if !retry {
-            self.check_id(producer)?;
-            if producer.producer_epoch != self.producer.producer_epoch {
-                return Err(self.fenced(producer));
-            }
+            self.check_owner(producer)?;
         }
         // Where each transaction has an epoch of its own, the current one has nothing to do with the last transaction.
         let is_next = self.client_version.bumps_epochs() && !retry;
@@ -245,14 +253,10 @@ impl TransactionMetadata {
                 let begun = Self { start_timestamp: now_ms, ..self.clone() };
                 begun.prepare(result, version, now_ms, new_producer_id).map(Some)
             }
-            _ => Err(Error::InvalidTransactionTransition {
-                transactional_id: self.transactional_id.to_string(),
-                state: self.state,
-                attempted: match result {
-                    TransactionResult::Commit => "commit",
-                    TransactionResult::Abort => "abort",
-                },
-            }),
+            _ => Err(self.cannot(match result {
+                TransactionResult::Commit => "commit",
+                TransactionResult::Abort => "abort",
+            })),
         }
     }
 
@@ -374,11 +378,20 @@ impl TransactionMetadata {
         ProducerIdAndEpoch::new(producer_id, producer_epoch.saturating_add(1))
     }
 
-    fn check_id(&self, producer: ProducerIdAndEpoch) -> Result<()> {
-        match producer.producer_id == self.producer.producer_id {
-            true => Ok(()),
-            false => Err(unmapped(&self.transactional_id, producer)),
+    /// Whether the id is this producer's.
+    fn check_owner(&self, producer: ProducerIdAndEpoch) -> Result<()> {
+        if producer.producer_id != self.producer.producer_id {
+            return Err(unmapped(&self.transactional_id, producer));
         }
+        match producer.producer_epoch == self.producer.producer_epoch {
+            true => Ok(()),
+            false => Err(self.fenced(producer)),
+        }
+    }
+
+    fn cannot(&self, attempted: &'static str) -> Error {
+        let transactional_id = self.transactional_id.to_string();
+        Error::InvalidTransactionTransition { transactional_id, state: self.state, attempted }
     }
 
     fn fenced(&self, producer: ProducerIdAndEpoch) -> Error {

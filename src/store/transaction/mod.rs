@@ -7,6 +7,7 @@
 //!   load       what the records add up to when a store is opened
 //!   drive      events in, one after the other for each id: written down first, then markers into the partitions
 //!   upkeep     what the maintenance does: timeouts, expiry, markers that could not be appended before
+//!   client     what producers elsewhere need besides: each write is held against what is known
 //!   describe   what can be seen from outside, and the end of transactions that nobody ends
 //! ```
 //!
@@ -21,6 +22,8 @@
 //! nothing left to end. The Complete record may be lost, for then the markers are appended once more: before anything of
 //! the next transaction can be appended, the record that says that it has begun is on the device, and Complete before it.
 
+#[cfg(feature = "net")]
+mod client;
 mod describe;
 mod drive;
 mod load;

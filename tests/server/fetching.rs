@@ -1,0 +1,253 @@
+//! Fetches by topic id, in sessions, and of committed records alone.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use esker::net::messages::fetch::{FetchPartition, ForgottenTopic};
+use esker::net::messages::{FetchRequest, FetchResponse};
+use esker::net::{Connection, ErrorCode};
+use esker::record::{BatchBuilder, BatchRef, RecordData};
+use esker::server::{Server, ServerConfig};
+use esker::{Acks, ProducerIdAndEpoch, Store, TopicConfig, TopicPartition, Uuid};
+
+use super::{batch, connections, fetch_request, fetched, produce, serve, values};
+
+fn id_of(store: &Store) -> Uuid {
+    store.describe_topic("t").unwrap().id
+}
+
+/// As [`fetch_request`], in any version.
+fn request_by_id(store: &Store, partition: i32, offset: i64) -> FetchRequest {
+    let mut request = fetch_request(partition, offset);
+    request.topics[0].topic_id = id_of(store);
+    request
+}
+
+/// Waits for as long as it takes for anything to fetch.
+fn patient(request: FetchRequest) -> FetchRequest {
+    FetchRequest { min_bytes: 1, max_wait_ms: i32::MAX, ..request }
+}
+
+/// A fetch in a session of both partitions from these offsets on; those without are not named.
+fn in_session(store: &Store, session: (i32, i32), offsets: [Option<i64>; 2]) -> FetchRequest {
+    let mut request = request_by_id(store, 0, 0);
+    let named = (0..).zip(offsets).filter_map(|(partition, offset)| {
+        Some(FetchPartition { partition, fetch_offset: offset?, partition_max_bytes: 1 << 20, ..Default::default() })
+    });
+    request.topics[0].partitions = named.collect();
+    if request.topics[0].partitions.is_empty() {
+        request.topics.clear();
+    }
+    (request.session_id, request.session_epoch) = session;
+    request
+}
+
+/// Partitions that were answered, with their values.
+fn answered(response: &FetchResponse) -> Vec<(i32, Vec<(i64, String)>)> {
+    let partitions = response.responses.iter().flat_map(|topic| &topic.partitions);
+    partitions.map(|data| (data.partition_index, values(data))).collect()
+}
+
+async fn send(connection: &Connection, request: &FetchRequest, version: i16) -> FetchResponse {
+    let response = connection.send(request, version).await.unwrap();
+    assert_eq!(response.error_code, ErrorCode::NONE, "version {version}");
+    response
+}
+
+#[tokio::test]
+async fn topics_are_fetched_by_id() {
+    let (store, server) = serve().await;
+    produce(&server.connect(), 1, 0, batch(&["a"])).await.unwrap();
+    for connection in connections(&server).await {
+        for version in 13..=18 {
+            let response = send(&connection, &request_by_id(&store, 0, 0), version).await;
+            assert_eq!((response.responses[0].topic_id, response.session_id), (id_of(&store), 0));
+            assert_eq!(values(&fetched(response)), [(0, "a".to_owned())]);
+            // Errors come at once, and say what they are about.
+            let mut unknown = patient(request_by_id(&store, 7, 0));
+            let data = fetched(send(&connection, &unknown, version).await);
+            assert_eq!((data.partition_index, data.error_code), (7, ErrorCode::UNKNOWN_TOPIC_OR_PARTITION));
+            for id in [Uuid::from_bytes([9; 16]), Uuid::ZERO] {
+                unknown.topics[0].topic_id = id;
+                let response = send(&connection, &unknown, version).await;
+                assert_eq!(response.responses[0].topic_id, id);
+                let data = fetched(response);
+                assert_eq!((data.partition_index, data.error_code), (7, ErrorCode::UNKNOWN_TOPIC_ID));
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_topic_that_took_the_place_of_another_is_not_it() {
+    let (store, server) = serve().await;
+    let connection = server.connect();
+    let old = patient(request_by_id(&store, 0, 0));
+    let (response, ()) = tokio::join!(send(&connection, &old, 13), async {
+        store.delete_topic("t").unwrap();
+        store.create_topic("t", TopicConfig::new()).unwrap();
+    });
+    assert_eq!(fetched(response).error_code, ErrorCode::UNKNOWN_TOPIC_ID, "it doesn't wait on for what is gone");
+    assert_eq!(fetched(send(&connection, &old, 13).await).error_code, ErrorCode::UNKNOWN_TOPIC_ID);
+    let new = request_by_id(&store, 0, 0);
+    assert_eq!(fetched(send(&connection, &new, 13).await).error_code, ErrorCode::NONE);
+}
+
+#[tokio::test]
+async fn a_session_tells_what_has_changed() {
+    let (store, server) = serve().await;
+    for connection in connections(&server).await {
+        for version in 7..=18 {
+            let (zero, one) = (end(&store, 0), end(&store, 1));
+            let first = send(&connection, &in_session(&store, (0, 0), [Some(zero), Some(one)]), version).await;
+            assert_eq!(answered(&first), [(0, vec![]), (1, vec![])]);
+            let id = first.session_id;
+            assert_ne!(id, 0);
+            let nothing = send(&connection, &in_session(&store, (id, 1), [None, None]), version).await;
+            assert_eq!((nothing.session_id, answered(&nothing)), (id, vec![]));
+            // It waits for what is not in the request.
+            let waiting = patient(in_session(&store, (id, 2), [None, None]));
+            let other = server.connect();
+            let records = batch(&["a"]);
+            let (increment, _) = tokio::join!(send(&connection, &waiting, version), produce(&other, 1, 1, records));
+            let record = vec![(one, "a".to_owned())];
+            assert_eq!(answered(&increment), [(1, record.clone())]);
+            // What isn't wanted from elsewhere on comes again, and what is forgotten doesn't.
+            let again = send(&connection, &in_session(&store, (id, 3), [None, None]), version).await;
+            assert_eq!(answered(&again), [(1, record)]);
+            produce(&other, 1, 0, batch(&["b"])).await.unwrap();
+            let mut forget = in_session(&store, (id, 4), [None, Some(one + 1)]);
+            forget.forgotten_topics_data =
+                vec![ForgottenTopic { topic: "t".into(), topic_id: id_of(&store), partitions: vec![0] }];
+            assert_eq!(answered(&send(&connection, &forget, version).await), []);
+            // The end of a session is answered like a fetch without one.
+            let last = send(&connection, &in_session(&store, (id, -1), [Some(zero), None]), version).await;
+            assert_eq!((last.session_id, answered(&last)), (0, vec![(0, vec![(zero, "b".to_owned())])]));
+            let gone = connection.send(&in_session(&store, (id, 5), [None, None]), version).await.unwrap();
+            assert_eq!(gone.error_code, ErrorCode::FETCH_SESSION_ID_NOT_FOUND);
+        }
+        for version in 4..=6 {
+            let data = fetched(send(&connection, &request_by_id(&store, 0, 0), version).await);
+            assert_eq!(data.high_watermark, end(&store, 0));
+        }
+    }
+}
+
+fn end(store: &Store, partition: i32) -> i64 {
+    store.partition("t", partition).unwrap().log_end()
+}
+
+#[tokio::test]
+async fn a_session_out_of_turn_is_an_error() {
+    let (store, server) = serve().await;
+    let connection = server.connect();
+    for (version, other_version) in [(12, 13), (13, 12)] {
+        let first = send(&connection, &in_session(&store, (0, 0), [Some(0), None]), version).await;
+        let id = first.session_id;
+        for (session, version, expected) in [
+            ((id, 2), version, ErrorCode::INVALID_FETCH_SESSION_EPOCH),
+            ((id.wrapping_add(1), 1), version, ErrorCode::FETCH_SESSION_ID_NOT_FOUND),
+            ((id, 1), other_version, ErrorCode::FETCH_SESSION_TOPIC_ID_ERROR),
+        ] {
+            let refused = connection.send(&in_session(&store, session, [Some(0), None]), version).await.unwrap();
+            assert_eq!((refused.error_code, refused.session_id, answered(&refused)), (expected, 0, vec![]));
+        }
+        send(&connection, &in_session(&store, (id, 1), [None, None]), version).await;
+    }
+}
+
+#[tokio::test]
+async fn errors_are_told_again_and_again_in_a_session() {
+    let (store, server) = serve().await;
+    let connection = server.connect();
+    let errors = |response: &FetchResponse| {
+        let partitions = response.responses.iter().flat_map(|topic| &topic.partitions);
+        partitions.map(|data| (data.partition_index, data.error_code)).collect::<Vec<_>>()
+    };
+    let first = send(&connection, &in_session(&store, (0, 0), [Some(0), Some(0)]), 13).await;
+    let session = |epoch| patient(in_session(&store, (first.session_id, epoch), [None, None]));
+    let requests = [session(1), session(2)];
+    store.delete_topic("t").unwrap();
+    for request in requests {
+        let gone = [(0, ErrorCode::UNKNOWN_TOPIC_ID), (1, ErrorCode::UNKNOWN_TOPIC_ID)];
+        assert_eq!(errors(&send(&connection, &request, 13).await), gone);
+    }
+}
+
+#[tokio::test]
+async fn no_more_is_waited_for_than_there_may_be() {
+    let (_store, server) = serve().await;
+    let connection = server.connect();
+    produce(&connection, 1, 0, batch(&[&"x".repeat(500)])).await.unwrap();
+    let request = FetchRequest { min_bytes: 10_000, max_bytes: 100, max_wait_ms: i32::MAX, ..fetch_request(0, 0) };
+    assert_eq!(values(&fetched(send(&connection, &request, 12).await)).len(), 1);
+}
+
+#[tokio::test]
+async fn a_partition_that_is_named_often_is_answered_once() {
+    let (_store, server) = serve().await;
+    let connection = server.connect();
+    produce(&connection, 1, 0, batch(&["a"])).await.unwrap();
+    let mut request = fetch_request(0, 0);
+    let wanted = request.topics[0].partitions[0].clone();
+    request.topics[0].partitions = vec![wanted; 1000];
+    assert_eq!(answered(&send(&connection, &request, 12).await), [(0, vec![(0, "a".to_owned())])]);
+}
+
+/// A batch of a transaction.
+fn transactional(producer: ProducerIdAndEpoch, sequence: i32, value: &str) -> Bytes {
+    let ProducerIdAndEpoch { producer_id, producer_epoch } = producer;
+    let mut builder = BatchBuilder::new(1 << 20).transactional(true).producer(producer_id, producer_epoch, sequence);
+    builder.push(&RecordData { timestamp: 1, key: None, value: Some(value.as_bytes()), headers: &[] }).unwrap();
+    Bytes::copy_from_slice(builder.build().unwrap().bytes())
+}
+
+fn append_in_transaction(store: &Store, producer: ProducerIdAndEpoch, sequence: i32, value: &str) {
+    let records = transactional(producer, sequence, value);
+    store.partition("t", 0).unwrap().append(BatchRef::parse(&records).unwrap(), Acks::Leader).unwrap();
+}
+
+#[tokio::test]
+async fn who_reads_what_is_committed_is_woken_by_the_end_of_the_transaction() {
+    let (store, server) = serve().await;
+    for connection in connections(&server).await {
+        for is_committed in [true, false] {
+            let start = end(&store, 0);
+            let producer = store.init_transactional_id("x", Duration::from_secs(60)).unwrap();
+            store.add_partitions_to_transaction("x", producer, [TopicPartition::new("t", 0)]).unwrap();
+            append_in_transaction(&store, producer, 0, "a");
+            let committed = FetchRequest { isolation_level: 1, ..request_by_id(&store, 0, start) };
+            let open = fetched(send(&connection, &committed, 13).await);
+            assert_eq!((open.high_watermark, open.last_stable_offset), (start + 1, start));
+            assert_eq!(values(&open), []);
+            let uncommitted = fetched(send(&connection, &request_by_id(&store, 0, start), 13).await);
+            assert_eq!(values(&uncommitted), [(start, "a".to_owned())]);
+
+            let waiting = patient(committed);
+            let (response, ()) = tokio::join!(send(&connection, &waiting, 13), async {
+                append_in_transaction(&store, producer, 1, "b");
+                store.end_transaction("x", producer, is_committed).unwrap();
+            });
+            let data = fetched(response);
+            assert_eq!(data.last_stable_offset, start + 3);
+            // They come as they lie in the log, with the marker at their end.
+            assert_eq!(BatchRef::parse(data.records.as_ref().unwrap()).unwrap().header().base_offset, start);
+            let aborted = data.aborted_transactions.unwrap();
+            let aborted: Vec<_> = aborted.iter().map(|one| (one.producer_id, one.first_offset)).collect();
+            let expected = if is_committed { vec![] } else { vec![(producer.producer_id, start)] };
+            assert_eq!(aborted, expected);
+        }
+    }
+}
+
+#[tokio::test]
+async fn who_finds_no_room_for_a_session_fetches_without() {
+    let (store, _server) = serve().await;
+    let config = ServerConfig { max_incremental_fetch_session_cache_slots: 0, ..ServerConfig::default() };
+    let server = Server::builder(store.clone()).config(config).in_memory().unwrap();
+    let connection = server.connect();
+    for _ in 0..2 {
+        let response = send(&connection, &in_session(&store, (0, 0), [Some(0), None]), 13).await;
+        assert_eq!((response.session_id, answered(&response)), (0, vec![(0, vec![])]));
+    }
+}
