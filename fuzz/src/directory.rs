@@ -16,10 +16,14 @@ use esker::{
     Acks, CommittedOffset, IsolationLevel, Log, Maintenance, Offset, ReadLimits, Store, StoreConfig, TopicConfig, TopicPartition,
 };
 
+use crate::internal_topics::{CONSUMER_OFFSETS, TRANSACTION_STATE};
+
 pub(crate) const DIR: &str = "data";
 pub(crate) const TOPIC: &str = "payments";
 /// A topic with transactions. What is decided in it the files beside its log say.
 const TRANSACTIONS: &str = "transfers";
+/// All that there are, the store's own among them.
+const TOPICS: [&str; 4] = [TOPIC, TRANSACTIONS, CONSUMER_OFFSETS, TRANSACTION_STATE];
 const PARTITIONS: i32 = 2;
 const RECORDS: u8 = 12;
 
@@ -75,21 +79,29 @@ fn make(closed: bool) -> Files {
             store.end_transaction(id, producer, true).expect("there is room");
         }
     }
+    // Ids that are drawn by chance are made the same in every run.
+    let drawn = TOPICS.map(|topic| store.describe_topic(topic).expect("it was created").id.to_string());
     if closed {
         store.close().expect("memory");
     }
     let mut files = Files::new();
     collect(&storage, Path::new(DIR), &mut files);
-    // Ids that are drawn by chance are made the same in every run.
     for (path, contents) in &mut files {
-        let fixed = match path.file_name().and_then(|name| name.to_str()) {
-            Some("partition.metadata") => "version: 0\ntopic_id: uBQK8vk2TNqP8cnXqyBPOQ\n",
-            Some("meta.properties") => {
-                "version=1\ncluster.id=4L6g3nShT-eMCtK--X86sw\nnode.id=1\ndirectory.id=g2Rl9RRRSE-Pm6J1tv4DYw\n"
+        match path.file_name().and_then(|name| name.to_str()) {
+            Some("partition.metadata" | "topic-config-checkpoint") => {
+                let mut text = String::from_utf8_lossy(contents).into_owned();
+                for (drawn, last) in drawn.iter().zip(["A", "Q", "g", "w"]) {
+                    text = text.replace(drawn, &format!("uBQK8vk2TNqP8cnXqyBPO{last}"));
+                }
+                *contents = text.into_bytes();
             }
-            _ => continue,
-        };
-        *contents = fixed.into();
+            Some("meta.properties") => {
+                let fixed =
+                    "version=1\ncluster.id=4L6g3nShT-eMCtK--X86sw\nnode.id=1\ndirectory.id=g2Rl9RRRSE-Pm6J1tv4DYw\n";
+                *contents = fixed.into();
+            }
+            _ => {}
+        }
     }
     files
 }

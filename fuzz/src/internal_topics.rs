@@ -10,8 +10,8 @@ use esker::{Acks, CommittedOffset, Log, ReadLimits, Store, TopicPartition, Trans
 
 use crate::directory::{TOPIC, open, sound, write};
 
-const CONSUMER_OFFSETS: &str = "__consumer_offsets";
-const TRANSACTION_STATE: &str = "__transaction_state";
+pub(crate) const CONSUMER_OFFSETS: &str = "__consumer_offsets";
+pub(crate) const TRANSACTION_STATE: &str = "__transaction_state";
 
 /// A key and a value.
 pub type Record<'a> = (&'a [u8], Option<&'a [u8]>);

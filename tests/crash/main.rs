@@ -41,7 +41,14 @@ const SWAP_IMAGES: u64 = 12;
 /// At every how many points of a script its recovery is crashed everywhere too.
 const RECOVERY_CRASHED_EVERY: u64 = 23;
 
-fn random_ops(random: &mut Random) -> Vec<Op> {
+/// A configuration that makes for many small segments, chosen.
+fn random_config(random: &mut Random, is_compacted: bool) -> TopicConfig {
+    let config = topic_config(random);
+    if is_compacted { config.cleanup_policy(CleanupPolicy::COMPACT) } else { config }
+}
+
+/// Operations, of which those that create a topic may always make it a compacted one.
+fn random_ops(random: &mut Random, are_compacted: bool) -> Vec<Op> {
     let codecs = common::codecs();
     // The fewer syncs, the more there is to lose, and to find torn.
     let acks = *random.pick(&[
@@ -50,7 +57,7 @@ fn random_ops(random: &mut Random) -> Vec<Op> {
         [Acks::Leader, Acks::Leader, Acks::Leader, Acks::None],
     ]);
     let count = 5 + random.below(40);
-    let mut ops: Vec<Op> = TOPICS.map(|topic| Op::create(topic, topic_config(random))).into();
+    let mut ops: Vec<Op> = TOPICS.map(|topic| Op::create(topic, random_config(random, are_compacted))).into();
     ops.extend((0..count).map(|_| {
         let (topic, partition) = (TOPICS[usize::from(random.one_in(4))], random.below(2) as i32);
         let producer = random.below(producers::PRODUCERS as u64) as usize;
@@ -71,7 +78,7 @@ fn random_ops(random: &mut Random) -> Vec<Op> {
             29 if random.one_in(2) => Op::Compact { topic },
             29 => Op::SetEpoch { topic, partition },
             30..=34 => Op::Tick { ms: *random.pick(&[1, 700, 2_500, 12_000]) },
-            35 => Op::create(topic, topic_config(random)),
+            35 => Op::create(topic, random_config(random, are_compacted)),
             36 | 37 if random.one_in(2) => Op::Delete { topic },
             40 | 41 => Op::Truncate { topic, partition, thousandths: *random.pick(&[1, 100, 400, 1_000]) },
             42 => Op::DeleteRecords { topic, partition, thousandths: *random.pick(&[0, 300, 1_000]) },
@@ -98,7 +105,7 @@ fn config_changes(random: &mut Random) -> Vec<(&'static str, Option<&'static str
 }
 
 /// One random workload: rounds of operations, a crash somewhere in each.
-fn try_seed(seed: u64, bug: Option<Bug>) -> Result<(), String> {
+fn try_seed(seed: u64, bug: Option<Bug>, are_compacted: bool) -> Result<(), String> {
     let mut random = Random::new(seed ^ 0x5eed);
     let mut world = World::new(seed, bug);
     if env::var("ESKER_SEED").is_ok() {
@@ -111,7 +118,7 @@ fn try_seed(seed: u64, bug: Option<Bug>) -> Result<(), String> {
             let within = *random.pick(&[30, 150, 400]);
             let crash_at = random.below(within);
             world.disk.crash_at(crash_at);
-            let ops = random_ops(&mut random);
+            let ops = random_ops(&mut random, are_compacted);
             let (crash, image) = (*random.pick(&CRASHES), random.next());
             story.push(format!("{} operations, {crash:?} crash at mutation {crash_at}", ops.len()));
             if world.start()? {
@@ -130,7 +137,7 @@ fn try_seed(seed: u64, bug: Option<Bug>) -> Result<(), String> {
 
 #[test]
 fn what_is_acknowledged_survives_random_crashes() {
-    try_seeds(SEEDS, |seed| try_seed(seed, None));
+    try_seeds(SEEDS, |seed| try_seed(seed, None, false));
 }
 
 /// Runs a script without a crash, and counts the points where the machine can.
@@ -374,6 +381,39 @@ fn transactions_survive_a_crash_at_any_operation() {
     crash_everywhere("transactions", &script);
 }
 
+/// Producers and transactions in a topic that is compacted, and cut, meanwhile.
+fn compacted_transactions_script() -> Vec<Op> {
+    let send = |producer, acks| Op::Send { topic: "a", partition: 0, producer, acks };
+    let end = |producer, result, acks| Op::End { topic: "a", partition: 0, producer, result, acks };
+    let (abort, commit) = (TransactionResult::Abort, TransactionResult::Commit);
+    let config = small_segments().cleanup_policy(CleanupPolicy::COMPACT).delete_retention_ms(2_000);
+    let mut script = vec![Op::create("a", config.internal_segment_bytes(700))];
+    for round in 0..4 {
+        script.extend([
+            send(2, Acks::Leader),
+            send(0, Acks::Leader),
+            send(3, if round == 1 { Acks::All } else { Acks::Leader }),
+            append_to("a", 0, 2, Acks::Leader),
+            send(2, Acks::Leader),
+            end(2, if round % 2 == 0 { abort } else { commit }, Acks::Leader),
+        ]);
+        match round {
+            1 => script.extend([end(3, abort, Acks::All), Op::Compact { topic: "a" }, Op::Tick { ms: 2_500 }]),
+            2 => script.extend([Op::Compact { topic: "a" }, Op::Reopen]),
+            3 => script.extend([Op::Truncate { topic: "a", partition: 0, thousandths: 20 }, end(3, commit, Acks::All)]),
+            _ => script.push(Op::Compact { topic: "a" }),
+        }
+    }
+    script.extend([Op::Compact { topic: "a" }, send(1, Acks::Leader), send(0, Acks::All), Op::Compact { topic: "a" }]);
+    script.extend([Op::Truncate { topic: "a", partition: 0, thousandths: 600 }, append_to("a", 0, 2, Acks::All)]);
+    script
+}
+
+#[test]
+fn transactions_in_a_compacted_topic_survive_a_crash_at_any_operation() {
+    crash_everywhere("compacted transactions", &compacted_transactions_script());
+}
+
 #[test]
 fn changes_of_topics_survive_a_crash_at_any_operation() {
     let alter = |topic, changes: &[_]| Op::Alter { topic, changes: changes.to_vec() };
@@ -439,8 +479,14 @@ fn deleted_reset_and_expired_offsets_survive_a_crash_at_any_operation() {
 
 /// Asserts that the random workloads notice a bug, before they have tried many.
 fn assert_noticed(bug: Bug) {
-    let found = try_all(SEEDS_WITH_BUG, |seed| try_seed(seed, Some(bug)));
+    let found = try_all(SEEDS_WITH_BUG, |seed| try_seed(seed, Some(bug), false));
     assert!(found.is_some(), "{SEEDS_WITH_BUG} seeds pass with {bug:?}");
+}
+
+/// The same where all topics are compacted.
+fn assert_noticed_in_compacted_topics(bug: Bug) {
+    let found = try_all(SEEDS_WITH_BUG, |seed| try_seed(seed, Some(bug), true));
+    assert!(found.is_some(), "{SEEDS_WITH_BUG} seeds with compacted topics pass with {bug:?}");
 }
 
 #[test]
@@ -461,22 +507,26 @@ fn a_crc_that_recovery_skips_is_noticed() {
 #[test]
 fn producers_that_recovery_forgets_are_noticed() {
     assert_noticed(Bug::SkippedReplay);
+    assert_noticed_in_compacted_topics(Bug::SkippedReplay);
 }
 
 #[test]
 fn a_swap_that_is_not_synced_step_by_step_is_noticed() {
     // A random workload seldom crashes just there: one in thousands notices.
-    let (script, bug) = (compaction_script(), Some(Bug::UnsyncedSwap));
-    let found = try_all(rehearse("compaction", &script, bug), |point| {
-        (0..SWAP_IMAGES)
-            .try_for_each(|image| catching(|| crash_at(&script, bug, point, Crash::Power, image, &mut None)))
-    });
-    assert!(found.is_some(), "{SWAP_IMAGES} images of each crash pass without the syncs");
+    let bug = Some(Bug::UnsyncedSwap);
+    for (name, script) in [("compaction", compaction_script()), ("transactions", compacted_transactions_script())] {
+        let found = try_all(rehearse(name, &script, bug), |point| {
+            (0..SWAP_IMAGES)
+                .try_for_each(|image| catching(|| crash_at(&script, bug, point, Crash::Power, image, &mut None)))
+        });
+        assert!(found.is_some(), "{name}: {SWAP_IMAGES} images of each crash pass without the syncs");
+    }
 }
 
 #[test]
 fn a_truncation_that_is_not_written_down_first_is_noticed() {
     assert_noticed(Bug::UnwrittenTruncation);
+    assert_noticed_in_compacted_topics(Bug::UnwrittenTruncation);
 }
 
 #[test]

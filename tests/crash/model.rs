@@ -115,6 +115,9 @@ pub struct Partition {
     /// An epoch whose assignment did not return.
     pub epoch_maybe: Option<i32>,
     pub producers: Producers,
+    /// It is compacted, and was cut where it may have been: records that compaction took for the sake of ones that are
+    /// cut off do not come back, and there is no saying what must be left.
+    pub is_cut_deep: bool,
 }
 
 impl Partition {
@@ -144,6 +147,7 @@ impl Partition {
         self.deleted = self.deleted.min(offset);
         if has_returned {
             self.records.clear();
+            self.is_cut_deep = false;
             (self.start, self.end, self.deleted) = (offset, offset, offset);
             (self.process_end, self.power_end) = (offset, offset);
         } else {
@@ -332,11 +336,15 @@ fn check_partition(
         return Err(format!("the log starts at {start}, where at most {} was possible", partition.start));
     }
     let found = read_all(&log, ReadLimits::new().max_bytes(700)).map_err(|error| error.to_string())?;
+    partition.producers.cut(end);
     if is_compacted {
         check_compacted(partition, start, end, &found)?;
     } else {
         check_complete(partition, start, end, &found)?;
-        partition.producers.check(store, &log, &partition.records)?;
+    }
+    if !partition.is_cut_deep {
+        let offsets: Vec<Offset> = found.iter().map(|(offset, _)| *offset).collect();
+        partition.producers.check(store, &log, &offsets, is_compacted)?;
     }
     check_lookups(&log, &found)?;
     let epoch = log.leader_epoch();
@@ -366,27 +374,28 @@ fn check_complete(partition: &Partition, start: Offset, end: Offset, found: &[(O
     Ok(())
 }
 
-/// Whether the last record of each key is there, at its offset; of a tombstone also nothing at all may be left.
+/// Whether the last record of each key is there, at its offset; of a tombstone also nothing at all may be left. Records
+/// that are void stand for nothing, and before a transaction is decided nothing from there on is taken.
 fn check_compacted(partition: &Partition, start: Offset, end: Offset, found: &[(Offset, Sent)]) -> Result<(), String> {
-    for (offset, record) in found {
-        if partition.records.get(offset) != Some(record) {
-            return Err(format!(
-                "{record:?} was read at {offset}, where {:?} should be",
-                partition.records.get(offset)
-            ));
-        }
+    let handed_in = &partition.records;
+    if let Some((offset, record)) = found.iter().find(|(offset, record)| handed_in.get(offset) != Some(record)) {
+        return Err(format!("{record:?} was read at {offset}, where {:?} should be", handed_in.get(offset)));
     }
-    let last_of_each =
-        |records: &mut dyn Iterator<Item = (Offset, Sent)>| -> BTreeMap<Option<Vec<u8>>, (Offset, Sent)> {
-            records.map(|(offset, record)| (record.key.clone(), (offset, record))).collect()
+    if partition.is_cut_deep {
+        return Ok(());
+    }
+    let found: BTreeSet<Offset> = found.iter().map(|(offset, _)| *offset).collect();
+    let fates = partition.producers.fates(start, end);
+    let mut superseded = BTreeSet::new();
+    for (offset, record) in handed_in.range(start..end).rev() {
+        let may_be_gone = if fates.is_stable(*offset) {
+            let stands_for_nothing = fates.is_marker(*offset) || fates.is_void(*offset);
+            stands_for_nothing || !superseded.insert(&record.key) || record.value.is_none() || !fates.is_sure(*offset)
+        } else {
+            false
         };
-    let handed_in = partition.records.range(start..end).map(|(offset, record)| (*offset, record.clone()));
-    let found = last_of_each(&mut found.iter().cloned());
-    for (key, (offset, last)) in last_of_each(&mut { handed_in }) {
-        match found.get(&key) {
-            Some((found, _)) if *found == offset => {}
-            None if last.value.is_none() => {}
-            other => return Err(format!("{last:?} is the last of its key, at {offset}, and {other:?} is left")),
+        if !may_be_gone && !found.contains(offset) {
+            return Err(format!("{record:?} is the last of its key, or undecided, and not at {offset} any more"));
         }
     }
     Ok(())

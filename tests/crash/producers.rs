@@ -4,7 +4,7 @@
 //! The first two are idempotent, the others transactional. After an open each sends its last batch that is in the log
 //! once more, which must be told for a duplicate, and then those that a crash took, in their order.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::mem;
 use std::time::Duration;
 
@@ -129,46 +129,44 @@ impl Producers {
         }
     }
 
-    /// Compares what an open found, up to the end of the log, with what must be there. `records` are those of the
-    /// partition, some perhaps beyond the end.
-    pub fn check(&mut self, store: &Store, log: &Log, records: &BTreeMap<Offset, Sent>) -> Result<(), String> {
-        let end = log.log_end();
-        self.cut(end);
+    /// What became of the records of a log from `log_start` to `end`.
+    pub fn fates(&self, log_start: Offset, end: Offset) -> Fates {
+        let transactions = self.transactions();
+        let open = transactions.iter().find(|(_, _, marker)| marker.is_none());
+        let last_stable = open.map_or(end, |(_, first, _)| *first);
+        let mut senders = BTreeMap::new();
+        for (index, producer) in self.producers.iter().enumerate().skip(IDEMPOTENT) {
+            for (batch, offset) in producer.sent.iter().filter_map(|batch| Some((batch, batch.offset?))) {
+                senders.extend((offset..offset + batch.records.len() as Offset).map(|offset| (offset, index)));
+            }
+        }
+        let markers = self.ends.keys().copied().collect();
+        Fates { transactions, senders, markers, last_stable, log_start }
+    }
+
+    /// Compares what an open found, up to the end of the log, with what must be there. `found` are the offsets of all
+    /// records that can be read.
+    pub fn check(&self, store: &Store, log: &Log, found: &[Offset], is_compacted: bool) -> Result<(), String> {
+        let fates = self.fates(log.log_start(), log.log_end());
         // Of transactions whose beginning is deleted it is for the store to know or not.
         if log.log_start() > 0 {
             return Ok(());
         }
-        let transactions = self.transactions();
-        let open = transactions.iter().find(|(_, _, marker)| marker.is_none());
-        let last_stable = open.map_or(end, |(_, first, _)| *first);
+        let last_stable = fates.last_stable;
         if log.last_stable_offset() != last_stable {
             return Err(format!("the last stable offset is {}, not {last_stable}", log.last_stable_offset()));
         }
-        let is_void = |offset: Offset, who: Option<usize>| {
-            transactions.iter().any(|(index, first, marker)| match marker {
-                Some((last, TransactionResult::Abort)) => Some(*index) == who && (*first..*last).contains(&offset),
-                _ => false,
-            })
-        };
-        let of = |offset: Offset| {
-            (IDEMPOTENT..PRODUCERS).find(|index| {
-                self.producers[*index].sent.iter().any(|batch| {
-                    let first = batch.offset.unwrap_or(Offset::MAX);
-                    first <= offset && offset - first < batch.records.len() as Offset
-                })
-            })
-        };
-        let expected: Vec<Offset> = records
-            .range(..last_stable)
-            .map(|(offset, _)| *offset)
-            .filter(|offset| !self.ends.contains_key(offset) && !is_void(*offset, of(*offset)))
-            .collect();
-        let found = committed(store, log).map_err(|error| format!("reading what is committed: {error}"))?;
-        if found != expected {
-            return Err(format!("{found:?} are committed, it seems, and {expected:?} are"));
+        let expected: Vec<Offset> = found.iter().copied().filter(|offset| fates.counts(*offset)).collect();
+        let committed = committed(store, log).map_err(|error| format!("reading what is committed: {error}"))?;
+        if committed != expected {
+            return Err(format!("{committed:?} are committed, it seems, and {expected:?} are"));
+        }
+        // Where nothing of it is left, nobody need know that a transaction was aborted.
+        if is_compacted {
+            return Ok(());
         }
         let limits = ReadLimits::new().isolation(IsolationLevel::ReadCommitted).max_bytes(usize::MAX >> 1);
-        for (index, first, marker) in &transactions {
+        for (index, first, marker) in &fates.transactions {
             let Some((last, result)) = marker else { continue };
             if *last >= last_stable {
                 continue;
@@ -182,6 +180,46 @@ impl Producers {
             }
         }
         Ok(())
+    }
+}
+
+/// What became of the records of a log.
+pub struct Fates {
+    transactions: Vec<Transaction>,
+    /// The producers of those that were sent in transactions.
+    senders: BTreeMap<Offset, usize>,
+    markers: BTreeSet<Offset>,
+    last_stable: Offset,
+    log_start: Offset,
+}
+
+impl Fates {
+    pub fn is_marker(&self, offset: Offset) -> bool {
+        self.markers.contains(&offset)
+    }
+
+    /// It was sent in a transaction that was aborted.
+    pub fn is_void(&self, offset: Offset) -> bool {
+        let sender = self.senders.get(&offset);
+        self.transactions.iter().any(|(index, first, marker)| match marker {
+            Some((last, TransactionResult::Abort)) => Some(index) == sender && (*first..*last).contains(&offset),
+            _ => false,
+        })
+    }
+
+    /// It is a record that is decided to be there.
+    pub fn counts(&self, offset: Offset) -> bool {
+        offset < self.last_stable && !self.is_marker(offset) && !self.is_void(offset)
+    }
+
+    /// Of transactions whose beginning is deleted it is for the store to know or not.
+    pub fn is_sure(&self, offset: Offset) -> bool {
+        self.log_start == 0 || !self.senders.contains_key(&offset)
+    }
+
+    /// It may have been compacted if a later one has its key: nothing before it is undecided.
+    pub fn is_stable(&self, offset: Offset) -> bool {
+        offset < self.last_stable
     }
 }
 

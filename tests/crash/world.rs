@@ -451,14 +451,7 @@ impl World {
             })
             .collect();
         self.sent += count as u64;
-        if is_compacted(&self.model.topics[topic].config) {
-            for record in &mut records {
-                record.key.get_or_insert_with(|| b"key 0".to_vec());
-                if self.random.one_in(4) {
-                    record.value = None;
-                }
-            }
-        }
+        self.fit(topic, &mut records);
         let end = log.log_end();
         let appended = match common::append(&log, &records, codec, acks) {
             // It changes nothing; the log's end is compared at the next one.
@@ -477,9 +470,22 @@ impl World {
         Ok(())
     }
 
+    /// Makes records such as a compacted topic takes: with keys, and now and then a tombstone.
+    fn fit(&mut self, topic: &str, records: &mut [Sent]) {
+        if !is_compacted(&self.model.topics[topic].config) {
+            return;
+        }
+        for record in records {
+            record.key.get_or_insert_with(|| b"key 0".to_vec());
+            if self.random.one_in(4) {
+                record.value = None;
+            }
+        }
+    }
+
     fn send(&mut self, topic: &str, partition: i32, producer: usize, acks: Acks) -> Result<(), String> {
-        // What compaction makes of batches of producers is for its own tests.
-        if is_compacted(&self.model.topics[topic].config) {
+        // What was sent before may be known or not.
+        if self.partition(topic, partition).is_cut_deep {
             return Ok(());
         }
         let log = self.log(topic, partition)?;
@@ -490,7 +496,9 @@ impl World {
         }
         let now_ms = self.clock.now_ms();
         let count = 1 + self.random.below(3);
-        let records = (0..count).map(|index| Sent::random(&mut self.random, self.sent + index, now_ms, 40)).collect();
+        let mut records: Vec<_> =
+            (0..count).map(|index| Sent::random(&mut self.random, self.sent + index, now_ms, 40)).collect();
+        self.fit(topic, &mut records);
         self.sent += count;
         let batch = self.partition(topic, partition).producers.next_batch(producer, records);
         self.send_batch(topic, partition, producer, batch, acks).map(drop)
@@ -538,7 +546,7 @@ impl World {
         result: TransactionResult,
         acks: Acks,
     ) -> Result<(), String> {
-        if is_compacted(&self.model.topics[topic].config) {
+        if self.partition(topic, partition).is_cut_deep {
             return Ok(());
         }
         let log = self.log(topic, partition)?;
@@ -632,17 +640,15 @@ impl World {
         let log = self.log(topic, partition)?;
         let (start, end) = (log.log_start(), log.log_end());
         let offset = end - (end - start) * thousandths / 1_000;
-        // A record that compaction took for the sake of a later one does not come back when that one is cut off: of a
-        // compacted log there is no saying what must be left.
-        if offset == end || is_compacted(&self.model.topics[topic].config) {
+        if offset == end {
             return Ok(());
         }
-        // Only whole batches are cut.
-        let Some(fetched) = self.unless_crashed(log.read(offset, ReadLimits::new().max_bytes(1)))? else {
-            return Ok(());
-        };
-        let batch = fetched.batches().next().ok_or("there is nothing to cut")?.map_err(|error| error.to_string())?;
-        let floor = batch.header().base_offset.max(start);
+        // Only whole batches are cut, and what compaction has left between them goes too.
+        let Some(floor) = self.unless_crashed(end_before(&log, offset))? else { return Ok(()) };
+        if is_compacted(&self.model.topics[topic].config) {
+            let may_be_compacted = offset < self.active_base(topic, partition);
+            self.partition(topic, partition).is_cut_deep |= may_be_compacted;
+        }
         let truncated = self.unless_crashed(log.truncate_to(offset))?;
         if truncated.is_some_and(|found| found != floor) {
             return Err(format!("cut to {offset} the log ends at {truncated:?}, not at {floor}"));
@@ -653,6 +659,16 @@ impl World {
             partition.producers.cut(floor);
         }
         Ok(())
+    }
+
+    /// Where the last segment begins, which is not compacted.
+    fn active_base(&self, topic: &str, partition: i32) -> Offset {
+        let dir = format!("{DIR}/{topic}-{partition}");
+        let bases = self.disk.files().into_iter().filter(|path| path.starts_with(&dir)).filter_map(|path| {
+            let name = path.file_name()?.to_str()?;
+            name.strip_suffix(".log")?.parse().ok()
+        });
+        bases.max().unwrap_or(0)
     }
 
     fn start_anew(&mut self, topic: &str, partition: i32, offset: Offset) -> Result<(), String> {
@@ -807,6 +823,20 @@ impl World {
         }
         Ok(())
     }
+}
+
+/// Where the last batch ends that lies below `offset`.
+fn end_before(log: &Log, offset: Offset) -> esker::Result<Offset> {
+    let mut end = log.log_start();
+    while end < offset {
+        let fetched = log.read(end, ReadLimits::new().max_bytes(1))?;
+        let Some(batch) = fetched.batches().next() else { break };
+        match batch?.header().next_offset() {
+            next if next <= offset => end = next,
+            _ => break,
+        }
+    }
+    Ok(end)
 }
 
 /// Whether `cleanup.policy` has `compact`.
