@@ -27,7 +27,8 @@ pub(super) struct Node {
 impl Node {
     pub(super) fn new(store: Store, config: ServerConfig) -> Self {
         let fetch_sessions = FetchSessions::new(config.max_incremental_fetch_session_cache_slots);
-        Self { groups: Groups::new(store.clone()), store, config, fetch_sessions: Mutex::new(fetch_sessions) }
+        let groups = Groups::new(store.clone());
+        Self { store, groups, config, fetch_sessions: Mutex::new(fetch_sessions) }
     }
 
     /// The name of the topic that a request means: `by_id` in newer versions, which don't have the name.

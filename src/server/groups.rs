@@ -13,7 +13,7 @@ use tokio::sync::{Notify, oneshot, watch};
 use super::broker::Node;
 use super::dispatch::Context;
 use super::executor;
-use crate::coordinator::{Action, GroupCoordinator, GroupError, GroupMetadata, GroupState, Response};
+use crate::coordinator::{Action, GroupCoordinator, GroupError, GroupMetadata, Response};
 use crate::error::{Error, Result};
 use crate::log::{Log, SyncTarget};
 use crate::net::ErrorCode;
@@ -178,12 +178,12 @@ impl Groups {
     fn expire(&self, state: &mut State, now_ms: i64) {
         let config = self.store.config();
         let retention_ms = i64::from(config.offsets_retention_minutes) * 60_000;
-        let empty = state.coordinator.groups().filter(|group| group.state == GroupState::Empty);
-        let empty: Vec<_> = empty.map(|group| (group.group.to_owned(), group.state_timestamp)).collect();
-        for (group, since_ms) in empty {
-            // Where that can't be told now, it can be later.
+        let idle = state.coordinator.groups().filter(|group| group.is_idle);
+        let idle: Vec<_> = idle.map(|group| (group.group.to_owned(), group.state_timestamp)).collect();
+        for (group, since_ms) in idle {
+            // One of which that isn't known keeps what it may have.
             if self.store.has_group(&group).is_ok_and(|has_offsets| !has_offsets) {
-                // It is empty, and there.
+                // It is there, and has no members.
                 let _ = state.coordinator.delete(&group);
             } else if now_ms.saturating_sub(since_ms) >= retention_ms {
                 state.in_use.remove(&group);

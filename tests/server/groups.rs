@@ -1,6 +1,10 @@
 //! Members of groups over the wire: they join, share partitions, fail, go, and are told apart from those who are none.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
 use bytes::Bytes;
+use esker::clock::Clock;
 use esker::net::messages::join_group::JoinGroupRequestProtocol;
 use esker::net::messages::leave_group::MemberIdentity;
 use esker::net::messages::offset_commit::{OffsetCommitRequestPartition, OffsetCommitRequestTopic};
@@ -12,7 +16,7 @@ use esker::net::messages::{
 };
 use esker::net::{Connection, ErrorCode};
 use esker::server::Server;
-use esker::{Store, StoreConfig, TopicConfig, TopicPartition};
+use esker::{Acks, CommittedOffset, Maintenance, Store, StoreConfig, TopicConfig, TopicPartition};
 
 use super::connections;
 
@@ -143,6 +147,11 @@ impl Member {
     }
 }
 
+/// What the group has committed for the first partition.
+fn committed(store: &Store) -> i64 {
+    store.committed_offset(GROUP, &TopicPartition::new("t", 0)).unwrap().unwrap().offset
+}
+
 /// A group with one member that leads it, and reads all.
 async fn lone_member(server: &Server, version: i16) -> Member {
     let mut member = Member::new(server.connect(), version);
@@ -205,6 +214,71 @@ async fn a_member_that_falls_silent_is_dropped() {
 }
 
 #[tokio::test]
+async fn a_member_that_hangs_up_while_it_waits_is_forgotten() {
+    let (_store, server) = serve().await;
+    let mut first = lone_member(&server, 3).await;
+    let second = Member { session_timeout_ms: 50, ..Member::new(server.connect(), 3) };
+    // It is taken in once the first one has heard of it; then its client is gone.
+    let hang_up = async {
+        tokio::select! {
+            _ = second.try_join() => unreachable!("it waits for the first one"),
+            error_code = first.heartbeats() => error_code,
+        }
+    };
+    assert_eq!(hang_up.await, ErrorCode::REBALANCE_IN_PROGRESS);
+    drop(second);
+    loop {
+        let joined = first.join().await;
+        let _ = first.sync(&[(&first.id, "0 1")]).await;
+        if joined.members.len() == 1 {
+            break;
+        }
+        assert_eq!(first.heartbeats().await, ErrorCode::REBALANCE_IN_PROGRESS);
+    }
+    assert_eq!(first.heartbeat().await, ErrorCode::NONE);
+}
+
+/// A clock for the store's maintenance.
+#[derive(Debug, Default)]
+struct StoreClock(AtomicI64);
+
+impl Clock for StoreClock {
+    fn now_ms(&self) -> i64 {
+        self.0.load(Ordering::SeqCst)
+    }
+}
+
+#[tokio::test]
+async fn offsets_of_members_do_not_expire_and_groups_without_any_are_forgotten() {
+    let clock = Arc::new(StoreClock::default());
+    let config = StoreConfig {
+        group_initial_rebalance_delay_ms: 0,
+        offsets_retention_check_interval_ms: 1,
+        ..StoreConfig::default()
+    };
+    let options = Store::options().config(config).clock(clock.clone()).maintenance(Maintenance::Manual);
+    let store = options.open_temporary().unwrap();
+    store.create_topic("t", TopicConfig::new()).unwrap();
+    let server = Server::builder(store.clone()).in_memory().unwrap();
+    let partition = TopicPartition::new("t", 0);
+    store.commit_offsets("idle", [(partition.clone(), CommittedOffset::new(1))], Acks::All).unwrap();
+    let member = lone_member(&server, 9).await;
+    assert_eq!(member.commit(1).await, ErrorCode::NONE);
+
+    clock.0.fetch_add(8 * 24 * 3_600_000, Ordering::SeqCst);
+    store.tick().unwrap();
+    assert_eq!(store.groups().unwrap(), [GROUP], "the one that nobody is in has expired");
+    assert_eq!(member.leave().await, ErrorCode::NONE);
+    store.tick().unwrap();
+    assert_eq!(store.groups().unwrap(), [GROUP], "nobody has been in it for a moment only");
+
+    store.delete_offsets(GROUP, [partition]).unwrap();
+    let tool = server.connect();
+    let describe = DescribeGroupsRequest { groups: vec![GROUP.into()], ..Default::default() };
+    while tool.send(&describe, 5).await.unwrap().groups[0].group_state != "Dead" {}
+}
+
+#[tokio::test]
 async fn members_go_on_after_a_restart() {
     let (store, server) = serve().await;
     let first = lone_member(&server, 9).await;
@@ -216,7 +290,7 @@ async fn members_go_on_after_a_restart() {
     assert_eq!(again.heartbeat().await, ErrorCode::NONE);
     assert_eq!(again.sync(&[]).await, Ok("0 1".into()));
     assert_eq!(again.commit(4).await, ErrorCode::NONE);
-    assert_eq!(store.committed_offset(GROUP, &TopicPartition::new("t", 0)).unwrap().unwrap().offset, 4);
+    assert_eq!(committed(&store), 4);
 }
 
 #[tokio::test]
@@ -234,7 +308,7 @@ async fn members_alone_commit_and_only_in_their_generation() {
     // The leader joins again: the generation that follows is not assigned yet.
     first.join().await;
     assert_eq!(first.commit(3).await, ErrorCode::REBALANCE_IN_PROGRESS);
-    assert_eq!(store.committed_offset(GROUP, &TopicPartition::new("t", 0)).unwrap().unwrap().offset, 2);
+    assert_eq!(committed(&store), 2);
     assert_eq!(first.sync(&[(&first.id, "0 1")]).await, Ok("0 1".into()));
     assert_eq!(first.commit(3).await, ErrorCode::NONE);
 }

@@ -39,6 +39,8 @@ pub struct ListedGroup<'a> {
     pub state_timestamp: i64,
     /// The kind of group; empty if it never had a member.
     pub protocol_type: &'a str,
+    /// Whether it has no members, and has given out no member id that somebody may come back with.
+    pub is_idle: bool,
 }
 
 /// What there is to say of a member.
@@ -90,6 +92,7 @@ impl<T> GroupCoordinator<T> {
             state: group.state,
             state_timestamp: group.state_timestamp,
             protocol_type: group.protocol_type.as_deref().unwrap_or_default(),
+            is_idle: group.is_in(GroupState::Empty) && group.pending_join.is_empty(),
         })
     }
 

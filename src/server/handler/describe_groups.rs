@@ -20,22 +20,19 @@ pub(in crate::server) fn answer(
 
 impl Broker {
     fn describe_group(&self, group_id: String, version: i16) -> DescribedGroup {
-        let known = match self.groups.ask(|groups, _| groups.describe(&group_id)) {
-            Ok(known) => known,
-            Err(error) => return DescribedGroup { error_code: error.into(), group_id, ..Default::default() },
-        };
-        if let Some(group) = known {
-            return describe(group);
-        }
-        // There may be offsets without members.
-        let (error_code, error_message, state) = match self.store.has_group(&group_id) {
-            Ok(true) => (ErrorCode::NONE, None, Some(GroupState::Empty)),
-            Ok(false) if version < GROUP_ID_NOT_FOUND_VERSION => (ErrorCode::NONE, None, Some(GroupState::Dead)),
-            Ok(false) => {
-                let message = format!("group {group_id:?} isn't known");
-                (ErrorCode::GROUP_ID_NOT_FOUND, Some(message), Some(GroupState::Dead))
-            }
-            Err(error) => (ErrorCode::from(&error), Some(error.to_string()), None),
+        let (error_code, error_message, state) = match self.groups.ask(|groups, _| groups.describe(&group_id)) {
+            Ok(Some(known)) => return describe(known),
+            Ok(None) => match self.store.has_group(&group_id) {
+                // Offsets without members.
+                Ok(true) => (ErrorCode::NONE, None, Some(GroupState::Empty)),
+                Ok(false) if version < GROUP_ID_NOT_FOUND_VERSION => (ErrorCode::NONE, None, Some(GroupState::Dead)),
+                Ok(false) => {
+                    let message = format!("group {group_id:?} isn't known");
+                    (ErrorCode::GROUP_ID_NOT_FOUND, Some(message), Some(GroupState::Dead))
+                }
+                Err(error) => (ErrorCode::from(&error), Some(error.to_string()), None),
+            },
+            Err(error) => (error.into(), Some(error.to_string()), None),
         };
         let group_state = state.map(|state| state.to_string()).unwrap_or_default();
         DescribedGroup { error_code, error_message, group_id, group_state, ..Default::default() }

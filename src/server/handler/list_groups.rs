@@ -27,12 +27,11 @@ pub(in crate::server) fn answer(broker: &Broker, request: ListGroupsRequest, _: 
         Ok(groups) => groups,
         Err(error) => return ListGroupsResponse { error_code: error.into(), ..Default::default() },
     };
-    let with_offsets = match broker.store.groups() {
-        Ok(groups) => groups,
+    match broker.store.groups() {
+        Ok(with_offsets) => with_offsets.into_iter().for_each(|group| {
+            groups.entry(group).or_insert((GroupState::Empty, String::new()));
+        }),
         Err(error) => return ListGroupsResponse { error_code: ErrorCode::from(&error), ..Default::default() },
-    };
-    for group in with_offsets {
-        groups.entry(group).or_insert((GroupState::Empty, String::new()));
     }
     let list = |(group_id, (state, protocol_type)): (_, (GroupState, _))| ListedGroup {
         group_id,

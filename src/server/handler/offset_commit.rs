@@ -71,24 +71,24 @@ impl Broker {
     }
 
     fn commit(&self, request: &OffsetCommitRequest, commits: Vec<Commit>, version: i16) -> Result<(), ErrorCode> {
-        let OffsetCommitRequest { group_id, member_id, group_instance_id, .. } = request;
-        let generation = request.generation_id_or_member_epoch;
         let unknown = match version {
             GROUP_ID_NOT_FOUND_VERSION.. => ErrorCode::GROUP_ID_NOT_FOUND,
             _ => ErrorCode::ILLEGAL_GENERATION,
         };
+        let OffsetCommitRequest { group_id, member_id, group_instance_id, .. } = request;
+        let generation = request.generation_id_or_member_epoch;
         self.groups.change(group_id, |groups, now_ms| {
-            let instance = group_instance_id.as_deref();
-            let checked = groups.check_commit(group_id, member_id, instance, generation, now_ms);
-            checked.map_err(|error| self.why_no_commit(error, group_id, unknown))?;
+            let checked = groups.check_commit(group_id, member_id, group_instance_id.as_deref(), generation, now_ms);
+            checked.map_err(|error| self.why_no_committer(error, group_id, unknown))?;
             self.store.commit_offsets(group_id, commits, Acks::Leader).map_err(|error| ErrorCode::from(&error))
         })
     }
 
-    /// What a committer is told whom the group doesn't know: `unknown` if there is nothing of the group at all.
-    pub(super) fn why_no_commit(&self, error: GroupError, group: &str, unknown: ErrorCode) -> ErrorCode {
+    /// What a member is told that may not commit; `unknown` if there is nothing of its group.
+    pub(super) fn why_no_committer(&self, error: GroupError, group: &str, unknown: ErrorCode) -> ErrorCode {
         match error {
             GroupError::GroupIdNotFound => match self.store.has_group(group) {
+                // It has no members, but there is something.
                 Ok(true) => ErrorCode::UNKNOWN_MEMBER_ID,
                 Ok(false) => unknown,
                 Err(error) => ErrorCode::from(&error),

@@ -44,14 +44,15 @@ impl Broker {
         };
         // Before the transaction's turn: it may create the topic.
         let partition = self.store.offsets_partition(group).map_err(told)?;
+        let (member_id, name) = (&request.member_id, request.group_instance_id.as_deref());
         let commit = || {
-            // Nothing happens to the group before it is appended.
-            self.groups.ask(|groups, _| {
-                let (member_id, instance) = (&*request.member_id, request.group_instance_id.as_deref());
-                let checked = groups.check_transactional_commit(group, member_id, instance, request.generation_id);
-                checked.map_err(|error| self.why_no_commit(error, group, ErrorCode::ILLEGAL_GENERATION))?;
+            let committed = self.groups.ask(|groups, _| {
+                let checked = groups.check_transactional_commit(group, member_id, name, request.generation_id);
+                let unknown = ErrorCode::ILLEGAL_GENERATION;
+                checked.map_err(|error| self.why_no_committer(error, group, unknown))?;
                 self.store.commit_offsets_in_transaction(group, commits, producer).map_err(told)
-            })?
+            });
+            committed?
         };
         self.store.in_transaction(id, producer, &partition, commit).map_err(told)?
     }
