@@ -50,7 +50,7 @@ impl Change {
             DELETE => Ok(AlterConfigOp::delete(key)),
             APPEND => Ok(AlterConfigOp::append(key, value)),
             SUBTRACT => Ok(AlterConfigOp::subtract(key, value)),
-            other => Err(ApiError::invalid_request(format!("Unknown operation type {other}"))),
+            other => Err(ApiError::invalid_request(format!("there is no operation {other} on configs"))),
         }
     }
 }
@@ -65,12 +65,12 @@ impl Changes {
     /// Refuses what no resource takes.
     fn check(&self) -> Result<(), ApiError> {
         if !duplicates(self.list().iter().map(|change| &*change.name)).is_empty() {
-            return Err(ApiError::invalid_request("Error due to duplicate config keys"));
+            return Err(ApiError::invalid_request("a config is named twice"));
         }
         let lacks_value = |change: &&Change| change.value.is_none() && change.operation != DELETE;
         let without: Vec<_> = self.list().iter().filter(lacks_value).map(|change| &*change.name).collect();
         if !without.is_empty() {
-            return Err(ApiError::invalid_request(format!("Null value not supported for : {}", without.join(", "))));
+            return Err(ApiError::invalid_request(format!("these configs need a value: {}", without.join(", "))));
         }
         Ok(())
     }
@@ -88,7 +88,7 @@ impl Broker {
         let twice = duplicates(&resources);
         let alter = |(alteration, resource): (Alteration, &(i8, String))| {
             let altered = match twice.contains(resource) {
-                true => Err(ApiError::invalid_request("Each resource must appear at most once.")),
+                true => Err(ApiError::invalid_request("a resource is named twice")),
                 false => self.alter(&alteration, validate_only),
             };
             (alteration, altered)
@@ -103,25 +103,25 @@ impl Broker {
             (ConfigResourceType::Topic, changes) => self.alter_topic(name, changes, validate_only),
             (ConfigResourceType::Broker, changes) => self.alter_broker(name, changes),
             (ConfigResourceType::BrokerLogger, Changes::All(_)) => {
-                Err(ApiError::invalid_request(format!("Unknown resource type {resource_type}")))
+                Err(ApiError::invalid_request(format!("resources of type {resource_type} can't be altered as a whole")))
             }
             (ConfigResourceType::BrokerLogger, Changes::Some(changes)) => {
                 self.check_node(name)?;
                 let no_logger = |change: &Change| {
-                    let message = format!("Logger {} does not exist!", change.name);
+                    let message = format!("there is no logger {}", change.name);
                     Err(ApiError::new(ErrorCode::INVALID_CONFIG, message))
                 };
                 changes.iter().try_for_each(no_logger)
             }
             (ConfigResourceType::ClientMetrics | ConfigResourceType::Group, _) => {
-                Err(ApiError::invalid_request("Configs of groups and of client metrics are not kept here."))
+                Err(ApiError::invalid_request("configs of groups and of client metrics are not kept here"))
             }
         }
     }
 
     fn alter_topic(&self, topic: &str, changes: &Changes, validate_only: bool) -> Result<(), ApiError> {
         if topic.is_empty() {
-            return Err(ApiError::invalid_request("Default topic resources are not allowed."));
+            return Err(ApiError::invalid_request("which topic? The defaults of all are configs of the broker"));
         }
         match changes {
             Changes::All(changes) => {
@@ -148,7 +148,7 @@ impl Broker {
         let changed = changes.list().iter().filter(|change| change.operation != DELETE);
         let changed: Vec<_> = changed.map(|change| &*change.name).collect();
         if !changed.is_empty() {
-            let message = format!("Cannot update these configs dynamically: {}", changed.join(", "));
+            let message = format!("these configs can't change while the broker runs: {}", changed.join(", "));
             return Err(ApiError::invalid_request(message));
         }
         Ok(())

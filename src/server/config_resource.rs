@@ -22,7 +22,7 @@ impl ConfigResourceType {
             8 => Ok(Self::BrokerLogger),
             16 => Ok(Self::ClientMetrics),
             32 => Ok(Self::Group),
-            _ => Err(ApiError::invalid_request(format!("Unknown resource type {id}"))),
+            _ => Err(ApiError::invalid_request(format!("there are no resources of type {id}"))),
         }
     }
 }
@@ -33,10 +33,10 @@ impl Broker {
         let node_id = self.store.node_id();
         match name.parse() {
             Ok(id) if node_id == id => Ok(()),
-            Ok(_) => {
-                Err(ApiError::invalid_request(format!("Unexpected broker id, expected {node_id}, but received {name}")))
+            Ok(_) => Err(ApiError::invalid_request(format!("this is broker {node_id}, not {name}"))),
+            Err(_) => {
+                Err(ApiError::invalid_request(format!("the name of a broker is its id, and {name} is no number")))
             }
-            Err(_) => Err(ApiError::invalid_request(format!("Broker id must be an integer, but it is: {name}"))),
         }
     }
 }

@@ -14,7 +14,7 @@ pub(in crate::server) fn answer(broker: &Broker, request: CreatePartitionsReques
     let results = request.topics.iter().map(|topic| {
         let created = match &batch {
             Err(error) => Err(error.clone()),
-            Ok(()) if twice.contains(&*topic.name) => Err(ApiError::invalid_request("Duplicate topic name.")),
+            Ok(()) if twice.contains(&*topic.name) => Err(ApiError::invalid_request("the topic is named twice")),
             Ok(()) => broker.add_partitions(topic, request.validate_only),
         };
         let (error_code, error_message) = outcome(created);
@@ -33,19 +33,14 @@ impl Broker {
     fn add_partitions(&self, topic: &CreatePartitionsTopic, validate_only: bool) -> Result<(), ApiError> {
         let count = self.store.partition_count(&topic.name)?;
         if topic.count <= count {
-            let message = format!(
-                "The topic {} currently has {count} partition(s); {} would not be an increase.",
-                topic.name, topic.count
-            );
+            let message = format!("topic {} has {count} partitions: {} are not more", topic.name, topic.count);
             return Err(ApiError::new(ErrorCode::INVALID_PARTITIONS, message));
         }
         if let Some(assignments) = &topic.assignments {
             let additional = self.partitions_to_add(topic);
             if assignments.len() != additional {
-                let message = format!(
-                    "Attempted to add {additional} additional partition(s), but only {} assignment(s) were specified.",
-                    assignments.len()
-                );
+                let message =
+                    format!("{additional} partitions are to be added, and {} are assigned", assignments.len());
                 return Err(ApiError::new(ErrorCode::INVALID_REPLICA_ASSIGNMENT, message));
             }
             let node_id = self.store.node_id();

@@ -23,7 +23,7 @@ pub(in crate::server) fn answer(broker: &Broker, request: CreateTopicsRequest, _
     let topics = request.topics.iter().map(|topic| {
         let created = match &batch {
             Err(error) => Err(error.clone()),
-            Ok(()) if twice.contains(&*topic.name) => Err(ApiError::invalid_request("Duplicate topic name.")),
+            Ok(()) if twice.contains(&*topic.name) => Err(ApiError::invalid_request("the topic is named twice")),
             Ok(()) => broker.create(topic, request.validate_only),
         };
         created.unwrap_or_else(|error| CreatableTopicResult {
@@ -70,20 +70,17 @@ impl Broker {
         match topic.replication_factor {
             -1 | REPLICATION_FACTOR => {}
             ..=0 => {
-                let message = "Replication factor must be larger than 0, or -1 to use the default value.";
+                let message = "the replication factor is 1, or -1 for the default";
                 return Err(ApiError::new(ErrorCode::INVALID_REPLICATION_FACTOR, message));
             }
             many => {
-                let message = format!(
-                    "Unable to replicate the partition {many} time(s): The target replication factor of {many} cannot be \
-                 reached because only 1 broker(s) are registered."
-                );
+                let message = format!("{many} copies need as many brokers, and there is 1");
                 return Err(ApiError::new(ErrorCode::INVALID_REPLICATION_FACTOR, message));
             }
         }
         match self.wanted_count(topic) {
             ..=0 => {
-                let message = "Number of partitions was set to an invalid non-positive value.";
+                let message = "a topic has 1 partition at least; -1 stands for the default";
                 Err(ApiError::new(ErrorCode::INVALID_PARTITIONS, message))
             }
             count => Ok(count),
@@ -95,17 +92,16 @@ impl Broker {
 fn assigned_count(topic: &CreatableTopic, node_id: i32) -> Result<i32, ApiError> {
     let refuse = |message: &str| Err(ApiError::new(ErrorCode::INVALID_REPLICA_ASSIGNMENT, message));
     if topic.replication_factor != -1 || topic.num_partitions != DEFAULT {
-        let message = "A manual partition assignment was specified, but numPartitions or replication factor was not \
-                       set to -1.";
+        let message = "partitions are assigned by hand: then their number and the replication factor are -1";
         return Err(ApiError::invalid_request(message));
     }
     let index = |assignment: &CreatableReplicaAssignment| assignment.partition_index;
     if !duplicates(topic.assignments.iter().map(index)).is_empty() {
-        return refuse("Found multiple manual partition assignments for a partition.");
+        return refuse("a partition is assigned twice");
     }
     let count = topic.assignments.len() as i32;
     if topic.assignments.iter().any(|assignment| !(0..count).contains(&assignment.partition_index)) {
-        return refuse("partitions should be a consecutive 0-based integer sequence");
+        return refuse("the partitions that are assigned are not 0, 1, 2 and so on");
     }
     topic.assignments.iter().try_for_each(|assignment| check_assignment(&assignment.broker_ids, node_id))?;
     Ok(count)
@@ -114,7 +110,7 @@ fn assigned_count(topic: &CreatableTopic, node_id: i32) -> Result<i32, ApiError>
 fn config(topic: &CreatableTopic, partitions: i32) -> Result<TopicConfig, ApiError> {
     let mut config = TopicConfig::new().partitions(partitions);
     for set in &topic.configs {
-        let no_value = || format!("Null value not supported for topic configs: {}", set.name);
+        let no_value = || format!("config {} needs a value", set.name);
         let value = set.value.as_ref().ok_or_else(|| ApiError::new(ErrorCode::INVALID_CONFIG, no_value()))?;
         config.set(&set.name, value)?;
     }

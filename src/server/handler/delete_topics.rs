@@ -16,7 +16,7 @@ pub(in crate::server) fn answer(broker: &Broker, request: DeleteTopicsRequest, _
         let (name, topic_id) = (topic.name.clone(), topic.topic_id);
         let mut response = DeletableTopicResult { name, topic_id, ..Default::default() };
         let deleted = match twice.contains(&(topic.name.as_deref(), topic.topic_id)) {
-            true => Err(ApiError::invalid_request("Duplicate topic name or id.")),
+            true => Err(ApiError::invalid_request("the topic is named twice")),
             false => broker.delete(&mut response),
         };
         (response.error_code, response.error_message) = outcome(deleted);
@@ -31,18 +31,18 @@ impl Broker {
         let nil = Uuid::default();
         match &topic.name {
             Some(_) if topic.topic_id != nil => {
-                return Err(ApiError::invalid_request("You may not specify both topic name and topic id."));
+                return Err(ApiError::invalid_request("a topic is named by its name or by its id, not by both"));
             }
             Some(name) => {
                 let unknown = || ApiError::new(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION, format!("unknown topic {name}"));
                 topic.topic_id = self.store.topic_id(name).ok_or_else(unknown)?;
             }
             None if topic.topic_id == nil => {
-                return Err(ApiError::invalid_request("Neither topic name nor id were specified."));
+                return Err(ApiError::invalid_request("which topic? There is neither a name nor an id"));
             }
             None => topic.name = self.store.topic_name(topic.topic_id).map(|name| name.to_string()),
         }
-        let unknown = || ApiError::new(ErrorCode::UNKNOWN_TOPIC_ID, "This server does not host this topic ID.");
+        let unknown = || ApiError::new(ErrorCode::UNKNOWN_TOPIC_ID, "no topic has this id");
         let name = topic.name.as_ref().ok_or_else(unknown)?;
         Ok(self.store.delete_topic_with_id(name, topic.topic_id)?)
     }

@@ -18,7 +18,7 @@ pub(in crate::server) fn answer(broker: &Broker, request: DescribeConfigsRequest
     let twice: HashSet<(i8, &str)> = duplicates(resources);
     let results = request.resources.iter().map(|resource| {
         let described = match twice.contains(&(resource.resource_type, &*resource.resource_name)) {
-            true => Err(ApiError::invalid_request("Each resource must appear at most once.")),
+            true => Err(ApiError::invalid_request("a resource is named twice")),
             false => broker.configs(resource),
         };
         let mut result = DescribeConfigsResult {
@@ -57,9 +57,7 @@ impl Broker {
                 (Vec::new(), false)
             }
             ConfigResourceType::ClientMetrics | ConfigResourceType::Group if name.is_empty() => {
-                return Err(ApiError::invalid_request(
-                    "The name of a group or a client metrics subscription must not be empty",
-                ));
+                return Err(ApiError::invalid_request("which group, or which client metrics? The name is empty"));
             }
             // None can be set.
             ConfigResourceType::ClientMetrics | ConfigResourceType::Group => (Vec::new(), false),

@@ -21,7 +21,7 @@ pub(in crate::server) fn answer(
     let topics = request.topics.iter().map(|topic| {
         let partitions = topic.partition_indexes.iter().map(|index| {
             let described = match twice.contains(&(&*topic.name, *index)) {
-                true => Err(ApiError::invalid_request("Each partition must appear at most once.")),
+                true => Err(ApiError::invalid_request("the partition is named twice")),
                 false => broker.producers(&topic.name, *index),
             };
             let mut response = PartitionResponse { partition_index: *index, ..Default::default() };

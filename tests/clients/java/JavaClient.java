@@ -24,7 +24,7 @@ import org.apache.kafka.common.serialization.StringSerializer;
 class JavaClient {
     static final int COUNT = 10_000;
     static final int PARTITIONS = 4;
-    static final long FIRST_MS = 1_700_000_000_000L;
+    static final long FIRST_MS = System.currentTimeMillis() - 3_600_000;
     static final List<String> CODECS = List.of("none", "gzip", "snappy", "lz4", "zstd");
 
     interface Action {

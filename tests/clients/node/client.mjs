@@ -8,7 +8,7 @@ CompressionCodecs[CompressionTypes.Snappy] = SnappyCodec;
 
 const COUNT = 10_000;
 const PARTITIONS = 4;
-const FIRST_MS = 1_700_000_000_000;
+const FIRST_MS = Date.now() - 3_600_000;
 const [server, topic] = process.argv.slice(2);
 const kafka = new Kafka({ brokers: [server], logLevel: logLevel.ERROR });
 const admin = kafka.admin();

@@ -7,6 +7,8 @@ import sys
 import tempfile
 from pathlib import Path
 
+import brokers
+
 HERE = Path(__file__).parent.parent
 CLASS_PATH = os.environ["KAFKA_CLASS_PATH"]
 OPERATIONS = ["create", "none", "gzip", "snappy", "lz4", "zstd", "by time", "commit", "describe", "delete"]
@@ -39,16 +41,31 @@ def outcomes(command, server, topic, log):
     return {operation: outcome for operation, outcome in lines}
 
 
+def swap(our_dir, served, work_dir, serve, log):
+    """Kafka on our directory, and we on Kafka's."""
+    try:
+        kafka_dir, written = brokers.kafka_on_ours(our_dir, served, work_dir, log)
+    except Exception as error:
+        return {"Kafka on our directory": repr(error)}
+    try:
+        brokers.ours_on_kafka(kafka_dir, written, work_dir, serve)
+    except Exception as error:
+        return {"Kafka on our directory": "ok", "we on Kafka's": repr(error)}
+    return {"Kafka on our directory": "ok", "we on Kafka's": "ok"}
+
+
 def main(program):
     failed = []
     with tempfile.TemporaryDirectory() as dir:
-        server = Server(program, dir)
+        server = Server(program, Path(dir) / "data")
         log = open(os.environ["CLIENTS_LOG"], "w")
         table = {}
         for number, (client, command) in enumerate(CLIENTS.items()):
             table[client] = outcomes(command, server.address, f"client-{number}", log)
         tools = outcomes([sys.executable, HERE / "python/tools.py"], server.address, "tools", log)
+        served = brokers.everything(server.address)
         stopped = server.stop()
+        swaps = swap(Path(dir) / "data", served, dir, lambda at: Server(program, at), log)
 
     width = max(map(len, CLIENTS))
     print(" " * width, *OPERATIONS, sep="  ")
@@ -62,7 +79,7 @@ def main(program):
             cells.append(outcome.ljust(len(operation)))
         print(client.ljust(width), *cells, sep="  ")
     print()
-    for tool, outcome in tools.items():
+    for tool, outcome in (tools | swaps).items():
         print(f"{tool.ljust(width)}  {outcome if outcome == 'ok' else 'FAILED'}")
         if outcome != "ok":
             failed.append(f"{tool}: {outcome}")

@@ -1,0 +1,171 @@
+"""Apache Kafka and our server on the same files: what the one has written the other serves, record for record."""
+
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import time
+from pathlib import Path
+
+from confluent_kafka import Consumer, KafkaError, Producer, TopicCollection, TopicPartition
+from confluent_kafka.admin import AdminClient, NewTopic
+
+from scenario import expect
+
+CLASS_PATH = os.environ["KAFKA_CLASS_PATH"]
+CHECKPOINTS = ["recovery-point-offset-checkpoint", "replication-offset-checkpoint", "log-start-offset-checkpoint"]
+# The broker's own.
+HIDDEN = {"__cluster_metadata", "__consumer_offsets", "__transaction_state"}
+
+
+class Kafka:
+    """A broker of Apache Kafka on a directory, which is its own controller."""
+
+    def __init__(self, dir, log):
+        self.dir, self.log = Path(dir), log
+        ports = [free_port(), free_port()]
+        self.address = f"127.0.0.1:{ports[0]}"
+        self.properties = self.dir.with_suffix(".properties")
+        self.properties.write_text(f"""
+process.roles=broker,controller
+node.id=1
+controller.quorum.voters=1@127.0.0.1:{ports[1]}
+listeners=PLAINTEXT://{self.address},CONTROLLER://127.0.0.1:{ports[1]}
+advertised.listeners=PLAINTEXT://{self.address}
+controller.listener.names=CONTROLLER
+listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT
+log.dirs={self.dir}
+offsets.topic.replication.factor=1
+transaction.state.log.replication.factor=1
+transaction.state.log.min.isr=1
+group.initial.rebalance.delay.ms=0
+""")
+
+    def format(self, cluster_id):
+        self.java("kafka.tools.StorageTool", "format", "-t", cluster_id, "-c", self.properties).wait(60)
+
+    def start(self):
+        self.process = self.java("kafka.Kafka", self.properties)
+        wait_until(lambda: topics_of(self.address, timeout=2) is not None)
+
+    def stop(self):
+        self.process.send_signal(signal.SIGTERM)
+        self.process.wait(60)
+
+    def java(self, *args):
+        return subprocess.Popen(["java", "-cp", CLASS_PATH, *args], stdout=self.log, stderr=self.log)
+
+
+def free_port():
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return listener.getsockname()[1]
+
+
+def wait_until(is_so):
+    deadline = time.monotonic() + 60
+    while not is_so():
+        expect(time.monotonic() < deadline, "it does not come up")
+
+
+def topics_of(address, timeout=30):
+    """The topics that are not the broker's own, and how many partitions they have. None if it does not answer."""
+    try:
+        topics = AdminClient({"bootstrap.servers": address, "log_level": 0}).list_topics(timeout=timeout).topics
+    except Exception:
+        return None
+    return {name: len(topic.partitions) for name, topic in topics.items() if name not in HIDDEN}
+
+
+def everything(address):
+    """All records of all topics, by topic and partition."""
+    topics = topics_of(address)
+    config = {"bootstrap.servers": address, "group.id": "unused", "enable.partition.eof": True, "log_level": 0}
+    consumer = Consumer(config | {"auto.offset.reset": "error"})
+    left = {(topic, partition) for topic, count in topics.items() for partition in range(count)}
+    # The first offset may be gone.
+    consumer.assign([
+        TopicPartition(topic, partition, consumer.get_watermark_offsets(TopicPartition(topic, partition), 30)[0])
+        for topic, partition in left
+    ])
+    records = {at: [] for at in left}
+    while left:
+        for message in consumer.consume(1000, 30):
+            at = (message.topic(), message.partition())
+            if message.error():
+                expect(message.error().code() == KafkaError._PARTITION_EOF, message.error())
+                left.discard(at)
+            else:
+                headers = [(key, value) for key, value in message.headers() or []]
+                records[at].append((message.offset(), message.timestamp(), message.key(), message.value(), headers))
+    consumer.close()
+    return records
+
+
+def compare(theirs, ours):
+    expect(theirs.keys() == ours.keys(), f"{theirs.keys() ^ ours.keys()}")
+    for at, records in ours.items():
+        expect(len(theirs[at]) == len(records), f"{len(theirs[at])} records of {at} in place of {len(records)}")
+        for one, other in zip(theirs[at], records):
+            expect(one == other, f"{at}: {one} in place of {other}")
+
+
+def url_safe(uuid):
+    """As Kafka writes it, in an alphabet of Base64 that librdkafka does not use."""
+    return str(uuid).replace("+", "-").replace("/", "_").rstrip("=")
+
+
+def put_in(kafka_dir, our_dir, ids):
+    """Puts the partitions of our directory in the place of those that Kafka has made for the same topics.
+
+    Kafka's metadata knows them by ids of its own, which go into a file beside each log."""
+    for partition in our_dir.iterdir():
+        topic = re.fullmatch(r"(.+)-\d+", partition.name)
+        if topic and topic[1] in ids:
+            place = kafka_dir / partition.name
+            shutil.rmtree(place)
+            shutil.copytree(partition, place)
+            (place / "partition.metadata").write_text(f"version: 0\ntopic_id: {ids[topic[1]]}\n")
+    for checkpoint in CHECKPOINTS:
+        shutil.copy(our_dir / checkpoint, kafka_dir / checkpoint)
+
+
+def kafka_on_ours(our_dir, expected, work_dir, log):
+    """Kafka serves what our server has written, and goes on with it. Returns its directory, and all that is in it then."""
+    kafka = Kafka(Path(work_dir) / "kafka", log)
+    cluster_id = re.search(r"cluster.id=(.+)", (our_dir / "meta.properties").read_text())[1]
+    kafka.format(cluster_id)
+    kafka.start()
+    admin = AdminClient({"bootstrap.servers": kafka.address})
+    counts = {}
+    for topic, partition in expected:
+        counts[topic] = max(counts.get(topic, 0), partition + 1)
+    for future in admin.create_topics([NewTopic(topic, count, 1) for topic, count in counts.items()]).values():
+        future.result(60)
+    described = admin.describe_topics(TopicCollection(list(counts)))
+    ids = {topic: url_safe(future.result(60).topic_id) for topic, future in described.items()}
+    kafka.stop()
+
+    put_in(kafka.dir, our_dir, ids)
+    kafka.start()
+    compare(everything(kafka.address), expected)
+    producer = Producer({"bootstrap.servers": kafka.address, "enable.idempotence": True, "compression.type": "zstd"})
+    for number in range(1000):
+        producer.produce(sorted(counts)[number % len(counts)], f"from Kafka, {number}")
+    expect(producer.flush(60) == 0, "not all was sent")
+    written = everything(kafka.address)
+    kafka.stop()
+    return kafka.dir, written
+
+
+def ours_on_kafka(kafka_dir, expected, work_dir, serve):
+    """Our server serves what Kafka has written."""
+    copy = Path(work_dir) / "ours-again"
+    shutil.copytree(kafka_dir, copy, ignore=shutil.ignore_patterns("__cluster_metadata-0", "bootstrap.checkpoint"))
+    server = serve(copy)
+    try:
+        compare(everything(server.address), expected)
+    finally:
+        expect(server.stop() == 0, "the server did not end well")
