@@ -12,7 +12,8 @@
 //! | `KafkaProducer` | [`Producer`](crate::Producer): idempotent by default, Kafka's default partitioner and hash |
 //! | `KafkaConsumer` | [`Consumer`](crate::Consumer): `assign`, `seek`, `poll`, `commit` |
 //! | `kafka-topics`, `kafka-configs`, `kafka-consumer-groups`, `kafka-dump-log` | methods of `Store`, and the `esker` command |
-//! | `server.properties` | [`StoreConfig::set`](crate::StoreConfig::set), by the broker's names |
+//! | `server.properties` | [`StoreConfig::set`](crate::StoreConfig::set), by the broker's names; `ServerProperties` reads the file (feature `net`) |
+//! | a cluster of one broker | `esker serve`, or `Server` in a program (feature `net`): stock clients and tools work with it |
 //!
 //! Where it differs, it promises more: `acks=all` is answered after a sync, not before one
 //! ([`guide::durability`](super::durability)); recovery keeps what it cuts; and a damaged batch costs the records in it
@@ -52,9 +53,10 @@
 //!
 //! **By files**: a snapshot, or the directory of a closed store, is a `log.dirs` for a broker, with the same offsets,
 //! committed offsets and producer state. A broker since Kafka 4 knows its topics from the metadata log of its cluster,
-//! and sets partitions aside that it does not know as `-stray`. So the topics must be created there first, with the same
-//! ids: [`Store::describe_topic`](crate::Store::describe_topic) tells a topic's id, and `partition.metadata` has it.
-//! `meta.properties` must name the cluster's id and the broker's.
+//! and sets partitions aside that it does not know as `-stray`. So create the topics there first, shut it down, put the
+//! partitions in the place of its own, and write the ids that it gave the topics into their `partition.metadata`, or
+//! those of [`Store::describe_topic`](crate::Store::describe_topic) into its metadata. `meta.properties` must name the
+//! cluster's id and the broker's. The tests of esker do this with a broker, which then goes on with the logs.
 //!
 //! ```
 //! use esker::{Store, TopicConfig};

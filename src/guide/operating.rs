@@ -138,4 +138,5 @@
 //!
 //! # Limits of this version
 //!
-//! There is no group membership and no network.
+//! There is no replication. A server has neither TLS nor authentication: whoever can connect may do everything. Consumers in
+//! process assign themselves their partitions.
