@@ -7,15 +7,18 @@ import signal
 import socket
 import subprocess
 import time
+from contextlib import contextmanager
 from pathlib import Path
 
-from confluent_kafka import Consumer, KafkaError, Producer, TopicCollection, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicCollection, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 
 from scenario import expect
 
 CLASS_PATH = os.environ["KAFKA_CLASS_PATH"]
 CHECKPOINTS = ["recovery-point-offset-checkpoint", "replication-offset-checkpoint", "log-start-offset-checkpoint"]
+# A broker that goes away is nothing to tell about.
+QUIET = {"log_level": 0}
 # The broker's own.
 HIDDEN = {"__cluster_metadata", "__consumer_offsets", "__transaction_state"}
 
@@ -46,13 +49,17 @@ group.initial.rebalance.delay.ms=0
     def format(self, cluster_id):
         self.java("kafka.tools.StorageTool", "format", "-t", cluster_id, "-c", self.properties).wait(60)
 
-    def start(self):
-        self.process = self.java("kafka.Kafka", self.properties)
-        wait_until(lambda: topics_of(self.address, timeout=2) is not None)
-
-    def stop(self):
-        self.process.send_signal(signal.SIGTERM)
-        self.process.wait(60)
+    @contextmanager
+    def running(self):
+        process = self.java("kafka.Kafka", self.properties)
+        try:
+            once_there(lambda: topics_of(self.address, timeout=2))
+            yield
+            process.send_signal(signal.SIGTERM)
+            process.wait(60)
+        finally:
+            process.kill()
+            process.wait()
 
     def java(self, *args):
         return subprocess.Popen(["java", "-cp", CLASS_PATH, *args], stdout=self.log, stderr=self.log)
@@ -64,32 +71,41 @@ def free_port():
         return listener.getsockname()[1]
 
 
-def wait_until(is_so):
+def once_there(ask):
+    """What `ask` returns, once that isn't None any more."""
     deadline = time.monotonic() + 60
-    while not is_so():
+    while (answer := ask()) is None:
         expect(time.monotonic() < deadline, "it does not come up")
+    return answer
 
 
 def topics_of(address, timeout=30):
     """The topics that are not the broker's own, and how many partitions they have. None if it does not answer."""
     try:
-        topics = AdminClient({"bootstrap.servers": address, "log_level": 0}).list_topics(timeout=timeout).topics
+        topics = AdminClient({"bootstrap.servers": address} | QUIET).list_topics(timeout=timeout).topics
     except Exception:
         return None
     return {name: len(topic.partitions) for name, topic in topics.items() if name not in HIDDEN}
 
 
+def first_offset(consumer, partition):
+    """None while nobody leads the partition yet."""
+    try:
+        return consumer.get_watermark_offsets(partition, 5)[0]
+    except KafkaException:
+        return None
+
+
 def everything(address):
     """All records of all topics, by topic and partition."""
     topics = topics_of(address)
-    config = {"bootstrap.servers": address, "group.id": "unused", "enable.partition.eof": True, "log_level": 0}
-    consumer = Consumer(config | {"auto.offset.reset": "error"})
+    config = {"bootstrap.servers": address, "group.id": "unused", "enable.partition.eof": True}
+    consumer = Consumer(config | {"auto.offset.reset": "error"} | QUIET)
     left = {(topic, partition) for topic, count in topics.items() for partition in range(count)}
-    # The first offset may be gone.
-    consumer.assign([
-        TopicPartition(topic, partition, consumer.get_watermark_offsets(TopicPartition(topic, partition), 30)[0])
-        for topic, partition in left
-    ])
+    partitions = [TopicPartition(topic, partition) for topic, partition in left]
+    for partition in partitions:
+        partition.offset = once_there(lambda: first_offset(consumer, partition))
+    consumer.assign(partitions)
     records = {at: [] for at in left}
     while left:
         for message in consumer.consume(1000, 30):
@@ -137,27 +153,24 @@ def kafka_on_ours(our_dir, expected, work_dir, log):
     kafka = Kafka(Path(work_dir) / "kafka", log)
     cluster_id = re.search(r"cluster.id=(.+)", (our_dir / "meta.properties").read_text())[1]
     kafka.format(cluster_id)
-    kafka.start()
-    admin = AdminClient({"bootstrap.servers": kafka.address})
     counts = {}
     for topic, partition in expected:
         counts[topic] = max(counts.get(topic, 0), partition + 1)
-    for future in admin.create_topics([NewTopic(topic, count, 1) for topic, count in counts.items()]).values():
-        future.result(60)
-    described = admin.describe_topics(TopicCollection(list(counts)))
-    ids = {topic: url_safe(future.result(60).topic_id) for topic, future in described.items()}
-    kafka.stop()
+    with kafka.running():
+        admin = AdminClient({"bootstrap.servers": kafka.address} | QUIET)
+        for future in admin.create_topics([NewTopic(topic, count, 1) for topic, count in counts.items()]).values():
+            future.result(60)
+        described = admin.describe_topics(TopicCollection(list(counts)))
+        ids = {topic: url_safe(future.result(60).topic_id) for topic, future in described.items()}
 
     put_in(kafka.dir, our_dir, ids)
-    kafka.start()
-    compare(everything(kafka.address), expected)
-    producer = Producer({"bootstrap.servers": kafka.address, "enable.idempotence": True, "compression.type": "zstd"})
-    for number in range(1000):
-        producer.produce(sorted(counts)[number % len(counts)], f"from Kafka, {number}")
-    expect(producer.flush(60) == 0, "not all was sent")
-    written = everything(kafka.address)
-    kafka.stop()
-    return kafka.dir, written
+    with kafka.running():
+        compare(everything(kafka.address), expected)
+        producer = Producer({"bootstrap.servers": kafka.address, "enable.idempotence": True, "compression.type": "zstd"} | QUIET)
+        for number in range(1000):
+            producer.produce(sorted(counts)[number % len(counts)], f"from Kafka, {number}")
+        expect(producer.flush(60) == 0, "not all was sent")
+        return kafka.dir, everything(kafka.address)
 
 
 def ours_on_kafka(kafka_dir, expected, work_dir, serve):

@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 import tempfile
+import traceback
 from pathlib import Path
 
 import brokers
@@ -46,10 +47,12 @@ def swap(our_dir, served, work_dir, serve, log):
     try:
         kafka_dir, written = brokers.kafka_on_ours(our_dir, served, work_dir, log)
     except Exception as error:
+        traceback.print_exc(file=log)
         return {"Kafka on our directory": repr(error)}
     try:
         brokers.ours_on_kafka(kafka_dir, written, work_dir, serve)
     except Exception as error:
+        traceback.print_exc(file=log)
         return {"Kafka on our directory": "ok", "we on Kafka's": repr(error)}
     return {"Kafka on our directory": "ok", "we on Kafka's": "ok"}
 
@@ -67,7 +70,7 @@ def main(program):
         stopped = server.stop()
         swaps = swap(Path(dir) / "data", served, dir, lambda at: Server(program, at), log)
 
-    width = max(map(len, CLIENTS))
+    width = max(map(len, [*CLIENTS, *tools, *swaps]))
     print(" " * width, *OPERATIONS, sep="  ")
     for client, row in table.items():
         cells = []
