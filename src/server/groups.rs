@@ -85,10 +85,10 @@ impl Groups {
         change: impl FnOnce(&mut Coordinator, i64) -> Result<R, ErrorCode>,
     ) -> Result<R, ErrorCode> {
         let changed = self.ask(change)??;
-        match self.store.offsets_log_of(group).map(|log| log.wait_appended()) {
-            Some(Err(error)) => Err(ErrorCode::from(&error)),
-            _ => Ok(changed),
+        if let Some(log) = self.store.offsets_log_of(group) {
+            log.wait_appended()?;
         }
+        Ok(changed)
     }
 
     /// Asks the coordinator something that it answers in its own time: at once, or when others have joined, or have not.

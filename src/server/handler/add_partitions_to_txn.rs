@@ -54,6 +54,7 @@ impl Broker {
             // Nobody but the coordinators may write to them.
             return Err(ErrorCode::TOPIC_AUTHORIZATION_FAILED);
         }
-        self.partition(topic, partition).map(drop).map_err(|error| ErrorCode::from(&error))
+        self.partition(topic, partition)?;
+        Ok(())
     }
 }

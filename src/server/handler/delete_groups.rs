@@ -27,7 +27,7 @@ impl Broker {
             };
             match self.store.delete_where(group, Acks::Leader, |_| true) {
                 Err(Error::GroupIdNotFound { .. }) if had_record => Ok(()),
-                deleted => deleted.map_err(|error| ErrorCode::from(&error)),
+                deleted => deleted.map_err(ErrorCode::from),
             }
         })
     }

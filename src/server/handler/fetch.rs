@@ -147,7 +147,7 @@ impl Broker {
         more.push(log.readable_in(isolation, log.readable_end(isolation)));
         let max_bytes = usize::try_from(wanted.partition_max_bytes).unwrap_or(0).min(params.max_bytes);
         let limits = ReadLimits::new().max_bytes(max_bytes).isolation(isolation);
-        let fetched = log.read(wanted.fetch_offset, limits).map_err(|error| ErrorCode::from(&error))?;
+        let fetched = log.read(wanted.fetch_offset, limits)?;
         let fits = first || fetched.bytes().len() <= max_bytes;
         let aborted = |aborted: &crate::log::AbortedTransaction| AbortedTransaction {
             producer_id: aborted.producer_id,
@@ -172,7 +172,7 @@ impl Broker {
             // By the id each time: the name could be another topic's by now.
             TopicKey::Id(id) => self.store.topic_with_id(*id).ok_or(ErrorCode::UNKNOWN_TOPIC_ID)?.partition(*partition),
         };
-        found.map_err(|error| ErrorCode::from(&error))
+        Ok(found?)
     }
 }
 

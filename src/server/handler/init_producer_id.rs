@@ -32,7 +32,7 @@ impl Broker {
         }
         let Some(transactional_id) = &request.transactional_id else {
             // There is nobody to fence: whoever it was, it begins anew.
-            let producer_id = self.store.new_producer_id().map_err(|error| ErrorCode::from(&error))?;
+            let producer_id = self.store.new_producer_id()?;
             return Ok(ProducerIdAndEpoch::new(producer_id, 0));
         };
         let was = ProducerIdAndEpoch::new(request.producer_id, request.producer_epoch);

@@ -66,7 +66,7 @@ impl Broker {
         let offset = CommittedOffset::new(partition.committed_offset)
             .leader_epoch(partition.committed_leader_epoch)
             .metadata(partition.committed_metadata.clone().unwrap_or_default());
-        self.store.check_commit(&at, &offset).map_err(|error| ErrorCode::from(&error))?;
+        self.store.check_commit(&at, &offset)?;
         Ok((at, offset))
     }
 
@@ -80,7 +80,7 @@ impl Broker {
         self.groups.change(group_id, |groups, now_ms| {
             let checked = groups.check_commit(group_id, member_id, group_instance_id.as_deref(), generation, now_ms);
             checked.map_err(|error| self.why_no_committer(error, group_id, unknown))?;
-            self.store.commit_offsets(group_id, commits, Acks::Leader).map_err(|error| ErrorCode::from(&error))
+            Ok(self.store.commit_offsets(group_id, commits, Acks::Leader)?)
         })
     }
 

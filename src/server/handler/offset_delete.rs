@@ -39,7 +39,7 @@ pub(in crate::server) fn answer(broker: &Broker, request: OffsetDeleteRequest, _
         match broker.store.delete_where(group, Acks::Leader, |partition| known.contains(partition)) {
             // It has members, and nothing to delete.
             Err(Error::GroupIdNotFound { .. }) if groups.describe(group).is_some() => Ok(topics),
-            deleted => deleted.map(|()| topics).map_err(|error| ErrorCode::from(&error)),
+            deleted => deleted.map(|()| topics).map_err(ErrorCode::from),
         }
     });
     match deleted {

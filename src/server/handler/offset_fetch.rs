@@ -87,7 +87,7 @@ impl Broker {
             true => self.store.stable_committed_offset(group, at),
             false => self.store.committed_offset(group, at),
         };
-        committed.map_err(|error| ErrorCode::from(&error))
+        Ok(committed?)
     }
 }
 

@@ -88,9 +88,9 @@ impl Broker {
         if is_internal(topic) {
             return Err(ErrorCode::INVALID_TOPIC_EXCEPTION);
         }
-        let log = self.partition(topic, partition).map_err(|error| ErrorCode::from(&error))?;
+        let log = self.partition(topic, partition)?;
         let records = records.unwrap_or_default();
-        let batch = BatchRef::parse(&records).map_err(|error| ErrorCode::from(&error))?;
+        let batch = BatchRef::parse(&records)?;
         let header = batch.header();
         // Kafka takes exactly one batch of a partition in a request.
         if header.size() != records.len() {
@@ -132,8 +132,8 @@ async fn sync((log, appended): InLog) -> Result<InLog, ErrorCode> {
     let mut synced = log.synced(appended.sync_target());
     loop {
         match (&mut synced).await {
-            Progress::Done(result) => break result.map_err(|error| ErrorCode::from(&error))?,
-            Progress::Turn(turn) => executor::run(|| turn.take()).await.map_err(|error| ErrorCode::from(&error))?,
+            Progress::Done(result) => break result?,
+            Progress::Turn(turn) => executor::run(|| turn.take()).await?,
         }
     }
     Ok((log, appended))
