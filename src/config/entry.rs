@@ -1,6 +1,6 @@
 //! What there is to say of a config: its value, and where that comes from.
 
-use super::value::ConfigType;
+use super::value::{ConfigType, ConfigValue};
 use super::{TopicConfig, TopicDefaults};
 
 /// Where the value of a config comes from, by Kafka's names.
@@ -67,6 +67,16 @@ pub(crate) fn static_entry(
     let source = if is_default { ConfigSource::DefaultConfig } else { ConfigSource::StaticBrokerConfig };
     let synonyms = configured.into_iter().chain(default).collect();
     ConfigEntry { name, value, source, config_type, documentation, synonyms }
+}
+
+/// The same of one that is a field in one of the tables of configs.
+pub(super) fn field_entry<T: ConfigValue>(
+    name: &'static str,
+    documentation: &'static str,
+    value: &T,
+    default: &T,
+) -> ConfigEntry {
+    static_entry(name, T::TYPE, documentation.trim_ascii(), value.print(), Some(default.print()))
 }
 
 impl TopicConfig {

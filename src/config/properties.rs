@@ -107,9 +107,11 @@ impl ServerProperties {
             "controller.listener.names" => {
                 self.controllers = value.split(',').map(|name| name.trim().to_ascii_uppercase()).collect();
             }
-            _ => return self.server.set_either(&mut self.store, key, value),
+            _ if ServerConfig::keys().any(|known| known == key) => self.server.set(key, value)?,
+            _ if StoreConfig::has(key) => self.store.set(key, value)?,
+            _ => return Ok(false),
         }
-        // Whichever of the two comes first.
+        // Whether they were named before the listeners or after.
         let controllers = &self.controllers;
         self.server.listeners.retain(|listener| !controllers.contains(&listener.name));
         Ok(true)

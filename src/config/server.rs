@@ -1,9 +1,9 @@
 //! What a server does with its clients: Kafka's broker configs by their names, in one table.
 
-use super::entry::static_entry;
+use super::entry::field_entry;
 use super::listener::Listener;
-use super::value::{ConfigValue, Valid, any, at_least, between};
-use super::{ConfigEntry, StoreConfig, invalid};
+use super::value::{Valid, any, at_least, between};
+use super::{ConfigEntry, invalid};
 use crate::error::Result;
 
 /// Declares the configs: field, type, default, key, and which values are valid.
@@ -54,13 +54,7 @@ macro_rules! server_configs {
             /// What there is to say of all configs.
             pub(crate) fn describe(&self) -> Vec<ConfigEntry> {
                 let default = Self::default();
-                vec![$(static_entry(
-                    $key,
-                    <$type>::TYPE,
-                    concat!($($doc),+).trim_ascii(),
-                    ConfigValue::print(&self.$field),
-                    Some(ConfigValue::print(&default.$field)),
-                ),)+]
+                vec![$(field_entry($key, concat!($($doc),+), &self.$field, &default.$field),)+]
             }
 
             /// The names of all configs.
@@ -104,19 +98,4 @@ server_configs! {
     /// How many fetch sessions there may be (KIP-227). Together they have at most 100 partitions for each of these. A
     /// client for whom there is no room fetches without one.
     max_incremental_fetch_session_cache_slots: usize = 1000, "max.incremental.fetch.session.cache.slots", at_least(0);
-}
-
-impl ServerConfig {
-    /// Sets one of the broker's configs wherever it belongs: here, or in what the store is to be like. Tells whether there
-    /// is one of this name in either.
-    pub(super) fn set_either(&mut self, store: &mut StoreConfig, key: &str, value: &str) -> Result<bool> {
-        if Self::keys().any(|known| known == key) {
-            self.set(key, value)?;
-        } else if StoreConfig::has(key) {
-            store.set(key, value)?;
-        } else {
-            return Ok(false);
-        }
-        Ok(true)
-    }
 }

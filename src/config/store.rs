@@ -1,7 +1,7 @@
 //! What a store does beyond its topics: Kafka's broker configs by their names, in one table.
 
-use super::entry::static_entry;
-use super::value::{ConfigType, ConfigValue, Valid, any, at_least, between};
+use super::entry::{field_entry, static_entry};
+use super::value::{ConfigType, Valid, any, at_least, between};
 use super::{ConfigEntry, TopicDefaults, invalid};
 use crate::error::Result;
 
@@ -110,13 +110,7 @@ macro_rules! store_configs {
             pub(crate) fn describe(&self) -> Vec<ConfigEntry> {
                 let default = Self::default();
                 let mut entries = vec![
-                    $(static_entry(
-                        $key,
-                        <$type>::TYPE,
-                        concat!($($doc),+).trim_ascii(),
-                        ConfigValue::print(&self.$field),
-                        Some(ConfigValue::print(&default.$field)),
-                    ),)+
+                    $(field_entry($key, concat!($($doc),+), &self.$field, &default.$field),)+
                     static_entry(
                         SYNC,
                         ConfigType::String,
