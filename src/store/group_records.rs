@@ -2,16 +2,13 @@
 //! knows what they say; here they are appended where they belong, and found again.
 
 use super::offset_record::partition_for_group;
-use super::offsets::CONSUMER_OFFSETS;
+use super::offsets::{BATCH_BYTES, CONSUMER_OFFSETS};
 use super::replay::replay;
 use super::{Store, StoreInner};
 use crate::error::{Error, Result};
 use crate::log::{AppendOptions, Log, SyncTarget};
 use crate::record::{BatchBuilder, RecordData};
 use crate::types::Acks;
-
-/// How large a batch may get.
-const BATCH_BYTES: usize = 1 << 20;
 
 impl Store {
     /// Appends a record about a group, where the next coordinator will look for it. Returns what to wait for until it is
@@ -29,8 +26,7 @@ impl Store {
             let mut builder = BatchBuilder::new(BATCH_BYTES);
             builder.push(&RecordData::new(Some(key), value).at(store.clock.now_ms().max(0)))?;
             let appended = log.append_with(builder.build()?, AppendOptions::new(Acks::Leader).by_coordinator())?;
-            let target = appended.sync_target();
-            Ok((log, target))
+            Ok((log, appended.sync_target()))
         })
     }
 

@@ -25,8 +25,8 @@ use crate::types::{Acks, LeaderEpoch, Offset, ProducerIdAndEpoch, TopicPartition
 use crate::uuid::Uuid;
 
 pub(super) const CONSUMER_OFFSETS: &str = "__consumer_offsets";
-/// How large a batch of commits may get.
-const BATCH_BYTES: usize = 1 << 20;
+/// How large a batch of records about groups may get.
+pub(super) const BATCH_BYTES: usize = 1 << 20;
 
 /// How far a group has come in a partition.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -168,8 +168,7 @@ impl Store {
 
     /// The partition of `__consumer_offsets` that has the commits of a group, if anything was ever committed.
     pub(crate) fn offsets_log_of(&self, group: &str) -> Option<Log> {
-        let topic = self.inner.topic(CONSUMER_OFFSETS).ok()?;
-        Some(topic.partitions[partition_for_group(group, topic.partitions.len())].clone())
+        self.inner.topic(CONSUMER_OFFSETS).ok().map(|topic| log_of(&topic, group))
     }
 }
 
@@ -244,8 +243,7 @@ impl StoreInner {
 
     /// The partition of `__consumer_offsets` that a group commits to.
     pub(super) fn offsets_log(&self, group: &str) -> Result<Log> {
-        let topic = self.offsets_topic()?;
-        Ok(topic.partitions[partition_for_group(group, topic.partitions.len())].clone())
+        self.offsets_topic().map(|topic| log_of(&topic, group))
     }
 
     /// The topic `__consumer_offsets`, which the first commit creates.
@@ -325,6 +323,11 @@ pub(super) fn check_group_id(group: &str) -> Result<()> {
         true => Err(Error::InvalidGroupId { group: group.to_owned() }),
         false => Ok(()),
     }
+}
+
+/// The partition of this `__consumer_offsets` that has the commits of a group.
+fn log_of(topic: &Topic, group: &str) -> Log {
+    topic.partitions[partition_for_group(group, topic.partitions.len())].clone()
 }
 
 /// Appends what changes for a group, in as many batches as that takes, and takes it in. Returns what to wait for until it

@@ -454,18 +454,28 @@ impl Opening<'_> {
         config: &TopicConfig,
         known: LastKnown,
     ) -> Result<(Log, PartitionRecovery)> {
-        let (clock, helper) = (self.clock.clone(), self.schedule.helper());
-        let checkpoints = Some(self.checkpoints.clone() as Arc<dyn Checkpoints>);
-        let checkpoints = checkpoints.filter(|_| self.config.writes_down_truncations());
-        let context = LogContext {
-            config: LogConfig::from(config),
-            clock,
-            sync: self.config.sync,
-            helper,
-            checkpoints,
-            syncs_swaps: self.config.syncs_swaps(),
-            open_files: self.open_files.clone(),
-        };
+        let context = log_context(self.config, config, self.clock, self.schedule, self.checkpoints, self.open_files);
         self.layout.open_log(partition, known, context)
+    }
+}
+
+/// What a log of a store is opened with.
+pub(super) fn log_context(
+    store: &StoreConfig,
+    topic: &TopicConfig,
+    clock: &Arc<dyn Clock>,
+    schedule: &Schedule,
+    checkpoints: &Arc<LogCheckpoints>,
+    open_files: &Arc<OpenFiles>,
+) -> LogContext {
+    let checkpoints: Arc<dyn Checkpoints> = checkpoints.clone();
+    LogContext {
+        config: LogConfig::from(topic),
+        clock: clock.clone(),
+        sync: store.sync,
+        helper: schedule.helper(),
+        checkpoints: store.writes_down_truncations().then_some(checkpoints),
+        syncs_swaps: store.syncs_swaps(),
+        open_files: open_files.clone(),
     }
 }

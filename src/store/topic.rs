@@ -13,6 +13,7 @@ use std::sync::Arc;
 use parking_lot::RwLock;
 
 use super::layout::Layout;
+use super::open::log_context;
 use super::topic_list::{Listed, TopicList};
 use super::topic_map::TopicMap;
 use super::transaction::TRANSACTION_STATE;
@@ -21,7 +22,7 @@ use crate::config::{BrokerCompressionType, CleanupPolicy, LogConfig, TopicConfig
 use crate::error::{Error, Result};
 use crate::io::DirEntry;
 use crate::log::file_name::{LOG, PARTITION_METADATA, TEMPORARY, parse_base_offset};
-use crate::log::{Checkpoints, LastKnown, Log, LogContext};
+use crate::log::{LastKnown, Log};
 use crate::types::{LeaderEpoch, Offset, TopicPartition};
 use crate::uuid::Uuid;
 
@@ -285,18 +286,8 @@ impl StoreInner {
             checks_crc: true,
             replays_producers: true,
         };
-        let (clock, helper) = (self.clock.clone(), self.schedule.helper());
-        let checkpoints = Some(self.checkpoints.clone() as Arc<dyn Checkpoints>);
-        let checkpoints = checkpoints.filter(|_| self.config.writes_down_truncations());
-        let context = LogContext {
-            config: LogConfig::from(config),
-            clock,
-            sync: self.config.sync,
-            helper,
-            checkpoints,
-            syncs_swaps: self.config.syncs_swaps(),
-            open_files: self.open_files.clone(),
-        };
+        let context =
+            log_context(&self.config, config, &self.clock, &self.schedule, &self.checkpoints, &self.open_files);
         Ok(self.layout.open_log(partition, known, context)?.0)
     }
 
