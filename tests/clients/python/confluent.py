@@ -42,8 +42,7 @@ def everything(one, of, offset=0):
 
 
 def create():
-    codecs = ["none", "gzip", "snappy", "lz4", "zstd"]
-    result(admin.create_topics([NewTopic(name(codec), PARTITIONS, 1) for codec in codecs]))
+    result(admin.create_topics([NewTopic(name(codec), PARTITIONS, 1) for codec in CODECS]))
 
 
 def there_and_back(codec):
@@ -103,10 +102,4 @@ def delete():
     expect(name("none") not in admin.list_topics(timeout=30).topics, "it is still there")
 
 
-operation("create", create)
-for codec in ["none", "gzip", "snappy", "lz4", "zstd"]:
-    operation(codec, lambda: there_and_back(codec))
-operation("by time", by_time)
-operation("commit", commit_and_resume)
-operation("describe", describe)
-operation("delete", delete)
+perform(create, there_and_back, by_time, commit_and_resume, describe, delete)

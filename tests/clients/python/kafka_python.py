@@ -37,8 +37,7 @@ def up_to_the_end(one, partitions):
 
 
 def create():
-    codecs = ["none", "gzip", "snappy", "lz4", "zstd"]
-    admin.create_topics([NewTopic(name(codec), PARTITIONS, 1) for codec in codecs])
+    admin.create_topics([NewTopic(name(codec), PARTITIONS, 1) for codec in CODECS])
 
 
 def there_and_back(codec):
@@ -97,10 +96,4 @@ def delete():
     expect(name("none") not in admin.list_topics(), "it is still there")
 
 
-operation("create", create)
-for codec in ["none", "gzip", "snappy", "lz4", "zstd"]:
-    operation(codec, lambda: there_and_back(codec))
-operation("by time", by_time)
-operation("commit", commit_and_resume)
-operation("describe", describe)
-operation("delete", delete)
+perform(create, there_and_back, by_time, commit_and_resume, describe, delete)

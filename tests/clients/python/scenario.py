@@ -10,6 +10,7 @@ import traceback
 
 COUNT = 10_000
 PARTITIONS = 4
+CODECS = ["none", "gzip", "snappy", "lz4", "zstd"]
 # Not so long ago that retention would take what is compared.
 FIRST_MS = int(time.time() * 1000) - 3_600_000
 
@@ -40,8 +41,15 @@ def operation(name, action):
         print(f"{name}\t{type(error).__name__}: {error}".replace("\n", " "), flush=True)
 
 
-def lacks(name):
-    print(f"{name}\t-", flush=True)
+def perform(create, there_and_back, by_time, commit_and_resume, describe, delete):
+    """All operations of a client that has every codec."""
+    operation("create", create)
+    for codec in CODECS:
+        operation(codec, lambda: there_and_back(codec))
+    operation("by time", by_time)
+    operation("commit", commit_and_resume)
+    operation("describe", describe)
+    operation("delete", delete)
 
 
 def expect(is_so, otherwise):
