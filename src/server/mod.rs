@@ -34,6 +34,9 @@
 //! What one request asks for is bounded: it creates 10,000 partitions at most, a page of topics describes 2,000, and
 //! nothing is answered twice because it is named twice.
 //!
+//! Listeners may ask for TLS (feature `tls`) and for users with passwords (feature `sasl`), by Kafka's configs: see
+//! [`SecurityConfig`], and [the guide](crate::guide::operating#who-is-let-in). Pipes within the process ask for nothing.
+//!
 //! A server is configured as a Kafka broker is: [`ServerProperties`] reads `server.properties`, and [`ServerConfig`] has
 //! what concerns clients. What it does is told as [`tracing`](https://docs.rs/tracing) events.
 
@@ -53,6 +56,7 @@ mod handler;
 mod limits;
 mod operations;
 mod partitions;
+mod security;
 mod transaction_error;
 
 use std::net::SocketAddr;
@@ -63,13 +67,21 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::config::invalid;
-pub use crate::config::{Listener, NotAListener, ServerConfig, ServerProperties};
+pub use crate::config::{
+    ClientAuth, Listener, ListenerSecurity, NotAListener, Password, SaslMechanism, SecurityConfig, SecurityProtocol,
+    SecurityProtocolMap, ServerConfig, ServerProperties, StoreType, TlsVersion,
+};
 use crate::error::Result;
 use crate::net::Connection;
 use crate::store::Store;
+#[cfg(feature = "sasl")]
+pub use crate::store::{ScramCredential, ScramMechanism};
 use acceptor::{Acceptor, Service, advertised};
 use broker::Node;
 use limits::Limits;
+use security::Access;
+#[cfg(feature = "sasl")]
+pub use security::sasl::CONCURRENT_LOGINS_MAX;
 
 /// How many bytes may be under way in a pipe within the process.
 const PIPE_BYTES: usize = 64 * 1024;
@@ -113,7 +125,7 @@ impl ServerBuilder {
         self.config.validate()?;
         let mut acceptors = Vec::new();
         for listener in &self.config.listeners {
-            acceptors.push(Acceptor::bind(listener, &self.config).await?);
+            acceptors.push(Acceptor::bind(listener, &self.config, &self.store).await?);
         }
         let mut server = self.in_memory()?;
         server.local_addrs = acceptors.iter().map(Acceptor::local_addr).collect();
@@ -187,7 +199,7 @@ impl Server {
         let config = &self.service.node.config;
         let bound = self.local_addr().map(|bound| (bound.ip().to_string(), bound.port()));
         let advertised = config.listeners.first().and_then(|listener| advertised(listener, config)).or(bound);
-        self.service.serve(server, IN_PROCESS.into(), advertised.unwrap_or_default(), ());
+        self.service.serve(server, Access::default(), IN_PROCESS.into(), advertised.unwrap_or_default(), ());
         Connection::over(client)
     }
 

@@ -12,7 +12,13 @@ mod identity;
 mod limits;
 mod lookup;
 mod offsets;
+#[cfg(all(feature = "sasl", feature = "tls"))]
+mod sasl;
+#[cfg(feature = "tls")]
+mod secured;
 mod strangers;
+#[cfg(feature = "tls")]
+mod tls;
 mod transactions;
 
 use bytes::Bytes;
