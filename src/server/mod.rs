@@ -31,8 +31,8 @@
 //! Clients produce and fetch; topics are spoken of by name there, as up to Fetch version 12. Admin clients, and with them
 //! `kafka-topics`, `kafka-configs`, `kafka-get-offsets`, `kafka-delete-records` and `kafka-log-dirs`, create, describe,
 //! alter and delete topics, look up and delete offsets, and see the node, its disk, its producers and its transactions.
-//! What one request asks for is bounded: it creates 10,000 partitions at most, a page of topics describes 2,000, and
-//! nothing is answered twice because it is named twice.
+//! What one request asks for is bounded: it creates 10,000 partitions at most, produces to and fetches from no more than
+//! `request.partitions.max`, a page of topics describes 2,000, and nothing is answered twice because it is named twice.
 //!
 //! A server is configured as a Kafka broker is: [`ServerProperties`] reads `server.properties`, and [`ServerConfig`] has
 //! what concerns clients. What it does is told as [`tracing`](https://docs.rs/tracing) events.
@@ -59,6 +59,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
@@ -184,11 +185,17 @@ impl Server {
     /// Connects from within this process, by a pipe in memory.
     pub fn connect(&self) -> Connection {
         let (client, server) = tokio::io::duplex(PIPE_BYTES);
+        self.serve(server);
+        Connection::over(client)
+    }
+
+    /// Serves a client that has come over a stream of another kind: a socket of the caller's, or a pipe. The limits on
+    /// connections are for listeners, and don't hold for it; all others do. Must be called in a tokio runtime.
+    pub fn serve(&self, stream: impl AsyncRead + AsyncWrite + Send + 'static) {
         let config = &self.service.node.config;
         let bound = self.local_addr().map(|bound| (bound.ip().to_string(), bound.port()));
         let advertised = config.listeners.first().and_then(|listener| advertised(listener, config)).or(bound);
-        self.service.serve(server, IN_PROCESS.into(), advertised.unwrap_or_default(), ());
-        Connection::over(client)
+        self.service.serve(stream, IN_PROCESS.into(), advertised.unwrap_or_default(), ());
     }
 
     /// Stops in good order: takes no more connections and requests, and returns once those that it has taken are answered.

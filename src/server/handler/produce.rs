@@ -64,6 +64,8 @@ struct InTopic {
 impl Broker {
     fn produce(&self, request: ProduceRequest, acks: Result<Acks, ErrorCode>, version: i16) -> Vec<InTopic> {
         let transactional_id = request.transactional_id.as_deref();
+        let count: usize = request.topic_data.iter().map(|topic| topic.partition_data.len()).sum();
+        let acks = if count > self.config.request_partitions_max { Err(ErrorCode::INVALID_REQUEST) } else { acks };
         let topics = request.topic_data.into_iter().map(|topic| {
             let append = |data: PartitionProduceData| {
                 (
