@@ -7,6 +7,7 @@ use parking_lot::Mutex;
 
 use super::fetch_session::FetchSessions;
 use super::groups::Groups;
+use super::metrics::Metrics;
 use crate::config::ServerConfig;
 use crate::error::Error;
 use crate::log::Log;
@@ -22,13 +23,14 @@ pub(super) struct Node {
     pub(super) groups: Groups,
     pub(super) config: ServerConfig,
     pub(super) fetch_sessions: Mutex<FetchSessions>,
+    pub(super) metrics: Metrics,
 }
 
 impl Node {
-    pub(super) fn new(store: Store, config: ServerConfig) -> Self {
+    pub(super) fn new(store: Store, config: ServerConfig, metrics: Metrics) -> Self {
         let fetch_sessions = FetchSessions::new(config.max_incremental_fetch_session_cache_slots);
         let groups = Groups::new(store.clone());
-        Self { store, groups, config, fetch_sessions: Mutex::new(fetch_sessions) }
+        Self { store, groups, config, fetch_sessions: Mutex::new(fetch_sessions), metrics }
     }
 
     /// The name of the topic that a request means: `by_id` in newer versions, which don't have the name.

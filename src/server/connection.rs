@@ -14,6 +14,7 @@ use tokio::time::{Instant, sleep_until};
 use super::broker::Broker;
 use super::dispatch::{Answer, dispatch};
 use super::limits::{Limits, Room};
+use super::metrics::RequestTimer;
 use crate::net::codec::Encoded;
 use crate::net::frame::FrameBuffer;
 use crate::net::transport::{ConnectionError, write_frame};
@@ -30,6 +31,7 @@ const ANSWERED_BYTES_MAX: usize = 1024 * 1024;
 /// A request that has a response to come, and the memory that it has been granted for as long.
 struct Request {
     answer: Answer,
+    timer: RequestTimer,
     _room: Room,
 }
 
@@ -62,27 +64,31 @@ pub(super) async fn serve(
         tokio::select! {
             frame = incoming.next(&mut reading, limits), if may_read => match frame? {
                 Some((frame, room)) => {
+                    let timer = broker.metrics.request_began(&frame);
                     let begun = dispatch(broker.clone(), frame, hurry.clone());
-                    beginning = Some(Box::pin(async { (begun.await, room) }));
+                    beginning = Some(Box::pin(async { (begun.await, timer, room) }));
                 }
                 None => {
                     has_more = false;
                     last.send_replace(true);
                 }
             },
-            (begun, room) = or_never(beginning.as_mut()) => {
+            (begun, timer, room) = or_never(beginning.as_mut()) => {
                 beginning = None;
-                requests.push_back(Request { answer: begun?, _room: room });
+                requests.push_back(Request { answer: begun?, timer, _room: room });
             }
             response = first(&mut requests) => {
-                if let Some(response) = response? {
+                let response = response?;
+                if let Some(response) = &response {
                     tokio::select! {
-                        written = write_frame(&mut writing, &response, idle_max) => written?,
+                        written = write_frame(&mut writing, response, idle_max) => written?,
                         () = &mut stopped_for_long => return Ok(()),
                     }
                     incoming.last_activity = Instant::now();
                 }
-                requests.pop_front();
+                if let Some(done) = requests.pop_front() {
+                    done.timer.answered(response.as_ref());
+                }
             }
             () = sleep_until(idle_until), if is_quiet => {
                 // It may have sent something since.
@@ -123,7 +129,7 @@ async fn or_never<F: Future>(future: Option<&mut Pin<Box<F>>>) -> F::Output {
     }
 }
 
-async fn told_to_stop(stop: &mut watch::Receiver<bool>) {
+pub(super) async fn told_to_stop(stop: &mut watch::Receiver<bool>) {
     // An error means that the server is gone.
     let _ = stop.wait_for(|stop| *stop).await;
 }

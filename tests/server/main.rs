@@ -12,6 +12,7 @@ mod hostile;
 mod identity;
 mod limits;
 mod lookup;
+mod metrics;
 mod offsets;
 #[path = "../common/random.rs"]
 mod random;

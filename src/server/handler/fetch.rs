@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
+use bytes::Bytes;
 use tokio::time::{Instant, timeout_at};
 
 use crate::log::{Log, ReadLimits, Readable};
@@ -58,6 +59,9 @@ async fn fetch(context: &Context, request: &FetchRequest) -> Result<FetchRespons
     let answers = answers.collect();
     let (session_id, answers) =
         broker.fetch_sessions.lock().finish(session, answers, by_id, now_ms(), random_session_id)?;
+    for Answer { wanted: (PartitionKey { topic, .. }, _), data } in &answers {
+        broker.count_fetched(topic, data.records.as_ref().map_or(0, Bytes::len));
+    }
     Ok(FetchResponse { session_id, responses: by_topic(answers), ..Default::default() })
 }
 
@@ -174,6 +178,17 @@ impl Broker {
             records: Some(if fits { fetched.bytes().clone() } else { Default::default() }),
             ..Default::default()
         })
+    }
+
+    fn count_fetched(&self, topic: &TopicKey, bytes: usize) {
+        let name = match topic {
+            _ if bytes == 0 => return,
+            TopicKey::Name(name) => Some(name.clone()),
+            TopicKey::Id(id) => self.store.topic_name(*id),
+        };
+        if let Some(name) = name {
+            self.metrics.fetched(&name, bytes);
+        }
     }
 
     fn log_of(&self, PartitionKey { topic, partition }: &PartitionKey) -> Result<Log, ErrorCode> {
