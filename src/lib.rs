@@ -101,7 +101,7 @@ pub use config::{
     StoreConfig, SyncPolicy, TopicConfig, TopicDefaults,
 };
 pub use consumer::{AutoOffsetReset, Consumer, ConsumerConfig, ConsumerRecord};
-pub use error::{Corruption, Error, Result};
+pub use error::{Corruption, Error, GroupError, Result};
 pub use log::{
     AbortedTransaction, ActiveProducer, AppendOptions, Appended, Compaction, Cut, Damage, EpochEndOffset, EpochEntry,
     Fetched, FetchedBatches, Finding, Log, LostOffsets, OffsetAndTimestamp, PartitionRecovery, Problem, ReadLimits,

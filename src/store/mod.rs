@@ -19,8 +19,10 @@
 #[cfg(feature = "net")]
 mod admin;
 mod alter;
+#[cfg(feature = "coordinator")]
+mod attached;
 mod cleaner;
-#[cfg(feature = "net")]
+#[cfg(feature = "coordinator")]
 mod group_records;
 mod groups;
 mod in_parallel;
@@ -65,6 +67,10 @@ pub use snapshot::{SnapshotProgress, SnapshotReport};
 pub use topic::{PartitionDescription, TopicDescription};
 pub use transaction::{HangingTransaction, TransactionDescription, TransactionFilter};
 
+#[cfg(feature = "coordinator")]
+pub(crate) use attached::WeakStore;
+#[cfg(feature = "coordinator")]
+pub(crate) use group_records::GroupRecord;
 pub(crate) use maintenance::Task;
 pub(crate) use offset_expiry::GroupInUse;
 #[cfg(feature = "net")]
@@ -143,6 +149,8 @@ pub(crate) struct StoreInner {
     /// Directories of deleted partitions, and when they are to be removed.
     deleted_dirs: Mutex<Vec<(PathBuf, i64)>>,
     closed: AtomicBool,
+    #[cfg(feature = "coordinator")]
+    attached: attached::Attached,
     /// Another process writes the directory, and nothing is written here.
     is_read_only: bool,
     lock: Mutex<Option<Box<dyn StorageLock>>>,
@@ -261,7 +269,7 @@ impl Store {
         self.inner.check_writable()
     }
 
-    #[cfg(feature = "net")]
+    #[cfg(feature = "coordinator")]
     pub(crate) fn config(&self) -> &StoreConfig {
         &self.inner.config
     }

@@ -208,6 +208,8 @@ impl StoreOptions {
             report,
             deleted_dirs: Mutex::new(deleted_dirs),
             closed: AtomicBool::new(false),
+            #[cfg(feature = "coordinator")]
+            attached: super::attached::Attached::default(),
             is_read_only: false,
             lock: Mutex::new(Some(lock)),
             _temporary: temporary,

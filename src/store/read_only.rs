@@ -96,6 +96,8 @@ impl StoreOptions {
             report: RecoveryReport::default(),
             deleted_dirs: Mutex::default(),
             closed: AtomicBool::new(false),
+            #[cfg(feature = "coordinator")]
+            attached: super::attached::Attached::default(),
             is_read_only: true,
             lock: Mutex::default(),
             _temporary: None,
