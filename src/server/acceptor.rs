@@ -30,7 +30,7 @@ impl Service {
     /// Serves a client at `client_host` that is told to connect to `host` and `port`. The task ends with `guard`.
     pub(super) fn serve(
         &self,
-        stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+        stream: impl AsyncRead + AsyncWrite + Send + 'static,
         access: Access,
         client_host: String,
         (host, port): (String, u16),
@@ -39,9 +39,11 @@ impl Service {
         let span = tracing::info_span!("connection", client = client_host, principal = tracing::field::Empty);
         let broker = Arc::new(Broker { node: self.node.clone(), host, port, client_host });
         let (limits, stop) = (self.limits.clone(), self.stop.clone());
+        let (metrics, open) = (self.node.metrics.clone(), self.node.metrics.connection_opened());
         let served = async move {
-            let _guard = guard;
+            let _guard = (guard, open);
             if let Err(error) = access.serve(stream, broker, &limits, stop).await {
+                metrics.connection_failed();
                 tracing::info!(error = &error as &dyn std::error::Error, "a connection ends");
             }
         };
@@ -91,7 +93,10 @@ impl Acceptor {
             match accepted {
                 Ok((stream, peer, one_of_all)) => match service.limits.admit(peer.ip(), one_of_all) {
                     Some(slot) => self.serve(&service, stream, peer, slot),
-                    None => tracing::warn!(%peer, "too many connections from there (max.connections.per.ip)"),
+                    None => {
+                        service.node.metrics.connection_rejected();
+                        tracing::warn!(%peer, "too many connections from there (max.connections.per.ip)");
+                    }
                 },
                 // Too many open files, or the client has gone: let others get on, and look again.
                 Err(error) => {

@@ -88,7 +88,7 @@ impl Access {
     /// Serves a client once it is let in.
     pub(super) async fn serve(
         &self,
-        stream: impl AsyncRead + AsyncWrite + Unpin,
+        stream: impl AsyncRead + AsyncWrite,
         broker: Arc<Broker>,
         limits: &Limits,
         stop: watch::Receiver<bool>,
@@ -99,7 +99,7 @@ impl Access {
         };
         let mut stopped = stop.clone();
         let stream = tokio::select! {
-            accepted = timeout(login_max(&broker), tls.accept(stream)) => accepted.map_err(io::Error::from)??,
+            accepted = timeout(login_max(&broker), tls.accept(Box::pin(stream))) => accepted.map_err(io::Error::from)??,
             () = told_to_stop(&mut stopped) => return Ok(()),
         };
         self.note_without_sasl(tls::subject(&stream));
