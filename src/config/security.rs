@@ -228,7 +228,8 @@ configs! {
     ssl_truststore_location: String = String::new(), "ssl.truststore.location", any();
     /// The certificates of these authorities themselves, in place of a file.
     ssl_truststore_certificates: String = String::new(), "ssl.truststore.certificates", any();
-    /// Whether clients have to show certificates.
+    /// Whether clients have to show certificates. As in Kafka, those of a `SASL_SSL` listener, who have to log in, have to
+    /// if this is set for that listener and not for all.
     ssl_client_auth: ClientAuth = ClientAuth::None, "ssl.client.auth", any();
     /// The versions of TLS that are spoken. There are no older ones.
     ssl_enabled_protocols: Vec<TlsVersion> = vec![TlsVersion::Tls12, TlsVersion::Tls13], "ssl.enabled.protocols", Valid::some();
@@ -280,6 +281,12 @@ impl SecurityConfig {
             let _ = security.set(key, value.secret());
         }
         security
+    }
+
+    /// Whether a config was set for the listener with this name.
+    pub(crate) fn has_own(&self, listener: &str, key: &str) -> bool {
+        let of_listener = self.overrides.get(&listener.to_ascii_lowercase());
+        of_listener.is_some_and(|overrides| overrides.iter().any(|(own, _)| own == key))
     }
 
     /// Sets a config for all listeners, or, behind `listener.name.<name>.`, for one.

@@ -173,6 +173,9 @@ impl ScramCredentials {
     }
 
     fn alter(&self, store: &StoreInner, alterations: Vec<ScramAlteration>) -> Result<()> {
+        if alterations.is_empty() {
+            return Ok(());
+        }
         let mut current = self.users.lock();
         let mut users = match &*current {
             Some(users) => ScramUsers::clone(users),

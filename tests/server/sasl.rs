@@ -340,6 +340,12 @@ async fn credentials_are_altered_over_the_wire_and_kept() {
         outcome("unknown", ErrorCode::UNSUPPORTED_SASL_MECHANISM),
     ];
     assert_eq!(altered, expected);
+    // One user by both mechanisms, as kafka-configs has it; and all of a user or nothing.
+    let by = |mechanism, name: &str| ScramCredentialUpsertion { mechanism, ..upsertion(name, 4096) };
+    let both = alter(Vec::new(), vec![by(1, "zoe"), by(2, "zoe"), by(1, "half"), by(3, "half")]).await;
+    assert_eq!(both, [outcome("half", ErrorCode::UNSUPPORTED_SASL_MECHANISM), outcome("zoe", ErrorCode::NONE)]);
+    let both = alter(vec![deletion("zoe", 1), deletion("zoe", 2)], Vec::new()).await;
+    assert_eq!(both, [outcome("zoe", ErrorCode::NONE)]);
     assert!(is_let_in(&server, "SCRAM-SHA-256", "ali baba", "open sesame").await);
     assert!(is_let_in(&server, "PLAIN", "ali baba", "open sesame").await);
     assert!(!is_let_in(&server, "SCRAM-SHA-512", "ali baba", "open sesame").await);
@@ -422,8 +428,13 @@ async fn who_says_nothing_is_let_go_and_keeps_no_server_from_stopping() {
 async fn a_login_over_tls() {
     let (authority, files) = (Authority::new(), Files::new());
     let keystore = files.write("server.pem", &keystore(&authority.issue("server")));
-    let (_store, server) =
-        serve_sasl(&[("listeners", "SASL_SSL://127.0.0.1:0"), ("ssl.keystore.location", text(&keystore))]).await;
+    let secured = |client_auth| {
+        [("listeners", "SASL_SSL://127.0.0.1:0"), ("ssl.keystore.location", text(&keystore)), (client_auth, "required")]
+    };
+    // As in Kafka, a certificate as well is asked for if that is said of this listener. Then it has to be known whose.
+    let error = refused(sasl_config(&secured("listener.name.sasl_ssl.ssl.client.auth"))).await;
+    assert!(error.contains("ssl.truststore.location"), "{error}");
+    let (_store, server) = serve_sasl(&secured("ssl.client.auth")).await;
     for (password, is_right) in [("secret", true), ("wrong", false)] {
         let stream = tls_connect(&server, tls_client(&authority, None, &BOTH_VERSIONS)).await.unwrap();
         let mut client = Client::over(stream);

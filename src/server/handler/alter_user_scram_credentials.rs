@@ -19,22 +19,27 @@ pub(in crate::server) fn answer(
     _: i16,
 ) -> AlterUserScramCredentialsResponse {
     let AlterUserScramCredentialsRequest { deletions, upsertions } = request;
-    let names = deletions.iter().map(|one| &*one.name).chain(upsertions.iter().map(|one| &*one.name));
-    let twice = duplicates(names);
+    // Kafka takes a user once, whatever the mechanism; `kafka-configs` names one once for each.
+    let deleted = deletions.iter().map(|one| (&*one.name, one.mechanism));
+    let twice = duplicates(deleted.chain(upsertions.iter().map(|one| (&*one.name, one.mechanism))));
     let mut altered: BTreeMap<String, Result<(), ApiError>> = BTreeMap::new();
-    for user in &twice {
-        let error = ApiError::new(ErrorCode::DUPLICATE_RESOURCE, "a user is named twice");
+    for (user, _) in &twice {
+        let error = ApiError::new(ErrorCode::DUPLICATE_RESOURCE, "a credential is named twice");
         altered.insert((*user).to_owned(), Err(error));
     }
     let users = broker.store.scram_users();
     let mut alterations: Vec<ScramAlteration> = Vec::new();
     let checked = deletions.iter().map(|one| (&one.name, delete(one, users.as_deref().ok())));
     for (user, checked) in checked.chain(upsertions.iter().map(|one| (&one.name, upsert(one)))) {
-        if twice.contains(&**user) {
-            continue;
+        let of_user = altered.entry(user.clone()).or_insert(Ok(()));
+        // The first error is told.
+        match checked {
+            Ok(alteration) => alterations.push(alteration),
+            Err(error) => *of_user = of_user.clone().and(Err(error)),
         }
-        altered.insert(user.clone(), checked.map(|alteration| alterations.push(alteration)));
     }
+    // A user is altered as a whole or not at all.
+    alterations.retain(|(user, ..)| altered.get(user).is_some_and(Result::is_ok));
     if let Err(error) = broker.store.alter_scram_credentials(alterations) {
         let error = ApiError::from(error);
         altered.values_mut().filter(|altered| altered.is_ok()).for_each(|altered| *altered = Err(error.clone()));

@@ -34,7 +34,7 @@ use tokio::time::timeout;
 use super::broker::Broker;
 use super::connection::{self, told_to_stop};
 use super::limits::Limits;
-use crate::config::{Listener, ServerConfig, invalid};
+use crate::config::{ClientAuth, Listener, SecurityProtocol, ServerConfig, invalid};
 use crate::error::Result;
 use crate::net::{ConnectionError, FrameBuffer};
 use crate::store::Store;
@@ -78,7 +78,10 @@ impl Access {
             let expected = format!("{}:PROTOCOL among the others, for it is a listener", listener.name);
             return Err(invalid("listener.security.protocol.map", &listener.to_string(), expected));
         };
-        let security = config.security.of(&listener.name);
+        let mut security = config.security.of(&listener.name);
+        if protocol == SecurityProtocol::SaslSsl && !config.security.has_own(&listener.name, "ssl.client.auth") {
+            security.ssl_client_auth = ClientAuth::None;
+        }
         Ok(Self {
             tls: protocol.has_tls().then(|| Tls::new(&security)).transpose()?,
             sasl: protocol.has_sasl().then(|| Sasl::new(&security, store)).transpose()?.map(Arc::new),

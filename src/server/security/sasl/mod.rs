@@ -89,10 +89,9 @@ impl Sasl {
                 "a list of PLAIN, SCRAM-SHA-256, SCRAM-SHA-512, for a listener of SASL_PLAINTEXT or SASL_SSL";
             return Err(invalid("sasl.enabled.mechanisms", "", expected));
         }
-        let jaas = |key, config, module| options(key, config, module);
-        jaas("scram-sha-256.sasl.jaas.config", &security.scram_sha_256_sasl_jaas_config, "ScramLoginModule")?;
-        jaas("scram-sha-512.sasl.jaas.config", &security.scram_sha_512_sasl_jaas_config, "ScramLoginModule")?;
-        let plain = jaas("plain.sasl.jaas.config", &security.plain_sasl_jaas_config, "PlainLoginModule")?;
+        options("scram-sha-256.sasl.jaas.config", &security.scram_sha_256_sasl_jaas_config, "ScramLoginModule")?;
+        options("scram-sha-512.sasl.jaas.config", &security.scram_sha_512_sasl_jaas_config, "ScramLoginModule")?;
+        let plain = options("plain.sasl.jaas.config", &security.plain_sasl_jaas_config, "PlainLoginModule")?;
         let user = |(name, password): (String, String)| {
             Some((name.strip_prefix("user_")?.to_owned(), Password::new(password)))
         };
