@@ -73,8 +73,10 @@ pub(crate) use attached::WeakStore;
 pub(crate) use group_records::GroupRecord;
 pub(crate) use maintenance::Task;
 pub(crate) use offset_expiry::GroupInUse;
-#[cfg(feature = "net")]
 pub(crate) use topic_name::{is_internal, validate as validate_topic_name};
+#[cfg(feature = "net")]
+#[cfg(feature = "net")]
+pub(crate) use transaction::TakesPart;
 
 use crate::clock::Clock;
 use crate::config::{ConfigEntry, StoreConfig, TopicConfig};
