@@ -83,8 +83,8 @@ server_configs! {
     /// The largest request that is taken, in bytes.
     socket_request_max_bytes: usize = 104_857_600, "socket.request.max.bytes", between(1, i32::MAX as usize);
     /// The most bytes that requests may have in memory, from when they are read until they are answered, in all. Nothing
-    /// is read from clients while there are more. A request that is larger than that is taken alone. Kafka's default is
-    /// no limit.
+    /// is read from clients while there are more. A request that is larger than that is taken alone. A client that is slow
+    /// to send the rest of a request loses its connection if others wait for the memory. Kafka's default is no limit.
     queued_max_request_bytes: usize = 536_870_912, "queued.max.request.bytes", at_least(1);
     /// How many connections there may be. Further ones have to wait until one ends.
     max_connections: i32 = i32::MAX, "max.connections", at_least(1);
@@ -95,6 +95,9 @@ server_configs! {
     connections_max_idle_ms: u64 = 600_000, "connections.max.idle.ms", at_least(1);
     /// The most bytes of records in the response to a fetch. The first batch is in it however large it is.
     fetch_max_bytes: usize = 57_671_680, "fetch.max.bytes", between(1024, i32::MAX as usize);
+    /// The most partitions that one request to produce or to fetch may name. One with more is refused as a whole, with
+    /// `INVALID_REQUEST`. Kafka has no such limit.
+    request_partitions_max: usize = 100_000, "request.partitions.max", at_least(1);
     /// How many fetch sessions there may be (KIP-227). Together they have at most 100 partitions for each of these. A
     /// client for whom there is no room fetches without one.
     max_incremental_fetch_session_cache_slots: usize = 1000, "max.incremental.fetch.session.cache.slots", at_least(0);

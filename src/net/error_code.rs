@@ -209,6 +209,7 @@ impl Wire for ErrorCode {
     const KIND: Kind = Kind::Int16;
 
     fn encode(&self, to: &mut Encoder) -> Result<(), ProtocolError> {
+        to.note_error(*self);
         self.0.encode(to)
     }
 

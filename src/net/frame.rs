@@ -63,6 +63,11 @@ impl FrameBuffer {
         self.bytes.is_empty()
     }
 
+    /// How many bytes are there.
+    pub(crate) fn len(&self) -> usize {
+        self.bytes.len()
+    }
+
     /// How many bytes the next frame has, once its size field is there.
     ///
     /// # Errors

@@ -35,9 +35,11 @@ impl Service {
     ) {
         let broker = Arc::new(Broker { node: self.node.clone(), host, port, client_host });
         let (limits, stop) = (self.limits.clone(), self.stop.clone());
+        let (metrics, open) = (self.node.metrics.clone(), self.node.metrics.connection_opened());
         self.connections.spawn(async move {
-            let _guard = guard;
+            let _guard = (guard, open);
             if let Err(error) = connection::serve(stream, broker, &limits, stop).await {
+                metrics.connection_failed();
                 tracing::info!(error = &error as &dyn std::error::Error, "a connection ends");
             }
         });
@@ -84,7 +86,10 @@ impl Acceptor {
             match accepted {
                 Ok((stream, peer, one_of_all)) => match service.limits.admit(peer.ip(), one_of_all) {
                     Some(slot) => self.serve(&service, stream, peer, slot),
-                    None => tracing::warn!(%peer, "too many connections from there (max.connections.per.ip)"),
+                    None => {
+                        service.node.metrics.connection_rejected();
+                        tracing::warn!(%peer, "too many connections from there (max.connections.per.ip)");
+                    }
                 },
                 // Too many open files, or the client has gone: let others get on, and look again.
                 Err(error) => {

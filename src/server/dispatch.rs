@@ -117,7 +117,7 @@ served! {
 pub(super) struct Context {
     pub(super) broker: Arc<Broker>,
     pub(super) header: RequestHeader,
-    /// Turns true when the server stops: then nothing is waited for any more.
+    /// Turns true when the server stops or the client sends no more: then nothing is waited for any more.
     pub(super) stop: watch::Receiver<bool>,
 }
 

@@ -8,10 +8,14 @@ mod cluster;
 mod configs;
 mod fetching;
 mod groups;
+mod hostile;
 mod identity;
 mod limits;
 mod lookup;
+mod metrics;
 mod offsets;
+#[path = "../common/random.rs"]
+mod random;
 mod strangers;
 mod transactions;
 

@@ -39,9 +39,16 @@ pub(in crate::server) async fn answer(
         fresh_id: Uuid::random(),
     };
     let joining = groups::begin(context, move |groups, waiter, now_ms| groups.join(join, waiter, now_ms)).await;
+    let metrics = context.broker.metrics.clone();
     Ok(async move {
         Ok(Some(match joining.await {
-            Ok(Response::Join(Ok(joined))) => accept(joined),
+            Ok(Response::Join(Ok(joined))) => {
+                // Each generation has one leader.
+                if joined.leader == joined.member_id {
+                    metrics.group_rebalanced();
+                }
+                accept(joined)
+            }
             Ok(Response::Join(Err(refused))) => refuse(refused, version),
             Ok(Response::Sync(_)) => unreachable!("a join is answered as a join"),
             Err(error) => refuse(NotJoined { error, member_id }, version),
