@@ -15,7 +15,8 @@
 //!   completions
 //! ```
 //!
-//! and what they share: `context` (the directory, text or JSON), `data_dir` (opening it), `failure` and `hint` (what went
+//! and what they share: `context` (the directory or the brokers, text or JSON), `source` (what there is to do with either),
+//! `data_dir` (opening the one), `remote` (speaking to the others), `failure` and `hint` (what went
 //! wrong, exit codes), `interrupt`, `confirm`, `progress`, `partitions` and `time` (how these are written).
 //!
 //! What a command prints goes to stdout, everything about it to stderr.
@@ -36,17 +37,20 @@ mod partitions;
 mod produce;
 mod producer_args;
 mod progress;
+mod remote;
 mod separator;
 mod serve;
 mod snapshot;
+mod source;
 mod time;
 mod topic;
 mod transactions;
 
 use std::process::ExitCode;
 
-use clap::{CommandFactory, Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use context::Context;
+use failure::Result;
 
 /// Apache Kafka's log as files in a directory: topics, records, consumer groups.
 ///
@@ -94,21 +98,28 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    let Cli { context, command } = Cli::parse();
-    let result = match &command {
-        Command::Topic(command) => topic::run(command, &context),
-        Command::Produce(args) => produce::run(args, &context),
-        Command::Consume(args) => consume::run(args, &context),
-        Command::Group(command) => group::run(command, &context),
-        Command::Transactions(command) => transactions::run(command, &context),
-        Command::Serve(args) => serve::run(args, &context),
-        Command::Snapshot(args) => snapshot::run(args, &context),
-        Command::Log(command) => log::run(command, &context),
-        Command::Bench(command) => bench::run(command, &context),
-        Command::Completions(args) => completions::run(args, Cli::command()),
-    };
-    match result {
+    let matches = Cli::command().get_matches();
+    let Cli { context, command } = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+    match context.settled(&matches).and_then(|context| run(&command, &context)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => failure.report(),
+    }
+}
+
+fn run(command: &Command, context: &Context) -> Result {
+    if matches!(command, Command::Serve(_) | Command::Snapshot(_) | Command::Log(_) | Command::Bench(_)) {
+        context.check_local()?;
+    }
+    match command {
+        Command::Topic(command) => topic::run(command, context),
+        Command::Produce(args) => produce::run(args, context),
+        Command::Consume(args) => consume::run(args, context),
+        Command::Group(command) => group::run(command, context),
+        Command::Transactions(command) => transactions::run(command, context),
+        Command::Serve(args) => serve::run(args, context),
+        Command::Snapshot(args) => snapshot::run(args, context),
+        Command::Log(command) => log::run(command, context),
+        Command::Bench(command) => bench::run(command, context),
+        Command::Completions(args) => completions::run(args, Cli::command()),
     }
 }
