@@ -87,7 +87,7 @@ type Said = (Option<i32>, String, String);
 /// A directory, or the server of one.
 enum Side {
     Directory(Cli),
-    Network(Served),
+    Network(Box<Served>),
 }
 
 impl Side {
@@ -136,7 +136,10 @@ impl Both {
         // A server makes its directory when it starts.
         directory.ok(&["topic", "create", "made"], b"");
         directory.ok(&["topic", "delete", "made"], b"");
-        Self { sides: [Side::Directory(directory), Side::Network(Served::new())], ids: [Vec::new(), Vec::new()] }
+        Self {
+            sides: [Side::Directory(directory), Side::Network(Box::new(Served::new()))],
+            ids: [Vec::new(), Vec::new()],
+        }
     }
 
     /// Creates a topic, and gets to know its ids.
@@ -181,7 +184,10 @@ fn topics_are_the_same() {
     let mut both = Both::new();
     both.create(&["t", "--partitions", "3", "--config", "retention.ms=-1"]);
     both.create(&["u", "--config", "segment.bytes=1048576", "--config", "cleanup.policy=compact"]);
-    both.ok(&["produce", "t", "--partition", "1"], b"a\nb\nc\n");
+    // A batch each: how many lines go into one is a question of time on a directory, and sizes are to be the same.
+    for line in [b"a\n", b"b\n", b"c\n"] {
+        both.ok(&["produce", "t", "--partition", "1"], line);
+    }
     assert_eq!(both.print(&["topic", "list"]), "t\nu\n");
     let described = both.print(&["topic", "describe"]);
     assert!(described.contains("Topic: t\tTopicId: ID\tPartitionCount: 3\t"), "{described}");
@@ -225,7 +231,6 @@ fn records_go_in_and_come_out_the_same() {
     }
     let (code, _, stderr) = both.say(&["consume", "t"], b"");
     assert!(code == Some(0) && stderr.starts_with("note: this starts at the end"), "{stderr}");
-    both.print(&["topic", "describe", "t", "--offsets"]);
 }
 
 #[test]
@@ -258,8 +263,10 @@ fn what_an_aborted_transaction_left_is_passed_over_where_only_what_is_committed_
     let [directory, served] = [Cli::new(), Cli::new()];
     fill(&directory);
     fill(&served);
-    let both =
-        Both { sides: [Side::Directory(directory), Side::Network(Served::start(served))], ids: [vec![], vec![]] };
+    let both = Both {
+        sides: [Side::Directory(directory), Side::Network(Box::new(Served::start(served)))],
+        ids: [vec![], vec![]],
+    };
     let consume = ["consume", "t", "--from-beginning"];
     assert_eq!(both.say(&consume, b"").1, "kept\nvoid\nkept too\n");
     assert_eq!(both.say(&[&consume[..], &["--isolation-level", "read_committed"]].concat(), b"").1, "kept\nkept too\n");
