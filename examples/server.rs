@@ -7,12 +7,14 @@
 //! ```
 //!
 //! It is configured as Kafka is, by a file, by the environment (`KAFKA_NUM_PARTITIONS=4`) and by overrides; what comes later
-//! in this list counts. SIGINT and SIGTERM stop it in good order, a second one at once. `RUST_LOG=debug` tells more.
+//! in this list counts. With the feature `prometheus`, `METRICS_LISTENER=127.0.0.1:9404` is where its metrics are. SIGINT and SIGTERM stop it in good order, a second one at once. `RUST_LOG=debug` tells more.
 
 use std::error::Error;
 use std::path::Path;
 
 use esker::Store;
+#[cfg(feature = "prometheus")]
+use esker::server::ServerBuilder;
 use esker::server::{Server, ServerProperties};
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -25,7 +27,10 @@ async fn main() -> Result<(), Box<dyn Error>> {
     }
     let dir = properties.log_dir.as_deref().unwrap_or(Path::new("data"));
     let store = Store::options().config(properties.store.clone()).open(dir)?;
-    let server = Server::builder(store.clone()).config(properties.server.clone()).start().await?;
+    let builder = Server::builder(store.clone()).config(properties.server.clone());
+    #[cfg(feature = "prometheus")]
+    let builder = std::env::var("METRICS_LISTENER").into_iter().fold(builder, ServerBuilder::metrics_listener);
+    let server = builder.start().await?;
     println!("serving {} at {:?}", dir.display(), server.local_addrs());
 
     let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);

@@ -1,6 +1,7 @@
 //! The one error type: Kafka's names for what went wrong, where it happened, and whether trying again can help.
 
 mod corruption;
+mod group;
 
 use std::fmt;
 use std::io;
@@ -9,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 pub use corruption::Corruption;
+pub use group::GroupError;
 
 use crate::types::{LeaderEpoch, Offset, ProducerId, ProducerIdAndEpoch, TopicPartition, TransactionState};
 

@@ -16,7 +16,7 @@ const MAY_IMPORT: [(&str, &[&str]); 8] = [
     ("log", &["record", "io"]),
     ("store", &["record", "io", "log"]),
     // It decides; what is written is a store's business, and only the form of records is shared.
-    ("coordinator", &["store"]),
+    ("coordinator", &["record", "store"]),
     // What a producer appends to and a consumer reads from is the log itself, and what both wait on is its wake-up
     // primitive. They have no business with its files.
     ("producer", &["record", "log", "store"]),

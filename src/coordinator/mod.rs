@@ -4,8 +4,8 @@
 //! [`GroupCoordinator`] is a state machine without I/O. Requests, the passing of time and the fate of its records go in;
 //! what comes out are [`Action`]s: requests to answer, records to write. It reads no clock, waits for nothing and touches
 //! no disk, so that whoever drives it decides about all of that, and seven minutes of rebalancing can be tested in a
-//! microsecond. [`server`](crate::server) drives it for clients on the network; it is public for those who build a broker
-//! of their own.
+//! microsecond. Each store has one, which consumers of this process and clients of a server share; it is public for those
+//! who build a broker of their own.
 //!
 //! ```text
 //!                  join                      all have joined, or time is up
@@ -62,7 +62,11 @@
 //! ([`GroupMetadata`]). After a restart [`load`](GroupCoordinator::load) takes in the last one of each group, and its
 //! members go on in the generation that they were in.
 
+#[allow(dead_code, reason = "what consumers of this process need of it comes next")]
+pub(crate) mod driver;
 mod group;
+#[allow(dead_code, reason = "likewise")]
+pub(crate) mod local;
 
 pub use group::{
     Action, DescribedGroup, DescribedMember, GroupCoordinator, GroupError, GroupMetadata, GroupState, JoinProtocol,

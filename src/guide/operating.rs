@@ -124,6 +124,65 @@
 //! Everything else that takes memory is the caller's own: slices that it holds keep their maps, whatever the limits say,
 //! and sends that it has not waited for are in the log already.
 //!
+//! Of a server (feature `net`), by broker configs:
+//!
+//! | what | bound | at the bound |
+//! |---|---|---|
+//! | connections | `max.connections`, `max.connections.per.ip` | further ones wait, or are closed |
+//! | a request | `socket.request.max.bytes` | the connection is closed before it is read |
+//! | memory of all requests | `queued.max.request.bytes` | nothing is read until some are answered; who is slow to send the rest of one is closed |
+//! | requests of a connection | 64, and 1 MiB of responses that wait to be taken | nothing is read from it |
+//! | partitions of a request to produce or to fetch | `request.partitions.max` | `INVALID_REQUEST` |
+//! | time without a request, or without taking a response | `connections.max.idle.ms` | the connection is closed |
+//! | memory of fetch sessions | `max.incremental.fetch.session.cache.slots` | clients fetch without one |
+//!
+//! # What a server counts
+//!
+//! With the feature `metrics`, for the recorder of the `metrics` crate that the process has installed before it builds the
+//! server; with `prometheus`, at `/metrics` of an address that the server is given (`ServerBuilder::metrics_listener`,
+//! `esker serve --metrics-listener 127.0.0.1:9404`). There is no authentication: keep it on the loopback interface or
+//! behind a firewall. A series of a topic stays after the topic is deleted, until the server ends.
+//!
+//! | name | labels | what |
+//! |---|---|---|
+//! | `esker_requests_total` | `request`, `version`, `error` | requests that were answered; `error` is the first one in the response, or `NONE` |
+//! | `esker_request_duration_seconds` | `request` | from a request to its response, waiting included |
+//! | `esker_requests_in_flight`, `esker_request_bytes_in_flight` | | requests that were read and not answered yet |
+//! | `esker_received_bytes_total`, `esker_sent_bytes_total` | | bytes of requests and of responses |
+//! | `esker_connections`, `esker_connections_opened_total` | | connections that are open, and that were |
+//! | `esker_connections_rejected_total` | | those closed for `max.connections.per.ip` |
+//! | `esker_connections_failed_total` | | those that ended with an error |
+//! | `esker_topic_records_in_total`, `esker_topic_bytes_in_total` | `topic` | what was produced |
+//! | `esker_topic_bytes_out_total` | `topic` | what was fetched |
+//! | `esker_log_flush_duration_seconds` | | syncs that `acks=all` waited for |
+//! | `esker_group_rebalances_total` | | generations of groups that began |
+//!
+//! # Who is let in
+//!
+//! A server listens on the loopback interface alone unless it is told otherwise. A listener that others reach wants a
+//! protocol other than `PLAINTEXT` (`listeners`, `listener.security.protocol.map`):
+//!
+//! | protocol | feature | what it asks for | what it wants |
+//! |---|---|---|---|
+//! | `SSL` | `tls` | a certificate of the client, if `ssl.client.auth` says so | `ssl.keystore.location`: a file of PEM, the server's key and certificates; `ssl.truststore.location`: whose certificates of clients are good |
+//! | `SASL_PLAINTEXT` | `sasl` | a user and a password | `sasl.enabled.mechanisms` |
+//! | `SASL_SSL` | both | both | both |
+//!
+//! Each can be set for one listener alone, as `listener.name.internal.ssl.client.auth`. Files are read when the server
+//! starts.
+//!
+//! Users are in the data directory, in `scram-credentials-checkpoint`: a file of ours that Kafka, which keeps them in its
+//! metadata log, passes over. It has salts and hashes (RFC 5802), never a password, and lets nobody in. But who reads it can
+//! guess passwords at his own pace, and pretend to be the server: keep it like the rest of the directory. `esker user`,
+//! `Store::put_scram_credential` and, while a server runs, `kafka-configs --entity-type users` alter it. `SCRAM` never sends
+//! a password; `PLAIN` does, so it wants TLS. It finds the same users, and before them those that are named, with their
+//! passwords in plain text as in Kafka, in `listener.name.sasl_ssl.plain.sasl.jaas.config`.
+//!
+//! Who fails to log in is told so after `connection.failed.authentication.delay.ms`, and loses the connection. Eight logins
+//! of one address are looked at at a time, those that fail until they are told: an address has 80 guesses a second by
+//! default, however many connections it has. A user that isn't there is asked for a password like any other. The handshake
+//! of TLS and the login have 30 seconds each, or `connections.max.idle.ms`.
+//!
 //! # Thousands of partitions
 //!
 //! A partition that nobody uses costs about 2 KiB of memory, and no file, map or thread. One that is appended to or
@@ -138,5 +197,5 @@
 //!
 //! # Limits of this version
 //!
-//! There is no replication. A server has neither TLS nor authentication: whoever can connect may do everything. Consumers in
-//! process assign themselves their partitions.
+//! There is no replication, and there are no ACLs: whoever a server lets in may do everything. Consumers in process assign
+//! themselves their partitions.

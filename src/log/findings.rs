@@ -84,6 +84,13 @@ pub enum Problem {
     /// An index ends within an entry.
     #[error("the index ends within an entry")]
     TornIndexEntry,
+    /// A transaction index can't be that of its segment, or does not have a transaction that was aborted there: readers of
+    /// committed records may be shown its records. A repair writes it anew.
+    #[error("the transaction index does not have what was aborted in its segment")]
+    WrongTransactionIndex,
+    /// A producer snapshot is not whole. The next open does without it.
+    #[error("the producer snapshot is not whole")]
+    DamagedSnapshot,
     /// A checkpoint, or another file of text, can't be understood.
     #[error("malformed at line {line}: {reason}")]
     Malformed {
@@ -122,6 +129,7 @@ impl Problem {
                 | Self::Gap { .. }
                 | Self::Overlap { .. }
                 | Self::TooLarge { .. }
+                | Self::WrongTransactionIndex
                 | Self::Malformed { .. }
                 | Self::Incomplete
         )
@@ -170,6 +178,7 @@ pub(crate) struct Findings<'a> {
     bytes_total: u64,
     progress: &'a mut dyn FnMut(VerifyProgress<'_>),
     tails: Vec<Tail>,
+    snapshots: Vec<PathBuf>,
 }
 
 /// Bytes behind a log's end that were no whole batch when they were looked at.
@@ -182,7 +191,7 @@ pub(crate) struct Tail {
 
 impl<'a> Findings<'a> {
     pub(crate) fn new(bytes_total: u64, progress: &'a mut dyn FnMut(VerifyProgress<'_>)) -> Self {
-        Self { report: VerifyReport::default(), bytes_total, progress, tails: Vec::new() }
+        Self { report: VerifyReport::default(), bytes_total, progress, tails: Vec::new(), snapshots: Vec::new() }
     }
 
     pub(crate) fn add(&mut self, path: &Path, position: u64, problem: Problem) {
@@ -227,6 +236,15 @@ impl<'a> Findings<'a> {
 
     pub(crate) fn take_tails(&mut self) -> Vec<Tail> {
         std::mem::take(&mut self.tails)
+    }
+
+    /// Adds a producer snapshot that was not whole when it was looked at.
+    pub(crate) fn add_snapshot(&mut self, path: &Path) {
+        self.snapshots.push(path.to_owned());
+    }
+
+    pub(crate) fn take_snapshots(&mut self) -> Vec<PathBuf> {
+        std::mem::take(&mut self.snapshots)
     }
 
     pub(crate) fn looked_at(&mut self, file: &Path, bytes: u64) {

@@ -61,6 +61,7 @@ mod truncate;
 mod unfinished_swap;
 mod validator;
 mod verify;
+mod verify_producers;
 pub(crate) mod wait;
 
 use std::collections::VecDeque;

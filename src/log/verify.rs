@@ -9,22 +9,22 @@ use std::sync::Arc;
 
 use super::checkpoint;
 use super::file_name::{
-    CUT, DELETED, LEADER_EPOCH_CHECKPOINT, LOG, OFFSET_INDEX, PARTITION_METADATA, SYNC_FAILED, TEMPORARY, TIME_INDEX,
-    parse_base_offset,
+    CUT, DELETED, LEADER_EPOCH_CHECKPOINT, LOG, OFFSET_INDEX, PARTITION_METADATA, SNAPSHOT, SYNC_FAILED, TEMPORARY,
+    TIME_INDEX, TRANSACTION_INDEX, parse_base_offset,
 };
 use super::findings::{Findings, Problem};
 use super::index::offset::OffsetEntry;
 use super::index::time::TimeEntry;
 use super::index::{Entry, entry, entry_count};
+use super::producer_state::snapshot;
 use super::segment::{Home, Segment, SegmentEnd, SegmentFiles};
 use super::survey::{Found, survey};
+use super::verify_producers::{Transactions, verify_snapshots};
 use crate::error::{Error, Result};
 use crate::io::{DirEntry, Storage, StorageFile};
 use crate::record::BatchRef;
 use crate::types::Offset;
 
-/// The suffixes of files that Kafka writes beside a segment and that are not looked into here.
-const OTHER_SUFFIXES: [&str; 2] = [".snapshot", ".txnindex"];
 /// No batch is larger.
 const TAIL_BYTES_MAX: u64 = i32::MAX as u64;
 /// The suffixes of what an interrupted deletion, compaction or replacement leaves.
@@ -43,7 +43,9 @@ pub(crate) fn verify(home: Home, log_start: Offset, may_have_gaps: bool, finding
     {
         findings.add_error(&home.dir.join(LEADER_EPOCH_CHECKPOINT), error)?;
     }
+    verify_snapshots(&home, &entries, findings)?;
     let logs = logs_of(&entries);
+    let mut transactions = Transactions::new(&home, logs.first().map_or(0, |(first, _)| *first), may_have_gaps);
     let mut before: Option<Offset> = None;
     for (index, (base_offset, log)) in logs.iter().enumerate() {
         if let Some(end) = before.filter(|end| *end != *base_offset)
@@ -55,18 +57,22 @@ pub(crate) fn verify(home: Home, log_start: Offset, may_have_gaps: bool, finding
             };
             findings.add(&home.path(*base_offset, LOG), 0, problem);
         }
+        let next_base = logs.get(index + 1).map_or(Offset::MAX, |(next, _)| *next);
         let verifier = Verifier { home: &home, segment: unbounded(&home, *base_offset, log), log_len: log.len };
-        match verifier.verify(logs.len() - index <= 2, findings) {
+        match verifier.verify(logs.len() - index <= 2, next_base, &mut transactions, findings) {
             Ok(next_offset) => before = Some(next_offset),
             // Whoever writes the log has deleted it meanwhile.
-            Err(Error::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => before = None,
+            Err(Error::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
+                before = None;
+                transactions.lose_track();
+            }
             Err(error) => return Err(error),
         }
     }
     Ok(())
 }
 
-/// Looks once more at what was behind the ends of logs: what is a whole batch now was being written.
+/// Looks once more at what was behind the ends of logs, and at snapshots: what is whole now was being written.
 pub(crate) fn verify_tails(storage: &dyn Storage, findings: &mut Findings<'_>) -> Result<()> {
     for tail in findings.take_tails() {
         let is_whole = || -> io::Result<bool> {
@@ -81,6 +87,13 @@ pub(crate) fn verify_tails(storage: &dyn Storage, findings: &mut Findings<'_>) -
             // It was deleted, or cut.
             Err(error) if [io::ErrorKind::NotFound, io::ErrorKind::UnexpectedEof].contains(&error.kind()) => {}
             Err(error) => return Err(Error::io("read", tail.path, error)),
+        }
+    }
+    for path in findings.take_snapshots() {
+        match snapshot::is_whole(storage, &path) {
+            Ok(false) => findings.add(&path, 0, Problem::DamagedSnapshot),
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(Error::io("read", path, error)),
+            _ => {}
         }
     }
     Ok(())
@@ -106,7 +119,8 @@ fn numbers(entries: Vec<[String; 2]>) -> Result<()> {
 fn verify_name(home: &Home, entry: &DirEntry, entries: &[DirEntry], findings: &mut Findings<'_>) {
     let name = entry.name.as_str();
     let has_log = |base_offset| entries.iter().any(|entry| parse_base_offset(&entry.name, LOG) == Some(base_offset));
-    let index_of = [OFFSET_INDEX, TIME_INDEX].iter().find_map(|suffix| parse_base_offset(name, suffix));
+    let index_of =
+        [OFFSET_INDEX, TIME_INDEX, TRANSACTION_INDEX].iter().find_map(|suffix| parse_base_offset(name, suffix));
     let problem = match name {
         PARTITION_METADATA | LEADER_EPOCH_CHECKPOINT if !entry.is_dir => return,
         SYNC_FAILED => Problem::SyncFailed,
@@ -114,8 +128,8 @@ fn verify_name(home: &Home, entry: &DirEntry, entries: &[DirEntry], findings: &m
         _ if LEFTOVERS.iter().any(|suffix| name.ends_with(suffix)) => Problem::Leftover,
         _ if name.ends_with(CUT) => Problem::SetAside { bytes: entry.len },
         _ if index_of.is_some_and(|base_offset| !has_log(base_offset)) => Problem::Leftover,
-        _ if index_of.is_some() || parse_base_offset(name, LOG).is_some() => return,
-        _ if OTHER_SUFFIXES.iter().any(|suffix| parse_base_offset(name, suffix).is_some()) => return,
+        _ if index_of.is_some() => return,
+        _ if [LOG, SNAPSHOT].iter().any(|suffix| parse_base_offset(name, suffix).is_some()) => return,
         _ => Problem::Unknown,
     };
     findings.add(&home.dir.join(name), 0, problem);
@@ -130,18 +144,25 @@ struct Verifier<'a> {
 impl Verifier<'_> {
     /// Returns the offset after the last one in the segment. Reserved space behind the batches `may_be_reserved` if it
     /// may be appended to, or was just before the next one began.
-    fn verify(self, may_be_reserved: bool, findings: &mut Findings<'_>) -> Result<Offset> {
+    fn verify(
+        self,
+        may_be_reserved: bool,
+        next_base: Offset,
+        transactions: &mut Transactions,
+        findings: &mut Findings<'_>,
+    ) -> Result<Offset> {
         let (path, end) = (self.segment.path(LOG), self.segment.end());
         if self.log_len > end.size {
             findings.add(&path, end.size, Problem::TooLarge { len: self.log_len });
         }
-        let mut seen = 0;
+        let (mut seen, mut is_whole) = (0, true);
         let next_offset = survey(&self.segment, |position, found| {
             findings.looked_at(&path, position - seen);
             seen = position;
             match found {
                 Found::Whole(_) => Ok(()),
                 Found::Damaged { offsets, error, .. } => {
+                    is_whole = false;
                     let offsets = offsets.start..=(offsets.end - 1).max(offsets.start);
                     findings.add_damage(&path, position, offsets, error)
                 }
@@ -154,6 +175,10 @@ impl Verifier<'_> {
         self.segment.publish(SegmentEnd { next_offset, size: end.size });
         self.verify_index::<OffsetEntry>(findings)?;
         self.verify_index::<TimeEntry>(findings)?;
+        if !is_whole {
+            transactions.lose_track();
+        }
+        transactions.verify(&self.segment, next_base, findings)?;
         self.segment.close_files();
         Ok(next_offset)
     }

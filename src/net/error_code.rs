@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::codec::{Decoder, Encoder, Kind, Wire};
 use super::protocol_error::ProtocolError;
-use crate::error::Error;
+use crate::error::{Error, GroupError};
 
 /// What a response says about how a request went. [`NONE`](Self::NONE) is success.
 ///
@@ -209,11 +209,33 @@ impl Wire for ErrorCode {
     const KIND: Kind = Kind::Int16;
 
     fn encode(&self, to: &mut Encoder) -> Result<(), ProtocolError> {
+        to.note_error(*self);
         self.0.encode(to)
     }
 
     fn decode(from: &mut Decoder) -> Result<Self, ProtocolError> {
         i16::decode(from).map(Self)
+    }
+}
+
+impl From<GroupError> for ErrorCode {
+    fn from(error: GroupError) -> Self {
+        match error {
+            GroupError::CoordinatorNotAvailable => Self::COORDINATOR_NOT_AVAILABLE,
+            GroupError::NotCoordinator => Self::NOT_COORDINATOR,
+            GroupError::UnknownServerError => Self::UNKNOWN_SERVER_ERROR,
+            GroupError::InvalidGroupId => Self::INVALID_GROUP_ID,
+            GroupError::GroupIdNotFound => Self::GROUP_ID_NOT_FOUND,
+            GroupError::IllegalGeneration => Self::ILLEGAL_GENERATION,
+            GroupError::InconsistentGroupProtocol => Self::INCONSISTENT_GROUP_PROTOCOL,
+            GroupError::UnknownMemberId => Self::UNKNOWN_MEMBER_ID,
+            GroupError::InvalidSessionTimeout => Self::INVALID_SESSION_TIMEOUT,
+            GroupError::RebalanceInProgress => Self::REBALANCE_IN_PROGRESS,
+            GroupError::NonEmptyGroup => Self::NON_EMPTY_GROUP,
+            GroupError::MemberIdRequired => Self::MEMBER_ID_REQUIRED,
+            GroupError::GroupMaxSizeReached => Self::GROUP_MAX_SIZE_REACHED,
+            GroupError::FencedInstanceId => Self::FENCED_INSTANCE_ID,
+        }
     }
 }
 

@@ -6,8 +6,9 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 
 use super::fetch_session::FetchSessions;
-use super::groups::Groups;
+use super::metrics::Metrics;
 use crate::config::ServerConfig;
+use crate::coordinator::driver::Groups;
 use crate::error::Error;
 use crate::log::Log;
 use crate::net::ErrorCode;
@@ -19,16 +20,17 @@ use crate::uuid::Uuid;
 #[derive(Debug)]
 pub(super) struct Node {
     pub(super) store: Store,
-    pub(super) groups: Groups,
+    pub(super) groups: Arc<Groups>,
     pub(super) config: ServerConfig,
     pub(super) fetch_sessions: Mutex<FetchSessions>,
+    pub(super) metrics: Metrics,
 }
 
 impl Node {
-    pub(super) fn new(store: Store, config: ServerConfig) -> Self {
+    pub(super) fn new(store: Store, config: ServerConfig, metrics: Metrics) -> Self {
         let fetch_sessions = FetchSessions::new(config.max_incremental_fetch_session_cache_slots);
-        let groups = Groups::new(store.clone());
-        Self { store, groups, config, fetch_sessions: Mutex::new(fetch_sessions) }
+        let groups = Groups::of(&store);
+        Self { store, groups, config, fetch_sessions: Mutex::new(fetch_sessions), metrics }
     }
 
     /// The name of the topic that a request means: `by_id` in newer versions, which don't have the name.

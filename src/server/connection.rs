@@ -7,13 +7,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
-use tokio::sync::{OwnedSemaphorePermit, watch};
-use tokio::time::{Instant, sleep_until};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep_until, timeout};
 
 use super::broker::Broker;
 use super::dispatch::{Answer, dispatch};
-use super::limits::Limits;
+use super::limits::{Limits, Room};
+use super::metrics::RequestTimer;
+use super::security::{Access, Admission, Entrance};
 use crate::net::codec::Encoded;
 use crate::net::frame::FrameBuffer;
 use crate::net::transport::{ConnectionError, write_frame};
@@ -24,19 +26,24 @@ const GRACE: Duration = Duration::from_secs(1);
 /// How many requests of a connection may wait for their responses. Clients send 5 at most, if they keep to their defaults.
 const REQUESTS_MAX: usize = 64;
 
+/// How many bytes of responses may wait to be written before the next request is begun: a few bytes may ask for many.
+const ANSWERED_BYTES_MAX: usize = 1024 * 1024;
+
 /// A request that has a response to come, and the memory that it has been granted for as long.
 struct Request {
     answer: Answer,
-    _room: OwnedSemaphorePermit,
+    timer: RequestTimer,
+    _room: Room,
 }
 
-/// Answers requests until the client has no more, does what it may not, or the server stops.
+/// Lets the client in, and answers its requests until it has no more, does what it may not, or the server stops.
 ///
 /// Requests begin one after the other, in the order in which they come, which idempotent producers need. Where one has to
 /// wait, for a sync or for records, the next begins meanwhile; its response waits its turn. A client that doesn't take its
 /// responses is not read from.
 pub(super) async fn serve(
     stream: impl AsyncRead + AsyncWrite,
+    access: &Access,
     broker: Arc<Broker>,
     limits: &Limits,
     stop: watch::Receiver<bool>,
@@ -48,32 +55,54 @@ pub(super) async fn serve(
     let mut requests: VecDeque<Request> = VecDeque::new();
     let mut beginning = None;
     let (mut stopped, mut stopped_for_long) = (stop.clone(), pin!(grace(stop.clone())));
+    // A client that has been let in may have to show again who it is. Then it waits until all is answered.
+    let (mut admission, mut again) = (Admission::default(), None);
+    let mut is_to_be_admitted = true;
+    // Once there will be no more requests, those that wait for records or for others are answered as things are: the
+    // client may have gone, and would be kept for as long as it said that it would wait.
+    let (last, hurry) = watch::channel(false);
     let mut has_more = true;
     while has_more || beginning.is_some() || !requests.is_empty() {
         let is_quiet = beginning.is_none() && requests.is_empty();
-        let may_read = has_more && beginning.is_none() && requests.len() < REQUESTS_MAX;
+        if is_quiet && is_to_be_admitted {
+            let (reading, writing) = (&mut reading, &mut writing);
+            let entrance = Entrance { frames: &mut incoming.frames, reading, writing, broker: &broker };
+            let again = again.take().map(|request| (admission, request));
+            let Some(admitted) = access.admit(entrance, again, stop.clone()).await? else { return Ok(()) };
+            (admission, is_to_be_admitted) = (admitted, false);
+            incoming.last_activity = Instant::now();
+        }
+        let may_read = has_more && !is_to_be_admitted && beginning.is_none() && may_begin_another(&requests);
         let idle_until = incoming.last_activity + idle_max;
         tokio::select! {
             frame = incoming.next(&mut reading, limits), if may_read => match frame? {
+                Some((frame, _)) if admission.is_renewed_by(&frame)? => (again, is_to_be_admitted) = (Some(frame), true),
                 Some((frame, room)) => {
-                    let begun = dispatch(broker.clone(), frame, stop.clone());
-                    beginning = Some(Box::pin(async { (begun.await, room) }));
+                    let timer = broker.metrics.request_began(&frame);
+                    let begun = dispatch(broker.clone(), frame, hurry.clone());
+                    beginning = Some(Box::pin(async { (begun.await, timer, room) }));
                 }
-                None => has_more = false,
+                None => {
+                    has_more = false;
+                    last.send_replace(true);
+                }
             },
-            (begun, room) = or_never(beginning.as_mut()) => {
+            (begun, timer, room) = or_never(beginning.as_mut()) => {
                 beginning = None;
-                requests.push_back(Request { answer: begun?, _room: room });
+                requests.push_back(Request { answer: begun?, timer, _room: room });
             }
             response = first(&mut requests) => {
-                if let Some(response) = response? {
+                let response = response?;
+                if let Some(response) = &response {
                     tokio::select! {
-                        written = write_frame(&mut writing, &response, idle_max) => written?,
+                        written = write_frame(&mut writing, response, idle_max) => written?,
                         () = &mut stopped_for_long => return Ok(()),
                     }
                     incoming.last_activity = Instant::now();
                 }
-                requests.pop_front();
+                if let Some(done) = requests.pop_front() {
+                    done.timer.answered(response.as_ref());
+                }
             }
             () = sleep_until(idle_until), if is_quiet => {
                 // It may have sent something since.
@@ -81,10 +110,23 @@ pub(super) async fn serve(
                     return Err(io::Error::from(io::ErrorKind::TimedOut).into());
                 }
             }
-            () = told_to_stop(&mut stopped), if has_more => has_more = false,
+            () = told_to_stop(&mut stopped), if has_more => {
+                has_more = false;
+                last.send_replace(true);
+            }
         }
     }
+    // Over TLS the client sees by it that nobody has cut it off.
+    let _ = timeout(GRACE, writing.shutdown()).await;
     Ok(())
+}
+
+fn may_begin_another(requests: &VecDeque<Request>) -> bool {
+    let answered = requests.iter().map(|request| match &request.answer {
+        Answer::Now(Some(response)) => response.size(),
+        _ => 0,
+    });
+    requests.len() < REQUESTS_MAX && answered.sum::<usize>() < ANSWERED_BYTES_MAX
 }
 
 /// The response to the first request, once it is there.
@@ -103,7 +145,7 @@ async fn or_never<F: Future>(future: Option<&mut Pin<Box<F>>>) -> F::Output {
     }
 }
 
-async fn told_to_stop(stop: &mut watch::Receiver<bool>) {
+pub(super) async fn told_to_stop(stop: &mut watch::Receiver<bool>) {
     // An error means that the server is gone.
     let _ = stop.wait_for(|stop| *stop).await;
 }
@@ -117,7 +159,7 @@ async fn grace(mut stop: watch::Receiver<bool>) {
 struct Incoming {
     frames: FrameBuffer,
     /// The room of the frame that is being read.
-    room: Option<OwnedSemaphorePermit>,
+    room: Option<Room>,
     last_activity: Instant,
 }
 
@@ -133,7 +175,7 @@ impl Incoming {
         &mut self,
         stream: &mut (impl AsyncRead + Unpin),
         limits: &Limits,
-    ) -> Result<Option<(Bytes, OwnedSemaphorePermit)>, ConnectionError> {
+    ) -> Result<Option<(Bytes, Room)>, ConnectionError> {
         loop {
             if let Some(bytes) = self.frames.next_size()? {
                 let room = match self.room.take() {
@@ -145,10 +187,25 @@ impl Incoming {
                     None => self.room = Some(room),
                 }
             }
-            if stream.read_buf(self.frames.with_room()).await? == 0 {
+            let received = self.frames.len();
+            let read = tokio::select! {
+                read = stream.read_buf(self.frames.with_room()) => read?,
+                () = wanted_back(limits, self.room.as_ref(), received) => {
+                    return Err(io::Error::new(io::ErrorKind::TimedOut, "others wait for the memory of a slow request").into());
+                }
+            };
+            if read == 0 {
                 return if self.frames.is_empty() { Ok(None) } else { Err(ConnectionError::Closed) };
             }
             self.last_activity = Instant::now();
         }
+    }
+}
+
+/// Returns when the room of a frame that isn't whole yet is needed by others. What isn't held can't be given back.
+async fn wanted_back(limits: &Limits, room: Option<&Room>, received: usize) {
+    match room {
+        Some(room) => limits.wanted_back(room, received).await,
+        None => std::future::pending().await,
     }
 }

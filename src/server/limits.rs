@@ -3,11 +3,18 @@
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use parking_lot::Mutex;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::time::{Instant, sleep_until};
 
 use crate::config::ServerConfig;
+
+/// How long a client that holds room for a request may send nothing of it while others wait for room, and how quick it
+/// has to be beyond that. Without it a few clients that announce large requests and say no more would stop all others.
+const PATIENCE: Duration = Duration::from_secs(5);
+const PACE_BYTES_PER_SECOND: usize = 64 * 1024;
 
 #[derive(Debug)]
 pub(super) struct Limits {
@@ -16,6 +23,15 @@ pub(super) struct Limits {
     by_ip: Mutex<HashMap<IpAddr, usize>>,
     request_bytes: Arc<Semaphore>,
     request_bytes_max: u32,
+    /// How many clients wait for room.
+    waiting: watch::Sender<usize>,
+}
+
+/// Room for a request.
+#[derive(Debug)]
+pub(super) struct Room {
+    _bytes: OwnedSemaphorePermit,
+    since: Instant,
 }
 
 /// The right to a connection, until it is dropped.
@@ -37,6 +53,7 @@ impl Limits {
             by_ip: Mutex::default(),
             request_bytes: Arc::new(Semaphore::new(request_bytes_max as usize)),
             request_bytes_max,
+            waiting: watch::Sender::new(0),
         })
     }
 
@@ -59,9 +76,41 @@ impl Limits {
 
     /// Waits until a request of so many bytes may be read (`queued.max.request.bytes`). One that is larger than the limit
     /// has all of it.
-    pub(super) async fn room_for(&self, bytes: usize) -> OwnedSemaphorePermit {
+    pub(super) async fn room_for(&self, bytes: usize) -> Room {
         let bytes = u32::try_from(bytes).unwrap_or(u32::MAX).min(self.request_bytes_max);
-        acquire(&self.request_bytes, bytes).await
+        let bytes = match self.request_bytes.clone().try_acquire_many_owned(bytes) {
+            Ok(permit) => permit,
+            Err(_) => {
+                let _waiting = Waiting::begin(&self.waiting);
+                acquire(&self.request_bytes, bytes).await
+            }
+        };
+        Room { _bytes: bytes, since: Instant::now() }
+    }
+
+    /// Returns when a client has to give its room back: others wait for some, and it has sent no more than `received`
+    /// bytes by then.
+    pub(super) async fn wanted_back(&self, room: &Room, received: usize) {
+        let earned = Duration::from_secs_f64(received as f64 / PACE_BYTES_PER_SECOND as f64);
+        sleep_until(room.since + PATIENCE + earned).await;
+        // The sender is here.
+        let _ = self.waiting.subscribe().wait_for(|waiting| *waiting > 0).await;
+    }
+}
+
+/// A client waits for room as long as this lives.
+struct Waiting<'a>(&'a watch::Sender<usize>);
+
+impl<'a> Waiting<'a> {
+    fn begin(count: &'a watch::Sender<usize>) -> Self {
+        count.send_modify(|count| *count += 1);
+        Self(count)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.send_modify(|count| *count -= 1);
     }
 }
 

@@ -31,11 +31,17 @@
 //! Clients produce and fetch; topics are spoken of by name there, as up to Fetch version 12. Admin clients, and with them
 //! `kafka-topics`, `kafka-configs`, `kafka-get-offsets`, `kafka-delete-records` and `kafka-log-dirs`, create, describe,
 //! alter and delete topics, look up and delete offsets, and see the node, its disk, its producers and its transactions.
-//! What one request asks for is bounded: it creates 10,000 partitions at most, a page of topics describes 2,000, and
-//! nothing is answered twice because it is named twice.
+//! What one request asks for is bounded: it creates 10,000 partitions at most, produces to and fetches from no more than
+//! `request.partitions.max`, a page of topics describes 2,000, and nothing is answered twice because it is named twice.
+//!
+//! Listeners may ask for TLS (feature `tls`) and for users with passwords (feature `sasl`), by Kafka's configs: see
+//! [`SecurityConfig`], and [the guide](crate::guide::operating#who-is-let-in). Pipes within the process ask for nothing.
 //!
 //! A server is configured as a Kafka broker is: [`ServerProperties`] reads `server.properties`, and [`ServerConfig`] has
-//! what concerns clients. What it does is told as [`tracing`](https://docs.rs/tracing) events.
+//! what concerns clients. What it does is told as [`tracing`](https://docs.rs/tracing) events, and counted with the feature
+//! `metrics`, for whichever recorder of the [`metrics`](https://docs.rs/metrics) crate the process has installed before it
+//! builds the server; with the feature `prometheus` a server can show them itself
+//! (`ServerBuilder::metrics_listener`). The guide to [operating](crate::guide::operating) lists them.
 
 mod acceptor;
 mod alteration;
@@ -51,25 +57,38 @@ mod fetch_session;
 mod groups;
 mod handler;
 mod limits;
+mod metrics;
 mod operations;
 mod partitions;
+mod security;
 mod transaction_error;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::config::invalid;
-pub use crate::config::{Listener, NotAListener, ServerConfig, ServerProperties};
+pub use crate::config::{
+    ClientAuth, Listener, ListenerSecurity, NotAListener, Password, SaslMechanism, SecurityConfig, SecurityProtocol,
+    SecurityProtocolMap, ServerConfig, ServerProperties, StoreType, TlsVersion,
+};
 use crate::error::Result;
 use crate::net::Connection;
 use crate::store::Store;
+#[cfg(feature = "sasl")]
+pub use crate::store::{ScramCredential, ScramMechanism};
 use acceptor::{Acceptor, Service, advertised};
 use broker::Node;
 use limits::Limits;
+#[cfg(feature = "prometheus")]
+use metrics::endpoint::Endpoint;
+use security::Access;
+#[cfg(feature = "sasl")]
+pub use security::sasl::CONCURRENT_LOGINS_MAX;
 
 /// How many bytes may be under way in a pipe within the process.
 const PIPE_BYTES: usize = 64 * 1024;
@@ -82,12 +101,23 @@ const IN_PROCESS: &str = "in-process";
 pub struct ServerBuilder {
     store: Store,
     config: ServerConfig,
+    #[cfg(feature = "prometheus")]
+    metrics_listener: Option<String>,
 }
 
 impl ServerBuilder {
     /// How to serve, in place of Kafka's defaults.
     pub fn config(mut self, config: ServerConfig) -> Self {
         self.config = config;
+        self
+    }
+
+    /// Shows this server's metrics to Prometheus at `http://address/metrics`: `127.0.0.1:9404`, or a port alone, which is
+    /// one of this machine's loopback interface. Whoever can connect may read them. They go nowhere else then: a recorder
+    /// of the process is neither needed nor installed.
+    #[cfg(feature = "prometheus")]
+    pub fn metrics_listener(mut self, address: impl Into<String>) -> Self {
+        self.metrics_listener = Some(address.into());
         self
     }
 
@@ -113,7 +143,7 @@ impl ServerBuilder {
         self.config.validate()?;
         let mut acceptors = Vec::new();
         for listener in &self.config.listeners {
-            acceptors.push(Acceptor::bind(listener, &self.config).await?);
+            acceptors.push(Acceptor::bind(listener, &self.config, &self.store).await?);
         }
         let mut server = self.in_memory()?;
         server.local_addrs = acceptors.iter().map(Acceptor::local_addr).collect();
@@ -128,15 +158,26 @@ impl ServerBuilder {
     ///
     /// # Errors
     ///
-    /// [`Error::InvalidConfig`](crate::Error::InvalidConfig).
+    /// [`Error::InvalidConfig`](crate::Error::InvalidConfig), and [`Error::Io`](crate::Error::Io) if there is to be an
+    /// address for metrics that can't be had.
     pub fn in_memory(self) -> Result<Server> {
         self.config.validate()?;
         let (stop, stopped) = watch::channel(false);
         let limits = Limits::new(&self.config);
-        let node = Arc::new(Node::new(self.store, self.config));
+        #[cfg(feature = "prometheus")]
+        let (endpoint, metrics) = self.metrics_listener.as_deref().map(Endpoint::bind).transpose()?.unzip();
+        #[cfg(not(feature = "prometheus"))]
+        let metrics = None;
+        let node = Arc::new(Node::new(self.store, self.config, metrics.unwrap_or_default()));
         let service = Service { node, limits, connections: Connections::default(), stop: stopped };
         service.connections.spawn(groups::keep_time(service.node.clone(), service.stop.clone()));
-        Ok(Server { service, local_addrs: Vec::new(), stop })
+        Ok(Server {
+            #[cfg(feature = "prometheus")]
+            metrics_addr: endpoint.map(|endpoint| endpoint.spawn(&service)),
+            service,
+            local_addrs: Vec::new(),
+            stop,
+        })
     }
 }
 
@@ -162,18 +203,31 @@ impl Connections {
 pub struct Server {
     service: Service,
     local_addrs: Vec<SocketAddr>,
+    #[cfg(feature = "prometheus")]
+    metrics_addr: Option<SocketAddr>,
     stop: watch::Sender<bool>,
 }
 
 impl Server {
     /// Begins to say how `store` is to be served. The store stays the caller's, to use and to close.
     pub fn builder(store: Store) -> ServerBuilder {
-        ServerBuilder { store, config: ServerConfig::default() }
+        ServerBuilder {
+            store,
+            config: ServerConfig::default(),
+            #[cfg(feature = "prometheus")]
+            metrics_listener: None,
+        }
     }
 
     /// Where it listens first, with the port that it got. `None` if it serves this process alone.
     pub fn local_addr(&self) -> Option<SocketAddr> {
         self.local_addrs.first().copied()
+    }
+
+    /// Where it shows its metrics, with the port that it got. `None` if it doesn't.
+    #[cfg(feature = "prometheus")]
+    pub fn metrics_addr(&self) -> Option<SocketAddr> {
+        self.metrics_addr
     }
 
     /// Where it listens, in the order of the config's `listeners`.
@@ -184,11 +238,18 @@ impl Server {
     /// Connects from within this process, by a pipe in memory.
     pub fn connect(&self) -> Connection {
         let (client, server) = tokio::io::duplex(PIPE_BYTES);
+        self.serve(server);
+        Connection::over(client)
+    }
+
+    /// Serves a client that has come over a stream of another kind: a socket of the caller's, or a pipe. The limits on
+    /// connections are for listeners, and don't hold for it, nor does their security: it is asked for nothing. All other
+    /// limits do. Must be called in a tokio runtime.
+    pub fn serve(&self, stream: impl AsyncRead + AsyncWrite + Send + 'static) {
         let config = &self.service.node.config;
         let bound = self.local_addr().map(|bound| (bound.ip().to_string(), bound.port()));
         let advertised = config.listeners.first().and_then(|listener| advertised(listener, config)).or(bound);
-        self.service.serve(server, IN_PROCESS.into(), advertised.unwrap_or_default(), ());
-        Connection::over(client)
+        self.service.serve(stream, Access::default(), IN_PROCESS.into(), advertised.unwrap_or_default(), ());
     }
 
     /// Stops in good order: takes no more connections and requests, and returns once those that it has taken are answered.

@@ -10,15 +10,23 @@ use crate::log::{AppendOptions, Log, SyncTarget};
 use crate::record::{BatchBuilder, RecordData};
 use crate::types::Acks;
 
+/// A record about a group that is in the log, and perhaps not on the device yet.
+#[derive(Debug)]
+pub(crate) struct GroupRecord {
+    log: Log,
+    target: SyncTarget,
+}
+
+impl GroupRecord {
+    /// Waits until it is on the device.
+    pub(crate) fn wait_synced(&self) -> Result<()> {
+        self.log.wait_synced(self.target)
+    }
+}
+
 impl Store {
-    /// Appends a record about a group, where the next coordinator will look for it. Returns what to wait for until it is
-    /// on the device.
-    pub(crate) fn append_group_record(
-        &self,
-        group: &str,
-        key: &[u8],
-        value: Option<&[u8]>,
-    ) -> Result<(Log, SyncTarget)> {
+    /// Appends a record about a group, where the next coordinator will look for it.
+    pub(crate) fn append_group_record(&self, group: &str, key: &[u8], value: Option<&[u8]>) -> Result<GroupRecord> {
         let store: &StoreInner = &self.inner;
         store.check_writable()?;
         store.reserve.run(|| {
@@ -26,8 +34,14 @@ impl Store {
             let mut builder = BatchBuilder::new(BATCH_BYTES);
             builder.push(&RecordData::new(Some(key), value).at(store.clock.now_ms().max(0)))?;
             let appended = log.append_with(builder.build()?, AppendOptions::new(Acks::Leader).by_coordinator())?;
-            Ok((log, appended.sync_target()))
+            Ok(GroupRecord { target: appended.sync_target(), log })
         })
+    }
+
+    #[allow(dead_code, reason = "what consumers of this process need of it comes next")]
+    /// Waits until all that was appended about a group by now is on the device: records, and what it has committed.
+    pub(crate) fn sync_group(&self, group: &str) -> Result<()> {
+        self.offsets_log_of(group).map_or(Ok(()), |log| log.wait_appended())
     }
 
     /// Shows `take_in` all records, of offsets too, each with its key and the partition that a group must belong to for
@@ -46,7 +60,9 @@ impl Store {
             Err(error) => return Err(error),
         };
         for (index, log) in logs.iter().enumerate() {
-            log.wait_appended()?;
+            if !self.is_read_only() {
+                log.wait_appended()?;
+            }
             let belongs_here = |group: &str| partition_for_group(group, logs.len()) == index;
             let mut next_offset = log.log_start();
             replay(log, &mut next_offset, |batch, record| match record.key {

@@ -220,7 +220,8 @@ impl Store {
     /// Does what is due: deletes old segments and committed offsets, forgets idle producers and transactional ids, aborts
     /// transactions that take too long and completes those that are decided, removes the files of deleted segments, syncs
     /// closed ones and what `flush.ms` wants synced, lets go of files that nobody reads, writes checkpoints, sends what
-    /// producers hold back longer than `linger.ms`, and syncs for those who wait for an acknowledgement without a thread.
+    /// producers hold back longer than `linger.ms`, and syncs for those who wait for an acknowledgement without a thread;
+    /// and what is due in groups that have members.
     /// Compaction gets on by up to 16 MiB read and written, however much there is. To be called only where the store has
     /// no thread for it ([`Maintenance::Manual`]), and harmless elsewhere. Of a store that was opened read-only it is a
     /// [`refresh`](Self::refresh).

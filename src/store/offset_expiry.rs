@@ -5,6 +5,7 @@
 //! commit counts; but those of this store are known, and while one of a group is open none of its offsets go.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use parking_lot::Mutex;
 
@@ -20,24 +21,25 @@ pub(super) struct GroupsInUse {
     consumers: Mutex<HashMap<String, usize>>,
 }
 
-/// A consumer of a group is open.
+/// A consumer of a group is open. Holds no store open.
 #[derive(Debug)]
 pub(crate) struct GroupInUse {
-    store: Store,
+    in_use: Arc<GroupsInUse>,
     group: String,
 }
 
 impl Store {
     /// For as long as the result lives, offsets of the group do not expire.
     pub(crate) fn use_group(&self, group: &str) -> GroupInUse {
-        *self.inner.offsets.in_use.consumers.lock().entry(group.to_owned()).or_default() += 1;
-        GroupInUse { store: self.clone(), group: group.to_owned() }
+        let in_use = self.inner.offsets.in_use.clone();
+        *in_use.consumers.lock().entry(group.to_owned()).or_default() += 1;
+        GroupInUse { in_use, group: group.to_owned() }
     }
 }
 
 impl Drop for GroupInUse {
     fn drop(&mut self) {
-        let mut consumers = self.store.inner.offsets.in_use.consumers.lock();
+        let mut consumers = self.in_use.consumers.lock();
         if let Some(count) = consumers.get_mut(&self.group) {
             *count -= 1;
             if *count == 0 {

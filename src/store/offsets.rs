@@ -72,7 +72,7 @@ pub(super) struct GroupOffsets {
     /// One lock for all. It is held from the decision on a commit to its copy into the log, so that the next one decides
     /// by what is there, and never while anybody waits for a device.
     state: Mutex<State>,
-    pub(super) in_use: GroupsInUse,
+    pub(super) in_use: Arc<GroupsInUse>,
 }
 
 #[derive(Debug, Default)]

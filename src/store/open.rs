@@ -204,10 +204,14 @@ impl StoreOptions {
             offsets,
             transactions,
             producer_ids: ProducerIds::default(),
+            #[cfg(feature = "sasl")]
+            scram_credentials: super::scram_credentials::ScramCredentials::default(),
             cleaner,
             report,
             deleted_dirs: Mutex::new(deleted_dirs),
             closed: AtomicBool::new(false),
+            #[cfg(feature = "coordinator")]
+            attached: super::attached::Attached::default(),
             is_read_only: false,
             lock: Mutex::new(Some(lock)),
             _temporary: temporary,

@@ -92,10 +92,14 @@ impl StoreOptions {
             offsets: GroupOffsets::default(),
             transactions: Transactions::default(),
             producer_ids: ProducerIds::default(),
+            #[cfg(feature = "sasl")]
+            scram_credentials: super::scram_credentials::ScramCredentials::default(),
             cleaner: Cleaner::new(HashMap::new(), 0, 0),
             report: RecoveryReport::default(),
             deleted_dirs: Mutex::default(),
             closed: AtomicBool::new(false),
+            #[cfg(feature = "coordinator")]
+            attached: super::attached::Attached::default(),
             is_read_only: true,
             lock: Mutex::default(),
             _temporary: None,

@@ -52,3 +52,22 @@ fn what_it_cannot_be_is_an_error() {
         assert!(output.status.code() == Some(code) && stderr.contains(says), "{stderr}");
     }
 }
+
+#[test]
+#[cfg(feature = "prometheus")]
+fn metrics_are_shown_where_it_is_told() {
+    let cli = Cli::with_topic();
+    let serve = ["serve", "--override", ANYWHERE, "--metrics-listener", "0", "--output", "json"];
+    let mut child = cli.command(&serve).spawn().unwrap();
+    let mut line = String::new();
+    BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    let row: serde_json::Value = serde_json::from_str(&line).unwrap();
+    let address = row["metrics"].as_str().unwrap().strip_prefix("http://").unwrap().strip_suffix("/metrics").unwrap();
+    let mut stream = TcpStream::connect(address).unwrap();
+    stream.write_all(b"GET /metrics HTTP/1.0\r\n\r\n").unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    assert!(answer.contains("\nesker_connections_opened_total 0\n"), "{answer}");
+    kill_process(Pid::from_child(&child), Signal::TERM).unwrap();
+    assert!(child.wait().unwrap().success());
+}

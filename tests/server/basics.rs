@@ -1,12 +1,15 @@
 //! What clients ask for, and get.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
+use esker::io::MemoryStorage;
 use esker::net::messages::metadata::MetadataRequestTopic;
 use esker::net::messages::{ApiVersionsRequest, FetchRequest, MetadataRequest};
 use esker::net::{ApiKey, ErrorCode};
 use esker::record::BatchRef;
 use esker::server::{Server, ServerConfig};
-use esker::{Acks, ReadLimits, Store, TopicConfig, Uuid};
+use esker::{Acks, Maintenance, ReadLimits, Store, TopicConfig, Uuid};
 
 use super::{batch, connections, fetch_request, fetched, produce, produce_request, produced, serve, values};
 
@@ -133,7 +136,7 @@ async fn the_first_batch_comes_however_large_it_is_and_no_other() {
 async fn responses_come_in_the_order_of_their_requests() {
     let (_store, server) = serve().await;
     for connection in connections(&server).await {
-        let connection = std::sync::Arc::new(connection);
+        let connection = Arc::new(connection);
         let mut tasks = Vec::new();
         for _ in 0..50 {
             let connection = connection.clone();
@@ -264,20 +267,23 @@ async fn a_server_stops_in_good_order() {
     store.close().unwrap();
 }
 
+/// Servers and stores without a thread or a file of their own.
 #[tokio::test]
-async fn many_servers_live_in_one_process() {
+async fn a_thousand_brokers_live_in_one_process() {
     let mut servers = Vec::new();
-    for _ in 0..20 {
-        let store = Store::temporary().unwrap();
-        store.create_topic("t", TopicConfig::new().partitions(1)).unwrap();
-        let server = Server::builder(store.clone()).bind("127.0.0.1:0").await.unwrap();
+    for number in 0..1000 {
+        let options = Store::options().storage(Arc::new(MemoryStorage::new())).maintenance(Maintenance::Manual);
+        let store = options.open("data").unwrap();
+        store.create_topic("t", TopicConfig::new()).unwrap();
+        let server = Server::builder(store.clone()).in_memory().unwrap();
         let connection = server.connect();
-        assert_eq!(produce(&connection, 1, 0, batch(&["a"])).await.unwrap().base_offset, 0);
+        assert_eq!(produce(&connection, -1, 0, batch(&[&format!("{number}")])).await.unwrap().base_offset, 0);
         servers.push((store, server, connection));
     }
-    for (_, server, connection) in servers {
+    for (number, (store, server, connection)) in servers.into_iter().enumerate() {
         let data = fetched(connection.send(&fetch_request(0, 0), 12).await.unwrap());
-        assert_eq!(values(&data), [(0, "a".to_owned())]);
+        assert_eq!(values(&data), [(0, number.to_string())]);
         server.shutdown().await;
+        store.close().unwrap();
     }
 }

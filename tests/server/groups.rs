@@ -253,6 +253,7 @@ async fn offsets_of_members_do_not_expire_and_groups_without_any_are_forgotten()
     let clock = Arc::new(StoreClock::default());
     let config = StoreConfig {
         group_initial_rebalance_delay_ms: 0,
+        offsets_retention_minutes: 1,
         offsets_retention_check_interval_ms: 1,
         ..StoreConfig::default()
     };
@@ -262,10 +263,12 @@ async fn offsets_of_members_do_not_expire_and_groups_without_any_are_forgotten()
     let server = Server::builder(store.clone()).in_memory().unwrap();
     let partition = TopicPartition::new("t", 0);
     store.commit_offsets("idle", [(partition.clone(), CommittedOffset::new(1))], Acks::All).unwrap();
-    let member = lone_member(&server, 9).await;
+    let mut member = Member { session_timeout_ms: 120_000, ..Member::new(server.connect(), 9) };
+    member.join().await;
+    assert_eq!(member.sync(&[]).await, Ok("".into()));
     assert_eq!(member.commit(1).await, ErrorCode::NONE);
 
-    clock.0.fetch_add(8 * 24 * 3_600_000, Ordering::SeqCst);
+    clock.0.fetch_add(90_000, Ordering::SeqCst);
     store.tick().unwrap();
     assert_eq!(store.groups().unwrap(), [GROUP], "the one that nobody is in has expired");
     assert_eq!(member.leave().await, ErrorCode::NONE);
@@ -275,7 +278,10 @@ async fn offsets_of_members_do_not_expire_and_groups_without_any_are_forgotten()
     store.delete_offsets(GROUP, [partition]).unwrap();
     let tool = server.connect();
     let describe = DescribeGroupsRequest { groups: vec![GROUP.into()], ..Default::default() };
-    while tool.send(&describe, 5).await.unwrap().groups[0].group_state != "Dead" {}
+    assert_eq!(tool.send(&describe, 5).await.unwrap().groups[0].group_state, "Empty");
+    clock.0.fetch_add(1, Ordering::SeqCst);
+    store.tick().unwrap();
+    assert_eq!(tool.send(&describe, 5).await.unwrap().groups[0].group_state, "Dead");
 }
 
 #[tokio::test]

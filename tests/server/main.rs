@@ -8,11 +8,21 @@ mod cluster;
 mod configs;
 mod fetching;
 mod groups;
+mod hostile;
 mod identity;
 mod limits;
 mod lookup;
+mod metrics;
 mod offsets;
+#[path = "../common/random.rs"]
+mod random;
+#[cfg(all(feature = "sasl", feature = "tls"))]
+mod sasl;
+#[cfg(feature = "tls")]
+mod secured;
 mod strangers;
+#[cfg(feature = "tls")]
+mod tls;
 mod transactions;
 
 use bytes::Bytes;

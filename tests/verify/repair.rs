@@ -9,7 +9,7 @@ use esker::io::Storage;
 use esker::record::{BatchBuilder, BatchRef, Compression, EndTransactionMarker, RecordData, TransactionResult};
 use esker::sim::{Crash, FaultStorage};
 use esker::{
-    Acks, Error, Log, Offset, Problem, ReadLimits, RepairOptions, RepairReport, RepairStep, Store, TopicConfig,
+    Acks, Error, Finding, Log, Offset, Problem, ReadLimits, RepairOptions, RepairReport, RepairStep, Store, TopicConfig,
 };
 
 use crate::common::random::Random;
@@ -488,9 +488,21 @@ fn a_transaction_index_that_is_wrong_is_built_again_and_one_that_knows_more_is_k
     for damage in damages {
         let storage = storage.after_crash(Crash::Process, 0);
         damage(&storage);
+        let found = verify(&storage);
+        assert!(matches!(found.findings[..], [Finding { problem: Problem::WrongTransactionIndex, .. }]), "{found:?}");
+        assert!(found.findings[0].path == Path::new(index) && !found.is_healthy());
         repair_and_check(&storage);
         assert_eq!(storage.contents(index).unwrap(), whole);
         assert_eq!(committed(&options(&storage).open("data").unwrap().partition("txn", 0).unwrap()), [3, 4]);
+    }
+    let is_snapshot = |path: &PathBuf| path.starts_with("/data/txn-0") && path.to_string_lossy().ends_with(".snapshot");
+    let snapshot = storage.files().into_iter().rfind(is_snapshot).unwrap();
+    for byte in 0..storage.contents(&snapshot).unwrap().len() as u64 {
+        let storage = storage.after_crash(Crash::Process, 0);
+        storage.flip_bit(&snapshot, byte, 4).unwrap();
+        let found = verify(&storage);
+        assert!(matches!(found.findings[..], [Finding { problem: Problem::DamagedSnapshot, .. }]), "{byte}: {found:?}");
+        assert!(found.is_healthy(), "the next open does without it");
     }
     // The marker of the first abort is damaged: the index still knows of it.
     let marker = batches(&storage.contents(log_file).unwrap())[2];

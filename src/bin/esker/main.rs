@@ -8,6 +8,7 @@
 //!   consume       records → lines           consume/output
 //!   group         list, describe, reset-offsets, delete, delete-offsets
 //!   transactions  list, describe, find-hanging, abort
+//!   user          add, list, delete: who may log in to a broker
 //!   serve         a Kafka broker
 //!   snapshot      a copy of the whole directory
 //!   log           dump, verify, repair
@@ -45,6 +46,7 @@ mod source;
 mod time;
 mod topic;
 mod transactions;
+mod user;
 
 use std::process::ExitCode;
 
@@ -86,6 +88,9 @@ enum Command {
     /// List, describe and abort transactions
     #[command(subcommand)]
     Transactions(transactions::Command),
+    /// Add, list and delete the users that may log in to a server
+    #[command(subcommand)]
+    User(user::Command),
     Serve(serve::Args),
     Snapshot(snapshot::Args),
     /// Look into the files of logs, verify and repair them
@@ -95,6 +100,13 @@ enum Command {
     #[command(subcommand)]
     Bench(bench::Command),
     Completions(completions::Args),
+}
+
+impl Command {
+    /// Whether it can be done with a directory alone.
+    fn is_local(&self) -> bool {
+        matches!(self, Self::User(_) | Self::Serve(_) | Self::Snapshot(_) | Self::Log(_) | Self::Bench(_))
+    }
 }
 
 fn main() -> ExitCode {
@@ -107,7 +119,7 @@ fn main() -> ExitCode {
 }
 
 fn run(command: &Command, context: &Context) -> Result {
-    if matches!(command, Command::Serve(_) | Command::Snapshot(_) | Command::Log(_) | Command::Bench(_)) {
+    if command.is_local() {
         context.check_local()?;
     }
     match command {
@@ -116,6 +128,7 @@ fn run(command: &Command, context: &Context) -> Result {
         Command::Consume(args) => consume::run(args, context),
         Command::Group(command) => group::run(command, context),
         Command::Transactions(command) => transactions::run(command, context),
+        Command::User(command) => user::run(command, context),
         Command::Serve(args) => serve::run(args, context),
         Command::Snapshot(args) => snapshot::run(args, context),
         Command::Log(command) => log::run(command, context),

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc;
 
 use esker::Store;
-use esker::server::{Server, ServerProperties};
+use esker::server::{Server, ServerBuilder, ServerProperties};
 use serde::Serialize;
 use tracing_subscriber::EnvFilter;
 
@@ -22,7 +22,7 @@ use crate::interrupt::on_interrupt;
 /// The first SIGINT or SIGTERM stops it in good order, the second at once. What it does is told on stderr; RUST_LOG says
 /// how much.
 ///
-/// JSON: dir, listeners (the addresses that it listens on), once it listens.
+/// JSON: dir, listeners (the addresses that it listens on), metrics (where they are, if anywhere), once it listens.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// A file in the form of Kafka's server.properties
@@ -31,12 +31,19 @@ pub(crate) struct Args {
     /// Set one of a broker's configs; may be given several times
     #[arg(long = "override", value_name = "KEY=VALUE")]
     overrides: Vec<String>,
+    /// Show metrics to Prometheus at http://ADDRESS/metrics; a port alone is one of the loopback interface
+    #[cfg(feature = "prometheus")]
+    #[arg(long, value_name = "ADDRESS")]
+    metrics_listener: Option<String>,
 }
 
 #[derive(Debug, Serialize)]
 struct Row {
     dir: String,
     listeners: Vec<String>,
+    #[cfg(feature = "prometheus")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    metrics: Option<String>,
 }
 
 pub(crate) fn run(args: &Args, context: &Context) -> Result {
@@ -50,19 +57,27 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result {
     let dir = dir.ok_or_else(|| Failure::Usage("which directory? --dir, $ESKER_DIR or log.dirs says so".to_owned()))?;
     let store = Store::options().config(properties.store.clone()).open(dir)?;
     warn_of_recovery(&store);
-    let served = serve(&store, dir, &properties, context);
+    let builder = Server::builder(store.clone()).config(properties.server.clone());
+    #[cfg(feature = "prometheus")]
+    let builder = args.metrics_listener.iter().fold(builder, ServerBuilder::metrics_listener);
+    let served = serve(builder, dir, context);
     store.close()?;
     served
 }
 
-fn serve(store: &Store, dir: &Path, properties: &ServerProperties, context: &Context) -> Result {
+fn serve(builder: ServerBuilder, dir: &Path, context: &Context) -> Result {
     let (told, interrupted) = mpsc::channel();
     // Whoever is told has gone already if this fails.
     on_interrupt(move || _ = told.send(()))?;
     let runtime = tokio::runtime::Runtime::new().map_err(|error| Failure::because("cannot start threads", error))?;
-    let server = runtime.block_on(Server::builder(store.clone()).config(properties.server.clone()).start())?;
+    let server = runtime.block_on(builder.start())?;
     let listeners = server.local_addrs().iter().map(ToString::to_string).collect();
-    let row = Row { dir: dir.display().to_string(), listeners };
+    let row = Row {
+        dir: dir.display().to_string(),
+        listeners,
+        #[cfg(feature = "prometheus")]
+        metrics: server.metrics_addr().map(|address| format!("http://{address}/metrics")),
+    };
     context.print(&[row], |rows| {
         rows.iter().map(|row| format!("Serving {} at {}.\n", row.dir, row.listeners.join(", "))).collect()
     })?;

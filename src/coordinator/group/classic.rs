@@ -7,10 +7,10 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::error::GroupError;
 use super::member::{Member, Terms};
 use super::message::{Joined, JoinedMember};
 use super::record::{GroupMetadata, MemberMetadata, subscribed_topics};
+use crate::error::GroupError;
 
 /// The protocol type of consumers, whose subscriptions are understood here.
 const CONSUMER: &str = "consumer";

@@ -3,9 +3,9 @@
 use bytes::Bytes;
 
 use super::classic::GroupState;
-use super::error::GroupError;
 use super::timers::{Due, Timer};
 use super::{Action, GroupCoordinator};
+use crate::error::GroupError;
 
 /// What there is to say of a group.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,8 +1,8 @@
 //! Signs of life: heartbeats, and commits, which only a member of the current generation may make.
 
 use super::classic::{ClassicGroup, GroupState};
-use super::error::GroupError;
 use super::{GroupCoordinator, Turn};
+use crate::error::GroupError;
 
 impl<T> GroupCoordinator<T> {
     /// A member says that it is alive.
@@ -34,6 +34,11 @@ impl<T> GroupCoordinator<T> {
             }
         };
         self.in_turn(group, now_ms, heartbeat).unwrap_or(Err(GroupError::UnknownMemberId))
+    }
+
+    /// A member is known to be alive, whatever generation it thinks it is in.
+    pub(crate) fn keep_alive(&mut self, group: &str, member_id: &str, now_ms: i64) {
+        self.in_turn(group, now_ms, |mut turn| turn.expect_life_sign(member_id));
     }
 
     /// Whether offsets may be committed now: by a member in the group's generation, for which that is a sign of life, or,

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use super::classic::{ClassicGroup, GroupState};
-use super::error::GroupError;
 use super::member::{Member, Terms};
 use super::message::{JoinRequest, NotJoined, Response};
 use super::timers::Due;
 use super::{Action, GroupCoordinator, ReturnedMember, Turn, Written};
+use crate::error::GroupError;
 use crate::uuid::Uuid;
 
 /// How long a new member's join may wait, in milliseconds: its client can't show that it is alive, and may be gone.

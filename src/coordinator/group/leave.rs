@@ -1,9 +1,9 @@
 //! Leaving a group, several members at once if need be.
 
 use super::classic::GroupState;
-use super::error::GroupError;
 use super::message::LeaveRequest;
 use super::{GroupCoordinator, Turn};
+use crate::error::GroupError;
 
 impl<T> GroupCoordinator<T> {
     /// Members go. Returns for each whether it was one.

@@ -2,8 +2,8 @@
 
 use bytes::Bytes;
 
-use super::error::GroupError;
 use super::record::GroupMetadata;
+use crate::error::GroupError;
 use crate::uuid::Uuid;
 
 /// Someone wants to be a member of a group, or stay one in its next generation (JoinGroup).

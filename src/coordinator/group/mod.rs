@@ -12,7 +12,6 @@
 
 mod classic;
 mod describe;
-mod error;
 mod heartbeat;
 mod join;
 mod leave;
@@ -33,9 +32,9 @@ use classic::ClassicGroup;
 use member::{Member, Terms};
 use timers::{Due, Timer, Timers};
 
+pub use crate::error::GroupError;
 pub use classic::GroupState;
 pub use describe::{DescribedGroup, DescribedMember, ListedGroup};
-pub use error::GroupError;
 pub use message::{
     Action, JoinProtocol, JoinRequest, Joined, JoinedMember, LeaveRequest, NotJoined, Response, SyncRequest, Synced,
     WriteId,
@@ -72,6 +71,8 @@ struct Outbox<T> {
     actions: VecDeque<Action<T>>,
     next_write: u64,
     writes: HashMap<WriteId, (Arc<str>, Written)>,
+    /// How often members had to do something.
+    membership_changes: u64,
 }
 
 /// What a record that is being written is for.
@@ -114,7 +115,7 @@ impl<T> GroupCoordinator<T> {
             initial_rebalance_delay_ms: config.group_initial_rebalance_delay_ms,
             max_size: usize::try_from(config.group_max_size).unwrap_or(usize::MAX),
         };
-        let outbox = Outbox { actions: VecDeque::new(), next_write: 0, writes: HashMap::new() };
+        let outbox = Outbox { actions: VecDeque::new(), next_write: 0, writes: HashMap::new(), membership_changes: 0 };
         Self { limits, groups: HashMap::new(), timers: Timers::default(), outbox }
     }
 
@@ -162,6 +163,19 @@ impl<T> GroupCoordinator<T> {
             Written::Assignment { generation, assignments } => turn.assigned(generation, assignments, result),
             Written::StaticMember(returned) => turn.returned(&returned, result),
         });
+    }
+
+    /// How often members had to do something so far: begin a rebalance, or join as new members.
+    pub(crate) fn membership_changes(&self) -> u64 {
+        self.outbox.membership_changes
+    }
+
+    /// Forgets everything. Nobody who waits gets an answer.
+    pub(crate) fn clear(&mut self) {
+        self.groups.clear();
+        self.timers = Timers::default();
+        self.outbox.actions.clear();
+        self.outbox.writes.clear();
     }
 
     /// How many timers are set and records under way, which is what its memory grows with besides members.
@@ -222,6 +236,7 @@ impl<T> Turn<'_, T> {
 
     /// Takes out a member, or an id that nobody has joined with, and tells whoever waits as it.
     fn remove(&mut self, member_id: &str) {
+        self.outbox.membership_changes += 1;
         self.cancel(Due::Session(member_id.into()));
         if let Some(member) = self.group.remove(member_id) {
             // A client that is still there joins as a new member.

@@ -5,9 +5,9 @@ use bytes::Bytes;
 
 use super::Turn;
 use super::classic::{GroupState, InitialDelay};
-use super::error::GroupError;
 use super::member::Member;
 use super::timers::Due;
+use crate::error::GroupError;
 
 /// How long to wait at least for members none of which has joined, in milliseconds, whatever they ask for.
 const JOIN_AGAIN_MS: i32 = 1000;
@@ -26,6 +26,7 @@ impl<T> Turn<'_, T> {
         if self.group.is_in(GroupState::CompletingRebalance) {
             self.answer_syncs(Err(GroupError::RebalanceInProgress));
         }
+        self.outbox.membership_changes += 1;
         self.group.pending_sync.clear();
         self.cancel(Due::Sync);
         let is_initial = self.group.is_in(GroupState::Empty);

@@ -5,10 +5,10 @@ use std::collections::HashMap;
 use bytes::Bytes;
 
 use super::classic::GroupState;
-use super::error::GroupError;
 use super::message::{Response, SyncRequest, Synced};
 use super::timers::Due;
 use super::{Action, GroupCoordinator, Turn, Written};
+use crate::error::GroupError;
 
 impl<T> GroupCoordinator<T> {
     /// A member asks for its part. Answered by a [`Response::Sync`] once the leader has assigned and that is written down.

@@ -78,6 +78,12 @@ pub(crate) fn is_sane(index: &[u8], base_offset: Offset, next_base: Offset) -> b
         })
 }
 
+/// Whether an index has every transaction that was `aborted` in its segment.
+pub(crate) fn has_all(index: &[u8], aborted: &[TransactionEntry]) -> bool {
+    let entries = || index.chunks_exact(TransactionEntry::BYTES).map(TransactionEntry::decode);
+    aborted.iter().all(|one| entries().any(|known| known.aborted == one.aborted))
+}
+
 /// Adds to `found` the entries of transactions that have records in `from..upper`. True if no later segment can have more.
 pub(crate) fn collect(
     index: &dyn StorageFile,

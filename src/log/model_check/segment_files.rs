@@ -90,3 +90,27 @@ fn an_active_segment_is_let_go_of_beside_an_append() {
         assert_eq!(read(&log, 0).expect("they are there"), (vec![(0, 0), (1, 1)], 2));
     });
 }
+
+#[test]
+fn a_segment_that_retention_takes_fails_no_sync() {
+    explore(2, || {
+        let device = Device::new(usize::MAX);
+        let configs = [("internal.segment.bytes", ONE_BATCH), ("retention.bytes", ONE_BATCH)];
+        let log = log_on(&device, &configs);
+        append(&log, 0, Acks::Leader).expect("there is room");
+        append(&log, 1, Acks::Leader).expect("there is room");
+        append(&log, 2, Acks::Leader).expect("there is room");
+        let syncing = loom::thread::spawn({
+            let log = log.clone();
+            move || log.flush().expect("what is left is on the device")
+        });
+        let segments = log.inner.segments.load_full();
+        assert_eq!(log.delete_old_segments(1_000).expect("the device is sound"), 1);
+        while !segments.first().file_slot().let_go(Spare::Any, None) {
+            loom::thread::yield_now();
+        }
+        log.remove_deleted_files(i64::MAX).expect("the device is sound");
+        syncing.join().expect("no panic");
+        assert_eq!(log.recovery_point(), 3);
+    });
+}

@@ -98,6 +98,11 @@ pub(in crate::log) fn read(home: &Home, offset: Offset) -> io::Result<Option<Pro
     home.storage.read(&home.path(offset, SNAPSHOT)).map(|bytes| decode(&bytes))
 }
 
+/// Whether the snapshot at `path` is whole.
+pub(in crate::log) fn is_whole(storage: &dyn Storage, path: &std::path::Path) -> io::Result<bool> {
+    storage.read(path).map(|bytes| decode(&bytes).is_some())
+}
+
 impl ProducerStates {
     /// Whether a log that ends at `end` needs a snapshot there, so that an open need not replay what it has. One that
     /// never had a producer needs none.

@@ -18,7 +18,7 @@ use crate::log::findings::{Finding, Problem};
 use crate::log::index::Entry;
 use crate::log::index::offset::OffsetEntry;
 use crate::log::index::time::TimeEntry;
-use crate::log::index::transaction::{TransactionEntry, is_sane};
+use crate::log::index::transaction::{TransactionEntry, has_all, is_sane};
 use crate::log::leader_epoch::Epochs;
 use crate::log::producer_state::reload::replay_segment;
 use crate::log::producer_state::{ProducerStates, snapshot};
@@ -363,9 +363,8 @@ impl Plan {
             let known_before = index.unwrap_or_default();
             let is_sane = is_sane(&known_before, draft.base_offset, next_base);
             let entries = || known_before.chunks_exact(TransactionEntry::BYTES).map(TransactionEntry::decode);
-            let has = |entry: &TransactionEntry| entries().any(|known| known.aborted == entry.aborted);
             // In a compacted log a transaction without its records is none.
-            if !is_sane || !known.may_have_gaps && !aborted.iter().all(has) {
+            if !is_sane || !known.may_have_gaps && !has_all(&known_before, &aborted) {
                 // What it knows of markers that are damaged now is kept.
                 let is_lost = |entry: &TransactionEntry| is_sane && draft.loses(entry.aborted.last_offset);
                 let mut kept: BTreeMap<_, _> =

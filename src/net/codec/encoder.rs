@@ -4,6 +4,7 @@ use bytes::{BufMut, Bytes};
 
 use super::Wire;
 use super::schema::Field;
+use crate::net::error_code::ErrorCode;
 use crate::net::protocol_error::{Inexpressible, ProtocolError};
 
 /// From this size on a payload is handed on and not copied: about there sharing becomes cheaper than a copy.
@@ -19,6 +20,7 @@ pub struct Encoder {
     /// Payloads, each with the length of `small` before it.
     large: Vec<(usize, Bytes)>,
     shared_bytes_min: usize,
+    first_error: ErrorCode,
 }
 
 /// The tagged fields of a struct that are to be written after the others.
@@ -29,7 +31,8 @@ impl Encoder {
     /// Writes version `version` of a message, in the layout of its flexible versions or in the older one.
     pub fn new(version: i16, flexible: bool) -> Self {
         let (small, large) = (Vec::new(), Vec::new());
-        Self { version, flexible, field: "message", small, large, shared_bytes_min: SHARED_BYTES_MIN }
+        let first_error = ErrorCode::NONE;
+        Self { version, flexible, field: "message", small, large, shared_bytes_min: SHARED_BYTES_MIN, first_error }
     }
 
     /// Goes on with another part, in another version: a body after a header.
@@ -49,9 +52,9 @@ impl Encoder {
 
     /// Everything that was written.
     pub fn finish(self) -> Encoded {
-        let small = Bytes::from(self.small);
+        let (small, first_error) = (Bytes::from(self.small), self.first_error);
         if self.large.is_empty() {
-            return Encoded { chunks: vec![small] };
+            return Encoded { chunks: vec![small], first_error };
         }
         let (mut chunks, mut start) = (Vec::with_capacity(2 * self.large.len() + 1), 0);
         for (end, payload) in self.large {
@@ -64,7 +67,15 @@ impl Encoder {
         if start < small.len() {
             chunks.push(small.slice(start..));
         }
-        Encoded { chunks }
+        Encoded { chunks, first_error }
+    }
+
+    /// One of the errors that are written.
+    #[inline]
+    pub(in crate::net) fn note_error(&mut self, error: ErrorCode) {
+        if self.first_error == ErrorCode::NONE {
+            self.first_error = error;
+        }
     }
 
     #[inline]
@@ -191,6 +202,7 @@ impl TryFromLength for i32 {}
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Encoded {
     chunks: Vec<Bytes>,
+    first_error: ErrorCode,
 }
 
 impl Encoded {
@@ -207,6 +219,11 @@ impl Encoded {
     /// How many bytes they are together.
     pub fn size(&self) -> usize {
         self.chunks.iter().map(Bytes::len).sum()
+    }
+
+    /// The first error code in it that isn't [`ErrorCode::NONE`], which it is if there is no other.
+    pub fn first_error(&self) -> ErrorCode {
+        self.first_error
     }
 
     /// All in one piece, which copies them unless they are one already.

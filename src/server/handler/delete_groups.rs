@@ -19,7 +19,7 @@ pub(in crate::server) fn answer(broker: &Broker, request: DeleteGroupsRequest, _
 impl Broker {
     /// Deletes the record of a group and its offsets, of which it may have the one, the other or both.
     fn delete_group(&self, group: &str) -> Result<(), ErrorCode> {
-        self.groups.change(group, |groups, _| {
+        self.change_group(group, |groups, _| {
             let had_record = match groups.delete(group) {
                 Ok(()) => true,
                 Err(GroupError::GroupIdNotFound) => false,

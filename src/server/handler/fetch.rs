@@ -5,11 +5,14 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
+use bytes::Bytes;
 use tokio::time::{Instant, timeout_at};
 
 use crate::log::{Log, ReadLimits, Readable};
 use crate::net::ErrorCode;
-use crate::net::messages::fetch::{AbortedTransaction, FetchPartition, FetchableTopicResponse, PartitionData};
+use crate::net::messages::fetch::{
+    AbortedTransaction, FetchPartition, FetchTopic, FetchableTopicResponse, PartitionData,
+};
 use crate::net::messages::{FetchRequest, FetchResponse};
 use crate::net::transport::ConnectionError;
 use crate::server::broker::{Broker, check_leader_epoch};
@@ -21,6 +24,8 @@ use crate::uuid::Uuid;
 
 /// From this version on topics are spoken of by id.
 const TOPIC_ID_VERSION: i16 = 13;
+/// From this version on there is an error of the whole response.
+const ERROR_VERSION: i16 = 7;
 /// From this version on clients know what a storage error is.
 const STORAGE_ERROR_VERSION: i16 = 6;
 
@@ -35,6 +40,10 @@ pub(in crate::server) async fn answer(
 
 async fn fetch(context: &Context, request: &FetchRequest) -> Result<FetchResponse, ErrorCode> {
     let (broker, version) = (&context.broker, context.header.api_version);
+    let count: usize = request.topics.iter().map(|topic| topic.partitions.len()).sum();
+    if count > broker.config.request_partitions_max {
+        return Ok(too_many(request, version));
+    }
     let by_id = version >= TOPIC_ID_VERSION;
     let now_ms = || broker.store.clock().now_ms();
     let (session, wanted) = broker.fetch_sessions.lock().begin(request, by_id, now_ms())?;
@@ -50,6 +59,9 @@ async fn fetch(context: &Context, request: &FetchRequest) -> Result<FetchRespons
     let answers = answers.collect();
     let (session_id, answers) =
         broker.fetch_sessions.lock().finish(session, answers, by_id, now_ms(), random_session_id)?;
+    for Answer { wanted: (PartitionKey { topic, .. }, _), data } in &answers {
+        broker.count_fetched(topic, data.records.as_ref().map_or(0, Bytes::len));
+    }
     Ok(FetchResponse { session_id, responses: by_topic(answers), ..Default::default() })
 }
 
@@ -63,7 +75,9 @@ fn random_session_id() -> i32 {
 async fn read_enough(context: &Context, request: &FetchRequest, wanted: &Arc<Vec<Wanted>>) -> Vec<PartitionData> {
     let mut stop = context.stop.clone();
     let params = FetchParams::new(request, context.broker.config.fetch_max_bytes);
-    let max_wait = Duration::from_millis(u64::try_from(request.max_wait_ms).unwrap_or(0));
+    let max_wait_ms = u64::try_from(request.max_wait_ms).unwrap_or(0);
+    // A client that says nothing for longer is let go.
+    let max_wait = Duration::from_millis(max_wait_ms.min(context.broker.config.connections_max_idle_ms));
     let deadline = Instant::now() + max_wait;
     loop {
         let (broker, wanted) = (context.broker.clone(), wanted.clone());
@@ -166,6 +180,17 @@ impl Broker {
         })
     }
 
+    fn count_fetched(&self, topic: &TopicKey, bytes: usize) {
+        let name = match topic {
+            _ if bytes == 0 => return,
+            TopicKey::Name(name) => Some(name.clone()),
+            TopicKey::Id(id) => self.store.topic_name(*id),
+        };
+        if let Some(name) = name {
+            self.metrics.fetched(&name, bytes);
+        }
+    }
+
     fn log_of(&self, PartitionKey { topic, partition }: &PartitionKey) -> Result<Log, ErrorCode> {
         let found = match topic {
             TopicKey::Name(name) => self.partition(name, *partition),
@@ -184,6 +209,18 @@ fn refuse(partition_index: i32, error_code: ErrorCode) -> PartitionData {
         records: Some(Default::default()),
         ..Default::default()
     }
+}
+
+/// Names no partition if there is another way to say that all are refused.
+fn too_many(request: &FetchRequest, version: i16) -> FetchResponse {
+    let error_code = ErrorCode::INVALID_REQUEST;
+    let refused = |topic: &FetchTopic| FetchableTopicResponse {
+        topic: topic.topic.clone(),
+        partitions: topic.partitions.iter().map(|wanted| refuse(wanted.partition, error_code)).collect(),
+        ..Default::default()
+    };
+    let named = if version < ERROR_VERSION { &*request.topics } else { &[] };
+    FetchResponse { error_code, responses: named.iter().map(refused).collect(), ..Default::default() }
 }
 
 /// Puts partitions together that follow each other and are of one topic.

@@ -5,7 +5,7 @@ use crate::net::messages::join_group::{JoinGroupRequestProtocol, JoinGroupRespon
 use crate::net::messages::{JoinGroupRequest, JoinGroupResponse};
 use crate::net::transport::ConnectionError;
 use crate::server::dispatch::Context;
-use crate::server::groups::Groups;
+use crate::server::groups;
 use crate::uuid::Uuid;
 
 /// From this version on a new member comes back with the id that it is given (KIP-394).
@@ -38,10 +38,17 @@ pub(in crate::server) async fn answer(
         can_skip_assignment: version >= SKIP_ASSIGNMENT_VERSION,
         fresh_id: Uuid::random(),
     };
-    let joining = Groups::begin(context, move |groups, waiter, now_ms| groups.join(join, waiter, now_ms)).await;
+    let joining = groups::begin(context, move |groups, waiter, now_ms| groups.join(join, waiter, now_ms)).await;
+    let metrics = context.broker.metrics.clone();
     Ok(async move {
         Ok(Some(match joining.await {
-            Ok(Response::Join(Ok(joined))) => accept(joined),
+            Ok(Response::Join(Ok(joined))) => {
+                // Each generation has one leader.
+                if joined.leader == joined.member_id {
+                    metrics.group_rebalanced();
+                }
+                accept(joined)
+            }
             Ok(Response::Join(Err(refused))) => refuse(refused, version),
             Ok(Response::Sync(_)) => unreachable!("a join is answered as a join"),
             Err(error) => refuse(NotJoined { error, member_id }, version),

@@ -77,7 +77,7 @@ impl Broker {
         };
         let OffsetCommitRequest { group_id, member_id, group_instance_id, .. } = request;
         let generation = request.generation_id_or_member_epoch;
-        self.groups.change(group_id, |groups, now_ms| {
+        self.change_group(group_id, |groups, now_ms| {
             let checked = groups.check_commit(group_id, member_id, group_instance_id.as_deref(), generation, now_ms);
             checked.map_err(|error| self.why_no_committer(error, group_id, unknown))?;
             Ok(self.store.commit_offsets(group_id, commits, Acks::Leader)?)

@@ -16,7 +16,7 @@ pub(in crate::server) fn answer(broker: &Broker, request: OffsetDeleteRequest, _
         return OffsetDeleteResponse { error_code: ErrorCode::INVALID_GROUP_ID, ..Default::default() };
     }
     let group = &*request.group_id;
-    let deleted = broker.groups.change(group, |groups, _| {
+    let deleted = broker.change_group(group, |groups, _| {
         groups.check_offset_delete(group)?;
         let mut known = HashSet::new();
         let respond = |topic: OffsetDeleteRequestTopic| {

@@ -12,6 +12,7 @@ use crate::record::{BatchRef, Compression};
 use crate::server::broker::Broker;
 use crate::server::dispatch::Context;
 use crate::server::executor;
+use crate::server::metrics::Metrics;
 use crate::server::transaction_error;
 use crate::store::is_internal;
 use crate::types::{Acks, ProducerIdAndEpoch};
@@ -43,10 +44,11 @@ pub(in crate::server) async fn answer(
     if acks == Ok(Acks::None) && topics.iter().any(refused) {
         return Err(ConnectionError::Closed);
     }
+    let metrics = context.broker.metrics.clone();
     Ok(async move {
         match acks {
             Ok(Acks::None) => Ok(None),
-            Ok(Acks::All) => Ok(Some(respond(synced(topics).await))),
+            Ok(Acks::All) => Ok(Some(respond(synced(topics, &metrics).await))),
             _ => Ok(Some(respond(topics))),
         }
     })
@@ -64,6 +66,8 @@ struct InTopic {
 impl Broker {
     fn produce(&self, request: ProduceRequest, acks: Result<Acks, ErrorCode>, version: i16) -> Vec<InTopic> {
         let transactional_id = request.transactional_id.as_deref();
+        let count: usize = request.topic_data.iter().map(|topic| topic.partition_data.len()).sum();
+        let acks = if count > self.config.request_partitions_max { Err(ErrorCode::INVALID_REQUEST) } else { acks };
         let topics = request.topic_data.into_iter().map(|topic| {
             let append = |data: PartitionProduceData| {
                 (
@@ -111,15 +115,16 @@ impl Broker {
         let told =
             |error| transaction_error::of_write(&error, version >= ABORTABLE_VERSION, ErrorCode::NOT_ENOUGH_REPLICAS);
         let appended = appended.and_then(|appended| appended).map_err(told)?;
+        self.metrics.produced(topic, header.records_count, records.len());
         Ok((log, appended))
     }
 }
 
 /// The same once all of it is on the device.
-async fn synced(topics: Vec<InTopic>) -> Vec<InTopic> {
+async fn synced(topics: Vec<InTopic>, metrics: &Metrics) -> Vec<InTopic> {
     let topics = topics.into_iter().map(async |InTopic { name, partitions }| {
         let partitions = partitions.into_iter().map(async |(index, result)| match result {
-            Ok(in_log) => (index, sync(in_log).await),
+            Ok(in_log) => (index, sync(in_log, metrics).await),
             Err(error_code) => (index, Err(error_code)),
         });
         InTopic { name, partitions: executor::all(partitions.collect()).await }
@@ -128,12 +133,15 @@ async fn synced(topics: Vec<InTopic>) -> Vec<InTopic> {
 }
 
 /// Waits until a batch is on the device. Whoever waits alone syncs, the others wait for that one, none on a thread.
-async fn sync((log, appended): InLog) -> Result<InLog, ErrorCode> {
+async fn sync((log, appended): InLog, metrics: &Metrics) -> Result<InLog, ErrorCode> {
     let mut synced = log.synced(appended.sync_target());
     loop {
         match (&mut synced).await {
             Progress::Done(result) => break result?,
-            Progress::Turn(turn) => executor::run(|| turn.take()).await?,
+            Progress::Turn(turn) => {
+                let metrics = metrics.clone();
+                executor::run(move || metrics.flushing(|| turn.take())).await?;
+            }
         }
     }
     Ok((log, appended))

@@ -5,7 +5,7 @@ use crate::net::messages::sync_group::SyncGroupRequestAssignment;
 use crate::net::messages::{SyncGroupRequest, SyncGroupResponse};
 use crate::net::transport::ConnectionError;
 use crate::server::dispatch::Context;
-use crate::server::groups::Groups;
+use crate::server::groups;
 
 /// From this version on a member must say which protocol it goes by.
 const PROTOCOL_VERSION: i16 = 5;
@@ -27,10 +27,10 @@ pub(in crate::server) async fn answer(
         protocol_name: request.protocol_name,
         assignments: request.assignments.into_iter().map(assignment).collect(),
     };
-    let syncing = Groups::begin(context, move |groups, waiter, now_ms| match may_ask {
+    let syncing = groups::begin(context, move |groups, waiter, now_ms| match may_ask {
         true => groups.sync(sync, waiter, now_ms),
         // Nobody else waits on this channel.
-        false => drop(waiter.send(Response::Sync(Err(GroupError::InconsistentGroupProtocol)))),
+        false => waiter.answer(Response::Sync(Err(GroupError::InconsistentGroupProtocol))),
     });
     let syncing = syncing.await;
     Ok(async move {

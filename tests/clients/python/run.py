@@ -9,6 +9,7 @@ import traceback
 from pathlib import Path
 
 import brokers
+import exactly_once
 
 HERE = Path(__file__).parent.parent
 CLASS_PATH = os.environ["KAFKA_CLASS_PATH"]
@@ -22,10 +23,10 @@ CLIENTS = {
 
 
 class Server:
-    """The example server, on a port of its own."""
+    """The example server, on a port of its own if none is named."""
 
-    def __init__(self, program, dir):
-        args = [program, "--override", f"log.dirs={dir}", "--override", "listeners=PLAINTEXT://127.0.0.1:0"]
+    def __init__(self, program, dir, port=0):
+        args = [program, "--override", f"log.dirs={dir}", "--override", f"listeners=PLAINTEXT://127.0.0.1:{port}"]
         args += ["--override", "num.partitions=4", "--override", "group.initial.rebalance.delay.ms=0"]
         self.process = subprocess.Popen(args, stdout=subprocess.PIPE, text=True)
         self.address = re.search(r"127\.0\.0\.1:\d+", self.process.stdout.readline())[0]
@@ -69,8 +70,9 @@ def main(program):
         served = brokers.everything(server.address)
         stopped = server.stop()
         swaps = swap(Path(dir) / "data", served, dir, lambda at: Server(program, at), log)
+        killed = exactly_once.run(lambda at, port: Server(program, at, port), dir, log)
 
-    width = max(map(len, [*CLIENTS, *tools, *swaps]))
+    width = max(map(len, [*CLIENTS, *tools, *swaps, *killed]))
     print(" " * width, *OPERATIONS, sep="  ")
     for client, row in table.items():
         cells = []
@@ -82,7 +84,7 @@ def main(program):
             cells.append(outcome.ljust(len(operation)))
         print(client.ljust(width), *cells, sep="  ")
     print()
-    for tool, outcome in (tools | swaps).items():
+    for tool, outcome in (tools | swaps | killed).items():
         print(f"{tool.ljust(width)}  {outcome if outcome == 'ok' else 'FAILED'}")
         if outcome != "ok":
             failed.append(f"{tool}: {outcome}")

@@ -1,0 +1,354 @@
+//! Drives the coordinator of a store's groups: its time, its records, and the requests that wait.
+//!
+//! There is one for each store, made when it is first asked for, so that clients of a server and consumers of this process
+//! meet in the same groups. It has no thread and no runtime. Whoever waits hands in a [`Waiter`]; what is due is done by
+//! the store's maintenance, by a server that keeps time, or by whoever waits.
+//!
+//! One lock is held over a decision and the append of the records that it makes, so that they lie in the log in the order
+//! in which they were decided; never while anybody waits for a device.
+
+use std::collections::{BTreeMap, HashMap};
+use std::fmt;
+use std::sync::{Arc, Weak};
+use std::task::Waker;
+use std::time::{Duration, Instant};
+
+use parking_lot::{Mutex, MutexGuard};
+
+use super::local::{LocalId, LocalMembers, Presence};
+use super::{Action, GroupCoordinator, GroupError, GroupMetadata, LeaveRequest, Response};
+use crate::error::{Error, Result};
+use crate::store::{GroupInUse, GroupRecord, Store, Task, WeakStore};
+
+/// The coordinator, as those know it who ask it something.
+pub(crate) type Coordinator = GroupCoordinator<Waiter>;
+
+/// Where consumers of this process are said to be. No address of a client looks like that.
+pub(crate) const LOCAL_HOST: &str = "embedded";
+
+/// Takes the answer to a request that had to wait. It is dropped without one if the store is closed.
+///
+/// It is called under the lock, and must not ask for it.
+pub(crate) struct Waiter(Box<dyn FnOnce(Response) + Send>);
+
+/// Is told when something is due earlier than was known at the last [tick](Groups::tick).
+pub(crate) type Alarm = dyn Fn() + Send + Sync;
+
+/// The groups of a store.
+pub(crate) struct Groups {
+    store: WeakStore,
+    state: Mutex<State>,
+    alarms: Mutex<Vec<Weak<Alarm>>>,
+}
+
+#[derive(Debug)]
+struct State {
+    coordinator: Coordinator,
+    /// Whether the records are read.
+    is_loaded: bool,
+    is_closed: bool,
+    /// Groups of which no offsets may expire: they have members, or had until lately.
+    in_use: HashMap<String, GroupInUse>,
+    local: LocalMembers,
+    /// Until when those who do what is due know that nothing is.
+    wakes_at: i64,
+    /// When groups are looked for that nobody needs any more.
+    expires_at: i64,
+    time: Time,
+}
+
+/// The time as the coordinator knows it: it begins with the wall clock, and never goes back.
+#[derive(Debug)]
+struct Time {
+    began_ms: i64,
+    began_monotonic_ms: i64,
+    now_ms: i64,
+}
+
+impl Waiter {
+    pub(crate) fn new(take: impl FnOnce(Response) + Send + 'static) -> Self {
+        Self(Box::new(take))
+    }
+
+    pub(crate) fn answer(self, response: Response) {
+        self.0(response);
+    }
+}
+
+impl fmt::Debug for Waiter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Waiter")
+    }
+}
+
+impl fmt::Debug for Groups {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Groups").finish_non_exhaustive()
+    }
+}
+
+impl Groups {
+    /// The groups of this store.
+    pub(crate) fn of(store: &Store) -> Arc<Self> {
+        store.attached(|| {
+            let (config, now_ms) = (store.config(), store.clock().now_ms());
+            let state = State {
+                coordinator: GroupCoordinator::new(config),
+                is_loaded: false,
+                is_closed: false,
+                in_use: HashMap::new(),
+                local: LocalMembers::default(),
+                wakes_at: i64::MAX,
+                expires_at: now_ms.saturating_add(config.offsets_retention_check_interval_ms),
+                time: Time { began_ms: now_ms, began_monotonic_ms: store.clock().monotonic_ms(), now_ms },
+            };
+            let groups =
+                Arc::new(Self { store: store.downgrade(), state: Mutex::new(state), alarms: Mutex::default() });
+            let task: Weak<Self> = Arc::downgrade(&groups);
+            store.schedule().add(task);
+            groups
+        })
+    }
+
+    /// Asks the coordinator, and does what it says. Waits for the device if it has to.
+    ///
+    /// # Errors
+    /// [`GroupError::CoordinatorNotAvailable`] if the groups can't be read now, [`GroupError::NotCoordinator`] if the
+    /// store is closed.
+    pub(crate) fn ask<R>(&self, ask: impl FnOnce(&mut Coordinator, i64) -> R) -> Result<R, GroupError> {
+        let store = self.store()?;
+        let mut state = self.loaded(&store)?;
+        let now_ms = state.time.now(&store);
+        let result = ask(&mut state.coordinator, now_ms);
+        self.act(&store, &mut state);
+        Ok(result)
+    }
+
+    /// From now on `alarm` is called when something is due earlier than the last tick said, for as long as it exists.
+    pub(crate) fn add_alarm(&self, alarm: Weak<Alarm>) {
+        self.alarms.lock().push(alarm);
+    }
+
+    /// Does what is due. Returns for how long nothing is, unless that changes.
+    pub(crate) fn tick(&self) -> Duration {
+        // What can't be read now may be later.
+        const AGAIN: Duration = Duration::from_secs(1);
+        let Ok(store) = self.store() else { return AGAIN };
+        let Ok(mut state) = self.loaded(&store) else { return AGAIN };
+        let state = &mut state;
+        let now_ms = state.time.now(&store);
+        state.mind_local_members(now_ms);
+        state.coordinator.tick(now_ms);
+        if now_ms >= state.expires_at {
+            state.expire(&store, now_ms);
+        }
+        self.act(&store, state);
+        state.wakes_at = state.next_deadline();
+        let idle_ms = state.wakes_at.saturating_sub(state.time.now(&store));
+        Duration::from_millis(u64::try_from(idle_ms).unwrap_or(0))
+    }
+
+    /// A consumer of this process may become a member.
+    pub(crate) fn local_id(&self) -> LocalId {
+        self.state.lock().local.fresh_id()
+    }
+
+    /// A consumer of this process is a member. It counts as alive for that many milliseconds, or, with None, until it says
+    /// otherwise.
+    pub(crate) fn attend(&self, id: LocalId, presence: Presence, for_ms: Option<i64>) {
+        let Ok(store) = self.store() else { return };
+        let mut state = self.state.lock();
+        let now_ms = state.time.now(&store);
+        state.local.attend(id, presence, for_ms.map(|for_ms| now_ms.saturating_add(for_ms)));
+        self.note_deadline(&store, &state);
+    }
+
+    /// A consumer of this process is no member any more.
+    pub(crate) fn forget(&self, id: LocalId) {
+        self.state.lock().local.forget(id);
+    }
+
+    /// Wakes `waker` when members of some group have to do something: begin a rebalance, or join as new members. The
+    /// caller must look once more after this call whether that is so.
+    pub(crate) fn park(&self, id: LocalId, waker: Waker) {
+        self.state.lock().local.park(id, waker);
+    }
+
+    fn store(&self) -> Result<Store, GroupError> {
+        self.store.upgrade().ok_or(GroupError::NotCoordinator)
+    }
+
+    fn act(&self, store: &Store, state: &mut MutexGuard<'_, State>) {
+        loop {
+            let mut writes = Vec::new();
+            while let Some(action) = state.coordinator.next_action() {
+                match action {
+                    Action::Respond { to, response } => to.answer(response),
+                    Action::Write { write, group, metadata } => {
+                        let appended = state.append(store, &group, metadata.as_ref());
+                        writes.extend(write.map(|write| (write, appended)));
+                    }
+                }
+            }
+            if writes.is_empty() {
+                break;
+            }
+            let written: Vec<_> = MutexGuard::unlocked(state, || {
+                let wait = |record: GroupRecord| record.wait_synced();
+                writes.into_iter().map(|(write, appended)| (write, appended.and_then(wait))).collect()
+            });
+            let now_ms = state.time.now(store);
+            for (write, result) in written {
+                state.coordinator.written(write, result.map_err(|error| why_unwritten(&error)), now_ms);
+            }
+        }
+        let State { coordinator, local, .. } = &mut **state;
+        local.wake_if_changed(coordinator.membership_changes());
+        self.note_deadline(store, state);
+    }
+
+    /// Tells those who do what is due if something is earlier than they know.
+    fn note_deadline(&self, store: &Store, state: &State) {
+        let deadline = state.next_deadline();
+        if deadline < state.wakes_at {
+            self.alarms.lock().retain(|alarm| alarm.upgrade().inspect(|alarm| alarm()).is_some());
+            let idle_ms = deadline.saturating_sub(state.time.now_ms);
+            let idle = Duration::from_millis(u64::try_from(idle_ms).unwrap_or(0));
+            store.schedule().wake_by(Instant::now() + idle);
+        }
+    }
+
+    /// The coordinator, when it knows its groups.
+    fn loaded(&self, store: &Store) -> Result<MutexGuard<'_, State>, GroupError> {
+        let mut state = self.state.lock();
+        if state.is_closed {
+            return Err(GroupError::NotCoordinator);
+        }
+        if !state.is_loaded {
+            let groups = read(store).map_err(|_| GroupError::CoordinatorNotAvailable)?;
+            let now_ms = state.time.now(store);
+            for (group, metadata) in groups {
+                state.keep_offsets_of(store, &group);
+                let gone = gone_with_their_process(&metadata);
+                state.coordinator.load(&group, metadata, now_ms);
+                // They are members, or the group would have none of that name.
+                let _ = state.coordinator.leave(&group, &gone, now_ms);
+            }
+            state.is_loaded = true;
+        }
+        Ok(state)
+    }
+}
+
+impl Task for Groups {
+    fn run(&self, now: Instant) -> Option<Instant> {
+        // Nobody has asked yet.
+        if !self.state.lock().is_loaded {
+            return None;
+        }
+        now.checked_add(self.tick())
+    }
+
+    fn close(&self) {
+        let mut state = self.state.lock();
+        state.is_closed = true;
+        // Those who wait see that their request is gone.
+        state.coordinator.clear();
+        state.local.wake_all();
+    }
+}
+
+impl State {
+    /// When [`Groups::tick`] has something to do.
+    fn next_deadline(&self) -> i64 {
+        let deadlines = [self.coordinator.next_deadline(), self.local.next_deadline()];
+        deadlines.into_iter().flatten().min().unwrap_or(i64::MAX).min(self.expires_at)
+    }
+
+    /// Consumers of this process are alive without saying so, unless they have not polled for too long: then they go.
+    fn mind_local_members(&mut self, now_ms: i64) {
+        for Presence { group, member_id, leaves, .. } in self.local.take_absent(now_ms) {
+            if leaves {
+                let member = LeaveRequest { member_id, ..LeaveRequest::default() };
+                // It may be gone already.
+                let _ = self.coordinator.leave(&group, &[member], now_ms);
+            }
+        }
+        for Presence { group, member_id, .. } in self.local.present() {
+            self.coordinator.keep_alive(group, member_id, now_ms);
+        }
+    }
+
+    fn append(&mut self, store: &Store, group: &str, metadata: Option<&GroupMetadata>) -> Result<GroupRecord> {
+        match metadata {
+            Some(_) => self.keep_offsets_of(store, group),
+            None => drop(self.in_use.remove(group)),
+        }
+        let value = metadata.map(GroupMetadata::encode);
+        store.append_group_record(group, &GroupMetadata::encode_key(group), value.as_deref())
+    }
+
+    fn keep_offsets_of(&mut self, store: &Store, group: &str) {
+        if !self.in_use.contains_key(group) {
+            self.in_use.insert(group.to_owned(), store.use_group(group));
+        }
+    }
+
+    /// Forgets the groups that have neither members nor offsets, and lets the offsets of those expire that have had no
+    /// members for long enough (KIP-211).
+    fn expire(&mut self, store: &Store, now_ms: i64) {
+        let config = store.config();
+        let retention_ms = i64::from(config.offsets_retention_minutes) * 60_000;
+        let idle = self.coordinator.groups().filter(|group| group.is_idle);
+        let idle: Vec<_> = idle.map(|group| (group.group.to_owned(), group.state_timestamp)).collect();
+        for (group, since_ms) in idle {
+            // One of which that isn't known keeps what it may have.
+            if store.has_group(&group).is_ok_and(|has_offsets| !has_offsets) {
+                // It is there, and has no members.
+                let _ = self.coordinator.delete(&group);
+            } else if now_ms.saturating_sub(since_ms) >= retention_ms {
+                self.in_use.remove(&group);
+            }
+        }
+        self.expires_at = now_ms.saturating_add(config.offsets_retention_check_interval_ms);
+    }
+}
+
+impl Time {
+    fn now(&mut self, store: &Store) -> i64 {
+        let elapsed_ms = store.clock().monotonic_ms().saturating_sub(self.began_monotonic_ms);
+        self.now_ms = self.now_ms.max(self.began_ms.saturating_add(elapsed_ms));
+        self.now_ms
+    }
+}
+
+/// The last record of each group.
+pub(super) fn read(store: &Store) -> Result<BTreeMap<String, GroupMetadata>> {
+    let mut groups = BTreeMap::new();
+    store.replay_group_records(|key, value, belongs_here| {
+        if let Some(group) = GroupMetadata::decode_key(key)?.filter(|group| belongs_here(group)) {
+            match value {
+                Some(value) => drop(groups.insert(group, GroupMetadata::decode(value)?)),
+                None => drop(groups.remove(&group)),
+            }
+        }
+        Ok(())
+    })?;
+    Ok(groups)
+}
+
+/// The members that were consumers of the process that had the store open before. Static ones may come back.
+fn gone_with_their_process(metadata: &GroupMetadata) -> Vec<LeaveRequest> {
+    let local = metadata.members.iter().filter(|member| member.client_host == LOCAL_HOST);
+    let gone = local.filter(|member| member.group_instance_id.is_none());
+    gone.map(|member| LeaveRequest { member_id: member.member_id.clone(), ..LeaveRequest::default() }).collect()
+}
+
+/// What members are told whose record could not be written.
+fn why_unwritten(error: &Error) -> GroupError {
+    match error {
+        Error::MessageTooLarge { .. } | Error::InvalidRecord { .. } => GroupError::UnknownServerError,
+        Error::LogOffline { .. } | Error::Closed { .. } | Error::ReadOnly { .. } => GroupError::NotCoordinator,
+        _ => GroupError::CoordinatorNotAvailable,
+    }
+}

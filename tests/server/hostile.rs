@@ -1,0 +1,348 @@
+//! Clients that mean harm, or are broken, at a server where a good client works on: each record of it is checked.
+
+use std::io::ErrorKind;
+use std::sync::Arc;
+use std::time::Duration;
+
+use esker::io::MemoryStorage;
+use esker::net::messages::fetch::{FetchPartition, FetchTopic};
+use esker::net::messages::list_offsets::{ListOffsetsPartition, ListOffsetsTopic};
+use esker::net::messages::produce::{PartitionProduceData, TopicProduceData};
+use esker::net::messages::{
+    ApiVersionsRequest, FetchRequest, FindCoordinatorRequest, ListOffsetsRequest, MetadataRequest, ProduceRequest,
+    Request, request_frame,
+};
+use esker::net::{Connection, ErrorCode, RequestHeader};
+use esker::server::{Server, ServerConfig};
+use esker::{Store, TopicConfig};
+use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
+use tokio::time::Instant;
+
+use super::random::Random;
+use super::{batch, fetch_request, fetched, produce, produce_request, values};
+
+const PIPE_BYTES: usize = 64 * 1024;
+
+async fn serve(config: ServerConfig) -> Server {
+    let store = Store::options().storage(Arc::new(MemoryStorage::new())).open("data").unwrap();
+    store.create_topic("t", TopicConfig::new().partitions(2)).unwrap();
+    Server::builder(store).config(config).in_memory().unwrap()
+}
+
+/// A stranger's end of a connection.
+fn stranger(server: &Server) -> DuplexStream {
+    let (here, there) = duplex(PIPE_BYTES);
+    server.serve(there);
+    here
+}
+
+/// Writes records one by one and reads each back.
+struct Good {
+    connection: Connection,
+    next: i64,
+}
+
+impl Good {
+    fn new(server: &Server) -> Self {
+        Self { connection: server.connect(), next: 0 }
+    }
+
+    async fn works_on(&mut self, beside: &str) {
+        let (offset, value) = (self.next, format!("record {}", self.next));
+        let appended = produce(&self.connection, -1, 1, batch(&[&value])).await.unwrap();
+        assert_eq!((appended.error_code, appended.base_offset), (ErrorCode::NONE, offset), "beside {beside}");
+        let data = fetched(self.connection.send(&fetch_request(1, offset), 12).await.unwrap());
+        assert_eq!(values(&data), [(offset, value)], "beside {beside}");
+        self.next += 1;
+    }
+
+    /// All records are as they were written.
+    async fn finds_all(&self) {
+        let data = fetched(self.connection.send(&fetch_request(1, 0), 12).await.unwrap());
+        let expected: Vec<_> = (0..self.next).map(|offset| (offset, format!("record {offset}"))).collect();
+        assert_eq!(values(&data), expected);
+    }
+}
+
+fn frame<R: Request>(request: &R, api_version: i16, correlation_id: i32) -> Vec<u8> {
+    let header = RequestHeader { api_key: R::API_KEY, api_version, correlation_id, client_id: Some("c".into()) };
+    request_frame(&header, request).unwrap().to_bytes().to_vec()
+}
+
+/// Requests that a client begins with, each as version and frame. None of them touches partition 1.
+fn sound_frames() -> Vec<Vec<u8>> {
+    let at = ListOffsetsPartition { partition_index: 0, timestamp: -1, ..Default::default() };
+    let topics = vec![ListOffsetsTopic { name: "t".into(), partitions: vec![at] }];
+    vec![
+        frame(&ApiVersionsRequest::default(), 3, 1),
+        frame(&MetadataRequest::default(), 12, 2),
+        frame(&produce_request(1, 0, batch(&["a", "b"])), 9, 3),
+        frame(&produce_request(-1, 0, batch(&["a"])), 3, 4),
+        frame(&fetch_request(0, 0), 12, 5),
+        frame(&fetch_request(0, 0), 4, 6),
+        frame(&ListOffsetsRequest { replica_id: -1, topics, ..Default::default() }, 6, 7),
+        frame(&FindCoordinatorRequest { key: "group".into(), ..Default::default() }, 3, 8),
+    ]
+}
+
+/// The correlation ids of the responses in `bytes`, all of which are whole.
+fn correlation_ids(mut bytes: &[u8]) -> Vec<i32> {
+    let mut ids = Vec::new();
+    while let Some((size, rest)) = bytes.split_first_chunk::<4>() {
+        let (frame, rest) = rest.split_at(u32::from_be_bytes(*size) as usize);
+        ids.push(i32::from_be_bytes(*frame.first_chunk().unwrap()));
+        bytes = rest;
+    }
+    ids
+}
+
+/// Sends bytes, reads until the server closes, and returns the numbers of the responses.
+async fn exchange(server: &Server, bytes: &[u8]) -> Vec<i32> {
+    let mut stream = stranger(server);
+    // It may be closed while this is written.
+    let _ = stream.write_all(bytes).await;
+    let _ = stream.shutdown().await;
+    let mut answers = Vec::new();
+    let _ = stream.read_to_end(&mut answers).await;
+    correlation_ids(&answers)
+}
+
+#[tokio::test]
+async fn requests_that_end_too_early_are_not_answered() {
+    let server = serve(ServerConfig::default()).await;
+    let mut good = Good::new(&server);
+    for sound in sound_frames() {
+        let body = &sound[4..];
+        for cut in (0..body.len()).step_by(3) {
+            // A frame that is sound, of a request that isn't.
+            let size = u32::try_from(cut).unwrap().to_be_bytes();
+            let answered = exchange(&server, &[&size, &body[..cut]].concat()).await;
+            // What a client says of itself may be missing: it is told which versions there are.
+            let expected = if body.starts_with(&[0, 18]) && cut > 8 { answered.clone() } else { Vec::new() };
+            assert_eq!(answered, expected, "{cut} bytes of {body:?}");
+            // And a frame that isn't whole.
+            assert_eq!(exchange(&server, &sound[..cut + 4]).await, []);
+        }
+        good.works_on("requests that end too early").await;
+    }
+    good.finds_all().await;
+}
+
+#[tokio::test]
+async fn clients_that_fall_silent_in_a_frame_hold_up_nobody() {
+    let server = serve(ServerConfig::default()).await;
+    let mut good = Good::new(&server);
+    let mut silent = Vec::new();
+    for sound in sound_frames() {
+        for cut in (0..sound.len()).step_by(5) {
+            let mut stream = stranger(&server);
+            stream.write_all(&sound[..cut]).await.unwrap();
+            silent.push(stream);
+        }
+        good.works_on("silent clients").await;
+    }
+    drop(silent);
+    good.finds_all().await;
+}
+
+#[tokio::test]
+async fn changed_bytes_do_no_harm_to_others() {
+    let server = serve(ServerConfig::default()).await;
+    let mut good = Good::new(&server);
+    let sound = sound_frames();
+    let mut random = Random::new(7);
+    for _ in 0..300 {
+        let mut sent: Vec<u8> = (0..=random.below(3)).flat_map(|_| random.pick(&sound).clone()).collect();
+        for _ in 0..=random.below(4) {
+            let at = random.below(sent.len() as u64) as usize;
+            sent[at] ^= 1 << random.below(8);
+        }
+        let mut stream = stranger(&server);
+        let _ = stream.write_all(&sent).await;
+        if random.one_in(2) {
+            let mut some = [0; 100];
+            let _ = stream.shutdown().await;
+            let _ = stream.read(&mut some).await;
+        }
+        drop(stream);
+        good.works_on(&format!("{sent:?}")).await;
+    }
+    good.finds_all().await;
+}
+
+#[tokio::test]
+async fn sizes_out_of_range_cost_nothing() {
+    let server = serve(ServerConfig::default()).await;
+    let mut good = Good::new(&server);
+    let versions = frame(&ApiVersionsRequest::default(), 3, 1);
+    for size in [i32::MAX, i32::MIN, -1, 0x7fff_0000, 104_857_601] {
+        let mut stream = stranger(&server);
+        stream.write_all(&[&versions[..], &size.to_be_bytes(), b"and more"].concat()).await.unwrap();
+        // What was sound before it may be answered; then it is the server that ends it.
+        let mut answers = Vec::new();
+        let _ = stream.read_to_end(&mut answers).await;
+        assert!([&[][..], &[1]].contains(&&correlation_ids(&answers)[..]), "{size}");
+        good.works_on("sizes out of range").await;
+    }
+    good.finds_all().await;
+}
+
+/// A fetch that waits is first, and what is ready long before it leaves after it.
+#[tokio::test]
+async fn responses_keep_the_order_of_their_requests() {
+    let server = serve(ServerConfig::default()).await;
+    let mut good = Good::new(&server);
+    let mut stream = stranger(&server);
+    let waiting = FetchRequest { max_wait_ms: 60_000, min_bytes: 1, ..fetch_request(0, 0) };
+    let sent = [
+        frame(&waiting, 12, 9),
+        frame(&produce_request(0, 1, batch(&["record 0"])), 9, 100),
+        frame(&MetadataRequest::default(), 12, 5),
+        frame(&ApiVersionsRequest::default(), 3, 5),
+        frame(&fetch_request(1, 0), 12, -3),
+        frame(&ApiVersionsRequest::default(), 0, 1),
+    ];
+    // None asked for ApiVersions first, and two have one number.
+    stream.write_all(&sent.concat()).await.unwrap();
+    // The others have been carried out, though not answered.
+    while fetched(good.connection.send(&fetch_request(1, 0), 12).await.unwrap()).records.unwrap().is_empty() {}
+    good.next = 1;
+    good.works_on("a connection with a fetch that waits").await;
+    assert!(now(stream.read(&mut [0])).await.is_none());
+    produce(&good.connection, 1, 0, batch(&["a"])).await.unwrap();
+    stream.shutdown().await.unwrap();
+    let mut answers = Vec::new();
+    stream.read_to_end(&mut answers).await.unwrap();
+    assert_eq!(correlation_ids(&answers), [9, 5, 5, -3, 1]);
+}
+
+/// What `future` comes to if it needn't wait.
+async fn now<F: Future>(future: F) -> Option<F::Output> {
+    tokio::select! {
+        biased;
+        output = future => Some(output),
+        () = std::future::ready(()) => None,
+    }
+}
+
+/// A client that has gone isn't waited for, however long it said that it would wait.
+#[tokio::test]
+async fn who_hangs_up_is_answered_as_things_are() {
+    let server = serve(ServerConfig::default()).await;
+    let waiting = FetchRequest { max_wait_ms: i32::MAX, min_bytes: 1, ..fetch_request(0, 0) };
+    assert_eq!(exchange(&server, &frame(&waiting, 12, 1)).await, [1]);
+}
+
+/// A few announce requests that take all the memory there is for requests, and say no more.
+#[tokio::test(start_paused = true)]
+async fn memory_that_is_claimed_and_not_used_goes_to_others() {
+    let config = ServerConfig { queued_max_request_bytes: 1000, ..ServerConfig::default() };
+    let server = serve(config).await;
+    let mut claiming = Vec::new();
+    for begun in [&b"\0\0\x03\xe8"[..], b"\0\0\x03\xe8\0\x12", b"\x05\0\0\0\0\0\0\0\0"] {
+        let mut stream = stranger(&server);
+        stream.write_all(begun).await.unwrap();
+        claiming.push(stream);
+    }
+    let mut good = Good::new(&server);
+    let began = Instant::now();
+    for _ in 0..10 {
+        good.works_on("claims of memory").await;
+    }
+    assert!(began.elapsed() < Duration::from_secs(60), "long before a client counts as idle");
+    for mut stream in claiming {
+        assert_eq!(stream.read(&mut [0]).await.map_err(|error| error.kind()), Ok(0));
+    }
+    // Nobody else wants it: then it may take its time.
+    let mut slow = stranger(&server);
+    for byte in frame(&ApiVersionsRequest::default(), 3, 4) {
+        slow.write_all(&[byte]).await.unwrap();
+        tokio::time::sleep(Duration::from_secs(20)).await;
+    }
+    slow.shutdown().await.unwrap();
+    let mut answers = Vec::new();
+    slow.read_to_end(&mut answers).await.unwrap();
+    assert_eq!(correlation_ids(&answers), [4]);
+}
+
+/// Many clients that send and never read: each is read from until its responses pile up, and no further.
+#[tokio::test]
+async fn the_deaf_are_not_listened_to() {
+    let server = serve(ServerConfig::default()).await;
+    let mut good = Good::new(&server);
+    let requests = frame(&MetadataRequest::default(), 12, 1).repeat(100);
+    let mut deaf: Vec<_> = (0..50).map(|_| stranger(&server)).collect();
+    let mut taken = vec![0; deaf.len()];
+    // As long as somebody takes something.
+    let mut stuck_for = 0;
+    while stuck_for < 20 {
+        stuck_for += 1;
+        for (stream, taken) in deaf.iter_mut().zip(&mut taken) {
+            if let Some(written) = now(stream.write(&requests)).await {
+                *taken += written.unwrap();
+                stuck_for = 0;
+            }
+        }
+        good.works_on("clients that read nothing").await;
+    }
+    // The pipe's two directions, the requests that may wait for responses, and what may be read ahead.
+    let most = 4 * PIPE_BYTES + 64 * requests.len();
+    assert!(taken.iter().all(|taken| *taken < most), "{taken:?}");
+    drop(deaf);
+    good.finds_all().await;
+}
+
+#[tokio::test]
+async fn a_request_may_name_so_many_partitions_and_no_more() {
+    let server = serve(ServerConfig { request_partitions_max: 3, ..ServerConfig::default() }).await;
+    let mut good = Good::new(&server);
+    let connection = server.connect();
+    for count in [3, 4] {
+        let refused = count > 3;
+        let expected = if refused { ErrorCode::INVALID_REQUEST } else { ErrorCode::NONE };
+        let data = |index| PartitionProduceData { index, records: Some(batch(&["a"])) };
+        // Of two topics, both of which count.
+        let topic = |count| TopicProduceData {
+            name: "t".into(),
+            partition_data: std::iter::repeat_n(data(0), count).collect(),
+            ..Default::default()
+        };
+        let topic_data = vec![topic(1), topic(count - 1)];
+        let request = ProduceRequest { acks: 1, timeout_ms: 1000, topic_data, ..Default::default() };
+        let response = connection.send(&request, 9).await.unwrap();
+        let partitions: Vec<_> = response.responses.iter().flat_map(|topic| &topic.partition_responses).collect();
+        assert_eq!(partitions.len(), count);
+        assert!(partitions.iter().all(|partition| partition.error_code == expected), "{partitions:?}");
+
+        let wanted = FetchPartition { partition: 0, partition_max_bytes: 100, ..Default::default() };
+        let partitions = (0..count as i32).map(|partition| FetchPartition { partition, ..wanted.clone() });
+        let topics = vec![FetchTopic { topic: "t".into(), partitions: partitions.collect(), ..Default::default() }];
+        let request = FetchRequest { topics, ..Default::default() };
+        let response = connection.send(&request, 12).await.unwrap();
+        assert_eq!((response.error_code, response.responses.is_empty()), (expected, refused));
+        // Older ones have no error of the whole.
+        let response = connection.send(&request, 4).await.unwrap();
+        let codes: Vec<_> = response.responses[0].partitions.iter().map(|partition| partition.error_code).collect();
+        assert_eq!(codes.len(), count);
+        assert_eq!(codes.iter().all(|code| *code == ErrorCode::INVALID_REQUEST), refused, "{codes:?}");
+    }
+    good.works_on("requests that name too much").await;
+    let data = fetched(connection.send(&fetch_request(0, 0), 12).await.unwrap());
+    assert_eq!(values(&data).len(), 3, "nothing is appended of what is refused");
+}
+
+#[tokio::test]
+async fn a_stream_of_the_callers_is_served_and_ends_with_the_server() {
+    let server = serve(ServerConfig::default()).await;
+    let mut stream = stranger(&server);
+    let request = frame(&ApiVersionsRequest::default(), 3, 8);
+    stream.write_all(&request).await.unwrap();
+    let mut size = [0; 4];
+    stream.read_exact(&mut size).await.unwrap();
+    let mut answer = vec![0; u32::from_be_bytes(size) as usize];
+    stream.read_exact(&mut answer).await.unwrap();
+    assert_eq!(answer.first_chunk(), Some(&[0, 0, 0, 8]));
+    server.shutdown().await;
+    assert_eq!(stream.read(&mut size).await.unwrap(), 0);
+    assert_eq!(stream.write_all(&request).await.map_err(|error| error.kind()), Err(ErrorKind::BrokenPipe));
+}
