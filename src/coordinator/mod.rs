@@ -62,14 +62,15 @@
 //! ([`GroupMetadata`]). After a restart [`load`](GroupCoordinator::load) takes in the last one of each group, and its
 //! members go on in the generation that they were in.
 
-#[allow(dead_code, reason = "what consumers of this process need of it comes next")]
 pub(crate) mod driver;
 mod group;
-#[allow(dead_code, reason = "likewise")]
 pub(crate) mod local;
+mod membership;
 
 pub use group::{
-    Action, DescribedGroup, DescribedMember, GroupCoordinator, GroupError, GroupMetadata, GroupState, JoinProtocol,
-    JoinRequest, Joined, JoinedMember, LeaveRequest, ListedGroup, MemberMetadata, NotJoined, Response, SyncRequest,
-    Synced, WriteId,
+    Action, Assignment, CooperativeStickyAssignor, DescribedGroup, DescribedMember, GroupCoordinator, GroupError,
+    GroupMetadata, GroupState, JoinProtocol, JoinRequest, Joined, JoinedMember, LeaveRequest, ListedGroup,
+    MemberMetadata, Members, NotJoined, PartitionAssignor, RangeAssignor, RebalanceProtocol, Response,
+    RoundRobinAssignor, StickyAssignor, Subscription, SyncRequest, Synced, WriteId,
 };
+pub use membership::{GroupListing, GroupMember, GroupMembership};

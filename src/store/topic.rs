@@ -192,6 +192,7 @@ impl StoreInner {
             }
         })?;
         self.topics.write().insert(Topic { name, id, config, partitions });
+        self.note_topics_changed();
         Ok(id)
     }
 
@@ -310,6 +311,7 @@ impl StoreInner {
         }
         self.layout.sync()?;
         self.topics.write().remove(name);
+        self.note_topics_changed();
         self.reserve.run(|| TopicList::remove(&self.layout, &[name.to_owned()]))?;
         self.forget_offsets_of_topic(name)
     }
