@@ -13,7 +13,7 @@ use super::record::{GroupMetadata, MemberMetadata, subscribed_topics};
 use crate::error::GroupError;
 
 /// The protocol type of consumers, whose subscriptions are understood here.
-const CONSUMER: &str = "consumer";
+pub(super) const CONSUMER: &str = "consumer";
 
 /// Where a group stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -31,10 +31,23 @@ pub enum GroupState {
     Dead,
 }
 
+impl GroupState {
+    /// Kafka's name for it.
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::Empty => "Empty",
+            Self::PreparingRebalance => "PreparingRebalance",
+            Self::CompletingRebalance => "CompletingRebalance",
+            Self::Stable => "Stable",
+            Self::Dead => "Dead",
+        }
+    }
+}
+
 impl fmt::Display for GroupState {
     /// Kafka's name for it.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Debug::fmt(self, f)
+        f.write_str(self.name())
     }
 }
 

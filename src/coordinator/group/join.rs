@@ -6,7 +6,7 @@ use super::classic::{ClassicGroup, GroupState};
 use super::member::{Member, Terms};
 use super::message::{JoinRequest, NotJoined, Response};
 use super::timers::Due;
-use super::{Action, GroupCoordinator, ReturnedMember, Turn, Written};
+use super::{Action, Group, GroupCoordinator, ReturnedMember, Turn, Written};
 use crate::error::GroupError;
 use crate::uuid::Uuid;
 
@@ -23,10 +23,8 @@ impl<T> GroupCoordinator<T> {
             Some(GroupError::InvalidGroupId)
         } else if !timeouts.contains(&request.session_timeout_ms) {
             Some(GroupError::InvalidSessionTimeout)
-        } else if !request.member_id.is_empty() && !self.groups.contains_key(&*request.group) {
-            Some(GroupError::UnknownMemberId)
         } else {
-            None
+            self.let_classic_join(&request)
         };
         if let Some(error) = error {
             let response = Response::Join(Err(NotJoined { error, member_id: request.member_id }));
@@ -34,9 +32,24 @@ impl<T> GroupCoordinator<T> {
         }
         if !self.groups.contains_key(&*request.group) {
             let name: Arc<str> = (*request.group).into();
-            self.groups.insert(name.clone(), ClassicGroup::new(name, now_ms));
+            self.groups.insert(name.clone(), Group::Classic(ClassicGroup::new(name, now_ms)));
         }
         self.in_turn(&request.group, now_ms, |mut turn| turn.join(&request, waiter));
+    }
+
+    /// Why nobody may join, if so. A consumer group that has no members gives way to one of the classic protocol.
+    fn let_classic_join(&mut self, request: &JoinRequest) -> Option<GroupError> {
+        let name = &*request.group;
+        if let Some(Group::Consumer(group)) = self.groups.get(name) {
+            if !group.is_empty() {
+                return Some(GroupError::InconsistentGroupProtocol);
+            }
+            let tombstones = group.tombstones();
+            self.outbox.write(name, tombstones);
+            self.groups.remove(name);
+        }
+        let is_unknown = !request.member_id.is_empty() && !self.groups.contains_key(name);
+        is_unknown.then_some(GroupError::UnknownMemberId)
     }
 }
 
