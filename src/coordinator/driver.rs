@@ -44,6 +44,8 @@ pub(crate) struct Groups {
 #[derive(Debug)]
 struct State {
     coordinator: Coordinator,
+    /// The changes of the store's topics that the coordinator knows of.
+    topic_changes: Option<u64>,
     /// Whether the records are read.
     is_loaded: bool,
     is_closed: bool,
@@ -94,6 +96,7 @@ impl Groups {
             let (config, now_ms) = (store.config(), store.clock().now_ms());
             let state = State {
                 coordinator: GroupCoordinator::new(config),
+                topic_changes: None,
                 is_loaded: false,
                 is_closed: false,
                 in_use: HashMap::new(),
@@ -239,6 +242,10 @@ impl Groups {
                 let _ = state.coordinator.leave(&group, &gone, now_ms);
             }
             state.is_loaded = true;
+        }
+        if let Some((changes, topics)) = store.topics_since(state.topic_changes) {
+            state.coordinator.set_topics(topics);
+            state.topic_changes = Some(changes);
         }
         Ok(state)
     }

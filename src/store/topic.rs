@@ -121,6 +121,20 @@ impl Store {
         self.inner.topics.read().keys().map(|name| name.to_string()).collect()
     }
 
+    /// The names, ids and partition counts of all topics that have ids, unless nothing has changed since a number that
+    /// this returned with them before.
+    #[cfg(feature = "coordinator")]
+    pub(crate) fn topics_since(&self, changes: Option<u64>) -> Option<(u64, Vec<(String, Uuid, i32)>)> {
+        let topics = self.inner.topics.read();
+        if changes == Some(topics.changes()) {
+            return None;
+        }
+        let with_id = topics.values().filter(|topic| topic.id != Uuid::ZERO);
+        let count = |topic: &Topic| i32::try_from(topic.partitions.len()).unwrap_or(i32::MAX);
+        let all = with_id.map(|topic| (topic.name.to_string(), topic.id, count(topic)));
+        Some((topics.changes(), all.collect()))
+    }
+
     /// The name of the topic with this id, if there is one.
     #[cfg(feature = "net")]
     pub(crate) fn topic_name(&self, id: Uuid) -> Option<Arc<str>> {

@@ -85,6 +85,11 @@ pub struct DescribedMember {
 }
 
 impl<T> GroupCoordinator<T> {
+    /// Whether the coordinator knows a group, of either protocol.
+    pub fn is_known(&self, group: &str) -> bool {
+        self.groups.contains_key(group)
+    }
+
     /// Describes a group of the classic protocol, if it is known.
     pub fn describe(&self, group: &str) -> Option<DescribedGroup> {
         let Some(Group::Classic(group)) = self.groups.get(group) else { return None };

@@ -1,11 +1,14 @@
 //! ApiVersions: what is served here.
 
 use crate::net::codec::Encoded;
-use crate::net::messages::api_versions::ApiVersion;
+use crate::net::messages::api_versions::{ApiVersion, FinalizedFeatureKey, SupportedFeatureKey};
 use crate::net::messages::{ApiVersionsRequest, ApiVersionsResponse, response_frame};
 use crate::net::{ApiKey, ErrorCode, ProtocolError, RequestHeader};
 use crate::server::broker::Broker;
 use crate::server::dispatch::SERVED;
+
+/// The feature that says that there are consumer groups of KIP-848.
+const GROUP_VERSION: &str = "group.version";
 
 pub(in crate::server) fn answer(_: &Broker, _: ApiVersionsRequest, _: i16) -> ApiVersionsResponse {
     let api_keys = SERVED.iter().cloned().map(|(api, versions)| {
@@ -14,7 +17,14 @@ pub(in crate::server) fn answer(_: &Broker, _: ApiVersionsRequest, _: i16) -> Ap
         let min_version = if api == ApiKey::Produce { 0 } else { min_version };
         ApiVersion { api_key: api.key(), min_version, max_version }
     });
-    ApiVersionsResponse { api_keys: api_keys.collect(), ..Default::default() }
+    let (name, level) = (GROUP_VERSION.to_owned(), 1);
+    ApiVersionsResponse {
+        api_keys: api_keys.collect(),
+        supported_features: vec![SupportedFeatureKey { name: name.clone(), min_version: level, max_version: level }],
+        finalized_features_epoch: 0,
+        finalized_features: vec![FinalizedFeatureKey { name, max_version_level: level, min_version_level: level }],
+        ..Default::default()
+    }
 }
 
 /// The answer in version 0 to a version that isn't known, with those of this very request, so that the client can ask
