@@ -109,9 +109,9 @@ mod group;
 pub(crate) mod local;
 
 pub use group::{
-    Action, ClassicMemberMetadata, ConsumerGroupMetadata, ConsumerGroupState, ConsumerHeartbeat,
-    ConsumerHeartbeatRequest, ConsumerMemberMetadata, CurrentAssignment, DescribedConsumerGroup,
-    DescribedConsumerMember, DescribedGroup, DescribedMember, GroupCoordinator, GroupError, GroupMetadata, GroupRecord,
-    GroupState, GroupType, JoinProtocol, JoinRequest, Joined, JoinedMember, LeaveRequest, ListedGroup, MemberMetadata,
-    MemberState, NotJoined, Partitions, ResolvedRegex, Response, SyncRequest, Synced, WriteId,
+    Action, ClassicMemberMetadata, ConsumerGroupMetadata, ConsumerHeartbeat, ConsumerHeartbeatRequest,
+    ConsumerMemberMetadata, CurrentAssignment, DescribedConsumerGroup, DescribedConsumerMember, DescribedGroup,
+    DescribedMember, GroupCoordinator, GroupError, GroupMetadata, GroupRecord, GroupState, GroupType, JoinProtocol,
+    JoinRequest, Joined, JoinedMember, LeaveRequest, ListedGroup, MemberMetadata, MemberState, NotJoined, Partitions,
+    ResolvedRegex, Response, SyncRequest, Synced, WriteId,
 };

@@ -2,7 +2,7 @@
 
 use esker::StoreConfig;
 use esker::coordinator::{
-    Action, ConsumerGroupState, ConsumerHeartbeatRequest, GroupError, GroupRecord, GroupType, Partitions, Response,
+    Action, ConsumerHeartbeatRequest, GroupError, GroupRecord, GroupState, GroupType, Partitions, Response,
 };
 
 use crate::fixture::{Fixture, REBALANCE_MS, SESSION_MS, heartbeat, join, join_static, owning, part, topic};
@@ -14,14 +14,14 @@ fn a_partition_changes_hands_in_two_steps() {
     assert_eq!(fixture.gets(owning("a", 1, [0, 1, 2, 3])), (1, None), "nothing has changed");
     // The second one gets nothing that the first still has.
     assert_eq!(fixture.gets(join("b")), (2, Some(part([]))));
-    assert_eq!(fixture.group().state, ConsumerGroupState::Reconciling);
+    assert_eq!(fixture.group().state, GroupState::Reconciling);
     assert_eq!(fixture.gets(heartbeat("a", 1)), (1, Some(part([0, 1]))), "it must let go first");
     assert_eq!(fixture.gets(owning("a", 1, [0, 1, 2, 3])), (1, None), "and has not yet");
     assert_eq!(fixture.gets(heartbeat("b", 2)), (2, None));
     assert_eq!(fixture.gets(owning("a", 1, [0, 1])), (2, None));
     assert_eq!(fixture.gets(heartbeat("b", 2)), (2, Some(part([2, 3]))));
     let group = fixture.group();
-    assert_eq!((group.state, group.epoch, group.assignment_epoch), (ConsumerGroupState::Stable, 2, 2));
+    assert_eq!((group.state, group.epoch, group.assignment_epoch), (GroupState::Stable, 2, 2));
     assert_eq!(group.assignor, "uniform");
 }
 
@@ -94,10 +94,7 @@ fn whoever_is_not_heard_of_is_taken_out() {
     assert_eq!(fixture.gets(heartbeat("b", 2)), (3, Some(part([0, 1, 2, 3]))));
     assert_eq!(fixture.say(heartbeat("b", -1)).unwrap().member_epoch, -1);
     let group = fixture.group();
-    assert_eq!(
-        (group.state, group.members.len(), fixture.groups.bookkeeping()),
-        (ConsumerGroupState::Empty, 0, (0, 0))
-    );
+    assert_eq!((group.state, group.members.len(), fixture.groups.bookkeeping()), (GroupState::Empty, 0, (0, 0)));
 }
 
 #[test]
@@ -247,7 +244,7 @@ fn groups_are_listed_and_deleted_when_they_are_empty() {
     let mut fixture = Fixture::new(4);
     fixture.gets(join("a"));
     let listed: Vec<_> = fixture.groups.groups().map(|group| (group.group_type, group.state)).collect();
-    assert_eq!(listed, [(GroupType::Consumer, "Stable")]);
+    assert_eq!(listed, [(GroupType::Consumer, GroupState::Stable)]);
     assert_eq!(fixture.groups.delete("g"), Err(GroupError::NonEmptyGroup));
     fixture.say(heartbeat("a", -1)).unwrap();
     assert_eq!(fixture.groups.delete("g"), Ok(()));

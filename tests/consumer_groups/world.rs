@@ -15,7 +15,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use esker::coordinator::{
-    Action, ConsumerGroupState, ConsumerHeartbeat, ConsumerHeartbeatRequest, GroupCoordinator, GroupError, GroupRecord,
+    Action, ConsumerHeartbeat, ConsumerHeartbeatRequest, GroupCoordinator, GroupError, GroupRecord, GroupState,
     Partitions, Response, WriteId,
 };
 use esker::{StoreConfig, Uuid};
@@ -194,8 +194,8 @@ impl World {
             let clients: Vec<_> =
                 self.clients.iter().filter(|client| client.group == *group && client.is_alive).collect();
             let Some(described) = self.coordinator.describe_consumer_group(group) else { return clients.is_empty() };
-            if clients.is_empty() || described.state != ConsumerGroupState::Stable {
-                return clients.is_empty() && described.state == ConsumerGroupState::Empty;
+            if clients.is_empty() || described.state != GroupState::Stable {
+                return clients.is_empty() && described.state == GroupState::Empty;
             }
             let mut read = BTreeSet::new();
             let agrees = described.members.iter().all(|member| {

@@ -15,7 +15,9 @@ use crate::error::GroupError;
 /// The protocol type of consumers, whose subscriptions are understood here.
 pub(super) const CONSUMER: &str = "consumer";
 
-/// Where a group stands.
+/// Where a group stands, of either protocol: [`PreparingRebalance`](Self::PreparingRebalance) and
+/// [`CompletingRebalance`](Self::CompletingRebalance) are of classic groups, [`Assigning`](Self::Assigning) and
+/// [`Reconciling`](Self::Reconciling) of consumer groups.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum GroupState {
@@ -25,29 +27,20 @@ pub enum GroupState {
     PreparingRebalance,
     /// The leader is to assign.
     CompletingRebalance,
+    /// Its members or topics have changed, and the coordinator is to assign.
+    Assigning,
+    /// Members are on the way to what they were assigned.
+    Reconciling,
     /// Every member has its part.
     Stable,
     /// There is no such group.
     Dead,
 }
 
-impl GroupState {
-    /// Kafka's name for it.
-    pub(super) const fn name(self) -> &'static str {
-        match self {
-            Self::Empty => "Empty",
-            Self::PreparingRebalance => "PreparingRebalance",
-            Self::CompletingRebalance => "CompletingRebalance",
-            Self::Stable => "Stable",
-            Self::Dead => "Dead",
-        }
-    }
-}
-
 impl fmt::Display for GroupState {
     /// Kafka's name for it.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
+        fmt::Debug::fmt(self, f)
     }
 }
 

@@ -37,7 +37,7 @@ pub struct ListedGroup<'a> {
     /// By which protocol.
     pub group_type: GroupType,
     /// Where it stands.
-    pub state: &'static str,
+    pub state: GroupState,
     /// Since when, in milliseconds; −1 if that isn't known. Of a consumer group, since when it has had no members.
     pub state_timestamp: i64,
     /// The kind of group; empty if it never had a member.
@@ -119,7 +119,7 @@ impl<T> GroupCoordinator<T> {
             Group::Classic(group) => ListedGroup {
                 group: &group.name,
                 group_type: GroupType::Classic,
-                state: group.state.name(),
+                state: group.state,
                 state_timestamp: group.state_timestamp,
                 protocol_type: group.protocol_type.as_deref().unwrap_or_default(),
                 is_idle: group.is_in(GroupState::Empty) && group.pending_join.is_empty(),
@@ -127,7 +127,7 @@ impl<T> GroupCoordinator<T> {
             Group::Consumer(group) => ListedGroup {
                 group: &group.name,
                 group_type: GroupType::Consumer,
-                state: group.state().name(),
+                state: group.state(),
                 state_timestamp: group.empty_since_ms,
                 protocol_type: CONSUMER,
                 is_idle: group.is_empty(),

@@ -70,7 +70,7 @@ impl<T> GroupCoordinator<T> {
                 }
                 GroupState::CompletingRebalance if member_id.is_empty() => Err(GroupError::UnknownMemberId),
                 GroupState::CompletingRebalance => Err(GroupError::RebalanceInProgress),
-                GroupState::Empty | GroupState::Dead => Ok(()),
+                _ => Ok(()),
             }
         };
         if let Some(Group::Consumer(group)) = self.groups.get(group) {

@@ -82,7 +82,6 @@ impl<T> Turn<'_, T> {
     /// too large drops the last ones.
     fn has_room_for(&self, member_id: &str) -> bool {
         match self.group.state {
-            GroupState::Empty | GroupState::Dead => true,
             GroupState::PreparingRebalance => {
                 let waits = self.group.member(member_id).is_some_and(|member| member.awaiting_join.is_some());
                 waits || self.group.awaiting_join() < self.limits.max_size
@@ -90,6 +89,7 @@ impl<T> Turn<'_, T> {
             GroupState::CompletingRebalance | GroupState::Stable => {
                 self.group.has_member(member_id) || self.group.len() < self.limits.max_size
             }
+            _ => true,
         }
     }
 
@@ -109,7 +109,7 @@ impl<T> Turn<'_, T> {
             GroupState::CompletingRebalance => changes,
             // A leader that joins wants a rebalance, for reasons that only it sees, such as new partitions.
             GroupState::Stable => changes || self.group.leads(member_id),
-            GroupState::Empty | GroupState::Dead => {
+            _ => {
                 return self.refuse_join(waiter, GroupError::UnknownMemberId, member_id);
             }
         };

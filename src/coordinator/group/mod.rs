@@ -39,9 +39,9 @@ use timers::{Due, Timer, Timers};
 pub use crate::error::GroupError;
 pub use classic::GroupState;
 pub use consumer::{
-    ClassicMemberMetadata, ConsumerGroupMetadata, ConsumerGroupState, ConsumerHeartbeat, ConsumerHeartbeatRequest,
-    ConsumerMemberMetadata, CurrentAssignment, DescribedConsumerGroup, DescribedConsumerMember, GroupRecord,
-    MemberState, Partitions, ResolvedRegex,
+    ClassicMemberMetadata, ConsumerGroupMetadata, ConsumerHeartbeat, ConsumerHeartbeatRequest, ConsumerMemberMetadata,
+    CurrentAssignment, DescribedConsumerGroup, DescribedConsumerMember, GroupRecord, MemberState, Partitions,
+    ResolvedRegex,
 };
 pub use describe::{DescribedGroup, DescribedMember, GroupType, ListedGroup};
 pub use message::{

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::coordinator::GroupType;
+use crate::coordinator::{GroupState, GroupType};
 use crate::net::ErrorCode;
 use crate::net::messages::list_groups::ListedGroup;
 use crate::net::messages::{ListGroupsRequest, ListGroupsResponse};
@@ -24,14 +24,14 @@ pub(in crate::server) fn answer(broker: &Broker, request: ListGroupsRequest, _: 
     };
     match broker.store.groups() {
         Ok(with_offsets) => with_offsets.into_iter().for_each(|group| {
-            groups.entry(group).or_insert((GroupType::Classic, "Empty", String::new()));
+            groups.entry(group).or_insert((GroupType::Classic, GroupState::Empty, String::new()));
         }),
         Err(error) => return ListGroupsResponse { error_code: ErrorCode::from(&error), ..Default::default() },
     }
-    let list = |(group_id, (group_type, state, protocol_type)): (_, (GroupType, &str, _))| ListedGroup {
+    let list = |(group_id, (group_type, state, protocol_type)): (_, (GroupType, GroupState, _))| ListedGroup {
         group_id,
         protocol_type,
-        group_state: state.to_owned(),
+        group_state: state.to_string(),
         group_type: group_type.to_string(),
     };
     let is_wanted = |group: &ListedGroup| {

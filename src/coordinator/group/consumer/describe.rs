@@ -1,8 +1,9 @@
 //! What can be seen of consumer groups from outside.
 
+use super::super::classic::GroupState;
 use super::ConsumerGroup;
 use super::record::Partitions;
-use super::state::{ConsumerGroupState, Member, State};
+use super::state::{Member, State};
 use super::target::preferred_assignor;
 
 /// What there is to say of a consumer group (ConsumerGroupDescribe).
@@ -12,7 +13,7 @@ pub struct DescribedConsumerGroup {
     /// Its name.
     pub group: String,
     /// Where it stands.
-    pub state: ConsumerGroupState,
+    pub state: GroupState,
     /// The epoch that goes up whenever its members, what they want, or the topics change.
     pub epoch: i32,
     /// The epoch that the target assignment is of.
@@ -80,7 +81,7 @@ impl<T> ConsumerGroup<T> {
         }
     }
 
-    pub(in super::super) fn state(&self) -> ConsumerGroupState {
+    pub(in super::super) fn state(&self) -> GroupState {
         self.state.state()
     }
 

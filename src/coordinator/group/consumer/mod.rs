@@ -51,7 +51,6 @@ pub use record::{
     ClassicMemberMetadata, ConsumerGroupMetadata, ConsumerMemberMetadata, CurrentAssignment, GroupRecord, MemberState,
     Partitions, ResolvedRegex,
 };
-pub use state::ConsumerGroupState;
 pub(super) use topics::Topics;
 
 use state::State;

@@ -2,47 +2,14 @@
 //! read again after a restart, and nothing else does.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::fmt;
 use std::sync::Arc;
 
+use super::super::classic::GroupState;
 use super::record::{
     ConsumerGroupMetadata, ConsumerMemberMetadata, CurrentAssignment, GroupRecord, MemberState, Partitions,
     ResolvedRegex,
 };
 use crate::uuid::Uuid;
-
-/// Where a consumer group stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum ConsumerGroupState {
-    /// It has no members.
-    Empty,
-    /// Its members or topics have changed, and the target assignment is to be computed.
-    Assigning,
-    /// Members are on the way to their targets.
-    Reconciling,
-    /// Every member has its part.
-    Stable,
-}
-
-impl ConsumerGroupState {
-    /// Kafka's name for it.
-    pub(in super::super) const fn name(self) -> &'static str {
-        match self {
-            Self::Empty => "Empty",
-            Self::Assigning => "Assigning",
-            Self::Reconciling => "Reconciling",
-            Self::Stable => "Stable",
-        }
-    }
-}
-
-impl fmt::Display for ConsumerGroupState {
-    /// Kafka's name for it.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
 
 #[derive(Clone, Debug, Default)]
 pub(super) struct State {
@@ -80,15 +47,15 @@ impl Member {
 }
 
 impl State {
-    pub(super) fn state(&self) -> ConsumerGroupState {
+    pub(super) fn state(&self) -> GroupState {
         if self.members.is_empty() {
-            ConsumerGroupState::Empty
+            GroupState::Empty
         } else if self.metadata.epoch > self.target_epoch {
-            ConsumerGroupState::Assigning
+            GroupState::Assigning
         } else if self.members.values().all(|member| member.is_reconciled_to(self.target_epoch)) {
-            ConsumerGroupState::Stable
+            GroupState::Stable
         } else {
-            ConsumerGroupState::Reconciling
+            GroupState::Reconciling
         }
     }
 
