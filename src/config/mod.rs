@@ -9,9 +9,14 @@ mod compression_type;
 mod defaults;
 mod entry;
 #[cfg(feature = "net")]
+#[macro_use]
+mod table;
+#[cfg(feature = "net")]
 mod listener;
 #[cfg(feature = "net")]
 mod properties;
+#[cfg(feature = "net")]
+mod security;
 #[cfg(feature = "net")]
 mod server;
 mod store;
@@ -29,6 +34,11 @@ pub use entry::{ConfigEntry, ConfigSource, ConfigSynonym};
 pub use listener::{Listener, NotAListener};
 #[cfg(feature = "net")]
 pub use properties::ServerProperties;
+#[cfg(feature = "net")]
+pub use security::{
+    ClientAuth, ListenerSecurity, Password, SaslMechanism, SecurityConfig, SecurityProtocol, SecurityProtocolMap,
+    StoreType, TlsVersion,
+};
 #[cfg(feature = "net")]
 pub use server::ServerConfig;
 pub use store::{StoreConfig, SyncPolicy};

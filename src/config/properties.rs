@@ -107,7 +107,7 @@ impl ServerProperties {
             "controller.listener.names" => {
                 self.controllers = value.split(',').map(|name| name.trim().to_ascii_uppercase()).collect();
             }
-            _ if ServerConfig::keys().any(|known| known == key) => self.server.set(key, value)?,
+            _ if ServerConfig::has(key) => self.server.set(key, value)?,
             _ if StoreConfig::has(key) => self.store.set(key, value)?,
             _ => return Ok(false),
         }

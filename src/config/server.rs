@@ -2,80 +2,35 @@
 
 use super::entry::field_entry;
 use super::listener::Listener;
+use super::security::{SecurityConfig, SecurityProtocolMap};
 use super::value::{Valid, any, at_least, between};
 use super::{ConfigEntry, invalid};
 use crate::error::Result;
 
-/// Declares the configs: field, type, default, key, and which values are valid.
-macro_rules! server_configs {
-    ($($(#[doc = $doc:literal])+ $field:ident: $type:ty = $default:expr, $key:literal, $valid:expr;)+) => {
-        /// What a server does with its clients: where it listens, and how much it lets them take. Kafka's broker configs
-        /// by their names.
-        ///
-        /// ```
-        /// use esker::server::ServerConfig;
-        ///
-        /// let mut config = ServerConfig { max_connections: 100, ..ServerConfig::default() };
-        /// config.set("auto.create.topics.enable", "false")?;
-        /// assert!(config.set("max.connections", "none").is_err());
-        /// # Ok::<(), esker::Error>(())
-        /// ```
-        #[derive(Clone, Debug, PartialEq)]
-        pub struct ServerConfig {
-            $(
-                $(#[doc = $doc])+
-                ///
-                #[doc = concat!("Config `", $key, "`; default `", stringify!($default), "`, valid `", stringify!($valid),
-                    "`. Checked when the server starts.")]
-                pub $field: $type,
-            )+
-        }
+configs! {
+    /// What a server does with its clients: where it listens, and how much it lets them take. Kafka's broker configs
+    /// by their names.
+    ///
+    /// ```
+    /// use esker::server::ServerConfig;
+    ///
+    /// let mut config = ServerConfig { max_connections: 100, ..ServerConfig::default() };
+    /// config.set("auto.create.topics.enable", "false")?;
+    /// assert!(config.set("max.connections", "none").is_err());
+    /// # Ok::<(), esker::Error>(())
+    /// ```
+    ServerConfig with
+        /// What clients have to show before they are let in, by listener.
+        security: SecurityConfig;
 
-        impl Default for ServerConfig {
-            fn default() -> Self {
-                Self { $($field: $default,)+ }
-            }
-        }
-
-        impl ServerConfig {
-            /// Sets a config by the name that Kafka's brokers have for it.
-            ///
-            /// # Errors
-            /// [`Error::InvalidConfig`](crate::Error::InvalidConfig) if there is no such config here or the value is
-            /// not one of its values.
-            pub fn set(&mut self, key: &str, value: &str) -> Result<()> {
-                match key {
-                    $($key => self.$field = $valid.parse(key, value)?,)+
-                    _ => return Err(invalid(key, value, "a config of a server")),
-                }
-                Ok(())
-            }
-
-            /// What there is to say of all configs.
-            pub(crate) fn describe(&self) -> Vec<ConfigEntry> {
-                let default = Self::default();
-                vec![$(field_entry($key, concat!($($doc),+), &self.$field, &default.$field),)+]
-            }
-
-            /// The names of all configs.
-            pub fn keys() -> impl Iterator<Item = &'static str> {
-                [$($key),+].into_iter()
-            }
-
-            pub(crate) fn validate(&self) -> Result<()> {
-                $(Valid::<$type>::check(&$valid, $key, &self.$field)?;)+
-                Ok(())
-            }
-        }
-    };
-}
-
-server_configs! {
     /// Where to listen. Kafka's default is every interface of the machine.
     listeners: Vec<Listener> = vec![Listener::plaintext("127.0.0.1", 9092)], "listeners", any();
     /// Where clients are told to connect to, by the names of the listeners. One that isn't named here is told with the
     /// address that it is bound to, or, if that is every interface, the one that a client has come to.
     advertised_listeners: Vec<Listener> = Vec::new(), "advertised.listeners", any();
+    /// Which security protocol each listener has, by the names of listeners: `PLAINTEXT`, `SSL`, `SASL_PLAINTEXT` or
+    /// `SASL_SSL`, the names that it is by itself.
+    listener_security_protocol_map: SecurityProtocolMap = SecurityProtocolMap::default(), "listener.security.protocol.map", any();
     /// The partitions of a topic that is created without saying how many.
     num_partitions: i32 = 1, "num.partitions", at_least(1);
     /// Whether a topic that a client asks for is created if it doesn't exist.

@@ -22,6 +22,8 @@ pub enum ConfigType {
     Double,
     /// Words between commas.
     List,
+    /// Text that is not told.
+    Password,
 }
 
 /// A type that a config can have.
@@ -65,6 +67,19 @@ macro_rules! numbers {
 }
 
 numbers!(i32: Int, i64: Long, u64: Long, f64: Double, usize: Int);
+
+impl ConfigValue for String {
+    const TYPE: ConfigType = ConfigType::String;
+    const EXPECTED: &'static str = "text";
+
+    fn parse(value: &str) -> Option<Self> {
+        Some(value.to_owned())
+    }
+
+    fn print(&self) -> String {
+        self.clone()
+    }
+}
 
 impl ConfigValue for bool {
     const TYPE: ConfigType = ConfigType::Boolean;
@@ -132,14 +147,15 @@ pub(super) struct Valid<T> {
 }
 
 impl<T: ConfigValue> Valid<T> {
-    fn new(accepts: impl Fn(&T) -> bool + 'static, expected: impl Into<String>) -> Self {
+    pub(super) fn new(accepts: impl Fn(&T) -> bool + 'static, expected: impl Into<String>) -> Self {
         Self { accepts: Box::new(accepts), expected: expected.into() }
     }
 
     /// Reads the value of the config `key`.
     pub(super) fn parse(&self, key: &str, value: &str) -> Result<T> {
         let parsed = T::parse(value).filter(|parsed| (self.accepts)(parsed));
-        parsed.ok_or_else(|| invalid(key, value, self.expected.as_str()))
+        let told = if T::TYPE == ConfigType::Password { "[hidden]" } else { value };
+        parsed.ok_or_else(|| invalid(key, told, self.expected.as_str()))
     }
 
     /// Fails if the config `key` can't have this value.

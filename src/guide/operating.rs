@@ -157,6 +157,32 @@
 //! | `esker_log_flush_duration_seconds` | | syncs that `acks=all` waited for |
 //! | `esker_group_rebalances_total` | | generations of groups that began |
 //!
+//! # Who is let in
+//!
+//! A server listens on the loopback interface alone unless it is told otherwise. A listener that others reach wants a
+//! protocol other than `PLAINTEXT` (`listeners`, `listener.security.protocol.map`):
+//!
+//! | protocol | feature | what it asks for | what it wants |
+//! |---|---|---|---|
+//! | `SSL` | `tls` | a certificate of the client, if `ssl.client.auth` says so | `ssl.keystore.location`: a file of PEM, the server's key and certificates; `ssl.truststore.location`: whose certificates of clients are good |
+//! | `SASL_PLAINTEXT` | `sasl` | a user and a password | `sasl.enabled.mechanisms` |
+//! | `SASL_SSL` | both | both | both |
+//!
+//! Each can be set for one listener alone, as `listener.name.internal.ssl.client.auth`. Files are read when the server
+//! starts.
+//!
+//! Users are in the data directory, in `scram-credentials-checkpoint`: a file of ours that Kafka, which keeps them in its
+//! metadata log, passes over. It has salts and hashes (RFC 5802), never a password, and lets nobody in. But who reads it can
+//! guess passwords at his own pace, and pretend to be the server: keep it like the rest of the directory. `esker user`,
+//! `Store::put_scram_credential` and, while a server runs, `kafka-configs --entity-type users` alter it. `SCRAM` never sends
+//! a password; `PLAIN` does, so it wants TLS. It finds the same users, and before them those that are named, with their
+//! passwords in plain text as in Kafka, in `listener.name.sasl_ssl.plain.sasl.jaas.config`.
+//!
+//! Who fails to log in is told so after `connection.failed.authentication.delay.ms`, and loses the connection. Eight logins
+//! of one address are looked at at a time, those that fail until they are told: an address has 80 guesses a second by
+//! default, however many connections it has. A user that isn't there is asked for a password like any other. The handshake
+//! of TLS and the login have 30 seconds each, or `connections.max.idle.ms`.
+//!
 //! # Thousands of partitions
 //!
 //! A partition that nobody uses costs about 2 KiB of memory, and no file, map or thread. One that is appended to or
@@ -171,5 +197,5 @@
 //!
 //! # Limits of this version
 //!
-//! There is no replication. A server has neither TLS nor authentication: whoever can connect may do everything. Consumers in
-//! process assign themselves their partitions.
+//! There is no replication, and there are no ACLs: whoever a server lets in may do everything. Consumers in process assign
+//! themselves their partitions.

@@ -45,6 +45,12 @@ impl FrameBuffer {
         Self { bytes: BytesMut::new(), max }
     }
 
+    /// Takes frames of up to `max` bytes from now on, and tells how large they could be before.
+    #[cfg(feature = "sasl")]
+    pub(crate) fn limit(&mut self, max: usize) -> usize {
+        std::mem::replace(&mut self.max, max)
+    }
+
     /// Adds what has come.
     pub fn extend(&mut self, bytes: &[u8]) {
         self.bytes.extend_from_slice(bytes);
@@ -102,6 +108,15 @@ pub(super) fn frame(encode: impl FnOnce(&mut Encoder) -> Result<(), ProtocolErro
     let size = i32::try_from(size).map_err(|_| ProtocolError::FrameSize { size: i32::MAX, max: i32::MAX as usize })?;
     frame.set_first(size);
     Ok(frame.finish())
+}
+
+/// A frame of bytes that are no message.
+#[cfg(feature = "sasl")]
+pub(crate) fn bare_frame(bytes: &[u8]) -> Result<Encoded, ProtocolError> {
+    frame(|to| {
+        to.put(bytes);
+        Ok(())
+    })
 }
 
 #[cfg(test)]

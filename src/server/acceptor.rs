@@ -7,13 +7,15 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
+use tracing::Instrument;
 
 use super::Connections;
 use super::broker::{Broker, Node};
-use super::connection;
 use super::limits::Limits;
+use super::security::Access;
 use crate::config::{Listener, ServerConfig};
 use crate::error::{Error, Result};
+use crate::store::Store;
 
 /// What all connections of a server have in common.
 #[derive(Clone, Debug)]
@@ -29,20 +31,23 @@ impl Service {
     pub(super) fn serve(
         &self,
         stream: impl AsyncRead + AsyncWrite + Send + 'static,
+        access: Access,
         client_host: String,
         (host, port): (String, u16),
         guard: impl Send + 'static,
     ) {
+        let span = tracing::info_span!("connection", client = client_host, principal = tracing::field::Empty);
         let broker = Arc::new(Broker { node: self.node.clone(), host, port, client_host });
         let (limits, stop) = (self.limits.clone(), self.stop.clone());
         let (metrics, open) = (self.node.metrics.clone(), self.node.metrics.connection_opened());
-        self.connections.spawn(async move {
+        let served = async move {
             let _guard = (guard, open);
-            if let Err(error) = connection::serve(stream, broker, &limits, stop).await {
+            if let Err(error) = access.serve(stream, broker, &limits, stop).await {
                 metrics.connection_failed();
                 tracing::info!(error = &error as &dyn std::error::Error, "a connection ends");
             }
-        });
+        };
+        self.connections.spawn(served.instrument(span));
     }
 }
 
@@ -51,6 +56,7 @@ impl Service {
 pub(super) struct Acceptor {
     socket: TcpListener,
     bound: SocketAddr,
+    access: Access,
     /// None if that is where a client has come to.
     advertised: Option<(String, u16)>,
 }
@@ -58,8 +64,9 @@ pub(super) struct Acceptor {
 impl Acceptor {
     /// # Errors
     ///
-    /// [`Error::Io`] if the address can't be had.
-    pub(super) async fn bind(listener: &Listener, config: &ServerConfig) -> Result<Self> {
+    /// [`Error::Io`] if the address can't be had, and those of [`Access::new`].
+    pub(super) async fn bind(listener: &Listener, config: &ServerConfig, store: &Store) -> Result<Self> {
+        let access = Access::new(listener, config, store)?;
         let cannot = |source| Error::io("listen on", listener.to_string(), source);
         let host = if listener.host.is_empty() { "0.0.0.0" } else { &*listener.host };
         let socket = TcpListener::bind((host, listener.port)).await.map_err(cannot)?;
@@ -68,7 +75,7 @@ impl Acceptor {
         let advertised =
             advertised(listener, config).or((!is_every_interface).then(|| (bound.ip().to_string(), bound.port())));
         tracing::info!(listener = %listener, %bound, "listening");
-        Ok(Self { socket, bound, advertised })
+        Ok(Self { socket, bound, access, advertised })
     }
 
     pub(super) fn local_addr(&self) -> SocketAddr {
@@ -114,7 +121,7 @@ impl Acceptor {
         let _ = stream.set_nodelay(true);
         let came_to = || stream.local_addr().unwrap_or(self.bound);
         let advertised = self.advertised.clone().unwrap_or_else(|| (came_to().ip().to_string(), self.bound.port()));
-        service.serve(stream, format!("/{}", peer.ip()), advertised, slot);
+        service.serve(stream, self.access.clone(), format!("/{}", peer.ip()), advertised, slot);
     }
 }
 

@@ -7,14 +7,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::sync::watch;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep_until, timeout};
 
 use super::broker::Broker;
 use super::dispatch::{Answer, dispatch};
 use super::limits::{Limits, Room};
 use super::metrics::RequestTimer;
+use super::security::{Access, Admission, Entrance};
 use crate::net::codec::Encoded;
 use crate::net::frame::FrameBuffer;
 use crate::net::transport::{ConnectionError, write_frame};
@@ -35,13 +36,14 @@ struct Request {
     _room: Room,
 }
 
-/// Answers requests until the client has no more, does what it may not, or the server stops.
+/// Lets the client in, and answers its requests until it has no more, does what it may not, or the server stops.
 ///
 /// Requests begin one after the other, in the order in which they come, which idempotent producers need. Where one has to
 /// wait, for a sync or for records, the next begins meanwhile; its response waits its turn. A client that doesn't take its
 /// responses is not read from.
 pub(super) async fn serve(
     stream: impl AsyncRead + AsyncWrite,
+    access: &Access,
     broker: Arc<Broker>,
     limits: &Limits,
     stop: watch::Receiver<bool>,
@@ -52,17 +54,29 @@ pub(super) async fn serve(
     let mut incoming = Incoming::new(broker.config.socket_request_max_bytes);
     let mut requests: VecDeque<Request> = VecDeque::new();
     let mut beginning = None;
-    let (mut stopped, mut stopped_for_long) = (stop.clone(), pin!(grace(stop)));
+    let (mut stopped, mut stopped_for_long) = (stop.clone(), pin!(grace(stop.clone())));
+    // A client that has been let in may have to show again who it is. Then it waits until all is answered.
+    let (mut admission, mut again) = (Admission::default(), None);
+    let mut is_to_be_admitted = true;
     // Once there will be no more requests, those that wait for records or for others are answered as things are: the
     // client may have gone, and would be kept for as long as it said that it would wait.
     let (last, hurry) = watch::channel(false);
     let mut has_more = true;
     while has_more || beginning.is_some() || !requests.is_empty() {
         let is_quiet = beginning.is_none() && requests.is_empty();
-        let may_read = has_more && beginning.is_none() && may_begin_another(&requests);
+        if is_quiet && is_to_be_admitted {
+            let (reading, writing) = (&mut reading, &mut writing);
+            let entrance = Entrance { frames: &mut incoming.frames, reading, writing, broker: &broker };
+            let again = again.take().map(|request| (admission, request));
+            let Some(admitted) = access.admit(entrance, again, stop.clone()).await? else { return Ok(()) };
+            (admission, is_to_be_admitted) = (admitted, false);
+            incoming.last_activity = Instant::now();
+        }
+        let may_read = has_more && !is_to_be_admitted && beginning.is_none() && may_begin_another(&requests);
         let idle_until = incoming.last_activity + idle_max;
         tokio::select! {
             frame = incoming.next(&mut reading, limits), if may_read => match frame? {
+                Some((frame, _)) if admission.is_renewed_by(&frame)? => (again, is_to_be_admitted) = (Some(frame), true),
                 Some((frame, room)) => {
                     let timer = broker.metrics.request_began(&frame);
                     let begun = dispatch(broker.clone(), frame, hurry.clone());
@@ -102,6 +116,8 @@ pub(super) async fn serve(
             }
         }
     }
+    // Over TLS the client sees by it that nobody has cut it off.
+    let _ = timeout(GRACE, writing.shutdown()).await;
     Ok(())
 }
 

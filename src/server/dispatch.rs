@@ -31,14 +31,14 @@ pub(super) enum Answer {
 ///   response. The next request begins at once.
 /// - An `ordered` one is both: a future that the next request waits for, of a future that it doesn't.
 macro_rules! served {
-    ($($api:ident: $versions:expr => $kind:ident $handler:path;)*) => {
+    ($($(#[$meta:meta])* $api:ident: $versions:expr => $kind:ident $handler:path;)*) => {
         /// The versions that are served.
-        pub(super) const SERVED: &[(ApiKey, RangeInclusive<i16>)] = &[$((ApiKey::$api, $versions)),*];
+        pub(super) const SERVED: &[(ApiKey, RangeInclusive<i16>)] = &[$($(#[$meta])* (ApiKey::$api, $versions)),*];
 
         async fn answer(context: Context, body: Bytes) -> Result<Answer, ConnectionError> {
             let version = context.header.api_version;
             match context.header.api_key {
-                $(ApiKey::$api => {
+                $($(#[$meta])* ApiKey::$api => {
                     let request = Body::from_bytes(body, version)?;
                     answer!($kind $handler, context, request)
                 })*
@@ -83,6 +83,7 @@ served! {
     SyncGroup: 0..=5 => ordered sync_group::answer;
     DescribeGroups: 0..=6 => blocking describe_groups::answer;
     ListGroups: 0..=5 => blocking list_groups::answer;
+    SaslHandshake: 0..=1 => blocking sasl_handshake::answer;
     ApiVersions: 0..=4 => blocking api_versions::answer;
     CreateTopics: 2..=7 => blocking create_topics::answer;
     DeleteTopics: 1..=6 => blocking delete_topics::answer;
@@ -98,11 +99,16 @@ served! {
     DescribeConfigs: 1..=4 => blocking describe_configs::answer;
     AlterConfigs: 0..=2 => blocking alter_configs::answer;
     DescribeLogDirs: 1..=5 => blocking describe_log_dirs::answer;
+    SaslAuthenticate: 0..=2 => blocking sasl_authenticate::answer;
     CreatePartitions: 0..=3 => blocking create_partitions::answer;
     DeleteGroups: 0..=2 => blocking delete_groups::answer;
     IncrementalAlterConfigs: 0..=1 => blocking incremental_alter_configs::answer;
     ListPartitionReassignments: 0..=0 => blocking list_partition_reassignments::answer;
     OffsetDelete: 0..=0 => blocking offset_delete::answer;
+    #[cfg(feature = "sasl")]
+    DescribeUserScramCredentials: 0..=0 => blocking describe_user_scram_credentials::answer;
+    #[cfg(feature = "sasl")]
+    AlterUserScramCredentials: 0..=0 => blocking alter_user_scram_credentials::answer;
     DescribeCluster: 0..=2 => blocking describe_cluster::answer;
     DescribeProducers: 0..=0 => blocking describe_producers::answer;
     DescribeTransactions: 0..=0 => blocking describe_transactions::answer;

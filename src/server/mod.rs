@@ -34,6 +34,9 @@
 //! What one request asks for is bounded: it creates 10,000 partitions at most, produces to and fetches from no more than
 //! `request.partitions.max`, a page of topics describes 2,000, and nothing is answered twice because it is named twice.
 //!
+//! Listeners may ask for TLS (feature `tls`) and for users with passwords (feature `sasl`), by Kafka's configs: see
+//! [`SecurityConfig`], and [the guide](crate::guide::operating#who-is-let-in). Pipes within the process ask for nothing.
+//!
 //! A server is configured as a Kafka broker is: [`ServerProperties`] reads `server.properties`, and [`ServerConfig`] has
 //! what concerns clients. What it does is told as [`tracing`](https://docs.rs/tracing) events, and counted with the feature
 //! `metrics`, for whichever recorder of the [`metrics`](https://docs.rs/metrics) crate the process has installed before it
@@ -57,6 +60,7 @@ mod limits;
 mod metrics;
 mod operations;
 mod partitions;
+mod security;
 mod transaction_error;
 
 use std::net::SocketAddr;
@@ -68,15 +72,23 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::config::invalid;
-pub use crate::config::{Listener, NotAListener, ServerConfig, ServerProperties};
+pub use crate::config::{
+    ClientAuth, Listener, ListenerSecurity, NotAListener, Password, SaslMechanism, SecurityConfig, SecurityProtocol,
+    SecurityProtocolMap, ServerConfig, ServerProperties, StoreType, TlsVersion,
+};
 use crate::error::Result;
 use crate::net::Connection;
 use crate::store::Store;
+#[cfg(feature = "sasl")]
+pub use crate::store::{ScramCredential, ScramMechanism};
 use acceptor::{Acceptor, Service, advertised};
 use broker::Node;
 use limits::Limits;
 #[cfg(feature = "prometheus")]
 use metrics::endpoint::Endpoint;
+use security::Access;
+#[cfg(feature = "sasl")]
+pub use security::sasl::CONCURRENT_LOGINS_MAX;
 
 /// How many bytes may be under way in a pipe within the process.
 const PIPE_BYTES: usize = 64 * 1024;
@@ -131,7 +143,7 @@ impl ServerBuilder {
         self.config.validate()?;
         let mut acceptors = Vec::new();
         for listener in &self.config.listeners {
-            acceptors.push(Acceptor::bind(listener, &self.config).await?);
+            acceptors.push(Acceptor::bind(listener, &self.config, &self.store).await?);
         }
         let mut server = self.in_memory()?;
         server.local_addrs = acceptors.iter().map(Acceptor::local_addr).collect();
@@ -231,12 +243,13 @@ impl Server {
     }
 
     /// Serves a client that has come over a stream of another kind: a socket of the caller's, or a pipe. The limits on
-    /// connections are for listeners, and don't hold for it; all others do. Must be called in a tokio runtime.
+    /// connections are for listeners, and don't hold for it, nor does their security: it is asked for nothing. All other
+    /// limits do. Must be called in a tokio runtime.
     pub fn serve(&self, stream: impl AsyncRead + AsyncWrite + Send + 'static) {
         let config = &self.service.node.config;
         let bound = self.local_addr().map(|bound| (bound.ip().to_string(), bound.port()));
         let advertised = config.listeners.first().and_then(|listener| advertised(listener, config)).or(bound);
-        self.service.serve(stream, IN_PROCESS.into(), advertised.unwrap_or_default(), ());
+        self.service.serve(stream, Access::default(), IN_PROCESS.into(), advertised.unwrap_or_default(), ());
     }
 
     /// Stops in good order: takes no more connections and requests, and returns once those that it has taken are answered.

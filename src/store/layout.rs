@@ -1,12 +1,13 @@
 //! The files of a data directory beside its partitions: the checkpoints.
 
 use std::collections::HashMap;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::meta_properties;
 use crate::error::{Error, Result};
-use crate::io::Storage;
+use crate::io::{Storage, replace_file};
 use crate::log::{self, Home, LastKnown, Log, LogContext, PartitionRecovery, checkpoint};
 use crate::types::{Offset, TopicPartition};
 
@@ -15,10 +16,13 @@ pub(super) const LOG_STARTS: &str = "log-start-offset-checkpoint";
 pub(super) const FIRST_DIRTY: &str = "cleaner-offset-checkpoint";
 pub(super) const HIGH_WATERMARKS: &str = "replication-offset-checkpoint";
 
+/// The users of a server (feature `sasl`).
+pub(super) const SCRAM_CREDENTIALS: &str = "scram-credentials-checkpoint";
+
 /// The files with an offset for each partition.
 pub(super) const OFFSET_FILES: [&str; 4] = [RECOVERY_POINTS, LOG_STARTS, HIGH_WATERMARKS, FIRST_DIRTY];
 /// The names of the files beside the partitions.
-pub(super) const FILES: [&str; 10] = [
+pub(super) const FILES: [&str; 11] = [
     OFFSET_FILES[0],
     OFFSET_FILES[1],
     OFFSET_FILES[2],
@@ -27,6 +31,7 @@ pub(super) const FILES: [&str; 10] = [
     meta_properties::CLEAN_SHUTDOWN,
     super::producer_ids::CHECKPOINT,
     super::topic_list::FILE,
+    SCRAM_CREDENTIALS,
     super::open::LOCK,
     super::reserve::RESERVE,
 ];
@@ -115,6 +120,18 @@ impl Layout {
 
     fn write_offsets(&self, name: &str, offsets: Vec<(TopicPartition, Offset)>) -> Result<()> {
         checkpoint::write(self.storage(), &self.dir.join(name), &offset_lines(offsets))
+    }
+
+    /// Copies the users of a server, if there are any, built in or not.
+    pub(super) fn copy_scram_credentials(&self, target: &Self) -> Result<()> {
+        let [from, to] = [self, target].map(|layout| layout.dir.join(SCRAM_CREDENTIALS));
+        match self.storage.read(&from) {
+            Ok(contents) => {
+                replace_file(target.storage(), &to, &contents).map_err(|error| Error::io("write", to, error))
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            Err(error) => Err(Error::io("read", from, error)),
+        }
     }
 
     pub(super) fn take_clean_shutdown(&self) -> Result<bool> {

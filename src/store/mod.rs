@@ -12,6 +12,7 @@
 //!   producer-id-checkpoint             which producer ids were given out (ours)
 //!   topic-config-checkpoint            per topic that was created here: its id, and the configs that were set
 //!                                      (ours; Kafka keeps these in its metadata log, and passes over the file)
+//!   scram-credentials-checkpoint       the users of a server, without their passwords (ours; so does Kafka)
 //!   payments-0/                        a partition
 //!   payments-1.<id>-delete/            a deleted one that waits for its removal
 //! ```
@@ -43,6 +44,8 @@ mod repair;
 mod replay;
 mod reserve;
 mod reset_offsets;
+#[cfg(feature = "sasl")]
+mod scram_credentials;
 mod snapshot;
 mod topic;
 mod topic_list;
@@ -63,6 +66,8 @@ pub use maintenance::Maintenance;
 pub use offsets::CommittedOffset;
 pub use open::{RecoveryReport, StoreOptions};
 pub use reset_offsets::{OffsetReset, PlannedOffset};
+#[cfg(feature = "sasl")]
+pub use scram_credentials::{ScramCredential, ScramMechanism};
 pub use snapshot::{SnapshotProgress, SnapshotReport};
 pub use topic::{PartitionDescription, TopicDescription};
 pub use transaction::{HangingTransaction, TransactionDescription, TransactionFilter};
@@ -73,6 +78,8 @@ pub(crate) use attached::WeakStore;
 pub(crate) use group_records::GroupRecord;
 pub(crate) use maintenance::Task;
 pub(crate) use offset_expiry::GroupInUse;
+#[cfg(feature = "sasl")]
+pub(crate) use scram_credentials::{ScramAlteration, ScramUsers, USER_BYTES_MAX};
 #[cfg(feature = "coordinator")]
 pub(crate) use topic_name::is_internal;
 #[cfg(feature = "net")]
@@ -143,6 +150,8 @@ pub(crate) struct StoreInner {
     offsets: GroupOffsets,
     transactions: Transactions,
     producer_ids: ProducerIds,
+    #[cfg(feature = "sasl")]
+    scram_credentials: scram_credentials::ScramCredentials,
     cleaner: Cleaner,
     report: RecoveryReport,
     schedule: Schedule,
@@ -203,6 +212,12 @@ impl Store {
     /// The id of this node, which leads all partitions here (`node.id`).
     pub fn node_id(&self) -> i32 {
         self.inner.meta.node_id
+    }
+
+    /// The id of the directory (`directory.id`), which is in no response to anybody.
+    #[cfg(feature = "sasl")]
+    pub(crate) fn directory_id(&self) -> crate::uuid::Uuid {
+        self.inner.meta.directory_id
     }
 
     /// The id of the cluster that this directory belongs to (`cluster.id`).

@@ -205,6 +205,8 @@ impl StoreOptions {
             offsets,
             transactions,
             producer_ids: ProducerIds::default(),
+            #[cfg(feature = "sasl")]
+            scram_credentials: super::scram_credentials::ScramCredentials::default(),
             cleaner,
             report,
             deleted_dirs: Mutex::new(deleted_dirs),

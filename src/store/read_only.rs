@@ -93,6 +93,8 @@ impl StoreOptions {
             offsets: GroupOffsets::default(),
             transactions: Transactions::default(),
             producer_ids: ProducerIds::default(),
+            #[cfg(feature = "sasl")]
+            scram_credentials: super::scram_credentials::ScramCredentials::default(),
             cleaner: Cleaner::new(HashMap::new(), 0, 0),
             report: RecoveryReport::default(),
             deleted_dirs: Mutex::default(),

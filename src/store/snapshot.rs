@@ -138,6 +138,7 @@ impl StoreInner {
             .filter_map(|partition| Some((partition.clone(), *first_dirty.get(partition)?)));
         target.write_first_dirty(compacted.collect())?;
         TopicList::read(&self.layout)?.without_deletions().write(target)?;
+        self.layout.copy_scram_credentials(target)?;
         target.write_clean_shutdown()?;
         let meta = MetaProperties { directory_id: Uuid::random(), ..self.meta.clone() };
         meta.write(target.storage(), &target.dir)?;

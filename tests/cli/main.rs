@@ -15,6 +15,7 @@ mod snapshot;
 mod terminal;
 mod topics;
 mod transactions;
+mod users;
 mod verify;
 
 use std::fs;

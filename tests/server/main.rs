@@ -16,7 +16,13 @@ mod metrics;
 mod offsets;
 #[path = "../common/random.rs"]
 mod random;
+#[cfg(all(feature = "sasl", feature = "tls"))]
+mod sasl;
+#[cfg(feature = "tls")]
+mod secured;
 mod strangers;
+#[cfg(feature = "tls")]
+mod tls;
 mod transactions;
 
 use bytes::Bytes;

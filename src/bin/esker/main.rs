@@ -8,6 +8,7 @@
 //!   consume       records → lines           consume/output
 //!   group         list, describe, reset-offsets, delete, delete-offsets
 //!   transactions  list, describe, find-hanging, abort
+//!   user          add, list, delete: who may log in to a broker
 //!   serve         a Kafka broker
 //!   snapshot      a copy of the whole directory
 //!   log           dump, verify, repair
@@ -42,6 +43,7 @@ mod snapshot;
 mod time;
 mod topic;
 mod transactions;
+mod user;
 
 use std::process::ExitCode;
 
@@ -82,6 +84,9 @@ enum Command {
     /// List, describe and abort transactions
     #[command(subcommand)]
     Transactions(transactions::Command),
+    /// Add, list and delete the users that may log in to a server
+    #[command(subcommand)]
+    User(user::Command),
     Serve(serve::Args),
     Snapshot(snapshot::Args),
     /// Look into the files of logs, verify and repair them
@@ -101,6 +106,7 @@ fn main() -> ExitCode {
         Command::Consume(args) => consume::run(args, &context),
         Command::Group(command) => group::run(command, &context),
         Command::Transactions(command) => transactions::run(command, &context),
+        Command::User(command) => user::run(command, &context),
         Command::Serve(args) => serve::run(args, &context),
         Command::Snapshot(args) => snapshot::run(args, &context),
         Command::Log(command) => log::run(command, &context),

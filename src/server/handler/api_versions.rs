@@ -1,6 +1,11 @@
 //! ApiVersions: what is served here.
 
+#[cfg(feature = "sasl")]
+use bytes::Bytes;
+
 use crate::net::codec::Encoded;
+#[cfg(feature = "sasl")]
+use crate::net::messages::Body;
 use crate::net::messages::api_versions::ApiVersion;
 use crate::net::messages::{ApiVersionsRequest, ApiVersionsResponse, response_frame};
 use crate::net::{ApiKey, ErrorCode, ProtocolError, RequestHeader};
@@ -8,6 +13,10 @@ use crate::server::broker::Broker;
 use crate::server::dispatch::SERVED;
 
 pub(in crate::server) fn answer(_: &Broker, _: ApiVersionsRequest, _: i16) -> ApiVersionsResponse {
+    served()
+}
+
+fn served() -> ApiVersionsResponse {
     let api_keys = SERVED.iter().cloned().map(|(api, versions)| {
         let (min_version, max_version) = versions.into_inner();
         // Before 2.11.1 librdkafka compresses only for brokers that claim to know Produce 0, so Kafka claims it too.
@@ -15,6 +24,17 @@ pub(in crate::server) fn answer(_: &Broker, _: ApiVersionsRequest, _: i16) -> Ap
         ApiVersion { api_key: api.key(), min_version, max_version }
     });
     ApiVersionsResponse { api_keys: api_keys.collect(), ..Default::default() }
+}
+
+/// The answer before it is known who asks.
+#[cfg(feature = "sasl")]
+pub(in crate::server) fn respond(header: &RequestHeader, body: Bytes) -> Result<Encoded, ProtocolError> {
+    let version = header.api_version;
+    if !ApiKey::ApiVersions.versions().contains(&version) {
+        return refuse(header);
+    }
+    ApiVersionsRequest::from_bytes(body, version)?;
+    response_frame(header, &served())
 }
 
 /// The answer in version 0 to a version that isn't known, with those of this very request, so that the client can ask

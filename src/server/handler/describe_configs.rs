@@ -70,22 +70,23 @@ impl Broker {
 
 fn describe((config, read_only): Described, request: &DescribeConfigsRequest) -> DescribeConfigsResourceResult {
     let synonyms = if request.include_synonyms { config.synonyms } else { Vec::new() };
+    let is_sensitive = config.config_type == ConfigType::Password;
     DescribeConfigsResourceResult {
         name: config.name.to_owned(),
-        value: Some(config.value),
+        value: (!is_sensitive).then_some(config.value),
         read_only,
         config_source: config_source(config.source),
-        is_sensitive: false,
-        synonyms: synonyms.into_iter().map(synonym).collect(),
+        is_sensitive,
+        synonyms: synonyms.into_iter().map(|one| synonym(one, is_sensitive)).collect(),
         config_type: config_type(config.config_type),
         documentation: request.include_documentation.then(|| config.documentation.to_owned()),
     }
 }
 
-fn synonym(synonym: ConfigSynonym) -> DescribeConfigsSynonym {
+fn synonym(synonym: ConfigSynonym, is_sensitive: bool) -> DescribeConfigsSynonym {
     DescribeConfigsSynonym {
         name: synonym.name.to_owned(),
-        value: Some(synonym.value),
+        value: (!is_sensitive).then_some(synonym.value),
         source: config_source(synonym.source),
     }
 }
@@ -99,5 +100,6 @@ fn config_type(config_type: ConfigType) -> i8 {
         ConfigType::Long => 5,
         ConfigType::Double => 6,
         ConfigType::List => 7,
+        ConfigType::Password => 9,
     }
 }

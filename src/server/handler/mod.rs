@@ -3,6 +3,8 @@
 pub(super) mod add_offsets_to_txn;
 pub(super) mod add_partitions_to_txn;
 pub(super) mod alter_configs;
+#[cfg(feature = "sasl")]
+pub(super) mod alter_user_scram_credentials;
 pub(super) mod api_versions;
 pub(super) mod create_partitions;
 pub(super) mod create_topics;
@@ -16,6 +18,8 @@ pub(super) mod describe_log_dirs;
 pub(super) mod describe_producers;
 pub(super) mod describe_topic_partitions;
 pub(super) mod describe_transactions;
+#[cfg(feature = "sasl")]
+pub(super) mod describe_user_scram_credentials;
 pub(super) mod end_txn;
 pub(super) mod fetch;
 pub(super) mod find_coordinator;
@@ -34,5 +38,7 @@ pub(super) mod offset_delete;
 pub(super) mod offset_fetch;
 pub(super) mod offset_for_leader_epoch;
 pub(super) mod produce;
+pub(super) mod sasl_authenticate;
+pub(super) mod sasl_handshake;
 pub(super) mod sync_group;
 pub(super) mod txn_offset_commit;

@@ -1,0 +1,74 @@
+//! The table that a set of configs is: fields with their types, defaults, keys and valid values.
+
+/// Declares configs as a struct: for each the field, type, default, key, and which values are valid. Keys that are not
+/// in the table are those of the struct in the field behind `with`.
+macro_rules! configs {
+    (
+        $(#[$meta:meta])* $name:ident $(with $(#[doc = $rest_doc:literal])+ $rest:ident: $rest_type:ty)?;
+        $($(#[doc = $doc:literal])+ $field:ident: $type:ty = $default:expr, $key:literal, $valid:expr;)+
+    ) => {
+        $(#[$meta])*
+        #[derive(Clone, Debug, PartialEq)]
+        pub struct $name {
+            $(
+                $(#[doc = $doc])+
+                ///
+                #[doc = concat!("Config `", $key, "`; default `", stringify!($default), "`, valid `", stringify!($valid),
+                    "`. Checked when the server starts.")]
+                pub $field: $type,
+            )+
+            $($(#[doc = $rest_doc])+ pub $rest: $rest_type,)?
+        }
+
+        impl Default for $name {
+            fn default() -> Self {
+                Self { $($field: $default,)+ $($rest: <$rest_type>::default(),)? }
+            }
+        }
+
+        impl $name {
+            /// Sets a config by the name that Kafka's brokers have for it.
+            ///
+            /// # Errors
+            /// [`Error::InvalidConfig`](crate::Error::InvalidConfig) if there is no such config here or the value is
+            /// not one of its values.
+            pub fn set(&mut self, key: &str, value: &str) -> Result<()> {
+                match key {
+                    $($key => self.$field = $valid.parse(key, value)?,)+
+                    $(_ if <$rest_type>::has(key) => self.$rest.set(key, value)?,)?
+                    _ => return Err(invalid(key, value, "a config of a server")),
+                }
+                Ok(())
+            }
+
+            /// Whether there is a config of this name.
+            pub fn has(key: &str) -> bool {
+                match key {
+                    $($key => true,)+
+                    _ => false $(|| <$rest_type>::has(key))?,
+                }
+            }
+
+            /// What there is to say of all configs.
+            pub(crate) fn describe(&self) -> Vec<ConfigEntry> {
+                let default = Self::default();
+                #[allow(unused_mut, reason = "not every table has another behind it")]
+                let mut entries =
+                    vec![$(field_entry($key, concat!($($doc),+), &self.$field, &default.$field),)+];
+                $(entries.extend(self.$rest.describe());)?
+                entries
+            }
+
+            /// The names of all configs.
+            pub fn keys() -> impl Iterator<Item = &'static str> {
+                [$($key),+].into_iter()$(.chain(<$rest_type>::keys()))?
+            }
+
+            pub(crate) fn validate(&self) -> Result<()> {
+                $(Valid::<$type>::check(&$valid, $key, &self.$field)?;)+
+                $(self.$rest.validate()?;)?
+                Ok(())
+            }
+        }
+    };
+}

@@ -1,0 +1,82 @@
+//! AlterUserScramCredentials: lets users log in, and no more. What comes is a password that the client has salted already.
+
+use std::collections::BTreeMap;
+
+use crate::net::ErrorCode;
+use crate::net::messages::alter_user_scram_credentials::{
+    AlterUserScramCredentialsResult, ScramCredentialDeletion, ScramCredentialUpsertion,
+};
+use crate::net::messages::{AlterUserScramCredentialsRequest, AlterUserScramCredentialsResponse};
+use crate::server::api_error::{ApiError, outcome};
+use crate::server::broker::Broker;
+use crate::server::duplicates::duplicates;
+use crate::server::security::sasl::credentials::{ITERATIONS_MAX, ITERATIONS_MIN};
+use crate::store::{ScramAlteration, ScramCredential, ScramMechanism, ScramUsers, USER_BYTES_MAX};
+
+pub(in crate::server) fn answer(
+    broker: &Broker,
+    request: AlterUserScramCredentialsRequest,
+    _: i16,
+) -> AlterUserScramCredentialsResponse {
+    let AlterUserScramCredentialsRequest { deletions, upsertions } = request;
+    let names = deletions.iter().map(|one| &*one.name).chain(upsertions.iter().map(|one| &*one.name));
+    let twice = duplicates(names);
+    let mut altered: BTreeMap<String, Result<(), ApiError>> = BTreeMap::new();
+    for user in &twice {
+        let error = ApiError::new(ErrorCode::DUPLICATE_RESOURCE, "a user is named twice");
+        altered.insert((*user).to_owned(), Err(error));
+    }
+    let users = broker.store.scram_users();
+    let mut alterations: Vec<ScramAlteration> = Vec::new();
+    let checked = deletions.iter().map(|one| (&one.name, delete(one, users.as_deref().ok())));
+    for (user, checked) in checked.chain(upsertions.iter().map(|one| (&one.name, upsert(one)))) {
+        if twice.contains(&**user) {
+            continue;
+        }
+        altered.insert(user.clone(), checked.map(|alteration| alterations.push(alteration)));
+    }
+    if let Err(error) = broker.store.alter_scram_credentials(alterations) {
+        let error = ApiError::from(error);
+        altered.values_mut().filter(|altered| altered.is_ok()).for_each(|altered| *altered = Err(error.clone()));
+    }
+    let results = altered.into_iter().map(|(user, altered)| {
+        let (error_code, error_message) = outcome(altered);
+        AlterUserScramCredentialsResult { user, error_code, error_message }
+    });
+    AlterUserScramCredentialsResponse { results: results.collect(), ..Default::default() }
+}
+
+fn delete(deletion: &ScramCredentialDeletion, users: Option<&ScramUsers>) -> Result<ScramAlteration, ApiError> {
+    let mechanism = check(&deletion.name, deletion.mechanism)?;
+    // Of users that can't be read it shows when they are altered.
+    let is_there =
+        users.is_none_or(|users| users.get(&deletion.name).is_some_and(|of_user| of_user.contains_key(&mechanism)));
+    match is_there {
+        true => Ok((deletion.name.clone(), mechanism, None)),
+        false => Err(ApiError::new(ErrorCode::RESOURCE_NOT_FOUND, "there is no such credential")),
+    }
+}
+
+fn upsert(upsertion: &ScramCredentialUpsertion) -> Result<ScramAlteration, ApiError> {
+    let mechanism = check(&upsertion.name, upsertion.mechanism)?;
+    let unacceptable = |message: String| Err(ApiError::new(ErrorCode::UNACCEPTABLE_CREDENTIAL, message));
+    let iterations = u32::try_from(upsertion.iterations).unwrap_or(0);
+    if !(ITERATIONS_MIN..=ITERATIONS_MAX).contains(&iterations) {
+        return unacceptable(format!("iterations are from {ITERATIONS_MIN} to {ITERATIONS_MAX}"));
+    }
+    let (salt, salted_password) = (&*upsertion.salt, &*upsertion.salted_password);
+    if salt.is_empty() || salt.len() > USER_BYTES_MAX || salted_password.is_empty() {
+        return unacceptable(format!("a salt has 1 to {USER_BYTES_MAX} bytes, and a password at least one"));
+    }
+    let credential = ScramCredential::from_salted_password(mechanism, salted_password, salt.to_vec(), iterations);
+    Ok((upsertion.name.clone(), mechanism, Some(credential)))
+}
+
+fn check(user: &str, mechanism: i8) -> Result<ScramMechanism, ApiError> {
+    if user.is_empty() || user.len() > USER_BYTES_MAX {
+        let message = format!("a name has 1 to {USER_BYTES_MAX} bytes");
+        return Err(ApiError::new(ErrorCode::UNACCEPTABLE_CREDENTIAL, message));
+    }
+    let unknown = || ApiError::new(ErrorCode::UNSUPPORTED_SASL_MECHANISM, "there is no such mechanism of SCRAM");
+    ScramMechanism::from_id(mechanism).ok_or_else(unknown)
+}

@@ -1,0 +1,158 @@
+//! Who is let in: what a listener asks of its clients before their requests are answered.
+//!
+//! ```text
+//!   accepted → TLS handshake → SASL login → requests
+//!              SSL, SASL_SSL   SASL_…
+//! ```
+//!
+//! All of it happens in the connection's own task, in its place among the connections that there may be, and has to be done
+//! in [`LOGIN_MAX`]. What comes of it is a principal, as Kafka has them: `User:alice` by SASL, `User:CN=alice` by a
+//! certificate, `User:ANONYMOUS` otherwise. It stands in the events of the connection. Whoever is let in may do everything.
+
+#[cfg(feature = "tls")]
+mod distinguished_name;
+#[cfg(feature = "sasl")]
+pub(super) mod sasl;
+#[cfg(not(feature = "sasl"))]
+#[path = "without_sasl.rs"]
+mod sasl;
+#[cfg(feature = "tls")]
+mod tls;
+#[cfg(not(feature = "tls"))]
+#[path = "without_tls.rs"]
+mod tls;
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::watch;
+use tokio::time::timeout;
+
+use super::broker::Broker;
+use super::connection::{self, told_to_stop};
+use super::limits::Limits;
+use crate::config::{Listener, ServerConfig, invalid};
+use crate::error::Result;
+use crate::net::{ConnectionError, FrameBuffer};
+use crate::store::Store;
+use sasl::{Sasl, Session};
+use tls::Tls;
+
+/// How long a client may take for each of the two to be let in, if `connections.max.idle.ms` isn't less.
+const LOGIN_MAX: Duration = Duration::from_secs(30);
+
+/// What a listener asks of its clients. By default, nothing.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Access {
+    tls: Option<Tls>,
+    sasl: Option<Arc<Sasl>>,
+}
+
+/// What a client has shown of itself. Nothing, where it is asked for nothing.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Admission {
+    session: Option<Session>,
+}
+
+/// A client that is to be let in: what it sends, what it is told, and where it is.
+#[cfg_attr(not(feature = "sasl"), expect(dead_code, reason = "nobody asks who it is"))]
+pub(super) struct Entrance<'a, R, W> {
+    /// What has come. Of a client that is not in yet it is in the server's memory beside
+    /// `queued.max.request.bytes`, so that nobody takes that away from those who are.
+    pub(super) frames: &'a mut FrameBuffer,
+    pub(super) reading: &'a mut R,
+    pub(super) writing: &'a mut W,
+    pub(super) broker: &'a Broker,
+}
+
+impl Access {
+    /// # Errors
+    ///
+    /// [`Error::InvalidConfig`](crate::Error::InvalidConfig) names the config that is missing, can't be used, or wants a
+    /// feature that isn't built in; [`Error::Io`](crate::Error::Io) the file that can't be read.
+    pub(super) fn new(listener: &Listener, config: &ServerConfig, store: &Store) -> Result<Self> {
+        let Some(protocol) = config.listener_security_protocol_map.get(&listener.name) else {
+            let expected = format!("{}:PROTOCOL among the others, for it is a listener", listener.name);
+            return Err(invalid("listener.security.protocol.map", &listener.to_string(), expected));
+        };
+        let security = config.security.of(&listener.name);
+        Ok(Self {
+            tls: protocol.has_tls().then(|| Tls::new(&security)).transpose()?,
+            sasl: protocol.has_sasl().then(|| Sasl::new(&security, store)).transpose()?.map(Arc::new),
+        })
+    }
+
+    /// Serves a client once it is let in.
+    pub(super) async fn serve(
+        &self,
+        stream: impl AsyncRead + AsyncWrite,
+        broker: Arc<Broker>,
+        limits: &Limits,
+        stop: watch::Receiver<bool>,
+    ) -> Result<(), ConnectionError> {
+        let Some(tls) = &self.tls else {
+            self.note_without_sasl(None);
+            return connection::serve(stream, self, broker, limits, stop).await;
+        };
+        let mut stopped = stop.clone();
+        let stream = tokio::select! {
+            accepted = timeout(login_max(&broker), tls.accept(Box::pin(stream))) => accepted.map_err(io::Error::from)??,
+            () = told_to_stop(&mut stopped) => return Ok(()),
+        };
+        self.note_without_sasl(tls::subject(&stream));
+        connection::serve(stream, self, broker, limits, stop).await
+    }
+
+    /// Lets a client in that has come this far, or one that has been let in before and begins anew with a request. None if
+    /// it leaves, or if it may not come in; then it was told so.
+    pub(super) async fn admit<R: AsyncRead + Unpin, W: AsyncWrite + Unpin>(
+        &self,
+        entrance: Entrance<'_, R, W>,
+        again: Option<(Admission, Bytes)>,
+        mut stop: watch::Receiver<bool>,
+    ) -> Result<Option<Admission>, ConnectionError> {
+        let Some(sasl) = &self.sasl else { return Ok(Some(Admission::default())) };
+        let is_first = again.is_none();
+        let again = again.and_then(|(admission, request)| Some((admission.session?, request)));
+        let login_max = login_max(entrance.broker);
+        let session = tokio::select! {
+            session = timeout(login_max, sasl.log_in(entrance, again)) => session.map_err(io::Error::from)??,
+            () = told_to_stop(&mut stop) => None,
+        };
+        let Some(session) = session else { return Ok(None) };
+        if is_first {
+            note_principal(session.user());
+        }
+        Ok(Some(Admission { session: Some(session) }))
+    }
+
+    /// Who a client is that isn't asked.
+    fn note_without_sasl(&self, subject: Option<String>) {
+        if self.sasl.is_none() {
+            note_principal(subject.as_deref().unwrap_or("ANONYMOUS"));
+        }
+    }
+}
+
+impl Admission {
+    /// Whether a request is the beginning of another login, in place of this one.
+    ///
+    /// # Errors
+    ///
+    /// [`ConnectionError::Closed`] if the login is not good any more, and this is another request.
+    pub(super) fn is_renewed_by(&self, request: &[u8]) -> Result<bool, ConnectionError> {
+        self.session.as_ref().map_or(Ok(false), |session| session.is_renewed_by(request))
+    }
+}
+
+fn login_max(broker: &Broker) -> Duration {
+    LOGIN_MAX.min(Duration::from_millis(broker.config.connections_max_idle_ms))
+}
+
+fn note_principal(name: &str) {
+    tracing::Span::current().record("principal", format_args!("User:{name}"));
+    tracing::debug!("let in");
+}

@@ -1,0 +1,137 @@
+//! Passwords, and what is kept in place of them: the functions of RFC 5802, section 3, for both hashes.
+//!
+//! ```text
+//!   SaltedPassword = PBKDF2(password, salt, iterations)
+//!   ClientKey      = HMAC(SaltedPassword, "Client Key")
+//!   StoredKey      = H(ClientKey)                          kept
+//!   ServerKey      = HMAC(SaltedPassword, "Server Key")    kept
+//! ```
+
+use hmac::{Hmac, KeyInit, Mac};
+use sha2::{Digest, Sha256, Sha512};
+use subtle::ConstantTimeEq;
+
+use crate::config::invalid;
+use crate::error::{Error, Result};
+use crate::store::{ScramCredential, ScramMechanism};
+
+/// How often a password is hashed at least and at most, as in Kafka. Fewer are too cheap to guess; what more of them cost
+/// is for the clients, of which not all would go on.
+pub(in crate::server) const ITERATIONS_MIN: u32 = 4096;
+pub(in crate::server) const ITERATIONS_MAX: u32 = 16_384;
+
+/// As long as those of Kafka's tools, and in their alphabet.
+const SALT_CHARS: usize = 26;
+const SALT_ALPHABET: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz012345";
+
+impl ScramMechanism {
+    pub(super) fn hash(self, data: &[u8]) -> Vec<u8> {
+        match self {
+            Self::Sha256 => Sha256::digest(data).to_vec(),
+            Self::Sha512 => Sha512::digest(data).to_vec(),
+        }
+    }
+
+    pub(super) fn hmac(self, key: &[u8], data: &[u8]) -> Vec<u8> {
+        fn tag<M: Mac + KeyInit>(key: &[u8], data: &[u8]) -> Vec<u8> {
+            let mac = <M as KeyInit>::new_from_slice(key).expect("a key of any length will do");
+            mac.chain_update(data).finalize().into_bytes().to_vec()
+        }
+        match self {
+            Self::Sha256 => tag::<Hmac<Sha256>>(key, data),
+            Self::Sha512 => tag::<Hmac<Sha512>>(key, data),
+        }
+    }
+
+    /// What takes time: `iterations` times one HMAC.
+    fn salted_password(self, password: &[u8], salt: &[u8], iterations: u32) -> Vec<u8> {
+        let mut salted = vec![0; self.hash(b"").len()];
+        match self {
+            Self::Sha256 => pbkdf2::pbkdf2_hmac::<Sha256>(password, salt, iterations, &mut salted),
+            Self::Sha512 => pbkdf2::pbkdf2_hmac::<Sha512>(password, salt, iterations, &mut salted),
+        }
+        salted
+    }
+}
+
+impl ScramCredential {
+    /// What is to be kept of a password, which itself is not, with a salt of its own.
+    ///
+    /// ```
+    /// use esker::server::{ScramCredential, ScramMechanism};
+    ///
+    /// let store = esker::Store::temporary()?;
+    /// let credential = ScramCredential::new(ScramMechanism::Sha256, "correct horse", 8192)?;
+    /// store.put_scram_credential("alice", ScramMechanism::Sha256, credential)?;
+    /// # Ok::<(), esker::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::InvalidConfig`](crate::Error::InvalidConfig) if the password is empty, or the iterations are not from 4096 to
+    /// 16384; [`Error::Io`](crate::Error::Io) if the system has no randomness.
+    pub fn new(mechanism: ScramMechanism, password: &str, iterations: u32) -> Result<Self> {
+        if password.is_empty() {
+            return Err(invalid("password", "", "one that isn't empty"));
+        }
+        if !(ITERATIONS_MIN..=ITERATIONS_MAX).contains(&iterations) {
+            let expected = format!("a number from {ITERATIONS_MIN} to {ITERATIONS_MAX}");
+            return Err(invalid("iterations", &iterations.to_string(), expected));
+        }
+        let salt = readable(&random::<SALT_CHARS>()?);
+        let salted = mechanism.salted_password(password.as_bytes(), &salt, iterations);
+        Ok(Self::from_salted_password(mechanism, &salted, salt, iterations))
+    }
+
+    pub(in crate::server) fn from_salted_password(
+        mechanism: ScramMechanism,
+        salted_password: &[u8],
+        salt: Vec<u8>,
+        iterations: u32,
+    ) -> Self {
+        let client_key = mechanism.hmac(salted_password, b"Client Key");
+        let stored_key = mechanism.hash(&client_key);
+        Self { salt, iterations, stored_key, server_key: mechanism.hmac(salted_password, b"Server Key") }
+    }
+
+    /// One that no password has, always the same for a user: who asks for the salt of a user that isn't there is told one
+    /// that he can't tell from any other.
+    pub(super) fn fake(mechanism: ScramMechanism, user: &str, secret: &[u8]) -> Self {
+        let noise = ScramMechanism::Sha512.hmac(secret, user.as_bytes());
+        let salt = readable(&noise[..SALT_CHARS]);
+        Self { salt, iterations: ITERATIONS_MIN, stored_key: mechanism.hash(&noise), server_key: noise }
+    }
+
+    /// Whether this is made of the password. Takes as long whether it is or not.
+    pub(super) fn is_of(&self, mechanism: ScramMechanism, password: &str) -> bool {
+        let salted = mechanism.salted_password(password.as_bytes(), &self.salt, self.iterations);
+        let other = Self::from_salted_password(mechanism, &salted, self.salt.clone(), self.iterations);
+        other.stored_key.ct_eq(&self.stored_key).into()
+    }
+}
+
+#[cfg(test)]
+impl ScramCredential {
+    /// That of another password, with the same salt.
+    pub(super) fn with_password(self, mechanism: ScramMechanism, password: &str) -> Self {
+        let salted = mechanism.salted_password(password.as_bytes(), &self.salt, self.iterations);
+        Self::from_salted_password(mechanism, &salted, self.salt, self.iterations)
+    }
+
+    /// What a client has who knows the password.
+    pub(super) fn client_key_of(&self, mechanism: ScramMechanism, password: &str) -> Vec<u8> {
+        mechanism.hmac(&mechanism.salted_password(password.as_bytes(), &self.salt, self.iterations), b"Client Key")
+    }
+}
+
+/// Bytes from the system's randomness.
+pub(super) fn random<const LEN: usize>() -> Result<[u8; LEN]> {
+    let mut bytes = [0; LEN];
+    getrandom::fill(&mut bytes)
+        .map_err(|error| Error::io("read", "the system's randomness", std::io::Error::from(error)))?;
+    Ok(bytes)
+}
+
+/// The bytes as letters and digits, 5 bits of each.
+pub(super) fn readable(bytes: &[u8]) -> Vec<u8> {
+    bytes.iter().map(|byte| SALT_ALPHABET[usize::from(byte % 32)]).collect()
+}

@@ -1,0 +1,185 @@
+//! SASL: a client says who it is, and shows it, before anything else is answered (KIP-43, KIP-152, KIP-368).
+//!
+//! ```text
+//!   ApiVersions?  SaslHandshake 1 (a mechanism)  SaslAuthenticate (a token), once or twice  → let in
+//!                 SaslHandshake 0                tokens in frames of their own              → let in
+//! ```
+//!
+//! [`login`] is that exchange as a state machine, without I/O; [`scram`] and [`plain`] are the mechanisms; [`credentials`]
+//! is what is known of passwords. Here is what connects them to a connection.
+
+mod attempts;
+pub(in crate::server) mod credentials;
+mod jaas;
+mod login;
+mod plain;
+mod scram;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
+use tokio::time::{Instant, sleep_until};
+
+pub use attempts::CONCURRENT_LOGINS_MAX;
+
+use super::{Entrance, LOGIN_MAX};
+use crate::config::{ListenerSecurity, Password, SaslMechanism, invalid};
+use crate::error::Result;
+use crate::net::ApiKey;
+use crate::net::transport::{ConnectionError, read_frame, write_frame};
+use crate::server::executor;
+use crate::store::{ScramMechanism, Store};
+use attempts::Attempts;
+use jaas::Jaas;
+use login::{Login, Step};
+
+/// What a listener wants to know of its clients.
+#[derive(Debug)]
+pub(super) struct Sasl {
+    mechanisms: Vec<SaslMechanism>,
+    /// The users that the configuration names, with their passwords.
+    plain_users: HashMap<String, Password>,
+    /// The others.
+    store: Store,
+    /// Nobody outside knows it.
+    secret: [u8; 16],
+    receive_bytes_max: usize,
+    failure_delay: Duration,
+    session_max: Option<Duration>,
+    attempts: Attempts,
+}
+
+/// Who a client is.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Session {
+    mechanism: SaslMechanism,
+    user: String,
+    /// Until when it is taken for that.
+    expires: Option<Instant>,
+}
+
+impl Session {
+    pub(super) fn user(&self) -> &str {
+        &self.user
+    }
+
+    /// Whether a request is the beginning of another login, which there can be where this one ends some time.
+    pub(super) fn is_renewed_by(&self, request: &[u8]) -> Result<bool, ConnectionError> {
+        let Some(expires) = self.expires else { return Ok(false) };
+        let is_handshake = request.first_chunk() == Some(&ApiKey::SaslHandshake.key().to_be_bytes());
+        if !is_handshake && Instant::now() >= expires {
+            tracing::info!("the login has expired (connections.max.reauth.ms)");
+            return Err(ConnectionError::Closed);
+        }
+        Ok(is_handshake)
+    }
+}
+
+impl Sasl {
+    /// # Errors
+    ///
+    /// [`Error::InvalidConfig`](crate::Error::InvalidConfig) names the config that is missing, or can't be read;
+    /// [`Error::MalformedFile`](crate::Error::MalformedFile) the file of users.
+    pub(super) fn new(security: &ListenerSecurity, store: &Store) -> Result<Self> {
+        if security.sasl_enabled_mechanisms.is_empty() {
+            let expected =
+                "a list of PLAIN, SCRAM-SHA-256, SCRAM-SHA-512, for a listener of SASL_PLAINTEXT or SASL_SSL";
+            return Err(invalid("sasl.enabled.mechanisms", "", expected));
+        }
+        let jaas = |key, config, module| options(key, config, module);
+        jaas("scram-sha-256.sasl.jaas.config", &security.scram_sha_256_sasl_jaas_config, "ScramLoginModule")?;
+        jaas("scram-sha-512.sasl.jaas.config", &security.scram_sha_512_sasl_jaas_config, "ScramLoginModule")?;
+        let plain = jaas("plain.sasl.jaas.config", &security.plain_sasl_jaas_config, "PlainLoginModule")?;
+        let user = |(name, password): (String, String)| {
+            Some((name.strip_prefix("user_")?.to_owned(), Password::new(password)))
+        };
+        // A file of users that can't be read shows now.
+        store.scram_users()?;
+        let session_max = Duration::from_millis(security.connections_max_reauth_ms);
+        Ok(Self {
+            mechanisms: security.sasl_enabled_mechanisms.clone(),
+            plain_users: plain.into_iter().filter_map(user).collect(),
+            store: store.clone(),
+            secret: store.directory_id().to_bytes(),
+            receive_bytes_max: security.sasl_server_max_receive_size,
+            failure_delay: Duration::from_millis(security.connection_failed_authentication_delay_ms),
+            session_max: (!session_max.is_zero()).then_some(session_max),
+            attempts: Attempts::default(),
+        })
+    }
+
+    /// Lets a client say who it is. None if it leaves, or isn't who it says; then it has been told so.
+    ///
+    /// `again` is who the client was until now, and the request by which it begins anew.
+    pub(super) async fn log_in<R: AsyncRead + Unpin, W: AsyncWrite + Unpin>(
+        self: &Arc<Self>,
+        entrance: Entrance<'_, R, W>,
+        again: Option<(Session, Bytes)>,
+    ) -> Result<Option<Session>, ConnectionError> {
+        let Entrance { frames, reading, writing, broker } = entrance;
+        let request_bytes_max = frames.limit(self.receive_bytes_max);
+        let (before, mut first) = again.unzip();
+        let mut login = Login::new(self.clone(), before);
+        loop {
+            let frame = match first.take() {
+                Some(frame) => Some(frame),
+                None => read_frame(reading, frames).await?,
+            };
+            let Some(frame) = frame else { return Ok(None) };
+            let told_from = Instant::now() + self.failure_delay;
+            let attempt = self.attempts.begin(&broker.client_host).await;
+            // It may read the file of users, and takes its time to look at a password.
+            let (next, step) = executor::run(move || {
+                let step = login.step(frame);
+                (login, step)
+            })
+            .await;
+            login = next;
+            match step? {
+                Step::Answered(response) => {
+                    drop(attempt);
+                    write_frame(writing, &response, LOGIN_MAX).await?;
+                }
+                Step::Done(response, session) => {
+                    drop(attempt);
+                    write_frame(writing, &response, LOGIN_MAX).await?;
+                    frames.limit(request_bytes_max);
+                    return Ok(Some(session));
+                }
+                Step::Refused(response, reason) => {
+                    tracing::info!(%reason, "a login fails");
+                    // How long it took says nothing, and the next guess comes no sooner.
+                    sleep_until(told_from).await;
+                    drop(attempt);
+                    if let Some(response) = response {
+                        write_frame(writing, &response, LOGIN_MAX).await?;
+                    }
+                    writing.shutdown().await?;
+                    return Ok(None);
+                }
+            }
+        }
+    }
+}
+
+/// The options of a login module, of which a config that isn't set has none.
+fn options(key: &str, config: &Password, module: &str) -> Result<Vec<(String, String)>> {
+    if !config.is_set() {
+        return Ok(Vec::new());
+    }
+    let jaas = Jaas::parse(config.secret()).filter(|jaas| jaas.module == module);
+    let expected = || invalid(key, "[hidden]", format!("{module} required [option=\"value\"]...;"));
+    jaas.map(|jaas| jaas.options).ok_or_else(expected)
+}
+
+/// The kind of SCRAM that a mechanism is.
+fn scram_mechanism(mechanism: SaslMechanism) -> Option<ScramMechanism> {
+    match mechanism {
+        SaslMechanism::ScramSha256 => Some(ScramMechanism::Sha256),
+        SaslMechanism::ScramSha512 => Some(ScramMechanism::Sha512),
+        SaslMechanism::Plain => None,
+    }
+}
