@@ -380,6 +380,17 @@ pub enum Error {
         group: String,
     },
 
+    /// The coordinator of a group refuses its member, or one who would be. [`GroupError`] says why, by Kafka's names:
+    /// [`UnknownMemberId`](GroupError::UnknownMemberId) and [`IllegalGeneration`](GroupError::IllegalGeneration) of a
+    /// commit mean that the group has gone on without the consumer.
+    #[error("group {group:?}: {error}")]
+    Group {
+        /// The group.
+        group: String,
+        /// Why.
+        error: GroupError,
+    },
+
     /// A transaction that is not decided yet has an offset of the group for this partition (Kafka's
     /// `UNSTABLE_OFFSET_COMMIT`). Try again when it has ended.
     #[error("an open transaction may change what group {group:?} has committed for {topic_partition}")]
@@ -533,6 +544,9 @@ impl Error {
             | Self::BufferExhausted { .. }
             | Self::UnstableOffsetCommit { .. }
             | Self::ConcurrentTransactions { .. } => true,
+            Self::Group { error, .. } => {
+                matches!(error, GroupError::RebalanceInProgress | GroupError::CoordinatorNotAvailable)
+            }
             Self::Io { source, .. } => {
                 matches!(
                     source.kind(),

@@ -59,7 +59,7 @@
 //! | `log` | one partition: [`Log`] |
 //! | `store` | a data directory of many: [`Store`], committed offsets, recovery, maintenance |
 //! | `producer`, `consumer` | the in-process API |
-#![cfg_attr(feature = "coordinator", doc = "| [`coordinator`] | group membership as a state machine |")]
+#![cfg_attr(feature = "coordinator", doc = "| [`coordinator`] | groups: membership, assignors |")]
 #![cfg_attr(
     feature = "net",
     doc = "| [`net`] | Kafka's wire protocol, and a client's connection |\n| [`server`] | a store as a broker |"
@@ -70,7 +70,7 @@
 //! # Features
 //!
 //! None is on by default. `gzip`, `snappy`, `lz4`, `zstd` build in a codec each, `compression` all four; `coordinator`
-//! adds the state machine of group membership, `net` Kafka's wire protocol and a server that speaks it, `tls` and `sasl`
+//! lets consumers of a group share topics, `net` Kafka's wire protocol and a server that speaks it, `tls` and `sasl`
 //! let that ask for certificates and for users with passwords, `metrics` counts what it does, `prometheus` shows that,
 //! `sim` a simulated disk for tests; `cli` builds the `esker` command.
 #![cfg_attr(docsrs, feature(doc_cfg))]
@@ -101,6 +101,8 @@ pub use config::{
     AlterConfigOp, BrokerCompressionType, CleanupPolicy, ConfigEntry, ConfigSource, ConfigSynonym, ConfigType,
     StoreConfig, SyncPolicy, TopicConfig, TopicDefaults,
 };
+#[cfg(feature = "coordinator")]
+pub use consumer::RebalanceListener;
 pub use consumer::{AutoOffsetReset, Consumer, ConsumerConfig, ConsumerRecord};
 pub use error::{Corruption, Error, GroupError, Result};
 pub use log::{

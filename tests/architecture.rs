@@ -19,8 +19,8 @@ const MAY_IMPORT: [(&str, &[&str]); 8] = [
     ("coordinator", &["record", "store"]),
     // What a producer appends to and a consumer reads from is the log itself, and what both wait on is its wake-up
     // primitive. They have no business with its files.
-    ("producer", &["record", "log", "store"]),
-    ("consumer", &["record", "log", "store"]),
+    ("producer", &["record", "log", "store", "coordinator"]),
+    ("consumer", &["record", "log", "store", "coordinator"]),
     // The wire knows no log: what it carries is bytes.
     ("net", &["record"]),
     ("server", &["record", "log", "store", "producer", "consumer", "net", "coordinator"]),

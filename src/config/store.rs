@@ -159,7 +159,7 @@ store_configs! {
     /// How often offsets that are older than that are looked for, in milliseconds.
     offsets_retention_check_interval_ms: i64 = 600_000, "offsets.retention.check.interval.ms", at_least(1);
     /// The shortest session timeout that a member of a group may ask for, in milliseconds. Goes, as all that begins with
-    /// `group.`, for groups that a server coordinates.
+    /// `group.`, for groups that have members: consumers that subscribe, and clients of a server.
     group_min_session_timeout_ms: i32 = 6000, "group.min.session.timeout.ms", at_least(1);
     /// The longest one.
     group_max_session_timeout_ms: i32 = 1_800_000, "group.max.session.timeout.ms", at_least(1);

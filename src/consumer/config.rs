@@ -37,8 +37,9 @@ impl FromStr for AutoOffsetReset {
 ///
 /// A group's name alone will do: `store.consumer("billing")`.
 ///
-/// Offsets are committed when [`commit`](super::Consumer::commit) is called, and only then: Kafka's
-/// `enable.auto.commit` acknowledges records that may not have been processed yet.
+/// Offsets are committed when [`commit`](super::Consumer::commit) is called, and only then, unless
+/// [`enable_auto_commit`](Self::enable_auto_commit) is set: what Kafka does by default acknowledges records that may not
+/// have been processed yet.
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct ConsumerConfig {
@@ -47,6 +48,10 @@ pub struct ConsumerConfig {
     pub(super) max_poll_records: usize,
     pub(super) max_partition_fetch_bytes: usize,
     pub(super) isolation_level: IsolationLevel,
+    pub(super) enable_auto_commit: bool,
+    pub(super) auto_commit_interval_ms: i64,
+    #[cfg(feature = "coordinator")]
+    pub(super) membership: super::group::MembershipConfig,
 }
 
 impl ConsumerConfig {
@@ -58,6 +63,10 @@ impl ConsumerConfig {
             max_poll_records: 500,
             max_partition_fetch_bytes: 1 << 20,
             isolation_level: IsolationLevel::default(),
+            enable_auto_commit: false,
+            auto_commit_interval_ms: 5000,
+            #[cfg(feature = "coordinator")]
+            membership: super::group::MembershipConfig::default(),
         }
     }
 
@@ -94,6 +103,21 @@ impl ConsumerConfig {
         self
     }
 
+    /// Whether [`poll`](super::Consumer::poll) commits what the polls before it have returned, every
+    /// [`auto_commit_interval_ms`](Self::auto_commit_interval_ms) and before partitions are given up
+    /// (`enable.auto.commit`; default false, where Kafka's is true). For those who process what a poll has returned before
+    /// they poll again: what was handed on to another thread may be committed before it is done.
+    pub fn enable_auto_commit(mut self, enable: bool) -> Self {
+        self.enable_auto_commit = enable;
+        self
+    }
+
+    /// How often to commit in milliseconds, with `enable.auto.commit` (`auto.commit.interval.ms`; default 5,000).
+    pub fn auto_commit_interval_ms(mut self, interval_ms: u32) -> Self {
+        self.auto_commit_interval_ms = interval_ms.into();
+        self
+    }
+
     /// Sets a config by Kafka's name for it.
     ///
     /// # Errors
@@ -110,6 +134,15 @@ impl ConsumerConfig {
             "isolation.level" => self.isolation_level = value.parse()?,
             "max.poll.records" => self.max_poll_records = number(1)?,
             "max.partition.fetch.bytes" => self.max_partition_fetch_bytes = number(0)?,
+            "enable.auto.commit" => {
+                self.enable_auto_commit = value.parse().map_err(|_| invalid(key, value, "true or false"))?;
+            }
+            "auto.commit.interval.ms" => {
+                let interval: u32 = value.parse().map_err(|_| invalid(key, value, "a number from 0 up"))?;
+                self.auto_commit_interval_ms = interval.into();
+            }
+            #[cfg(feature = "coordinator")]
+            key if self.membership.knows(key) => self.membership.set(key, value)?,
             _ => return Err(invalid(key, value, "a consumer config that is supported here")),
         }
         Ok(())

@@ -5,13 +5,24 @@
 //!   poll → for each partition in turn: fetcher → Log::read → records, decoded lazily from slices of the log
 //! ```
 
+#[cfg(not(feature = "coordinator"))]
+mod alone;
 mod config;
 mod fetcher;
+#[cfg(feature = "coordinator")]
+mod group;
 
 use std::time::{Duration, Instant};
 
 pub use config::{AutoOffsetReset, ConsumerConfig};
 pub use fetcher::ConsumerRecord;
+#[cfg(feature = "coordinator")]
+pub use group::RebalanceListener;
+
+#[cfg(not(feature = "coordinator"))]
+use alone::GroupSeat;
+#[cfg(feature = "coordinator")]
+use group::GroupSeat;
 
 use crate::error::{Error, Result};
 use crate::log::follow::park_until;
@@ -47,6 +58,9 @@ pub struct Consumer {
     fetchers: Vec<Fetcher>,
     /// Which partition comes first in the next poll.
     turn: usize,
+    seat: GroupSeat,
+    /// When positions are committed next, by the store's clock, if that is asked for.
+    commits_at_ms: i64,
     /// Keeps the group's offsets from expiring.
     _in_use: Option<GroupInUse>,
 }
@@ -64,14 +78,16 @@ impl Store {
             Some(group) if group.is_empty() => Err(Error::InvalidGroupId { group: group.clone() }),
             group => {
                 let _in_use = group.as_deref().map(|group| self.use_group(group));
-                Ok(Consumer { store: self.clone(), config, fetchers: Vec::new(), turn: 0, _in_use })
+                let commits_at_ms = self.clock().monotonic_ms().saturating_add(config.auto_commit_interval_ms);
+                let (store, seat) = (self.clone(), GroupSeat::default());
+                Ok(Consumer { store, config, fetchers: Vec::new(), turn: 0, seat, commits_at_ms, _in_use })
             }
         }
     }
 }
 
 impl Consumer {
-    /// Reads these partitions from now on, and no others. A partition that was assigned before keeps its position,
+    /// Reads these partitions from now on, and no others; what was subscribed to is not any more. A partition that was assigned before keeps its position,
     /// unless its topic was deleted: one of the same name that came later is another topic.
     ///
     /// # Errors
@@ -84,6 +100,7 @@ impl Consumer {
                 logs.push(self.store.partition(&partition.topic, partition.partition)?);
             }
         }
+        self.leave_group();
         let mut before = std::mem::take(&mut self.fetchers);
         for log in logs {
             let is_known =
@@ -177,14 +194,38 @@ impl Consumer {
     /// position is no longer in the log; otherwise the position is reset. [`Error::CorruptRecord`] names the offsets
     /// that can't be read: [`seek`](Self::seek) past them to go on. [`Error::UnsupportedCompressionType`].
     /// [`Error::UnknownTopicOrPartition`] if a topic was deleted. [`Error::Closed`] if the store was closed and there
-    /// is nothing left to read. Records of other partitions that were there are returned by the next poll.
+    /// is nothing left to read. Records of other partitions that were there are returned by the next poll. Of a consumer
+    /// that subscribes [`Error::Group`] if it may not join its group, or can't now.
     pub fn poll(&mut self, timeout: Duration) -> Result<Vec<ConsumerRecord>> {
         let deadline = Instant::now().checked_add(timeout);
+        self.attend(true);
+        let polled = self.poll_until(deadline);
+        self.attend(false);
+        polled
+    }
+
+    fn poll_until(&mut self, deadline: Option<Instant>) -> Result<Vec<ConsumerRecord>> {
+        self.auto_commit(false)?;
         loop {
+            self.follow_group()?;
             let records = self.take_ready()?;
             if !records.is_empty() || !self.wait(deadline)? {
                 return Ok(records);
             }
+        }
+    }
+
+    /// Commits the positions, if that is asked for, and if it is time or must be now.
+    fn auto_commit(&mut self, now: bool) -> Result<()> {
+        let now_ms = self.store.clock().monotonic_ms();
+        if !self.config.enable_auto_commit || (!now && now_ms < self.commits_at_ms) {
+            return Ok(());
+        }
+        self.commits_at_ms = now_ms.saturating_add(self.config.auto_commit_interval_ms);
+        match self.commit() {
+            // The poll sees to that.
+            Err(Error::Group { .. } | Error::NoGroup) => Ok(()),
+            committed => committed,
         }
     }
 
@@ -193,7 +234,8 @@ impl Consumer {
     /// loss of power.
     ///
     /// # Errors
-    /// [`Error::NoGroup`], and as [`Store::commit_offsets`].
+    /// [`Error::NoGroup`], and as [`Store::commit_offsets`]. Of a consumer that subscribes [`Error::Group`] if it is not
+    /// in the group's current generation: others have its partitions, or are about to.
     pub fn commit(&mut self) -> Result<()> {
         self.commit_offsets(self.positions(), Acks::All)
     }
@@ -216,7 +258,7 @@ impl Consumer {
         acks: Acks,
     ) -> Result<()> {
         let group = self.config.group_id.as_deref().ok_or(Error::NoGroup)?;
-        self.store.commit_offsets(group, offsets, acks)
+        self.commit_as_member(acks, |acks| self.store.commit_offsets(group, offsets, acks))
     }
 
     /// The offset that the consumer's group committed for a partition last.
@@ -326,9 +368,12 @@ impl Consumer {
             is_ready |= self.is_ready(index);
         }
         // Nobody wakes those who begin to wait after the end: they see it here.
+        let group_due = self.await_group(&parker);
+        is_ready |= self.has_group_news();
         let ended = if is_ready { Ok(()) } else { self.check_ended() };
         let logs = waiters.iter().map(|(log, ..)| log);
-        let woken = is_ready || (ended.is_ok() && park_until(&parker, deadline, logs));
+        let until = deadline.into_iter().chain(group_due).min();
+        let woken = is_ready || (ended.is_ok() && (park_until(&parker, until, logs) || until != deadline));
         for (log, isolation, waiter) in waiters {
             log.deregister_reader(isolation, waiter);
         }
@@ -360,8 +405,20 @@ impl Consumer {
     fn check_ended(&self) -> Result<()> {
         self.store.check_open()?;
         match self.fetchers.iter().find(|fetcher| fetcher.log.is_deleted()) {
-            Some(gone) => Err(Error::UnknownTopicOrPartition { topic_partition: gone.topic_partition().clone() }),
-            None => Ok(()),
+            Some(gone) if !self.is_subscribed() => {
+                Err(Error::UnknownTopicOrPartition { topic_partition: gone.topic_partition().clone() })
+            }
+            _ => Ok(()),
         }
+    }
+}
+
+impl Drop for Consumer {
+    fn drop(&mut self) {
+        // Who wants to know about failures commits and unsubscribes.
+        if !std::thread::panicking() {
+            let _ = self.auto_commit(true);
+        }
+        self.leave_group();
     }
 }

@@ -39,6 +39,8 @@ pub(crate) struct Groups {
     store: WeakStore,
     state: Mutex<State>,
     alarms: Mutex<Vec<Weak<Alarm>>>,
+    /// Consumers of this process that wait for something to happen to their groups.
+    parked: Mutex<HashMap<LocalId, Waker>>,
 }
 
 #[derive(Debug)]
@@ -52,6 +54,8 @@ struct State {
     /// Groups of which no offsets may expire: they have members, or had until lately.
     in_use: HashMap<String, GroupInUse>,
     local: LocalMembers,
+    /// How often members had to do something, when those who are parked were woken last.
+    seen_changes: u64,
     /// Until when those who do what is due know that nothing is.
     wakes_at: i64,
     /// When groups are looked for that nobody needs any more.
@@ -101,12 +105,17 @@ impl Groups {
                 is_closed: false,
                 in_use: HashMap::new(),
                 local: LocalMembers::default(),
+                seen_changes: 0,
                 wakes_at: i64::MAX,
                 expires_at: now_ms.saturating_add(config.offsets_retention_check_interval_ms),
                 time: Time { began_ms: now_ms, began_monotonic_ms: store.clock().monotonic_ms(), now_ms },
             };
-            let groups =
-                Arc::new(Self { store: store.downgrade(), state: Mutex::new(state), alarms: Mutex::default() });
+            let groups = Arc::new(Self {
+                store: store.downgrade(),
+                state: Mutex::new(state),
+                alarms: Mutex::default(),
+                parked: Mutex::default(),
+            });
             let task: Weak<Self> = Arc::downgrade(&groups);
             store.schedule().add(task);
             groups
@@ -128,8 +137,26 @@ impl Groups {
     }
 
     /// From now on `alarm` is called when something is due earlier than the last tick said, for as long as it exists.
+    #[cfg(feature = "net")]
     pub(crate) fn add_alarm(&self, alarm: Weak<Alarm>) {
         self.alarms.lock().push(alarm);
+    }
+
+    /// For how long nothing is due, unless that changes.
+    pub(crate) fn idle(&self) -> Duration {
+        let Ok(store) = self.store() else { return Duration::ZERO };
+        let mut state = self.state.lock();
+        let now_ms = state.time.now(&store);
+        until(state.next_deadline(), now_ms)
+    }
+
+    /// Does what is due, if anything is. Returns whether anything was.
+    pub(crate) fn tick_due(&self) -> bool {
+        let is_due = self.idle().is_zero();
+        if is_due {
+            self.tick();
+        }
+        is_due
     }
 
     /// Does what is due. Returns for how long nothing is, unless that changes.
@@ -147,8 +174,8 @@ impl Groups {
         }
         self.act(&store, state);
         state.wakes_at = state.next_deadline();
-        let idle_ms = state.wakes_at.saturating_sub(state.time.now(&store));
-        Duration::from_millis(u64::try_from(idle_ms).unwrap_or(0))
+        let now_ms = state.time.now(&store);
+        until(state.wakes_at, now_ms)
     }
 
     /// A consumer of this process may become a member.
@@ -169,12 +196,17 @@ impl Groups {
     /// A consumer of this process is no member any more.
     pub(crate) fn forget(&self, id: LocalId) {
         self.state.lock().local.forget(id);
+        self.parked.lock().remove(&id);
     }
 
-    /// Wakes `waker` when members of some group have to do something: begin a rebalance, or join as new members. The
-    /// caller must look once more after this call whether that is so.
+    /// Wakes `waker` when members of some group have to do something, begin a rebalance or join as new members, and when
+    /// topics change. The caller must look once more after this call whether that is so.
     pub(crate) fn park(&self, id: LocalId, waker: Waker) {
-        self.state.lock().local.park(id, waker);
+        self.parked.lock().insert(id, waker);
+    }
+
+    fn wake_all(&self) {
+        self.parked.lock().drain().for_each(|(_, waker)| waker.wake());
     }
 
     fn store(&self) -> Result<Store, GroupError> {
@@ -205,8 +237,11 @@ impl Groups {
                 state.coordinator.written(write, result.map_err(|error| why_unwritten(&error)), now_ms);
             }
         }
-        let State { coordinator, local, .. } = &mut **state;
-        local.wake_if_changed(coordinator.membership_changes());
+        let changes = state.coordinator.membership_changes();
+        if std::mem::replace(&mut state.seen_changes, changes) != changes {
+            // Each looks whether it is its group.
+            self.wake_all();
+        }
         self.note_deadline(store, state);
     }
 
@@ -215,9 +250,9 @@ impl Groups {
         let deadline = state.next_deadline();
         if deadline < state.wakes_at {
             self.alarms.lock().retain(|alarm| alarm.upgrade().inspect(|alarm| alarm()).is_some());
-            let idle_ms = deadline.saturating_sub(state.time.now_ms);
-            let idle = Duration::from_millis(u64::try_from(idle_ms).unwrap_or(0));
-            store.schedule().wake_by(Instant::now() + idle);
+            if let Some(at) = Instant::now().checked_add(until(deadline, state.time.now_ms)) {
+                store.schedule().wake_by(at);
+            }
         }
     }
 
@@ -265,7 +300,12 @@ impl Task for Groups {
         state.is_closed = true;
         // Those who wait see that their request is gone.
         state.coordinator.clear();
-        state.local.wake_all();
+        drop(state);
+        self.wake_all();
+    }
+
+    fn topics_changed(&self) {
+        self.wake_all();
     }
 }
 
@@ -334,8 +374,12 @@ impl Time {
     }
 }
 
+fn until(deadline_ms: i64, now_ms: i64) -> Duration {
+    Duration::from_millis(u64::try_from(deadline_ms.saturating_sub(now_ms)).unwrap_or(0))
+}
+
 /// Shows the coordinator what its predecessors have written.
-fn replay(store: &Store, coordinator: &mut Coordinator) -> Result<()> {
+pub(super) fn replay<T>(store: &Store, coordinator: &mut GroupCoordinator<T>) -> Result<()> {
     store.replay_group_records(|key, value, belongs_here| {
         if let Some((group, record)) = GroupRecord::decode(key, value)?.filter(|(group, _)| belongs_here(group)) {
             coordinator.replay(&group, record);

@@ -2,7 +2,6 @@
 //! two polls for `max.poll.interval.ms`. That is what the heartbeat thread of Kafka's consumer comes to, without a thread.
 
 use std::collections::HashMap;
-use std::task::Waker;
 
 /// Which consumer it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -23,9 +22,6 @@ pub(super) struct LocalMembers {
     next_id: u64,
     /// Those who are members, and until when each counts as alive: None while it polls.
     members: HashMap<LocalId, (Presence, Option<i64>)>,
-    parked: HashMap<LocalId, Waker>,
-    /// How often members had to do something, when those who are parked were woken last.
-    changes: u64,
 }
 
 impl LocalMembers {
@@ -40,7 +36,6 @@ impl LocalMembers {
 
     pub(super) fn forget(&mut self, id: LocalId) {
         self.members.remove(&id);
-        self.parked.remove(&id);
     }
 
     pub(super) fn present(&self) -> impl Iterator<Item = &Presence> {
@@ -57,21 +52,5 @@ impl LocalMembers {
     /// When the first of them will have been away for too long.
     pub(super) fn next_deadline(&self) -> Option<i64> {
         self.members.values().filter_map(|(_, until_ms)| *until_ms).min()
-    }
-
-    pub(super) fn park(&mut self, id: LocalId, waker: Waker) {
-        self.parked.insert(id, waker);
-    }
-
-    /// Wakes those who are parked if the count has changed: each looks whether it is its group.
-    pub(super) fn wake_if_changed(&mut self, changes: u64) {
-        if self.changes != changes {
-            self.changes = changes;
-            self.wake_all();
-        }
-    }
-
-    pub(super) fn wake_all(&mut self) {
-        self.parked.drain().for_each(|(_, waker)| waker.wake());
     }
 }

@@ -102,16 +102,17 @@
 //! and its members go on in the generation that they were in. A consumer group has several records ([`GroupRecord`]), of
 //! which those of one decision are appended as one batch.
 
-#[allow(dead_code, reason = "what consumers of this process need of it comes next")]
 pub(crate) mod driver;
 mod group;
-#[allow(dead_code, reason = "likewise")]
 pub(crate) mod local;
+mod membership;
 
 pub use group::{
-    Action, ClassicMemberMetadata, ConsumerGroupMetadata, ConsumerHeartbeat, ConsumerHeartbeatRequest,
-    ConsumerMemberMetadata, CurrentAssignment, DescribedConsumerGroup, DescribedConsumerMember, DescribedGroup,
-    DescribedMember, GroupCoordinator, GroupError, GroupMetadata, GroupRecord, GroupState, GroupType, JoinProtocol,
-    JoinRequest, Joined, JoinedMember, LeaveRequest, ListedGroup, MemberMetadata, MemberState, NotJoined, Partitions,
-    ResolvedRegex, Response, SyncRequest, Synced, WriteId,
+    Action, Assignment, ClassicMemberMetadata, ConsumerGroupMetadata, ConsumerHeartbeat, ConsumerHeartbeatRequest,
+    ConsumerMemberMetadata, CooperativeStickyAssignor, CurrentAssignment, DescribedConsumerGroup,
+    DescribedConsumerMember, DescribedGroup, DescribedMember, GroupCoordinator, GroupError, GroupMetadata, GroupRecord,
+    GroupState, GroupType, JoinProtocol, JoinRequest, Joined, JoinedMember, LeaveRequest, ListedGroup, MemberMetadata,
+    MemberState, Members, NotJoined, PartitionAssignor, Partitions, RangeAssignor, RebalanceProtocol, ResolvedRegex,
+    Response, RoundRobinAssignor, StickyAssignor, Subscription, SyncRequest, Synced, WriteId,
 };
+pub use membership::{GroupListing, GroupMember, GroupMembership};

@@ -39,8 +39,8 @@
 //!
 //! # Commit after the work
 //!
-//! [`Consumer::commit`](crate::Consumer::commit) is called by you and never on its own: Kafka's `enable.auto.commit`
-//! may commit records that were handed out and not dealt with yet. Commit after the work, and a crash in between
+//! [`Consumer::commit`](crate::Consumer::commit) is called by you and never on its own, unless you set
+//! `enable.auto.commit`: then each poll may commit what the polls before it have handed out, dealt with or not. Commit after the work, and a crash in between
 //! repeats some of it: *at least once*. Commit before, and the crash loses some: *at most once*. Work that can bear
 //! repetition, because its result is stored under a key, is the simplest way to be right.
 //!
@@ -58,9 +58,24 @@
 //! so give each to one thread at a time: two consumers of a group that read the same partition see the same records
 //! and overwrite each other's commits. The example `work_queue` shares out the partitions of a topic among threads.
 //!
-//! Clients of a server, with the feature `net`, need not: there a group has members, which share out the partitions among
-//! themselves and take over from one that falls silent, by Kafka's classic protocol. A commit is taken from a member of the
-//! current generation alone as long as there are any. Consumers of this process are not among those members.
+//! With the feature `coordinator` a group can share them out by itself: consumers that
+#![cfg_attr(feature = "coordinator", doc = "[subscribe](crate::Consumer::subscribe)")]
+#![cfg_attr(not(feature = "coordinator"), doc = "subscribe")]
+//! to topics are its members, by Kafka's classic protocol. The first one leads, and assigns by an assignor that all have:
+//! `range`, `roundrobin`, `sticky` or `cooperative-sticky`, each as in Kafka, or one of your own. When a member comes, goes
+//! or stalls, or a topic gets partitions, the group rebalances, in the polls of its members; a `RebalanceListener` is told
+//! which partitions come and go. Clients of a server on the same store, with the feature `net`, are in the same groups.
+//!
+//! A member of this process sends no heartbeats. It is alive while it polls, and between two polls for
+//! `max.poll.interval.ms`, which is 5 minutes by default; then the group goes on without it. A consumer that is dropped, by
+//! a panic too, leaves at once; those of a process that has died are gone when the store is opened again, static members
+//! aside, for which the group waits `session.timeout.ms`. What is due is done by the store's maintenance, by a server, or
+//! by any member that polls: also where the maintenance has no thread.
+//!
+//! Of a group that has members, a commit is taken from a member of the current generation alone. Who was replaced is told
+//! `Error::Group`, with `UnknownMemberId` or `IllegalGeneration`: others have its partitions, and do again what it had not
+//! committed. The first members of a group wait `group.initial.rebalance.delay.ms` of the store for others; set it to 0
+//! where 3 seconds are long.
 //!
 //! # Metadata, leader epochs, expiry
 //!

@@ -293,6 +293,7 @@ impl From<&Error> for ErrorCode {
             Error::InvalidPartitions { .. } => Self::INVALID_PARTITIONS,
             Error::InvalidGroupId { .. } => Self::INVALID_GROUP_ID,
             Error::GroupIdNotFound { .. } => Self::GROUP_ID_NOT_FOUND,
+            Error::Group { error, .. } => (*error).into(),
             Error::InvalidConfig { .. } | Error::UnsupportedConfig { .. } => Self::INVALID_CONFIG,
             Error::OffsetMetadataTooLarge { .. } => Self::OFFSET_METADATA_TOO_LARGE,
             Error::UnstableOffsetCommit { .. } => Self::UNSTABLE_OFFSET_COMMIT,

@@ -45,7 +45,6 @@ impl Store {
         })
     }
 
-    #[allow(dead_code, reason = "what consumers of this process need of it comes next")]
     /// Waits until all that was appended about a group by now is on the device: records, and what it has committed.
     pub(crate) fn sync_group(&self, group: &str) -> Result<()> {
         self.offsets_log_of(group).map_or(Ok(()), |log| log.wait_appended())

@@ -32,6 +32,9 @@ pub(crate) trait Task: Send + Sync {
 
     /// The store is being closed: does what would be due later, and takes no more.
     fn close(&self);
+
+    /// Topics were created or deleted, or got partitions. Called under locks: it may wake others, and nothing else.
+    fn topics_changed(&self) {}
 }
 
 /// How long the thread sleeps if nothing is due earlier.
@@ -152,6 +155,10 @@ impl Schedule {
     /// Ends the tasks. Whoever adds one must look whether the store is closed after that.
     pub(super) fn close_tasks(&self) {
         self.tasks().iter().for_each(|task| task.close());
+    }
+
+    pub(super) fn note_topics_changed(&self) {
+        self.tasks().iter().for_each(|task| task.topics_changed());
     }
 
     /// From now on every tick runs the task too, for as long as it exists.

@@ -80,8 +80,10 @@ pub(crate) use maintenance::Task;
 pub(crate) use offset_expiry::GroupInUse;
 #[cfg(feature = "sasl")]
 pub(crate) use scram_credentials::{ScramAlteration, ScramUsers, USER_BYTES_MAX};
+#[cfg(feature = "coordinator")]
+pub(crate) use topic_name::is_internal;
 #[cfg(feature = "net")]
-pub(crate) use topic_name::{is_internal, validate as validate_topic_name};
+pub(crate) use topic_name::validate as validate_topic_name;
 
 use crate::clock::Clock;
 use crate::config::{ConfigEntry, StoreConfig, TopicConfig};
@@ -141,6 +143,8 @@ pub(crate) struct StoreInner {
     topics: Arc<Topics>,
     /// How often partitions were added to a topic.
     partitions_added: AtomicU64,
+    /// How often topics were created or deleted, or got partitions.
+    topic_changes: AtomicU64,
     /// Held by whoever creates, changes or deletes a topic, so that they take turns while others go on reading.
     altering: Mutex<()>,
     offsets: GroupOffsets,
@@ -276,6 +280,13 @@ impl Store {
         self.inner.partitions_added.load(Ordering::Acquire)
     }
 
+    /// Changes when topics are created or deleted, or get partitions. Those who wait for that are
+    /// [told](Task::topics_changed).
+    #[cfg(feature = "coordinator")]
+    pub(crate) fn topic_changes(&self) -> u64 {
+        self.inner.topic_changes.load(Ordering::Acquire)
+    }
+
     pub(crate) fn check_open(&self) -> Result<()> {
         self.inner.check_open()
     }
@@ -310,6 +321,12 @@ impl StoreInner {
 
     fn note_partitions_added(&self) {
         self.partitions_added.fetch_add(1, Ordering::AcqRel);
+        self.note_topics_changed();
+    }
+
+    fn note_topics_changed(&self) {
+        self.topic_changes.fetch_add(1, Ordering::AcqRel);
+        self.schedule.note_topics_changed();
     }
 
     fn check_open(&self) -> Result<()> {

@@ -197,6 +197,7 @@ impl StoreOptions {
             meta,
             topics,
             partitions_added: AtomicU64::new(0),
+            topic_changes: AtomicU64::new(0),
             altering: Mutex::default(),
             ticking: Mutex::default(),
             checkpoints,

@@ -87,6 +87,7 @@ impl StoreOptions {
             meta,
             topics: Arc::default(),
             partitions_added: AtomicU64::new(0),
+            topic_changes: AtomicU64::new(0),
             altering: Mutex::default(),
             ticking: Mutex::default(),
             offsets: GroupOffsets::default(),

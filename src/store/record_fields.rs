@@ -159,8 +159,12 @@ impl<'a> Fields<'a> {
 
     #[cfg(feature = "coordinator")]
     pub(crate) fn bytes(&mut self) -> Result<&'a [u8]> {
-        let len = self.len()?.ok_or_else(|| invalid("null where there must be bytes"))?;
-        self.take(len)
+        self.nullable_bytes()?.ok_or_else(|| invalid("null where there must be bytes"))
+    }
+
+    #[cfg(feature = "coordinator")]
+    pub(crate) fn nullable_bytes(&mut self) -> Result<Option<&'a [u8]>> {
+        self.len()?.map(|len| self.take(len)).transpose()
     }
 
     /// The tagged fields after a structure, where it is flexible. What `take` does not know it passes over.

@@ -125,24 +125,26 @@ impl Store {
     /// this returned with them before.
     #[cfg(feature = "coordinator")]
     pub(crate) fn topics_since(&self, changes: Option<u64>) -> Option<(u64, Vec<(String, Uuid, i32)>)> {
-        let topics = self.inner.topics.read();
-        if changes == Some(topics.changes()) {
+        // Counted after the change, so that a change that is missed here is seen with the next number.
+        let now = self.topic_changes();
+        if changes == Some(now) {
             return None;
         }
+        let topics = self.inner.topics.read();
         let with_id = topics.values().filter(|topic| topic.id != Uuid::ZERO);
         let count = |topic: &Topic| i32::try_from(topic.partitions.len()).unwrap_or(i32::MAX);
         let all = with_id.map(|topic| (topic.name.to_string(), topic.id, count(topic)));
-        Some((topics.changes(), all.collect()))
+        Some((now, all.collect()))
     }
 
     /// The name of the topic with this id, if there is one.
-    #[cfg(feature = "net")]
+    #[cfg(feature = "coordinator")]
     pub(crate) fn topic_name(&self, id: Uuid) -> Option<Arc<str>> {
         self.topic_with_id(id).map(|topic| topic.name.clone())
     }
 
     /// The topic with this id, if there is one.
-    #[cfg(feature = "net")]
+    #[cfg(feature = "coordinator")]
     pub(crate) fn topic_with_id(&self, id: Uuid) -> Option<Arc<Topic>> {
         self.inner.topics.read().with_id(id).cloned()
     }
@@ -206,6 +208,7 @@ impl StoreInner {
             }
         })?;
         self.topics.write().insert(Topic { name, id, config, partitions });
+        self.note_topics_changed();
         Ok(id)
     }
 
@@ -324,6 +327,7 @@ impl StoreInner {
         }
         self.layout.sync()?;
         self.topics.write().remove(name);
+        self.note_topics_changed();
         self.reserve.run(|| TopicList::remove(&self.layout, &[name.to_owned()]))?;
         self.forget_offsets_of_topic(name)
     }

@@ -12,8 +12,6 @@ use crate::uuid::Uuid;
 pub(super) struct TopicMap {
     by_name: BTreeMap<Arc<str>, Arc<Topic>>,
     by_id: HashMap<Uuid, Arc<Topic>>,
-    /// How often it has changed.
-    changes: u64,
 }
 
 impl TopicMap {
@@ -29,19 +27,12 @@ impl TopicMap {
     }
 
     pub(super) fn remove(&mut self, name: &str) {
-        self.changes += 1;
         let removed = self.by_name.remove(name);
         // Directories that were copied by hand may share an id.
         if let Some(topic) = removed.filter(|topic| self.with_id(topic.id).is_some_and(|with| with.name == topic.name))
         {
             self.by_id.remove(&topic.id);
         }
-    }
-
-    /// How often topics were added, changed or removed.
-    #[cfg(feature = "coordinator")]
-    pub(super) fn changes(&self) -> u64 {
-        self.changes
     }
 
     pub(super) fn with_id(&self, id: Uuid) -> Option<&Arc<Topic>> {

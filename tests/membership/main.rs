@@ -6,6 +6,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod assignors;
 mod behaviour;
 mod client;
 mod world;

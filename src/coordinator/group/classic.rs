@@ -7,9 +7,10 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use super::consumer_protocol::subscribed_topics;
 use super::member::{Member, Terms};
 use super::message::{Joined, JoinedMember};
-use super::record::{GroupMetadata, MemberMetadata, subscribed_topics};
+use super::record::{GroupMetadata, MemberMetadata};
 use crate::error::GroupError;
 
 /// The protocol type of consumers, whose subscriptions are understood here.

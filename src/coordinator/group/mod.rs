@@ -9,10 +9,13 @@
 //!   describe    what can be seen from outside, and deletion
 //!   classic, member   the state;   record   how it is written down;   timers   when something is due
 //!   consumer    all that of groups of the newer protocol
+//!   consumer_protocol what consumers tell each other;   assignor   which of them gets what
 //! ```
 
+mod assignor;
 mod classic;
 mod consumer;
+mod consumer_protocol;
 mod describe;
 mod heartbeat;
 mod join;
@@ -37,6 +40,10 @@ use member::{Member, Terms};
 use timers::{Due, Timer, Timers};
 
 pub use crate::error::GroupError;
+pub use assignor::{
+    Assignment, CooperativeStickyAssignor, Members, PartitionAssignor, RangeAssignor, RebalanceProtocol,
+    RoundRobinAssignor, StickyAssignor, Subscription,
+};
 pub use classic::GroupState;
 pub use consumer::{
     ClassicMemberMetadata, ConsumerGroupMetadata, ConsumerHeartbeat, ConsumerHeartbeatRequest, ConsumerMemberMetadata,

@@ -148,20 +148,11 @@ fn member(fields: &mut Fields<'_>, version: i16) -> Result<MemberMetadata> {
     Ok(member)
 }
 
-/// The topics in a consumer's subscription, which all of its versions begin with.
-pub(super) fn subscribed_topics(subscription: &[u8]) -> Result<Vec<String>> {
-    let mut fields = Fields::new(subscription);
-    let _version = fields.i16()?;
-    let mut topics = Vec::new();
-    for _ in 0..fields.len()?.unwrap_or(0) {
-        topics.push(fields.string()?);
-    }
-    Ok(topics)
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::consumer_protocol::{Assignment, Subscription};
     use super::*;
+    use crate::types::TopicPartition;
 
     fn hex(text: &str) -> Vec<u8> {
         (0..text.len()).step_by(2).map(|at| u8::from_str_radix(&text[at..at + 2], 16).expect("hex")).collect()
@@ -198,7 +189,11 @@ mod tests {
         assert_eq!(GroupMetadata::decode_key(&hex("00010002673100017400000002")).expect("an offset's key"), None);
         assert_eq!(group().encode(), hex(VALUE));
         assert_eq!(GroupMetadata::decode(&hex(VALUE)).expect("a value"), group());
-        assert_eq!(subscribed_topics(&group().members[0].subscription).expect("a subscription"), ["t"]);
+        let member = &group().members[0];
+        let subscription = Subscription { topics: vec!["t".into()], ..Subscription::default() };
+        assert_eq!(subscription.encode(), member.subscription);
+        let partitions = vec![TopicPartition::new("t", 0), TopicPartition::new("t", 1)];
+        assert_eq!(Assignment { partitions, user_data: None }.encode(), member.assignment);
     }
 
     #[test]
