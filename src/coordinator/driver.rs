@@ -278,9 +278,8 @@ impl Groups {
             }
             state.is_loaded = true;
         }
-        if let Some((changes, topics)) = store.topics_since(state.topic_changes) {
+        if let Some(topics) = store.topics_since(&mut state.topic_changes) {
             state.coordinator.set_topics(topics);
-            state.topic_changes = Some(changes);
         }
         Ok(state)
     }
