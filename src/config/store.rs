@@ -168,6 +168,12 @@ store_configs! {
     group_initial_rebalance_delay_ms: i32 = 3000, "group.initial.rebalance.delay.ms", at_least(0);
     /// How many members a group may have.
     group_max_size: i32 = i32::MAX, "group.max.size", at_least(1);
+    /// How long a member of a consumer group (KIP-848) counts as alive after its last heartbeat, in milliseconds.
+    group_consumer_session_timeout_ms: i32 = 45_000, "group.consumer.session.timeout.ms", at_least(1);
+    /// How often a member of a consumer group is to be heard of, in milliseconds.
+    group_consumer_heartbeat_interval_ms: i32 = 5000, "group.consumer.heartbeat.interval.ms", at_least(1);
+    /// How many members a consumer group may have.
+    group_consumer_max_size: i32 = i32::MAX, "group.consumer.max.size", at_least(1);
     /// The partitions of `__transaction_state` when it is created.
     transaction_state_log_num_partitions: i32 = 50, "transaction.state.log.num.partitions", at_least(1);
     /// The longest that a transactional producer may ask to leave a transaction open, in milliseconds.

@@ -7,7 +7,7 @@
 //! One lock is held over a decision and the append of the records that it makes, so that they lie in the log in the order
 //! in which they were decided; never while anybody waits for a device.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Weak};
 use std::task::Waker;
@@ -16,9 +16,9 @@ use std::time::{Duration, Instant};
 use parking_lot::{Mutex, MutexGuard};
 
 use super::local::{LocalId, LocalMembers, Presence};
-use super::{Action, GroupCoordinator, GroupError, GroupMetadata, LeaveRequest, Response};
+use super::{Action, DescribedGroup, GroupCoordinator, GroupError, GroupRecord, LeaveRequest, Response};
 use crate::error::{Error, Result};
-use crate::store::{GroupInUse, GroupRecord, Store, Task, WeakStore};
+use crate::store::{AppendedGroupRecords, GroupInUse, Store, Task, WeakStore};
 
 /// The coordinator, as those know it who ask it something.
 pub(crate) type Coordinator = GroupCoordinator<Waiter>;
@@ -46,6 +46,8 @@ pub(crate) struct Groups {
 #[derive(Debug)]
 struct State {
     coordinator: Coordinator,
+    /// The changes of the store's topics that the coordinator knows of.
+    topic_changes: Option<u64>,
     /// Whether the records are read.
     is_loaded: bool,
     is_closed: bool,
@@ -98,6 +100,7 @@ impl Groups {
             let (config, now_ms) = (store.config(), store.clock().now_ms());
             let state = State {
                 coordinator: GroupCoordinator::new(config),
+                topic_changes: None,
                 is_loaded: false,
                 is_closed: false,
                 in_use: HashMap::new(),
@@ -216,8 +219,8 @@ impl Groups {
             while let Some(action) = state.coordinator.next_action() {
                 match action {
                     Action::Respond { to, response } => to.answer(response),
-                    Action::Write { write, group, metadata } => {
-                        let appended = state.append(store, &group, metadata.as_ref());
+                    Action::Write { write, group, records } => {
+                        let appended = state.append(store, &group, &records);
                         writes.extend(write.map(|write| (write, appended)));
                     }
                 }
@@ -226,7 +229,7 @@ impl Groups {
                 break;
             }
             let written: Vec<_> = MutexGuard::unlocked(state, || {
-                let wait = |record: GroupRecord| record.wait_synced();
+                let wait = |appended: AppendedGroupRecords| appended.wait_synced();
                 writes.into_iter().map(|(write, appended)| (write, appended.and_then(wait))).collect()
             });
             let now_ms = state.time.now(store);
@@ -260,16 +263,23 @@ impl Groups {
             return Err(GroupError::NotCoordinator);
         }
         if !state.is_loaded {
-            let groups = read(store).map_err(|_| GroupError::CoordinatorNotAvailable)?;
+            if replay(store, &mut state.coordinator).is_err() {
+                state.coordinator.clear();
+                return Err(GroupError::CoordinatorNotAvailable);
+            }
             let now_ms = state.time.now(store);
-            for (group, metadata) in groups {
+            state.coordinator.loaded(now_ms);
+            let groups: Vec<_> = state.coordinator.groups().map(|group| group.group.to_owned()).collect();
+            for group in groups {
                 state.keep_offsets_of(store, &group);
-                let gone = gone_with_their_process(&metadata);
-                state.coordinator.load(&group, metadata, now_ms);
+                let gone = state.coordinator.describe(&group).map(gone_with_their_process).unwrap_or_default();
                 // They are members, or the group would have none of that name.
                 let _ = state.coordinator.leave(&group, &gone, now_ms);
             }
             state.is_loaded = true;
+        }
+        if let Some(topics) = store.topics_since(&mut state.topic_changes) {
+            state.coordinator.set_topics(topics);
         }
         Ok(state)
     }
@@ -319,13 +329,14 @@ impl State {
         }
     }
 
-    fn append(&mut self, store: &Store, group: &str, metadata: Option<&GroupMetadata>) -> Result<GroupRecord> {
-        match metadata {
-            Some(_) => self.keep_offsets_of(store, group),
-            None => drop(self.in_use.remove(group)),
+    fn append(&mut self, store: &Store, group: &str, records: &[GroupRecord]) -> Result<AppendedGroupRecords> {
+        let encode = |record: &GroupRecord| (record.encode_key(group), record.encode_value());
+        let encoded: Vec<_> = records.iter().map(encode).collect();
+        match encoded.iter().any(|(_, value)| value.is_some()) {
+            true => self.keep_offsets_of(store, group),
+            false => drop(self.in_use.remove(group)),
         }
-        let value = metadata.map(GroupMetadata::encode);
-        store.append_group_record(group, &GroupMetadata::encode_key(group), value.as_deref())
+        store.append_group_records(group, &encoded)
     }
 
     fn keep_offsets_of(&mut self, store: &Store, group: &str) {
@@ -366,26 +377,21 @@ fn until(deadline_ms: i64, now_ms: i64) -> Duration {
     Duration::from_millis(u64::try_from(deadline_ms.saturating_sub(now_ms)).unwrap_or(0))
 }
 
-/// The last record of each group.
-pub(super) fn read(store: &Store) -> Result<BTreeMap<String, GroupMetadata>> {
-    let mut groups = BTreeMap::new();
+/// Shows the coordinator what its predecessors have written.
+pub(super) fn replay<T>(store: &Store, coordinator: &mut GroupCoordinator<T>) -> Result<()> {
     store.replay_group_records(|key, value, belongs_here| {
-        if let Some(group) = GroupMetadata::decode_key(key)?.filter(|group| belongs_here(group)) {
-            match value {
-                Some(value) => drop(groups.insert(group, GroupMetadata::decode(value)?)),
-                None => drop(groups.remove(&group)),
-            }
+        if let Some((group, record)) = GroupRecord::decode(key, value)?.filter(|(group, _)| belongs_here(group)) {
+            coordinator.replay(&group, record);
         }
         Ok(())
-    })?;
-    Ok(groups)
+    })
 }
 
 /// The members that were consumers of the process that had the store open before. Static ones may come back.
-fn gone_with_their_process(metadata: &GroupMetadata) -> Vec<LeaveRequest> {
-    let local = metadata.members.iter().filter(|member| member.client_host == LOCAL_HOST);
+fn gone_with_their_process(group: DescribedGroup) -> Vec<LeaveRequest> {
+    let local = group.members.into_iter().filter(|member| member.client_host == LOCAL_HOST);
     let gone = local.filter(|member| member.group_instance_id.is_none());
-    gone.map(|member| LeaveRequest { member_id: member.member_id.clone(), ..LeaveRequest::default() }).collect()
+    gone.map(|member| LeaveRequest { member_id: member.member_id, ..LeaveRequest::default() }).collect()
 }
 
 /// What members are told whose record could not be written.

@@ -1,9 +1,13 @@
 //! What can be seen of the groups of a store: where they stand, who is in them, and who reads what.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use super::driver::{self, Groups};
-use super::{Assignment, DescribedGroup, DescribedMember, GroupCoordinator, GroupState, Subscription};
+use super::{
+    Assignment, DescribedConsumerGroup, DescribedGroup, DescribedMember, GroupCoordinator, GroupState, Partitions,
+    Subscription,
+};
 use crate::error::{Error, GroupError, Result};
 use crate::store::Store;
 use crate::types::TopicPartition;
@@ -65,12 +69,13 @@ impl Store {
     /// [`committed_offset`](Self::committed_offset).
     pub fn group_membership(&self, group: &str) -> Result<GroupMembership> {
         let described = if self.is_read_only() {
-            written_down(self)?.describe(group)
+            describe(self, &written_down(self)?, group)
         } else {
-            Groups::of(self).ask(|groups, _| groups.describe(group)).map_err(|error| unreadable(self, group, error))?
+            let asked = Groups::of(self).ask(|groups, _| describe(self, groups, group));
+            asked.map_err(|error| unreadable(self, group, error))?
         };
         match described {
-            Some(described) => Ok(described.into()),
+            Some(described) => Ok(described),
             None if self.has_group(group)? => Ok(GroupMembership {
                 group: group.to_owned(),
                 state: GroupState::Empty,
@@ -105,10 +110,42 @@ impl Store {
 fn written_down(store: &Store) -> Result<GroupCoordinator<()>> {
     store.refresh()?;
     let mut groups = GroupCoordinator::new(store.config());
-    for (group, metadata) in driver::read(store)? {
-        groups.load(&group, metadata, store.clock().now_ms());
-    }
+    driver::replay(store, &mut groups)?;
+    groups.loaded(store.clock().now_ms());
     Ok(groups)
+}
+
+fn describe<T>(store: &Store, groups: &GroupCoordinator<T>, group: &str) -> Option<GroupMembership> {
+    let of_consumers = || Some(of_consumer_group(store, groups.describe_consumer_group(group)?));
+    groups.describe(group).map(GroupMembership::from).or_else(of_consumers)
+}
+
+/// A group whose coordinator assigns (KIP-848). Its epoch stands for the generation, and its assignor for the protocol.
+fn of_consumer_group(store: &Store, described: DescribedConsumerGroup) -> GroupMembership {
+    let partitions = |partitions: Partitions| {
+        // A topic that was just deleted has no name, and nothing to read.
+        let named = partitions.into_iter().filter_map(|(id, partitions)| Some((store.topic_name(id)?, partitions)));
+        let each = |(topic, partitions): (Arc<str>, BTreeSet<i32>)| {
+            partitions.into_iter().map(move |partition| TopicPartition::new(topic.clone(), partition))
+        };
+        named.flat_map(each).collect()
+    };
+    let members = described.members.into_iter().map(|member| GroupMember {
+        member_id: member.member_id,
+        group_instance_id: member.instance_id,
+        client_id: member.client_id,
+        client_host: member.client_host,
+        topics: member.topic_names,
+        assignment: partitions(member.assigned),
+    });
+    GroupMembership {
+        group: described.group,
+        state: described.state,
+        generation: described.epoch,
+        protocol_type: "consumer".to_owned(),
+        protocol: described.assignor.to_owned(),
+        members: members.collect(),
+    }
 }
 
 fn list<T>(groups: &GroupCoordinator<T>) -> BTreeMap<String, (GroupState, String)> {

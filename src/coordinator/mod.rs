@@ -1,5 +1,5 @@
-//! Group membership: who is in which consumer group, and who of them reads which partitions. Kafka's classic protocol,
-//! the coordinator's side.
+//! Group membership: who is in which consumer group, and who of them reads which partitions. The coordinator's side of
+//! Kafka's classic protocol, and of the newer one of [consumer groups](#consumer-groups).
 //!
 //! [`GroupCoordinator`] is a state machine without I/O. Requests, the passing of time and the fate of its records go in;
 //! what comes out are [`Action`]s: requests to answer, records to write. It reads no clock, waits for nothing and touches
@@ -22,7 +22,7 @@
 //! long as it sends heartbeats or commits within its session timeout.
 //!
 //! ```
-//! use esker::coordinator::{Action, GroupCoordinator, JoinProtocol, JoinRequest, Response, SyncRequest};
+//! use esker::coordinator::{Action, GroupCoordinator, GroupRecord, JoinProtocol, JoinRequest, Response, SyncRequest};
 //! use esker::{StoreConfig, Uuid};
 //!
 //! let config = StoreConfig { group_initial_rebalance_delay_ms: 0, ..StoreConfig::default() };
@@ -47,20 +47,60 @@
 //! let member_id = joined.member_id.clone();
 //! let (group, generation) = ("billing".into(), joined.generation);
 //! groups.sync(SyncRequest { group, generation, member_id, assignments, ..SyncRequest::default() }, "request 2", 5);
-//! let Some(Action::Write { write: Some(write), metadata: Some(metadata), .. }) = groups.next_action() else {
+//! let Some(Action::Write { write: Some(write), records, .. }) = groups.next_action() else {
 //!     panic!("the assignment is written before anybody goes by it");
 //! };
+//! let [GroupRecord::Classic(Some(metadata))] = &*records else { panic!("one record holds it all") };
 //! assert_eq!(metadata.members[0].assignment, "payments-0");
 //! groups.written(write, Ok(()), 9);
 //! assert!(matches!(groups.next_action(), Some(Action::Respond { response: Response::Sync(Ok(_)), .. })));
 //! assert_eq!(groups.check_commit("billing", &joined.member_id, None, joined.generation, 9), Ok(()));
 //! ```
 //!
+//! # Consumer groups
+//!
+//! In the newer protocol (KIP-848) the coordinator assigns, and all that a member sends are heartbeats
+//! ([`GroupCoordinator::consumer_heartbeat`]). They say what it is subscribed to and what it reads; the answers say what
+//! it is to read. Nobody waits for the others: members go on with what they keep while partitions go from one to another,
+//! each when the one that had it has let go.
+//!
+//! ```
+//! use esker::coordinator::{Action, ConsumerHeartbeatRequest, GroupCoordinator, Partitions, Response};
+//! use esker::{StoreConfig, Uuid};
+//!
+//! let mut groups = GroupCoordinator::new(&StoreConfig::default());
+//! let payments = Uuid::from_bytes([1; 16]);
+//! groups.set_topics([("payments".to_owned(), payments, 2)]);
+//! let join = ConsumerHeartbeatRequest {
+//!     group: "billing".into(),
+//!     member_id: "a random one".into(),
+//!     rebalance_timeout_ms: 60_000,
+//!     topic_names: Some(vec!["payments".into()]),
+//!     owned: Some(Partitions::new()),
+//!     ..ConsumerHeartbeatRequest::default()
+//! };
+//! groups.consumer_heartbeat(join, "request 1", 0);
+//! let Some(Action::Write { write: Some(write), .. }) = groups.next_action() else {
+//!     panic!("what is decided is written before anybody goes by it");
+//! };
+//! groups.written(write, Ok(()), 5);
+//! let Some(Action::Respond { to: "request 1", response: Response::ConsumerHeartbeat(Ok(answer)) }) = groups.next_action()
+//! else {
+//!     panic!("the only member gets everything");
+//! };
+//! assert_eq!(answer.assignment, Some([(payments, [0, 1].into())].into()));
+//! assert_eq!(groups.check_commit("billing", "a random one", None, answer.member_epoch, 9), Ok(()));
+//! ```
+//!
+//! A group without members is of whichever protocol the next member has. One with members keeps its protocol: Kafka's
+//! migration of groups in use (`group.consumer.migration.policy`) is as if it were `disabled`.
+//!
 //! # Durability
 //!
 //! A group's generation, members and assignment are a record of `__consumer_offsets` in Kafka's schema
-//! ([`GroupMetadata`]). After a restart [`load`](GroupCoordinator::load) takes in the last one of each group, and its
-//! members go on in the generation that they were in.
+//! ([`GroupMetadata`]). After a restart [`replay`](GroupCoordinator::replay) takes in the last one of each group,
+//! and its members go on in the generation that they were in. A consumer group has several records ([`GroupRecord`]), of
+//! which those of one decision are appended as one batch.
 
 pub(crate) mod driver;
 mod group;
@@ -68,9 +108,11 @@ pub(crate) mod local;
 mod membership;
 
 pub use group::{
-    Action, Assignment, CooperativeStickyAssignor, DescribedGroup, DescribedMember, GroupCoordinator, GroupError,
-    GroupMetadata, GroupState, JoinProtocol, JoinRequest, Joined, JoinedMember, LeaveRequest, ListedGroup,
-    MemberMetadata, Members, NotJoined, PartitionAssignor, RangeAssignor, RebalanceProtocol, Response,
-    RoundRobinAssignor, StickyAssignor, Subscription, SyncRequest, Synced, WriteId,
+    Action, Assignment, ClassicMemberMetadata, ConsumerGroupMetadata, ConsumerHeartbeat, ConsumerHeartbeatRequest,
+    ConsumerMemberMetadata, CooperativeStickyAssignor, CurrentAssignment, DescribedConsumerGroup,
+    DescribedConsumerMember, DescribedGroup, DescribedMember, GroupCoordinator, GroupError, GroupMetadata, GroupRecord,
+    GroupState, GroupType, JoinProtocol, JoinRequest, Joined, JoinedMember, LeaveRequest, ListedGroup, MemberMetadata,
+    MemberState, Members, NotJoined, PartitionAssignor, Partitions, RangeAssignor, RebalanceProtocol, ResolvedRegex,
+    Response, RoundRobinAssignor, StickyAssignor, Subscription, SyncRequest, Synced, WriteId,
 };
 pub use membership::{GroupListing, GroupMember, GroupMembership};

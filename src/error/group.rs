@@ -46,4 +46,23 @@ pub enum GroupError {
     /// `FENCED_INSTANCE_ID`: another process has taken over the static member (KIP-345).
     #[error("another process has the group.instance.id")]
     FencedInstanceId,
+    /// `INVALID_REQUEST`: a heartbeat of a consumer group lacks what it must say, or says what it may not.
+    #[error("a heartbeat that lacks what it must say")]
+    InvalidRequest,
+    /// `FENCED_MEMBER_EPOCH`: the member of a consumer group is not in the epoch that it says. It must let go of all its
+    /// partitions, and join again.
+    #[error("the member is in another epoch")]
+    FencedMemberEpoch,
+    /// `STALE_MEMBER_EPOCH`: the member has moved on to a later epoch. Try again with that.
+    #[error("the member has moved on to another epoch")]
+    StaleMemberEpoch,
+    /// `UNRELEASED_INSTANCE_ID`: another member has the name. Join when it has left.
+    #[error("another member has the group.instance.id")]
+    UnreleasedInstanceId,
+    /// `UNSUPPORTED_ASSIGNOR`: the coordinator knows no such assignor.
+    #[error("the assignor is not known")]
+    UnsupportedAssignor,
+    /// `INVALID_REGULAR_EXPRESSION`: it can't be understood, or is too large.
+    #[error("the regular expression can't be understood")]
+    InvalidRegularExpression,
 }

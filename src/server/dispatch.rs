@@ -42,6 +42,7 @@ macro_rules! served {
                     let request = Body::from_bytes(body, version)?;
                     answer!($kind $handler, context, request)
                 })*
+                #[allow(unreachable_patterns, reason = "all that have a name are served, until there are more")]
                 api => Err(ProtocolError::UnknownApiKey { key: api.key(), version }.into()),
             }
         }
@@ -115,6 +116,8 @@ served! {
     DescribeTransactions: 0..=0 => blocking describe_transactions::answer;
     // From version 2 on a pattern selects transactional ids.
     ListTransactions: 0..=1 => blocking list_transactions::answer;
+    ConsumerGroupHeartbeat: 0..=1 => ordered consumer_group_heartbeat::answer;
+    ConsumerGroupDescribe: 0..=1 => blocking consumer_group_describe::answer;
     DescribeTopicPartitions: 0..=0 => blocking describe_topic_partitions::answer;
 }
 

@@ -10,31 +10,38 @@ use crate::log::{AppendOptions, Log, SyncTarget};
 use crate::record::{BatchBuilder, RecordData};
 use crate::types::Acks;
 
-/// A record about a group that is in the log, and perhaps not on the device yet.
+/// Records about a group that are in the log, and perhaps not on the device yet.
 #[derive(Debug)]
-pub(crate) struct GroupRecord {
+pub(crate) struct AppendedGroupRecords {
     log: Log,
     target: SyncTarget,
 }
 
-impl GroupRecord {
-    /// Waits until it is on the device.
+impl AppendedGroupRecords {
+    /// Waits until they are on the device.
     pub(crate) fn wait_synced(&self) -> Result<()> {
         self.log.wait_synced(self.target)
     }
 }
 
 impl Store {
-    /// Appends a record about a group, where the next coordinator will look for it.
-    pub(crate) fn append_group_record(&self, group: &str, key: &[u8], value: Option<&[u8]>) -> Result<GroupRecord> {
+    /// Appends records about a group, where the next coordinator will look for them: all or none.
+    pub(crate) fn append_group_records(
+        &self,
+        group: &str,
+        records: &[(Vec<u8>, Option<Vec<u8>>)],
+    ) -> Result<AppendedGroupRecords> {
         let store: &StoreInner = &self.inner;
         store.check_writable()?;
         store.reserve.run(|| {
             let log = store.offsets_log(group)?;
             let mut builder = BatchBuilder::new(BATCH_BYTES);
-            builder.push(&RecordData::new(Some(key), value).at(store.clock.now_ms().max(0)))?;
+            let now_ms = store.clock.now_ms().max(0);
+            for (key, value) in records {
+                builder.push(&RecordData::new(Some(key), value.as_deref()).at(now_ms))?;
+            }
             let appended = log.append_with(builder.build()?, AppendOptions::new(Acks::Leader).by_coordinator())?;
-            Ok(GroupRecord { target: appended.sync_target(), log })
+            Ok(AppendedGroupRecords { target: appended.sync_target(), log })
         })
     }
 

@@ -75,7 +75,7 @@ pub use transaction::{HangingTransaction, TransactionDescription, TransactionFil
 #[cfg(feature = "coordinator")]
 pub(crate) use attached::WeakStore;
 #[cfg(feature = "coordinator")]
-pub(crate) use group_records::GroupRecord;
+pub(crate) use group_records::AppendedGroupRecords;
 pub(crate) use maintenance::Task;
 pub(crate) use offset_expiry::GroupInUse;
 #[cfg(feature = "sasl")]

@@ -2,6 +2,8 @@
 //! lengths before arrays and strings, as fixed numbers or, in flexible versions, as varints (KIP-482).
 
 use crate::error::{Error, Result};
+#[cfg(feature = "coordinator")]
+use crate::uuid::Uuid;
 
 /// Puts a string of a version that is not flexible.
 pub(crate) fn put_string(bytes: &mut Vec<u8>, text: &str) {
@@ -22,6 +24,48 @@ pub(crate) fn put_nullable_string(bytes: &mut Vec<u8>, text: Option<&str>) {
 pub(crate) fn put_bytes(bytes: &mut Vec<u8>, put: &[u8]) {
     bytes.extend((put.len() as i32).to_be_bytes());
     bytes.extend(put);
+}
+
+/// Puts a number as flexible versions do their lengths and tags.
+#[cfg(feature = "coordinator")]
+pub(crate) fn put_uvarint(bytes: &mut Vec<u8>, mut value: u32) {
+    while value >= 0x80 {
+        bytes.push(value as u8 | 0x80);
+        value >>= 7;
+    }
+    bytes.push(value as u8);
+}
+
+/// Puts the length of an array of a flexible version.
+#[cfg(feature = "coordinator")]
+pub(crate) fn put_compact_len(bytes: &mut Vec<u8>, len: usize) {
+    put_uvarint(bytes, len as u32 + 1);
+}
+
+/// Puts bytes of a flexible version; of a string, its text.
+#[cfg(feature = "coordinator")]
+pub(crate) fn put_compact(bytes: &mut Vec<u8>, put: impl AsRef<[u8]>) {
+    put_compact_len(bytes, put.as_ref().len());
+    bytes.extend(put.as_ref());
+}
+
+#[cfg(feature = "coordinator")]
+pub(crate) fn put_compact_nullable(bytes: &mut Vec<u8>, put: Option<impl AsRef<[u8]>>) {
+    match put {
+        Some(put) => put_compact(bytes, put),
+        None => put_uvarint(bytes, 0),
+    }
+}
+
+/// Puts the tagged fields after a structure, in the order of their tags.
+#[cfg(feature = "coordinator")]
+pub(crate) fn put_tagged(bytes: &mut Vec<u8>, fields: &[(u32, Vec<u8>)]) {
+    put_uvarint(bytes, fields.len() as u32);
+    for (tag, field) in fields {
+        put_uvarint(bytes, *tag);
+        put_uvarint(bytes, field.len() as u32);
+        bytes.extend(field);
+    }
 }
 
 /// What is left to read of a key or value.
@@ -60,6 +104,20 @@ impl<'a> Fields<'a> {
 
     pub(crate) fn i64(&mut self) -> Result<i64> {
         self.array().map(i64::from_be_bytes)
+    }
+
+    #[cfg(feature = "coordinator")]
+    pub(crate) fn uuid(&mut self) -> Result<Uuid> {
+        self.array().map(Uuid::from_bytes)
+    }
+
+    /// Reads the elements of an array. A length is only believed as far as there are bytes.
+    #[cfg(feature = "coordinator")]
+    pub(crate) fn each(&mut self, mut take: impl FnMut(&mut Self) -> Result<()>) -> Result<()> {
+        for _ in 0..self.len()?.unwrap_or(0) {
+            take(self)?;
+        }
+        Ok(())
     }
 
     fn uvarint(&mut self) -> Result<u32> {

@@ -121,14 +121,30 @@ impl Store {
         self.inner.topics.read().keys().map(|name| name.to_string()).collect()
     }
 
+    /// The names, ids and partition counts of all topics that have ids, unless nothing has changed since the last time,
+    /// which `seen` remembers.
+    #[cfg(feature = "coordinator")]
+    pub(crate) fn topics_since(&self, seen: &mut Option<u64>) -> Option<Vec<(String, Uuid, i32)>> {
+        // Counted after the change, so that a change that is missed here is seen with the next number.
+        let now = self.topic_changes();
+        if seen.replace(now) == Some(now) {
+            return None;
+        }
+        let topics = self.inner.topics.read();
+        let with_id = topics.values().filter(|topic| topic.id != Uuid::ZERO);
+        let count = |topic: &Topic| i32::try_from(topic.partitions.len()).unwrap_or(i32::MAX);
+        let all = with_id.map(|topic| (topic.name.to_string(), topic.id, count(topic)));
+        Some(all.collect())
+    }
+
     /// The name of the topic with this id, if there is one.
-    #[cfg(feature = "net")]
+    #[cfg(feature = "coordinator")]
     pub(crate) fn topic_name(&self, id: Uuid) -> Option<Arc<str>> {
         self.topic_with_id(id).map(|topic| topic.name.clone())
     }
 
     /// The topic with this id, if there is one.
-    #[cfg(feature = "net")]
+    #[cfg(feature = "coordinator")]
     pub(crate) fn topic_with_id(&self, id: Uuid) -> Option<Arc<Topic>> {
         self.inner.topics.read().with_id(id).cloned()
     }

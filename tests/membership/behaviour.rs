@@ -2,8 +2,8 @@
 
 use bytes::Bytes;
 use esker::coordinator::{
-    Action, GroupCoordinator, GroupError, GroupMetadata, GroupState, JoinProtocol, JoinRequest, Joined, LeaveRequest,
-    NotJoined, Response, SyncRequest, Synced, WriteId,
+    Action, GroupCoordinator, GroupError, GroupMetadata, GroupRecord, GroupState, JoinProtocol, JoinRequest, Joined,
+    LeaveRequest, NotJoined, Response, SyncRequest, Synced, WriteId,
 };
 use esker::{StoreConfig, Uuid};
 
@@ -103,7 +103,10 @@ impl Fixture {
 
     fn writes(&mut self) -> (Option<WriteId>, Option<GroupMetadata>) {
         match self.groups.next_action() {
-            Some(Action::Write { write, metadata, .. }) => (write, metadata),
+            Some(Action::Write { write, mut records, .. }) => match (records.pop(), &*records) {
+                (Some(GroupRecord::Classic(metadata)), []) => (write, metadata),
+                other => panic!("one record holds it all, not {other:?}"),
+            },
             other => panic!("nothing is written, but {other:?}"),
         }
     }
@@ -333,7 +336,8 @@ fn a_group_has_as_many_members_as_it_may() {
         members: vec![member("a"), member("b")],
         ..GroupMetadata::default()
     };
-    fixture.groups.load("g", metadata, 0);
+    fixture.groups.replay("g", GroupRecord::Classic(Some(metadata)));
+    fixture.groups.loaded(0);
     assert_eq!(fixture.state(), GroupState::PreparingRebalance);
     fixture.join("a", "a");
     fixture.join("b", "b");
@@ -391,7 +395,8 @@ fn a_loaded_group_goes_on_where_it_was() {
 
     let mut after = Fixture::without_delay();
     after.now_ms = 1000;
-    after.groups.load("g", metadata, 1000);
+    after.groups.replay("g", GroupRecord::Classic(Some(metadata)));
+    after.groups.loaded(1000);
     assert_eq!(after.heartbeat(&member), Ok(()));
     after.sync("once more", &member, &[]);
     assert_eq!(after.synced("once more").unwrap().assignment, "all");

@@ -133,6 +133,7 @@ impl Client {
             }
             Response::Join(Err(refused)) => self.refused(refused.error),
             Response::Sync(Err(error)) => self.refused(error),
+            other => panic!("{self:?} is told {other:?}"),
         }
     }
 

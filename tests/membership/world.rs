@@ -12,7 +12,9 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use esker::coordinator::{Action, GroupCoordinator, GroupError, GroupMetadata, GroupState, Response, WriteId};
+use esker::coordinator::{
+    Action, GroupCoordinator, GroupError, GroupMetadata, GroupRecord, GroupState, Response, WriteId,
+};
 use esker::{StoreConfig, Uuid};
 
 use crate::client::{Client, Identity, PARTITIONS, Phase, Request};
@@ -290,7 +292,10 @@ impl World {
         while let Some(action) = self.coordinator.next_action() {
             match action {
                 Action::Respond { to, response } => self.respond(to, response)?,
-                Action::Write { write, group, metadata } => {
+                Action::Write { write, group, mut records } => {
+                    let Some(GroupRecord::Classic(metadata)) = records.pop() else {
+                        return Err(format!("{records:?} of a classic group"));
+                    };
                     let is_deleted = metadata.is_none();
                     let appends = is_deleted || !self.random.one_in(10);
                     if appends {
@@ -415,8 +420,9 @@ impl World {
                 let members = metadata.members.iter_mut();
                 members.zip(assignments).for_each(|(member, assignment)| member.assignment = assignment);
             }
-            self.coordinator.load(&group, metadata, self.now_ms);
+            self.coordinator.replay(&group, GroupRecord::Classic(Some(metadata)));
         }
+        self.coordinator.loaded(self.now_ms);
         for (group, known) in &mut self.known {
             // What was only being joined may be joined once more, by others.
             known.instances.retain(|_, (_, generation)| *generation <= known.assigned);

@@ -6,6 +6,7 @@ mod admin_topics;
 mod basics;
 mod cluster;
 mod configs;
+mod consumer_groups;
 mod fetching;
 mod groups;
 mod hostile;

@@ -155,6 +155,7 @@ impl Membership {
                     return self.refused(error);
                 }
                 Some(Response::Sync(Ok(synced))) => return self.synced(&synced),
+                Some(Response::ConsumerHeartbeat(_)) => unreachable!("it sends none"),
             }
         }
     }

@@ -14,9 +14,11 @@ use super::record::{GroupMetadata, MemberMetadata};
 use crate::error::GroupError;
 
 /// The protocol type of consumers, whose subscriptions are understood here.
-const CONSUMER: &str = "consumer";
+pub(super) const CONSUMER: &str = "consumer";
 
-/// Where a group stands.
+/// Where a group stands, of either protocol: [`PreparingRebalance`](Self::PreparingRebalance) and
+/// [`CompletingRebalance`](Self::CompletingRebalance) are of classic groups, [`Assigning`](Self::Assigning) and
+/// [`Reconciling`](Self::Reconciling) of consumer groups.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum GroupState {
@@ -26,6 +28,10 @@ pub enum GroupState {
     PreparingRebalance,
     /// The leader is to assign.
     CompletingRebalance,
+    /// Its members or topics have changed, and the coordinator is to assign.
+    Assigning,
+    /// Members are on the way to what they were assigned.
+    Reconciling,
     /// Every member has its part.
     Stable,
     /// There is no such group.

@@ -1,10 +1,11 @@
 //! What can be seen of groups from outside, and their end.
 
+use std::fmt;
+
 use bytes::Bytes;
 
-use super::classic::GroupState;
-use super::timers::{Due, Timer};
-use super::{Action, GroupCoordinator};
+use super::classic::{CONSUMER, GroupState};
+use super::{DescribedConsumerGroup, Group, GroupCoordinator, GroupRecord};
 use crate::error::GroupError;
 
 /// What there is to say of a group.
@@ -33,14 +34,36 @@ pub struct DescribedGroup {
 pub struct ListedGroup<'a> {
     /// Its name.
     pub group: &'a str,
+    /// By which protocol.
+    pub group_type: GroupType,
     /// Where it stands.
     pub state: GroupState,
-    /// Since when, in milliseconds; −1 if that isn't known.
+    /// Since when, in milliseconds; −1 if that isn't known. Of a consumer group, since when it has had no members.
     pub state_timestamp: i64,
     /// The kind of group; empty if it never had a member.
     pub protocol_type: &'a str,
     /// Whether it has no members, and has given out no member id that somebody may come back with.
     pub is_idle: bool,
+}
+
+/// By which protocol the members of a group become that, and get their parts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum GroupType {
+    /// They assign partitions among themselves.
+    Classic,
+    /// The coordinator assigns (KIP-848).
+    Consumer,
+}
+
+impl fmt::Display for GroupType {
+    /// Kafka's name for it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Classic => "classic",
+            Self::Consumer => "consumer",
+        })
+    }
 }
 
 /// What there is to say of a member.
@@ -62,9 +85,14 @@ pub struct DescribedMember {
 }
 
 impl<T> GroupCoordinator<T> {
-    /// Describes a group, if it is known.
+    /// Whether the coordinator knows a group, of either protocol.
+    pub fn is_known(&self, group: &str) -> bool {
+        self.groups.contains_key(group)
+    }
+
+    /// Describes a group of the classic protocol, if it is known.
     pub fn describe(&self, group: &str) -> Option<DescribedGroup> {
-        let group = self.groups.get(group)?;
+        let Some(Group::Classic(group)) = self.groups.get(group) else { return None };
         let protocol = group.protocol_name.as_deref().filter(|_| group.is_in(GroupState::Stable));
         let members = group.members().map(|member| DescribedMember {
             member_id: member.id.to_string(),
@@ -87,13 +115,32 @@ impl<T> GroupCoordinator<T> {
 
     /// All groups that are known, in no order.
     pub fn groups(&self) -> impl Iterator<Item = ListedGroup<'_>> {
-        self.groups.values().map(|group| ListedGroup {
-            group: &group.name,
-            state: group.state,
-            state_timestamp: group.state_timestamp,
-            protocol_type: group.protocol_type.as_deref().unwrap_or_default(),
-            is_idle: group.is_in(GroupState::Empty) && group.pending_join.is_empty(),
+        self.groups.values().map(|group| match group {
+            Group::Classic(group) => ListedGroup {
+                group: &group.name,
+                group_type: GroupType::Classic,
+                state: group.state,
+                state_timestamp: group.state_timestamp,
+                protocol_type: group.protocol_type.as_deref().unwrap_or_default(),
+                is_idle: group.is_in(GroupState::Empty) && group.pending_join.is_empty(),
+            },
+            Group::Consumer(group) => ListedGroup {
+                group: &group.name,
+                group_type: GroupType::Consumer,
+                state: group.state(),
+                state_timestamp: group.empty_since_ms,
+                protocol_type: CONSUMER,
+                is_idle: group.is_empty(),
+            },
         })
+    }
+
+    /// Describes a consumer group, if it is known: what is durable of it.
+    pub fn describe_consumer_group(&self, group: &str) -> Option<DescribedConsumerGroup> {
+        match self.groups.get(group)? {
+            Group::Consumer(group) => Some(group.describe()),
+            Group::Classic(_) => None,
+        }
     }
 
     /// Takes a group back that has no members, and its record with it.
@@ -101,18 +148,17 @@ impl<T> GroupCoordinator<T> {
     /// # Errors
     /// [`GroupError::NonEmptyGroup`], [`GroupError::GroupIdNotFound`].
     pub fn delete(&mut self, group: &str) -> Result<(), GroupError> {
-        let known = self.groups.get(group).ok_or(GroupError::GroupIdNotFound)?;
-        if !known.is_in(GroupState::Empty) {
-            return Err(GroupError::NonEmptyGroup);
+        let tombstones = match self.groups.get(group).ok_or(GroupError::GroupIdNotFound)? {
+            Group::Classic(known) if !known.is_in(GroupState::Empty) => return Err(GroupError::NonEmptyGroup),
+            Group::Consumer(known) if !known.is_empty() => return Err(GroupError::NonEmptyGroup),
+            Group::Classic(known) if known.has_record => vec![GroupRecord::Classic(None)],
+            Group::Classic(_) => Vec::new(),
+            Group::Consumer(known) => known.tombstones(),
+        };
+        self.outbox.write(group, tombstones);
+        if let Some(Group::Classic(known)) = self.groups.remove(group) {
+            self.forget_pending(&known);
         }
-        for id in &known.pending_join {
-            self.timers.cancel(&Timer { group: known.name.clone(), due: Due::Session(id.clone()) });
-        }
-        if known.has_record {
-            let (write, group, metadata) = (None, group.to_owned(), None);
-            self.outbox.actions.push_back(Action::Write { write, group, metadata });
-        }
-        self.groups.remove(group);
         Ok(())
     }
 
@@ -123,7 +169,7 @@ impl<T> GroupCoordinator<T> {
     /// [`GroupError::NonEmptyGroup`] if it has members of which it isn't known what they read.
     pub fn check_offset_delete(&self, group: &str) -> Result<(), GroupError> {
         match self.groups.get(group) {
-            Some(group) if !group.is_in(GroupState::Empty) && !group.uses_consumer_protocol() => {
+            Some(Group::Classic(group)) if !group.is_in(GroupState::Empty) && !group.uses_consumer_protocol() => {
                 Err(GroupError::NonEmptyGroup)
             }
             _ => Ok(()),
@@ -132,6 +178,9 @@ impl<T> GroupCoordinator<T> {
 
     /// Whether a member of the group reads the topic, or may, for all that is known.
     pub fn is_subscribed_to(&self, group: &str, topic: &str) -> bool {
-        self.groups.get(group).is_some_and(|group| group.is_subscribed_to(topic))
+        self.groups.get(group).is_some_and(|group| match group {
+            Group::Classic(group) => group.is_subscribed_to(topic),
+            Group::Consumer(group) => group.is_subscribed_to(topic),
+        })
     }
 }

@@ -1,7 +1,7 @@
 //! Signs of life: heartbeats, and commits, which only a member of the current generation may make.
 
 use super::classic::{ClassicGroup, GroupState};
-use super::{GroupCoordinator, Turn};
+use super::{Group, GroupCoordinator, Turn};
 use crate::error::GroupError;
 
 impl<T> GroupCoordinator<T> {
@@ -48,7 +48,8 @@ impl<T> GroupCoordinator<T> {
     /// # Errors
     /// As [`heartbeat`](Self::heartbeat), but a commit that ends what the last generation has done is welcome while the
     /// next one is being joined, and refused only while it is being assigned. [`GroupError::GroupIdNotFound`] if a member
-    /// is named of a group that isn't known.
+    /// is named of a group that isn't known. Of a consumer group, the generation is the epoch that the member must be in, or
+    /// else [`GroupError::StaleMemberEpoch`] tells it to try again with a later one; its commits are no signs of life.
     pub fn check_commit(
         &mut self,
         group: &str,
@@ -69,9 +70,12 @@ impl<T> GroupCoordinator<T> {
                 }
                 GroupState::CompletingRebalance if member_id.is_empty() => Err(GroupError::UnknownMemberId),
                 GroupState::CompletingRebalance => Err(GroupError::RebalanceInProgress),
-                GroupState::Empty | GroupState::Dead => Ok(()),
+                _ => Ok(()),
             }
         };
+        if let Some(Group::Consumer(group)) = self.groups.get(group) {
+            return group.check_commit(member_id, generation);
+        }
         self.in_turn(group, now_ms, commit).unwrap_or_else(|| commit_to_unknown(generation))
     }
 
@@ -88,8 +92,21 @@ impl<T> GroupCoordinator<T> {
         generation: i32,
     ) -> Result<(), GroupError> {
         match self.groups.get(group) {
-            Some(group) => group.check_committer(member_id, group_instance_id, generation),
+            Some(Group::Classic(group)) => group.check_committer(member_id, group_instance_id, generation),
+            Some(Group::Consumer(group)) => group.check_transactional_commit(member_id, group_instance_id, generation),
             None => commit_to_unknown(generation),
+        }
+    }
+
+    /// Whether the offsets of a group may be read (OffsetFetch 9): by a member of a consumer group in its epoch, or by
+    /// whoever does not say that it is a member, with None and −1. Of other groups everybody may.
+    ///
+    /// # Errors
+    /// [`GroupError::UnknownMemberId`], [`GroupError::StaleMemberEpoch`].
+    pub fn check_fetch(&self, group: &str, member_id: Option<&str>, member_epoch: i32) -> Result<(), GroupError> {
+        match self.groups.get(group) {
+            Some(Group::Consumer(group)) => group.check_fetch(member_id, member_epoch),
+            _ => Ok(()),
         }
     }
 }

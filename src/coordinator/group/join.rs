@@ -6,7 +6,7 @@ use super::classic::{ClassicGroup, GroupState};
 use super::member::{Member, Terms};
 use super::message::{JoinRequest, NotJoined, Response};
 use super::timers::Due;
-use super::{Action, GroupCoordinator, ReturnedMember, Turn, Written};
+use super::{Action, Group, GroupCoordinator, ReturnedMember, Turn, Written};
 use crate::error::GroupError;
 use crate::uuid::Uuid;
 
@@ -23,10 +23,8 @@ impl<T> GroupCoordinator<T> {
             Some(GroupError::InvalidGroupId)
         } else if !timeouts.contains(&request.session_timeout_ms) {
             Some(GroupError::InvalidSessionTimeout)
-        } else if !request.member_id.is_empty() && !self.groups.contains_key(&*request.group) {
-            Some(GroupError::UnknownMemberId)
         } else {
-            None
+            self.let_classic_join(&request)
         };
         if let Some(error) = error {
             let response = Response::Join(Err(NotJoined { error, member_id: request.member_id }));
@@ -34,9 +32,24 @@ impl<T> GroupCoordinator<T> {
         }
         if !self.groups.contains_key(&*request.group) {
             let name: Arc<str> = (*request.group).into();
-            self.groups.insert(name.clone(), ClassicGroup::new(name, now_ms));
+            self.groups.insert(name.clone(), Group::Classic(ClassicGroup::new(name, now_ms)));
         }
         self.in_turn(&request.group, now_ms, |mut turn| turn.join(&request, waiter));
+    }
+
+    /// Why nobody may join, if so. A consumer group that has no members gives way to one of the classic protocol.
+    fn let_classic_join(&mut self, request: &JoinRequest) -> Option<GroupError> {
+        let name = &*request.group;
+        if let Some(Group::Consumer(group)) = self.groups.get(name) {
+            if !group.is_empty() {
+                return Some(GroupError::InconsistentGroupProtocol);
+            }
+            let tombstones = group.tombstones();
+            self.outbox.write(name, tombstones);
+            self.groups.remove(name);
+        }
+        let is_unknown = !request.member_id.is_empty() && !self.groups.contains_key(name);
+        is_unknown.then_some(GroupError::UnknownMemberId)
     }
 }
 
@@ -69,7 +82,6 @@ impl<T> Turn<'_, T> {
     /// too large drops the last ones.
     fn has_room_for(&self, member_id: &str) -> bool {
         match self.group.state {
-            GroupState::Empty | GroupState::Dead => true,
             GroupState::PreparingRebalance => {
                 let waits = self.group.member(member_id).is_some_and(|member| member.awaiting_join.is_some());
                 waits || self.group.awaiting_join() < self.limits.max_size
@@ -77,6 +89,7 @@ impl<T> Turn<'_, T> {
             GroupState::CompletingRebalance | GroupState::Stable => {
                 self.group.has_member(member_id) || self.group.len() < self.limits.max_size
             }
+            _ => true,
         }
     }
 
@@ -96,7 +109,7 @@ impl<T> Turn<'_, T> {
             GroupState::CompletingRebalance => changes,
             // A leader that joins wants a rebalance, for reasons that only it sees, such as new partitions.
             GroupState::Stable => changes || self.group.leads(member_id),
-            GroupState::Empty | GroupState::Dead => {
+            _ => {
                 return self.refuse_join(waiter, GroupError::UnknownMemberId, member_id);
             }
         };

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use super::record::GroupMetadata;
+use super::consumer::{ConsumerHeartbeat, GroupRecord};
 use crate::error::GroupError;
 use crate::uuid::Uuid;
 
@@ -132,6 +132,8 @@ pub enum Response {
     Join(Result<Joined, NotJoined>),
     /// To [`sync`](super::GroupCoordinator::sync).
     Sync(Result<Synced, GroupError>),
+    /// To [`consumer_heartbeat`](super::GroupCoordinator::consumer_heartbeat).
+    ConsumerHeartbeat(Result<ConsumerHeartbeat, GroupError>),
 }
 
 /// Names a record that is being written.
@@ -148,14 +150,15 @@ pub enum Action<T> {
         /// How.
         response: Response,
     },
-    /// Append a record to `__consumer_offsets`. Records of a group must be appended in the order in which they come.
+    /// Append records to `__consumer_offsets`, all of them or none: as one batch. Those of a group must be appended in
+    /// the order in which they come.
     Write {
-        /// If given, [`written`](super::GroupCoordinator::written) is to be called once the record is durable, or has
-        /// failed. If not, nobody waits for it, and its loss does no harm.
+        /// If given, [`written`](super::GroupCoordinator::written) is to be called once the records are durable, or have
+        /// failed. If not, nobody waits for them, and their loss does no harm.
         write: Option<WriteId>,
         /// The group's name.
         group: String,
-        /// What the record says; None takes the group back.
-        metadata: Option<GroupMetadata>,
+        /// What the records say. At least one.
+        records: Vec<GroupRecord>,
     },
 }

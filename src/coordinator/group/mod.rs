@@ -8,11 +8,13 @@
 //!   leave       go
 //!   describe    what can be seen from outside, and deletion
 //!   classic, member   the state;   record   how it is written down;   timers   when something is due
+//!   consumer    all that of groups of the newer protocol
 //!   consumer_protocol what consumers tell each other;   assignor   which of them gets what
 //! ```
 
 mod assignor;
 mod classic;
+mod consumer;
 mod consumer_protocol;
 mod describe;
 mod heartbeat;
@@ -31,7 +33,9 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use crate::config::StoreConfig;
+use crate::uuid::Uuid;
 use classic::ClassicGroup;
+use consumer::{ConsumerGroup, Topics};
 use member::{Member, Terms};
 use timers::{Due, Timer, Timers};
 
@@ -41,7 +45,12 @@ pub use assignor::{
     RoundRobinAssignor, StickyAssignor, Subscription,
 };
 pub use classic::GroupState;
-pub use describe::{DescribedGroup, DescribedMember, ListedGroup};
+pub use consumer::{
+    ClassicMemberMetadata, ConsumerGroupMetadata, ConsumerHeartbeat, ConsumerHeartbeatRequest, ConsumerMemberMetadata,
+    CurrentAssignment, DescribedConsumerGroup, DescribedConsumerMember, GroupRecord, MemberState, Partitions,
+    ResolvedRegex,
+};
+pub use describe::{DescribedGroup, DescribedMember, GroupType, ListedGroup};
 pub use message::{
     Action, JoinProtocol, JoinRequest, Joined, JoinedMember, LeaveRequest, NotJoined, Response, SyncRequest, Synced,
     WriteId,
@@ -59,9 +68,18 @@ pub use record::{GroupMetadata, MemberMetadata};
 #[derive(Debug)]
 pub struct GroupCoordinator<T> {
     limits: Limits,
-    groups: HashMap<Arc<str>, ClassicGroup<T>>,
+    groups: HashMap<Arc<str>, Group<T>>,
+    /// What there is to subscribe to.
+    topics: Topics,
     timers: Timers,
     outbox: Outbox<T>,
+}
+
+/// A group, by its protocol. One without members is of whichever protocol the next member has.
+#[derive(Debug)]
+enum Group<T> {
+    Classic(ClassicGroup<T>),
+    Consumer(ConsumerGroup<T>),
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -70,6 +88,9 @@ struct Limits {
     max_session_timeout_ms: i32,
     initial_rebalance_delay_ms: i32,
     max_size: usize,
+    consumer_session_timeout_ms: i32,
+    consumer_heartbeat_interval_ms: i32,
+    consumer_max_size: usize,
 }
 
 /// What is to be done, and what comes of the records that are being written.
@@ -89,6 +110,8 @@ enum Written {
     Assignment { generation: i32, assignments: HashMap<String, Bytes> },
     /// A static member that came back.
     StaticMember(ReturnedMember),
+    /// What a consumer group has decided.
+    ConsumerGroup,
 }
 
 /// A static member that has come back and does not disturb the others.
@@ -121,23 +144,105 @@ impl<T> GroupCoordinator<T> {
             max_session_timeout_ms: config.group_max_session_timeout_ms,
             initial_rebalance_delay_ms: config.group_initial_rebalance_delay_ms,
             max_size: usize::try_from(config.group_max_size).unwrap_or(usize::MAX),
+            consumer_session_timeout_ms: config.group_consumer_session_timeout_ms,
+            consumer_heartbeat_interval_ms: config.group_consumer_heartbeat_interval_ms,
+            consumer_max_size: usize::try_from(config.group_consumer_max_size).unwrap_or(usize::MAX),
         };
         let outbox = Outbox { actions: VecDeque::new(), next_write: 0, writes: HashMap::new(), membership_changes: 0 };
-        Self { limits, groups: HashMap::new(), timers: Timers::default(), outbox }
+        Self { limits, groups: HashMap::new(), topics: Topics::default(), timers: Timers::default(), outbox }
     }
 
-    /// Takes in the last record of a group, after a restart. Its members have their session timeouts to show that they are
-    /// still there.
-    pub fn load(&mut self, group: &str, metadata: GroupMetadata, now_ms: i64) {
+    /// Takes in a record, after a restart: all that there are, or the last of each key, in the order of the log.
+    pub fn replay(&mut self, group: &str, record: GroupRecord) {
         let name: Arc<str> = group.into();
-        self.groups.insert(name.clone(), ClassicGroup::from_record(name.clone(), metadata));
-        self.in_turn(group, now_ms, |mut turn| {
-            let ids: Vec<_> = turn.group.members().map(|member| member.id.clone()).collect();
-            ids.iter().for_each(|id| turn.expect_life_sign(id));
-            if turn.group.len() > turn.limits.max_size {
-                turn.prepare_rebalance();
+        let known = self.groups.get_mut(group);
+        match (record, known) {
+            (GroupRecord::Classic(Some(metadata)), _) => {
+                let group = ClassicGroup::from_record(name.clone(), metadata);
+                self.groups.insert(name, Group::Classic(group));
             }
-        });
+            (GroupRecord::Classic(None), Some(Group::Classic(_))) => drop(self.groups.remove(group)),
+            (GroupRecord::Classic(None), _) => {}
+            (record, Some(Group::Consumer(known))) => {
+                known.replay(&record);
+                if known.is_gone() {
+                    self.groups.remove(group);
+                }
+            }
+            // One takes back what is known no more, or was followed by a group of the other protocol.
+            (record, _) if record.encode_value().is_none() => {}
+            (record, _) => {
+                let mut group = ConsumerGroup::new(name.clone(), false, -1);
+                group.replay(&record);
+                self.groups.insert(name, Group::Consumer(group));
+            }
+        }
+    }
+
+    /// Takes in that all records were [replayed](Self::replay). Members have their session timeouts to show that they are
+    /// still there.
+    pub fn loaded(&mut self, now_ms: i64) {
+        let names: Vec<_> = self.groups.keys().cloned().collect();
+        for name in names {
+            self.in_turn(&name, now_ms, |mut turn| {
+                let ids: Vec<_> = turn.group.members().map(|member| member.id.clone()).collect();
+                ids.iter().for_each(|id| turn.expect_life_sign(id));
+                if turn.group.len() > turn.limits.max_size {
+                    turn.prepare_rebalance();
+                }
+            });
+            self.in_consumer_turn(&name, now_ms, |mut turn| turn.loaded());
+        }
+    }
+
+    /// Takes in which topics there are, with their ids and partition counts: what members of consumer groups may be
+    /// subscribed to. A group whose topics have changed is assigned anew with the next heartbeat of a member.
+    pub fn set_topics(&mut self, topics: impl IntoIterator<Item = (String, Uuid, i32)>) {
+        self.topics.update(topics.into_iter());
+    }
+
+    /// A member of a consumer group joins, stays or leaves. Answered by a [`Response::ConsumerHeartbeat`], when what it
+    /// tells is durable.
+    ///
+    /// A group that has no members, or isn't known, becomes a consumer group with the first that joins.
+    pub fn consumer_heartbeat(&mut self, request: ConsumerHeartbeatRequest, waiter: T, now_ms: i64) {
+        if let Err(error) = request.check() {
+            let response = Response::ConsumerHeartbeat(Err(error));
+            return self.outbox.actions.push_back(Action::Respond { to: waiter, response });
+        }
+        let (name, joins) = (request.group.clone(), request.joins());
+        let is_consumer_group = match self.groups.get(&*name) {
+            Some(Group::Consumer(_)) => true,
+            Some(Group::Classic(group)) => joins && group.is_in(GroupState::Empty) && self.convert(&name, now_ms),
+            None if joins => {
+                let name: Arc<str> = (*name).into();
+                self.groups.insert(name.clone(), Group::Consumer(ConsumerGroup::new(name, false, now_ms)));
+                true
+            }
+            None => false,
+        };
+        if is_consumer_group {
+            self.in_consumer_turn(&name, now_ms, |mut turn| turn.heartbeat(request, waiter));
+        } else {
+            let response = Response::ConsumerHeartbeat(Err(GroupError::GroupIdNotFound));
+            self.outbox.actions.push_back(Action::Respond { to: waiter, response });
+        }
+    }
+
+    /// Makes a group without members a consumer group.
+    fn convert(&mut self, name: &str, now_ms: i64) -> bool {
+        let Some(Group::Classic(group)) = self.groups.remove(name) else { return false };
+        self.forget_pending(&group);
+        let converted = ConsumerGroup::new(group.name.clone(), group.has_record, now_ms);
+        self.groups.insert(group.name, Group::Consumer(converted));
+        true
+    }
+
+    /// Forgets the ids that were given out, and that nobody has joined with.
+    fn forget_pending(&mut self, group: &ClassicGroup<T>) {
+        for id in &group.pending_join {
+            self.timers.cancel(&Timer { group: group.name.clone(), due: Due::Session(id.clone()) });
+        }
     }
 
     /// What is to be done next.
@@ -153,22 +258,32 @@ impl<T> GroupCoordinator<T> {
     /// Does what is due.
     pub fn tick(&mut self, now_ms: i64) {
         while let Some(Timer { group, due }) = self.timers.pop_due(now_ms) {
+            if let Some(Group::Consumer(_)) = self.groups.get(&group) {
+                self.in_consumer_turn(&group, now_ms, |mut turn| turn.expire(due));
+                continue;
+            }
             self.in_turn(&group, now_ms, |mut turn| match due {
                 Due::Join => turn.end_join_phase(),
                 Due::Sync => turn.expire_sync_phase(),
                 Due::Session(member_id) => turn.expire_session(&member_id),
+                Due::Rebalance(_) => {}
             });
         }
     }
 
-    /// Takes in that a record is durable, or why it could not be written: [`GroupError::CoordinatorNotAvailable`] where
+    /// Takes in that records are durable, or why they could not be written: [`GroupError::CoordinatorNotAvailable`] where
     /// it may be tried again, [`GroupError::NotCoordinator`] where the log is gone, [`GroupError::UnknownServerError`]
     /// where it would fail again.
     pub fn written(&mut self, write: WriteId, result: Result<(), GroupError>, now_ms: i64) {
         let Some((group, written)) = self.outbox.writes.remove(&write) else { return };
+        if let Written::ConsumerGroup = written {
+            self.in_consumer_turn(&group, now_ms, |mut turn| turn.written(result));
+            return;
+        }
         self.in_turn(&group, now_ms, |mut turn| match written {
             Written::Assignment { generation, assignments } => turn.assigned(generation, assignments, result),
             Written::StaticMember(returned) => turn.returned(&returned, result),
+            Written::ConsumerGroup => {}
         });
     }
 
@@ -191,9 +306,9 @@ impl<T> GroupCoordinator<T> {
         (self.timers.len(), self.outbox.writes.len())
     }
 
-    /// Does something with a group, if it is known, and forgets it if nothing is left of it.
+    /// Does something with a classic group, if it is known, and forgets it if nothing is left of it.
     fn in_turn<R>(&mut self, group: &str, now_ms: i64, run: impl FnOnce(Turn<'_, T>) -> R) -> Option<R> {
-        let group = self.groups.get_mut(group)?;
+        let Some(Group::Classic(group)) = self.groups.get_mut(group) else { return None };
         let (timers, outbox) = (&mut self.timers, &mut self.outbox);
         let result = run(Turn { limits: self.limits, group, timers, outbox, now_ms });
         if group.is_vacant() {
@@ -201,6 +316,34 @@ impl<T> GroupCoordinator<T> {
             self.groups.remove(&name);
         }
         Some(result)
+    }
+
+    /// Does something with a consumer group likewise.
+    fn in_consumer_turn(&mut self, group: &str, now_ms: i64, run: impl FnOnce(consumer::Turn<'_, T>)) {
+        let Some(Group::Consumer(group)) = self.groups.get_mut(group) else { return };
+        let (limits, topics, timers, outbox) = (self.limits, &self.topics, &mut self.timers, &mut self.outbox);
+        run(consumer::Turn { limits, topics, group, timers, outbox, now_ms });
+        if group.is_vacant() {
+            let name = group.name.clone();
+            self.groups.remove(&name);
+        }
+    }
+}
+
+impl<T> Outbox<T> {
+    /// Names what is being written, for [`GroupCoordinator::written`].
+    fn expect(&mut self, group: &Arc<str>, written: Written) -> WriteId {
+        let write = WriteId(self.next_write);
+        self.next_write += 1;
+        self.writes.insert(write, (group.clone(), written));
+        write
+    }
+
+    /// Records that nobody waits for.
+    fn write(&mut self, group: &str, records: Vec<GroupRecord>) {
+        if !records.is_empty() {
+            self.actions.push_back(Action::Write { write: None, group: group.to_owned(), records });
+        }
     }
 }
 
@@ -253,14 +396,10 @@ impl<T> Turn<'_, T> {
 
     /// Writes down the group as it is, with these assignments.
     fn write(&mut self, written: Option<Written>, assignment: impl Fn(&Member<T>) -> Bytes) {
-        let write = written.map(|written| {
-            let write = WriteId(self.outbox.next_write);
-            self.outbox.next_write += 1;
-            self.outbox.writes.insert(write, (self.group.name.clone(), written));
-            write
-        });
+        let write = written.map(|written| self.outbox.expect(&self.group.name, written));
         self.group.has_record = true;
-        let (group, metadata) = (self.group.name.to_string(), Some(self.group.to_record(assignment)));
-        self.outbox.actions.push_back(Action::Write { write, group, metadata });
+        let records = vec![GroupRecord::Classic(Some(self.group.to_record(assignment)))];
+        let group = self.group.name.to_string();
+        self.outbox.actions.push_back(Action::Write { write, group, records });
     }
 }

@@ -1,4 +1,4 @@
-//! When something is due: one queue for all groups, with at most one entry a member, two a group.
+//! When something is due: one queue for all groups, with at most two entries a member, two a group.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
@@ -18,6 +18,8 @@ pub(super) enum Due {
     Sync,
     /// A member should have shown that it is alive, or a pending one should have joined.
     Session(Arc<str>),
+    /// A member of a consumer group should have let go of what it was told to.
+    Rebalance(Arc<str>),
 }
 
 #[derive(Debug, Default)]
@@ -38,6 +40,10 @@ impl Timers {
         if let Some((timer, deadline)) = self.deadlines.remove_entry(timer) {
             self.queue.remove(&(deadline, timer));
         }
+    }
+
+    pub(super) fn contains(&self, timer: &Timer) -> bool {
+        self.deadlines.contains_key(timer)
     }
 
     pub(super) fn next_deadline(&self) -> Option<i64> {

@@ -13,7 +13,9 @@ use crate::server::broker::Broker;
 use crate::server::dispatch::SERVED;
 
 /// What clients may rely on beyond single APIs, and to which level (KIP-584).
-const FEATURES: [(&str, i16); 1] = [
+const FEATURES: [(&str, i16); 2] = [
+    // There are consumer groups whose coordinator assigns (KIP-848).
+    ("group.version", 1),
     // A partition takes part in a transaction by a write, and each transaction has an epoch of its own (KIP-890).
     ("transaction.version", 2),
 ];

@@ -20,9 +20,11 @@ pub(in crate::server) fn answer(
 
 impl Broker {
     fn describe_group(&self, group_id: String, version: i16) -> DescribedGroup {
-        let (error_code, error_message, state) = match self.groups.ask(|groups, _| groups.describe(&group_id)) {
-            Ok(Some(known)) => return describe(known),
-            Ok(None) => match self.store.has_group(&group_id) {
+        let asked = self.groups.ask(|groups, _| (groups.describe(&group_id), groups.is_known(&group_id)));
+        let (error_code, error_message, state) = match asked {
+            Ok((Some(known), _)) => return describe(known),
+            // A consumer group is none that this API knows.
+            Ok((None, is_known)) => match self.store.has_group(&group_id).map(|has_offsets| has_offsets && !is_known) {
                 // Offsets without members.
                 Ok(true) => (ErrorCode::NONE, None, Some(GroupState::Empty)),
                 Ok(false) if version < GROUP_ID_NOT_FOUND_VERSION => (ErrorCode::NONE, None, Some(GroupState::Dead)),

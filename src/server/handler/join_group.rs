@@ -50,7 +50,7 @@ pub(in crate::server) async fn answer(
                 accept(joined)
             }
             Ok(Response::Join(Err(refused))) => refuse(refused, version),
-            Ok(Response::Sync(_)) => unreachable!("a join is answered as a join"),
+            Ok(Response::Sync(_) | Response::ConsumerHeartbeat(_)) => unreachable!("a join is answered as a join"),
             Err(error) => refuse(NotJoined { error, member_id }, version),
         }))
     })

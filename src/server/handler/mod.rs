@@ -6,6 +6,8 @@ pub(super) mod alter_configs;
 #[cfg(feature = "sasl")]
 pub(super) mod alter_user_scram_credentials;
 pub(super) mod api_versions;
+pub(super) mod consumer_group_describe;
+pub(super) mod consumer_group_heartbeat;
 pub(super) mod create_partitions;
 pub(super) mod create_topics;
 pub(super) mod delete_groups;

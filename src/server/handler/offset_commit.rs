@@ -79,7 +79,11 @@ impl Broker {
         let generation = request.generation_id_or_member_epoch;
         self.change_group(group_id, |groups, now_ms| {
             let checked = groups.check_commit(group_id, member_id, group_instance_id.as_deref(), generation, now_ms);
-            checked.map_err(|error| self.why_no_committer(error, group_id, unknown))?;
+            checked.map_err(|error| match error {
+                // Which is none that the client knows.
+                GroupError::StaleMemberEpoch if version < GROUP_ID_NOT_FOUND_VERSION => ErrorCode::UNSUPPORTED_VERSION,
+                error => self.why_no_committer(error, group_id, unknown),
+            })?;
             Ok(self.store.commit_offsets(group_id, commits, Acks::Leader)?)
         })
     }

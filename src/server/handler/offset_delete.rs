@@ -38,7 +38,7 @@ pub(in crate::server) fn answer(broker: &Broker, request: OffsetDeleteRequest, _
         let topics = request.topics.into_iter().map(respond).collect();
         match broker.store.delete_where(group, Acks::Leader, |partition| known.contains(partition)) {
             // It has members, and nothing to delete.
-            Err(Error::GroupIdNotFound { .. }) if groups.describe(group).is_some() => Ok(topics),
+            Err(Error::GroupIdNotFound { .. }) if groups.is_known(group) => Ok(topics),
             deleted => deleted.map(|()| topics).map_err(ErrorCode::from),
         }
     });

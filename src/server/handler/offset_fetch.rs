@@ -1,10 +1,10 @@
 //! OffsetFetch: what groups have committed.
 
-use crate::error::Result;
+use crate::error::Error;
 use crate::net::ErrorCode;
 use crate::net::messages::offset_fetch::{
-    OffsetFetchRequestTopic, OffsetFetchRequestTopics, OffsetFetchResponseGroup, OffsetFetchResponsePartition,
-    OffsetFetchResponsePartitions, OffsetFetchResponseTopic, OffsetFetchResponseTopics,
+    OffsetFetchRequestGroup, OffsetFetchRequestTopic, OffsetFetchRequestTopics, OffsetFetchResponseGroup,
+    OffsetFetchResponsePartition, OffsetFetchResponsePartitions, OffsetFetchResponseTopic, OffsetFetchResponseTopics,
 };
 use crate::net::messages::{OffsetFetchRequest, OffsetFetchResponse};
 use crate::server::broker::Broker;
@@ -24,7 +24,10 @@ pub(in crate::server) fn answer(broker: &Broker, request: OffsetFetchRequest, ve
     };
     if version >= MANY_GROUPS_VERSION {
         let groups = request.groups.into_iter().map(|group| {
-            let (topics, error_code) = fetch(&group.group_id, group.topics);
+            let (topics, error_code) = match broker.check_fetch(&group) {
+                Ok(()) => fetch(&group.group_id, group.topics),
+                Err(error_code) => (Vec::new(), error_code),
+            };
             OffsetFetchResponseGroup { group_id: group.group_id, topics, error_code }
         });
         return OffsetFetchResponse { groups: groups.collect(), ..Default::default() };
@@ -35,6 +38,13 @@ pub(in crate::server) fn answer(broker: &Broker, request: OffsetFetchRequest, ve
 }
 
 impl Broker {
+    /// A member of a consumer group must be in its epoch, or it could go on where it was before others read on.
+    fn check_fetch(&self, group: &OffsetFetchRequestGroup) -> Result<(), ErrorCode> {
+        let OffsetFetchRequestGroup { group_id, member_id, member_epoch, .. } = group;
+        self.groups.ask(|groups, _| groups.check_fetch(group_id, member_id.as_deref(), *member_epoch))??;
+        Ok(())
+    }
+
     /// What a group has committed for these topics, or for all.
     fn committed_by(
         &self,
@@ -42,7 +52,7 @@ impl Broker {
         topics: Option<Vec<OffsetFetchRequestTopics>>,
         version: i16,
         require_stable: bool,
-    ) -> Result<Vec<OffsetFetchResponseTopics>> {
+    ) -> Result<Vec<OffsetFetchResponseTopics>, Error> {
         let by_id = version >= TOPIC_ID_VERSION;
         let topics = topics.map_or_else(|| self.topics_committed_by(group, by_id), Ok)?;
         let answer = |topic: OffsetFetchRequestTopics| {
@@ -59,7 +69,7 @@ impl Broker {
         Ok(topics.into_iter().map(answer).collect())
     }
 
-    fn topics_committed_by(&self, group: &str, by_id: bool) -> Result<Vec<OffsetFetchRequestTopics>> {
+    fn topics_committed_by(&self, group: &str, by_id: bool) -> Result<Vec<OffsetFetchRequestTopics>, Error> {
         let mut topics: Vec<OffsetFetchRequestTopics> = Vec::new();
         // They come in the order of topics.
         for (TopicPartition { topic, partition }, _) in self.store.committed_offsets(group)? {

@@ -36,7 +36,7 @@ pub(in crate::server) async fn answer(
     Ok(async move {
         Ok(Some(match syncing.await {
             Ok(Response::Sync(Ok(synced))) => accept(synced),
-            Ok(Response::Join(_)) => unreachable!("a sync is answered as a sync"),
+            Ok(Response::Join(_) | Response::ConsumerHeartbeat(_)) => unreachable!("a sync is answered as a sync"),
             Ok(Response::Sync(Err(error))) | Err(error) => refuse(error),
         }))
     })

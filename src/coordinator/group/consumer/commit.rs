@@ -1,0 +1,45 @@
+//! Who may commit and read offsets of a consumer group.
+
+use super::{ConsumerGroup, State};
+use crate::error::GroupError;
+
+impl<T> ConsumerGroup<T> {
+    /// Whether offsets may be committed: by a member in its epoch, or, with a negative one, by somebody from outside while
+    /// there are no members.
+    pub(in super::super) fn check_commit(&self, member_id: &str, epoch: i32) -> Result<(), GroupError> {
+        if epoch < 0 && self.state.members.is_empty() { Ok(()) } else { self.state.check_epoch(member_id, epoch) }
+    }
+
+    /// Whether offsets may be committed within a transaction. Whoever does not say which member it is is taken at its word.
+    pub(in super::super) fn check_transactional_commit(
+        &self,
+        member_id: &str,
+        instance_id: Option<&str>,
+        epoch: i32,
+    ) -> Result<(), GroupError> {
+        let is_unnamed = epoch == -1 && member_id.is_empty() && instance_id.is_none();
+        if is_unnamed {
+            return Ok(());
+        }
+        // Clients know no stale epochs in this place.
+        self.check_commit(member_id, epoch).map_err(|error| match error {
+            GroupError::StaleMemberEpoch => GroupError::IllegalGeneration,
+            error => error,
+        })
+    }
+
+    /// Whether offsets may be read: by a member in its epoch, or by somebody that does not say that it is one.
+    pub(in super::super) fn check_fetch(&self, member_id: Option<&str>, epoch: i32) -> Result<(), GroupError> {
+        match member_id {
+            None if epoch < 0 => Ok(()),
+            id => self.state.check_epoch(id.unwrap_or_default(), epoch),
+        }
+    }
+}
+
+impl State {
+    fn check_epoch(&self, member_id: &str, epoch: i32) -> Result<(), GroupError> {
+        let member = self.member(member_id).ok_or(GroupError::UnknownMemberId)?;
+        if member.current.epoch == epoch { Ok(()) } else { Err(GroupError::StaleMemberEpoch) }
+    }
+}

@@ -1,0 +1,213 @@
+//! What a member says, and what comes of it: it joins, changes what it wants, lets go of partitions, or is just alive.
+
+use std::sync::Arc;
+
+use super::super::Limits;
+use super::assignor::Assignor;
+use super::reconcile::{Goal, is_subset, reconcile};
+use super::record::{ConsumerMemberMetadata, GroupRecord, MemberState, Partitions};
+use super::state::Member;
+use super::topics::{Topics, compile};
+use super::{ConsumerHeartbeat, ConsumerHeartbeatRequest, Draft};
+use crate::error::GroupError;
+
+/// What a member says instead of its epoch: that it joins, leaves for good, or is a static one that will be back.
+const JOINS: i32 = 0;
+const LEAVES: i32 = -1;
+const WILL_BE_BACK: i32 = -2;
+
+impl<T> Draft<T> {
+    /// Decides what comes of a heartbeat. Where it is refused, nothing is decided.
+    pub(super) fn heartbeat(
+        &mut self,
+        mut request: ConsumerHeartbeatRequest,
+        limits: Limits,
+        topics: &Topics,
+        now_ms: i64,
+    ) -> Result<ConsumerHeartbeat, GroupError> {
+        if request.member_epoch < JOINS {
+            return self.leave(&request, topics);
+        }
+        if request.member_id.is_empty() {
+            request.member_id = request.fresh_id.to_string();
+        }
+        self.check_room(&request, limits)?;
+        let before = self.member_of(&request)?;
+        let id: Arc<str> = (*request.member_id).into();
+        let wanted = changed(&before.metadata, &request);
+        let wants_else = wanted.topic_names != before.metadata.topic_names
+            || wanted.topic_regex != before.metadata.topic_regex
+            || self.state.member(&id).is_none();
+        if self.state.member(&id).is_none_or(|member| member.metadata != wanted) {
+            self.put(GroupRecord::Member(id.to_string(), Some(wanted)));
+        }
+        self.refresh(topics, wants_else, now_ms);
+        self.assign(topics);
+        // One that missed the last answer is told it again. What it says it has is no answer to that: perhaps it is only
+        // late. So it takes no step.
+        let is_behind = !request.joins() && request.member_epoch < before.current.epoch;
+        if !is_behind {
+            self.step(&id, &request);
+        }
+        self.seen.insert(id.clone());
+        let current = self.state.member(&id).map(|member| member.current.clone()).unwrap_or_default();
+        let is_full = request.joins()
+            || (request.rebalance_timeout_ms != -1 && request.topic_names.is_some() && request.owned.is_some());
+        let assignment =
+            (is_full || is_behind || current.assigned != before.current.assigned).then_some(current.assigned);
+        Ok(ConsumerHeartbeat {
+            member_id: request.member_id,
+            member_epoch: current.epoch,
+            heartbeat_interval_ms: limits.consumer_heartbeat_interval_ms,
+            assignment,
+        })
+    }
+
+    fn check_room(&self, request: &ConsumerHeartbeatRequest, limits: Limits) -> Result<(), GroupError> {
+        let is_known = self.state.member(&request.member_id).is_some();
+        if is_known || self.state.members.len() < limits.consumer_max_size {
+            Ok(())
+        } else {
+            Err(GroupError::GroupMaxSizeReached)
+        }
+    }
+
+    /// The member as it is, or as it begins. A static one that comes back takes the place of the one that it was.
+    fn member_of(&mut self, request: &ConsumerHeartbeatRequest) -> Result<Member, GroupError> {
+        let joins = request.joins();
+        let known = match &request.instance_id {
+            None => self.state.member(&request.member_id).cloned(),
+            Some(name) => match self.state.static_member(name) {
+                Some((id, member)) if **id == *request.member_id => Some(member.clone()),
+                Some((id, member)) if joins => {
+                    if member.current.epoch != WILL_BE_BACK {
+                        return Err(GroupError::UnreleasedInstanceId);
+                    }
+                    let (id, member) = (id.clone(), member.clone());
+                    return Ok(self.replace(&id, &member, request));
+                }
+                Some(_) => return Err(GroupError::FencedInstanceId),
+                None => None,
+            },
+        };
+        match known {
+            Some(member) => {
+                check_epoch(&member, request)?;
+                Ok((*member).clone())
+            }
+            None if joins => Ok(Member::default()),
+            None => Err(GroupError::UnknownMemberId),
+        }
+    }
+
+    /// Gives the place of a static member that has left for a while to the one that has come back.
+    fn replace(&mut self, old_id: &Arc<str>, member: &Member, request: &ConsumerHeartbeatRequest) -> Member {
+        let mut member = member.clone();
+        (member.current.epoch, member.current.previous_epoch) = (JOINS, JOINS);
+        let target = self.state.targets.get(old_id).map(|target| (**target).clone()).unwrap_or_default();
+        self.take_out(old_id);
+        let id = &request.member_id;
+        self.put(GroupRecord::Member(id.clone(), Some(member.metadata.clone())));
+        self.put(GroupRecord::Target(id.clone(), Some(target)));
+        self.put(GroupRecord::Current(id.clone(), Some(member.current.clone())));
+        member
+    }
+
+    /// Lets a member go as far towards its target as it can now.
+    fn step(&mut self, id: &Arc<str>, request: &ConsumerHeartbeatRequest) {
+        let Some(member) = self.state.member(id).cloned() else { return };
+        let nothing = Arc::default();
+        let target = self.state.targets.get(id).unwrap_or(&nothing);
+        let goal = Goal {
+            epoch: self.state.target_epoch,
+            target,
+            owned: request.owned.as_ref(),
+            is_owned: |topic, partition| self.state.is_owned(topic, partition),
+        };
+        let current = reconcile(&member.current, &goal);
+        if current != member.current {
+            self.put(GroupRecord::Current(id.to_string(), Some(current)));
+            self.moved.insert(id.clone());
+        }
+    }
+
+    /// A static member leaves, and will be back.
+    pub(super) fn put_away(&mut self, id: &Arc<str>, member: &Member) {
+        let mut current = member.current.clone();
+        current.epoch = WILL_BE_BACK;
+        current.revoking = Partitions::new();
+        self.put(GroupRecord::Current(id.to_string(), Some(current)));
+        self.moved.insert(id.clone());
+    }
+}
+
+impl ConsumerHeartbeatRequest {
+    pub(in super::super) fn joins(&self) -> bool {
+        self.member_epoch == JOINS
+    }
+
+    /// Whether it says what it must, and nothing that it may not.
+    pub(in super::super) fn check(&self) -> Result<(), GroupError> {
+        let is_blank = |text: &Option<String>| text.as_ref().is_some_and(|text| text.trim().is_empty());
+        let has_topics = self.topic_names.as_ref().is_some_and(|names| !names.is_empty());
+        let has_regex = self.topic_regex.as_ref().is_some_and(|regex| !regex.is_empty());
+        let is_whole = match self.member_epoch {
+            JOINS => {
+                let owns_nothing = self.owned.as_ref().is_some_and(|owned| owned.is_empty());
+                self.rebalance_timeout_ms >= 0 && owns_nothing && (has_topics || has_regex)
+            }
+            WILL_BE_BACK => !self.member_id.trim().is_empty() && self.instance_id.is_some(),
+            LEAVES | 1.. => !self.member_id.trim().is_empty(),
+            _ => false,
+        };
+        if !is_whole || self.group.trim().is_empty() || is_blank(&self.instance_id) || is_blank(&self.rack_id) {
+            return Err(GroupError::InvalidRequest);
+        }
+        if self.server_assignor.as_ref().is_some_and(|name| Assignor::from_name(name).is_none()) {
+            return Err(GroupError::UnsupportedAssignor);
+        }
+        match &self.topic_regex {
+            Some(regex) => compile(regex).map(drop),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Checks the epoch that a member says it is in. The previous one will do: perhaps the last answer was lost.
+fn check_epoch(member: &Member, request: &ConsumerHeartbeatRequest) -> Result<(), GroupError> {
+    let (current, epoch) = (&member.current, request.member_epoch);
+    let has_missed_answer = || {
+        let owns_no_other = request.owned.as_ref().is_some_and(|owned| is_subset(owned, &current.assigned));
+        epoch == current.previous_epoch && owns_no_other
+    };
+    let is_lost = current.state == MemberState::Unknown && epoch != JOINS;
+    let is_welcome = epoch == JOINS || epoch == current.epoch || (epoch < current.epoch && has_missed_answer());
+    if is_welcome && !is_lost { Ok(()) } else { Err(GroupError::FencedMemberEpoch) }
+}
+
+/// What a member wants now: as before, but for what it says.
+fn changed(before: &ConsumerMemberMetadata, request: &ConsumerHeartbeatRequest) -> ConsumerMemberMetadata {
+    let mut wanted = before.clone();
+    wanted.client_id.clone_from(&request.client_id);
+    wanted.client_host.clone_from(&request.client_host);
+    wanted.classic = None;
+    if request.instance_id.is_some() {
+        wanted.instance_id.clone_from(&request.instance_id);
+    }
+    if request.rack_id.is_some() {
+        wanted.rack_id.clone_from(&request.rack_id);
+    }
+    if request.rebalance_timeout_ms >= 0 {
+        wanted.rebalance_timeout_ms = request.rebalance_timeout_ms;
+    }
+    if request.server_assignor.is_some() {
+        wanted.server_assignor.clone_from(&request.server_assignor);
+    }
+    if let Some(names) = &request.topic_names {
+        wanted.topic_names = names.iter().cloned().collect();
+    }
+    if let Some(regex) = &request.topic_regex {
+        wanted.topic_regex = Some(regex.clone()).filter(|regex| !regex.is_empty());
+    }
+    wanted
+}

@@ -1,0 +1,109 @@
+//! One step of a member on the way from what it has to what it is to have (Kafka's `CurrentAssignmentBuilder`).
+//!
+//! A partition is taken away from a member in two steps, it is told to let go, and says that it has; and it is given to a
+//! member only when nobody else has it. So two members never have the same one.
+//!
+//! ```text
+//!                  something is to be revoked
+//!     Stable ────────────────────────────────▶ UnrevokedPartitions
+//!       │  ▲                                      │ it has let go
+//!       │  └──── it has all of its target ────────┤
+//!       │                                         ▼
+//!       └─ others still have some of it ──▶ UnreleasedPartitions
+//! ```
+
+use std::collections::BTreeSet;
+
+use super::record::{CurrentAssignment, MemberState, Partitions};
+use crate::uuid::Uuid;
+
+/// What a member is to reach, and what it may have of it.
+pub(super) struct Goal<'a, F> {
+    pub(super) epoch: i32,
+    pub(super) target: &'a Partitions,
+    /// What the member says it has, if it says so.
+    pub(super) owned: Option<&'a Partitions>,
+    /// Whether anybody has a partition, the member itself included.
+    pub(super) is_owned: F,
+}
+
+/// The member's next step; as it is if it can't take one.
+pub(super) fn reconcile<F: Fn(Uuid, i32) -> bool>(
+    current: &CurrentAssignment,
+    goal: &Goal<'_, F>,
+) -> CurrentAssignment {
+    match current.state {
+        MemberState::Stable if current.epoch == goal.epoch => current.clone(),
+        MemberState::UnrevokedPartitions if owns_any(goal.owned, &current.revoking) => current.clone(),
+        // What it had to let go of is free, and it moves on before it takes the next step.
+        MemberState::UnrevokedPartitions => next(current, current.epoch.saturating_add(1), goal),
+        MemberState::Stable | MemberState::UnreleasedPartitions => next(current, current.epoch, goal),
+        MemberState::Unknown => next(current, goal.epoch, goal),
+    }
+}
+
+/// A member that does not say what it has may still have it.
+fn owns_any(owned: Option<&Partitions>, wanted: &Partitions) -> bool {
+    owned.is_none_or(|owned| !intersection(owned, wanted).is_empty())
+}
+
+fn next<F: Fn(Uuid, i32) -> bool>(current: &CurrentAssignment, epoch: i32, goal: &Goal<'_, F>) -> CurrentAssignment {
+    let kept = intersection(&current.assigned, goal.target);
+    let revoking = difference(&current.assigned, &kept);
+    let wanted = difference(goal.target, &kept);
+    // What it had to let go of until now is its own in the eyes of the others, and may be given back to it.
+    let is_free = |topic, partition| {
+        let is_its_own = current.revoking.get(&topic).is_some_and(|partitions| partitions.contains(&partition));
+        is_its_own || !(goal.is_owned)(topic, partition)
+    };
+    let (free, unreleased) = split(wanted, is_free);
+    if !revoking.is_empty() && owns_any(goal.owned, &revoking) {
+        let state = MemberState::UnrevokedPartitions;
+        return CurrentAssignment { epoch, previous_epoch: current.epoch, state, assigned: kept, revoking };
+    }
+    let state = if unreleased { MemberState::UnreleasedPartitions } else { MemberState::Stable };
+    CurrentAssignment {
+        epoch: goal.epoch,
+        previous_epoch: current.epoch,
+        state,
+        assigned: union(kept, free),
+        revoking: Partitions::new(),
+    }
+}
+
+pub(super) fn is_subset(partitions: &Partitions, of: &Partitions) -> bool {
+    partitions
+        .iter()
+        .all(|(topic, partitions)| partitions.is_empty() || of.get(topic).is_some_and(|of| partitions.is_subset(of)))
+}
+
+fn intersection(one: &Partitions, other: &Partitions) -> Partitions {
+    select(one, |topic, partition| other.get(&topic).is_some_and(|partitions| partitions.contains(&partition)))
+}
+
+fn difference(one: &Partitions, other: &Partitions) -> Partitions {
+    select(one, |topic, partition| !other.get(&topic).is_some_and(|partitions| partitions.contains(&partition)))
+}
+
+fn union(mut one: Partitions, other: Partitions) -> Partitions {
+    for (topic, partitions) in other {
+        one.entry(topic).or_default().extend(partitions);
+    }
+    one
+}
+
+fn select(partitions: &Partitions, is_selected: impl Fn(Uuid, i32) -> bool) -> Partitions {
+    let select = |(topic, partitions): (&Uuid, &BTreeSet<i32>)| {
+        let selected = partitions.iter().copied().filter(|partition| is_selected(*topic, *partition));
+        let selected: BTreeSet<_> = selected.collect();
+        (!selected.is_empty()).then_some((*topic, selected))
+    };
+    partitions.iter().filter_map(select).collect()
+}
+
+/// Those that are free, and whether there are others.
+fn split(partitions: Partitions, is_free: impl Fn(Uuid, i32) -> bool) -> (Partitions, bool) {
+    let free = select(&partitions, is_free);
+    let is_all = free == partitions;
+    (free, !is_all)
+}

@@ -1,0 +1,76 @@
+//! The topics that there are, as a coordinator is told: what members may be subscribed to, and what is assigned.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use regex_lite::{Regex, RegexBuilder};
+
+use crate::error::GroupError;
+use crate::uuid::Uuid;
+
+/// How long a regular expression may be, in bytes, and how large what it compiles to.
+const REGEX_BYTES_MAX: usize = 4096;
+const COMPILED_BYTES_MAX: usize = 1 << 20;
+
+/// All topics: their names, ids and partition counts.
+#[derive(Clone, Debug, Default)]
+pub(in super::super) struct Topics {
+    /// Goes up with each change.
+    pub(super) version: u64,
+    by_name: BTreeMap<String, Topic>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Topic {
+    pub(super) id: Uuid,
+    pub(super) partitions: i32,
+}
+
+impl Topics {
+    /// Takes in what there is now.
+    pub(in super::super) fn update(&mut self, topics: impl Iterator<Item = (String, Uuid, i32)>) {
+        let by_name = topics.map(|(name, id, partitions)| (name, Topic { id, partitions })).collect();
+        if self.by_name != by_name {
+            self.by_name = by_name;
+            self.version += 1;
+        }
+    }
+
+    /// Those of the names that there are, in the order of the alphabet.
+    pub(super) fn existing<'a>(&self, names: &BTreeSet<&'a str>) -> Vec<(&'a str, Topic)> {
+        names.iter().filter_map(|name| Some((*name, *self.by_name.get(*name)?))).collect()
+    }
+
+    /// The names that a regular expression stands for. As in Kafka, it must match the whole of a name.
+    pub(super) fn matching(&self, regex: &str) -> Result<BTreeSet<String>, GroupError> {
+        let regex = compile(regex)?;
+        Ok(self.by_name.keys().filter(|name| regex.is_match(name)).cloned().collect())
+    }
+}
+
+/// Compiles a regular expression, for an engine that takes linear time whatever it says, as Kafka's RE2/J does.
+pub(super) fn compile(regex: &str) -> Result<Regex, GroupError> {
+    if regex.len() > REGEX_BYTES_MAX {
+        return Err(GroupError::InvalidRegularExpression);
+    }
+    // It must be valid without the parentheses, too.
+    let build = |text: &str| RegexBuilder::new(text).size_limit(COMPILED_BYTES_MAX).build();
+    let whole = build(regex).and_then(|_| build(&format!("^(?:{regex})$")));
+    whole.map_err(|_| GroupError::InvalidRegularExpression)
+}
+
+/// A hash of topics, by which a change shows: 0 stands for none, as in Kafka, which takes another function and would
+/// rebalance the group once.
+pub(super) fn hash(topics: &[(&str, Topic)]) -> i64 {
+    if topics.is_empty() {
+        return 0;
+    }
+    let mut bytes = Vec::new();
+    for (name, topic) in topics {
+        bytes.extend(topic.id.to_bytes());
+        bytes.extend(topic.partitions.to_be_bytes());
+        bytes.extend(name.as_bytes());
+        bytes.push(0);
+    }
+    let halves = (u64::from(crc32c::crc32c(&bytes)) << 32) | u64::from(crc32fast::hash(&bytes));
+    halves.cast_signed()
+}

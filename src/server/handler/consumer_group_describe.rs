@@ -1,0 +1,70 @@
+//! ConsumerGroupDescribe: where consumer groups stand, and what each member has and is to have (KIP-848).
+
+use crate::coordinator::{DescribedConsumerGroup, DescribedConsumerMember, Partitions};
+use crate::net::ErrorCode;
+use crate::net::messages::consumer_group_describe::{Assignment, DescribedGroup, Member, TopicPartitions};
+use crate::net::messages::{ConsumerGroupDescribeRequest, ConsumerGroupDescribeResponse};
+use crate::server::broker::Broker;
+
+/// A member that uses the protocol of consumer groups, as all do here.
+const CONSUMER: i8 = 1;
+
+pub(in crate::server) fn answer(
+    broker: &Broker,
+    request: ConsumerGroupDescribeRequest,
+    _: i16,
+) -> ConsumerGroupDescribeResponse {
+    let describe = |group_id| broker.describe_consumer_group(group_id);
+    ConsumerGroupDescribeResponse {
+        groups: request.group_ids.into_iter().map(describe).collect(),
+        ..Default::default()
+    }
+}
+
+impl Broker {
+    fn describe_consumer_group(&self, group_id: String) -> DescribedGroup {
+        let (error_code, message) = match self.groups.ask(|groups, _| groups.describe_consumer_group(&group_id)) {
+            Ok(Some(group)) => return self.describe(group),
+            Ok(None) => (ErrorCode::GROUP_ID_NOT_FOUND, format!("{group_id:?} is not a consumer group")),
+            Err(error) => (error.into(), error.to_string()),
+        };
+        DescribedGroup { error_code, error_message: Some(message), group_id, ..Default::default() }
+    }
+
+    fn describe(&self, group: DescribedConsumerGroup) -> DescribedGroup {
+        DescribedGroup {
+            group_id: group.group,
+            group_state: group.state.to_string(),
+            group_epoch: group.epoch,
+            assignment_epoch: group.assignment_epoch,
+            assignor_name: group.assignor.to_owned(),
+            members: group.members.into_iter().map(|member| self.describe_member(member)).collect(),
+            ..Default::default()
+        }
+    }
+
+    fn describe_member(&self, member: DescribedConsumerMember) -> Member {
+        Member {
+            member_id: member.member_id,
+            instance_id: member.instance_id,
+            rack_id: member.rack_id,
+            member_epoch: member.epoch,
+            client_id: member.client_id,
+            client_host: member.client_host,
+            subscribed_topic_names: member.topic_names,
+            subscribed_topic_regex: member.topic_regex,
+            assignment: self.name_topics(member.assigned),
+            target_assignment: self.name_topics(member.target),
+            member_type: CONSUMER,
+        }
+    }
+
+    /// A topic that was just deleted has no name, and nothing to read.
+    fn name_topics(&self, partitions: Partitions) -> Assignment {
+        let named = partitions.into_iter().filter_map(|(topic_id, partitions)| {
+            let topic_name = self.store.topic_name(topic_id)?.to_string();
+            Some(TopicPartitions { topic_id, topic_name, partitions: partitions.into_iter().collect() })
+        });
+        Assignment { topic_partitions: named.collect() }
+    }
+}

@@ -1,0 +1,256 @@
+//! The protocol's rules, one by one.
+
+use esker::StoreConfig;
+use esker::coordinator::{
+    Action, ConsumerHeartbeatRequest, GroupError, GroupRecord, GroupState, GroupType, Partitions, Response,
+};
+
+use crate::fixture::{Fixture, REBALANCE_MS, SESSION_MS, heartbeat, join, join_static, owning, part, topic};
+
+#[test]
+fn a_partition_changes_hands_in_two_steps() {
+    let mut fixture = Fixture::new(4);
+    assert_eq!(fixture.gets(join("a")), (1, Some(part([0, 1, 2, 3]))));
+    assert_eq!(fixture.gets(owning("a", 1, [0, 1, 2, 3])), (1, None), "nothing has changed");
+    // The second one gets nothing that the first still has.
+    assert_eq!(fixture.gets(join("b")), (2, Some(part([]))));
+    assert_eq!(fixture.group().state, GroupState::Reconciling);
+    assert_eq!(fixture.gets(heartbeat("a", 1)), (1, Some(part([0, 1]))), "it must let go first");
+    assert_eq!(fixture.gets(owning("a", 1, [0, 1, 2, 3])), (1, None), "and has not yet");
+    assert_eq!(fixture.gets(heartbeat("b", 2)), (2, None));
+    assert_eq!(fixture.gets(owning("a", 1, [0, 1])), (2, None));
+    assert_eq!(fixture.gets(heartbeat("b", 2)), (2, Some(part([2, 3]))));
+    let group = fixture.group();
+    assert_eq!((group.state, group.epoch, group.assignment_epoch), (GroupState::Stable, 2, 2));
+    assert_eq!(group.assignor, "uniform");
+}
+
+#[test]
+fn answers_wait_for_what_they_tell_to_be_written() {
+    let mut fixture = Fixture::new(4);
+    fixture.groups.consumer_heartbeat(join("a"), "a", 0);
+    let Some(Action::Write { write: Some(write), records, .. }) = fixture.groups.next_action() else { panic!() };
+    assert!(matches!(&*records, [GroupRecord::Member(..), .., GroupRecord::Current(..)]), "one batch: {records:?}");
+    // Whoever comes meanwhile waits, and is decided about as if nothing had been.
+    fixture.groups.consumer_heartbeat(join("b"), "b", 0);
+    assert_eq!(fixture.groups.next_action(), None);
+    fixture.groups.written(write, Err(GroupError::CoordinatorNotAvailable), 0);
+    let refused = Response::ConsumerHeartbeat(Err(GroupError::CoordinatorNotAvailable));
+    assert_eq!(fixture.groups.next_action(), Some(Action::Respond { to: "a", response: refused }));
+    let Some(Action::Write { write: Some(write), .. }) = fixture.groups.next_action() else { panic!() };
+    fixture.groups.written(write, Ok(()), 0);
+    let Some(Action::Respond { to: "b", response: Response::ConsumerHeartbeat(Ok(answer)) }) =
+        fixture.groups.next_action()
+    else {
+        panic!()
+    };
+    assert_eq!((answer.member_epoch, answer.assignment), (1, Some(part([0, 1, 2, 3]))));
+    assert_eq!(answer.heartbeat_interval_ms, 5000);
+    assert_eq!(fixture.member_ids(), ["b"]);
+}
+
+#[test]
+fn a_member_that_missed_an_answer_says_so_by_its_epoch() {
+    let mut fixture = Fixture::new(4);
+    fixture.gets(join("a"));
+    fixture.gets(join("b"));
+    fixture.gets(heartbeat("a", 1));
+    assert_eq!(fixture.gets(owning("a", 1, [0, 1])), (2, None), "this does not arrive");
+    assert_eq!(fixture.gets(owning("a", 1, [0, 1])), (2, Some(part([0, 1]))), "but this");
+    for wrong in [heartbeat("a", 1), owning("a", 1, [0, 1, 2]), heartbeat("a", 3)] {
+        assert_eq!(fixture.say(wrong), Err(GroupError::FencedMemberEpoch));
+    }
+    assert_eq!(fixture.say(heartbeat("c", 1)), Err(GroupError::UnknownMemberId));
+    assert_eq!(fixture.gets(join("a")), (2, Some(part([0, 1]))), "it joins again, as the same");
+}
+
+#[test]
+fn whoever_does_not_let_go_in_time_is_taken_out() {
+    let mut fixture = Fixture::new(4);
+    fixture.gets(join("a"));
+    fixture.gets(join("b"));
+    fixture.gets(heartbeat("a", 1));
+    let alive = |fixture: &mut Fixture| {
+        fixture.pass(5000);
+        let _ = fixture.say(heartbeat("a", 1));
+        fixture.gets(heartbeat("b", fixture.group().members.last().unwrap().epoch)).0
+    };
+    for _ in 0..REBALANCE_MS / 5000 {
+        alive(&mut fixture);
+    }
+    assert_eq!(fixture.say(heartbeat("a", 1)), Err(GroupError::UnknownMemberId));
+    assert_eq!(fixture.group().members[0].assigned, part([0, 1, 2, 3]));
+}
+
+#[test]
+fn whoever_is_not_heard_of_is_taken_out() {
+    let mut fixture = Fixture::new(4);
+    fixture.gets(join("a"));
+    fixture.gets(join("b"));
+    fixture.pass(SESSION_MS - 1);
+    fixture.gets(heartbeat("b", 2));
+    fixture.pass(1);
+    assert_eq!(fixture.member_ids(), ["b"]);
+    assert_eq!(fixture.gets(heartbeat("b", 2)), (3, Some(part([0, 1, 2, 3]))));
+    assert_eq!(fixture.say(heartbeat("b", -1)).unwrap().member_epoch, -1);
+    let group = fixture.group();
+    assert_eq!((group.state, group.members.len(), fixture.groups.bookkeeping()), (GroupState::Empty, 0, (0, 0)));
+}
+
+#[test]
+fn a_static_member_keeps_its_part_while_it_is_away() {
+    let mut fixture = Fixture::new(4);
+    fixture.gets(join_static("a", "one"));
+    fixture.gets(join_static("b", "two"));
+    fixture.gets(heartbeat_of("a", "one", 1));
+    let epoch = fixture.gets(ConsumerHeartbeatRequest { owned: Some(part([0, 1])), ..heartbeat_of("a", "one", 1) }).0;
+    assert_eq!(fixture.say(join_static("c", "one")), Err(GroupError::UnreleasedInstanceId));
+    assert_eq!(fixture.say(heartbeat_of("b", "one", epoch)), Err(GroupError::FencedInstanceId));
+    assert_eq!(fixture.say(heartbeat("a", -2)), Err(GroupError::InvalidRequest), "only static ones come back");
+    assert_eq!(fixture.say(heartbeat_of("a", "one", -2)).unwrap().member_epoch, -2);
+    fixture.restart();
+    assert_eq!(fixture.gets(join_static("c", "one")), (2, Some(part([0, 1]))), "nothing has moved");
+    assert_eq!(fixture.say(heartbeat_of("a", "one", epoch)), Err(GroupError::FencedInstanceId));
+    assert_eq!(fixture.group().epoch, 2);
+    // One that stays away is taken out.
+    fixture.say(heartbeat_of("c", "one", -2)).unwrap();
+    fixture.pass(SESSION_MS);
+    assert_eq!(fixture.group().members.len(), 0);
+}
+
+fn heartbeat_of(member_id: &str, instance: &str, epoch: i32) -> ConsumerHeartbeatRequest {
+    ConsumerHeartbeatRequest { instance_id: Some(instance.into()), ..heartbeat(member_id, epoch) }
+}
+
+#[test]
+fn members_go_on_after_a_restart() {
+    let mut fixture = Fixture::new(4);
+    fixture.gets(join("a"));
+    fixture.gets(join("b"));
+    fixture.gets(heartbeat("a", 1));
+    let before = fixture.group();
+    fixture.restart();
+    assert_eq!(fixture.group(), before);
+    assert_eq!(fixture.gets(owning("a", 1, [0, 1])), (2, None));
+    assert_eq!(fixture.gets(heartbeat("b", 2)), (2, Some(part([2, 3]))));
+    assert_eq!(fixture.group().epoch, 2, "the topics are those that they were");
+    // One that has to let go has its time for it, from the restart on.
+    fixture.gets(join("c"));
+    fixture.gets(heartbeat("a", 2));
+    fixture.restart();
+    fixture.pass(i64::from(REBALANCE_MS));
+    assert_eq!(fixture.group().members.len(), 0);
+}
+
+#[test]
+fn topics_that_grow_are_assigned_anew() {
+    let mut fixture = Fixture::new(1);
+    assert_eq!(fixture.gets(join("a")), (1, Some(part([0]))));
+    fixture.set_topics(&[("t", topic(1), 2), ("u", topic(2), 1)]);
+    assert_eq!(fixture.gets(owning("a", 1, [0])), (2, Some(part([0, 1]))));
+    fixture.set_topics(&[("t", topic(1), 2)]);
+    assert_eq!(fixture.gets(heartbeat("a", 2)), (2, None), "nobody reads what is gone");
+    fixture.set_topics(&[]);
+    assert_eq!(fixture.gets(owning("a", 2, [0, 1])), (2, Some(part([]))), "to be let go of");
+    assert_eq!(fixture.gets(owning("a", 2, [])), (3, None));
+}
+
+#[test]
+fn a_regular_expression_stands_for_the_topics_that_it_matches_as_a_whole() {
+    let mut fixture = Fixture::new(1);
+    let subscribe =
+        |regex: &str| ConsumerHeartbeatRequest { topic_names: None, topic_regex: Some(regex.into()), ..join("a") };
+    for invalid in ["(", "t)|(u", &"a".repeat(5000), "(a{1000}){1000}"] {
+        assert_eq!(fixture.say(subscribe(invalid)), Err(GroupError::InvalidRegularExpression), "{invalid}");
+    }
+    fixture.set_topics(&[("t", topic(1), 1), ("t-x", topic(2), 1)]);
+    assert_eq!(fixture.gets(subscribe("t|u.*")), (1, Some(part([0]))));
+    assert!(fixture.groups.is_subscribed_to("g", "t") && !fixture.groups.is_subscribed_to("g", "t-x"));
+    fixture.set_topics(&[("t", topic(1), 1), ("t-x", topic(2), 1), ("u-y", topic(3), 1)]);
+    let both: Partitions = [(topic(1), [0].into()), (topic(3), [0].into())].into();
+    assert_eq!(fixture.gets(heartbeat("a", 1)), (2, Some(both)));
+    fixture.restart();
+    assert!(fixture.groups.is_subscribed_to("g", "u-y"));
+    // A name and no expression any more.
+    let request = ConsumerHeartbeatRequest { topic_regex: Some(String::new()), ..join("a") };
+    assert_eq!(fixture.gets(request).1, Some(part([0])));
+    assert!(!fixture.groups.is_subscribed_to("g", "u-y"));
+}
+
+#[test]
+fn members_choose_among_the_assignors_that_there_are() {
+    let mut fixture = Fixture::new(4);
+    let asks =
+        |id: &str, assignor: &str| ConsumerHeartbeatRequest { server_assignor: Some(assignor.into()), ..join(id) };
+    assert_eq!(fixture.say(asks("a", "sticky")), Err(GroupError::UnsupportedAssignor));
+    fixture.gets(asks("a", "range"));
+    fixture.gets(asks("b", "range"));
+    assert_eq!(fixture.group().assignor, "range");
+    let targets: Vec<_> = fixture.group().members.into_iter().map(|member| member.target).collect();
+    assert_eq!(targets, [part([0, 1]), part([2, 3])]);
+}
+
+#[test]
+fn what_is_not_whole_is_refused() {
+    let mut fixture = Fixture::new(1);
+    let owning_something = ConsumerHeartbeatRequest { owned: Some(part([0])), ..join("a") };
+    for invalid in [
+        ConsumerHeartbeatRequest { group: String::new(), ..join("a") },
+        ConsumerHeartbeatRequest { rebalance_timeout_ms: -1, ..join("a") },
+        ConsumerHeartbeatRequest { topic_names: Some(Vec::new()), ..join("a") },
+        ConsumerHeartbeatRequest { owned: None, ..join("a") },
+        ConsumerHeartbeatRequest { instance_id: Some(" ".into()), ..join("a") },
+        owning_something,
+        heartbeat("", 1),
+        heartbeat("a", -3),
+    ] {
+        assert_eq!(fixture.say(invalid.clone()), Err(GroupError::InvalidRequest), "{invalid:?}");
+    }
+    assert_eq!(fixture.say(heartbeat("a", 1)), Err(GroupError::GroupIdNotFound));
+    assert_eq!(fixture.groups.groups().count(), 0, "nothing is left of what was refused");
+    let answer = fixture.say(ConsumerHeartbeatRequest { fresh_id: topic(9), ..join("") }).unwrap();
+    assert_eq!(answer.member_id, topic(9).to_string(), "version 0 lets the coordinator name members");
+}
+
+#[test]
+fn a_group_has_as_many_members_as_it_may() {
+    let mut fixture = Fixture::with(StoreConfig { group_consumer_max_size: 1, ..StoreConfig::default() }, 1);
+    fixture.gets(join("a"));
+    assert_eq!(fixture.say(join("b")), Err(GroupError::GroupMaxSizeReached));
+    assert_eq!(fixture.gets(join("a")).0, 1);
+}
+
+#[test]
+fn only_members_commit_and_in_their_epoch() {
+    let mut fixture = Fixture::new(4);
+    fixture.gets(join("a"));
+    fixture.gets(join("b"));
+    let groups = &mut fixture.groups;
+    assert_eq!(groups.check_commit("g", "b", None, 2, 0), Ok(()));
+    assert_eq!(groups.check_commit("g", "a", None, 2, 0), Err(GroupError::StaleMemberEpoch));
+    assert_eq!(groups.check_commit("g", "c", None, 2, 0), Err(GroupError::UnknownMemberId));
+    assert_eq!(groups.check_commit("g", "", None, -1, 0), Err(GroupError::UnknownMemberId), "it has members");
+    assert_eq!(groups.check_transactional_commit("g", "a", None, 2), Err(GroupError::IllegalGeneration));
+    assert_eq!(groups.check_transactional_commit("g", "", None, -1), Ok(()), "at its word");
+    assert_eq!(groups.check_fetch("g", Some("a"), 1), Ok(()));
+    assert_eq!(groups.check_fetch("g", Some("a"), 2), Err(GroupError::StaleMemberEpoch));
+    assert_eq!(groups.check_fetch("g", None, -1), Ok(()));
+    fixture.pass(SESSION_MS);
+    assert_eq!(fixture.groups.check_commit("g", "", None, -1, fixture.now_ms), Ok(()), "it has none");
+}
+
+#[test]
+fn groups_are_listed_and_deleted_when_they_are_empty() {
+    let mut fixture = Fixture::new(4);
+    fixture.gets(join("a"));
+    let listed: Vec<_> = fixture.groups.groups().map(|group| (group.group_type, group.state)).collect();
+    assert_eq!(listed, [(GroupType::Consumer, GroupState::Stable)]);
+    assert_eq!(fixture.groups.delete("g"), Err(GroupError::NonEmptyGroup));
+    fixture.say(heartbeat("a", -1)).unwrap();
+    assert_eq!(fixture.groups.delete("g"), Ok(()));
+    let Some(Action::Write { write: None, records, .. }) = fixture.groups.next_action() else { panic!() };
+    fixture.log.extend(records);
+    assert_eq!(fixture.groups.groups().count(), 0);
+    fixture.restart();
+    assert_eq!(fixture.groups.groups().count(), 0, "and stay so");
+}

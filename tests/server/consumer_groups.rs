@@ -1,0 +1,155 @@
+//! Members of consumer groups (KIP-848) over the wire.
+
+use esker::net::messages::consumer_group_heartbeat::TopicPartitions;
+use esker::net::messages::offset_commit::{OffsetCommitRequestPartition, OffsetCommitRequestTopic};
+use esker::net::messages::offset_fetch::OffsetFetchRequestGroup;
+use esker::net::messages::{
+    ApiVersionsRequest, ConsumerGroupDescribeRequest, ConsumerGroupHeartbeatRequest, ConsumerGroupHeartbeatResponse,
+    DeleteGroupsRequest, DescribeGroupsRequest, ListGroupsRequest, OffsetCommitRequest, OffsetFetchRequest,
+};
+use esker::net::{Connection, ErrorCode};
+use esker::server::Server;
+use esker::{Store, TopicConfig, Uuid};
+
+/// A server of a store with a topic "t" of two partitions, and its id.
+async fn serve(store: &Store) -> (Server, Uuid) {
+    if store.topics().is_empty() {
+        store.create_topic("t", TopicConfig::new().partitions(2)).unwrap();
+    }
+    let server = Server::builder(store.clone()).bind("127.0.0.1:0").await.unwrap();
+    (server, store.describe_topic("t").unwrap().id)
+}
+
+struct Member<'a> {
+    connection: &'a Connection,
+    id: &'static str,
+    epoch: i32,
+    partitions: Vec<i32>,
+}
+
+impl Member<'_> {
+    async fn heartbeat(&mut self, topic_id: Uuid) -> ConsumerGroupHeartbeatResponse {
+        let joins = self.epoch == 0;
+        let owned = TopicPartitions { topic_id, partitions: self.partitions.clone() };
+        let request = ConsumerGroupHeartbeatRequest {
+            group_id: "g".into(),
+            member_id: self.id.into(),
+            member_epoch: self.epoch,
+            rebalance_timeout_ms: if joins { 60_000 } else { -1 },
+            subscribed_topic_names: joins.then(|| vec!["t".into()]),
+            topic_partitions: Some(if joins { Vec::new() } else { vec![owned] }),
+            ..Default::default()
+        };
+        let response = self.connection.send(&request, 1).await.unwrap();
+        self.epoch = response.member_epoch;
+        if let Some(assignment) = &response.assignment {
+            self.partitions = assignment.topic_partitions.iter().flat_map(|topic| topic.partitions.clone()).collect();
+        }
+        response
+    }
+
+    async fn commit(&self, epoch: i32) -> ErrorCode {
+        let partition = OffsetCommitRequestPartition { committed_offset: 5, ..Default::default() };
+        let topic = OffsetCommitRequestTopic { name: "t".into(), partitions: vec![partition], ..Default::default() };
+        let request = OffsetCommitRequest {
+            group_id: "g".into(),
+            member_id: self.id.into(),
+            generation_id_or_member_epoch: epoch,
+            topics: vec![topic],
+            ..Default::default()
+        };
+        self.connection.send(&request, 9).await.unwrap().topics[0].partitions[0].error_code
+    }
+
+    async fn fetch(&self, epoch: i32) -> ErrorCode {
+        let group = OffsetFetchRequestGroup {
+            group_id: "g".into(),
+            member_id: Some(self.id.into()),
+            member_epoch: epoch,
+            ..Default::default()
+        };
+        let request = OffsetFetchRequest { groups: vec![group], ..Default::default() };
+        self.connection.send(&request, 9).await.unwrap().groups[0].error_code
+    }
+}
+
+#[tokio::test]
+async fn members_share_partitions_and_go_on_after_a_restart() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::open(dir.path()).unwrap();
+    let (server, topic) = serve(&store).await;
+    let connection = server.connect();
+    let mut a = Member { connection: &connection, id: "a", epoch: 0, partitions: Vec::new() };
+    let mut b = Member { connection: &connection, id: "b", epoch: 0, partitions: Vec::new() };
+    assert_eq!(a.heartbeat(topic).await.heartbeat_interval_ms, 5000);
+    assert_eq!(a.partitions, [0, 1]);
+    b.heartbeat(topic).await;
+    assert_eq!(b.partitions, [] as [i32; 0], "nothing that the other still has");
+    a.heartbeat(topic).await;
+    assert_eq!((a.epoch, &*a.partitions), (1, &[0][..]));
+    assert_eq!(a.commit(1).await, ErrorCode::NONE);
+    a.heartbeat(topic).await;
+    b.heartbeat(topic).await;
+    assert_eq!((a.epoch, b.epoch, &*b.partitions), (2, 2, &[1][..]));
+    assert_eq!(a.commit(1).await, ErrorCode::STALE_MEMBER_EPOCH);
+    assert_eq!((a.fetch(1).await, a.fetch(2).await), (ErrorCode::STALE_MEMBER_EPOCH, ErrorCode::NONE));
+
+    let (a, b) = ((a.epoch, a.partitions), (b.epoch, b.partitions));
+    server.shutdown().await;
+    store.close().unwrap();
+    let store = Store::open(dir.path()).unwrap();
+    let (server, topic) = serve(&store).await;
+    let connection = server.connect();
+    for (id, (epoch, partitions)) in [("a", a), ("b", b)] {
+        let mut member = Member { connection: &connection, id, epoch, partitions };
+        let response = member.heartbeat(topic).await;
+        assert_eq!((response.error_code, member.epoch), (ErrorCode::NONE, epoch));
+        assert_eq!(member.commit(epoch).await, ErrorCode::NONE);
+    }
+    let request = ConsumerGroupDescribeRequest { group_ids: vec!["g".into(), "h".into()], ..Default::default() };
+    let described = connection.send(&request, 1).await.unwrap().groups;
+    assert_eq!((&*described[0].group_state, described[0].group_epoch, described[0].members.len()), ("Stable", 2, 2));
+    let member = &described[0].members[0];
+    assert_eq!((&*member.assignment.topic_partitions[0].topic_name, member.member_type), ("t", 1));
+    assert_eq!(member.assignment, member.target_assignment);
+    assert_eq!(described[1].error_code, ErrorCode::GROUP_ID_NOT_FOUND);
+}
+
+#[tokio::test]
+async fn groups_are_told_apart_by_their_type() {
+    let store = Store::temporary().unwrap();
+    let (server, topic) = serve(&store).await;
+    let connection = server.connect();
+    let mut member = Member { connection: &connection, id: "a", epoch: 0, partitions: Vec::new() };
+    member.heartbeat(topic).await;
+    for (group_type, expected) in [("Consumer", vec!["g"]), ("classic", vec![])] {
+        let request = ListGroupsRequest { types_filter: vec![group_type.into()], ..Default::default() };
+        let listed = connection.send(&request, 5).await.unwrap().groups;
+        assert_eq!(listed.iter().map(|group| &*group.group_id).collect::<Vec<_>>(), expected);
+        assert!(listed.iter().all(|group| group.group_type == "consumer" && group.group_state == "Stable"));
+    }
+    let request = DescribeGroupsRequest { groups: vec!["g".into()], ..Default::default() };
+    let described = connection.send(&request, 6).await.unwrap().groups;
+    assert_eq!(described[0].error_code, ErrorCode::GROUP_ID_NOT_FOUND, "it is no classic group");
+    let delete = DeleteGroupsRequest { groups_names: vec!["g".into()] };
+    let deleted = connection.send(&delete, 2).await.unwrap().results;
+    assert_eq!(deleted[0].error_code, ErrorCode::NON_EMPTY_GROUP);
+    member.epoch = -1;
+    member.heartbeat(topic).await;
+    let deleted = connection.send(&delete, 2).await.unwrap().results;
+    assert_eq!(deleted[0].error_code, ErrorCode::NONE);
+}
+
+#[tokio::test]
+async fn what_is_refused_says_why() {
+    let store = Store::temporary().unwrap();
+    let (server, topic) = serve(&store).await;
+    let connection = server.connect();
+    let mut nobody = Member { connection: &connection, id: "", epoch: 0, partitions: Vec::new() };
+    let refused = nobody.heartbeat(topic).await;
+    assert_eq!(refused.error_code, ErrorCode::INVALID_REQUEST, "from version 1 on members name themselves");
+    assert!(refused.error_message.is_some());
+    let versions = connection.send(&ApiVersionsRequest::default(), 4).await.unwrap();
+    let features = &versions.finalized_features;
+    assert!(features.iter().any(|feature| feature.name == "group.version" && feature.max_version_level == 1));
+}
