@@ -189,7 +189,7 @@ fn only_io_knows_the_operating_system() {
 #[test]
 fn only_the_edges_know_the_runtime() {
     let knowing = paths_where(|source| !["net", "server"].contains(&source.module()) && source.says("tokio"));
-    assert_eq!(knowing, ["bin/esker/serve.rs"]);
+    assert_eq!(knowing, ["bin/esker/remote/wire.rs", "bin/esker/serve.rs"]);
     assert_eq!(paths_where(|source| source.module() == "net" && source.says("tokio")).len(), 2, "client and transport");
 }
 

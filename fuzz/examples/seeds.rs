@@ -1,13 +1,19 @@
 //! Writes the seeds of the targets that take files of a data directory, each of its files as it is; of those that take
-//! records of the store's own topics, those of a sound directory; and of the wire, a message of each kind.
+//! records of the store's own topics, those of a sound directory; of the wire, a message of each kind; and of the server,
+//! each request that it knows, and a few clients that use it as it is meant.
 
 use std::fs;
 use std::path::Path;
 
-use esker::net::messages::{AnyRequest, AnyResponse};
+use esker::net::messages::fetch::{FetchPartition, FetchTopic};
+use esker::net::messages::join_group::JoinGroupRequestProtocol;
+use esker::net::messages::{
+    AnyRequest, AnyResponse, ApiVersionsRequest, FetchRequest, InitProducerIdRequest, JoinGroupRequest, MetadataRequest,
+};
 use esker::net::{ApiKey, RequestHeader};
 use esker_fuzz::directory::sound;
 use esker_fuzz::internal_topics::sound_records;
+use esker_fuzz::session::Step;
 
 use random::Random;
 
@@ -21,6 +27,7 @@ mod random;
 fn main() -> std::io::Result<()> {
     let seeds = Path::new(env!("CARGO_MANIFEST_DIR")).join("seeds");
     wire(&seeds.join("wire"))?;
+    server(&seeds.join("server"))?;
     for target in ["consumer_offsets", "transaction_state"] {
         let dir = seeds.join(target);
         fs::create_dir_all(&dir)?;
@@ -69,4 +76,45 @@ fn wire(dir: &Path) -> std::io::Result<()> {
         fs::write(dir.join(format!("{api_key}_response")), [&kind, &*body].concat())?;
     }
     Ok(())
+}
+
+/// Each request once with anything in it, and what clients do that produce, fetch and are members of a group.
+fn server(dir: &Path) -> std::io::Result<()> {
+    fs::create_dir_all(dir)?;
+    let mut random = Random::new(2);
+    for &api in ApiKey::ALL {
+        let version = *api.versions().end();
+        let body = generate::message(AnyRequest::schema(api), version, api.is_flexible(version), &mut random);
+        fs::write(dir.join(format!("{api}")), Step::request(api, version, &body))?;
+    }
+    let produce = |acks: u8| [&[3, 6, acks, 0, 1, 0, 8], &b"\x0e\0\0\0\x01\x02a\0"[..]].concat();
+    let fetch = |session_epoch, max_wait_ms| {
+        let wanted = FetchPartition { partition: 0, partition_max_bytes: 1 << 20, ..Default::default() };
+        let topics = vec![FetchTopic { topic: "t".into(), partitions: vec![wanted], ..Default::default() }];
+        let request = FetchRequest { topics, session_epoch, max_wait_ms, max_bytes: 1 << 20, ..Default::default() };
+        Step::of(&request, 12)
+    };
+    let versions = Step::of(&ApiVersionsRequest::default(), 3);
+    let metadata = Step::of(&MetadataRequest::default(), 12);
+    let records = [versions.clone(), metadata, produce(0), produce(1), produce(2), fetch(0, 0), fetch(-1, 100)];
+    fs::write(dir.join("records"), records.concat())?;
+    let protocol = JoinGroupRequestProtocol { name: "range".into(), metadata: Default::default() };
+    let join = JoinGroupRequest {
+        group_id: "g".into(),
+        session_timeout_ms: 10_000,
+        rebalance_timeout_ms: 10_000,
+        protocol_type: "consumer".into(),
+        protocols: vec![protocol],
+        ..Default::default()
+    };
+    let members = [versions.clone(), Step::of(&join, 0), vec![2], Step::of(&join, 5), Step::of(&join, 9)];
+    fs::write(dir.join("members"), members.concat())?;
+    let init = InitProducerIdRequest {
+        transactional_id: Some("t".into()),
+        transaction_timeout_ms: 1000,
+        producer_id: -1,
+        producer_epoch: -1,
+        ..Default::default()
+    };
+    fs::write(dir.join("transaction"), [versions, Step::of(&init, 4), vec![2], Step::of(&init, 1)].concat())
 }

@@ -2,6 +2,7 @@
 
 pub mod directory;
 pub mod internal_topics;
+pub mod session;
 
 use bytes::Bytes;
 use esker::record::{BATCH_HEADER_BYTES, EndTransactionMarker, RecordSet};

@@ -1,16 +1,14 @@
 //! One partition of a consumer: where it stands, and what has been read from there and not handed out yet.
 
-use std::cmp::Reverse;
-use std::collections::HashSet;
 use std::sync::Arc;
 
 use bytes::Bytes;
 
 use crate::error::{Error, Result};
-use crate::log::{AbortedTransaction, Fetched, Log, ReadLimits};
-use crate::record::{BatchView, ControlRecordType, Header, RecordCursor, RecordSet, RecordView};
+use crate::log::{Fetched, Log, ReadLimits};
+use crate::record::{AbortedProducers, Header, RecordCursor, RecordSet, RecordView};
 use crate::store::CommittedOffset;
-use crate::types::{IsolationLevel, LeaderEpoch, Offset, ProducerId, TimestampType, TopicPartition};
+use crate::types::{IsolationLevel, LeaderEpoch, Offset, TimestampType, TopicPartition};
 
 /// A record as a consumer gets it. Key, value and headers are slices of the log itself where it is mapped and not
 /// compressed: nothing was copied, and they stay valid however long they are kept.
@@ -50,41 +48,6 @@ pub(super) struct Fetcher {
     batch: Option<OpenBatch>,
     isolation: IsolationLevel,
     aborted: AbortedProducers,
-}
-
-/// Whose transactional batches are void, as the walk through what was read goes on.
-#[derive(Debug, Default)]
-struct AbortedProducers {
-    /// Transactions that are yet to come, by their first offset, the last one first.
-    coming: Vec<AbortedTransaction>,
-    /// The producers of those that are going on.
-    going_on: HashSet<ProducerId>,
-}
-
-impl AbortedProducers {
-    fn new(aborted: &[AbortedTransaction]) -> Self {
-        let mut coming = aborted.to_vec();
-        coming.sort_unstable_by_key(|aborted| Reverse(aborted.first_offset));
-        Self { coming, going_on: HashSet::new() }
-    }
-
-    /// Whether the next batch of a walk is void.
-    fn is_void(&mut self, batch: &BatchView) -> bool {
-        let header = batch.header();
-        while let Some(aborted) = self.coming.pop_if(|aborted| aborted.first_offset <= header.last_offset()) {
-            self.going_on.insert(aborted.producer_id);
-        }
-        if header.is_control() && is_abort_marker(batch) {
-            self.going_on.remove(&header.producer_id);
-        }
-        header.is_transactional() && self.going_on.contains(&header.producer_id)
-    }
-}
-
-fn is_abort_marker(batch: &BatchView) -> bool {
-    let records = batch.records();
-    let first = records.as_ref().ok().and_then(|records| records.iter().next()?.ok());
-    first.and_then(|record| ControlRecordType::parse(record.key?).ok()) == Some(ControlRecordType::Abort)
 }
 
 /// A batch whose records are being handed out.
@@ -158,7 +121,8 @@ impl Fetcher {
                 return Ok(());
             }
             let fetched = self.log.read(position, limits)?;
-            self.aborted = AbortedProducers::new(fetched.aborted_transactions());
+            let aborted = fetched.aborted_transactions().iter();
+            self.aborted = AbortedProducers::new(aborted.map(|aborted| (aborted.producer_id, aborted.first_offset)));
             self.fetched = Some((fetched, 0));
         }
         let wanted = records.len() + max_records;

@@ -167,6 +167,45 @@ impl ProducerConfig {
         Ok(())
     }
 
+    /// What a config is, as [`set`](Self::set) takes it: for those who send what a producer of their own batches. None if
+    /// there is no such config here, or if it is not set and has no value then.
+    ///
+    /// ```
+    /// let mut config = esker::ProducerConfig::new();
+    /// assert_eq!(config.get("enable.idempotence").as_deref(), Some("true"));
+    /// config.set("acks", "1")?;
+    /// assert_eq!(["acks", "enable.idempotence"].map(|key| config.get(key)), ["1", "false"].map(|value| Some(value.into())));
+    /// assert_eq!(config.get("compression.zstd.level"), None);
+    /// # Ok::<(), esker::Error>(())
+    /// ```
+    pub fn get(&self, key: &str) -> Option<String> {
+        let level = |codec| self.level_of(codec).map(|level| level.to_string());
+        Some(match key {
+            "acks" => acks_name(self.acks).to_owned(),
+            "enable.idempotence" => self.enable_idempotence.unwrap_or(self.acks == Acks::All).to_string(),
+            "transactional.id" => self.transactional_id.clone()?,
+            "transaction.timeout.ms" => self.transaction_timeout.as_millis().to_string(),
+            "linger.ms" => self.linger.as_millis().to_string(),
+            "batch.size" => self.batch_size.to_string(),
+            "buffer.memory" => self.buffer_memory.to_string(),
+            "max.block.ms" => self.max_block.as_millis().to_string(),
+            "compression.type" => self.compression.to_string(),
+            "compression.gzip.level" => level(Compression::Gzip)?,
+            "compression.lz4.level" => level(Compression::Lz4)?,
+            "compression.zstd.level" => level(Compression::Zstd)?,
+            _ => return None,
+        })
+    }
+
+    /// Checks what making a producer with this config checks.
+    ///
+    /// # Errors
+    /// [`Error::InvalidConfig`](crate::Error::InvalidConfig) if configs are in conflict or out of range.
+    pub fn validate(&self) -> Result<()> {
+        self.check_levels()?;
+        self.is_idempotent().map(drop)
+    }
+
     fn set_level(&mut self, codec: Compression, key: &str, value: &str) -> Result<()> {
         let level = value.parse().map_err(|_| invalid(key, value, "a number"))?;
         codec.check_level(Some(level))?;
@@ -181,7 +220,11 @@ impl ProducerConfig {
 
     /// The level of the codec; None for its default.
     pub(super) fn level(&self) -> Option<i32> {
-        self.compression_levels.iter().find(|(codec, _)| *codec == self.compression).map(|(_, level)| *level)
+        self.level_of(self.compression)
+    }
+
+    fn level_of(&self, codec: Compression) -> Option<i32> {
+        self.compression_levels.iter().find(|(other, _)| *other == codec).map(|(_, level)| *level)
     }
 
     /// Fails if a level is out of its codec's range.
@@ -206,8 +249,7 @@ impl ProducerConfig {
 impl ProducerConfig {
     fn check_transactional(&self) -> Result<()> {
         if self.acks != Acks::All {
-            let acks = if self.acks == Acks::None { "0" } else { "1" };
-            return Err(invalid("acks", acks, "all, with a transactional.id"));
+            return Err(invalid("acks", acks_name(self.acks), "all, with a transactional.id"));
         }
         match self.enable_idempotence {
             Some(false) => Err(invalid("enable.idempotence", "false", "true, with a transactional.id")),
@@ -219,6 +261,14 @@ impl ProducerConfig {
 impl Default for ProducerConfig {
     fn default() -> Self {
         Self::new()
+    }
+}
+
+fn acks_name(acks: Acks) -> &'static str {
+    match acks {
+        Acks::None => "0",
+        Acks::Leader => "1",
+        Acks::All => "all",
     }
 }
 

@@ -17,9 +17,16 @@ pub enum Partitioner {
 }
 
 impl Partitioner {
-    /// The partition of a record with this key; None if any will do.
-    pub(super) fn partition_for_key(self, key: Option<&[u8]>, partitions: i32) -> Option<i32> {
-        let count = partitions.unsigned_abs();
+    /// The partition of a record with this key among so many; None if any will do.
+    ///
+    /// ```
+    /// use esker::Partitioner;
+    ///
+    /// assert_eq!(Partitioner::Default.partition_for_key(Some(b"k1"), 10), Some(7));
+    /// assert_eq!(Partitioner::Default.partition_for_key(None, 10), None);
+    /// ```
+    pub fn partition_for_key(self, key: Option<&[u8]>, partitions: i32) -> Option<i32> {
+        let count = partitions.unsigned_abs().max(1);
         match self {
             Self::Default => key.map(|key| ((murmur2(key) & 0x7fff_ffff) % count) as i32),
             Self::ConsistentRandom => {

@@ -32,6 +32,7 @@
 //! # Ok::<(), esker::Error>(())
 //! ```
 
+mod aborted_producers;
 mod attributes;
 mod batch;
 mod batch_builder;
@@ -47,6 +48,7 @@ mod record_set;
 mod retained_batch;
 mod varint;
 
+pub use aborted_producers::AbortedProducers;
 pub use attributes::Attributes;
 pub(crate) use batch::StampedHead;
 pub use batch::{BatchRef, BatchView, DECOMPRESSED_BYTES_MAX};

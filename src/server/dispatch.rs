@@ -69,8 +69,7 @@ fn encode(header: &RequestHeader, response: Option<impl Body>) -> Result<Option<
 }
 
 served! {
-    // From version 12 on, or 5 of others, a transaction begins by itself and ends with another epoch (KIP-890).
-    Produce: 3..=11 => ordered produce::answer;
+    Produce: 3..=13 => ordered produce::answer;
     Fetch: 4..=18 => waiting fetch::answer;
     ListOffsets: 1..=11 => blocking list_offsets::answer;
     Metadata: 0..=13 => blocking metadata::answer;
@@ -94,8 +93,10 @@ served! {
     // From version 4 on brokers ask each other.
     AddPartitionsToTxn: 0..=3 => blocking add_partitions_to_txn::answer;
     AddOffsetsToTxn: 0..=4 => blocking add_offsets_to_txn::answer;
-    EndTxn: 0..=4 => blocking end_txn::answer;
-    TxnOffsetCommit: 0..=4 => blocking txn_offset_commit::answer;
+    EndTxn: 0..=5 => blocking end_txn::answer;
+    // From version 2 on a coordinator says which protocol a marker is of (KIP-1228).
+    WriteTxnMarkers: 1..=1 => blocking write_txn_markers::answer;
+    TxnOffsetCommit: 0..=5 => blocking txn_offset_commit::answer;
     DescribeConfigs: 1..=4 => blocking describe_configs::answer;
     AlterConfigs: 0..=2 => blocking alter_configs::answer;
     DescribeLogDirs: 1..=5 => blocking describe_log_dirs::answer;

@@ -189,7 +189,8 @@ impl Connections {
     fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
         let mut tasks = self.0.lock();
         while tasks.try_join_next().is_some() {}
-        tasks.spawn(task);
+        // In a box of its own, which goes with the connection: the rest of a task stays until the next one begins.
+        tasks.spawn(Box::pin(task));
     }
 
     async fn join(&self) {

@@ -84,6 +84,8 @@ pub(crate) use scram_credentials::{ScramAlteration, ScramUsers, USER_BYTES_MAX};
 pub(crate) use topic_name::is_internal;
 #[cfg(feature = "net")]
 pub(crate) use topic_name::validate as validate_topic_name;
+#[cfg(feature = "net")]
+pub(crate) use transaction::TakesPart;
 
 use crate::clock::Clock;
 use crate::config::{ConfigEntry, StoreConfig, TopicConfig};

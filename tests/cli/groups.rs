@@ -66,16 +66,21 @@ fn groups_are_listed_and_described_with_their_lag() {
     cli.ok(&["consume", "t", "--group", "another"], b"");
     assert_eq!(cli.text(&["group", "list"]), "another\ng\n");
     assert_eq!(cli.json(&["group", "list"]), [json!({"group": "another"}), json!({"group": "g"})]);
-    let expected = "GROUP  TOPIC  PARTITION  CURRENT-OFFSET  LOG-END-OFFSET  LAG\n\
-                    g      t      0          2               4               2\n\
-                    g      t      1          2               4               2\n";
+    let expected = "GROUP  TOPIC  PARTITION  CURRENT-OFFSET  LOG-END-OFFSET  LAG  CONSUMER-ID  HOST  CLIENT-ID\n\
+                    g      t      0          2               4               2    -            -     -\n\
+                    g      t      1          2               4               2    -            -     -\n";
     assert_eq!(cli.text(&["group", "describe", "g"]), expected);
+    let expected = "GROUP  ASSIGNMENT-STRATEGY  STATE  #MEMBERS\n\
+                    g      -                    Empty  0\n";
+    assert_eq!(cli.text(&["group", "describe", "g", "--state"]), expected);
+    assert_eq!(cli.text(&["group", "describe", "g", "--members"]), "");
     let all = cli.json(&["group", "describe"]);
     assert_eq!(all.len(), 4);
     let row = &all[3];
     let expected = json!({
         "group": "g", "topic": "t", "partition": 1, "current_offset": 2, "log_start_offset": 0, "log_end_offset": 4,
         "lag": 2, "leader_epoch": 0, "metadata": "", "commit_timestamp": row["commit_timestamp"],
+        "consumer_id": null, "host": null, "client_id": null,
     });
     assert_eq!(*row, expected);
     let (code, stderr) = cli.failure(&["group", "describe", "nope"], b"");

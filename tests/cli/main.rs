@@ -9,6 +9,7 @@ mod failures;
 mod formats;
 mod groups;
 mod records;
+mod remote;
 mod serve;
 mod signals;
 mod snapshot;

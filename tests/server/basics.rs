@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use esker::io::MemoryStorage;
+use esker::net::messages::api_versions::FinalizedFeatureKey;
 use esker::net::messages::metadata::MetadataRequestTopic;
+use esker::net::messages::produce::TopicProduceData;
 use esker::net::messages::{ApiVersionsRequest, FetchRequest, MetadataRequest};
 use esker::net::{ApiKey, ErrorCode};
 use esker::record::BatchRef;
@@ -18,7 +20,7 @@ async fn what_is_produced_is_fetched_in_every_version() {
     let (store, server) = serve().await;
     let mut expected = Vec::new();
     for connection in connections(&server).await {
-        for version in 3..=11 {
+        for version in 3..=12 {
             let value = format!("version {version}");
             let response = connection.send(&produce_request(1, 0, batch(&[&value])), version).await.unwrap();
             let offset = expected.len() as i64;
@@ -35,6 +37,22 @@ async fn what_is_produced_is_fetched_in_every_version() {
     let log = store.partition("t", 0).unwrap();
     assert_eq!(log.read(0, ReadLimits::new()).unwrap().next_offset(), expected.len() as i64);
     server.shutdown().await;
+}
+
+#[tokio::test]
+async fn the_newest_version_of_produce_speaks_of_topics_by_id() {
+    let (store, server) = serve().await;
+    let id = store.describe_topic("t").unwrap().id;
+    for connection in connections(&server).await {
+        for (topic_id, expected) in [(id, ErrorCode::NONE), (Uuid::from_bytes([9; 16]), ErrorCode::UNKNOWN_TOPIC_ID)] {
+            let mut request = produce_request(-1, 0, batch(&["a"]));
+            request.topic_data[0] = TopicProduceData { name: String::new(), topic_id, ..request.topic_data[0].clone() };
+            let response = connection.send(&request, 13).await.unwrap();
+            assert_eq!(response.responses[0].topic_id, topic_id);
+            assert_eq!(produced(response).error_code, expected);
+        }
+    }
+    assert_eq!(store.partition("t", 0).unwrap().log_end(), 2);
 }
 
 #[tokio::test]
@@ -231,7 +249,14 @@ async fn api_versions_are_told_in_every_version() {
             let response = connection.send(&ApiVersionsRequest::default(), version).await.unwrap();
             assert_eq!(response.error_code, ErrorCode::NONE);
             let produce = response.api_keys.iter().find(|api| api.api_key == ApiKey::Produce.key()).unwrap();
-            assert_eq!((produce.min_version, produce.max_version), (0, 11));
+            assert_eq!((produce.min_version, produce.max_version), (0, 13));
+            let supported: Vec<_> =
+                response.supported_features.iter().map(|one| (&*one.name, one.max_version)).collect();
+            assert_eq!(supported.contains(&("transaction.version", 2)), version >= 4, "{supported:?}");
+            let is_level_2 =
+                |one: &FinalizedFeatureKey| one.name == "transaction.version" && one.max_version_level == 2;
+            assert_eq!(response.finalized_features.iter().any(is_level_2), version >= 3);
+            assert_eq!(response.finalized_features_epoch >= 0, version >= 3, "clients believe none that has no epoch");
         }
     }
 }

@@ -3,12 +3,13 @@
 use bytes::Bytes;
 use esker::net::messages::add_partitions_to_txn::AddPartitionsToTxnTopic;
 use esker::net::messages::txn_offset_commit::{TxnOffsetCommitRequestPartition, TxnOffsetCommitRequestTopic};
+use esker::net::messages::write_txn_markers::{WritableTxnMarker, WritableTxnMarkerTopic};
 use esker::net::messages::{
     AddOffsetsToTxnRequest, AddPartitionsToTxnRequest, EndTxnRequest, FetchRequest, InitProducerIdRequest,
-    ProduceRequest, TxnOffsetCommitRequest,
+    ProduceRequest, TxnOffsetCommitRequest, WriteTxnMarkersRequest,
 };
 use esker::net::{Connection, ErrorCode};
-use esker::record::{BatchBuilder, RecordData};
+use esker::record::{BatchBuilder, BatchRef, RecordData};
 use esker::{Acks, CommittedOffset, ProducerIdAndEpoch, Store, TopicPartition, TransactionFilter};
 
 use super::{batch, connections, fetch_request, fetched, produce_request, produced, serve};
@@ -115,6 +116,25 @@ async fn end(connection: &Connection, producer: ProducerIdAndEpoch, committed: b
     connection.send(&request, version).await.unwrap().error_code
 }
 
+/// Ends a transaction, and returns who the producer is then.
+async fn end_and_go_on(
+    connection: &Connection,
+    producer: ProducerIdAndEpoch,
+    committed: bool,
+) -> Result<ProducerIdAndEpoch, ErrorCode> {
+    let request = EndTxnRequest {
+        transactional_id: ID.into(),
+        producer_id: producer.producer_id,
+        producer_epoch: producer.producer_epoch,
+        committed,
+    };
+    let response = connection.send(&request, 5).await.unwrap();
+    match response.error_code {
+        ErrorCode::NONE => Ok(ProducerIdAndEpoch::new(response.producer_id, response.producer_epoch)),
+        error => Err(error),
+    }
+}
+
 fn committed(store: &Store) -> Option<CommittedOffset> {
     store.committed_offset("g", &TopicPartition::new("t", 0)).unwrap()
 }
@@ -170,6 +190,66 @@ async fn what_a_transaction_writes_counts_as_a_whole_or_not_at_all() {
         }
     }
     server.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_transaction_begins_by_a_write_and_each_has_an_epoch_of_its_own() {
+    let (store, server) = serve().await;
+    for connection in connections(&server).await {
+        let mut producer = init(&connection, 5).await;
+        for is_committed in [true, false, true] {
+            let before = committed(&store).map(|committed| committed.offset);
+            let start = store.partition("t", 0).unwrap().log_end();
+            assert_eq!(send_batch(&connection, producer, 0, 0, 12).await, ErrorCode::NONE);
+            assert_eq!(send_batch(&connection, producer, 0, 1, 12).await, ErrorCode::NONE);
+            let offset = start + i64::from(is_committed);
+            assert_eq!(commit_offset(&connection, producer, offset, 5).await[0], ErrorCode::NONE);
+            assert!(!is_stable(&store, 0));
+            let next = end_and_go_on(&connection, producer, is_committed).await.unwrap();
+            assert_eq!(next, ProducerIdAndEpoch::new(producer.producer_id, producer.producer_epoch + 1));
+            assert!(is_stable(&store, 0));
+            let now = committed(&store).map(|committed| committed.offset);
+            assert_eq!(now, if is_committed { Some(offset) } else { before });
+            // Who has not heard asks again, and is told the same.
+            assert_eq!(end_and_go_on(&connection, producer, is_committed).await, Ok(next));
+            // What comes late begins nothing.
+            assert_eq!(send_batch(&connection, producer, 0, 2, 12).await, ErrorCode::INVALID_PRODUCER_EPOCH);
+            let late = commit_offset(&connection, producer, 9, 5).await[0];
+            assert_eq!(late, ErrorCode::INVALID_PRODUCER_EPOCH);
+            assert!(is_stable(&store, 0));
+            producer = next;
+        }
+        // To commit what has not begun is wrong, to abort it is fine.
+        assert_eq!(end_and_go_on(&connection, producer, true).await, Err(ErrorCode::INVALID_TXN_STATE));
+        let next = end_and_go_on(&connection, producer, false).await.unwrap();
+        assert_eq!(next.producer_epoch, producer.producer_epoch + 1);
+    }
+}
+
+#[tokio::test]
+async fn an_administrator_ends_what_nobody_accounts_for() {
+    let (store, server) = serve().await;
+    let connection = server.connect();
+    let nobody = ProducerIdAndEpoch::new(77, 3);
+    let log = store.partition("t", 1).unwrap();
+    log.append(BatchRef::parse(&batch_of(nobody, 0, "a")).unwrap(), Acks::Leader).unwrap();
+    assert!(!is_stable(&store, 1));
+    let write = async |producer_epoch, partition_indexes: &[i32]| {
+        let topics = vec![WritableTxnMarkerTopic { name: "t".into(), partition_indexes: partition_indexes.into() }];
+        let marker = WritableTxnMarker { producer_id: 77, producer_epoch, topics, ..Default::default() };
+        let request = WriteTxnMarkersRequest { markers: vec![marker] };
+        let response = connection.send(&request, 1).await.unwrap();
+        let partitions =
+            response.markers.into_iter().flat_map(|marker| marker.topics).flat_map(|topic| topic.partitions);
+        partitions.map(|partition| partition.error_code).collect::<Vec<_>>()
+    };
+    assert_eq!(write(2, &[1]).await, [ErrorCode::INVALID_PRODUCER_EPOCH]);
+    assert!(!is_stable(&store, 1));
+    assert_eq!(write(3, &[1, 7]).await, [ErrorCode::NONE, ErrorCode::UNKNOWN_TOPIC_OR_PARTITION]);
+    assert!(is_stable(&store, 1));
+    let request = FetchRequest { isolation_level: 1, ..fetch_request(1, 0) };
+    let aborted = fetched(connection.send(&request, 12).await.unwrap()).aborted_transactions.unwrap();
+    assert_eq!(aborted[0].producer_id, 77);
 }
 
 #[tokio::test]

@@ -1,10 +1,11 @@
-//! What holds for any command: which directory, and in which form it prints.
+//! What holds for any command: which directory or which brokers, and in which form it prints.
 
 use std::fmt::Write as _;
 use std::io::{self, Write as _};
 use std::path::PathBuf;
 
-use clap::ValueEnum;
+use clap::parser::ValueSource;
+use clap::{ArgMatches, ValueEnum};
 use serde::Serialize;
 
 use crate::failure::{Failure, Result};
@@ -15,6 +16,20 @@ pub(crate) struct Context {
     /// The data directory
     #[arg(long, global = true, env = "ESKER_DIR", value_name = "DIR", help_heading = "Options of every command")]
     pub(crate) dir: Option<PathBuf>,
+    /// Brokers, instead of a data directory: what topic, produce, consume and group commands do is asked of them over the
+    /// network
+    ///
+    /// One is enough, the others are known from it. What the command line says counts more than the environment.
+    #[arg(
+        long,
+        global = true,
+        env = "ESKER_BOOTSTRAP_SERVER",
+        value_name = "HOST:PORT,...",
+        value_delimiter = ',',
+        value_parser = address,
+        help_heading = "Options of every command"
+    )]
+    pub(crate) bootstrap_server: Vec<String>,
     /// Print text for people, or json for programs
     ///
     /// JSON has an object a line: one for each row of what would be a table, or each record. The help of a command
@@ -39,7 +54,48 @@ pub(crate) enum OutputForm {
     Json,
 }
 
+/// An address to connect to.
+fn address(text: &str) -> std::result::Result<String, String> {
+    let is_address = text.rsplit_once(':').is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok());
+    if is_address { Ok(text.to_owned()) } else { Err("expected HOST:PORT".to_owned()) }
+}
+
 impl Context {
+    /// Where the directory and the brokers are both given, the one that the command line has, or else a failure: nobody
+    /// can tell which is meant.
+    pub(crate) fn settled(self, matches: &ArgMatches) -> Result<Self> {
+        if self.dir.is_none() || self.bootstrap_server.is_empty() {
+            return Ok(self);
+        }
+        let is_said = |id| matches.value_source(id) == Some(ValueSource::CommandLine);
+        match (is_said("dir"), is_said("bootstrap_server")) {
+            (true, false) => Ok(Self { bootstrap_server: Vec::new(), ..self }),
+            (false, true) => Ok(Self { dir: None, ..self }),
+            (true, true) => Err(Failure::Usage("--dir and --bootstrap-server are not for one command".to_owned())),
+            (false, false) => {
+                let what =
+                    "ESKER_DIR and ESKER_BOOTSTRAP_SERVER are both set: say which with --dir or --bootstrap-server";
+                Err(Failure::Usage(what.to_owned()))
+            }
+        }
+    }
+
+    /// The brokers, if it is them that are asked.
+    pub(crate) fn bootstrap_servers(&self) -> Option<&[String]> {
+        Some(&*self.bootstrap_server).filter(|servers| !servers.is_empty())
+    }
+
+    /// Refuses what only a directory can do.
+    pub(crate) fn check_local(&self) -> Result {
+        match self.bootstrap_servers() {
+            None => Ok(()),
+            Some(_) => {
+                let what = "this is for a data directory: it goes with --dir, and without --bootstrap-server";
+                Err(Failure::Usage(what.to_owned()))
+            }
+        }
+    }
+
     pub(crate) fn is_json(&self) -> bool {
         self.output == OutputForm::Json
     }

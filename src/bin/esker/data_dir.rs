@@ -7,6 +7,7 @@ use esker::{Error, Store, TopicPartition};
 
 use crate::context::Context;
 use crate::failure::{Failure, Result, tell};
+use crate::source::no_topic;
 
 /// The option of commands that only look.
 #[derive(Debug, clap::Args)]
@@ -62,9 +63,7 @@ pub(crate) fn existing(context: &Context) -> Result<&Path> {
 /// How many partitions a topic has, or what to do about it that there is none.
 pub(crate) fn partition_count(store: &Store, topic: &str) -> Result<i32> {
     store.partition_count(topic).map_err(|error| match error {
-        Error::UnknownTopicOrPartition { .. } => {
-            Failure::new(format!("topic {topic} does not exist: `esker topic create {topic}` creates it"))
-        }
+        Error::UnknownTopicOrPartition { .. } => no_topic(topic),
         other => other.into(),
     })
 }
@@ -83,6 +82,7 @@ fn open_path(path: &Path) -> Result<Store> {
 
 /// The directory, whatever it is.
 pub(crate) fn given(context: &Context) -> Result<&Path> {
+    context.check_local()?;
     context
         .dir
         .as_deref()

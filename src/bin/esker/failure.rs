@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use crate::hint::hint;
 
-pub(crate) type Result<T = ()> = std::result::Result<T, Failure>;
+pub(crate) type Result<T = (), E = Failure> = std::result::Result<T, E>;
 
 /// What ends a command before its end.
 #[derive(Debug)]
@@ -43,6 +43,14 @@ impl Failure {
     /// What failed, and why.
     pub(crate) fn because(what: impl Into<String>, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self::Other(Box::new(Context { what: what.into(), source: source.into() }))
+    }
+
+    /// The same as the reason why something else failed.
+    pub(crate) fn within(self, what: impl Into<String>) -> Self {
+        match self {
+            Self::Other(source) => Self::because(what, source),
+            other => other,
+        }
     }
 
     /// Tells the user, and the caller of the process.

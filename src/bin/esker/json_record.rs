@@ -13,11 +13,12 @@ use std::fmt;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use esker::ConsumerRecord;
 use esker::record::TimestampType;
 use serde::de::{self, Deserializer, MapAccess, Visitor};
 use serde::ser::{SerializeMap, Serializer};
 use serde::{Deserialize, Serialize};
+
+use crate::source::ReadRecord;
 
 /// Bytes that may not be there.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -67,8 +68,8 @@ pub(crate) struct Read {
     _leader_epoch: Option<de::IgnoredAny>,
 }
 
-impl<'a> From<&'a ConsumerRecord> for Printed<'a> {
-    fn from(record: &'a ConsumerRecord) -> Self {
+impl<'a> From<&'a ReadRecord> for Printed<'a> {
+    fn from(record: &'a ReadRecord) -> Self {
         let header =
             |(key, value): &(String, Option<Bytes>)| JsonHeader { key: key.clone(), value: Blob(value.clone()) };
         Self {

@@ -16,7 +16,8 @@
 //!   completions
 //! ```
 //!
-//! and what they share: `context` (the directory, text or JSON), `data_dir` (opening it), `failure` and `hint` (what went
+//! and what they share: `context` (the directory or the brokers, text or JSON), `source` (what there is to do with either),
+//! `data_dir` (opening the one), `remote` (speaking to the others), `failure` and `hint` (what went
 //! wrong, exit codes), `interrupt`, `confirm`, `progress`, `partitions` and `time` (how these are written).
 //!
 //! What a command prints goes to stdout, everything about it to stderr.
@@ -37,9 +38,11 @@ mod partitions;
 mod produce;
 mod producer_args;
 mod progress;
+mod remote;
 mod separator;
 mod serve;
 mod snapshot;
+mod source;
 mod time;
 mod topic;
 mod transactions;
@@ -47,8 +50,9 @@ mod user;
 
 use std::process::ExitCode;
 
-use clap::{CommandFactory, Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use context::Context;
+use failure::Result;
 
 /// Apache Kafka's log as files in a directory: topics, records, consumer groups.
 ///
@@ -98,23 +102,37 @@ enum Command {
     Completions(completions::Args),
 }
 
+impl Command {
+    /// Whether it can be done with a directory alone.
+    fn is_local(&self) -> bool {
+        matches!(self, Self::User(_) | Self::Serve(_) | Self::Snapshot(_) | Self::Log(_) | Self::Bench(_))
+    }
+}
+
 fn main() -> ExitCode {
-    let Cli { context, command } = Cli::parse();
-    let result = match &command {
-        Command::Topic(command) => topic::run(command, &context),
-        Command::Produce(args) => produce::run(args, &context),
-        Command::Consume(args) => consume::run(args, &context),
-        Command::Group(command) => group::run(command, &context),
-        Command::Transactions(command) => transactions::run(command, &context),
-        Command::User(command) => user::run(command, &context),
-        Command::Serve(args) => serve::run(args, &context),
-        Command::Snapshot(args) => snapshot::run(args, &context),
-        Command::Log(command) => log::run(command, &context),
-        Command::Bench(command) => bench::run(command, &context),
-        Command::Completions(args) => completions::run(args, Cli::command()),
-    };
-    match result {
+    let matches = Cli::command().get_matches();
+    let Cli { context, command } = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+    match context.settled(&matches).and_then(|context| run(&command, &context)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => failure.report(),
+    }
+}
+
+fn run(command: &Command, context: &Context) -> Result {
+    if command.is_local() {
+        context.check_local()?;
+    }
+    match command {
+        Command::Topic(command) => topic::run(command, context),
+        Command::Produce(args) => produce::run(args, context),
+        Command::Consume(args) => consume::run(args, context),
+        Command::Group(command) => group::run(command, context),
+        Command::Transactions(command) => transactions::run(command, context),
+        Command::User(command) => user::run(command, context),
+        Command::Serve(args) => serve::run(args, context),
+        Command::Snapshot(args) => snapshot::run(args, context),
+        Command::Log(command) => log::run(command, context),
+        Command::Bench(command) => bench::run(command, context),
+        Command::Completions(args) => completions::run(args, Cli::command()),
     }
 }

@@ -1,9 +1,9 @@
 //! Which partitions a command is about, in the words of Kafka's tools: `payments`, or `payments:0,3`.
 
-use esker::{Store, TopicPartition};
+use esker::TopicPartition;
 
-use crate::data_dir;
 use crate::failure::Result;
+use crate::source::Source;
 
 /// A topic, and which of its partitions.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,11 +25,9 @@ impl TopicPartitions {
     }
 
     /// The partitions, which exist.
-    pub(crate) fn resolve(&self, store: &Store) -> Result<Vec<TopicPartition>> {
-        let Some(partitions) = &self.partitions else { return data_dir::partitions_of(store, &self.topic) };
-        data_dir::partition_count(store, &self.topic)?;
-        let resolve = |partition: &i32| Ok(store.partition(&self.topic, *partition)?.topic_partition().clone());
-        partitions.iter().map(resolve).collect()
+    pub(crate) fn resolve(&self, source: &mut dyn Source) -> Result<Vec<TopicPartition>> {
+        let Some(partitions) = &self.partitions else { return source.partitions_of(&self.topic) };
+        partitions.iter().map(|index| source.partition(&self.topic, *index)).collect()
     }
 
     /// The partitions, whether they exist or not: all of a topic are those that it has or `known` names.

@@ -3,13 +3,14 @@
 use std::time::Duration;
 
 use clap::Subcommand;
-use esker::{Offset, TopicPartition, TransactionDescription, TransactionFilter, TransactionState};
+use esker::{Offset, TopicPartition, TransactionState};
 use serde::Serialize;
 
 use crate::confirm::Confirm;
 use crate::context::{Context, Table, or_dash};
 use crate::data_dir::{self, ReadOnly};
 use crate::failure::Result;
+use crate::source::{self, Access, Filter, Transaction};
 use crate::time;
 
 #[derive(Debug, Subcommand)]
@@ -33,7 +34,7 @@ pub(crate) enum Command {
     /// Describe transactional ids and their transactions
     ///
     /// JSON, an object for each: transactional_id, producer_id, producer_epoch, state, timeout_ms, start_timestamp (null
-    /// if it had no transaction), last_update_timestamp, partitions (topic, partition).
+    /// if it had no transaction), last_update_timestamp (null over the network, where nobody tells it), partitions (topic, partition).
     Describe {
         /// The transactional ids
         #[arg(required = true, value_name = "ID")]
@@ -79,10 +80,10 @@ struct Row {
     transactional_id: String,
     producer_id: i64,
     producer_epoch: i16,
-    state: &'static str,
+    state: String,
     timeout_ms: u64,
     start_timestamp: Option<i64>,
-    last_update_timestamp: i64,
+    last_update_timestamp: Option<i64>,
     partitions: Vec<Partition>,
 }
 
@@ -92,15 +93,15 @@ struct Partition {
     partition: i32,
 }
 
-impl From<&TransactionDescription> for Row {
-    fn from(of: &TransactionDescription) -> Self {
+impl From<Transaction> for Row {
+    fn from(of: Transaction) -> Self {
         let partition = |of: &TopicPartition| Partition { topic: of.topic.to_string(), partition: of.partition };
         Self {
-            transactional_id: of.transactional_id.clone(),
-            producer_id: of.producer.producer_id,
-            producer_epoch: of.producer.producer_epoch,
-            state: of.state.name(),
-            timeout_ms: u64::try_from(of.timeout.as_millis()).unwrap_or(u64::MAX),
+            transactional_id: of.transactional_id,
+            producer_id: of.producer_id,
+            producer_epoch: of.producer_epoch,
+            state: of.state,
+            timeout_ms: of.timeout_ms,
             start_timestamp: of.start_timestamp,
             last_update_timestamp: of.last_update_timestamp,
             partitions: of.partitions.iter().map(partition).collect(),
@@ -121,8 +122,7 @@ struct Hanging {
 pub(crate) fn run(command: &Command, context: &Context) -> Result {
     match command {
         Command::List { states, producer_ids, longer_than, read_only } => {
-            let filter = TransactionFilter::new().states(states.clone()).producer_ids(producer_ids.clone());
-            let filter = longer_than.iter().fold(filter, |filter, duration| filter.longer_than(*duration));
+            let filter = Filter { states, producer_ids, longer_than: *longer_than };
             list(context, &filter, read_only)
         }
         Command::Describe { transactional_ids, read_only } => describe(context, transactional_ids, read_only),
@@ -133,26 +133,26 @@ pub(crate) fn run(command: &Command, context: &Context) -> Result {
     }
 }
 
-fn list(context: &Context, filter: &TransactionFilter, read_only: &ReadOnly) -> Result {
-    let store = data_dir::open_to_read(context, read_only)?;
-    let rows: Vec<Row> = store.transactions(filter)?.iter().map(Row::from).collect();
-    store.close()?;
+fn list(context: &Context, filter: &Filter<'_>, read_only: &ReadOnly) -> Result {
+    let mut source = source::open(context, Access::Look(read_only))?;
+    let rows: Vec<_> = source.transactions(filter)?.into_iter().map(Row::from).collect();
+    source.close()?;
     context.print(&rows, |rows| {
         let mut table = Table::new(["TRANSACTIONAL-ID", "PRODUCER-ID", "STATE"]);
         for row in rows {
-            table.push([row.transactional_id.clone(), row.producer_id.to_string(), row.state.to_owned()]);
+            table.push([row.transactional_id.clone(), row.producer_id.to_string(), row.state.clone()]);
         }
         if rows.is_empty() { String::new() } else { table.to_string() }
     })
 }
 
 fn describe(context: &Context, transactional_ids: &[String], read_only: &ReadOnly) -> Result {
-    let store = data_dir::open_to_read(context, read_only)?;
+    let mut source = source::open(context, Access::Look(read_only))?;
     let mut rows = Vec::new();
     for id in transactional_ids {
-        rows.push(Row::from(&store.describe_transaction(id)?));
+        rows.push(Row::from(source.describe_transaction(id)?));
     }
-    store.close()?;
+    source.close()?;
     context.print(&rows, |rows| {
         let head = ["TRANSACTIONAL-ID", "PRODUCER-ID", "EPOCH", "STATE", "TIMEOUT-MS", "START-TIME-MS", "PARTITIONS"];
         let mut table = Table::new(head);
@@ -162,7 +162,7 @@ fn describe(context: &Context, transactional_ids: &[String], read_only: &ReadOnl
                 row.transactional_id.clone(),
                 row.producer_id.to_string(),
                 row.producer_epoch.to_string(),
-                row.state.to_owned(),
+                row.state.clone(),
                 row.timeout_ms.to_string(),
                 or_dash(row.start_timestamp),
                 partitions.join(","),

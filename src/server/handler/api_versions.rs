@@ -6,24 +6,50 @@ use bytes::Bytes;
 use crate::net::codec::Encoded;
 #[cfg(feature = "sasl")]
 use crate::net::messages::Body;
-use crate::net::messages::api_versions::ApiVersion;
+use crate::net::messages::api_versions::{ApiVersion, FinalizedFeatureKey, SupportedFeatureKey};
 use crate::net::messages::{ApiVersionsRequest, ApiVersionsResponse, response_frame};
 use crate::net::{ApiKey, ErrorCode, ProtocolError, RequestHeader};
 use crate::server::broker::Broker;
 use crate::server::dispatch::SERVED;
 
-pub(in crate::server) fn answer(_: &Broker, _: ApiVersionsRequest, _: i16) -> ApiVersionsResponse {
-    served()
+/// What clients may rely on beyond single APIs, and to which level (KIP-584).
+const FEATURES: [(&str, i16); 1] = [
+    // A partition takes part in a transaction by a write, and each transaction has an epoch of its own (KIP-890).
+    ("transaction.version", 2),
+];
+
+/// Before this version clients don't understand that a feature may be at level 0, so that they aren't told of it.
+const LEVEL_0_VERSION: i16 = 4;
+
+pub(in crate::server) fn answer(_: &Broker, _: ApiVersionsRequest, version: i16) -> ApiVersionsResponse {
+    served(version)
 }
 
-fn served() -> ApiVersionsResponse {
+fn served(version: i16) -> ApiVersionsResponse {
     let api_keys = SERVED.iter().cloned().map(|(api, versions)| {
         let (min_version, max_version) = versions.into_inner();
         // Before 2.11.1 librdkafka compresses only for brokers that claim to know Produce 0, so Kafka claims it too.
         let min_version = if api == ApiKey::Produce { 0 } else { min_version };
         ApiVersion { api_key: api.key(), min_version, max_version }
     });
-    ApiVersionsResponse { api_keys: api_keys.collect(), ..Default::default() }
+    let supported = |(name, level): &(&str, i16)| SupportedFeatureKey {
+        name: (*name).to_owned(),
+        min_version: 0,
+        max_version: *level,
+    };
+    let finalized = |(name, level): &(&str, i16)| FinalizedFeatureKey {
+        name: (*name).to_owned(),
+        min_version_level: *level,
+        max_version_level: *level,
+    };
+    ApiVersionsResponse {
+        api_keys: api_keys.collect(),
+        supported_features: FEATURES.iter().filter(|_| version >= LEVEL_0_VERSION).map(supported).collect(),
+        finalized_features: FEATURES.iter().map(finalized).collect(),
+        // They never change while a server runs.
+        finalized_features_epoch: 0,
+        ..Default::default()
+    }
 }
 
 /// The answer before it is known who asks.
@@ -34,7 +60,7 @@ pub(in crate::server) fn respond(header: &RequestHeader, body: Bytes) -> Result<
         return refuse(header);
     }
     ApiVersionsRequest::from_bytes(body, version)?;
-    response_frame(header, &served())
+    response_frame(header, &served(version))
 }
 
 /// The answer in version 0 to a version that isn't known, with those of this very request, so that the client can ask

@@ -4,17 +4,32 @@ use crate::net::ErrorCode;
 use crate::net::messages::{EndTxnRequest, EndTxnResponse};
 use crate::server::broker::Broker;
 use crate::server::transaction_error;
-use crate::types::ProducerIdAndEpoch;
+use crate::types::{NO_PRODUCER_ID, ProducerIdAndEpoch};
 
 /// From this version on clients know that a producer can be fenced.
 const FENCED_VERSION: i16 = 2;
+/// From this version on the producer goes on with another epoch (KIP-890).
+const NEXT_EPOCH_VERSION: i16 = 5;
+/// What clients of earlier versions take for who they are: they are not told.
+const NOT_TOLD: ProducerIdAndEpoch = ProducerIdAndEpoch::new(NO_PRODUCER_ID, -1);
 
 pub(in crate::server) fn answer(broker: &Broker, request: EndTxnRequest, version: i16) -> EndTxnResponse {
     if request.transactional_id.is_empty() {
         return EndTxnResponse { error_code: ErrorCode::INVALID_REQUEST, ..Default::default() };
     }
     let producer = ProducerIdAndEpoch::new(request.producer_id, request.producer_epoch);
-    let ended = broker.store.end_transaction(&request.transactional_id, producer, request.committed);
-    let refused = ended.err().map(|error| transaction_error::of_coordinator(&error, version >= FENCED_VERSION));
-    EndTxnResponse { error_code: refused.unwrap_or_default(), ..Default::default() }
+    let id = &request.transactional_id;
+    let ended = match version {
+        NEXT_EPOCH_VERSION.. => broker.store.end_transaction_with_next_epoch(id, producer, request.committed),
+        _ => broker.store.end_transaction(id, producer, request.committed).map(|()| NOT_TOLD),
+    };
+    match ended {
+        Ok(ProducerIdAndEpoch { producer_id, producer_epoch }) => {
+            EndTxnResponse { producer_id, producer_epoch, ..Default::default() }
+        }
+        Err(error) => EndTxnResponse {
+            error_code: transaction_error::of_coordinator(&error, version >= FENCED_VERSION),
+            ..Default::default()
+        },
+    }
 }

@@ -42,3 +42,4 @@ pub(super) mod sasl_authenticate;
 pub(super) mod sasl_handshake;
 pub(super) mod sync_group;
 pub(super) mod txn_offset_commit;
+pub(super) mod write_txn_markers;

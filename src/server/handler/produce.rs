@@ -5,7 +5,9 @@ use bytes::Bytes;
 use crate::log::synced::Progress;
 use crate::log::{Appended, Log};
 use crate::net::ErrorCode;
-use crate::net::messages::produce::{PartitionProduceData, PartitionProduceResponse, TopicProduceResponse};
+use crate::net::messages::produce::{
+    PartitionProduceData, PartitionProduceResponse, TopicProduceData, TopicProduceResponse,
+};
 use crate::net::messages::{ProduceRequest, ProduceResponse};
 use crate::net::transport::ConnectionError;
 use crate::record::{BatchRef, Compression};
@@ -14,14 +16,21 @@ use crate::server::dispatch::Context;
 use crate::server::executor;
 use crate::server::metrics::Metrics;
 use crate::server::transaction_error;
-use crate::store::is_internal;
+use crate::store::{TakesPart, is_internal};
 use crate::types::{Acks, ProducerIdAndEpoch};
+use crate::uuid::Uuid;
 
 /// From this version on batches may be compressed with zstd (KIP-110).
 const ZSTD_VERSION: i16 = 7;
 
 /// From this version on clients know that a transaction can still be aborted (KIP-1050).
 const ABORTABLE_VERSION: i16 = 11;
+
+/// From this version on partitions take part in a transaction without being added before (KIP-890).
+const ADDING_VERSION: i16 = 12;
+
+/// From this version on topics are spoken of by id (KIP-516).
+const TOPIC_ID_VERSION: i16 = 13;
 
 /// Appends now, and answers later: once all is on the device with `acks` −1. There is no response with `acks` 0.
 ///
@@ -60,6 +69,7 @@ type InLog = (Log, Appended);
 /// What became of the batches of a topic.
 struct InTopic {
     name: String,
+    topic_id: Uuid,
     partitions: Vec<(i32, Result<InLog, ErrorCode>)>,
 }
 
@@ -69,14 +79,16 @@ impl Broker {
         let count: usize = request.topic_data.iter().map(|topic| topic.partition_data.len()).sum();
         let acks = if count > self.config.request_partitions_max { Err(ErrorCode::INVALID_REQUEST) } else { acks };
         let topics = request.topic_data.into_iter().map(|topic| {
-            let append = |data: PartitionProduceData| {
-                (
-                    data.index,
-                    acks.and_then(|_| self.append(&topic.name, data.index, data.records, transactional_id, version)),
-                )
+            let TopicProduceData { name, topic_id, partition_data } = topic;
+            let meant = acks.and_then(|_| self.topic_meant(&name, topic_id, version >= TOPIC_ID_VERSION));
+            let append = |PartitionProduceData { index, records }| {
+                let appended = meant.clone().and_then(|topic| {
+                    self.append(&topic, index, records.unwrap_or_default(), transactional_id, version)
+                });
+                (index, appended)
             };
-            let partitions = topic.partition_data.into_iter().map(append).collect();
-            InTopic { name: topic.name, partitions }
+            let partitions = partition_data.into_iter().map(append).collect();
+            InTopic { name, topic_id, partitions }
         });
         topics.collect()
     }
@@ -85,7 +97,7 @@ impl Broker {
         &self,
         topic: &str,
         partition: i32,
-        records: Option<Bytes>,
+        records: Bytes,
         transactional_id: Option<&str>,
         version: i16,
     ) -> Result<InLog, ErrorCode> {
@@ -93,7 +105,6 @@ impl Broker {
             return Err(ErrorCode::INVALID_TOPIC_EXCEPTION);
         }
         let log = self.partition(topic, partition)?;
-        let records = records.unwrap_or_default();
         let batch = BatchRef::parse(&records)?;
         let header = batch.header();
         // Kafka takes exactly one batch of a partition in a request.
@@ -109,7 +120,8 @@ impl Broker {
             None => return Err(ErrorCode::TRANSACTIONAL_ID_AUTHORIZATION_FAILED),
             Some(id) => {
                 let producer = ProducerIdAndEpoch::new(header.producer_id, header.producer_epoch);
-                self.store.in_transaction(id, producer, log.topic_partition(), append)
+                let takes_part = if version >= ADDING_VERSION { TakesPart::FromNowOn } else { TakesPart::Already };
+                self.store.in_transaction(id, producer, log.topic_partition(), takes_part, append)
             }
         };
         let told =
@@ -122,12 +134,12 @@ impl Broker {
 
 /// The same once all of it is on the device.
 async fn synced(topics: Vec<InTopic>, metrics: &Metrics) -> Vec<InTopic> {
-    let topics = topics.into_iter().map(async |InTopic { name, partitions }| {
+    let topics = topics.into_iter().map(async |InTopic { name, topic_id, partitions }| {
         let partitions = partitions.into_iter().map(async |(index, result)| match result {
             Ok(in_log) => (index, sync(in_log, metrics).await),
             Err(error_code) => (index, Err(error_code)),
         });
-        InTopic { name, partitions: executor::all(partitions.collect()).await }
+        InTopic { name, topic_id, partitions: executor::all(partitions.collect()).await }
     });
     executor::all(topics.collect()).await
 }
@@ -148,10 +160,10 @@ async fn sync((log, appended): InLog, metrics: &Metrics) -> Result<InLog, ErrorC
 }
 
 fn respond(topics: Vec<InTopic>) -> ProduceResponse {
-    let responses = topics.into_iter().map(|InTopic { name, partitions }| {
+    let responses = topics.into_iter().map(|InTopic { name, topic_id, partitions }| {
         let partitions = partitions.into_iter();
         let partition_responses = partitions.map(|(index, result)| respond_of(index, result)).collect();
-        TopicProduceResponse { name, partition_responses, ..Default::default() }
+        TopicProduceResponse { name, topic_id, partition_responses }
     });
     ProduceResponse { responses: responses.collect(), ..Default::default() }
 }

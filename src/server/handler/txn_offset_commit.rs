@@ -12,10 +12,13 @@ use crate::net::messages::{TxnOffsetCommitRequest, TxnOffsetCommitResponse};
 use crate::server::broker::Broker;
 use crate::server::handler::offset_commit::{Commit, commit_each};
 use crate::server::transaction_error;
+use crate::store::TakesPart;
 use crate::types::ProducerIdAndEpoch;
 
 /// From this version on clients know that a transaction can still be aborted (KIP-1050).
 const ABORTABLE_VERSION: i16 = 4;
+/// From this version on the offsets take part without being added before (KIP-890).
+const ADDING_VERSION: i16 = 5;
 
 /// Checks and answers as `OffsetCommit` does.
 pub(in crate::server) fn answer(
@@ -54,7 +57,8 @@ impl Broker {
             });
             committed?
         };
-        self.store.in_transaction(id, producer, &partition, commit).map_err(told)?
+        let takes_part = if version >= ADDING_VERSION { TakesPart::FromNowOn } else { TakesPart::Already };
+        self.store.in_transaction(id, producer, &partition, takes_part, commit).map_err(told)?
     }
 }
 

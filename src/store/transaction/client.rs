@@ -2,12 +2,24 @@
 //! held against what the coordinator knows (KIP-890). One that comes late, after the end of its transaction, would begin
 //! another that nobody ends.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use super::metadata::unmapped;
-use crate::error::Result;
+use super::metadata::{TransactionVersion, unmapped};
+use crate::error::{Error, Result};
+use crate::record::TransactionResult;
 use crate::store::Store;
 use crate::types::{ProducerIdAndEpoch, TopicPartition};
+
+/// Since when a partition takes part in a transaction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum TakesPart {
+    /// Its producer has added it.
+    Already,
+    /// A write adds it. That nothing late begins a transaction again is for the epochs to see to, of which each
+    /// transaction has another.
+    FromNowOn,
+}
 
 impl Store {
     /// As [`init_transactional_id`](Self::init_transactional_id), for a producer that may go on after an error, as who it
@@ -24,7 +36,8 @@ impl Store {
         self.inner.init_producer(transactional_id, timeout, expected)
     }
 
-    /// Does something in a partition that takes part in the producer's transaction, which doesn't end meanwhile.
+    /// Does something in a partition that takes part in the producer's transaction, which doesn't end meanwhile. With
+    /// [`TakesPart::FromNowOn`] the partition is added first, and the transaction begins, if need be.
     ///
     /// # Errors
     /// [`Error::ProducerFenced`](crate::Error::ProducerFenced) and
@@ -37,14 +50,37 @@ impl Store {
         transactional_id: &str,
         producer: ProducerIdAndEpoch,
         partition: &TopicPartition,
+        takes_part: TakesPart,
         work: impl FnOnce() -> T,
     ) -> Result<T> {
-        let done = self.inner.in_turn(&transactional_id.into(), false, |entry, _| {
+        let id: Arc<str> = transactional_id.into();
+        let done = self.inner.in_turn(&id, false, |entry, turn| {
             let current = entry.current().ok_or_else(|| unmapped(transactional_id, producer))?;
-            current.check_takes_part(producer, partition)?;
+            match current.check_takes_part(producer, partition) {
+                Err(Error::InvalidTransactionTransition { .. } | Error::ConcurrentTransactions { .. })
+                    if takes_part == TakesPart::FromNowOn =>
+                {
+                    self.inner.take_in(&id, entry, turn, producer, [partition.clone()])?;
+                }
+                checked => checked?,
+            }
             Ok(work())
         });
         done.map_err(|error| super::drive::name_producer(error, producer))
+    }
+
+    /// As [`end_transaction`](Self::end_transaction), after which the producer goes on as who is returned.
+    ///
+    /// # Errors
+    /// As there; to abort what has not begun is fine.
+    pub(crate) fn end_transaction_with_next_epoch(
+        &self,
+        transactional_id: &str,
+        producer: ProducerIdAndEpoch,
+        commit: bool,
+    ) -> Result<ProducerIdAndEpoch> {
+        let result = if commit { TransactionResult::Commit } else { TransactionResult::Abort };
+        self.inner.end_transaction_of(transactional_id, producer, result, TransactionVersion::V2)
     }
 
     /// The partition that takes part in a transaction if a group was

@@ -165,15 +165,24 @@ impl StoreInner {
             self.partition(&partition.topic, partition.partition)?;
         }
         let id: Arc<str> = transactional_id.into();
-        self.in_turn(&id, false, |entry, turn| {
-            self.finish(&id, entry, turn)?;
-            let current = entry.current().ok_or_else(|| unmapped(&id, producer))?;
-            match current.add_partitions(producer, partitions, self.clock.now_ms())? {
-                Some(next) => self.write_down(entry, next, Acks::All),
-                None => Ok(()),
-            }
-        })
-        .map_err(|error| name_producer(error, producer))
+        self.in_turn(&id, false, |entry, turn| self.take_in(&id, entry, turn, producer, partitions))
+            .map_err(|error| name_producer(error, producer))
+    }
+
+    pub(super) fn take_in(
+        &self,
+        id: &Arc<str>,
+        entry: &Entry,
+        turn: &mut Turn,
+        producer: ProducerIdAndEpoch,
+        partitions: impl IntoIterator<Item = TopicPartition>,
+    ) -> Result<()> {
+        self.finish(id, entry, turn)?;
+        let current = entry.current().ok_or_else(|| unmapped(id, producer))?;
+        match current.add_partitions(producer, partitions, self.clock.now_ms())? {
+            Some(next) => self.write_down(entry, next, Acks::All),
+            None => Ok(()),
+        }
     }
 
     pub(crate) fn add_offsets_to_transaction(

@@ -37,6 +37,8 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 
 use crate::types::{ProducerId, TopicPartition};
+#[cfg(feature = "net")]
+pub(crate) use client::TakesPart;
 pub use describe::{HangingTransaction, TransactionDescription, TransactionFilter};
 use metadata::TransactionMetadata;
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicCollection, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 
+import command_line
 from scenario import expect
 
 CLASS_PATH = os.environ["KAFKA_CLASS_PATH"]
@@ -170,6 +171,7 @@ def kafka_on_ours(our_dir, expected, work_dir, log):
         for number in range(1000):
             producer.produce(sorted(counts)[number % len(counts)], f"from Kafka, {number}")
         expect(producer.flush(60) == 0, "not all was sent")
+        command_line.check(kafka.address, "esker-on-kafka")
         return kafka.dir, everything(kafka.address)
 
 

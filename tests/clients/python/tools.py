@@ -6,6 +6,7 @@ import subprocess
 import sys
 import tempfile
 
+import command_line
 from scenario import CODECS, expect, operation
 
 server, topic = sys.argv[1:]
@@ -143,4 +144,5 @@ operation("kafka-log-dirs", log_dirs)
 operation("kafka-producer-perf-test", producer_perf)
 operation("kafka-consumer-perf-test", consumer_perf)
 operation("kafka-verifiable-producer", verifiable_producer)
+operation("esker", lambda: command_line.check(server, f"{topic}-esker"))
 operation("kcat", kcat)

@@ -1,10 +1,10 @@
 //! How a record is printed: as Kafka's console consumer prints it, or as JSON.
 
 use clap::ValueEnum;
-use esker::ConsumerRecord;
 
 use crate::json_record::{Printed, timestamp_type};
 use crate::separator::separator;
+use crate::source::ReadRecord;
 
 /// The options that say what is printed of a record.
 #[derive(Debug, clap::Args)]
@@ -86,7 +86,7 @@ impl FormatArgs {
 
 impl Format<'_> {
     /// Appends a record.
-    pub(super) fn push(&self, record: &ConsumerRecord, out: &mut Vec<u8>) {
+    pub(super) fn push(&self, record: &ReadRecord, out: &mut Vec<u8>) {
         if self.is_json {
             // Strings and numbers can always be written, and a vector always be written to.
             let written = serde_json::to_writer(&mut *out, &Printed::from(record));
@@ -103,7 +103,7 @@ impl Format<'_> {
         out.extend_from_slice(&self.args.line_separator);
     }
 
-    fn push_part(&self, part: Part, record: &ConsumerRecord, out: &mut Vec<u8>) {
+    fn push_part(&self, part: Part, record: &ReadRecord, out: &mut Vec<u8>) {
         match part {
             Part::Timestamp if record.timestamp == esker::NO_TIMESTAMP => out.extend_from_slice(b"NO_TIMESTAMP"),
             Part::Timestamp => {
@@ -119,7 +119,7 @@ impl Format<'_> {
         }
     }
 
-    fn push_headers(&self, record: &ConsumerRecord, out: &mut Vec<u8>) {
+    fn push_headers(&self, record: &ReadRecord, out: &mut Vec<u8>) {
         if record.headers.is_empty() {
             out.extend_from_slice(b"NO_HEADERS");
         }

@@ -12,14 +12,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use esker::{
-    Acks, CommittedOffset, Consumer, ConsumerRecord, Error, IsolationLevel, LeaderEpoch, Offset, Store, TopicPartition,
-};
+use esker::{LeaderEpoch, Offset, TopicPartition};
 
 use crate::context::Context;
-use crate::data_dir::{self, ReadOnly};
+use crate::data_dir::ReadOnly;
 use crate::failure::{Failure, Result, tell};
 use crate::interrupt::on_interrupt;
+use crate::source::{self, Access, ReadRecord, Reader, Source};
 use format::FormatArgs;
 use output::Output;
 use start::StartArgs;
@@ -75,49 +74,34 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result {
     let interrupted = Arc::new(AtomicBool::new(false));
     let interrupt = interrupted.clone();
     on_interrupt(move || interrupt.store(true, Ordering::Relaxed))?;
-    let store = match args.commits() {
-        true => data_dir::open(context)?,
-        false => data_dir::open_to_read(context, &args.read_only)?,
-    };
-    let consumed = consume(args, context, &store, &interrupted);
-    store.close()?;
+    let access = if args.commits() { Access::Change } else { Access::Look(&args.read_only) };
+    let mut source = source::open(context, access)?;
+    let consumed = consume(args, context, &mut *source, &interrupted);
+    source.close()?;
     consumed
 }
 
-fn consume(args: &Args, context: &Context, store: &Store, interrupted: &AtomicBool) -> Result {
-    let mut consumer = args.start.consumer(store)?;
+fn consume(args: &Args, context: &Context, source: &mut dyn Source, interrupted: &AtomicBool) -> Result {
+    let start = args.start.start(source)?;
+    let mut reader = source.consumer(&start)?;
     if args.start.is_at_end() && !args.follow {
         tell("note", "this starts at the end, and so prints nothing: see --from-beginning and --follow");
     }
-    let ends = ends(store, &consumer, args.start.isolation_level)?;
+    let ends = reader.ends()?;
     let output = Output::new(args.format.format(context.is_json())).map_err(Failure::Output)?;
-    let (consumer, epochs, last_commit) = (&mut consumer, HashMap::new(), Instant::now());
-    let mut printer = Printer { args, consumer, output, printed: 0, epochs, last_commit };
+    let (reader, epochs, last_commit) = (&mut *reader, HashMap::new(), Instant::now());
+    let mut printer = Printer { args, reader, output, printed: 0, epochs, last_commit };
     let printed = printer.print_all(&ends, interrupted);
     // What was printed was printed, however it ended.
     let committed = printer.commit();
     printed.and(committed)
 }
 
-/// What is the end of each partition now.
-fn ends(store: &Store, consumer: &Consumer, isolation: IsolationLevel) -> Result<Vec<(TopicPartition, Offset)>> {
-    let mut ends = Vec::new();
-    for partition in consumer.assignment() {
-        let log = store.partition(&partition.topic, partition.partition)?;
-        let end = match isolation {
-            IsolationLevel::ReadUncommitted => log.high_watermark(),
-            IsolationLevel::ReadCommitted => log.last_stable_offset(),
-        };
-        ends.push((partition, end));
-    }
-    Ok(ends)
-}
-
 /// Prints records and knows which of them were printed.
 struct Printer<'a> {
     args: &'a Args,
     /// Stands, in each partition, at the first record that was not printed.
-    consumer: &'a mut Consumer,
+    reader: &'a mut dyn Reader,
     output: Output<'a>,
     printed: u64,
     /// The leader epoch of the last record that was printed of each partition.
@@ -136,7 +120,7 @@ impl Printer<'_> {
                 return if self.args.follow { Ok(()) } else { Err(done()) };
             }
             let timeout = idle_max.map_or(POLL_TIMEOUT, |max| max.min(POLL_TIMEOUT));
-            let records = self.consumer.poll(timeout).map_err(|error| explain(error, &self.args.start.topic))?;
+            let records = self.reader.poll(timeout)?;
             if records.is_empty() {
                 if idle_max.is_some_and(|max| last_record.elapsed() >= max) {
                     break;
@@ -158,14 +142,14 @@ impl Printer<'_> {
 
     fn has_reached(&mut self, ends: &[(TopicPartition, Offset)]) -> Result<bool> {
         for (partition, end) in ends {
-            if self.consumer.position(partition.clone())? < *end {
+            if self.reader.position(partition)? < *end {
                 return Ok(false);
             }
         }
         Ok(true)
     }
 
-    fn print(&mut self, records: &[ConsumerRecord]) -> Result {
+    fn print(&mut self, records: &[ReadRecord]) -> Result {
         let wanted = usize::try_from(self.remaining()).unwrap_or(usize::MAX).min(records.len());
         let (written, result) = self.output.write(&records[..wanted]);
         self.printed += written as u64;
@@ -176,7 +160,7 @@ impl Printer<'_> {
         }
         // Backwards, so that each partition ends up at its first record that was not printed.
         for record in records[written..].iter().rev() {
-            self.consumer.seek((record.topic.clone(), record.partition), record.offset)?;
+            self.reader.seek(&TopicPartition::new(record.topic.clone(), record.partition), record.offset)?;
         }
         result.map_err(Failure::Output)
     }
@@ -186,27 +170,7 @@ impl Printer<'_> {
         if !self.args.commits() {
             return Ok(());
         }
-        let mut offsets = Vec::new();
-        for partition in self.consumer.assignment() {
-            let offset = CommittedOffset::new(self.consumer.position(partition.clone())?);
-            // Kept here because a seek forgets it.
-            let offset = match self.epochs.get(&partition) {
-                Some(epoch) => offset.leader_epoch(*epoch),
-                None => offset,
-            };
-            offsets.push((partition, offset));
-        }
-        Ok(self.consumer.commit_offsets(offsets, Acks::All)?)
-    }
-}
-
-/// Tells how to get past records that can't be read.
-fn explain(error: Error, topic: &str) -> Failure {
-    match &error {
-        Error::CorruptRecord { offsets: Some(offsets), .. } => {
-            let next = offsets.end() + 1;
-            Failure::because(format!("{topic} is damaged (the records after that begin at --offset {next})"), error)
-        }
-        _ => error.into(),
+        // Kept here because a seek forgets it.
+        self.reader.commit(&|partition| self.epochs.get(partition).copied())
     }
 }

@@ -3,9 +3,8 @@
 use std::fs::File;
 use std::io::{self, Write};
 
-use esker::ConsumerRecord;
-
 use super::format::Format;
+use crate::source::ReadRecord;
 
 /// How much is written in one go.
 const BUFFER_BYTES: usize = 256 << 10;
@@ -25,7 +24,7 @@ impl<'a> Output<'a> {
     }
 
     /// Writes these records, and tells how many were written whole: all of them unless there is an error.
-    pub(super) fn write(&mut self, records: &[ConsumerRecord]) -> (usize, io::Result<()>) {
+    pub(super) fn write(&mut self, records: &[ReadRecord]) -> (usize, io::Result<()>) {
         let mut written = 0;
         for record in records {
             self.format.push(record, &mut self.buffer);

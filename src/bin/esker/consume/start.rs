@@ -1,15 +1,13 @@
 //! Which partitions a consumer reads, and where it begins in each.
 
+use std::collections::HashSet;
 use std::str::FromStr;
 
-use esker::{AutoOffsetReset, Consumer, ConsumerConfig, IsolationLevel, Offset, ReadLimits, Store, TopicPartition};
+use esker::{IsolationLevel, Offset, TopicPartition};
 
-use crate::data_dir;
 use crate::failure::{Failure, Result};
+use crate::source::{self, Source, StartAt};
 use crate::time;
-
-/// How many records are taken at a time.
-const POLL_RECORDS: usize = 2000;
 
 /// The options that say what is read, and from where on.
 #[derive(Debug, clap::Args)]
@@ -66,42 +64,35 @@ impl StartArgs {
         !self.from_beginning && self.group.is_none() && self.offset.is_none() && self.timestamp.is_none()
     }
 
-    /// A consumer that is about to read what the arguments ask for.
-    pub(super) fn consumer(&self, store: &Store) -> Result<Consumer> {
-        let reset = if self.from_beginning { AutoOffsetReset::Earliest } else { AutoOffsetReset::Latest };
-        let mut config = ConsumerConfig::new()
-            .auto_offset_reset(reset)
-            .max_poll_records(POLL_RECORDS)
-            .isolation_level(self.isolation_level);
-        if let Some(group) = &self.group {
-            config = config.group_id(group);
+    /// What the arguments ask for.
+    pub(super) fn start(&self, source: &mut dyn Source) -> Result<source::Start<'_>> {
+        let partitions = self.partitions(source)?;
+        let at = match (self.offset, self.timestamp) {
+            (Some(Start::Earliest), _) => Some(StartAt::Earliest),
+            (Some(Start::Latest), _) => Some(StartAt::Latest),
+            (Some(Start::At(offset)), _) => Some(StartAt::Offset(offset)),
+            (None, timestamp) => timestamp.map(StartAt::Timestamp),
+        };
+        let different: HashSet<_> = partitions.iter().collect();
+        if let (Some(StartAt::Offset(_)), 2..) = (at, different.len()) {
+            let count = different.len();
+            let what = format!("--offset is for one partition, and these are {count}: add --partition N");
+            return Err(Failure::Usage(what));
         }
-        let mut consumer = store.consumer(config)?;
-        consumer.assign(self.partitions(store)?)?;
-        match (self.offset, self.timestamp) {
-            (Some(Start::Earliest), _) => consumer.seek_to_beginning()?,
-            (Some(Start::Latest), _) => consumer.seek_to_end()?,
-            (Some(Start::At(offset)), _) => seek_to(&mut consumer, store, offset)?,
-            (None, Some(timestamp)) => consumer.seek_to_timestamp(timestamp)?,
-            (None, None) => {}
-        }
-        Ok(consumer)
+        Ok(source::Start {
+            topic: &self.topic,
+            partitions,
+            group: self.group.as_deref(),
+            from_beginning: self.from_beginning,
+            at,
+            isolation_level: self.isolation_level,
+        })
     }
 
-    fn partitions(&self, store: &Store) -> Result<Vec<TopicPartition>> {
-        let all = data_dir::partitions_of(store, &self.topic)?;
+    fn partitions(&self, source: &mut dyn Source) -> Result<Vec<TopicPartition>> {
         match &self.partitions[..] {
-            [] => Ok(all),
-            some => Ok(some.iter().map(|index| TopicPartition::new(&*self.topic, *index)).collect()),
+            [] => source.partitions_of(&self.topic),
+            some => some.iter().map(|index| source.partition(&self.topic, *index)).collect(),
         }
     }
-}
-
-fn seek_to(consumer: &mut Consumer, store: &Store, offset: Offset) -> Result {
-    let [partition] = consumer.assignment().try_into().map_err(|all: Vec<_>| {
-        Failure::Usage(format!("--offset is for one partition, and these are {}: add --partition N", all.len()))
-    })?;
-    // Otherwise an offset that does not exist would silently become another one.
-    store.partition(&partition.topic, partition.partition)?.read(offset, ReadLimits::new().max_bytes(0))?;
-    Ok(consumer.seek(partition, offset)?)
 }

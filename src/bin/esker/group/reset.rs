@@ -5,15 +5,16 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use esker::{Acks, CommittedOffset, Offset, OffsetReset, PlannedOffset, Store, TopicPartition};
+use esker::{Offset, OffsetReset, TopicPartition};
 use serde::Serialize;
 
 use super::committed_partitions;
 use super::csv::{self, Entry};
 use crate::context::{Context, Table, or_dash, print};
-use crate::data_dir::{self, ReadOnly};
+use crate::data_dir::ReadOnly;
 use crate::failure::{Failure, Result, tell};
 use crate::partitions::TopicPartitions;
+use crate::source::{self, Access, Planned, Source};
 use crate::time;
 
 /// Make groups go on somewhere else
@@ -85,11 +86,11 @@ struct Row {
 }
 
 impl Row {
-    fn new(group: &str, planned: &PlannedOffset) -> Self {
+    fn new(group: &str, planned: &Planned) -> Self {
         Self {
             group: group.to_owned(),
-            topic: planned.topic_partition.topic.to_string(),
-            partition: planned.topic_partition.partition,
+            topic: planned.partition.topic.to_string(),
+            partition: planned.partition.partition,
             current_offset: planned.before,
             new_offset: planned.after,
         }
@@ -97,12 +98,10 @@ impl Row {
 }
 
 pub(super) fn run(args: &Args, context: &Context) -> Result {
-    let store = match args.execute {
-        true => data_dir::open(context)?,
-        false => data_dir::open_to_read(context, &ReadOnly { read_only: false })?,
-    };
-    let reset = reset(args, &store);
-    store.close()?;
+    let access = if args.execute { Access::Change } else { Access::Look(&ReadOnly { read_only: false }) };
+    let mut source = source::open(context, access)?;
+    let reset = reset(args, &mut *source);
+    source.close()?;
     let rows = reset?;
     if args.export {
         let entry = |row: &Row| Entry {
@@ -131,38 +130,37 @@ fn table(rows: &[Row]) -> String {
     table.to_string()
 }
 
-fn reset(args: &Args, store: &Store) -> Result<Vec<Row>> {
-    let groups = if args.all_groups { store.groups()? } else { args.groups.clone() };
+fn reset(args: &Args, source: &mut dyn Source) -> Result<Vec<Row>> {
+    let groups = if args.all_groups { source.groups()? } else { args.groups.clone() };
     let mut plans = Vec::new();
     for group in groups {
         let planned = match &args.from_file {
-            Some(file) => plan_from_file(store, &group, file, args)?,
-            None => plan(store, &group, args)?,
+            Some(file) => plan_from_file(source, &group, file, args)?,
+            None => plan(source, &group, args)?,
         };
         plans.push((group, planned));
     }
     // Nothing is committed unless there is a plan for everything.
     if args.execute {
         for (group, planned) in &plans {
-            let commit = |plan: &PlannedOffset| (plan.topic_partition.clone(), CommittedOffset::new(plan.after));
-            store.commit_offsets(group, planned.iter().map(commit), Acks::All)?;
+            source.commit_plan(group, planned)?;
         }
     }
     Ok(plans.iter().flat_map(|(group, planned)| planned.iter().map(|planned| Row::new(group, planned))).collect())
 }
 
-fn plan(store: &Store, group: &str, args: &Args) -> Result<Vec<PlannedOffset>> {
+fn plan(source: &mut dyn Source, group: &str, args: &Args) -> Result<Vec<Planned>> {
     let partitions: BTreeSet<TopicPartition> = if args.all_topics {
-        committed_partitions(store, group)?.into_iter().collect()
+        committed_partitions(source, group)?.into_iter().collect()
     } else {
-        let resolved = args.topics.iter().map(|topic| topic.resolve(store)).collect::<Result<Vec<_>>>()?;
+        let resolved = args.topics.iter().map(|topic| topic.resolve(source)).collect::<Result<Vec<_>>>()?;
         resolved.into_iter().flatten().collect()
     };
     let to = args.to().ok_or_else(|| Failure::Usage("nothing says where to go on".to_owned()))?;
-    Ok(store.plan_reset(group, partitions, to)?)
+    source.plan_reset(group, partitions.into_iter().collect(), to)
 }
 
-fn plan_from_file(store: &Store, group: &str, file: &Path, args: &Args) -> Result<Vec<PlannedOffset>> {
+fn plan_from_file(source: &mut dyn Source, group: &str, file: &Path, args: &Args) -> Result<Vec<Planned>> {
     let cannot_read = |error| Failure::because(format!("cannot read {}", file.display()), error);
     let text = fs::read_to_string(file).map_err(cannot_read)?;
     let only_group = if args.groups.len() == 1 { Some(group) } else { None };
@@ -171,7 +169,7 @@ fn plan_from_file(store: &Store, group: &str, file: &Path, args: &Args) -> Resul
     let mut planned = Vec::new();
     for entry in entries.iter().filter(|entry| entry.group == group) {
         let partition = TopicPartition::new(&*entry.topic, entry.partition);
-        planned.extend(store.plan_reset(group, [partition], OffsetReset::Offset(entry.offset))?);
+        planned.extend(source.plan_reset(group, vec![partition], OffsetReset::Offset(entry.offset))?);
     }
     if planned.is_empty() {
         return Err(Failure::new(format!("{} says nothing of group {group}", file.display())));

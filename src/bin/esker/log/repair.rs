@@ -64,7 +64,11 @@ struct Lost {
 }
 
 pub(crate) fn run(args: &Args, context: &Context) -> Result {
-    let given = Context { dir: args.of.clone().or_else(|| context.dir.clone()), output: context.output };
+    let given = Context {
+        dir: args.of.clone().or_else(|| context.dir.clone()),
+        bootstrap_server: Vec::new(),
+        output: context.output,
+    };
     let dir = data_dir::given(&given)?;
     let options = match args.remove_leftovers {
         true => RepairOptions::new().remove_leftovers(),

@@ -46,7 +46,11 @@ pub(super) struct Row {
 }
 
 pub(crate) fn run(args: &Args, context: &Context) -> Result {
-    let given = Context { dir: args.of.clone().or_else(|| context.dir.clone()), output: context.output };
+    let given = Context {
+        dir: args.of.clone().or_else(|| context.dir.clone()),
+        bootstrap_server: Vec::new(),
+        output: context.output,
+    };
     let dir = data_dir::existing(&given)?;
     let progress = Progress::of_bytes("verifying");
     let report = Store::options().verify(dir, |at| progress.set(at.bytes_done, at.bytes_total));

@@ -1,13 +1,11 @@
 //! How a line becomes a record: as Kafka's console producer reads lines, or as JSON.
 
-use std::sync::Arc;
-
 use bytes::Bytes;
 use clap::ValueEnum;
-use esker::Record;
 
 use crate::json_record::Read;
 use crate::separator::{separator, separator_to_find};
+use crate::source::NewRecord;
 use crate::time;
 use crate::topic::key_value;
 
@@ -75,7 +73,6 @@ type Separator = Vec<u8>;
 #[derive(Debug)]
 pub(super) struct Reader<'a> {
     args: &'a ReaderArgs,
-    topic: Arc<str>,
     partition: Option<i32>,
 }
 
@@ -104,73 +101,63 @@ impl ReaderArgs {
 }
 
 impl<'a> Reader<'a> {
-    /// Reads lines for a topic, or one partition of it.
-    pub(super) fn new(args: &'a ReaderArgs, topic: &str, partition: Option<i32>) -> Self {
-        Self { args, topic: topic.into(), partition }
+    /// Reads lines for any partition of a topic, or for one.
+    pub(super) fn new(args: &'a ReaderArgs, partition: Option<i32>) -> Self {
+        Self { args, partition }
     }
 
     /// The record that a line is. Fails with what is wrong with the line.
-    pub(super) fn record(&self, line: Bytes) -> Result<Record, String> {
-        let mut record = Record::to(self.topic.clone());
-        if let Some(partition) = self.partition {
-            record = record.partition(partition);
-        }
-        for (key, value) in &self.args.headers {
-            record = record.header(key, value.clone());
-        }
-        if let Some(timestamp) = self.args.timestamp {
-            record = record.timestamp(timestamp);
-        }
-        if let Some(key) = &self.args.key {
-            record = record.key(key.clone());
-        }
+    pub(super) fn record(&self, line: Bytes) -> Result<NewRecord, String> {
+        let header = |(key, value): &(String, String)| (key.clone(), Some(Bytes::from(value.clone())));
+        let record = NewRecord {
+            partition: self.partition,
+            timestamp: self.args.timestamp,
+            key: self.args.key.clone().map(Bytes::from),
+            value: None,
+            headers: self.args.headers.iter().map(header).collect(),
+        };
         match self.args.format() {
             LineFormat::Json => self.json(record, &line),
             format => self.parts(record, line, format == LineFormat::KeyValue),
         }
     }
 
-    fn json(&self, mut record: Record, line: &[u8]) -> Result<Record, String> {
+    fn json(&self, mut record: NewRecord, line: &[u8]) -> Result<NewRecord, String> {
         let read: Read = serde_json::from_slice(line).map_err(|error| format!("is no record as JSON: {error}"))?;
-        for header in read.headers {
-            record = with_header(record, header.key, header.value.0);
-        }
-        if let Some(partition) = read.partition.filter(|_| self.args.keep_partition) {
-            record = record.partition(partition);
-        }
-        if let Some(timestamp) = read.timestamp {
-            record = record.timestamp(timestamp);
-        }
-        Ok(with_key_and_value(record, read.key.0, read.value.0))
+        record.headers.extend(read.headers.into_iter().map(|header| (header.key, header.value.0)));
+        record.partition = read.partition.filter(|_| self.args.keep_partition).or(record.partition);
+        record.timestamp = read.timestamp.or(record.timestamp);
+        record.key = read.key.0.or(record.key);
+        record.value = read.value.0;
+        Ok(record)
     }
 
-    fn parts(&self, mut record: Record, mut line: Bytes, has_key: bool) -> Result<Record, String> {
+    fn parts(&self, mut record: NewRecord, mut line: Bytes, has_key: bool) -> Result<NewRecord, String> {
         if self.args.parse_headers {
             let headers = cut(&mut line, &self.args.headers_delimiter, "no headers")?;
             if headers != NO_HEADERS && self.or_null(headers.clone()).is_some() {
-                record = self.with_headers(record, headers)?;
+                self.add_headers(&mut record, headers)?;
             }
         }
-        let key = match has_key {
-            true => {
-                let separator = self.args.key_separator.as_deref().unwrap_or(b"\t");
-                self.or_null(cut(&mut line, separator, "no key")?)
-            }
-            false => None,
-        };
-        Ok(with_key_and_value(record, key, self.or_null(line)))
+        if has_key {
+            let separator = self.args.key_separator.as_deref().unwrap_or(b"\t");
+            let key = self.or_null(cut(&mut line, separator, "no key")?);
+            record.key = key.or(record.key);
+        }
+        record.value = self.or_null(line);
+        Ok(record)
     }
 
-    fn with_headers(&self, mut record: Record, mut headers: Bytes) -> Result<Record, String> {
+    fn add_headers(&self, record: &mut NewRecord, mut headers: Bytes) -> Result<(), String> {
         loop {
             let end = find(&headers, &self.args.headers_separator);
             let mut header = headers.split_to(end.unwrap_or(headers.len()));
             let key = cut(&mut header, &self.args.headers_key_separator, "a header without a value")?;
             let key = str::from_utf8(&key).map_err(|_| "has a header whose key is no UTF-8")?;
-            record = with_header(record, key.to_owned(), self.or_null(header));
+            record.headers.push((key.to_owned(), self.or_null(header)));
             match end {
                 Some(_) => headers = headers.slice(self.args.headers_separator.len()..),
-                None => return Ok(record),
+                None => return Ok(()),
             }
         }
     }
@@ -178,23 +165,6 @@ impl<'a> Reader<'a> {
     /// None for what stands for it.
     fn or_null(&self, bytes: Bytes) -> Option<Bytes> {
         Some(bytes).filter(|bytes| self.args.null_marker.as_deref() != Some(&bytes[..]))
-    }
-}
-
-fn with_header(record: Record, key: String, value: Option<Bytes>) -> Record {
-    match value {
-        Some(value) => record.header(key, value),
-        None => record.null_header(key),
-    }
-}
-
-fn with_key_and_value(mut record: Record, key: Option<Bytes>, value: Option<Bytes>) -> Record {
-    if let Some(key) = key {
-        record = record.key(key);
-    }
-    match value {
-        Some(value) => record.value(value),
-        None => record,
     }
 }
 

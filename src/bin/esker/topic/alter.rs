@@ -1,11 +1,11 @@
 //! `esker topic alter`: partitions as with `kafka-topics --alter`, configs as with `kafka-configs --alter`.
 
-use esker::{AlterConfigOp, Error};
+use esker::AlterConfigOp;
 
 use super::key_value;
 use crate::context::{Context, print};
-use crate::data_dir;
 use crate::failure::{Failure, Result};
+use crate::source::{self, Access, Source};
 
 /// Change a topic's configs, and add partitions to it
 ///
@@ -49,24 +49,21 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result {
             "nothing to change: give --partitions, --config, --delete-config, --append-config or --subtract-config";
         return Err(Failure::Usage(what.to_owned()));
     }
-    let store = data_dir::open(context)?;
-    data_dir::partition_count(&store, name)?;
-    let altered = alter(&store, args, &changes);
-    store.close()?;
+    let mut source = source::open(context, Access::Change)?;
+    source.partition_count(name)?;
+    let altered = alter(&mut *source, args, &changes);
+    source.close()?;
     altered?;
     if context.is_json() { Ok(()) } else { print(&format!("Altered topic {name}.\n")) }
 }
 
-fn alter(store: &esker::Store, args: &Args, changes: &[AlterConfigOp]) -> Result {
+fn alter(source: &mut dyn Source, args: &Args, changes: &[AlterConfigOp]) -> Result {
     // First what may be refused for its value: partitions can't be taken back.
     if !changes.is_empty() {
-        store.alter_topic_configs(&args.name, changes).map_err(|error| match error {
-            Error::InvalidConfig { .. } | Error::UnsupportedConfig { .. } => Failure::Usage(error.to_string()),
-            other => other.into(),
-        })?;
+        source.alter_topic_configs(&args.name, changes)?;
     }
     match args.partitions {
-        Some(total) => Ok(store.create_partitions(&args.name, total)?),
+        Some(total) => source.create_partitions(&args.name, total),
         None => Ok(()),
     }
 }

@@ -3,13 +3,13 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use esker::{Error, Offset, Store, TopicPartition};
+use esker::{Error, Offset, TopicPartition};
 use serde::{Deserialize, Serialize};
 
 use crate::confirm::Confirm;
 use crate::context::{Context, Table};
-use crate::data_dir;
 use crate::failure::{Failure, Result};
+use crate::source::{self, Access, Source, Span};
 
 /// Which stands for the high watermark.
 const HIGH_WATERMARK: Offset = -1;
@@ -63,9 +63,9 @@ struct Row {
 
 pub(crate) fn run(args: &Args, context: &Context) -> Result {
     let deletions = deletions(args)?;
-    let store = data_dir::open(context)?;
-    let deleted = delete(&store, &deletions, &args.confirm);
-    store.close()?;
+    let mut source = source::open(context, Access::Change)?;
+    let deleted = delete(&mut *source, &deletions, &args.confirm);
+    source.close()?;
     context.print(&deleted?, |rows| {
         let mut table = Table::new(["TOPIC", "PARTITION", "LOW-WATERMARK"]);
         for row in rows {
@@ -107,36 +107,38 @@ fn read(path: &Path) -> Result<Vec<(TopicPartition, Offset)>> {
     Ok(file.partitions.into_iter().map(|of| (TopicPartition::new(of.topic, of.partition), of.offset)).collect())
 }
 
-fn delete(store: &Store, deletions: &[(TopicPartition, Offset)], confirm: &Confirm) -> Result<Vec<Row>> {
+fn delete(source: &mut dyn Source, deletions: &[(TopicPartition, Offset)], confirm: &Confirm) -> Result<Vec<Row>> {
     // Nothing is deleted unless all of it can be.
-    let mut logs = Vec::new();
-    for (partition, offset) in deletions {
-        data_dir::partition_count(store, &partition.topic)?;
-        let log = store.partition(&partition.topic, partition.partition)?;
-        if *offset != HIGH_WATERMARK && !(0..=log.high_watermark()).contains(offset) {
+    let mut partitions = Vec::new();
+    for (partition, _) in deletions {
+        partitions.push(source.partition(&partition.topic, partition.partition)?);
+    }
+    let spans = source.spans(&partitions)?;
+    for ((partition, offset), span) in deletions.iter().zip(&spans) {
+        if *offset != HIGH_WATERMARK && !(0..=span.high_watermark).contains(offset) {
             return Err(Failure::from(Error::OffsetOutOfRange {
                 topic_partition: partition.clone(),
                 requested: *offset,
-                log_start: log.log_start(),
-                high_watermark: log.high_watermark(),
+                log_start: span.log_start,
+                high_watermark: span.high_watermark,
             }));
         }
-        logs.push((log, *offset));
     }
-    confirm.ask(&question(&logs))?;
-    let mut rows = Vec::new();
-    for (log, offset) in logs {
-        let TopicPartition { topic, partition } = log.topic_partition().clone();
-        rows.push(Row { topic: topic.to_string(), partition, low_watermark: log.delete_records(offset)? });
-    }
-    Ok(rows)
+    confirm.ask(&question(deletions, &spans))?;
+    let left = source.delete_records(deletions)?;
+    let row = |(partition, low_watermark): (TopicPartition, Offset)| Row {
+        topic: partition.topic.to_string(),
+        partition: partition.partition,
+        low_watermark,
+    };
+    Ok(partitions.into_iter().zip(left).map(row).collect())
 }
 
-fn question(logs: &[(esker::Log, Offset)]) -> String {
-    let goes = |(log, offset): &(esker::Log, Offset)| {
-        let end = if *offset == HIGH_WATERMARK { log.high_watermark() } else { *offset };
-        (end - log.log_start()).max(0)
+fn question(deletions: &[(TopicPartition, Offset)], spans: &[Span]) -> String {
+    let goes = |((_, offset), span): (&(TopicPartition, Offset), &Span)| {
+        let end = if *offset == HIGH_WATERMARK { span.high_watermark } else { *offset };
+        (end - span.log_start).max(0)
     };
-    let offsets: i64 = logs.iter().map(goes).sum();
-    format!("Delete the records of {offsets} offsets in {} partitions?", logs.len())
+    let offsets: i64 = deletions.iter().zip(spans).map(goes).sum();
+    format!("Delete the records of {offsets} offsets in {} partitions?", spans.len())
 }

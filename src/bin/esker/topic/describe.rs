@@ -2,19 +2,17 @@
 
 use std::fmt::Write;
 
-use esker::{ConfigEntry, ConfigSource, PartitionDescription, TopicDescription};
-use serde::Serialize;
-
 use crate::context::{Context, Table};
-use crate::data_dir::{self, ReadOnly};
+use crate::data_dir::ReadOnly;
 use crate::failure::Result;
+use crate::source::{self, Access, TOPIC_CONFIG, Topic};
 
 /// Describe a topic, or all of them
 ///
 /// JSON, an object for each topic: topic, id, internal, partitions (partition, leader, replicas, in_sync_replicas,
 /// log_start, high_watermark, log_end, size_in_bytes), configs (name, value, source, type, synonyms, documentation). The
 /// source is DYNAMIC_TOPIC_CONFIG for what the topic sets, STATIC_BROKER_CONFIG for what the store sets, and
-/// DEFAULT_CONFIG for the rest.
+/// DEFAULT_CONFIG for the rest. Offsets of a partition that no broker leads are -1.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// The topic; all of them if left out
@@ -30,37 +28,34 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: &Args, context: &Context) -> Result {
-    let store = data_dir::open_to_read(context, &args.read_only)?;
+    let mut source = source::open(context, Access::Look(&args.read_only))?;
     let names = match &args.name {
         Some(name) => {
-            data_dir::partition_count(&store, name)?;
+            source.partition_count(name)?;
             vec![name.clone()]
         }
-        None => store.topics(),
+        None => source.topics()?,
     };
-    let (mut topics, mut rows) = (Vec::new(), Vec::new());
-    for name in names {
-        let (topic, configs) = (store.describe_topic(&name)?, store.describe_topic_configs(&name)?);
-        rows.push(Row::new(&topic, &configs));
-        topics.push(topic);
-    }
-    store.close()?;
-    context.print(&rows, |rows| match (args.configs, args.offsets) {
-        (true, _) => configs(rows),
-        (_, true) => offsets(rows),
+    let topics = source.describe_topics(&names)?;
+    source.close()?;
+    context.print(&topics, |topics| match (args.configs, args.offsets) {
+        (true, _) => configs(topics),
+        (_, true) => offsets(topics),
         _ => topics.iter().map(as_kafka_does).collect(),
     })
 }
 
 /// A topic in the format of Kafka's `TopicCommand`, as of 4.1. There are no eligible leader replicas (KIP-966): the
 /// one replica is in sync.
-fn as_kafka_does(topic: &TopicDescription) -> String {
+fn as_kafka_does(topic: &Topic) -> String {
     let joined = |nodes: &[i32]| nodes.iter().map(i32::to_string).collect::<Vec<_>>().join(",");
-    let configs: Vec<_> = topic.config.overrides().iter().map(|(key, value)| format!("{key}={value}")).collect();
+    let overrides = topic.configs.iter().filter(|config| config.source == TOPIC_CONFIG);
+    let mut configs: Vec<_> = overrides.map(|config| format!("{}={}", config.name, config.value)).collect();
+    configs.sort_unstable();
     let replication_factor = topic.partitions.iter().map(|partition| partition.replicas.len()).max().unwrap_or(0);
     let mut text = format!(
         "Topic: {}\tTopicId: {}\tPartitionCount: {}\tReplicationFactor: {replication_factor}\tConfigs: {}\n",
-        topic.name,
+        topic.topic,
         topic.id,
         topic.partitions.len(),
         configs.join(","),
@@ -70,7 +65,7 @@ fn as_kafka_does(topic: &TopicDescription) -> String {
         let _ = writeln!(
             text,
             "\tTopic: {}\tPartition: {}\tLeader: {}\tReplicas: {}\tIsr: {}\tElr: \tLastKnownElr: ",
-            topic.name,
+            topic.topic,
             partition.partition,
             partition.leader,
             joined(&partition.replicas),
@@ -80,17 +75,17 @@ fn as_kafka_does(topic: &TopicDescription) -> String {
     text
 }
 
-fn configs(rows: &[Row]) -> String {
+fn configs(rows: &[Topic]) -> String {
     let mut table = Table::new(["TOPIC", "CONFIG", "VALUE", "SOURCE"]);
     for row in rows {
         for config in &row.configs {
-            table.push([row.topic.clone(), config.name.to_owned(), config.value.clone(), config.source.to_owned()]);
+            table.push([row.topic.clone(), config.name.clone(), config.value.clone(), config.source.to_owned()]);
         }
     }
     table.to_string()
 }
 
-fn offsets(rows: &[Row]) -> String {
+fn offsets(rows: &[Topic]) -> String {
     let mut table = Table::new(["TOPIC", "PARTITION", "LOG-START", "HIGH-WATERMARK", "LOG-END", "BYTES"]);
     for row in rows {
         for at in &row.partitions {
@@ -101,97 +96,4 @@ fn offsets(rows: &[Row]) -> String {
         }
     }
     table.to_string()
-}
-
-#[derive(Debug, Serialize)]
-struct Row {
-    topic: String,
-    id: String,
-    internal: bool,
-    partitions: Vec<Partition>,
-    configs: Vec<Config>,
-}
-
-#[derive(Debug, Serialize)]
-struct Partition {
-    partition: i32,
-    leader: i32,
-    replicas: Vec<i32>,
-    in_sync_replicas: Vec<i32>,
-    log_start: i64,
-    high_watermark: i64,
-    log_end: i64,
-    size_in_bytes: u64,
-}
-
-#[derive(Debug, Serialize)]
-struct Config {
-    name: &'static str,
-    value: String,
-    source: &'static str,
-    r#type: String,
-    synonyms: Vec<Synonym>,
-    documentation: &'static str,
-}
-
-#[derive(Debug, Serialize)]
-struct Synonym {
-    name: &'static str,
-    value: String,
-    source: &'static str,
-}
-
-impl Row {
-    fn new(topic: &TopicDescription, configs: &[ConfigEntry]) -> Self {
-        Self {
-            topic: topic.name.clone(),
-            id: topic.id.to_string(),
-            internal: topic.is_internal,
-            partitions: topic.partitions.iter().map(Partition::from).collect(),
-            configs: configs.iter().map(Config::from).collect(),
-        }
-    }
-}
-
-impl From<&PartitionDescription> for Partition {
-    fn from(from: &PartitionDescription) -> Self {
-        Self {
-            partition: from.partition,
-            leader: from.leader,
-            replicas: from.replicas.clone(),
-            in_sync_replicas: from.in_sync_replicas.clone(),
-            log_start: from.log_start,
-            high_watermark: from.high_watermark,
-            log_end: from.log_end,
-            size_in_bytes: from.size_in_bytes,
-        }
-    }
-}
-
-impl From<&ConfigEntry> for Config {
-    fn from(from: &ConfigEntry) -> Self {
-        let synonym = |from: &esker::ConfigSynonym| Synonym {
-            name: from.name,
-            value: from.value.clone(),
-            source: source(from.source),
-        };
-        Self {
-            name: from.name,
-            value: from.value.clone(),
-            source: source(from.source),
-            r#type: format!("{:?}", from.config_type).to_uppercase(),
-            synonyms: from.synonyms.iter().map(synonym).collect(),
-            documentation: from.documentation,
-        }
-    }
-}
-
-/// Kafka's name for it.
-fn source(source: ConfigSource) -> &'static str {
-    match source {
-        ConfigSource::DynamicTopicConfig => "DYNAMIC_TOPIC_CONFIG",
-        ConfigSource::StaticBrokerConfig => "STATIC_BROKER_CONFIG",
-        ConfigSource::DefaultConfig => "DEFAULT_CONFIG",
-        _ => "UNKNOWN",
-    }
 }

@@ -6,13 +6,13 @@ mod delete_records;
 mod describe;
 
 use clap::Subcommand;
-use esker::TopicConfig;
 use serde::Serialize;
 
 use crate::confirm::Confirm;
 use crate::context::{Context, print};
-use crate::data_dir::{self, ReadOnly};
-use crate::failure::{Failure, Result};
+use crate::data_dir::ReadOnly;
+use crate::failure::Result;
+use crate::source::{self, Access, Summary, topic_config};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
@@ -80,39 +80,36 @@ pub(crate) fn run(command: &Command, context: &Context) -> Result {
 }
 
 fn create(context: &Context, name: &str, partitions: i32, configs: &[(String, String)]) -> Result {
-    let mut config = TopicConfig::new().partitions(partitions);
-    for (key, value) in configs {
-        config.set(key, value).map_err(|error| Failure::Usage(error.to_string()))?;
+    if context.bootstrap_servers().is_none() {
+        // Before there is a directory that nobody needs. Brokers may know configs that nobody here does.
+        topic_config(partitions, configs)?;
     }
-    let store = data_dir::create_or_open(context)?;
-    let id = store.create_topic(name, config)?.to_string();
-    store.close()?;
+    let mut source = source::open(context, Access::Create)?;
+    let id = source.create_topic(name, partitions, configs)?;
+    source.close()?;
     let row = Row { topic: name.to_owned(), id, partitions: partitions as usize, internal: None };
     context.print(&[row], |_| format!("Created topic {name}.\n"))
 }
 
 fn list(context: &Context, read_only: &ReadOnly) -> Result {
-    let store = data_dir::open_to_read(context, read_only)?;
+    let mut source = source::open(context, Access::Look(read_only))?;
     if !context.is_json() {
-        // Descriptions take a look at each topic, which of many takes long.
-        let names: String = store.topics().iter().map(|name| format!("{name}\n")).collect();
-        store.close()?;
+        // Summaries take a look at each topic, which of many takes long.
+        let names: String = source.topics()?.iter().map(|name| format!("{name}\n")).collect();
+        source.close()?;
         return print(&names);
     }
-    let mut rows = Vec::new();
-    for name in store.topics() {
-        let topic = store.describe_topic(&name)?;
-        let (id, partitions) = (topic.id.to_string(), topic.partitions.len());
-        rows.push(Row { topic: name, id, partitions, internal: Some(topic.is_internal) });
-    }
-    store.close()?;
+    let summaries = source.summaries()?;
+    source.close()?;
+    let row = |Summary { topic, id, partitions, internal }| Row { topic, id, partitions, internal: Some(internal) };
+    let rows: Vec<_> = summaries.into_iter().map(row).collect();
     context.print(&rows, |_| String::new())
 }
 
 fn delete(context: &Context, name: &str, confirm: &Confirm) -> Result {
-    let store = data_dir::open(context)?;
-    data_dir::partition_count(&store, name)?;
+    let mut source = source::open(context, Access::Change)?;
+    source.partition_count(name)?;
     confirm.ask(&format!("Delete topic {name} with all its records?"))?;
-    store.delete_topic(name)?;
-    Ok(store.close()?)
+    source.delete_topic(name)?;
+    source.close()
 }

@@ -1,0 +1,104 @@
+//! What a client does, as bytes: the seeds are written so, and the target reads it.
+
+use esker::net::messages::produce::{PartitionProduceData, TopicProduceData};
+use esker::net::messages::{Body, ProduceRequest, request_frame};
+use esker::net::{ApiKey, RequestHeader};
+
+use crate::batch;
+
+/// One thing that a client sends, or does.
+#[derive(Debug)]
+pub enum Step<'a> {
+    /// Bytes as they are.
+    Bytes(&'a [u8]),
+    /// A frame of the right size, with anything in it.
+    Frame(&'a [u8]),
+    /// A frame whose header is right.
+    Request(ApiKey, i16, &'a [u8]),
+    /// A batch whose header is right, for a partition that exists.
+    Produce { version: i16, acks: i16, batch: bytes::Bytes },
+    /// It goes on over another connection.
+    Reconnect,
+}
+
+impl<'a> Step<'a> {
+    /// Takes the next one off `data`.
+    pub fn take(data: &mut &'a [u8]) -> Option<Self> {
+        let kind = byte(data)?;
+        Some(match kind % 8 {
+            0 => Self::Bytes(sized(data)?),
+            1 => Self::Frame(sized(data)?),
+            2 => Self::Reconnect,
+            3 => {
+                let [version, acks, attributes, count] = [byte(data)?, byte(data)?, byte(data)?, byte(data)?];
+                let batch = batch(attributes, count, sized(data)?);
+                Self::Produce { version: 3 + i16::from(version % 9), acks: i16::from(acks % 3) - 1, batch }
+            }
+            _ => {
+                let key = byte(data)?;
+                let any = || ApiKey::ALL[usize::from(key) % ApiKey::ALL.len()];
+                let api = ApiKey::from_key(key.into()).unwrap_or_else(any);
+                let (first, last) = api.versions().into_inner();
+                let version = first + i16::from(byte(data)?) % (last - first + 1);
+                Self::Request(api, version, sized(data)?)
+            }
+        })
+    }
+
+    /// A request as [`take`](Self::take) reads it.
+    pub fn request(api: ApiKey, version: i16, body: &[u8]) -> Vec<u8> {
+        let size = (body.len() as u16).to_be_bytes();
+        [&[4, api.key() as u8, (version - api.versions().start()) as u8], &size[..], body].concat()
+    }
+
+    /// A request of this body.
+    pub fn of(body: &impl Body, version: i16) -> Vec<u8> {
+        let bytes = body.to_bytes(version).expect("it can be written").to_bytes();
+        Self::request(key_of(body), version, &bytes)
+    }
+
+    /// What goes over the connection.
+    pub fn to_bytes(&self, correlation_id: i32) -> Vec<u8> {
+        let sized = |parts: &[&[u8]]| {
+            let frame = parts.concat();
+            [&(frame.len() as u32).to_be_bytes(), &*frame].concat()
+        };
+        match self {
+            Self::Bytes(bytes) => bytes.to_vec(),
+            Self::Frame(bytes) => sized(&[bytes]),
+            Self::Request(api, version, body) => {
+                let header = [api.key().to_be_bytes(), version.to_be_bytes()].concat();
+                let no_client_id = [0xff, 0xff];
+                let no_tags: &[u8] = if api.request_header_version(*version) >= 2 { &[0] } else { &[] };
+                sized(&[&header, &correlation_id.to_be_bytes(), &no_client_id, no_tags, body])
+            }
+            Self::Produce { version, acks, batch } => {
+                let partition_data = vec![PartitionProduceData { index: 0, records: Some(batch.clone()) }];
+                let topic_data = vec![TopicProduceData { name: "t".into(), partition_data, ..Default::default() }];
+                let request = ProduceRequest { acks: *acks, topic_data, ..Default::default() };
+                let (api_key, api_version) = (ApiKey::Produce, *version);
+                let header = RequestHeader { api_key, api_version, correlation_id, client_id: None };
+                request_frame(&header, &request).expect("it can be written").to_bytes().to_vec()
+            }
+            Self::Reconnect => Vec::new(),
+        }
+    }
+}
+
+fn key_of<B: Body>(_: &B) -> ApiKey {
+    B::API_KEY
+}
+
+fn byte(data: &mut &[u8]) -> Option<u8> {
+    let (first, rest) = data.split_first()?;
+    *data = rest;
+    Some(*first)
+}
+
+/// Two bytes of a size, and as many bytes, or what there is.
+fn sized<'a>(data: &mut &'a [u8]) -> Option<&'a [u8]> {
+    let size = u16::from_be_bytes([byte(data)?, byte(data)?]);
+    let (taken, rest) = data.split_at(data.len().min(size.into()));
+    *data = rest;
+    Some(taken)
+}

@@ -1,0 +1,237 @@
+//! Which brokers there are and who of them is asked for what: the leader of a partition, the coordinator of a group.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use esker::net::ErrorCode;
+use esker::net::messages::metadata::{MetadataRequestTopic, MetadataResponse, MetadataResponseTopic};
+use esker::net::messages::{FindCoordinatorRequest, MetadataRequest, Request};
+use esker::{Error, TopicPartition};
+
+use super::trouble::Trouble;
+use super::wire::{Peer, Wire};
+use crate::failure::{Failure, Result};
+
+/// For how long what passes by itself is tried again: leaders that are elected, coordinators that load.
+pub(super) const RETRY_FOR: Duration = Duration::from_secs(30);
+/// How long to wait before another try (`retry.backoff.ms`).
+const RETRY_BACKOFF: Duration = Duration::from_millis(100);
+/// Topics by name, which later versions may leave out.
+const METADATA_VERSION: i16 = 12;
+/// One key a request.
+const FIND_COORDINATOR_VERSION: i16 = 3;
+
+/// What there is a coordinator for, by Kafka's numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Coordinated {
+    Group = 0,
+    TransactionalId = 1,
+}
+
+/// A cluster of brokers, from one or more of which the others are known.
+#[derive(Debug)]
+pub(crate) struct Cluster {
+    pub(super) wire: Wire,
+    bootstrap: Vec<String>,
+    /// The addresses of the brokers, by id; empty before anybody was asked.
+    brokers: BTreeMap<i32, String>,
+    controller: i32,
+    peers: HashMap<String, Arc<Peer>>,
+    topics: HashMap<String, MetadataResponseTopic>,
+    coordinators: HashMap<(Coordinated, String), String>,
+}
+
+impl Cluster {
+    /// Connects to the first of these addresses that can be connected to.
+    pub(crate) fn connect(bootstrap: &[String]) -> Result<Self> {
+        let mut cluster = Self {
+            wire: Wire::new()?,
+            bootstrap: bootstrap.to_vec(),
+            brokers: BTreeMap::new(),
+            controller: -1,
+            peers: HashMap::new(),
+            topics: HashMap::new(),
+            coordinators: HashMap::new(),
+        };
+        // Whether it can be connected to shows now, before anything else is looked at.
+        cluster.any()?;
+        Ok(cluster)
+    }
+
+    /// Does something, again while what keeps it from being done may pass. What is known of the cluster is found out anew
+    /// for each further try.
+    pub(super) fn retry<T>(&mut self, mut attempt: impl FnMut(&mut Self) -> Result<T, Trouble>) -> Result<T> {
+        let deadline = Instant::now() + RETRY_FOR;
+        loop {
+            match attempt(self) {
+                Err(trouble) if trouble.is_passing() && Instant::now() < deadline => self.forget(&trouble)?,
+                result => return Ok(result?),
+            }
+        }
+    }
+
+    /// Forgets what may be wrong by now. Fails if no broker can be connected to any more.
+    pub(super) fn forget(&mut self, trouble: &Trouble) -> Result {
+        self.topics.clear();
+        self.coordinators.clear();
+        if let Trouble::Lost(_) = trouble {
+            self.peers.clear();
+            self.any()?;
+        }
+        std::thread::sleep(RETRY_BACKOFF);
+        Ok(())
+    }
+
+    /// A broker, whichever.
+    pub(super) fn any(&mut self) -> Result<Arc<Peer>, Trouble> {
+        if let Some(peer) = self.peers.values().next() {
+            return Ok(peer.clone());
+        }
+        let mut failed = None;
+        let addresses: Vec<_> = self.bootstrap.iter().chain(self.brokers.values()).cloned().collect();
+        for address in addresses {
+            match self.peer(&address) {
+                Ok(peer) => return Ok(peer),
+                Err(trouble) => _ = failed.get_or_insert(trouble),
+            }
+        }
+        Err(failed.unwrap_or_else(|| Trouble::Final(Failure::new("there is no broker to connect to"))))
+    }
+
+    /// The broker that looks after topics and their configs: any, since all pass on what only one can do, but that one if
+    /// it is known.
+    pub(super) fn controller(&mut self) -> Result<Arc<Peer>, Trouble> {
+        self.know_brokers()?;
+        match self.brokers.get(&self.controller).cloned() {
+            Some(address) => self.peer(&address),
+            None => self.any(),
+        }
+    }
+
+    /// All brokers.
+    pub(super) fn all(&mut self) -> Result<Vec<Arc<Peer>>, Trouble> {
+        self.know_brokers()?;
+        let addresses: Vec<_> = self.brokers.values().cloned().collect();
+        addresses.iter().map(|address| self.peer(address)).collect()
+    }
+
+    /// The broker with this id.
+    pub(super) fn broker(&mut self, id: i32) -> Result<Arc<Peer>, Trouble> {
+        self.know_brokers()?;
+        match self.brokers.get(&id).cloned() {
+            Some(address) => self.peer(&address),
+            None => Err(Trouble::refused(ErrorCode::LEADER_NOT_AVAILABLE, None, &format!("broker {id}"))),
+        }
+    }
+
+    /// The broker that looks after a group or a transactional id.
+    pub(super) fn coordinator(&mut self, of: Coordinated, key: &str) -> Result<Arc<Peer>, Trouble> {
+        let found = (of, key.to_owned());
+        if let Some(address) = self.coordinators.get(&found).cloned() {
+            return self.peer(&address);
+        }
+        let request = FindCoordinatorRequest { key: key.to_owned(), key_type: of as i8, ..Default::default() };
+        let response = self.ask_any(&request, FIND_COORDINATOR_VERSION)?;
+        match response.error_code {
+            ErrorCode::NONE => {
+                let address = address(&response.host, response.port);
+                self.coordinators.insert(found, address.clone());
+                self.peer(&address)
+            }
+            code if of == Coordinated::Group => Err(Trouble::of_group(code, response.error_message, key)),
+            code => Err(Trouble::refused(code, response.error_message, key)),
+        }
+    }
+
+    /// Asks any broker.
+    pub(super) fn ask_any<R: Request>(&mut self, request: &R, max_version: i16) -> Result<R::Response, Trouble> {
+        let peer = self.any()?;
+        self.wire.ask(&peer, request, max_version)
+    }
+
+    /// What is known of a topic, which exists.
+    pub(super) fn topic(&mut self, name: &str) -> Result<&MetadataResponseTopic, Trouble> {
+        if !self.topics.contains_key(name) {
+            let wanted = MetadataRequestTopic { name: Some(name.to_owned()), ..Default::default() };
+            let response = self.metadata(Some(vec![wanted]))?;
+            let topic = response.topics.into_iter().next();
+            let topic = topic.ok_or_else(|| Trouble::Final(Failure::new(format!("no broker knows of {name}"))))?;
+            if topic.error_code != ErrorCode::NONE {
+                return Err(Trouble::of_partition(topic.error_code, None, &TopicPartition::new(name, 0)));
+            }
+            self.topics.insert(name.to_owned(), topic);
+        }
+        Ok(&self.topics[name])
+    }
+
+    /// All topics that there are.
+    pub(super) fn all_topics(&mut self) -> Result<Vec<MetadataResponseTopic>, Trouble> {
+        let mut topics = self.metadata(None)?.topics;
+        topics.sort_by(|one, other| one.name.cmp(&other.name));
+        Ok(topics)
+    }
+
+    /// The id of the broker that leads a partition, which exists.
+    pub(super) fn leader(&mut self, partition: &TopicPartition) -> Result<i32, Trouble> {
+        let topic = self.topic(&partition.topic)?;
+        let found = topic.partitions.iter().find(|found| found.partition_index == partition.partition);
+        let unknown = || Error::UnknownTopicOrPartition { topic_partition: partition.clone() };
+        let found = found.ok_or_else(|| Trouble::error(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION, unknown()))?;
+        match found.leader_id {
+            0.. => Ok(found.leader_id),
+            _ => Err(Trouble::of_partition(ErrorCode::LEADER_NOT_AVAILABLE, None, partition)),
+        }
+    }
+
+    /// These partitions by the brokers that lead them.
+    pub(super) fn by_leader(
+        &mut self,
+        partitions: impl IntoIterator<Item = TopicPartition>,
+    ) -> Result<BTreeMap<i32, Vec<TopicPartition>>, Trouble> {
+        let mut led: BTreeMap<i32, Vec<TopicPartition>> = BTreeMap::new();
+        for partition in partitions {
+            led.entry(self.leader(&partition)?).or_default().push(partition);
+        }
+        Ok(led)
+    }
+
+    /// Waits until the brokers that are connected to have all that was sent to them.
+    pub(super) fn settle(&mut self) {
+        let request = MetadataRequest { topics: Some(Vec::new()), ..Default::default() };
+        for peer in self.peers.values() {
+            // They answer in order. Whoever sent what has no answer does not want to know.
+            let _ = self.wire.ask(peer, &request, METADATA_VERSION);
+        }
+    }
+
+    fn metadata(&mut self, topics: Option<Vec<MetadataRequestTopic>>) -> Result<MetadataResponse, Trouble> {
+        let request = MetadataRequest { topics, allow_auto_topic_creation: false, ..Default::default() };
+        let response = self.ask_any(&request, METADATA_VERSION)?;
+        let brokers = response.brokers.iter().map(|broker| (broker.node_id, address(&broker.host, broker.port)));
+        self.brokers = brokers.collect();
+        self.controller = response.controller_id;
+        Ok(response)
+    }
+
+    fn know_brokers(&mut self) -> Result<(), Trouble> {
+        if self.brokers.is_empty() {
+            self.metadata(Some(Vec::new()))?;
+        }
+        Ok(())
+    }
+
+    fn peer(&mut self, address: &str) -> Result<Arc<Peer>, Trouble> {
+        if let Some(peer) = self.peers.get(address) {
+            return Ok(peer.clone());
+        }
+        let peer = Arc::new(self.wire.connect(address)?);
+        self.peers.insert(address.to_owned(), peer.clone());
+        Ok(peer)
+    }
+}
+
+/// As people write it, and as it is looked up.
+fn address(host: &str, port: i32) -> String {
+    if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }
+}

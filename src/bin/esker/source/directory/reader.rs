@@ -1,0 +1,90 @@
+//! Reads records of a directory.
+
+use std::time::Duration;
+
+use esker::{
+    Acks, AutoOffsetReset, CommittedOffset, Consumer, ConsumerConfig, IsolationLevel, Offset, ReadLimits, Store,
+    TopicPartition,
+};
+
+use crate::failure::Result;
+use crate::source::{POLL_RECORDS, ReadRecord, Reader, Start, StartAt, explain};
+
+/// A consumer of the library.
+pub(super) struct DirectoryReader<'a> {
+    store: &'a Store,
+    topic: String,
+    isolation_level: IsolationLevel,
+    consumer: Consumer,
+}
+
+impl<'a> DirectoryReader<'a> {
+    pub(super) fn new(store: &'a Store, start: &Start<'_>) -> Result<Self> {
+        let reset = if start.from_beginning { AutoOffsetReset::Earliest } else { AutoOffsetReset::Latest };
+        let mut config = ConsumerConfig::new()
+            .auto_offset_reset(reset)
+            .max_poll_records(POLL_RECORDS)
+            .isolation_level(start.isolation_level);
+        if let Some(group) = start.group {
+            config = config.group_id(group);
+        }
+        let mut consumer = store.consumer(config)?;
+        consumer.assign(start.partitions.iter().cloned())?;
+        match start.at {
+            Some(StartAt::Earliest) => consumer.seek_to_beginning()?,
+            Some(StartAt::Latest) => consumer.seek_to_end()?,
+            Some(StartAt::Timestamp(timestamp)) => consumer.seek_to_timestamp(timestamp)?,
+            Some(StartAt::Offset(offset)) => {
+                for partition in consumer.assignment() {
+                    // Otherwise an offset that does not exist would silently become another one.
+                    let log = store.partition(&partition.topic, partition.partition)?;
+                    log.read(offset, ReadLimits::new().max_bytes(0))?;
+                    consumer.seek(partition, offset)?;
+                }
+            }
+            None => {}
+        }
+        Ok(Self { store, topic: start.topic.to_owned(), isolation_level: start.isolation_level, consumer })
+    }
+}
+
+impl Reader for DirectoryReader<'_> {
+    fn ends(&mut self) -> Result<Vec<(TopicPartition, Offset)>> {
+        let end = |partition: TopicPartition| {
+            let log = self.store.partition(&partition.topic, partition.partition)?;
+            let end = match self.isolation_level {
+                IsolationLevel::ReadUncommitted => log.high_watermark(),
+                IsolationLevel::ReadCommitted => log.last_stable_offset(),
+            };
+            Ok((partition, end))
+        };
+        self.consumer.assignment().into_iter().map(end).collect()
+    }
+
+    fn position(&mut self, partition: &TopicPartition) -> Result<Offset> {
+        Ok(self.consumer.position(partition.clone())?)
+    }
+
+    fn seek(&mut self, partition: &TopicPartition, offset: Offset) -> Result {
+        Ok(self.consumer.seek(partition.clone(), offset)?)
+    }
+
+    fn poll(&mut self, timeout: Duration) -> Result<Vec<ReadRecord>> {
+        let records = self.consumer.poll(timeout).map_err(|error| explain(error, &self.topic))?;
+        Ok(records.into_iter().map(ReadRecord::from).collect())
+    }
+
+    fn commit(&mut self, epoch_of: &dyn Fn(&TopicPartition) -> Option<i32>) -> Result {
+        let mut offsets = Vec::new();
+        for partition in self.consumer.assignment() {
+            let offset = CommittedOffset::new(self.consumer.position(partition.clone())?);
+            // Kept by who prints because a seek forgets it.
+            let offset = match epoch_of(&partition) {
+                Some(epoch) => offset.leader_epoch(epoch),
+                None => offset,
+            };
+            offsets.push((partition, offset));
+        }
+        Ok(self.consumer.commit_offsets(offsets, Acks::All)?)
+    }
+}

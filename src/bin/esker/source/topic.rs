@@ -1,0 +1,113 @@
+//! Topics, as they are described wherever they are.
+
+use esker::{ConfigEntry, ConfigSource, PartitionDescription, TopicDescription};
+use serde::Serialize;
+
+/// A topic.
+#[derive(Debug, Serialize)]
+pub(crate) struct Topic {
+    pub(crate) topic: String,
+    pub(crate) id: String,
+    pub(crate) internal: bool,
+    pub(crate) partitions: Vec<Partition>,
+    pub(crate) configs: Vec<Config>,
+}
+
+/// A partition of it.
+#[derive(Debug, Serialize)]
+pub(crate) struct Partition {
+    pub(crate) partition: i32,
+    pub(crate) leader: i32,
+    pub(crate) replicas: Vec<i32>,
+    pub(crate) in_sync_replicas: Vec<i32>,
+    pub(crate) log_start: i64,
+    pub(crate) high_watermark: i64,
+    pub(crate) log_end: i64,
+    pub(crate) size_in_bytes: u64,
+}
+
+/// A config of it.
+#[derive(Debug, Serialize)]
+pub(crate) struct Config {
+    pub(crate) name: String,
+    pub(crate) value: String,
+    pub(crate) source: &'static str,
+    pub(crate) r#type: String,
+    pub(crate) synonyms: Vec<Synonym>,
+    pub(crate) documentation: String,
+}
+
+/// A place where a config could come from, and what it says.
+#[derive(Debug, Serialize)]
+pub(crate) struct Synonym {
+    pub(crate) name: String,
+    pub(crate) value: String,
+    pub(crate) source: &'static str,
+}
+
+/// Kafka's name for what a topic sets itself.
+pub(crate) const TOPIC_CONFIG: &str = "DYNAMIC_TOPIC_CONFIG";
+
+/// A topic in a line.
+#[derive(Debug)]
+pub(crate) struct Summary {
+    pub(crate) topic: String,
+    pub(crate) id: String,
+    pub(crate) partitions: usize,
+    pub(crate) internal: bool,
+}
+
+impl Topic {
+    pub(crate) fn new(topic: &TopicDescription, configs: &[ConfigEntry]) -> Self {
+        Self {
+            topic: topic.name.clone(),
+            id: topic.id.to_string(),
+            internal: topic.is_internal,
+            partitions: topic.partitions.iter().map(Partition::from).collect(),
+            configs: configs.iter().map(Config::from).collect(),
+        }
+    }
+}
+
+impl From<&PartitionDescription> for Partition {
+    fn from(from: &PartitionDescription) -> Self {
+        Self {
+            partition: from.partition,
+            leader: from.leader,
+            replicas: from.replicas.clone(),
+            in_sync_replicas: from.in_sync_replicas.clone(),
+            log_start: from.log_start,
+            high_watermark: from.high_watermark,
+            log_end: from.log_end,
+            size_in_bytes: from.size_in_bytes,
+        }
+    }
+}
+
+impl From<&ConfigEntry> for Config {
+    fn from(from: &ConfigEntry) -> Self {
+        let synonym = |from: &esker::ConfigSynonym| Synonym {
+            name: from.name.to_owned(),
+            value: from.value.clone(),
+            source: source(from.source),
+        };
+        Self {
+            name: from.name.to_owned(),
+            value: from.value.clone(),
+            source: source(from.source),
+            r#type: format!("{:?}", from.config_type).to_uppercase(),
+            synonyms: from.synonyms.iter().map(synonym).collect(),
+            documentation: from.documentation.to_owned(),
+        }
+    }
+}
+
+/// Kafka's name for it.
+fn source(source: ConfigSource) -> &'static str {
+    match source {
+        ConfigSource::DynamicTopicConfig => TOPIC_CONFIG,
+        ConfigSource::StaticBrokerConfig => "STATIC_BROKER_CONFIG",
+        ConfigSource::DefaultConfig => "DEFAULT_CONFIG",
+        _ => "UNKNOWN",
+    }
+}

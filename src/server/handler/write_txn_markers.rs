@@ -1,0 +1,41 @@
+//! WriteTxnMarkers: how a transaction ends in single partitions. Among brokers a coordinator says so; here its markers need
+//! no request, and it is an administrator who ends what nobody accounts for (`kafka-transactions --abort`).
+
+use crate::error::Error;
+use crate::net::ErrorCode;
+use crate::net::messages::write_txn_markers::{
+    WritableTxnMarker, WritableTxnMarkerPartitionResult, WritableTxnMarkerResult, WritableTxnMarkerTopic,
+    WritableTxnMarkerTopicResult,
+};
+use crate::net::messages::{WriteTxnMarkersRequest, WriteTxnMarkersResponse};
+use crate::record::{EndTransactionMarker, TransactionResult};
+use crate::server::broker::Broker;
+use crate::types::Acks;
+
+/// The markers are on the device then.
+pub(in crate::server) fn answer(broker: &Broker, request: WriteTxnMarkersRequest, _: i16) -> WriteTxnMarkersResponse {
+    let write = |marker: WritableTxnMarker| {
+        let write = |topic: &WritableTxnMarkerTopic| {
+            let write = |index: &i32| {
+                let written = broker.write_marker(&topic.name, *index, &marker);
+                let error_code = written.err().map_or(ErrorCode::NONE, |error| error.into());
+                WritableTxnMarkerPartitionResult { partition_index: *index, error_code }
+            };
+            let partitions = topic.partition_indexes.iter().map(write).collect();
+            WritableTxnMarkerTopicResult { name: topic.name.clone(), partitions }
+        };
+        let topics = marker.topics.iter().map(write).collect();
+        WritableTxnMarkerResult { producer_id: marker.producer_id, topics }
+    };
+    WriteTxnMarkersResponse { markers: request.markers.into_iter().map(write).collect() }
+}
+
+impl Broker {
+    fn write_marker(&self, topic: &str, partition: i32, marker: &WritableTxnMarker) -> Result<(), Error> {
+        let result = if marker.transaction_result { TransactionResult::Commit } else { TransactionResult::Abort };
+        let end = EndTransactionMarker { result, coordinator_epoch: marker.coordinator_epoch };
+        let log = self.partition(topic, partition)?;
+        log.append_end_transaction_marker(marker.producer_id, marker.producer_epoch, end, Acks::All)?;
+        Ok(())
+    }
+}
