@@ -7,9 +7,6 @@ use crate::error::Result;
 use crate::log::wait::Parker;
 use crate::types::Acks;
 
-#[derive(Debug, Default)]
-pub(super) struct GroupSeat;
-
 impl Consumer {
     pub(super) fn is_subscribed(&self) -> bool {
         false

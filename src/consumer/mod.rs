@@ -19,8 +19,6 @@ pub use fetcher::ConsumerRecord;
 #[cfg(feature = "coordinator")]
 pub use group::RebalanceListener;
 
-#[cfg(not(feature = "coordinator"))]
-use alone::GroupSeat;
 #[cfg(feature = "coordinator")]
 use group::GroupSeat;
 
@@ -58,6 +56,7 @@ pub struct Consumer {
     fetchers: Vec<Fetcher>,
     /// Which partition comes first in the next poll.
     turn: usize,
+    #[cfg(feature = "coordinator")]
     seat: GroupSeat,
     /// When positions are committed next, by the store's clock, if that is asked for.
     commits_at_ms: i64,
@@ -79,8 +78,16 @@ impl Store {
             group => {
                 let _in_use = group.as_deref().map(|group| self.use_group(group));
                 let commits_at_ms = self.clock().monotonic_ms().saturating_add(config.auto_commit_interval_ms);
-                let (store, seat) = (self.clone(), GroupSeat::default());
-                Ok(Consumer { store, config, fetchers: Vec::new(), turn: 0, seat, commits_at_ms, _in_use })
+                Ok(Consumer {
+                    store: self.clone(),
+                    config,
+                    fetchers: Vec::new(),
+                    turn: 0,
+                    #[cfg(feature = "coordinator")]
+                    seat: GroupSeat::default(),
+                    commits_at_ms,
+                    _in_use,
+                })
             }
         }
     }

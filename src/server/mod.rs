@@ -166,9 +166,11 @@ impl ServerBuilder {
         let limits = Limits::new(&self.config);
         #[cfg(feature = "prometheus")]
         let (endpoint, metrics) = self.metrics_listener.as_deref().map(Endpoint::bind).transpose()?.unzip();
+        #[cfg(feature = "prometheus")]
+        let metrics = metrics.unwrap_or_default();
         #[cfg(not(feature = "prometheus"))]
-        let metrics = None;
-        let node = Arc::new(Node::new(self.store, self.config, metrics.unwrap_or_default()));
+        let metrics = Default::default();
+        let node = Arc::new(Node::new(self.store, self.config, metrics));
         let service = Service { node, limits, connections: Connections::default(), stop: stopped };
         service.connections.spawn(groups::keep_time(service.node.clone(), service.stop.clone()));
         Ok(Server {

@@ -5,11 +5,11 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use esker::{Maintenance, ProducerConfig, Record, Store, StoreConfig, TopicConfig};
+use esker::{Acks, Maintenance, ProducerConfig, Record, Store, StoreConfig, TopicConfig};
 
 use super::{GROUP, config};
 
-const RECORDS: usize = 600;
+const RECORDS: usize = 300;
 const PARTITIONS: i32 = 6;
 
 #[test]
@@ -48,7 +48,7 @@ fn threads_come_and_go_and_every_record_is_processed() {
             for polls_max in [usize::MAX, 3, usize::MAX, 5, 9] {
                 scope.spawn(move || work(polls_max));
             }
-            let producer = store.producer(ProducerConfig::new()).unwrap();
+            let producer = store.producer(ProducerConfig::new().acks(Acks::Leader)).unwrap();
             for number in 0..RECORDS {
                 let record = Record::to("t").partition(number as i32 % PARTITIONS).value(number.to_string());
                 producer.send(record).unwrap();

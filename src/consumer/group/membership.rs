@@ -171,8 +171,7 @@ impl Membership {
         }
     }
 
-    /// Wakes `waker` when there is something to tell, until [`stop_waking`](Self::stop_waking). The caller must look once
-    /// more after this whether there is.
+    /// Wakes `waker` once there is something to tell. The caller must look once more after this whether there is.
     pub(super) fn wake(&self, waker: Waker) {
         if let Phase::Joining(answer) | Phase::Syncing(answer) = &self.phase {
             answer.0.lock().1 = Some(waker.clone());
