@@ -35,14 +35,14 @@ class JavaClient {
     final String topic;
     final Admin admin;
 
-    JavaClient(String server, String topic) {
-        this.settings = Map.of("bootstrap.servers", server);
+    JavaClient(Map<String, Object> settings, String topic) {
+        this.settings = settings;
         this.topic = topic;
         this.admin = Admin.create(settings);
     }
 
     public static void main(String[] args) {
-        JavaClient client = new JavaClient(args[0], args[1]);
+        JavaClient client = new JavaClient(Map.of("bootstrap.servers", args[0]), args[1]);
         operation("create", client::create);
         for (String codec : CODECS) operation(codec, () -> client.thereAndBack(codec));
         operation("by time", client::byTime);

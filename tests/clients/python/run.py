@@ -10,6 +10,7 @@ from pathlib import Path
 
 import brokers
 import exactly_once
+import passwords
 
 HERE = Path(__file__).parent.parent
 CLASS_PATH = os.environ["KAFKA_CLASS_PATH"]
@@ -18,27 +19,29 @@ CLIENTS = {
     "kafka-clients (Java)": ["java", "-cp", CLASS_PATH, "JavaClient"],
     "confluent-kafka (Python)": [sys.executable, HERE / "python/confluent.py"],
     "kafka-python": [sys.executable, HERE / "python/kafka_python.py"],
-    "KafkaJS (Node)": ["node", os.environ["NODE_CLIENT"]],
+    "KafkaJS (Node)": ["node", Path(os.environ["NODE_CLIENTS"]) / "client.mjs"],
 }
 
 
 class Server:
     """The example server, on a port of its own if none is named."""
 
-    def __init__(self, program, dir, port=0):
+    def __init__(self, program, dir, port=0, configs=()):
         args = [program, "--override", f"log.dirs={dir}", "--override", f"listeners=PLAINTEXT://127.0.0.1:{port}"]
         args += ["--override", "num.partitions=4", "--override", "group.initial.rebalance.delay.ms=0"]
+        args += [arg for config in configs for arg in ("--override", config)]
         self.process = subprocess.Popen(args, stdout=subprocess.PIPE, text=True)
-        self.address = re.search(r"127\.0\.0\.1:\d+", self.process.stdout.readline())[0]
+        self.addresses = re.findall(r"127\.0\.0\.1:\d+", self.process.stdout.readline())
+        self.address = self.addresses[0]
 
     def stop(self):
         self.process.terminate()
         return self.process.wait(60)
 
 
-def outcomes(command, server, topic, log):
+def outcomes(command, server, topic, log, *more):
     """What a client says of each operation."""
-    done = subprocess.run([*command, server, topic], stdout=subprocess.PIPE, stderr=log, text=True, timeout=600)
+    done = subprocess.run([*command, server, topic, *more], stdout=subprocess.PIPE, stderr=log, text=True, timeout=600)
     lines = [line.split("\t", 1) for line in done.stdout.splitlines() if "\t" in line]
     return {operation: outcome for operation, outcome in lines}
 
@@ -58,8 +61,8 @@ def swap(our_dir, served, work_dir, serve, log):
     return {"Kafka on our directory": "ok", "we on Kafka's": "ok"}
 
 
-def main(program):
-    failed = []
+def main(programs):
+    failed, program = [], programs / "server"
     with tempfile.TemporaryDirectory() as dir:
         server = Server(program, Path(dir) / "data")
         log = open(os.environ["CLIENTS_LOG"], "w")
@@ -71,8 +74,12 @@ def main(program):
         stopped = server.stop()
         swaps = swap(Path(dir) / "data", served, dir, lambda at: Server(program, at), log)
         killed = exactly_once.run(lambda at, port: Server(program, at, port), dir, log)
+        secured = passwords.everyone(
+            programs / "certificates", Path(dir), lambda at, configs: Server(program, at, configs=configs),
+            lambda command, server, topic, *more: outcomes(command, server, topic, log, *more),
+        )
 
-    width = max(map(len, [*CLIENTS, *tools, *swaps, *killed]))
+    width = max(map(len, [*CLIENTS, *tools, *swaps, *killed, *secured]))
     print(" " * width, *OPERATIONS, sep="  ")
     for client, row in table.items():
         cells = []
@@ -84,7 +91,7 @@ def main(program):
             cells.append(outcome.ljust(len(operation)))
         print(client.ljust(width), *cells, sep="  ")
     print()
-    for tool, outcome in (tools | swaps | killed).items():
+    for tool, outcome in (tools | swaps | killed | secured).items():
         print(f"{tool.ljust(width)}  {outcome if outcome == 'ok' else 'FAILED'}")
         if outcome != "ok":
             failed.append(f"{tool}: {outcome}")
@@ -97,4 +104,4 @@ def main(program):
         sys.exit(1)
 
 
-main(sys.argv[1])
+main(Path(sys.argv[1]))
