@@ -116,7 +116,7 @@ impl Store {
     /// more. Durable on return; connections that have logged in stay.
     ///
     /// # Errors
-    /// [`Error::InvalidConfig`] if the name is empty or too long; [`Error::ReadOnly`], [`Error::StoreClosed`],
+    /// [`Error::InvalidConfig`] if the name is empty or too long; [`Error::ReadOnly`], [`Error::Closed`],
     /// [`Error::Io`], [`Error::StorageFull`].
     pub fn put_scram_credential(
         &self,
