@@ -218,6 +218,10 @@ async fn metadata_names_this_node_and_the_topics() {
         ..Default::default()
     };
     let by_id = |topic_id| MetadataRequestTopic { topic_id, ..Default::default() };
+    // As Java's consumers ask for the topics that their regular expressions stand for (KIP-848).
+    let without_name = MetadataRequestTopic { topic_id: id, name: Some(String::new()) };
+    let response = connection.send(&request(vec![without_name], true), 12).await.unwrap();
+    assert_eq!(response.topics[0].name.as_deref(), Some("t"));
     let nobody = Uuid::from_bytes([9; 16]);
     let response = connection.send(&request(vec![by_id(id), by_id(nobody)], true), 12).await.unwrap();
     let names: Vec<_> = response.topics.iter().map(|topic| (topic.error_code, topic.name.as_deref())).collect();

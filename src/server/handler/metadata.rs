@@ -49,7 +49,9 @@ pub(in crate::server) fn answer(broker: &Broker, request: MetadataRequest, versi
 
 impl Broker {
     fn wanted_topic(&self, topic: MetadataRequestTopic, may_create: bool) -> MetadataResponseTopic {
-        let Some(name) = topic.name else { return self.topic_with_id(topic.topic_id) };
+        // Beside an id Java's consumers say an empty name, where others say none.
+        let named = topic.name.filter(|_| topic.topic_id == Uuid::ZERO);
+        let Some(name) = named else { return self.topic_with_id(topic.topic_id) };
         let found = self.known_topic(&name).or_else(|error| match error {
             Error::UnknownTopicOrPartition { .. } if may_create => self.create_topic(&name),
             error => Err(error),
