@@ -109,7 +109,7 @@ def everything(address):
     consumer.assign(partitions)
     records = {at: [] for at in left}
     while left:
-        for message in consumer.consume(1000, 30):
+        for message in consumer.consume(1000, 1):
             at = (message.topic(), message.partition())
             if message.error():
                 expect(message.error().code() == KafkaError._PARTITION_EOF, message.error())
