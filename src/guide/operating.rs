@@ -197,5 +197,4 @@
 //!
 //! # Limits of this version
 //!
-//! There is no replication, and there are no ACLs: whoever a server lets in may do everything. Consumers in process assign
-//! themselves their partitions.
+//! There is no replication, and there are no ACLs: whoever a server lets in may do everything.

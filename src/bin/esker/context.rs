@@ -80,6 +80,11 @@ impl Context {
         }
     }
 
+    /// As it is for a command that has a directory of its own, if one was given.
+    pub(crate) fn of_dir(&self, dir: Option<&PathBuf>) -> Self {
+        Self { dir: dir.or(self.dir.as_ref()).cloned(), bootstrap_server: Vec::new(), output: self.output }
+    }
+
     /// The brokers, if it is them that are asked.
     pub(crate) fn bootstrap_servers(&self) -> Option<&[String]> {
         Some(&*self.bootstrap_server).filter(|servers| !servers.is_empty())

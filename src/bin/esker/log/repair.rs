@@ -64,11 +64,7 @@ struct Lost {
 }
 
 pub(crate) fn run(args: &Args, context: &Context) -> Result {
-    let given = Context {
-        dir: args.of.clone().or_else(|| context.dir.clone()),
-        bootstrap_server: Vec::new(),
-        output: context.output,
-    };
+    let given = context.of_dir(args.of.as_ref());
     let dir = data_dir::given(&given)?;
     let options = match args.remove_leftovers {
         true => RepairOptions::new().remove_leftovers(),

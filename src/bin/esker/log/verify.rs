@@ -46,11 +46,7 @@ pub(super) struct Row {
 }
 
 pub(crate) fn run(args: &Args, context: &Context) -> Result {
-    let given = Context {
-        dir: args.of.clone().or_else(|| context.dir.clone()),
-        bootstrap_server: Vec::new(),
-        output: context.output,
-    };
+    let given = context.of_dir(args.of.as_ref());
     let dir = data_dir::existing(&given)?;
     let progress = Progress::of_bytes("verifying");
     let report = Store::options().verify(dir, |at| progress.set(at.bytes_done, at.bytes_total));

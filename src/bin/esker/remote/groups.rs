@@ -1,8 +1,9 @@
 //! Groups of a cluster: each one's coordinator is asked.
 
 use std::collections::{BTreeSet, HashMap};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
+use esker::clock::{Clock, SystemClock};
 use esker::net::messages::offset_commit::{OffsetCommitRequestPartition, OffsetCommitRequestTopic};
 use esker::net::messages::offset_delete::{OffsetDeleteRequestPartition, OffsetDeleteRequestTopic};
 use esker::net::messages::{
@@ -240,9 +241,8 @@ fn timestamp(to: OffsetReset) -> Option<i64> {
     match to {
         OffsetReset::Timestamp(timestamp) => Some(timestamp),
         OffsetReset::Duration(ago) => {
-            let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-            let ms = |duration: Duration| i64::try_from(duration.as_millis()).unwrap_or(i64::MAX);
-            Some(ms(now).saturating_sub(ms(ago)))
+            let ago_ms = i64::try_from(ago.as_millis()).unwrap_or(i64::MAX);
+            Some(SystemClock.now_ms().saturating_sub(ago_ms))
         }
         _ => None,
     }

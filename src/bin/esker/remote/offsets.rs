@@ -11,7 +11,7 @@ use esker::{IsolationLevel, Offset, TopicPartition};
 
 use super::cluster::Cluster;
 use super::trouble::Trouble;
-use super::wire::REQUEST_TIMEOUT;
+use super::wire::REQUEST_TIMEOUT_MS;
 use crate::failure::Result;
 use crate::source::Span;
 
@@ -104,8 +104,8 @@ impl Cluster {
                     DeleteRecordsTopic { partitions: indexes.into_iter().map(partition).collect(), name: name.clone() }
                 };
                 let topics = by_topic(&led).into_iter().map(topic).collect();
-                let timeout_ms = REQUEST_TIMEOUT.as_millis() as i32;
-                requests.push((cluster.broker(leader)?, DeleteRecordsRequest { topics, timeout_ms }));
+                requests
+                    .push((cluster.broker(leader)?, DeleteRecordsRequest { topics, timeout_ms: REQUEST_TIMEOUT_MS }));
             }
             let mut found = HashMap::new();
             for response in cluster.wire.ask_all(requests, DELETE_RECORDS_VERSION, Duration::ZERO) {

@@ -11,9 +11,10 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::Arc;
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::Instant;
 
 use bytes::Bytes;
+use esker::clock::{Clock, SystemClock};
 use esker::net::ErrorCode;
 use esker::net::messages::produce::{PartitionProduceData, PartitionProduceResponse, TopicProduceData};
 use esker::net::messages::{InitProducerIdRequest, ProduceRequest};
@@ -22,7 +23,7 @@ use esker::{Acks, Error, Partitioner, TopicPartition};
 
 use super::cluster::{Cluster, RETRY_FOR};
 use super::trouble::Trouble;
-use super::wire::REQUEST_TIMEOUT;
+use super::wire::{REQUEST_TIMEOUT, REQUEST_TIMEOUT_MS};
 use crate::failure::{Failure, Result};
 use crate::source::{Feed, NewRecord, Sink, Target, not_written};
 
@@ -256,12 +257,7 @@ impl<'a> ClusterProducer<'a> {
             Acks::Leader => 1,
             Acks::All => -1,
         };
-        ProduceRequest {
-            transactional_id: None,
-            acks,
-            timeout_ms: REQUEST_TIMEOUT.as_millis() as i32,
-            topic_data: vec![topic],
-        }
+        ProduceRequest { transactional_id: None, acks, timeout_ms: REQUEST_TIMEOUT_MS, topic_data: vec![topic] }
     }
 
     fn outcome(&self, batch: &Full, answer: &PartitionProduceResponse) -> Result<(), Trouble> {
@@ -307,7 +303,7 @@ impl Sink for ClusterProducer<'_> {
             index.ok_or_else(|| not_taken(Error::UnknownTopicOrPartition { topic_partition: topic_partition() }))?;
 
         let headers = record.headers();
-        let data = record.data(&headers, now_ms());
+        let data = record.data(&headers, SystemClock.now_ms());
         if !self.filling[index].builder.has_room_for(&data) {
             self.seal(index).map_err(not_taken)?;
             if partition == self.sticky {
@@ -361,9 +357,4 @@ fn all(batches: &[Full], trouble: &Trouble) -> Vec<Result<(), Trouble>> {
 /// A response has something for each batch.
 fn unanswered(partition: &TopicPartition) -> Trouble {
     Trouble::refused(ErrorCode::UNKNOWN_SERVER_ERROR, None, &partition.to_string())
-}
-
-fn now_ms() -> i64 {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(now.as_millis()).unwrap_or(i64::MAX)
 }

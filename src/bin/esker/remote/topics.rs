@@ -19,7 +19,7 @@ use esker::{AlterConfigOp, Error, TopicPartition};
 use super::cluster::Cluster;
 use super::offsets::by_topic;
 use super::trouble::Trouble;
-use super::wire::REQUEST_TIMEOUT;
+use super::wire::REQUEST_TIMEOUT_MS;
 use crate::failure::{Failure, Result};
 use crate::source::{Config, Partition, Span, Summary, Synonym, TOPIC_CONFIG, Topic, no_topic};
 
@@ -71,7 +71,7 @@ impl Cluster {
             configs: configs.iter().map(config).collect(),
             ..Default::default()
         };
-        let request = CreateTopicsRequest { topics: vec![topic], timeout_ms: timeout_ms(), validate_only: false };
+        let request = CreateTopicsRequest { topics: vec![topic], timeout_ms: REQUEST_TIMEOUT_MS, validate_only: false };
         let controller = self.controller()?;
         let response = self.wire.ask(&controller, &request, CREATE_TOPICS_VERSION)?;
         let created = response.topics.into_iter().next().ok_or_else(nothing)?;
@@ -99,7 +99,8 @@ impl Cluster {
 
     pub(super) fn add_partitions(&mut self, name: &str, total: i32) -> Result {
         let topic = CreatePartitionsTopic { name: name.to_owned(), count: total, assignments: None };
-        let request = CreatePartitionsRequest { topics: vec![topic], timeout_ms: timeout_ms(), validate_only: false };
+        let request =
+            CreatePartitionsRequest { topics: vec![topic], timeout_ms: REQUEST_TIMEOUT_MS, validate_only: false };
         let controller = self.controller()?;
         let response = self.wire.ask(&controller, &request, CREATE_PARTITIONS_VERSION)?;
         let result = response.results.into_iter().next().ok_or_else(nothing)?;
@@ -112,7 +113,7 @@ impl Cluster {
 
     pub(super) fn delete(&mut self, name: &str) -> Result {
         let topic_names = vec![name.to_owned()];
-        let request = DeleteTopicsRequest { topic_names, timeout_ms: timeout_ms(), ..Default::default() };
+        let request = DeleteTopicsRequest { topic_names, timeout_ms: REQUEST_TIMEOUT_MS, ..Default::default() };
         let controller = self.controller()?;
         let response = self.wire.ask(&controller, &request, DELETE_TOPICS_VERSION)?;
         let result = response.responses.into_iter().next().ok_or_else(nothing)?;
@@ -295,10 +296,6 @@ fn config_type(config_type: i8) -> &'static str {
         9 => "PASSWORD",
         _ => "UNKNOWN",
     }
-}
-
-fn timeout_ms() -> i32 {
-    REQUEST_TIMEOUT.as_millis() as i32
 }
 
 fn check(code: ErrorCode, message: Option<String>, topic: &str) -> Result {

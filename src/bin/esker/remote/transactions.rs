@@ -1,6 +1,6 @@
 //! Transactions of a cluster, as far as coordinators tell of them.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use esker::net::ErrorCode;
@@ -27,17 +27,17 @@ impl Cluster {
         };
         let ids = self.retry(|cluster| {
             let requests = cluster.all()?.into_iter().map(|broker| (broker, request.clone())).collect();
-            let mut ids = BTreeMap::new();
+            let mut ids = BTreeSet::new();
             for response in cluster.wire.ask_all(requests, LIST_TRANSACTIONS_VERSION, Duration::ZERO) {
                 let response = response?;
                 if response.error_code != ErrorCode::NONE {
                     return Err(Trouble::refused(response.error_code, None, "transactions"));
                 }
-                ids.extend(response.transaction_states.into_iter().map(|of| (of.transactional_id, ())));
+                ids.extend(response.transaction_states.into_iter().map(|of| of.transactional_id));
             }
             Ok(ids)
         })?;
-        ids.into_keys().map(|id| self.described_transaction(&id)).collect()
+        ids.into_iter().map(|id| self.described_transaction(&id)).collect()
     }
 
     pub(super) fn described_transaction(&mut self, id: &str) -> Result<Transaction> {

@@ -17,10 +17,6 @@ pub(super) enum Trouble {
 }
 
 impl Trouble {
-    pub(super) fn lost(failure: Failure) -> Self {
-        Self::Lost(failure)
-    }
-
     /// What the broker said about something, in its own words if it has any.
     pub(super) fn refused(code: ErrorCode, message: Option<String>, about: &str) -> Self {
         let failure = match message {

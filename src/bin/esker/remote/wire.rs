@@ -17,6 +17,8 @@ use crate::failure::{Failure, Result};
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a broker may take to answer, as `request.timeout.ms` has it, beyond what the request itself lets it wait.
 pub(super) const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
+/// The same as requests say it.
+pub(super) const REQUEST_TIMEOUT_MS: i32 = REQUEST_TIMEOUT.as_millis() as i32;
 /// As which version brokers are asked for theirs. Those before Kafka 2.4 don't know it, and few of the others here either.
 const API_VERSIONS_VERSION: i16 = 3;
 
@@ -47,9 +49,9 @@ impl Wire {
         let connected = self.runtime.block_on(async { timeout(CONNECT_TIMEOUT, connect(address)).await });
         let connection = match connected {
             Ok(Ok(connection)) => connection,
-            Ok(Err(ConnectionError::Io(error))) => return Err(Trouble::lost(Failure::because(cannot(), error))),
-            Ok(Err(error)) => return Err(Trouble::lost(Failure::because(cannot(), error))),
-            Err(_) => return Err(Trouble::lost(Failure::new(format!("{} within {CONNECT_TIMEOUT:?}", cannot())))),
+            Ok(Err(ConnectionError::Io(error))) => return Err(Trouble::Lost(Failure::because(cannot(), error))),
+            Ok(Err(error)) => return Err(Trouble::Lost(Failure::because(cannot(), error))),
+            Err(_) => return Err(Trouble::Lost(Failure::new(format!("{} within {CONNECT_TIMEOUT:?}", cannot())))),
         };
         let mut peer = Peer { address: address.to_owned(), connection, versions: HashMap::new() };
         let request = ApiVersionsRequest {
@@ -126,13 +128,13 @@ impl Peer {
     async fn send<R: Request>(&self, request: &R, version: i16, within: Duration) -> Result<R::Response, Trouble> {
         match timeout(within, self.connection.send(request, version)).await {
             Ok(response) => response.map_err(|error| self.lost(error)),
-            Err(_) => Err(Trouble::lost(Failure::new(format!("{} did not answer within {within:?}", self.address)))),
+            Err(_) => Err(Trouble::Lost(Failure::new(format!("{} did not answer within {within:?}", self.address)))),
         }
     }
 
     fn lost(&self, error: ConnectionError) -> Trouble {
         let what = format!("lost the connection to {}", self.address);
-        Trouble::lost(match error {
+        Trouble::Lost(match error {
             ConnectionError::Io(error) => Failure::because(what, error),
             ConnectionError::Closed => Failure::new(what),
             other => Failure::because(what, other),

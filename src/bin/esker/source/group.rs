@@ -2,9 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use bytes::Bytes;
-use esker::net::ProtocolError;
-use esker::net::codec::{Decoder, Wire};
+use esker::coordinator::Assignment;
 use esker::{LeaderEpoch, Offset, TopicPartition};
 
 /// A group.
@@ -85,31 +83,18 @@ impl Group {
     }
 }
 
-/// The partitions in the assignment of a classic consumer, in the form that consumers have among themselves.
-///
-/// ```text
-///   int16 version, array of (string topic, array of int32 partition), nullable bytes user data
-/// ```
-///
-/// Empty if it is of another form: groups are not only of consumers.
-pub(crate) fn assigned(assignment: &Bytes) -> Vec<TopicPartition> {
-    let decode = || -> Result<Vec<TopicPartition>, ProtocolError> {
-        let mut fields = Decoder::new(assignment.clone(), 0, false);
-        let (_version, topics) = (i16::decode(&mut fields)?, i32::decode(&mut fields)?);
-        let mut assigned = Vec::new();
-        for _ in 0..topics {
-            let (topic, partitions) = (String::decode(&mut fields)?, Vec::<i32>::decode(&mut fields)?);
-            assigned.extend(partitions.into_iter().map(|index| TopicPartition::new(&*topic, index)));
-        }
-        Ok(assigned)
-    };
-    let mut assigned = decode().unwrap_or_default();
+/// The partitions in the assignment of a classic consumer. Empty if it is of another form: groups are not only of
+/// consumers.
+pub(crate) fn assigned(assignment: &[u8]) -> Vec<TopicPartition> {
+    let mut assigned = Assignment::decode(assignment).unwrap_or_default().partitions;
     assigned.sort();
     assigned
 }
 
 #[cfg(test)]
 mod tests {
+    use bytes::Bytes;
+
     use super::*;
 
     #[test]

@@ -4,8 +4,9 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use super::movements::Movements;
-use super::sticky::{Claim, NO_GENERATION, Owners, all_partitions};
+use super::sticky::{Claim, Owners, all_partitions};
 use super::{Members, subscribes};
+use crate::coordinator::group::consumer_protocol::NO_GENERATION;
 use crate::types::TopicPartition;
 
 /// The work on one assignment. Members go by their number, in the order of their ids.

@@ -4,8 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 
-use super::sticky::{Claim, NO_GENERATION, assign};
+use super::sticky::{Claim, assign};
 use super::{Members, PartitionAssignor, RebalanceProtocol, Subscription};
+use crate::coordinator::group::consumer_protocol::NO_GENERATION;
 use crate::store::record_fields::Fields;
 use crate::types::TopicPartition;
 

@@ -7,12 +7,9 @@ use bytes::Bytes;
 
 use super::balance::Balance;
 use super::{Members, PartitionAssignor, Subscription};
-use crate::coordinator::group::consumer_protocol::{partitions, put_partitions};
+use crate::coordinator::group::consumer_protocol::{NO_GENERATION, partitions, put_partitions};
 use crate::store::record_fields::Fields;
 use crate::types::TopicPartition;
-
-/// What stands for no generation.
-pub(super) const NO_GENERATION: i32 = -1;
 
 /// Kafka's `StickyAssignor`: as balanced as can be, and of all such assignments one that moves few partitions. Members give
 /// up everything before they join all the same, so they tell the leader what they had.
