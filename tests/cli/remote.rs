@@ -466,6 +466,19 @@ fn brokers_that_are_not_there_are_named() {
 }
 
 #[test]
+fn who_accepts_and_says_nothing_is_not_connected_to() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let cli = Cli::new();
+    let child = cli.command(&["topic", "list", "--bootstrap-server", &address]).spawn().unwrap();
+    drop(listener.accept().unwrap());
+    let output = child.wait_with_output().unwrap();
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    let expected = format!("error: cannot connect to {address}: lost the connection");
+    assert!(output.status.code() == Some(1) && stderr.starts_with(&expected), "{stderr}");
+}
+
+#[test]
 fn a_server_that_goes_away_ends_who_follows_it() {
     let mut served = Served::new();
     let address = served.address.clone();

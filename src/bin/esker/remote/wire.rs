@@ -58,7 +58,12 @@ impl Wire {
             client_software_name: "esker".to_owned(),
             client_software_version: env!("CARGO_PKG_VERSION").to_owned(),
         };
-        let asked = self.runtime.block_on(peer.send(&request, API_VERSIONS_VERSION, REQUEST_TIMEOUT))?;
+        let asked = self.runtime.block_on(peer.send(&request, API_VERSIONS_VERSION, REQUEST_TIMEOUT));
+        // A server that is going away may still accept.
+        let asked = asked.map_err(|trouble| match trouble {
+            Trouble::Lost(failure) => Trouble::Lost(failure.within(cannot())),
+            other => other,
+        })?;
         if asked.error_code != ErrorCode::NONE {
             return Err(Trouble::refused(asked.error_code, None, address));
         }
