@@ -149,6 +149,7 @@
 //! | `esker_request_duration_seconds` | `request` | from a request to its response, waiting included |
 //! | `esker_requests_in_flight`, `esker_request_bytes_in_flight` | | requests that were read and not answered yet |
 //! | `esker_received_bytes_total`, `esker_sent_bytes_total` | | bytes of requests and of responses |
+//! | `esker_sent_from_files_bytes_total` | | bytes of responses that the system sent from the log's files by itself (`sendfile`) |
 //! | `esker_connections`, `esker_connections_opened_total` | | connections that are open, and that were |
 //! | `esker_connections_rejected_total` | | those closed for `max.connections.per.ip` |
 //! | `esker_connections_failed_total` | | those that ended with an error |

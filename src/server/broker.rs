@@ -59,6 +59,8 @@ pub(super) struct Broker {
     pub(super) port: u16,
     /// Where the client is, as Java writes addresses and tools show them.
     pub(super) client_host: String,
+    /// Whether it gets records from the files that they are in.
+    pub(super) sends_files: bool,
 }
 
 impl Deref for Broker {

@@ -99,7 +99,7 @@ impl Wire for Bytes {
 
     fn encode_nullable(value: Option<&Self>, to: &mut Encoder) -> Result<(), ProtocolError> {
         to.put_length(value.map(Self::len))?;
-        value.into_iter().for_each(|value| to.put_payload(value));
+        value.into_iter().for_each(|value| to.put_payload(value, None));
         Ok(())
     }
 

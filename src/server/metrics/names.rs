@@ -45,6 +45,8 @@ metrics! {
         "Bytes of requests.";
     counter SENT_BYTES = "esker_sent_bytes_total", Bytes,
         "Bytes of responses.";
+    counter SENT_FROM_FILES_BYTES = "esker_sent_from_files_bytes_total", Bytes,
+        "Bytes of responses that the system sent from the files of a log (sendfile), without a copy.";
     gauge REQUESTS_IN_FLIGHT = "esker_requests_in_flight", Count,
         "Requests that were read and not answered yet.";
     gauge REQUEST_BYTES_IN_FLIGHT = "esker_request_bytes_in_flight", Bytes,

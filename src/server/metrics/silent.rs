@@ -36,5 +36,5 @@ impl Metrics {
 }
 
 impl RequestTimer {
-    pub(in crate::server) fn answered(&self, _response: Option<&Encoded>) {}
+    pub(in crate::server) fn answered(&self, _response: Option<&Encoded>, _sent_from_files: usize) {}
 }
