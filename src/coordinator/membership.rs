@@ -72,7 +72,7 @@ impl Store {
             describe(self, &written_down(self)?, group)
         } else {
             let asked = Groups::of(self).ask(|groups, _| describe(self, groups, group));
-            asked.map_err(|error| unreadable(self, group, error))?
+            asked.map_err(|error| refused(self, group, error))?
         };
         match described {
             Some(described) => Ok(described),
@@ -96,7 +96,7 @@ impl Store {
         let mut listed = if self.is_read_only() {
             list(&written_down(self)?)
         } else {
-            Groups::of(self).ask(|groups, _| list(groups)).map_err(|error| unreadable(self, "", error))?
+            Groups::of(self).ask(|groups, _| list(groups)).map_err(|error| refused(self, "", error))?
         };
         for group in self.groups()? {
             listed.entry(group).or_insert((GroupState::Empty, String::new()));
@@ -152,9 +152,12 @@ fn list<T>(groups: &GroupCoordinator<T>) -> BTreeMap<String, (GroupState, String
     groups.groups().map(|group| (group.group.to_owned(), (group.state, group.protocol_type.to_owned()))).collect()
 }
 
-/// Why the coordinator did not answer.
-fn unreadable(store: &Store, group: &str, error: GroupError) -> Error {
-    store.check_open().err().unwrap_or(Error::Group { group: group.to_owned(), error })
+/// What those are told whom the coordinator refuses, or does not answer.
+pub(crate) fn refused(store: &Store, group: &str, error: GroupError) -> Error {
+    match (error, store.check_open()) {
+        (GroupError::NotCoordinator, Err(closed)) => closed,
+        _ => Error::Group { group: group.to_owned(), error },
+    }
 }
 
 impl From<DescribedGroup> for GroupMembership {
