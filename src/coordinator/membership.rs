@@ -10,7 +10,7 @@ use super::{
 };
 use crate::error::{Error, GroupError, Result};
 use crate::store::Store;
-use crate::types::TopicPartition;
+use crate::types::{Acks, TopicPartition};
 
 /// Where a group stands, and who is in it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -86,6 +86,41 @@ impl Store {
             }),
             None => Err(Error::GroupIdNotFound { group: group.to_owned() }),
         }
+    }
+
+    /// Describes who is in each group that has records of members, in the order of the alphabet: what is written down, as of
+    /// a store that is open read-only. Whether they are alive only the groups' coordinator knows, which is not asked.
+    ///
+    /// # Errors
+    /// As [`committed_offset`](Self::committed_offset).
+    pub fn group_memberships_written_down(&self) -> Result<Vec<GroupMembership>> {
+        let groups = written_down(self)?;
+        let mut names: Vec<_> = groups.groups().map(|group| group.group.to_owned()).collect();
+        names.sort_unstable();
+        Ok(names.iter().filter_map(|name| describe(self, &groups, name)).collect())
+    }
+
+    /// Deletes a group that has no members, as Kafka's `DeleteGroups` does: what it has committed, as
+    /// [`delete_group`](Self::delete_group) does, and what is written down of the members that it had. On return that
+    /// survives the loss of power.
+    ///
+    /// # Errors
+    /// [`Error::Group`] with [`GroupError::NonEmptyGroup`] if it has members; [`Error::GroupIdNotFound`] if there is nothing of
+    /// it; otherwise as [`commit_offsets`](Self::commit_offsets).
+    pub fn delete_whole_group(&self, group: &str) -> Result<()> {
+        self.check_writable()?;
+        let deleted = Groups::of(self).ask(|groups, _| {
+            let had_record = match groups.delete(group) {
+                Err(GroupError::GroupIdNotFound) => false,
+                deleted => deleted.map(|()| true).map_err(|error| refused(self, group, error))?,
+            };
+            match self.delete_where(group, Acks::Leader, |_| true) {
+                Err(Error::GroupIdNotFound { .. }) if had_record => Ok(()),
+                deleted => deleted,
+            }
+        });
+        deleted.map_err(|error| refused(self, group, error))??;
+        self.sync_group(group)
     }
 
     /// All groups that have members, had some lately, or have committed offsets, in the order of the alphabet.

@@ -372,3 +372,23 @@ fn tools_see_who_reads_what_also_beside_the_process() {
     next.subscribe(["t"]).unwrap();
     assert_eq!(settle(&mut [&mut next]), [[0, 1]]);
 }
+
+#[test]
+fn a_group_is_deleted_with_what_is_written_down_of_its_members_if_it_has_none() {
+    let fixture = Fixture::new(1);
+    let mut a = fixture.consumer();
+    settle(&mut [&mut a]);
+    a.commit().unwrap();
+    assert_eq!(refusal(fixture.store.delete_whole_group(GROUP)), GroupError::NonEmptyGroup);
+    drop(a);
+    let written_down = |store: &Store| {
+        let groups = store.group_memberships_written_down().unwrap();
+        groups.into_iter().map(|group| (group.group, group.members.len())).collect::<Vec<_>>()
+    };
+    assert_eq!(written_down(&fixture.store), [(GROUP.to_owned(), 0)]);
+    fixture.store.delete_whole_group(GROUP).unwrap();
+    assert!(matches!(fixture.store.delete_whole_group(GROUP), Err(Error::GroupIdNotFound { .. })));
+    let disk = fixture.disk.after_crash(esker::sim::Crash::Power, 0);
+    let store = open(&disk, &fixture.clock).unwrap();
+    assert_eq!((written_down(&store), store.list_groups().unwrap().len()), (Vec::new(), 0));
+}
