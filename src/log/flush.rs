@@ -204,12 +204,6 @@ impl GroupCommit {
         synced.map(drop)
     }
 
-    /// Whether somebody has come since the last sync began, for whom another is worth while.
-    fn is_awaited(&self) -> bool {
-        let have_come = self.arrived.load(Ordering::Acquire) > self.covered.load(Ordering::Relaxed);
-        have_come && !self.failed.load(Ordering::Acquire)
-    }
-
     /// Lets another lead, and wakes those who were waiting: they are done, or one of them leads.
     fn step_down(&self) {
         self.leading.store(false, Ordering::Release);
@@ -259,7 +253,30 @@ impl<C: Deref<Target = GroupCommit>> Lead<C> {
         self.begin(target, sync).or_else(unless_final)
     }
 
-    /// The same by a thread that has nothing else to do: it goes on for as long as others come while it syncs, whom a new
+    fn begin(&self, target: SyncTarget, sync: impl Fn() -> Result<Offset>) -> Result<()> {
+        // Another leader may have been done in between.
+        if self.commit.check(target).is_some() { Ok(()) } else { self.commit.lead(sync) }
+    }
+
+    /// Syncs, as [`GroupCommit::wait`] says.
+    pub(super) fn sync(self, sync: impl Fn() -> Result<Offset>) -> Result<()> {
+        self.commit.lead(sync)
+    }
+}
+
+/// For those who wait without a thread, while one syncs for them.
+#[cfg(any(feature = "net", esker_loom))]
+impl GroupCommit {
+    /// Whether somebody has come since the last sync began, for whom another is worth while.
+    fn is_awaited(&self) -> bool {
+        let have_come = self.arrived.load(Ordering::Acquire) > self.covered.load(Ordering::Relaxed);
+        have_come && !self.failed.load(Ordering::Acquire)
+    }
+}
+
+#[cfg(any(feature = "net", esker_loom))]
+impl<C: Deref<Target = GroupCommit>> Lead<C> {
+    /// Syncs as [`sync_for`](Self::sync_for), by a thread that has nothing else to do: it goes on for as long as others come while it syncs, whom a new
     /// leader would make wait until it is awake.
     pub(super) fn sync_while_awaited(self, target: SyncTarget, sync: impl Fn() -> Result<Offset>) -> Result<()> {
         let commit = &*self.commit;
@@ -269,16 +286,6 @@ impl<C: Deref<Target = GroupCommit>> Lead<C> {
             synced = commit.lead(&sync);
         }
         synced.or_else(unless_final)
-    }
-
-    fn begin(&self, target: SyncTarget, sync: impl Fn() -> Result<Offset>) -> Result<()> {
-        // Another leader may have been done in between.
-        if self.commit.check(target).is_some() { Ok(()) } else { self.commit.lead(sync) }
-    }
-
-    /// Syncs, as [`GroupCommit::wait`] says.
-    pub(super) fn sync(self, sync: impl Fn() -> Result<Offset>) -> Result<()> {
-        self.commit.lead(sync)
     }
 }
 
