@@ -99,7 +99,7 @@ mod uuid;
 
 pub use config::{
     AlterConfigOp, BrokerCompressionType, CleanupPolicy, ConfigEntry, ConfigSource, ConfigSynonym, ConfigType,
-    StoreConfig, SyncPolicy, TopicConfig, TopicDefaults,
+    ConsumerGroupMigrationPolicy, StoreConfig, SyncPolicy, TopicConfig, TopicDefaults,
 };
 #[cfg(feature = "coordinator")]
 pub use consumer::RebalanceListener;
@@ -117,7 +117,7 @@ pub use store::{
     TransactionDescription, TransactionFilter,
 };
 pub use types::{
-    Acks, IsolationLevel, LeaderEpoch, NO_PRODUCER_ID, NO_TIMESTAMP, Offset, ProducerId, ProducerIdAndEpoch,
-    TopicPartition, TransactionState,
+    Acks, ConsumerGroupMetadata, IsolationLevel, LeaderEpoch, NO_PRODUCER_ID, NO_TIMESTAMP, Offset, ProducerId,
+    ProducerIdAndEpoch, TopicPartition, TransactionState,
 };
 pub use uuid::{ParseUuidError, Uuid};

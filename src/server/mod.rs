@@ -30,7 +30,8 @@
 //! Records leave as they lie in the log. On Linux, over TCP without TLS, the system sends them from the file to the socket by
 //! itself (`sendfile`), from 512 KiB on.
 //!
-//! Groups have members, by Kafka's classic protocol: see [`coordinator`](crate::coordinator).
+//! Groups have members, by Kafka's classic protocol, by the newer one (KIP-848), or by both at once: see
+//! [`coordinator`](crate::coordinator).
 //! Clients produce and fetch; topics are spoken of by name there, as up to Fetch version 12. Admin clients, and with them
 //! `kafka-topics`, `kafka-configs`, `kafka-get-offsets`, `kafka-delete-records` and `kafka-log-dirs`, create, describe,
 //! alter and delete topics, look up and delete offsets, and see the node, its disk, its producers and its transactions.
