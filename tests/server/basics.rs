@@ -129,7 +129,11 @@ async fn a_fetch_waits_for_records_and_not_for_errors() {
     }
     let short = FetchRequest { min_bytes: 1, max_wait_ms: 1, ..fetch_request(1, 0) };
     let data = fetched(server.connect().send(&short, 12).await.unwrap());
-    assert_eq!((data.error_code, data.records), (ErrorCode::NONE, Some(Bytes::new().into())), "it doesn't wait for ever");
+    assert_eq!(
+        (data.error_code, data.records),
+        (ErrorCode::NONE, Some(Bytes::new().into())),
+        "it doesn't wait for ever"
+    );
 }
 
 #[tokio::test]

@@ -249,7 +249,8 @@ async fn a_server_that_stops_does_not_wait_for_the_slow() {
 
 #[tokio::test]
 async fn so_many_files_are_kept_open_for_the_slow_and_no_more() {
-    let (_store, server, _log) = large(StoreConfig { open_files_max: 4, ..Default::default() }, TopicConfig::new()).await;
+    let (_store, server, _log) =
+        large(StoreConfig { open_files_max: 4, ..Default::default() }, TopicConfig::new()).await;
     let expected = expected(&server).await;
     // The first has the one that may be kept. The others do without.
     let mut clients = [slow(&server).await, slow(&server).await, slow(&server).await];
