@@ -23,7 +23,7 @@ const MAY_IMPORT: [(&str, &[&str]); 8] = [
     ("consumer", &["record", "log", "store", "coordinator"]),
     // The wire knows no log: what it carries is bytes, in memory or in a file.
     ("net", &["record", "io"]),
-    ("server", &["record", "log", "store", "producer", "consumer", "net", "coordinator"]),
+    ("server", &["record", "io", "log", "store", "producer", "consumer", "net", "coordinator"]),
     // It stands in for any layer, in tests.
     ("sim", &["record", "io", "log", "store", "producer", "consumer"]),
 ];
