@@ -45,9 +45,8 @@ pub(in crate::server) async fn answer(
 
 async fn fetch(context: &Context, request: &FetchRequest) -> Result<FetchResponse, ErrorCode> {
     let (broker, version) = (&context.broker, context.header.api_version);
-    let count: usize = request.topics.iter().map(|topic| topic.partitions.len()).sum();
-    if count > broker.config.request_partitions_max {
-        return Ok(too_many(request, version));
+    if let Err(error_code) = broker.check_partitions(request.topics.iter().map(|topic| topic.partitions.len())) {
+        return Ok(refuse_all(request, version, error_code));
     }
     let by_id = version >= TOPIC_ID_VERSION;
     let now_ms = || broker.store.clock().now_ms();
@@ -225,8 +224,7 @@ fn refuse(partition_index: i32, error_code: ErrorCode) -> PartitionData {
 }
 
 /// Names no partition if there is another way to say that all are refused.
-fn too_many(request: &FetchRequest, version: i16) -> FetchResponse {
-    let error_code = ErrorCode::INVALID_REQUEST;
+fn refuse_all(request: &FetchRequest, version: i16, error_code: ErrorCode) -> FetchResponse {
     let refused = |topic: &FetchTopic| FetchableTopicResponse {
         topic: topic.topic.clone(),
         partitions: topic.partitions.iter().map(|wanted| refuse(wanted.partition, error_code)).collect(),
