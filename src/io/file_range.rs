@@ -9,10 +9,13 @@ use super::StorageFile;
 /// The right to keep a file open that the store would let go of. Whoever counts those that are out looks at the others.
 pub(crate) type Lent = Arc<()>;
 
-/// Bytes of a file by where they are. The file stays open for as long as there is a range of it, whatever becomes of its
-/// name; what the range holds never changes, for files are only appended to.
+/// Bytes of a file by where they are: for who serves records over a network, and wants them to go from the file to the socket
+/// without a copy. [`Fetched::file_range`](crate::Fetched::file_range) makes it.
+///
+/// The file stays open for as long as there is a range of it, whatever becomes of its name; what the range holds never
+/// changes, for files are only appended to.
 #[derive(Clone, Debug)]
-pub(crate) struct FileRange {
+pub struct FileRange {
     file: Arc<dyn StorageFile>,
     position: u64,
     len: usize,
@@ -25,21 +28,25 @@ impl FileRange {
         is_sendable(&*file).then_some(Self { file, position, len, _lent: lent })
     }
 
-    pub(crate) fn len(&self) -> usize {
+    /// How many bytes it has.
+    pub fn size(&self) -> usize {
         self.len
     }
 
-    /// The part of it that `within` says.
-    #[cfg(target_os = "linux")]
-    pub(crate) fn part(&self, within: std::ops::Range<usize>) -> Self {
-        debug_assert!(within.start <= within.end && within.end <= self.len, "a part of it");
-        Self { position: self.position + within.start as u64, len: within.len(), ..self.clone() }
+    /// What follows its first `start` bytes, `size_max` bytes of it at most.
+    pub fn part(&self, start: usize, size_max: usize) -> Self {
+        let start = start.min(self.len);
+        let len = size_max.min(self.len - start);
+        Self { position: self.position + start as u64, len, ..self.clone() }
     }
 
-    /// Sends it to a socket, as much of it as that takes, and returns how much that was. What is not in memory is waited
-    /// for.
+    /// Sends it to a socket by `sendfile`, as much of it as that takes, and returns how many bytes that were. What is not in
+    /// memory is waited for.
+    ///
+    /// # Errors
+    /// What the system says; `WouldBlock` if a socket that does not block takes nothing now.
     #[cfg(target_os = "linux")]
-    pub(crate) fn send_to(&self, socket: impl std::os::fd::AsFd) -> io::Result<usize> {
+    pub fn send_to(&self, socket: impl std::os::fd::AsFd) -> io::Result<usize> {
         let file = self.file.as_fd().ok_or(io::ErrorKind::Unsupported)?;
         Ok(rustix::fs::sendfile(socket, file, Some(&mut self.position.clone()), self.len)?)
     }
@@ -47,7 +54,7 @@ impl FileRange {
     /// Whether it can be sent without waiting for the disk, as far as some of its bytes tell: the system reads files by
     /// longer stretches than there are between them. False where the system doesn't say.
     #[cfg(target_os = "linux")]
-    pub(crate) fn is_in_memory(&self) -> bool {
+    pub fn is_in_memory(&self) -> bool {
         let (Some(file), Some(last)) = (self.file.as_fd(), self.len.checked_sub(1)) else { return false };
         let is_there = |at: usize| {
             let mut byte = [0];

@@ -19,6 +19,8 @@ pub(crate) mod memory;
 #[cfg(unix)]
 mod mmap;
 mod read_only;
+#[cfg(all(target_os = "linux", feature = "net"))]
+pub(crate) mod socket;
 
 use std::fmt;
 use std::io;
@@ -29,7 +31,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-pub(crate) use file_range::{FileRange, Lent};
+pub use file_range::FileRange;
+pub(crate) use file_range::Lent;
 pub use fs::FsStorage;
 pub(crate) use fs::{TemporaryDir, process_files_max};
 pub use memory::MemoryStorage;

@@ -73,9 +73,11 @@ impl Fetched {
         &self.bytes
     }
 
-    /// The same bytes as a range of a file that can be sent as it is. None where they can't be, or the file has been let
-    /// go of since, or too many are being sent.
-    pub(crate) fn file_range(&self) -> Option<FileRange> {
+    /// The same bytes as a range of a file, which the system can send to a socket without a copy. None on other systems than
+    /// Linux and where files are not mapped, as in a store that is open read-only; if the file has been closed since; and
+    /// while there are a quarter as many such ranges as there may be files open (`open.files.max`), for each keeps its file
+    /// open.
+    pub fn file_range(&self) -> Option<FileRange> {
         let file = self.file.as_ref()?.upgrade()?;
         FileRange::new(file, self.position, self.bytes.len(), self.segment.home().open_files.lend()?)
     }

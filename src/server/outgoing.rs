@@ -44,7 +44,7 @@ pub(super) async fn write_response(
         let (before, rest) = chunks.split_at(index - done);
         write_chunks(to, before, stall_max).await?;
         socket.send(range, stall_max).await?;
-        (chunks, done, sent) = (&rest[1..], index + 1, sent + range.len());
+        (chunks, done, sent) = (&rest[1..], index + 1, sent + range.size());
     }
     write_chunks(to, chunks, stall_max).await?;
     socket.cork(false)?;

@@ -17,7 +17,7 @@ use tokio::time::timeout;
 
 use super::executor;
 use super::outgoing::Outgoing;
-use crate::io::FileRange;
+use crate::io::{FileRange, socket};
 
 /// How much is sent at once, before others get their turn.
 const PART_BYTES: usize = 512 * 1024;
@@ -35,15 +35,15 @@ pub(super) fn split(stream: TcpStream) -> (Socket, Socket) {
 impl Socket {
     /// Holds back packets that are not full, or lets them go.
     pub(super) fn cork(&self, is_corked: bool) -> io::Result<()> {
-        Ok(rustix::net::sockopt::set_tcp_cork(&*self.0, is_corked)?)
+        socket::cork(&*self.0, is_corked)
     }
 
     /// Sends all of a range. Fails if the client takes nothing of it for `stall_max`.
     pub(super) async fn send(&self, range: &FileRange, stall_max: Duration) -> io::Result<()> {
         let mut sent = 0;
-        while sent < range.len() {
+        while sent < range.size() {
             timeout(stall_max, self.0.writable()).await??;
-            let part = range.part(sent..range.len().min(sent + PART_BYTES));
+            let part = range.part(sent, PART_BYTES);
             let result = if part.is_in_memory() {
                 self.try_send(&part)
             } else {
@@ -101,7 +101,7 @@ impl AsyncWrite for Socket {
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(Ok(rustix::net::shutdown(&*self.0, rustix::net::Shutdown::Write)?))
+        Poll::Ready(socket::shutdown_writing(&*self.0))
     }
 }
 

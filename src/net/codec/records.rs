@@ -20,7 +20,7 @@ pub struct Records {
 impl Records {
     /// Bytes that are what a range of a file holds, if there is one.
     pub(crate) fn new(bytes: Bytes, file: Option<FileRange>) -> Self {
-        debug_assert!(file.as_ref().is_none_or(|file| file.len() == bytes.len()), "they are the same");
+        debug_assert!(file.as_ref().is_none_or(|file| file.size() == bytes.len()), "they are the same");
         Self { bytes, file }
     }
 }
