@@ -20,8 +20,9 @@ pub async fn run(broker: &Broker, size: usize) {
     let (group, topic) = (format!("consumer-{size}"), format!("topic-{size}"));
     broker.create_topic(&topic, size).await;
     let mut members = Vec::new();
-    for _ in 0..size {
-        members.push(Member::new(broker, &group, &topic).await);
+    for number in 0..size {
+        let id = Uuid::from_bytes((number as u128 + 1).to_be_bytes());
+        members.push(Member::new(broker, &group, &topic, id).await);
     }
     let began = Instant::now();
     let mut members = settle(members, size).await;
@@ -101,12 +102,12 @@ struct Member {
 }
 
 impl Member {
-    async fn new(broker: &Broker, group: &str, topic: &str) -> Self {
+    async fn new(broker: &Broker, group: &str, topic: &str, id: Uuid) -> Self {
         Self {
             connection: broker.connect().await,
             group: group.to_owned(),
             topic: topic.to_owned(),
-            id: Uuid::random().to_string(),
+            id: id.to_string(),
             epoch: 0,
             owned: Vec::new(),
             has_news: true,

@@ -43,8 +43,11 @@ def confluent():
 
 
 class Listener(kafka.ConsumerRebalanceListener):
+    is_new = False
+
     def on_partitions_assigned(self, assigned):
         log.own(added=numbers(assigned))
+        self.is_new = True
 
     def on_partitions_revoked(self, revoked):
         log.own(gone=numbers(revoked))
@@ -61,9 +64,17 @@ def kafka_python():
         bootstrap_servers=server, enable_auto_commit=False, auto_offset_reset="earliest", max_poll_records=20,
         **{key.replace(".", "_"): value for key, value in typed.items()},
     )
-    consumer.subscribe([topic], listener=Listener())
+    listener = Listener()
+    consumer.subscribe([topic], listener=listener)
     while not ending:
         polled = consumer.poll(100)
+        if listener.is_new:
+            # It would go on where it stood, even if others have had the partition meanwhile, in a generation that it missed.
+            listener.is_new = False
+            for at in consumer.assignment():
+                committed = consumer.committed(at)
+                consumer.seek(at, committed) if committed else consumer.seek_to_beginning(at)
+            continue
         records = [(at.partition, record.offset) for at, records in polled.items() for record in records]
         if records:
             log.process(records, consumer.commit, kafka.errors.KafkaError)
