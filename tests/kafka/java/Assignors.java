@@ -60,6 +60,8 @@ class Assignors {
         return answer;
     }
 
+    // What is to take the place of this constructor is not public.
+    @SuppressWarnings("removal")
     private static String userData(AbstractPartitionAssignor assignor, String id, Subscription subscription,
                                    List<TopicPartition> partitions, int generation) {
         assignor.onAssignment(
