@@ -6,6 +6,7 @@ then waits for what must come of it."""
 import os
 import signal
 import subprocess
+import tempfile
 import time
 import traceback
 from collections import Counter
@@ -189,9 +190,7 @@ OPERATIONS = {
 
 def run(name, serve, dir, log):
     """What came of an operation. `serve` starts a server on a directory and a port."""
-    of = Path(dir) / name.replace(" ", "-")
-    of.mkdir()
-    world = World(serve, of, log)
+    world = World(serve, tempfile.mkdtemp(dir=dir), log)
     try:
         OPERATIONS[name](world)
         return {name: "ok"}
