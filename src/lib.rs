@@ -99,7 +99,7 @@ mod uuid;
 
 pub use config::{
     AlterConfigOp, BrokerCompressionType, CleanupPolicy, ConfigEntry, ConfigSource, ConfigSynonym, ConfigType,
-    StoreConfig, SyncPolicy, TopicConfig, TopicDefaults,
+    ConsumerGroupMigrationPolicy, StoreConfig, SyncPolicy, TopicConfig, TopicDefaults,
 };
 #[cfg(feature = "coordinator")]
 pub use consumer::RebalanceListener;

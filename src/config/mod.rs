@@ -13,6 +13,7 @@ mod entry;
 mod table;
 #[cfg(feature = "net")]
 mod listener;
+mod migration_policy;
 #[cfg(feature = "net")]
 mod properties;
 #[cfg(feature = "net")]
@@ -32,6 +33,7 @@ pub(crate) use entry::static_entry;
 pub use entry::{ConfigEntry, ConfigSource, ConfigSynonym};
 #[cfg(feature = "net")]
 pub use listener::{Listener, NotAListener};
+pub use migration_policy::ConsumerGroupMigrationPolicy;
 #[cfg(feature = "net")]
 pub use properties::ServerProperties;
 #[cfg(feature = "net")]

@@ -2,7 +2,7 @@
 
 use super::entry::{field_entry, static_entry};
 use super::value::{ConfigType, Valid, any, at_least, between};
-use super::{ConfigEntry, TopicDefaults, invalid};
+use super::{ConfigEntry, ConsumerGroupMigrationPolicy, TopicDefaults, invalid};
 use crate::error::Result;
 
 const SYNC: &str = "sync";
@@ -174,6 +174,10 @@ store_configs! {
     group_consumer_heartbeat_interval_ms: i32 = 5000, "group.consumer.heartbeat.interval.ms", at_least(1);
     /// How many members a consumer group may have.
     group_consumer_max_size: i32 = i32::MAX, "group.consumer.max.size", at_least(1);
+    /// Whether groups with members may go from the classic protocol to that of consumer groups, and back: `bidirectional`,
+    /// `upgrade`, `downgrade` or `disabled`.
+    group_consumer_migration_policy: ConsumerGroupMigrationPolicy = ConsumerGroupMigrationPolicy::Bidirectional,
+        "group.consumer.migration.policy", any();
     /// The partitions of `__transaction_state` when it is created.
     transaction_state_log_num_partitions: i32 = 50, "transaction.state.log.num.partitions", at_least(1);
     /// The longest that a transactional producer may ask to leave a transaction open, in milliseconds.

@@ -2,7 +2,7 @@
 
 use std::fmt::Display;
 
-use super::{BrokerCompressionType, CleanupPolicy, invalid};
+use super::{BrokerCompressionType, CleanupPolicy, ConsumerGroupMigrationPolicy, invalid};
 use crate::error::Result;
 use crate::types::TimestampType;
 
@@ -110,6 +110,19 @@ impl ConfigValue for CleanupPolicy {
 impl ConfigValue for BrokerCompressionType {
     const TYPE: ConfigType = ConfigType::String;
     const EXPECTED: &'static str = "one of producer, uncompressed, gzip, snappy, lz4, zstd";
+
+    fn parse(value: &str) -> Option<Self> {
+        Self::parse(value)
+    }
+
+    fn print(&self) -> String {
+        self.to_string()
+    }
+}
+
+impl ConfigValue for ConsumerGroupMigrationPolicy {
+    const TYPE: ConfigType = ConfigType::String;
+    const EXPECTED: &'static str = "one of bidirectional, upgrade, downgrade, disabled";
 
     fn parse(value: &str) -> Option<Self> {
         Self::parse(value)

@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 use parking_lot::{Mutex, MutexGuard};
 
 use super::local::{LocalId, LocalMembers, Presence};
-use super::{Action, DescribedGroup, GroupCoordinator, GroupError, GroupRecord, LeaveRequest, Response};
+use super::{Action, GroupCoordinator, GroupError, GroupRecord, LeaveRequest, Response};
 use crate::error::{Error, Result};
 use crate::store::{AppendedGroupRecords, GroupInUse, Store, Task, WeakStore};
 
@@ -272,7 +272,8 @@ impl Groups {
             let groups: Vec<_> = state.coordinator.groups().map(|group| group.group.to_owned()).collect();
             for group in groups {
                 state.keep_offsets_of(store, &group);
-                let gone = state.coordinator.describe(&group).map(gone_with_their_process).unwrap_or_default();
+                // Static ones may come back.
+                let gone = state.coordinator.dynamic_members_at(&group, LOCAL_HOST);
                 // They are members, or the group would have none of that name.
                 let _ = state.coordinator.leave(&group, &gone, now_ms);
             }
@@ -385,13 +386,6 @@ pub(super) fn replay<T>(store: &Store, coordinator: &mut GroupCoordinator<T>) ->
         }
         Ok(())
     })
-}
-
-/// The members that were consumers of the process that had the store open before. Static ones may come back.
-fn gone_with_their_process(group: DescribedGroup) -> Vec<LeaveRequest> {
-    let local = group.members.into_iter().filter(|member| member.client_host == LOCAL_HOST);
-    let gone = local.filter(|member| member.group_instance_id.is_none());
-    gone.map(|member| LeaveRequest { member_id: member.member_id, ..LeaveRequest::default() }).collect()
 }
 
 /// What members are told whose record could not be written.

@@ -92,8 +92,11 @@
 //! assert_eq!(groups.check_commit("billing", "a random one", None, answer.member_epoch, 9), Ok(()));
 //! ```
 //!
-//! A group without members is of whichever protocol the next member has. One with members keeps its protocol: Kafka's
-//! migration of groups in use (`group.consumer.migration.policy`) is as if it were `disabled`.
+//! A group without members is of whichever protocol the next member has. One of the classic protocol becomes a consumer
+//! group while it is in use, when the first member comes that has the newer protocol, and a classic one again when the last
+//! such member has gone, as far as
+//! [`group.consumer.migration.policy`](crate::StoreConfig::group_consumer_migration_policy) lets it. Members of the classic
+//! protocol are members of a consumer group as well: they join, sync and send heartbeats as ever, and the coordinator assigns.
 //!
 //! # Durability
 //!

@@ -64,7 +64,9 @@
 //! to topics are its members, by Kafka's classic protocol. The first one leads, and assigns by an assignor that all have:
 //! `range`, `roundrobin`, `sticky` or `cooperative-sticky`, each as in Kafka, or one of your own. When a member comes, goes
 //! or stalls, or a topic gets partitions, the group rebalances, in the polls of its members; a `RebalanceListener` is told
-//! which partitions come and go. Clients of a server on the same store, with the feature `net`, are in the same groups.
+//! which partitions come and go. Clients of a server on the same store, with the feature `net`, are in the same groups. When
+//! one of them comes that has `group.protocol=consumer`, the coordinator assigns from then on, to all members, until the last
+//! such client has gone (`group.consumer.migration.policy`).
 //!
 //! A member of this process sends no heartbeats. It is alive while it polls, and between two polls for
 //! `max.poll.interval.ms`, which is 5 minutes by default; then the group goes on without it. A consumer that is dropped, by

@@ -27,7 +27,8 @@
 //! holds no thread, and neither does a member of a group that waits for others. A client that sends what is no request, or
 //! more than it may, loses its own connection and nothing else.
 //!
-//! Groups have members, by Kafka's classic protocol: see [`coordinator`](crate::coordinator).
+//! Groups have members, by Kafka's classic protocol, by the newer one (KIP-848), or by both at once: see
+//! [`coordinator`](crate::coordinator).
 //! Clients produce and fetch; topics are spoken of by name there, as up to Fetch version 12. Admin clients, and with them
 //! `kafka-topics`, `kafka-configs`, `kafka-get-offsets`, `kafka-delete-records` and `kafka-log-dirs`, create, describe,
 //! alter and delete topics, look up and delete offsets, and see the node, its disk, its producers and its transactions.

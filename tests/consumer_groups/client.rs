@@ -1,10 +1,28 @@
-//! A member as it behaves: it joins, sends heartbeats, takes what it is given and lets go of what it is not, unless it is
+//! A member as it behaves, if it has the newer protocol: it joins, sends heartbeats, takes what it is given and lets go of what it is not, unless it is
 //! slow, and leaves.
 
 use esker::Uuid;
-use esker::coordinator::{ConsumerHeartbeat, ConsumerHeartbeatRequest, GroupError, Partitions};
+use esker::coordinator::{
+    ConsumerHeartbeat, ConsumerHeartbeatRequest, GroupError, JoinRequest, LeaveRequest, Partitions, SyncRequest,
+};
 
+use crate::classic::{Phase, Seat, Topics};
 use crate::common::random::Random;
+
+/// What a client sends.
+#[derive(Clone, Debug)]
+pub enum Request {
+    Heartbeat(ConsumerHeartbeatRequest),
+    Join(JoinRequest),
+    Sync(SyncRequest),
+    /// A heartbeat of the classic protocol.
+    Alive {
+        member_id: String,
+        instance: Option<String>,
+        generation: i32,
+    },
+    Leave(LeaveRequest),
+}
 
 #[derive(Clone, Debug)]
 pub struct Client {
@@ -22,10 +40,14 @@ pub struct Client {
     pub is_slow: bool,
     /// The request that it waits for.
     pub waits_for: Option<u64>,
-    topics: Vec<String>,
+    /// If it has the classic protocol.
+    pub seat: Option<Seat>,
+    /// It does not say what it has when it joins by that. A bug.
+    pub forgets_owned: bool,
+    pub topics: Vec<String>,
     regex: Option<String>,
     assignor: Option<String>,
-    rebalance_timeout_ms: i32,
+    pub rebalance_timeout_ms: i32,
     /// It is to say everything with the next heartbeat: the last may have been lost, or something has changed.
     says_all: bool,
     /// It wants something else than what it has said last.
@@ -46,6 +68,8 @@ impl Client {
             is_alive: true,
             is_slow: false,
             waits_for: None,
+            seat: None,
+            forgets_owned: false,
             topics: Vec::new(),
             regex: None,
             assignor: random.one_in(4).then(|| (*random.pick(&["uniform", "range"])).to_owned()),
@@ -64,6 +88,12 @@ impl Client {
             _ => (vec!["t0".to_owned(), "t1".to_owned()], None),
         };
         (self.says_all, self.has_changed) = (true, true);
+        if let Some(seat) = &mut self.seat {
+            seat.must_rejoin = true;
+            if self.regex.take().is_some() {
+                self.topics = vec!["t0".to_owned(), "u0".to_owned()];
+            }
+        }
     }
 
     /// Whether it reads a topic of that name.
@@ -76,18 +106,23 @@ impl Client {
         }
     }
 
-    /// Starts again, as another member, with the same name if it has one.
-    pub fn restart(&mut self, random: &mut Random) {
-        self.member_id = fresh_id(random).to_string();
+    /// Starts again, as another member, with the same name if it has one, and that protocol.
+    pub fn restart(&mut self, seat: Option<Seat>, random: &mut Random) {
+        self.member_id = if seat.is_some() { String::new() } else { fresh_id(random).to_string() };
+        self.seat = seat;
+        self.change_subscription(random);
         (self.is_alive, self.is_slow, self.waits_for) = (true, false, None);
         self.lose_all();
     }
 
-    pub fn next_request(&mut self, random: &mut Random) -> ConsumerHeartbeatRequest {
+    pub fn next_request(&mut self, topics: &Topics, random: &mut Random) -> Request {
+        if let Some(seat) = self.seat.clone() {
+            return self.next_classic_request(&seat, topics, random);
+        }
         let joins = self.epoch == 0;
         self.has_changed = false;
         let says_all = joins || self.says_all;
-        ConsumerHeartbeatRequest {
+        Request::Heartbeat(ConsumerHeartbeatRequest {
             group: self.group.clone(),
             member_id: self.member_id.clone(),
             member_epoch: self.epoch,
@@ -100,7 +135,7 @@ impl Client {
             server_assignor: self.assignor.clone(),
             owned: (says_all || !random.one_in(3)).then(|| self.owned.clone()),
             ..ConsumerHeartbeatRequest::default()
-        }
+        })
     }
 
     pub fn leave(&self, epoch: i32) -> ConsumerHeartbeatRequest {
@@ -143,6 +178,9 @@ impl Client {
 
     /// Reads what it was told to. One that is slow goes on with what it had, too.
     pub fn take_part(&mut self) {
+        if self.seat.is_some() {
+            return;
+        }
         if !self.is_slow {
             self.owned.clear();
         }
@@ -151,8 +189,11 @@ impl Client {
         }
     }
 
-    fn lose_all(&mut self) {
+    pub fn lose_all(&mut self) {
         (self.epoch, self.says_all) = (0, true);
+        if let Some(seat) = &mut self.seat {
+            seat.phase = Phase::Out;
+        }
         self.owned.clear();
         self.told.clear();
     }

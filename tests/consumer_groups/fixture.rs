@@ -73,15 +73,28 @@ impl Fixture {
     /// Says it, and lets what is written be written.
     pub fn say(&mut self, request: ConsumerHeartbeatRequest) -> Result<ConsumerHeartbeat, GroupError> {
         self.groups.consumer_heartbeat(request, "heartbeat", self.now_ms);
+        match self.answer() {
+            Response::ConsumerHeartbeat(answer) => answer,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// The answer, when what is written before is written.
+    pub fn answer(&mut self) -> Response {
         loop {
             match self.groups.next_action() {
-                Some(Action::Respond { to, response: Response::ConsumerHeartbeat(answer) }) => {
-                    assert_eq!(to, "heartbeat");
-                    return answer;
-                }
+                Some(Action::Respond { response, .. }) => return response,
                 Some(Action::Write { write, records, .. }) => self.written(write, records),
-                other => panic!("no answer, but {other:?}"),
+                None => panic!("no answer"),
             }
+        }
+    }
+
+    /// Writes what is to be written, where nobody is answered.
+    pub fn write_all(&mut self) {
+        while let Some(action) = self.groups.next_action() {
+            let Action::Write { write, records, .. } = action else { panic!("{action:?}") };
+            self.written(write, records);
         }
     }
 
@@ -104,10 +117,7 @@ impl Fixture {
         while let Some(deadline) = self.groups.next_deadline().filter(|deadline| *deadline <= until) {
             self.now_ms = self.now_ms.max(deadline);
             self.groups.tick(deadline);
-            while let Some(action) = self.groups.next_action() {
-                let Action::Write { write, records, .. } = action else { panic!("{action:?}") };
-                self.written(write, records);
-            }
+            self.write_all();
         }
         self.now_ms = until;
     }
@@ -124,6 +134,12 @@ impl Fixture {
 
     pub fn group(&self) -> DescribedConsumerGroup {
         self.groups.describe_consumer_group("g").unwrap()
+    }
+
+    /// Those that have the newer protocol, and the epochs that they are in.
+    pub fn newer_members(&self) -> Vec<(String, i32)> {
+        let members = self.group().members.into_iter().filter(|member| !member.is_classic);
+        members.map(|member| (member.member_id, member.epoch)).collect()
     }
 
     pub fn member_ids(&self) -> Vec<String> {

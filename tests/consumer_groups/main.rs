@@ -7,6 +7,8 @@
 mod common;
 
 mod behaviour;
+mod checks;
+mod classic;
 mod client;
 mod conversion;
 mod fixture;

@@ -1,29 +1,27 @@
-//! A coordinator, its log, topics and members, all by one seed: heartbeats that are late, lost or come twice, members that
-//! crash, fall silent, come back or do not let go, topics that come, grow and go, records that can't be written,
-//! coordinators that crash and read again what they have written.
+//! A coordinator, its log, topics and members of both protocols, all by one seed: requests that are late, lost or come
+//! twice, members that crash, fall silent, come back, perhaps with the other protocol, or do not let go, topics that come,
+//! grow and go, records that can't be written, coordinators that crash and read again what they have written.
 //!
 //! After each step must hold:
 //! - a partition is one member's at most, also while it is on its way from one to another;
-//! - what a member reads is its own in the eyes of the coordinator;
+//! - what a member reads is its own in the eyes of the coordinator, or, where members assign, nobody else's;
 //! - epochs go up: the group's, the target's, and a member's as far as it was told of it, also over a crash;
 //! - no commit is taken of somebody who isn't a member, or is in another epoch;
 //! - every heartbeat is answered once at most, and exactly once as long as the coordinator lives.
 //!
-//! And in the end, when nothing goes wrong any more, every member has all of its target, and every partition that somebody
-//! is subscribed to has a reader.
+//! And in the end, when nothing goes wrong any more, every member has all of its target, every partition that somebody is
+//! subscribed to has a reader, and a group goes by the newer protocol if any of its members has that.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 
-use esker::coordinator::{
-    Action, ConsumerHeartbeat, ConsumerHeartbeatRequest, GroupCoordinator, GroupError, GroupRecord, GroupState,
-    Partitions, Response, WriteId,
-};
-use esker::{StoreConfig, Uuid};
+use esker::StoreConfig;
+use esker::coordinator::{Action, GroupCoordinator, GroupError, GroupRecord, Response, WriteId};
 
-use crate::client::{Client, fresh_id};
+use crate::classic::{Seat, Topics};
+use crate::client::{Client, Request, fresh_id};
 use crate::common::random::Random;
 
-const GROUPS: [&str; 2] = ["a", "b"];
+pub const GROUPS: [&str; 2] = ["a", "b"];
 
 /// What is done wrong on purpose, by whoever drives the coordinator.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,10 +40,14 @@ pub enum Bug {
     ForgottenTopics,
     /// Members are told to read what is still somebody else's.
     HastyAssignments,
+    /// A crash loses the batches that made groups go over to the other protocol, although they were durable.
+    LostConversions,
+    /// Members of the classic protocol don't say what they have.
+    ForgottenPartitions,
 }
 
 impl Bug {
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 9] = [
         Self::UncheckedCommits,
         Self::EarlyWrites,
         Self::ForgottenTime,
@@ -53,6 +55,8 @@ impl Bug {
         Self::SwappedMembers,
         Self::ForgottenTopics,
         Self::HastyAssignments,
+        Self::LostConversions,
+        Self::ForgottenPartitions,
     ];
 }
 
@@ -60,32 +64,46 @@ pub struct World {
     random: Random,
     bug: Option<Bug>,
     config: StoreConfig,
-    coordinator: GroupCoordinator<u64>,
+    pub coordinator: GroupCoordinator<u64>,
     now_ms: i64,
-    topics: BTreeMap<String, (Uuid, i32)>,
+    pub topics: Topics,
     log: Vec<(String, Vec<GroupRecord>)>,
     /// How many batches would survive a crash.
     durable: usize,
     /// What the coordinator waits for: where the batch is, or None if it could not be appended.
     writing: Vec<(WriteId, Option<usize>)>,
-    clients: Vec<Client>,
+    pub clients: Vec<Client>,
     /// On their way to the coordinator, with the client that waits for an answer.
-    sent: Vec<(Option<usize>, ConsumerHeartbeatRequest)>,
+    sent: Vec<Sent>,
     /// What was sent before, and may come again.
-    past: Vec<ConsumerHeartbeatRequest>,
-    next_token: u64,
+    past: Vec<Sent>,
+    pub next_token: u64,
     /// Whether requests and answers may be lost.
     may_be_lost: bool,
-    /// Heartbeats that the coordinator has not answered, and who made them.
+    /// Requests that the coordinator has not answered, and who made them.
     unanswered: BTreeMap<u64, Option<usize>>,
-    known: HashMap<String, Known>,
+    pub known: HashMap<String, Known>,
+    /// Whether members of the classic protocol keep what they have while their group rebalances.
+    is_cooperative: bool,
+    /// One in so many members has the classic protocol.
+    classic_in: u64,
+}
+
+/// A request, with the client that waits for an answer.
+#[derive(Clone, Debug)]
+struct Sent {
+    from: Option<usize>,
+    group: String,
+    request: Request,
 }
 
 /// What was seen of a group.
 #[derive(Default)]
-struct Known {
-    epoch: i32,
-    assignment_epoch: i32,
+pub struct Known {
+    pub epoch: i32,
+    pub assignment_epoch: i32,
+    pub is_consumer_group: bool,
+    pub is_empty: bool,
     /// The epoch that a member was told last.
     told: HashMap<String, i32>,
 }
@@ -96,18 +114,15 @@ impl World {
         let config = StoreConfig {
             group_consumer_max_size: *random.pick(&[4, i32::MAX, i32::MAX]),
             group_consumer_session_timeout_ms: *random.pick(&[10_000, 45_000]),
+            group_initial_rebalance_delay_ms: *random.pick(&[0, 3000]),
             ..StoreConfig::default()
         };
         let groups = 1 + random.below(2) as usize;
         let count = 2 + random.below(4) as usize;
-        let mut clients = Vec::new();
-        for index in 0..count {
-            let instance = random.one_in(3).then(|| format!("static {index}"));
-            clients.push(Client::new(GROUPS[index % groups], instance, &mut random));
-        }
+        let (is_cooperative, classic_in) = (random.one_in(2), *random.pick(&[2, 3, u64::MAX]));
         let topics = [("t0", 3), ("t1", 2)].map(|(name, count)| (name.to_owned(), (fresh_id(&mut random), count)));
         let mut world = Self {
-            clients,
+            clients: Vec::new(),
             coordinator: GroupCoordinator::new(&config),
             config,
             random,
@@ -123,9 +138,27 @@ impl World {
             may_be_lost: true,
             unanswered: BTreeMap::new(),
             known: HashMap::new(),
+            is_cooperative,
+            classic_in,
         };
         world.tell_topics();
+        for index in 0..count {
+            let instance = world.random.one_in(3).then(|| format!("static {index}"));
+            world.start(GROUPS[index % groups], instance);
+        }
         world
+    }
+
+    /// A client starts, with either protocol.
+    fn start(&mut self, group: &str, instance: Option<String>) {
+        let mut client = Client::new(group, instance, &mut self.random);
+        client.forgets_owned = self.bug == Some(Bug::ForgottenPartitions);
+        client.restart(self.seat(), &mut self.random);
+        self.clients.push(client);
+    }
+
+    fn seat(&mut self) -> Option<Seat> {
+        self.random.one_in(self.classic_in).then(|| Seat::new(self.is_cooperative, &mut self.random))
     }
 
     pub fn steps(&mut self) -> u64 {
@@ -185,29 +218,8 @@ impl World {
                 };
             }
         }
-        let groups: Vec<_> = GROUPS.iter().map(|group| self.coordinator.describe_consumer_group(group)).collect();
+        let groups: Vec<_> = GROUPS.iter().map(|group| self.view(group)).collect();
         Err(format!("the groups never come to rest: {groups:#?} of {:#?}", self.clients))
-    }
-
-    fn is_at_rest(&self) -> bool {
-        GROUPS.iter().all(|group| {
-            let clients: Vec<_> =
-                self.clients.iter().filter(|client| client.group == *group && client.is_alive).collect();
-            let Some(described) = self.coordinator.describe_consumer_group(group) else { return clients.is_empty() };
-            if clients.is_empty() || described.state != GroupState::Stable {
-                return clients.is_empty() && described.state == GroupState::Empty;
-            }
-            let mut read = BTreeSet::new();
-            let agrees = described.members.iter().all(|member| {
-                let client = clients.iter().find(|client| client.member_id == member.member_id);
-                read.extend(pairs(&member.assigned));
-                client.is_some_and(|client| client.owned == member.assigned && client.epoch == member.epoch)
-                    && member.assigned == member.target
-            });
-            let wanted = self.topics.iter().filter(|(name, _)| clients.iter().any(|client| client.reads(name)));
-            let wanted = wanted.flat_map(|(_, (id, count))| (0..*count).map(|partition| (*id, partition)));
-            agrees && described.members.len() == clients.len() && read == wanted.collect()
-        })
     }
 
     fn act(&mut self) {
@@ -217,24 +229,25 @@ impl World {
 
     fn send(&mut self, index: usize) {
         let client = &mut self.clients[index];
-        if !client.is_alive || client.waits_for.is_some() || self.sent.iter().any(|(from, _)| *from == Some(index)) {
+        if !client.is_alive || client.waits_for.is_some() || self.sent.iter().any(|sent| sent.from == Some(index)) {
             return;
         }
-        let request = client.next_request(&mut self.random);
-        self.past.push(request.clone());
-        self.sent.push((Some(index), request));
+        let request = client.next_request(&self.topics, &mut self.random);
+        let sent = Sent { from: Some(index), group: client.group.clone(), request };
+        self.past.push(Sent { from: None, ..sent.clone() });
+        self.sent.push(sent);
     }
 
-    /// A heartbeat comes to the coordinator, or is lost if it may be.
+    /// A request comes to the coordinator, or is lost if it may be.
     fn deliver(&mut self) -> Result<(), String> {
         if self.sent.is_empty() {
             return Ok(());
         }
-        let (client, request) = self.sent.swap_remove(self.random.below(self.sent.len() as u64) as usize);
+        let sent = self.sent.swap_remove(self.random.below(self.sent.len() as u64) as usize);
         if !self.is_lost() {
-            return self.receive(client, request);
+            return self.receive(sent);
         }
-        if let Some(index) = client {
+        if let Some(index) = sent.from {
             self.clients[index].give_up();
         }
         Ok(())
@@ -244,42 +257,71 @@ impl World {
         self.may_be_lost && self.random.one_in(12)
     }
 
-    /// A heartbeat from the past comes once more. Its answer goes nowhere.
+    /// A request from the past comes once more. Its answer goes nowhere.
     fn repeat(&mut self) -> Result<(), String> {
         if self.past.is_empty() {
             return Ok(());
         }
-        let request = self.random.pick(&self.past).clone();
+        let sent = self.random.pick(&self.past).clone();
+        let id = match &sent.request {
+            Request::Heartbeat(heartbeat) => &heartbeat.member_id,
+            Request::Join(join) => &join.member_id,
+            Request::Sync(sync) => &sync.member_id,
+            Request::Alive { member_id, .. } => member_id,
+            Request::Leave(leave) => &leave.member_id,
+        };
         // What a member wants, and what it has in its epoch, it says in order, or it could not be believed; nor does it
         // join twice.
-        let is_late = |client: &Client| client.epoch > request.member_epoch && request.member_epoch > 0;
-        let misleads = |client: &Client| {
-            client.member_id == request.member_id && (request.topic_names.is_some() || !is_late(client))
+        let is_late = |client: &Client| match &sent.request {
+            Request::Heartbeat(heartbeat) => {
+                let epoch = heartbeat.member_epoch;
+                client.epoch > epoch && epoch > 0 && heartbeat.topic_names.is_none()
+            }
+            Request::Sync(_) | Request::Alive { .. } => true,
+            Request::Join(_) | Request::Leave(_) => false,
         };
-        let misleads = self.clients.iter().any(misleads);
-        if misleads { Ok(()) } else { self.receive(None, request) }
+        let misleads = self.clients.iter().any(|client| client.member_id == *id && !is_late(client));
+        let joins_twice = matches!(&sent.request, Request::Join(join) if join.member_id.is_empty());
+        if misleads || joins_twice { Ok(()) } else { self.receive(sent) }
     }
 
-    fn receive(&mut self, client: Option<usize>, request: ConsumerHeartbeatRequest) -> Result<(), String> {
+    fn receive(&mut self, Sent { from, group, request }: Sent) -> Result<(), String> {
         // Of a client that was killed meanwhile.
-        let client = client.filter(|index| self.clients[*index].is_alive);
-        let token = self.next_token;
+        let client = from.filter(|index| self.clients[*index].is_alive);
+        let (token, now_ms) = (self.next_token, self.now_ms);
         self.next_token += 1;
-        if let Some(index) = client {
-            self.clients[index].waits_for = Some(token);
+        let waits = !matches!(request, Request::Alive { .. } | Request::Leave(_));
+        if waits {
+            if let Some(index) = client {
+                self.clients[index].waits_for = Some(token);
+            }
+            self.unanswered.insert(token, client);
         }
-        self.unanswered.insert(token, client);
-        self.coordinator.consumer_heartbeat(request, token, self.now_ms);
+        match request {
+            Request::Heartbeat(heartbeat) => self.coordinator.consumer_heartbeat(heartbeat, token, now_ms),
+            Request::Join(join) => self.coordinator.join(join, token, now_ms),
+            Request::Sync(sync) => self.coordinator.sync(sync, token, now_ms),
+            Request::Alive { member_id, instance, generation } => {
+                let alive = self.coordinator.heartbeat(&group, &member_id, instance.as_deref(), generation, now_ms);
+                if let (Some(index), Err(error)) = (client, alive) {
+                    self.clients[index].refused(error);
+                }
+            }
+            Request::Leave(leave) => drop(self.coordinator.leave(&group, &[leave], now_ms)),
+        }
         self.take_actions()
     }
 
     fn take_actions(&mut self) -> Result<(), String> {
         while let Some(action) = self.coordinator.next_action() {
             match action {
-                Action::Respond { to, response: Response::ConsumerHeartbeat(answer) } => self.respond(to, answer)?,
-                Action::Respond { response, .. } => return Err(format!("an answer of another kind: {response:?}")),
+                Action::Respond { to, response } => self.respond(to, response)?,
                 Action::Write { write, group, records } => {
-                    let is_deleted = records.contains(&GroupRecord::ConsumerGroup(None));
+                    let is_deleted = write.is_none()
+                        && matches!(
+                            records.last(),
+                            Some(GroupRecord::ConsumerGroup(None) | GroupRecord::Classic(None))
+                        );
                     let appends = is_deleted || !self.random.one_in(10);
                     if appends {
                         self.log.push((group.clone(), records));
@@ -294,9 +336,9 @@ impl World {
         Ok(())
     }
 
-    fn respond(&mut self, token: u64, answer: Result<ConsumerHeartbeat, GroupError>) -> Result<(), String> {
+    fn respond(&mut self, token: u64, response: Response) -> Result<(), String> {
         let Some(client) = self.unanswered.remove(&token) else {
-            return Err(format!("a heartbeat is answered that does not wait: {answer:?}"));
+            return Err(format!("a request is answered that does not wait: {response:?}"));
         };
         let Some(index) = client.filter(|index| self.clients[*index].waits_for == Some(token)) else { return Ok(()) };
         if self.is_lost() {
@@ -304,18 +346,28 @@ impl World {
             return Ok(());
         }
         let client = &mut self.clients[index];
-        let mut answer = answer;
-        if let Ok(heartbeat) = &mut answer {
-            let known = self.known.entry(client.group.clone()).or_default();
-            known.told.insert(heartbeat.member_id.clone(), heartbeat.member_epoch);
-            if self.bug == Some(Bug::HastyAssignments) && heartbeat.assignment.is_some() {
-                let group = self.coordinator.describe_consumer_group(&client.group);
-                let members = group.map(|group| group.members).unwrap_or_default();
-                let target = members.into_iter().find(|member| member.member_id == heartbeat.member_id);
-                heartbeat.assignment = target.map(|member| member.target);
+        let known = self.known.entry(client.group.clone()).or_default();
+        match response {
+            Response::ConsumerHeartbeat(mut answer) => {
+                if let Ok(heartbeat) = &mut answer {
+                    known.told.insert(heartbeat.member_id.clone(), heartbeat.member_epoch);
+                    if self.bug == Some(Bug::HastyAssignments) && heartbeat.assignment.is_some() {
+                        let group = self.coordinator.describe_consumer_group(&client.group);
+                        let members = group.map(|group| group.members).unwrap_or_default();
+                        let target = members.into_iter().find(|member| member.member_id == heartbeat.member_id);
+                        heartbeat.assignment = target.map(|member| member.target);
+                    }
+                }
+                client.take_in(answer);
+            }
+            response => {
+                // What others join is durable when it is assigned.
+                if let Response::Sync(Ok(_)) = &response {
+                    known.told.insert(client.member_id.clone(), client.epoch);
+                }
+                client.take_in_classic(response, &self.topics);
             }
         }
-        client.take_in(answer);
         Ok(())
     }
 
@@ -327,12 +379,13 @@ impl World {
         if self.bug == Some(Bug::UncheckedCommits) {
             taken = Ok(());
         }
-        let group = self.coordinator.describe_consumer_group(&client.group);
-        let members = group.map(|group| group.members).unwrap_or_default();
-        let is_welcome = members.iter().any(|member| member.member_id == client.member_id && member.epoch == epoch);
+        let view = self.view(&client.group);
+        let is_welcome = view.members.get(&client.member_id).is_some_and(|member| member.epoch == epoch);
         // From outside, of a group without members.
-        let is_alone = members.is_empty() && epoch < 0;
-        match taken.is_ok() == (is_welcome || is_alone) {
+        let is_alone = view.members.is_empty() && epoch < 0;
+        // While members assign, nobody may commit.
+        let is_refused = taken == Err(GroupError::RebalanceInProgress) && !view.is_consumer_group;
+        match taken.is_ok() == (is_welcome || is_alone) || is_refused {
             true => Ok(()),
             false => Err(format!("{client:?} commits in epoch {epoch}, and is told {taken:?}")),
         }
@@ -374,6 +427,10 @@ impl World {
         if self.bug == Some(Bug::LostRecords) {
             self.log.pop();
         }
+        if self.bug == Some(Bug::LostConversions) {
+            let converts = |record: &GroupRecord| matches!(record, GroupRecord::Classic(_));
+            self.log.retain(|(_, records)| records.len() == 1 || !records.iter().any(converts));
+        }
         self.durable = self.log.len();
         self.writing.clear();
         for client in std::mem::take(&mut self.unanswered).into_values().flatten() {
@@ -397,13 +454,15 @@ impl World {
             }
         }
         self.coordinator.loaded(self.now_ms);
-        for (group, known) in &mut self.known {
-            let described = self.coordinator.describe_consumer_group(group);
+        let groups: Vec<_> = self.known.keys().cloned().collect();
+        for group in groups {
+            let view = self.view(&group);
+            let known = self.known.entry(group).or_default();
             (known.epoch, known.assignment_epoch) = (0, 0);
-            for member in described.iter().flat_map(|group| &group.members) {
-                let told = known.told.get(&member.member_id).copied().unwrap_or(0);
+            for (id, member) in view.members {
+                let told = known.told.get(&id).copied().unwrap_or(0);
                 if member.epoch < told && member.epoch >= 0 {
-                    return Err(format!("{group}: {member:?} was told that it is in epoch {told}"));
+                    return Err(format!("{id} was told that it is in epoch {told}: {member:?}"));
                 }
             }
         }
@@ -412,8 +471,7 @@ impl World {
 
     fn delete_groups(&mut self) -> Result<(), String> {
         for group in GROUPS {
-            let described = self.coordinator.describe_consumer_group(group);
-            let is_empty = described.is_none_or(|group| group.members.is_empty());
+            let is_empty = self.view(group).members.is_empty();
             if self.coordinator.delete(group).is_ok() && !is_empty {
                 return Err(format!("{group} is deleted although it has members"));
             }
@@ -427,22 +485,26 @@ impl World {
         let client = &mut self.clients[index];
         if client.is_alive && client.epoch > 0 && self.random.one_in(2) {
             let epoch = if client.instance.is_some() && self.random.one_in(2) { -2 } else { -1 };
-            self.sent.push((None, client.leave(epoch)));
+            let request = match &client.seat {
+                Some(_) => Request::Leave(client.classic_leave()),
+                None => Request::Heartbeat(client.leave(epoch)),
+            };
+            self.sent.push(Sent { from: None, group: client.group.clone(), request });
         }
         (client.is_alive, client.waits_for) = (false, None);
         client.owned.clear();
         // What it has sent may still come, and nobody waits for the answer.
-        self.sent.iter_mut().filter(|(from, _)| *from == Some(index)).for_each(|(from, _)| *from = None);
+        self.sent.iter_mut().filter(|sent| sent.from == Some(index)).for_each(|sent| sent.from = None);
     }
 
     fn revive(&mut self) {
         let index = self.random.below(self.clients.len() as u64) as usize;
+        let seat = self.seat();
         if !self.clients[index].is_alive {
-            self.clients[index].restart(&mut self.random);
+            self.clients[index].restart(seat, &mut self.random);
         } else if self.clients.len() < 7 {
             let group = self.clients[index].group.clone();
-            let client = Client::new(&group, None, &mut self.random);
-            self.clients.push(client);
+            self.start(&group, None);
         }
     }
 
@@ -463,6 +525,8 @@ impl World {
             Some((_, count)) if *count < 5 && !self.random.one_in(3) => *count += 1,
             Some(_) => drop(self.topics.remove(&name)),
         }
+        // Those that may lead look at the topics, too.
+        self.clients.iter_mut().filter_map(|client| client.seat.as_mut()).for_each(|seat| seat.must_rejoin = true);
         if self.bug != Some(Bug::ForgottenTopics) {
             self.tell_topics();
         }
@@ -471,44 +535,4 @@ impl World {
     fn tell_topics(&mut self) {
         self.coordinator.set_topics(self.topics.iter().map(|(name, (id, count))| (name.clone(), *id, *count)));
     }
-
-    fn check(&mut self) -> Result<(), String> {
-        let mut members = 0;
-        for group in GROUPS {
-            let Some(described) = self.coordinator.describe_consumer_group(group) else { continue };
-            members += described.members.len();
-            let known = self.known.entry(group.to_owned()).or_default();
-            let goes_back = described.epoch < known.epoch || described.assignment_epoch < known.assignment_epoch;
-            if goes_back || described.assignment_epoch > described.epoch {
-                return Err(format!("{group} was in epoch {}, and is {described:?}", known.epoch));
-            }
-            (known.epoch, known.assignment_epoch) = (described.epoch, described.assignment_epoch);
-            let mut owners = BTreeMap::new();
-            for member in &described.members {
-                let its_own: BTreeSet<_> = pairs(&member.assigned).chain(pairs(&member.revoking)).collect();
-                for partition in &its_own {
-                    if let Some(other) = owners.insert(*partition, &member.member_id) {
-                        return Err(format!("{partition:?} is {other}'s and {}'s: {described:#?}", member.member_id));
-                    }
-                }
-                let client = self.clients.iter().find(|client| client.member_id == member.member_id);
-                if let Some(client) = client.filter(|client| client.is_alive && client.epoch > 0)
-                    && !pairs(&client.owned).all(|partition| its_own.contains(&partition))
-                {
-                    return Err(format!("{client:#?} reads what is not its own: {described:#?}"));
-                }
-                if member.epoch > described.epoch {
-                    return Err(format!("{member:?} of {group}, which is in epoch {}", described.epoch));
-                }
-            }
-        }
-        // Two for each member, and one for each that was heard of while it was taken out.
-        let (timers, _) = self.coordinator.bookkeeping();
-        let most = 2 * members + self.next_token as usize;
-        if timers > most { Err(format!("{timers} timers")) } else { Ok(()) }
-    }
-}
-
-fn pairs(partitions: &Partitions) -> impl Iterator<Item = (Uuid, i32)> {
-    partitions.iter().flat_map(|(topic, partitions)| partitions.iter().map(|partition| (*topic, *partition)))
 }

@@ -1,19 +1,21 @@
-//! One group of a consumer in the process and a client of a server on its store.
+//! One group of a consumer in the process and clients of a server on its store, of either protocol.
 
 use std::time::Duration;
 
 use esker::coordinator::{Assignment, Members, PartitionAssignor, RangeAssignor, Subscription};
+use esker::net::messages::consumer_group_heartbeat::TopicPartitions;
 use esker::net::messages::join_group::JoinGroupRequestProtocol;
 use esker::net::messages::sync_group::SyncGroupRequestAssignment;
 use esker::net::messages::{
-    HeartbeatRequest, JoinGroupRequest, JoinGroupResponse, LeaveGroupRequest, SyncGroupRequest,
+    ConsumerGroupHeartbeatRequest, HeartbeatRequest, JoinGroupRequest, JoinGroupResponse, LeaveGroupRequest,
+    SyncGroupRequest,
 };
 use esker::net::{Connection, ErrorCode};
 use esker::server::Server;
 use esker::{Consumer, Store, StoreConfig, TopicConfig};
 use tokio::task::JoinHandle;
 
-use super::{GROUP, config, partitions};
+use super::{GROUP, config, cooperative, partitions};
 
 /// A member on the other side of a connection.
 struct Client {
@@ -141,5 +143,73 @@ async fn a_thread_and_a_client_share_a_topic_whoever_comes_first() {
         consumer.poll(Duration::ZERO).unwrap();
         assert_eq!(partitions(&consumer), [0, 1, 2, 3]);
         consumer.commit().unwrap();
+    }
+}
+
+/// A member of the newer protocol (KIP-848), that lets go at once of what it is not to have.
+struct NewerClient {
+    connection: Connection,
+    epoch: i32,
+    partitions: Vec<i32>,
+}
+
+impl NewerClient {
+    async fn heartbeat(&mut self, store: &Store) {
+        let joins = self.epoch == 0;
+        let topic_id = store.describe_topic("t").unwrap().id;
+        let owned = TopicPartitions { topic_id, partitions: self.partitions.clone() };
+        let request = ConsumerGroupHeartbeatRequest {
+            group_id: GROUP.into(),
+            member_id: "newer".into(),
+            member_epoch: self.epoch,
+            rebalance_timeout_ms: if joins { 60_000 } else { -1 },
+            subscribed_topic_names: joins.then(|| vec!["t".into()]),
+            topic_partitions: Some(if self.partitions.is_empty() { Vec::new() } else { vec![owned] }),
+            ..Default::default()
+        };
+        let response = self.connection.send(&request, 1).await.unwrap();
+        assert_eq!(response.error_code, ErrorCode::NONE);
+        self.epoch = response.member_epoch;
+        if let Some(assignment) = response.assignment {
+            self.partitions = assignment.topic_partitions.into_iter().flat_map(|topic| topic.partitions).collect();
+        }
+    }
+}
+
+#[tokio::test]
+async fn members_of_both_protocols_share_a_topic() {
+    for config in [config(), cooperative()] {
+        let (store, server) = serve();
+        let mut consumers = [store.consumer(config.clone()).unwrap(), store.consumer(config.clone()).unwrap()];
+        consumers.iter_mut().for_each(|consumer| consumer.subscribe(["t"]).unwrap());
+        let all = |parts: &[Vec<i32>]| {
+            let mut all: Vec<i32> = parts.iter().flatten().copied().collect();
+            all.sort_unstable();
+            all == [0, 1, 2, 3] && parts.iter().all(|part| !part.is_empty())
+        };
+        let poll = |consumers: &mut [Consumer; 2]| {
+            consumers.iter_mut().for_each(|consumer| drop(consumer.poll(Duration::ZERO).unwrap()));
+            consumers.each_ref().map(partitions)
+        };
+        while !all(&poll(&mut consumers)) {}
+        let before = store.group_membership(GROUP).unwrap().generation;
+        let mut newer = NewerClient { connection: server.connect(), epoch: 0, partitions: Vec::new() };
+        loop {
+            newer.heartbeat(&store).await;
+            let [one, two] = poll(&mut consumers);
+            if all(&[one, two, newer.partitions.clone()]) {
+                break;
+            }
+        }
+        let group = store.group_membership(GROUP).unwrap();
+        assert_eq!((group.members.len(), &*group.protocol), (3, "uniform"), "the coordinator assigns");
+        consumers.iter_mut().for_each(|consumer| consumer.commit().unwrap());
+        // The last of the newer protocol goes, and the others assign by themselves.
+        newer.epoch = -1;
+        newer.heartbeat(&store).await;
+        while !all(&poll(&mut consumers)) {}
+        let group = store.group_membership(GROUP).unwrap();
+        assert!(group.generation > before + 1 && group.members.len() == 2 && group.protocol != "uniform", "{group:?}");
+        consumers.iter_mut().for_each(|consumer| consumer.commit().unwrap());
     }
 }

@@ -127,8 +127,25 @@ impl<T> ClassicGroup<T> {
         if !group.members.is_empty() {
             group.state = GroupState::Stable;
             group.protocol_name = record.protocol;
-            let leader = record.leader.map(Arc::from).filter(|leader: &Arc<str>| group.has_member(leader));
-            group.leader = leader.or(group.leader);
+            // One that nobody leads was assigned by nobody, and none of its members may think that it was.
+            group.leader = match record.leader.map(Arc::from) {
+                Some(leader) if !group.has_member(&leader) => group.leader,
+                leader => leader,
+            };
+        }
+        group.subscribed_topics = group.compute_subscribed_topics();
+        group
+    }
+
+    /// A group of consumers that was a consumer group until now, in this generation. Nobody leads, and has assigned.
+    pub(super) fn of_members(name: Arc<str>, generation: i32, members: Vec<Member<T>>, now_ms: i64) -> Self {
+        let mut group = Self::new(name, now_ms);
+        (group.protocol_type, group.generation, group.has_record) = (Some(CONSUMER.to_owned()), generation, true);
+        members.into_iter().for_each(|member| group.add(member, None));
+        group.leader = None;
+        if !group.members.is_empty() {
+            group.state = GroupState::Stable;
+            group.protocol_name = group.select_protocol();
         }
         group.subscribed_topics = group.compute_subscribed_topics();
         group

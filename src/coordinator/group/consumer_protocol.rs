@@ -90,7 +90,12 @@ impl Subscription {
 impl Assignment {
     /// The assignment as it goes into a SyncGroup, in version 3.
     pub fn encode(&self) -> Bytes {
-        let mut bytes = VERSION.to_be_bytes().to_vec();
+        self.encode_for(VERSION)
+    }
+
+    /// The assignment for a member that speaks that version. They differ in the number alone.
+    pub(super) fn encode_for(&self, version: i16) -> Bytes {
+        let mut bytes = version.clamp(0, VERSION).to_be_bytes().to_vec();
         put_partitions(&mut bytes, &self.partitions);
         put_nullable_bytes(&mut bytes, self.user_data.as_deref());
         bytes.into()
@@ -108,6 +113,11 @@ impl Assignment {
         version(&mut fields)?;
         Ok(Self { partitions: partitions(&mut fields)?, user_data: nullable_bytes(&mut fields)? })
     }
+}
+
+/// The version of a subscription; the latest where it can't be told.
+pub(super) fn subscription_version(subscription: &[u8]) -> i16 {
+    Fields::new(subscription).i16().unwrap_or(VERSION)
 }
 
 /// The topics in a subscription, which all versions begin with.

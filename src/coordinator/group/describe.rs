@@ -5,6 +5,8 @@ use std::fmt;
 use bytes::Bytes;
 
 use super::classic::{CONSUMER, GroupState};
+use super::message::LeaveRequest;
+use super::timers::{Due, Timer};
 use super::{DescribedConsumerGroup, Group, GroupCoordinator, GroupRecord};
 use crate::error::GroupError;
 
@@ -157,9 +159,25 @@ impl<T> GroupCoordinator<T> {
         };
         self.outbox.write(group, tombstones);
         if let Some(Group::Classic(known)) = self.groups.remove(group) {
-            self.forget_pending(&known);
+            // The ids that were given out, and that nobody has joined with.
+            for id in known.pending_join {
+                self.timers.cancel(&Timer { group: known.name.clone(), due: Due::Session(id) });
+            }
         }
         Ok(())
+    }
+
+    /// The members of the classic protocol whose clients are at `host`, static ones aside: as they would leave.
+    pub(crate) fn dynamic_members_at(&self, group: &str, host: &str) -> Vec<LeaveRequest> {
+        let ids: Vec<String> = match self.groups.get(group) {
+            None => Vec::new(),
+            Some(Group::Classic(group)) => {
+                let there = group.members().filter(|member| member.client_host == host && !member.is_static());
+                there.map(|member| member.id.to_string()).collect()
+            }
+            Some(Group::Consumer(group)) => group.dynamic_classic_members_at(host),
+        };
+        ids.into_iter().map(|member_id| LeaveRequest { member_id, ..LeaveRequest::default() }).collect()
     }
 
     /// Whether offsets of a group may be deleted, those of topics that it is

@@ -1,7 +1,7 @@
 //! Signs of life: heartbeats, and commits, which only a member of the current generation may make.
 
 use super::classic::{ClassicGroup, GroupState};
-use super::{Group, GroupCoordinator, Turn};
+use super::{Group, GroupCoordinator, Turn, consumer};
 use crate::error::GroupError;
 
 impl<T> GroupCoordinator<T> {
@@ -33,12 +33,21 @@ impl<T> GroupCoordinator<T> {
                 _ => Ok(()),
             }
         };
+        if let Some(Group::Consumer(_)) = self.groups.get(group) {
+            let heartbeat =
+                |mut turn: consumer::Turn<'_, T>| turn.classic_heartbeat(member_id, group_instance_id, generation);
+            return self.in_consumer_turn(group, now_ms, heartbeat).unwrap_or(Err(GroupError::UnknownMemberId));
+        }
         self.in_turn(group, now_ms, heartbeat).unwrap_or(Err(GroupError::UnknownMemberId))
     }
 
     /// A member is known to be alive, whatever generation it thinks it is in.
     pub(crate) fn keep_alive(&mut self, group: &str, member_id: &str, now_ms: i64) {
-        self.in_turn(group, now_ms, |mut turn| turn.expect_life_sign(member_id));
+        if let Some(Group::Consumer(_)) = self.groups.get(group) {
+            self.in_consumer_turn(group, now_ms, |mut turn| turn.expect_life_sign(member_id));
+        } else {
+            self.in_turn(group, now_ms, |mut turn| turn.expect_life_sign(member_id));
+        }
     }
 
     /// Whether offsets may be committed now: by a member in the group's generation, for which that is a sign of life, or,
@@ -49,7 +58,9 @@ impl<T> GroupCoordinator<T> {
     /// As [`heartbeat`](Self::heartbeat), but a commit that ends what the last generation has done is welcome while the
     /// next one is being joined, and refused only while it is being assigned. [`GroupError::GroupIdNotFound`] if a member
     /// is named of a group that isn't known. Of a consumer group, the generation is the epoch that the member must be in, or
-    /// else [`GroupError::StaleMemberEpoch`] tells it to try again with a later one; its commits are no signs of life.
+    /// else [`GroupError::StaleMemberEpoch`] tells it to try again with a later one, and
+    /// [`GroupError::IllegalGeneration`] one of the classic protocol that it isn't in the group any more; commits are no
+    /// signs of life there.
     pub fn check_commit(
         &mut self,
         group: &str,

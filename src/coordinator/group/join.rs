@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::classic::{ClassicGroup, GroupState};
+use super::classic::GroupState;
 use super::member::{Member, Terms};
 use super::message::{JoinRequest, NotJoined, Response};
 use super::timers::Due;
@@ -19,37 +19,23 @@ impl<T> GroupCoordinator<T> {
     /// A client joins. Answered by a [`Response::Join`], which may take as long as the group's rebalance timeout.
     pub fn join(&mut self, request: JoinRequest, waiter: T, now_ms: i64) {
         let timeouts = self.limits.min_session_timeout_ms..=self.limits.max_session_timeout_ms;
-        let error = if request.group.is_empty() {
-            Some(GroupError::InvalidGroupId)
+        let checked = if request.group.is_empty() {
+            Err(GroupError::InvalidGroupId)
         } else if !timeouts.contains(&request.session_timeout_ms) {
-            Some(GroupError::InvalidSessionTimeout)
+            Err(GroupError::InvalidSessionTimeout)
         } else {
-            self.let_classic_join(&request)
+            self.let_classic_join(&request, now_ms)
         };
-        if let Some(error) = error {
+        if let Err(error) = checked {
             let response = Response::Join(Err(NotJoined { error, member_id: request.member_id }));
             return self.outbox.actions.push_back(Action::Respond { to: waiter, response });
         }
-        if !self.groups.contains_key(&*request.group) {
-            let name: Arc<str> = (*request.group).into();
-            self.groups.insert(name.clone(), Group::Classic(ClassicGroup::new(name, now_ms)));
+        let group = request.group.clone();
+        if let Some(Group::Consumer(_)) = self.groups.get(&*group) {
+            self.in_consumer_turn(&group, now_ms, |mut turn| turn.join(request, waiter));
+        } else {
+            self.in_turn(&group, now_ms, |mut turn| turn.join(&request, waiter));
         }
-        self.in_turn(&request.group, now_ms, |mut turn| turn.join(&request, waiter));
-    }
-
-    /// Why nobody may join, if so. A consumer group that has no members gives way to one of the classic protocol.
-    fn let_classic_join(&mut self, request: &JoinRequest) -> Option<GroupError> {
-        let name = &*request.group;
-        if let Some(Group::Consumer(group)) = self.groups.get(name) {
-            if !group.is_empty() {
-                return Some(GroupError::InconsistentGroupProtocol);
-            }
-            let tombstones = group.tombstones();
-            self.outbox.write(name, tombstones);
-            self.groups.remove(name);
-        }
-        let is_unknown = !request.member_id.is_empty() && !self.groups.contains_key(name);
-        is_unknown.then_some(GroupError::UnknownMemberId)
     }
 }
 
@@ -70,7 +56,7 @@ impl<T> Turn<'_, T> {
         if let Some(old_id) = name.and_then(|name| self.group.static_member_id(name)).cloned() {
             self.replace_static(request, &old_id, new_id, waiter);
         } else if name.is_none() && request.comes_back_with_id {
-            self.schedule(Due::Session(new_id.clone()), request.session_timeout_ms);
+            self.timers.schedule(Due::Session(new_id.clone()), request.session_timeout_ms);
             self.refuse_join(waiter, GroupError::MemberIdRequired, &new_id);
             self.group.pending_join.insert(new_id);
         } else {
@@ -141,7 +127,7 @@ impl<T> Turn<'_, T> {
             delay.new_member_added = true;
         }
         self.group.add(Member::new(member_id.clone(), request), Some(waiter));
-        self.schedule(Due::Session(member_id), NEW_MEMBER_JOIN_TIMEOUT_MS);
+        self.timers.schedule(Due::Session(member_id), NEW_MEMBER_JOIN_TIMEOUT_MS);
         self.rebalance_or_complete();
     }
 
@@ -175,7 +161,7 @@ impl<T> Turn<'_, T> {
         let error = GroupError::FencedInstanceId;
         self.answer_join(join, Err(NotJoined { error, member_id: old_id.to_owned() }));
         self.answer_sync(sync, Err(error));
-        self.cancel(Due::Session(old_id.into()));
+        self.timers.cancel(Due::Session(old_id.into()));
         self.expect_life_sign(new_id);
     }
 

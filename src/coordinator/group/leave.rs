@@ -2,7 +2,7 @@
 
 use super::classic::GroupState;
 use super::message::LeaveRequest;
-use super::{GroupCoordinator, Turn};
+use super::{Group, GroupCoordinator, Turn};
 use crate::error::GroupError;
 
 impl<T> GroupCoordinator<T> {
@@ -19,7 +19,10 @@ impl<T> GroupCoordinator<T> {
         if group.is_empty() {
             return Err(GroupError::InvalidGroupId);
         }
-        let left = self.in_turn(group, now_ms, |mut turn| turn.leave(members));
+        let left = match self.groups.get(group) {
+            Some(Group::Consumer(_)) => self.in_consumer_turn(group, now_ms, |mut turn| turn.classic_leave(members)),
+            _ => self.in_turn(group, now_ms, |mut turn| turn.leave(members)),
+        };
         Ok(left.unwrap_or_else(|| vec![Err(GroupError::UnknownMemberId); members.len()]))
     }
 }

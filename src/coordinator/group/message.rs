@@ -136,6 +136,20 @@ pub enum Response {
     ConsumerHeartbeat(Result<ConsumerHeartbeat, GroupError>),
 }
 
+impl Response {
+    /// The answer to the same request where what was decided could not be written.
+    pub(super) fn failed(self, error: GroupError) -> Self {
+        match self {
+            // Whoever it is, it may join as that.
+            Self::Join(Ok(Joined { member_id, .. }) | Err(NotJoined { member_id, .. })) => {
+                Self::Join(Err(NotJoined { error, member_id }))
+            }
+            Self::Sync(_) => Self::Sync(Err(error)),
+            Self::ConsumerHeartbeat(_) => Self::ConsumerHeartbeat(Err(error)),
+        }
+    }
+}
+
 /// Names a record that is being written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct WriteId(pub(super) u64);

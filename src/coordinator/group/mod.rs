@@ -7,6 +7,7 @@
 //!   heartbeat   signs of life, commits among them
 //!   leave       go
 //!   describe    what can be seen from outside, and deletion
+//!   protocol    which protocol a group goes by, and how it goes over to the other
 //!   classic, member   the state;   record   how it is written down;   timers   when something is due
 //!   consumer    all that of groups of the newer protocol
 //!   consumer_protocol what consumers tell each other;   assignor   which of them gets what
@@ -22,6 +23,7 @@ mod join;
 mod leave;
 mod member;
 mod message;
+mod protocol;
 mod rebalance;
 mod record;
 mod sync;
@@ -32,12 +34,12 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::config::StoreConfig;
+use crate::config::{ConsumerGroupMigrationPolicy, StoreConfig};
 use crate::uuid::Uuid;
 use classic::ClassicGroup;
 use consumer::{ConsumerGroup, Topics};
 use member::{Member, Terms};
-use timers::{Due, Timer, Timers};
+use timers::{Due, GroupTimers, Timer, Timers};
 
 pub use crate::error::GroupError;
 pub use assignor::{
@@ -75,7 +77,7 @@ pub struct GroupCoordinator<T> {
     outbox: Outbox<T>,
 }
 
-/// A group, by its protocol. One without members is of whichever protocol the next member has.
+/// A group, by its protocol.
 #[derive(Debug)]
 enum Group<T> {
     Classic(ClassicGroup<T>),
@@ -91,6 +93,7 @@ struct Limits {
     consumer_session_timeout_ms: i32,
     consumer_heartbeat_interval_ms: i32,
     consumer_max_size: usize,
+    migration_policy: ConsumerGroupMigrationPolicy,
 }
 
 /// What is to be done, and what comes of the records that are being written.
@@ -131,7 +134,7 @@ struct ReturnedMember {
 struct Turn<'a, T> {
     limits: Limits,
     group: &'a mut ClassicGroup<T>,
-    timers: &'a mut Timers,
+    timers: GroupTimers<'a>,
     outbox: &'a mut Outbox<T>,
     now_ms: i64,
 }
@@ -147,6 +150,7 @@ impl<T> GroupCoordinator<T> {
             consumer_session_timeout_ms: config.group_consumer_session_timeout_ms,
             consumer_heartbeat_interval_ms: config.group_consumer_heartbeat_interval_ms,
             consumer_max_size: usize::try_from(config.group_consumer_max_size).unwrap_or(usize::MAX),
+            migration_policy: config.group_consumer_migration_policy,
         };
         let outbox = Outbox { actions: VecDeque::new(), next_write: 0, writes: HashMap::new(), membership_changes: 0 };
         Self { limits, groups: HashMap::new(), topics: Topics::default(), timers: Timers::default(), outbox }
@@ -172,7 +176,7 @@ impl<T> GroupCoordinator<T> {
             // One takes back what is known no more, or was followed by a group of the other protocol.
             (record, _) if record.encode_value().is_none() => {}
             (record, _) => {
-                let mut group = ConsumerGroup::new(name.clone(), false, -1);
+                let mut group = ConsumerGroup::new(name.clone(), -1);
                 group.replay(&record);
                 self.groups.insert(name, Group::Consumer(group));
             }
@@ -187,7 +191,8 @@ impl<T> GroupCoordinator<T> {
             self.in_turn(&name, now_ms, |mut turn| {
                 let ids: Vec<_> = turn.group.members().map(|member| member.id.clone()).collect();
                 ids.iter().for_each(|id| turn.expect_life_sign(id));
-                if turn.group.len() > turn.limits.max_size {
+                // Nobody has assigned in a group that was a consumer group until then.
+                if turn.group.len() > turn.limits.max_size || (turn.group.len() > 0 && turn.group.leader.is_none()) {
                     turn.prepare_rebalance();
                 }
             });
@@ -199,50 +204,6 @@ impl<T> GroupCoordinator<T> {
     /// subscribed to. A group whose topics have changed is assigned anew with the next heartbeat of a member.
     pub fn set_topics(&mut self, topics: impl IntoIterator<Item = (String, Uuid, i32)>) {
         self.topics.update(topics.into_iter());
-    }
-
-    /// A member of a consumer group joins, stays or leaves. Answered by a [`Response::ConsumerHeartbeat`], when what it
-    /// tells is durable.
-    ///
-    /// A group that has no members, or isn't known, becomes a consumer group with the first that joins.
-    pub fn consumer_heartbeat(&mut self, request: ConsumerHeartbeatRequest, waiter: T, now_ms: i64) {
-        if let Err(error) = request.check() {
-            let response = Response::ConsumerHeartbeat(Err(error));
-            return self.outbox.actions.push_back(Action::Respond { to: waiter, response });
-        }
-        let (name, joins) = (request.group.clone(), request.joins());
-        let is_consumer_group = match self.groups.get(&*name) {
-            Some(Group::Consumer(_)) => true,
-            Some(Group::Classic(group)) => joins && group.is_in(GroupState::Empty) && self.convert(&name, now_ms),
-            None if joins => {
-                let name: Arc<str> = (*name).into();
-                self.groups.insert(name.clone(), Group::Consumer(ConsumerGroup::new(name, false, now_ms)));
-                true
-            }
-            None => false,
-        };
-        if is_consumer_group {
-            self.in_consumer_turn(&name, now_ms, |mut turn| turn.heartbeat(request, waiter));
-        } else {
-            let response = Response::ConsumerHeartbeat(Err(GroupError::GroupIdNotFound));
-            self.outbox.actions.push_back(Action::Respond { to: waiter, response });
-        }
-    }
-
-    /// Makes a group without members a consumer group.
-    fn convert(&mut self, name: &str, now_ms: i64) -> bool {
-        let Some(Group::Classic(group)) = self.groups.remove(name) else { return false };
-        self.forget_pending(&group);
-        let converted = ConsumerGroup::new(group.name.clone(), group.has_record, now_ms);
-        self.groups.insert(group.name, Group::Consumer(converted));
-        true
-    }
-
-    /// Forgets the ids that were given out, and that nobody has joined with.
-    fn forget_pending(&mut self, group: &ClassicGroup<T>) {
-        for id in &group.pending_join {
-            self.timers.cancel(&Timer { group: group.name.clone(), due: Due::Session(id.clone()) });
-        }
     }
 
     /// What is to be done next.
@@ -309,8 +270,8 @@ impl<T> GroupCoordinator<T> {
     /// Does something with a classic group, if it is known, and forgets it if nothing is left of it.
     fn in_turn<R>(&mut self, group: &str, now_ms: i64, run: impl FnOnce(Turn<'_, T>) -> R) -> Option<R> {
         let Some(Group::Classic(group)) = self.groups.get_mut(group) else { return None };
-        let (timers, outbox) = (&mut self.timers, &mut self.outbox);
-        let result = run(Turn { limits: self.limits, group, timers, outbox, now_ms });
+        let timers = GroupTimers { timers: &mut self.timers, group: group.name.clone(), now_ms };
+        let result = run(Turn { limits: self.limits, group, timers, outbox: &mut self.outbox, now_ms });
         if group.is_vacant() {
             let name = group.name.clone();
             self.groups.remove(&name);
@@ -318,15 +279,25 @@ impl<T> GroupCoordinator<T> {
         Some(result)
     }
 
-    /// Does something with a consumer group likewise.
-    fn in_consumer_turn(&mut self, group: &str, now_ms: i64, run: impl FnOnce(consumer::Turn<'_, T>)) {
-        let Some(Group::Consumer(group)) = self.groups.get_mut(group) else { return };
-        let (limits, topics, timers, outbox) = (self.limits, &self.topics, &mut self.timers, &mut self.outbox);
-        run(consumer::Turn { limits, topics, group, timers, outbox, now_ms });
+    /// Does something with a consumer group likewise. Afterwards it may be one of the classic protocol.
+    fn in_consumer_turn<R>(
+        &mut self,
+        group: &str,
+        now_ms: i64,
+        run: impl FnOnce(consumer::Turn<'_, T>) -> R,
+    ) -> Option<R> {
+        let Some(Group::Consumer(group)) = self.groups.get_mut(group) else { return None };
+        let timers = GroupTimers { timers: &mut self.timers, group: group.name.clone(), now_ms };
+        let (limits, topics, outbox) = (self.limits, &self.topics, &mut self.outbox);
+        let result = run(consumer::Turn { limits, topics, group, timers, outbox, now_ms });
+        let (name, handover) = (group.name.clone(), group.hand_over());
         if group.is_vacant() {
-            let name = group.name.clone();
             self.groups.remove(&name);
         }
+        if let Some(handover) = handover {
+            self.go_on(&name, handover, now_ms);
+        }
+        Some(result)
     }
 }
 
@@ -348,20 +319,6 @@ impl<T> Outbox<T> {
 }
 
 impl<T> Turn<'_, T> {
-    fn timer(&self, due: Due) -> Timer {
-        Timer { group: self.group.name.clone(), due }
-    }
-
-    fn schedule(&mut self, due: Due, delay_ms: i32) {
-        let timer = self.timer(due);
-        self.timers.schedule(timer, self.now_ms.saturating_add(delay_ms.into()));
-    }
-
-    fn cancel(&mut self, due: Due) {
-        let timer = self.timer(due);
-        self.timers.cancel(&timer);
-    }
-
     fn respond(&mut self, to: T, response: Response) {
         self.outbox.actions.push_back(Action::Respond { to, response });
     }
@@ -387,7 +344,7 @@ impl<T> Turn<'_, T> {
     /// Takes out a member, or an id that nobody has joined with, and tells whoever waits as it.
     fn remove(&mut self, member_id: &str) {
         self.outbox.membership_changes += 1;
-        self.cancel(Due::Session(member_id.into()));
+        self.timers.cancel(Due::Session(member_id.into()));
         if let Some(member) = self.group.remove(member_id) {
             // A client that is still there joins as a new member.
             self.refuse(member, GroupError::UnknownMemberId, "");

@@ -28,7 +28,7 @@ impl<T> Turn<'_, T> {
         }
         self.outbox.membership_changes += 1;
         self.group.pending_sync.clear();
-        self.cancel(Due::Sync);
+        self.timers.cancel(Due::Sync);
         let is_initial = self.group.is_in(GroupState::Empty);
         self.group.move_to(GroupState::PreparingRebalance, self.now_ms);
         if is_initial {
@@ -39,13 +39,13 @@ impl<T> Turn<'_, T> {
         } else if self.group.have_all_joined() {
             self.complete_join();
         } else {
-            self.schedule(Due::Join, self.group.rebalance_timeout_ms());
+            self.timers.schedule(Due::Join, self.group.rebalance_timeout_ms());
         }
     }
 
     fn delay_initial(&mut self, delay_ms: i32, remaining_ms: i32) {
         self.group.initial_delay = Some(InitialDelay { delay_ms, remaining_ms, new_member_added: false });
-        self.schedule(Due::Join, delay_ms);
+        self.timers.schedule(Due::Join, delay_ms);
     }
 
     /// Ends the join phase if nobody is missing; the first one of a group is not cut short.
@@ -72,14 +72,14 @@ impl<T> Turn<'_, T> {
         if !self.group.is_in(GroupState::PreparingRebalance) {
             return;
         }
-        self.cancel(Due::Join);
+        self.timers.cancel(Due::Join);
         // Static members stay until their sessions end.
         let is_late = |member: &&Member<T>| member.awaiting_join.is_none() && !member.is_static();
         let late: Vec<_> = self.group.members().filter(is_late).map(|member| member.id.clone()).collect();
         late.iter().for_each(|id| self.remove(id));
         if self.group.len() > 0 && !self.elect_leader() {
             // Nobody has joined. Members go as their sessions end, or somebody comes.
-            return self.schedule(Due::Join, self.group.rebalance_timeout_ms().max(JOIN_AGAIN_MS));
+            return self.timers.schedule(Due::Join, self.group.rebalance_timeout_ms().max(JOIN_AGAIN_MS));
         }
         self.group.begin_generation(self.now_ms);
         if self.group.is_in(GroupState::Empty) {
@@ -98,7 +98,7 @@ impl<T> Turn<'_, T> {
             self.expect_life_sign(&id);
             self.group.pending_sync.insert(id);
         }
-        self.schedule(Due::Sync, self.group.rebalance_timeout_ms());
+        self.timers.schedule(Due::Sync, self.group.rebalance_timeout_ms());
     }
 
     /// Lets one lead that has joined: the leader if it has. Returns whether there is one.
@@ -142,7 +142,7 @@ impl<T> Turn<'_, T> {
     pub(super) fn expect_life_sign(&mut self, member_id: &str) {
         if let Some(member) = self.group.member(member_id) {
             let (id, timeout_ms) = (member.id.clone(), member.terms.session_timeout_ms);
-            self.schedule(Due::Session(id), timeout_ms);
+            self.timers.schedule(Due::Session(id), timeout_ms);
         }
     }
 }

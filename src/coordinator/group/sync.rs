@@ -7,23 +7,26 @@ use bytes::Bytes;
 use super::classic::GroupState;
 use super::message::{Response, SyncRequest, Synced};
 use super::timers::Due;
-use super::{Action, GroupCoordinator, Turn, Written};
+use super::{Action, Group, GroupCoordinator, Turn, Written};
 use crate::error::GroupError;
 
 impl<T> GroupCoordinator<T> {
     /// A member asks for its part. Answered by a [`Response::Sync`] once the leader has assigned and that is written down.
     pub fn sync(&mut self, request: SyncRequest, waiter: T, now_ms: i64) {
         let error = match self.groups.get(&*request.group) {
-            _ if request.group.is_empty() => Some(GroupError::InvalidGroupId),
-            None => Some(GroupError::UnknownMemberId),
-            Some(_) => None,
+            _ if request.group.is_empty() => GroupError::InvalidGroupId,
+            None => GroupError::UnknownMemberId,
+            Some(group) => {
+                let (is_classic, group) = (matches!(group, Group::Classic(_)), request.group.clone());
+                if is_classic {
+                    self.in_turn(&group, now_ms, |mut turn| turn.sync(request, waiter));
+                } else {
+                    self.in_consumer_turn(&group, now_ms, |mut turn| turn.sync(&request, waiter));
+                }
+                return;
+            }
         };
-        if let Some(error) = error {
-            let response = Response::Sync(Err(error));
-            return self.outbox.actions.push_back(Action::Respond { to: waiter, response });
-        }
-        let group = request.group.clone();
-        self.in_turn(&group, now_ms, |mut turn| turn.sync(request, waiter));
+        self.outbox.actions.push_back(Action::Respond { to: waiter, response: Response::Sync(Err(error)) });
     }
 }
 
@@ -35,7 +38,7 @@ impl<T> Turn<'_, T> {
         let id = &*request.member_id;
         self.group.pending_sync.remove(id);
         if self.group.pending_sync.is_empty() {
-            self.cancel(Due::Sync);
+            self.timers.cancel(Due::Sync);
         }
         if self.group.is_in(GroupState::Stable) {
             let synced = self.synced(id);

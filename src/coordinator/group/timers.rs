@@ -18,7 +18,8 @@ pub(super) enum Due {
     Sync,
     /// A member should have shown that it is alive, or a pending one should have joined.
     Session(Arc<str>),
-    /// A member of a consumer group should have let go of what it was told to.
+    /// A member of a consumer group should have let go of what it was told to; or have joined again, or asked for its part,
+    /// if it has the classic protocol.
     Rebalance(Arc<str>),
 }
 
@@ -30,7 +31,7 @@ pub(super) struct Timers {
 
 impl Timers {
     /// Sets a timer, in the place of what it was set to before.
-    pub(super) fn schedule(&mut self, timer: Timer, deadline: i64) {
+    fn schedule(&mut self, timer: Timer, deadline: i64) {
         self.cancel(&timer);
         self.queue.insert((deadline, timer.clone()));
         self.deadlines.insert(timer, deadline);
@@ -42,7 +43,7 @@ impl Timers {
         }
     }
 
-    pub(super) fn contains(&self, timer: &Timer) -> bool {
+    fn contains(&self, timer: &Timer) -> bool {
         self.deadlines.contains_key(timer)
     }
 
@@ -62,6 +63,33 @@ impl Timers {
 
     pub(super) fn len(&self) -> usize {
         self.queue.len()
+    }
+}
+
+/// The timers of one group, at one moment.
+pub(super) struct GroupTimers<'a> {
+    pub(super) timers: &'a mut Timers,
+    pub(super) group: Arc<str>,
+    pub(super) now_ms: i64,
+}
+
+impl GroupTimers<'_> {
+    pub(super) fn schedule(&mut self, due: Due, delay_ms: i32) {
+        let timer = self.timer(due);
+        self.timers.schedule(timer, self.now_ms.saturating_add(delay_ms.into()));
+    }
+
+    pub(super) fn cancel(&mut self, due: Due) {
+        let timer = self.timer(due);
+        self.timers.cancel(&timer);
+    }
+
+    pub(super) fn is_set(&self, due: Due) -> bool {
+        self.timers.contains(&self.timer(due))
+    }
+
+    fn timer(&self, due: Due) -> Timer {
+        Timer { group: self.group.clone(), due }
     }
 }
 

@@ -6,7 +6,8 @@ use crate::net::messages::consumer_group_describe::{Assignment, DescribedGroup, 
 use crate::net::messages::{ConsumerGroupDescribeRequest, ConsumerGroupDescribeResponse};
 use crate::server::broker::Broker;
 
-/// A member that uses the protocol of consumer groups, as all do here.
+/// By which protocol a member takes part.
+const CLASSIC: i8 = 0;
 const CONSUMER: i8 = 1;
 
 pub(in crate::server) fn answer(
@@ -55,7 +56,7 @@ impl Broker {
             subscribed_topic_regex: member.topic_regex,
             assignment: self.name_topics(member.assigned),
             target_assignment: self.name_topics(member.target),
-            member_type: CONSUMER,
+            member_type: if member.is_classic { CLASSIC } else { CONSUMER },
         }
     }
 

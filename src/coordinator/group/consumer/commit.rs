@@ -40,6 +40,10 @@ impl<T> ConsumerGroup<T> {
 impl State {
     fn check_epoch(&self, member_id: &str, epoch: i32) -> Result<(), GroupError> {
         let member = self.member(member_id).ok_or(GroupError::UnknownMemberId)?;
-        if member.current.epoch == epoch { Ok(()) } else { Err(GroupError::StaleMemberEpoch) }
+        match member.current.epoch == epoch {
+            true => Ok(()),
+            false if member.is_classic() => Err(GroupError::IllegalGeneration),
+            false => Err(GroupError::StaleMemberEpoch),
+        }
     }
 }

@@ -36,6 +36,8 @@ pub struct DescribedConsumerMember {
     pub rack_id: Option<String>,
     /// The epoch that it is in.
     pub epoch: i32,
+    /// Whether it has the classic protocol, from before the group was a consumer group, or because others have.
+    pub is_classic: bool,
     /// What its client calls itself.
     pub client_id: String,
     /// Where its client is.
@@ -62,6 +64,7 @@ impl<T> ConsumerGroup<T> {
                 instance_id: metadata.instance_id.clone(),
                 rack_id: metadata.rack_id.clone(),
                 epoch: current.epoch,
+                is_classic: member.is_classic(),
                 client_id: metadata.client_id.clone(),
                 client_host: metadata.client_host.clone(),
                 topic_names: metadata.topic_names.iter().cloned().collect(),

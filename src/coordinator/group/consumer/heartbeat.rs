@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use super::super::Limits;
 use super::assignor::Assignor;
 use super::reconcile::{Goal, is_subset, reconcile};
 use super::record::{ConsumerMemberMetadata, GroupRecord, MemberState, Partitions};
@@ -21,9 +20,7 @@ impl<T> Draft<T> {
     pub(super) fn heartbeat(
         &mut self,
         mut request: ConsumerHeartbeatRequest,
-        limits: Limits,
         topics: &Topics,
-        now_ms: i64,
     ) -> Result<ConsumerHeartbeat, GroupError> {
         if request.member_epoch < JOINS {
             return self.leave(&request, topics);
@@ -31,23 +28,20 @@ impl<T> Draft<T> {
         if request.member_id.is_empty() {
             request.member_id = request.fresh_id.to_string();
         }
-        self.check_room(&request, limits)?;
+        self.check_room(&request.member_id)?;
         let before = self.member_of(&request)?;
         let id: Arc<str> = (*request.member_id).into();
         let wanted = changed(&before.metadata, &request);
-        let wants_else = wanted.topic_names != before.metadata.topic_names
-            || wanted.topic_regex != before.metadata.topic_regex
-            || self.state.member(&id).is_none();
-        if self.state.member(&id).is_none_or(|member| member.metadata != wanted) {
-            self.put(GroupRecord::Member(id.to_string(), Some(wanted)));
+        if before.is_classic() {
+            // It has no more to do what it was told to by that protocol.
+            self.moved.insert(id.clone());
         }
-        self.refresh(topics, wants_else, now_ms);
-        self.assign(topics);
+        self.want(&id, wanted, &before.metadata, topics);
         // One that missed the last answer is told it again. What it says it has is no answer to that: perhaps it is only
         // late. So it takes no step.
         let is_behind = !request.joins() && request.member_epoch < before.current.epoch;
         if !is_behind {
-            self.step(&id, &request);
+            self.step(&id, request.owned.as_ref());
         }
         self.seen.insert(id.clone());
         let current = self.state.member(&id).map(|member| member.current.clone()).unwrap_or_default();
@@ -58,14 +52,32 @@ impl<T> Draft<T> {
         Ok(ConsumerHeartbeat {
             member_id: request.member_id,
             member_epoch: current.epoch,
-            heartbeat_interval_ms: limits.consumer_heartbeat_interval_ms,
+            heartbeat_interval_ms: self.limits.consumer_heartbeat_interval_ms,
             assignment,
         })
     }
 
-    fn check_room(&self, request: &ConsumerHeartbeatRequest, limits: Limits) -> Result<(), GroupError> {
-        let is_known = self.state.member(&request.member_id).is_some();
-        if is_known || self.state.members.len() < limits.consumer_max_size {
+    /// Lets a member want that, and computes what everybody is to have, if it is something else than before.
+    pub(super) fn want(
+        &mut self,
+        id: &Arc<str>,
+        wanted: ConsumerMemberMetadata,
+        before: &ConsumerMemberMetadata,
+        topics: &Topics,
+    ) {
+        let wants_else = wanted.topic_names != before.topic_names
+            || wanted.topic_regex != before.topic_regex
+            || self.state.member(id).is_none();
+        if self.state.member(id).is_none_or(|member| member.metadata != wanted) {
+            self.put(GroupRecord::Member(id.to_string(), Some(wanted)));
+        }
+        self.refresh(topics, wants_else);
+        self.assign(topics);
+    }
+
+    pub(super) fn check_room(&self, member_id: &str) -> Result<(), GroupError> {
+        let is_known = self.state.member(member_id).is_some();
+        if is_known || self.state.members.len() < self.limits.consumer_max_size {
             Ok(())
         } else {
             Err(GroupError::GroupMaxSizeReached)
@@ -80,11 +92,11 @@ impl<T> Draft<T> {
             Some(name) => match self.state.static_member(name) {
                 Some((id, member)) if **id == *request.member_id => Some(member.clone()),
                 Some((id, member)) if joins => {
-                    if member.current.epoch != WILL_BE_BACK {
+                    if member.current.epoch != WILL_BE_BACK && !member.is_classic() {
                         return Err(GroupError::UnreleasedInstanceId);
                     }
                     let (id, member) = (id.clone(), member.clone());
-                    return Ok(self.replace(&id, &member, request));
+                    return Ok(self.replace(&id, &member, &request.member_id));
                 }
                 Some(_) => return Err(GroupError::FencedInstanceId),
                 None => None,
@@ -100,28 +112,27 @@ impl<T> Draft<T> {
         }
     }
 
-    /// Gives the place of a static member that has left for a while to the one that has come back.
-    fn replace(&mut self, old_id: &Arc<str>, member: &Member, request: &ConsumerHeartbeatRequest) -> Member {
+    /// Gives the place of a static member to the one that has come back as it.
+    pub(super) fn replace(&mut self, old_id: &Arc<str>, member: &Member, id: &str) -> Member {
         let mut member = member.clone();
         (member.current.epoch, member.current.previous_epoch) = (JOINS, JOINS);
         let target = self.state.targets.get(old_id).map(|target| (**target).clone()).unwrap_or_default();
         self.take_out(old_id);
-        let id = &request.member_id;
-        self.put(GroupRecord::Member(id.clone(), Some(member.metadata.clone())));
-        self.put(GroupRecord::Target(id.clone(), Some(target)));
-        self.put(GroupRecord::Current(id.clone(), Some(member.current.clone())));
+        self.put(GroupRecord::Member(id.to_owned(), Some(member.metadata.clone())));
+        self.put(GroupRecord::Target(id.to_owned(), Some(target)));
+        self.put(GroupRecord::Current(id.to_owned(), Some(member.current.clone())));
         member
     }
 
-    /// Lets a member go as far towards its target as it can now.
-    fn step(&mut self, id: &Arc<str>, request: &ConsumerHeartbeatRequest) {
+    /// Lets a member go as far towards its target as it can now, that says it has this.
+    pub(super) fn step(&mut self, id: &Arc<str>, owned: Option<&Partitions>) {
         let Some(member) = self.state.member(id).cloned() else { return };
         let nothing = Arc::default();
         let target = self.state.targets.get(id).unwrap_or(&nothing);
         let goal = Goal {
             epoch: self.state.target_epoch,
             target,
-            owned: request.owned.as_ref(),
+            owned,
             is_owned: |topic, partition| self.state.is_owned(topic, partition),
         };
         let current = reconcile(&member.current, &goal);

@@ -37,9 +37,10 @@ impl<T> Draft<T> {
         })
     }
 
-    /// Takes out a member, if there is one. The others will get its part with the next epoch, which begins now.
+    /// Takes out a member, if there is one. The others will get its part with the next epoch, which begins now; unless they
+    /// all have the classic protocol, and go on by that.
     pub(super) fn remove(&mut self, id: &Arc<str>, topics: &Topics) {
-        if self.state.member(id).is_some() {
+        if self.state.member(id).is_some() && !self.downgrade_without(id, topics) {
             self.take_out(id);
             self.begin_epoch(topics, true);
         }

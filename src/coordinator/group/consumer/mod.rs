@@ -14,6 +14,7 @@
 //!   reconcile    one step of a member towards its target        target, assignor   what members are to have
 //!   state        what is known, as the records say              record  how it is written down
 //!   topics       what there is to read                          commit, describe   questions from outside
+//!   classic      members that have the classic protocol         migration   from a classic group, and back to one
 //! ```
 //!
 //! # Decisions and records
@@ -24,11 +25,13 @@
 //! tell of nothing that could be lost, and records that could not be written were never decided.
 
 mod assignor;
+mod classic;
 mod commit;
 mod describe;
 mod heartbeat;
 mod leave;
 mod message;
+mod migration;
 mod reconcile;
 mod record;
 #[cfg(test)]
@@ -40,13 +43,15 @@ mod topics;
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 
-use super::message::Response;
-use super::timers::{Due, Timer, Timers};
+use super::classic::ClassicGroup;
+use super::message::{JoinRequest, Response};
+use super::timers::{Due, GroupTimers};
 use super::{Action, Limits, Outbox, Written};
 use crate::error::GroupError;
 
 pub use describe::{DescribedConsumerGroup, DescribedConsumerMember};
 pub use message::{ConsumerHeartbeat, ConsumerHeartbeatRequest};
+pub(super) use migration::Handover;
 pub use record::{
     ClassicMemberMetadata, ConsumerGroupMetadata, ConsumerMemberMetadata, CurrentAssignment, GroupRecord, MemberState,
     Partitions, ResolvedRegex,
@@ -69,17 +74,25 @@ pub(super) struct ConsumerGroup<T> {
     pub(super) empty_since_ms: i64,
     /// The version of the topics that the subscriptions were last compared with.
     topics_version: Option<u64>,
-    /// There is a record of an empty group of the classic protocol, that goes with the first of this.
-    replaces_classic: bool,
+    /// What makes a group of the classic protocol what this is taken for. It is written with the first decision.
+    opening: Vec<GroupRecord>,
     waiting: VecDeque<Event<T>>,
     /// What is being written.
     draft: Option<Draft<T>>,
+    /// What it is from now on.
+    successor: Option<Box<ClassicGroup<T>>>,
 }
 
 /// Something to decide about.
 #[derive(Debug)]
-enum Event<T> {
+pub(super) enum Event<T> {
     Heartbeat(Box<ConsumerHeartbeatRequest>, T),
+    /// Somebody joins by the classic protocol.
+    Join(Box<JoinRequest>, T),
+    /// Members of the classic protocol have left.
+    Left(Vec<Arc<str>>),
+    /// A member of the classic protocol is there, and topics have changed.
+    TopicsChanged,
     /// A member was not heard of.
     SessionExpired(Arc<str>),
     /// A member has not let go of what it was to revoke.
@@ -89,16 +102,21 @@ enum Event<T> {
 /// Decisions that wait to be written, and what is to be done then.
 #[derive(Debug)]
 struct Draft<T> {
+    name: Arc<str>,
+    limits: Limits,
+    now_ms: i64,
     state: Arc<State>,
     topics_version: Option<u64>,
     records: Vec<GroupRecord>,
-    answers: Vec<(T, Result<ConsumerHeartbeat, GroupError>)>,
+    answers: Vec<(T, Response)>,
     /// Members that were heard of.
     seen: BTreeSet<Arc<str>>,
     /// Members that may have begun to revoke something, or ended, or gone.
     moved: BTreeSet<Arc<str>>,
     /// What is to be tried again if this can't be written.
     expired: Vec<Due>,
+    /// With these records the group becomes one of the classic protocol.
+    successor: Option<Box<ClassicGroup<T>>>,
 }
 
 /// One consumer group at one moment, with what its verbs need.
@@ -106,15 +124,23 @@ pub(super) struct Turn<'a, T> {
     pub(super) limits: Limits,
     pub(super) topics: &'a Topics,
     pub(super) group: &'a mut ConsumerGroup<T>,
-    pub(super) timers: &'a mut Timers,
+    pub(super) timers: GroupTimers<'a>,
     pub(super) outbox: &'a mut Outbox<T>,
     pub(super) now_ms: i64,
 }
 
 impl<T> ConsumerGroup<T> {
-    pub(super) fn new(name: Arc<str>, replaces_classic: bool, now_ms: i64) -> Self {
-        let (state, waiting) = (Arc::default(), VecDeque::new());
-        Self { name, state, empty_since_ms: now_ms, topics_version: None, replaces_classic, waiting, draft: None }
+    pub(super) fn new(name: Arc<str>, now_ms: i64) -> Self {
+        Self {
+            name,
+            state: Arc::default(),
+            empty_since_ms: now_ms,
+            topics_version: None,
+            opening: Vec::new(),
+            waiting: VecDeque::new(),
+            draft: None,
+            successor: None,
+        }
     }
 
     /// Takes in a record, when a coordinator reads them.
@@ -134,7 +160,7 @@ impl<T> ConsumerGroup<T> {
 
     /// Whether nothing would be lost if it were forgotten.
     pub(super) fn is_vacant(&self) -> bool {
-        self.is_gone() && !self.replaces_classic
+        self.is_gone() && self.opening.is_empty()
     }
 
     fn is_at_rest(&self) -> bool {
@@ -144,7 +170,7 @@ impl<T> ConsumerGroup<T> {
     /// What takes it back, if it has no members.
     pub(super) fn tombstones(&self) -> Vec<GroupRecord> {
         let mut records = if self.state.is_known { self.state.tombstones() } else { Vec::new() };
-        if self.replaces_classic {
+        if !self.opening.is_empty() {
             records.push(GroupRecord::Classic(None));
         }
         records
@@ -155,26 +181,34 @@ impl<T> Turn<'_, T> {
     /// After a restart its members have their session timeouts to show that they are still there.
     pub(super) fn loaded(&mut self) {
         self.group.empty_since_ms = self.now_ms;
+        self.expect_life_signs();
         let ids: Vec<_> = self.group.state.members.keys().cloned().collect();
-        for id in ids {
-            self.expect_life_sign(&id);
-            self.expect_revocation(&id);
-        }
+        ids.iter().for_each(|id| self.expect_revocation(id));
+    }
+
+    /// From now on all members have their session timeouts to show that they are alive.
+    pub(super) fn expect_life_signs(&mut self) {
+        let ids: Vec<_> = self.group.state.members.keys().cloned().collect();
+        ids.iter().for_each(|id| self.expect_life_sign(id));
     }
 
     pub(super) fn heartbeat(&mut self, request: ConsumerHeartbeatRequest, waiter: T) {
-        self.group.waiting.push_back(Event::Heartbeat(Box::new(request), waiter));
+        self.happen(Event::Heartbeat(Box::new(request), waiter));
+    }
+
+    /// Something is to be decided about, when it is its turn.
+    fn happen(&mut self, event: Event<T>) {
+        self.group.waiting.push_back(event);
         self.decide();
     }
 
     /// Something is due for a member.
     pub(super) fn expire(&mut self, due: Due) {
         match due {
-            Due::Session(id) => self.group.waiting.push_back(Event::SessionExpired(id)),
-            Due::Rebalance(id) => self.group.waiting.push_back(Event::RebalanceExpired(id)),
-            Due::Join | Due::Sync => return,
+            Due::Session(id) => self.happen(Event::SessionExpired(id)),
+            Due::Rebalance(id) => self.happen(Event::RebalanceExpired(id)),
+            Due::Join | Due::Sync => {}
         }
-        self.decide();
     }
 
     /// The records that were being written are, or could not be.
@@ -182,12 +216,13 @@ impl<T> Turn<'_, T> {
         let Some(draft) = self.group.draft.take() else { return };
         match result {
             Ok(()) => {
-                self.group.replaces_classic = false;
+                self.group.opening.clear();
                 self.finish(draft);
             }
             Err(error) => {
-                draft.answers.into_iter().for_each(|(waiter, _)| self.answer(waiter, Err(error)));
-                draft.expired.into_iter().for_each(|due| self.schedule(due, AGAIN_MS));
+                draft.answers.into_iter().for_each(|(waiter, answer)| self.answer(waiter, answer.failed(error)));
+                draft.expired.into_iter().for_each(|due| self.timers.schedule(due, AGAIN_MS));
+                self.group.give_back(self.topics, self.now_ms);
             }
         }
         self.decide();
@@ -195,12 +230,16 @@ impl<T> Turn<'_, T> {
 
     /// Decides about all that waits, unless something is being written.
     fn decide(&mut self) {
-        while self.group.draft.is_none() && !self.group.waiting.is_empty() {
-            let mut draft = Draft::new(self.group);
+        while self.group.draft.is_none() && !self.group.waiting.is_empty() && !self.group.gives_way() {
+            let mut draft = Draft::new(self.group, self.limits, self.now_ms);
             while draft.records.len() < BATCH_RECORDS
+                && draft.successor.is_none()
                 && let Some(event) = self.group.waiting.pop_front()
             {
-                self.take(&mut draft, event);
+                if let Some(event) = self.take(&mut draft, event) {
+                    self.group.waiting.push_front(event);
+                    break;
+                }
                 if draft.records.is_empty() {
                     // There is nothing to wait for.
                     draft.answers.drain(..).for_each(|(waiter, result)| self.answer(waiter, result));
@@ -212,41 +251,56 @@ impl<T> Turn<'_, T> {
                 self.write(draft);
             }
         }
+        if self.group.is_at_rest() {
+            self.group.give_back(self.topics, self.now_ms);
+        }
     }
 
-    fn take(&mut self, draft: &mut Draft<T>, event: Event<T>) {
+    /// Decides about something, unless that isn't for this group to decide, as it is by then.
+    fn take(&mut self, draft: &mut Draft<T>, event: Event<T>) -> Option<Event<T>> {
         match event {
             Event::Heartbeat(request, waiter) => {
-                let result = draft.heartbeat(*request, self.limits, self.topics, self.now_ms);
+                let result = draft.heartbeat(*request, self.topics);
                 // A member that waits for something to be written is alive meanwhile, too.
                 if let Ok(heartbeat) = result.as_ref()
                     && heartbeat.member_epoch >= 0
                 {
-                    self.expect_life_sign(&(*heartbeat.member_id).into());
+                    self.expect_life_sign(&heartbeat.member_id);
                 }
-                draft.answers.push((waiter, result));
+                draft.answers.push((waiter, Response::ConsumerHeartbeat(result)));
             }
+            // The first member of a group says which protocol it has.
+            Event::Join(..) if draft.state.members.is_empty() => return Some(event),
+            Event::Join(request, waiter) => {
+                if draft.downgrade_by(&request, self.topics) {
+                    return Some(Event::Join(request, waiter));
+                }
+                self.expect_life_sign(&request.member_id);
+                let result = draft.join(&request, self.topics);
+                draft.answers.push((waiter, Response::Join(result)));
+            }
+            Event::Left(ids) => draft.remove_all(&ids, self.topics),
+            Event::TopicsChanged => draft.refresh(self.topics, false),
             // It was heard of since.
-            Event::SessionExpired(id) if self.is_scheduled(Due::Session(id.clone())) => {}
-            Event::RebalanceExpired(id) if self.is_scheduled(Due::Rebalance(id.clone())) => {}
+            Event::SessionExpired(id) if self.timers.is_set(Due::Session(id.clone())) => {}
+            Event::RebalanceExpired(id) if self.timers.is_set(Due::Rebalance(id.clone())) => {}
             Event::SessionExpired(id) => {
                 draft.remove(&id, self.topics);
                 draft.expired.push(Due::Session(id));
             }
             Event::RebalanceExpired(id) => {
-                if draft.state.member(&id).is_some_and(|member| member.is_revoking()) {
+                if draft.state.member(&id).is_some_and(|member| member.is_revoking() || member.is_classic()) {
                     draft.remove(&id, self.topics);
                     draft.expired.push(Due::Rebalance(id));
                 }
             }
         }
+        None
     }
 
     fn write(&mut self, mut draft: Draft<T>) {
         let mut records = std::mem::take(&mut draft.records);
-        if self.group.replaces_classic {
-            records.insert(0, GroupRecord::Classic(None));
-        }
+        records.splice(0..0, self.group.opening.iter().cloned());
         let write = self.outbox.expect(&self.group.name, Written::ConsumerGroup);
         let group = self.group.name.to_string();
         self.outbox.actions.push_back(Action::Write { write: Some(write), group, records });
@@ -258,59 +312,54 @@ impl<T> Turn<'_, T> {
         if !self.group.state.members.is_empty() && draft.state.members.is_empty() {
             self.group.empty_since_ms = self.now_ms;
         }
+        if draft.state.has_classic_members() && !Arc::ptr_eq(&self.group.state, &draft.state) {
+            self.outbox.membership_changes += 1;
+        }
         (self.group.state, self.group.topics_version) = (draft.state, draft.topics_version);
+        self.group.successor = draft.successor;
         draft.seen.iter().for_each(|id| self.expect_life_sign(id));
         draft.moved.iter().for_each(|id| self.expect_revocation(id));
         draft.answers.into_iter().for_each(|(waiter, result)| self.answer(waiter, result));
     }
 
     /// From now on the member has its session timeout to show that it is alive.
-    fn expect_life_sign(&mut self, id: &Arc<str>) {
-        if self.group.state.member(id).is_some() {
-            self.schedule(Due::Session(id.clone()), self.limits.consumer_session_timeout_ms);
+    pub(super) fn expect_life_sign(&mut self, id: &str) {
+        if let Some((id, member)) = self.group.state.members.get_key_value(id) {
+            let timeout_ms = member.session_timeout_ms(self.limits.consumer_session_timeout_ms);
+            self.timers.schedule(Due::Session(id.clone()), timeout_ms);
         }
     }
 
     /// A member that is to revoke something has its rebalance timeout for it. One that is gone has no timers.
     fn expect_revocation(&mut self, id: &Arc<str>) {
         match self.group.state.member(id) {
+            // It has its time for each of its requests.
+            Some(member) if member.is_classic() => {}
             Some(member) if member.is_revoking() => {
-                self.schedule(Due::Rebalance(id.clone()), member.metadata.rebalance_timeout_ms.max(0));
+                self.timers.schedule(Due::Rebalance(id.clone()), member.metadata.rebalance_timeout_ms.max(0));
             }
-            Some(_) => self.cancel(Due::Rebalance(id.clone())),
+            Some(_) => self.timers.cancel(Due::Rebalance(id.clone())),
             None => {
-                self.cancel(Due::Session(id.clone()));
-                self.cancel(Due::Rebalance(id.clone()));
+                self.timers.cancel(Due::Session(id.clone()));
+                self.timers.cancel(Due::Rebalance(id.clone()));
             }
         }
     }
 
-    fn timer(&self, due: Due) -> Timer {
-        Timer { group: self.group.name.clone(), due }
-    }
-
-    fn is_scheduled(&self, due: Due) -> bool {
-        self.timers.contains(&self.timer(due))
-    }
-
-    fn schedule(&mut self, due: Due, delay_ms: i32) {
-        let timer = self.timer(due);
-        self.timers.schedule(timer, self.now_ms.saturating_add(delay_ms.into()));
-    }
-
-    fn cancel(&mut self, due: Due) {
-        let timer = self.timer(due);
-        self.timers.cancel(&timer);
-    }
-
-    fn answer(&mut self, to: T, result: Result<ConsumerHeartbeat, GroupError>) {
-        self.outbox.actions.push_back(Action::Respond { to, response: Response::ConsumerHeartbeat(result) });
+    fn answer(&mut self, to: T, response: Response) {
+        if let Response::Join(Ok(joined)) = &response {
+            self.expect_sync(&joined.member_id);
+        }
+        self.outbox.actions.push_back(Action::Respond { to, response });
     }
 }
 
 impl<T> Draft<T> {
-    fn new(group: &ConsumerGroup<T>) -> Self {
+    fn new(group: &ConsumerGroup<T>, limits: Limits, now_ms: i64) -> Self {
         Self {
+            name: group.name.clone(),
+            limits,
+            now_ms,
             state: group.state.clone(),
             topics_version: group.topics_version,
             records: Vec::new(),
@@ -318,6 +367,7 @@ impl<T> Draft<T> {
             seen: BTreeSet::new(),
             moved: BTreeSet::new(),
             expired: Vec::new(),
+            successor: None,
         }
     }
 

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use super::super::classic::GroupState;
+use super::super::message::JoinProtocol;
 use super::record::{
     ConsumerGroupMetadata, ConsumerMemberMetadata, CurrentAssignment, GroupRecord, MemberState, Partitions,
     ResolvedRegex,
@@ -35,6 +36,21 @@ pub(super) struct Member {
 }
 
 impl Member {
+    /// Whether it has the classic protocol.
+    pub(super) const fn is_classic(&self) -> bool {
+        self.metadata.classic.is_some()
+    }
+
+    /// What it says by the classic protocol, if it has that: for the assignor that it likes best.
+    pub(super) fn classic_protocol(&self) -> Option<&JoinProtocol> {
+        self.metadata.classic.as_ref()?.protocols.first()
+    }
+
+    /// How long it counts as alive after its last sign of life, in milliseconds: members of the newer protocol don't say.
+    pub(super) fn session_timeout_ms(&self, otherwise_ms: i32) -> i32 {
+        self.metadata.classic.as_ref().map_or(otherwise_ms, |classic| classic.session_timeout_ms)
+    }
+
     /// Whether it is to let go of partitions. One that has left for a while has none to let go of.
     pub(super) fn is_revoking(&self) -> bool {
         self.current.state == MemberState::UnrevokedPartitions && self.current.epoch >= 0
@@ -159,12 +175,14 @@ impl State {
         }
     }
 
-    /// What takes back everything that is known of a group without members.
+    /// What takes back everything that is known of a group, in Kafka's order.
     pub(super) fn tombstones(&self) -> Vec<GroupRecord> {
         let regexes = self.regexes.keys().map(|regex| GroupRecord::Regex(regex.clone(), None));
         let mut records: Vec<_> = regexes.collect();
+        records.extend(self.members.keys().map(|id| GroupRecord::Current(id.to_string(), None)));
         records.extend(self.targets.keys().map(|id| GroupRecord::Target(id.to_string(), None)));
         records.push(GroupRecord::TargetEpoch(None));
+        records.extend(self.members.keys().map(|id| GroupRecord::Member(id.to_string(), None)));
         if self.has_partition_metadata {
             records.push(GroupRecord::PartitionMetadata(false));
         }

@@ -13,9 +13,9 @@ use super::topics::{Topics, hash};
 impl<T> Draft<T> {
     /// Compares what members are subscribed to with the topics that there are, and begins the next epoch if something
     /// has changed, or is said to have.
-    pub(super) fn refresh(&mut self, topics: &Topics, has_changed: bool, now_ms: i64) {
+    pub(super) fn refresh(&mut self, topics: &Topics, has_changed: bool) {
         if has_changed || self.topics_version != Some(topics.version) {
-            let resolved = self.resolve_regexes(topics, now_ms);
+            let resolved = self.resolve_regexes(topics);
             self.topics_version = Some(topics.version);
             self.begin_epoch(topics, has_changed || resolved);
         }
@@ -38,7 +38,7 @@ impl<T> Draft<T> {
 
     /// Matches all regular expressions that members are subscribed to with the topics, and forgets the others. Returns
     /// whether any stands for something else than before.
-    fn resolve_regexes(&mut self, topics: &Topics, now_ms: i64) -> bool {
+    fn resolve_regexes(&mut self, topics: &Topics) -> bool {
         let members = self.state.members.values();
         let used: BTreeSet<String> = members.filter_map(|member| member.metadata.topic_regex.clone()).collect();
         let mut records = Vec::new();
@@ -47,7 +47,7 @@ impl<T> Draft<T> {
             let Ok(topics) = topics.matching(regex) else { continue };
             let before = self.state.regexes.get(regex);
             if before.is_none_or(|before| before.topics != topics) {
-                let resolved = ResolvedRegex { topics, version: 0, timestamp: now_ms };
+                let resolved = ResolvedRegex { topics, version: 0, timestamp: self.now_ms };
                 records.push(GroupRecord::Regex(regex.clone(), Some(resolved)));
             }
         }

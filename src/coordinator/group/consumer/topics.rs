@@ -1,10 +1,13 @@
 //! The topics that there are, as a coordinator is told: what members may be subscribed to, and what is assigned.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
 
 use regex_lite::{Regex, RegexBuilder};
 
+use super::record::Partitions;
 use crate::error::GroupError;
+use crate::types::TopicPartition;
 use crate::uuid::Uuid;
 
 /// How long a regular expression may be, in bytes, and how large what it compiles to.
@@ -17,6 +20,7 @@ pub(in super::super) struct Topics {
     /// Goes up with each change.
     pub(super) version: u64,
     by_name: BTreeMap<String, Topic>,
+    names: HashMap<Uuid, Arc<str>>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,6 +35,7 @@ impl Topics {
         let by_name = topics.map(|(name, id, partitions)| (name, Topic { id, partitions })).collect();
         if self.by_name != by_name {
             self.by_name = by_name;
+            self.names = self.by_name.iter().map(|(name, topic)| (topic.id, (**name).into())).collect();
             self.version += 1;
         }
     }
@@ -38,6 +43,28 @@ impl Topics {
     /// Those of the names that there are, in the order of the alphabet.
     pub(super) fn existing<'a>(&self, names: &BTreeSet<&'a str>) -> Vec<(&'a str, Topic)> {
         names.iter().filter_map(|name| Some((*name, *self.by_name.get(*name)?))).collect()
+    }
+
+    /// Partitions by the ids of their topics, as far as these exist.
+    pub(super) fn identified(&self, partitions: &[TopicPartition]) -> Partitions {
+        let mut identified = Partitions::new();
+        for TopicPartition { topic, partition } in partitions {
+            if let Some(topic) = self.by_name.get(&**topic) {
+                identified.entry(topic.id).or_default().insert(*partition);
+            }
+        }
+        identified
+    }
+
+    /// Partitions by the names of their topics, as far as these exist.
+    pub(super) fn named(&self, partitions: &Partitions) -> Vec<TopicPartition> {
+        let named = partitions.iter().filter_map(|(id, partitions)| Some((self.names.get(id)?, partitions)));
+        let each = |(topic, partitions): (&Arc<str>, &BTreeSet<i32>)| {
+            let topic = topic.clone();
+            let of_topic = partitions.iter().map(move |partition| TopicPartition::new(topic.clone(), *partition));
+            of_topic.collect::<Vec<_>>()
+        };
+        named.flat_map(each).collect()
     }
 
     /// The names that a regular expression stands for. As in Kafka, it must match the whole of a name.
