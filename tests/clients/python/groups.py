@@ -28,7 +28,7 @@ RECORDS_A_SECOND = 100
 PATIENCE = 120
 # Each takes the server, the topic, its log and Kafka's configs.
 PROGRAMS = {
-    "java": ["java", "-Xmx128m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-cp", os.environ["KAFKA_CLASS_PATH"], "Member"],
+    "java": ["java", "-Xmx128m", "-cp", os.environ["KAFKA_CLASS_PATH"], "Member"],
     "confluent": [sys.executable, HERE / "member.py", "confluent"],
     "python": [sys.executable, HERE / "member.py", "python"],
     "node": ["node", Path(os.environ["NODE_CLIENTS"]) / "member.mjs"],
