@@ -250,14 +250,12 @@ impl<C: Deref<Target = GroupCommit>> Lead<C> {
     /// Syncs if who waits for `target` needs it. What fails for good is what all who wait are told; only another failure is
     /// returned.
     pub(super) fn sync_for(self, target: SyncTarget, sync: impl Fn() -> Result<Offset>) -> Result<()> {
+        self.begin(target, sync).or_else(unless_final)
+    }
+
+    fn begin(&self, target: SyncTarget, sync: impl Fn() -> Result<Offset>) -> Result<()> {
         // Another leader may have been done in between.
-        if self.commit.check(target).is_some() {
-            return Ok(());
-        }
-        match self.sync(sync) {
-            Err(error) if !is_final(&error) => Err(error),
-            _ => Ok(()),
-        }
+        if self.commit.check(target).is_some() { Ok(()) } else { self.commit.lead(sync) }
     }
 
     /// Syncs, as [`GroupCommit::wait`] says.
@@ -266,10 +264,40 @@ impl<C: Deref<Target = GroupCommit>> Lead<C> {
     }
 }
 
+/// For those who wait without a thread, while one syncs for them.
+#[cfg(any(feature = "net", esker_loom))]
+impl GroupCommit {
+    /// Whether somebody has come since the last sync began, for whom another is worth while.
+    fn is_awaited(&self) -> bool {
+        let have_come = self.arrived.load(Ordering::Acquire) > self.covered.load(Ordering::Relaxed);
+        have_come && !self.failed.load(Ordering::Acquire)
+    }
+}
+
+#[cfg(any(feature = "net", esker_loom))]
+impl<C: Deref<Target = GroupCommit>> Lead<C> {
+    /// Syncs as [`sync_for`](Self::sync_for), by a thread that has nothing else to do: it goes on for as long as others come while it syncs, whom a new
+    /// leader would make wait until it is awake.
+    pub(super) fn sync_while_awaited(self, target: SyncTarget, sync: impl Fn() -> Result<Offset>) -> Result<()> {
+        let commit = &*self.commit;
+        let mut synced = self.begin(target, &sync);
+        while synced.is_ok() && commit.is_awaited() {
+            commit.waiters.notify(commit.synced());
+            synced = commit.lead(&sync);
+        }
+        synced.or_else(unless_final)
+    }
+}
+
 impl<C: Deref<Target = GroupCommit>> Drop for Lead<C> {
     fn drop(&mut self) {
         self.commit.step_down();
     }
+}
+
+/// What fails for good is what all who wait are told.
+fn unless_final(error: Error) -> Result<()> {
+    if is_final(&error) { Ok(()) } else { Err(error) }
 }
 
 /// Whether a sync has failed. One that could not begin, for want of a file to open, may be tried again.

@@ -55,6 +55,15 @@ impl Deref for Commit {
 }
 
 impl Synced {
+    /// The turn, if it is there to take.
+    pub(crate) fn turn(&mut self) -> Option<Turn> {
+        match self.progress()? {
+            Progress::Turn(turn) => Some(turn),
+            // Awaiting it tells again.
+            Progress::Done(_) => None,
+        }
+    }
+
     fn forget_waiter(&mut self) {
         if let Some(waiter) = self.waiter.take() {
             self.log.deregister_synced(waiter);
@@ -98,12 +107,12 @@ impl Drop for Synced {
 }
 
 impl Turn {
-    /// Syncs for all who wait by now.
+    /// Syncs for all who wait by now, and then for those who have come meanwhile, until nobody has.
     ///
     /// # Errors
     /// What kept the sync from beginning. Whoever waits may try again.
     pub(crate) fn take(self) -> Result<()> {
         let log = &self.log.inner;
-        self.lead.sync_for(self.target, || log.or_fail(log.sync()))
+        self.lead.sync_while_awaited(self.target, || log.or_fail(log.sync()))
     }
 }

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::io;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -12,11 +13,10 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::broker::Broker;
-use super::dispatch::{Answer, dispatch};
+use super::dispatch::{Answer, Answered, dispatch};
 use super::limits::{Limits, Room};
 use super::metrics::RequestTimer;
 use super::security::{Access, Admission, Entrance};
-use crate::net::codec::Encoded;
 use crate::net::frame::FrameBuffer;
 use crate::net::transport::{ConnectionError, write_frame};
 
@@ -122,20 +122,17 @@ pub(super) async fn serve(
 }
 
 fn may_begin_another(requests: &VecDeque<Request>) -> bool {
-    let answered = requests.iter().map(|request| match &request.answer {
-        Answer::Now(Some(response)) => response.size(),
-        _ => 0,
-    });
-    requests.len() < REQUESTS_MAX && answered.sum::<usize>() < ANSWERED_BYTES_MAX
+    let answered: usize = requests.iter().map(|request| request.answer.size()).sum();
+    requests.len() < REQUESTS_MAX && answered < ANSWERED_BYTES_MAX
 }
 
-/// The response to the first request, once it is there.
-async fn first(requests: &mut VecDeque<Request>) -> Result<Option<Encoded>, ConnectionError> {
-    match requests.front_mut().map(|request| &mut request.answer) {
-        Some(Answer::Now(response)) => Ok(response.take()),
-        Some(Answer::Later(task)) => task.await,
-        None => std::future::pending().await,
-    }
+/// What came of the first request, once that is known. Those behind it get on meanwhile.
+async fn first(requests: &mut VecDeque<Request>) -> Answered {
+    std::future::poll_fn(|context| {
+        requests.iter_mut().for_each(|request| request.answer.get_on(context));
+        requests.front_mut().and_then(|first| first.answer.take()).map_or(Poll::Pending, Poll::Ready)
+    })
+    .await
 }
 
 async fn or_never<F: Future>(future: Option<&mut Pin<Box<F>>>) -> F::Output {

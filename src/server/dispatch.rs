@@ -1,26 +1,61 @@
 //! Which request goes to which handler, and what clients are told that there is.
 
 use std::ops::RangeInclusive;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context as TaskContext, Poll};
 
 use bytes::Bytes;
 use tokio::sync::watch;
 
 use super::broker::Broker;
-use super::executor::{self, Task};
+use super::executor;
 use super::handler::*;
 use crate::net::codec::Encoded;
 use crate::net::messages::{Body, response_frame};
 use crate::net::transport::ConnectionError;
 use crate::net::{ApiKey, ProtocolError, RequestHeader};
 
+/// What becomes of a request in the end. Not every one has a response.
+pub(super) type Answered = Result<Option<Encoded>, ConnectionError>;
+
 /// What becomes of a request.
 pub(super) enum Answer {
-    /// It is done. Not every request has a response.
-    Now(Option<Encoded>),
+    Now(Answered),
     /// It waits, for a sync, for records or for other members of a group. Requests that come after it don't wait for that,
     /// only their responses do.
-    Later(Task<Result<Option<Encoded>, ConnectionError>>),
+    Later(Pin<Box<dyn Future<Output = Answered> + Send>>),
+}
+
+impl Answer {
+    fn later(answer: impl Future<Output = Answered> + Send + 'static) -> Self {
+        Self::Later(Box::pin(answer))
+    }
+
+    /// Lets it get on, if it waits.
+    pub(super) fn get_on(&mut self, context: &mut TaskContext<'_>) {
+        if let Self::Later(answer) = self
+            && let Poll::Ready(answered) = answer.as_mut().poll(context)
+        {
+            *self = Self::Now(answered);
+        }
+    }
+
+    /// Takes what came of it, once that is known.
+    pub(super) fn take(&mut self) -> Option<Answered> {
+        match self {
+            Self::Now(answered) => Some(std::mem::replace(answered, Ok(None))),
+            Self::Later(_) => None,
+        }
+    }
+
+    /// How many bytes wait to be written.
+    pub(super) fn size(&self) -> usize {
+        match self {
+            Self::Now(Ok(Some(response))) => response.size(),
+            _ => 0,
+        }
+    }
 }
 
 /// Declares what is served: the versions of each API, and the handler that answers it.
@@ -54,18 +89,18 @@ macro_rules! answer {
         let Context { broker, header, .. } = $context;
         let version = header.api_version;
         let response = executor::run(move || $handler(&broker, $request, version)).await;
-        Ok(Answer::Now(Some(response_frame(&header, &response)?)))
+        Ok(Answer::Now(Ok(Some(response_frame(&header, &response)?))))
     }};
     (waiting $handler:path, $context:ident, $request:ident) => {
-        Ok(Answer::Later(Task::spawn(async move { encode(&$context.header, $handler(&$context, $request).await?) })))
+        Ok(Answer::later(async move { encode(&$context.header, $handler(&$context, $request).await?) }))
     };
     (ordered $handler:path, $context:ident, $request:ident) => {{
         let response = $handler(&$context, $request).await?;
-        Ok(Answer::Later(Task::spawn(async move { encode(&$context.header, response.await?) })))
+        Ok(Answer::later(async move { encode(&$context.header, response.await?) }))
     }};
 }
 
-fn encode(header: &RequestHeader, response: Option<impl Body>) -> Result<Option<Encoded>, ConnectionError> {
+fn encode(header: &RequestHeader, response: Option<impl Body>) -> Answered {
     Ok(response.map(|response| response_frame(header, &response)).transpose()?)
 }
 
@@ -144,7 +179,7 @@ pub(super) async fn dispatch(
     if let Err(error) = check_served(header.api_key, header.api_version) {
         // No response of any other request could say that it isn't served.
         return match header.api_key {
-            ApiKey::ApiVersions => Ok(Answer::Now(Some(api_versions::refuse(&header)?))),
+            ApiKey::ApiVersions => Ok(Answer::Now(Ok(Some(api_versions::refuse(&header)?)))),
             _ => Err(error.into()),
         };
     }

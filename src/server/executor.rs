@@ -1,9 +1,9 @@
-//! Where work goes: what may block to threads for that, and what waits to tasks of its own.
+//! Where work goes that may block: to threads for that.
 
-use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::Poll;
 
-use tokio::task::{JoinError, JoinHandle};
+use tokio::sync::oneshot;
+use tokio::task::JoinError;
 
 /// Runs `work`, which may touch the disk or wait for it, on a thread that may block.
 ///
@@ -14,6 +14,19 @@ pub(super) async fn run<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'st
         Err(error) => {
             rethrow(error);
             // The runtime is going down, and with it this task at its next await.
+            std::future::pending().await
+        }
+    }
+}
+
+/// The same, and returns before `work` is done: with what it sends, after which it may go on by itself.
+pub(super) async fn run_on<T: Send + 'static>(work: impl FnOnce(oneshot::Sender<T>) + Send + 'static) -> T {
+    let (sender, sent) = oneshot::channel();
+    let working = tokio::task::spawn_blocking(move || work(sender));
+    match sent.await {
+        Ok(sent) => sent,
+        Err(_) => {
+            working.await.unwrap_or_else(rethrow);
             std::future::pending().await
         }
     }
@@ -34,37 +47,6 @@ pub(super) async fn all<F: Future>(futures: Vec<F>) -> Vec<F::Output> {
     })
     .await;
     running.into_iter().filter_map(|(_, result)| result).collect()
-}
-
-/// A task that ends with its handle. A panic of it is that of whoever waits for it.
-#[derive(Debug)]
-pub(super) struct Task<T>(JoinHandle<T>);
-
-impl<T: Send + 'static> Task<T> {
-    pub(super) fn spawn(work: impl Future<Output = T> + Send + 'static) -> Self {
-        Self(tokio::spawn(work))
-    }
-}
-
-impl<T> Future for Task<T> {
-    type Output = T;
-
-    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<T> {
-        match Pin::new(&mut self.0).poll(context) {
-            Poll::Ready(Ok(result)) => Poll::Ready(result),
-            Poll::Ready(Err(error)) => {
-                rethrow(error);
-                Poll::Pending
-            }
-            Poll::Pending => Poll::Pending,
-        }
-    }
-}
-
-impl<T> Drop for Task<T> {
-    fn drop(&mut self) {
-        self.0.abort();
-    }
 }
 
 /// Panics as the other did. Otherwise it was taken off a runtime that is going down.

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool as PlainBool, AtomicI64 as PlainI64, AtomicUs
 
 use super::explore;
 use crate::error::{Error, Result};
-use crate::log::flush::{GroupCommit, SyncTarget};
+use crate::log::flush::{GroupCommit, Lead, SyncTarget};
 use crate::sync::thread;
 
 /// What is appended and what is on the device. Kept outside of the model: it records what is, not what a thread sees.
@@ -33,6 +33,16 @@ impl Scene {
         let is_durable = self.durable.load(Ordering::SeqCst) >= target;
         assert!(result.is_err() || is_durable, "told of a sync that did not cover the append");
         result
+    }
+
+    /// As [`append_and_wait`](Self::append_and_wait) by someone who leads for as long as others come.
+    fn append_and_lead(&self) -> Result<()> {
+        let target = SyncTarget { generation: 0, end: self.appended.fetch_add(1, Ordering::SeqCst) + 1 };
+        self.commit.arrive();
+        if let Some(lead) = Lead::take(&self.commit) {
+            lead.sync_while_awaited(target, || self.sync())?;
+        }
+        self.commit.wait(target, || self.sync())
     }
 
     /// Covers what was appended when it began.
@@ -80,6 +90,25 @@ fn two_callers_come_twice() {
         assert!(scene.append_and_wait().is_ok());
         assert_eq!(other.join().expect("no panic"), (true, true));
     });
+}
+
+#[test]
+fn a_leader_that_goes_on_leaves_nobody_asleep() {
+    for (preemptions, callers, failing) in [(3, 2, None), (1, 3, None), (2, 2, Some(0)), (2, 2, Some(1))] {
+        explore(preemptions, move || {
+            let scene = Scene::new(failing);
+            let others: Vec<_> = (1..callers)
+                .map(|_| {
+                    let scene = scene.clone();
+                    loom::thread::spawn(move || scene.append_and_wait().is_ok())
+                })
+                .collect();
+            let mut succeeded = vec![scene.append_and_lead().is_ok()];
+            succeeded.extend(others.into_iter().map(|other| other.join().expect("no panic")));
+            let has_failed = scene.has_failed.load(Ordering::SeqCst);
+            assert!(has_failed || succeeded.iter().all(|succeeded| *succeeded));
+        });
+    }
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use crate::log::synced::Progress;
+use crate::log::synced::{Progress, Synced, Turn};
 use crate::log::{Appended, Log};
 use crate::net::ErrorCode;
 use crate::net::messages::produce::{
@@ -48,7 +48,17 @@ pub(in crate::server) async fn answer(
         _ => Err(ErrorCode::INVALID_REQUIRED_ACKS),
     };
     let (broker, version) = (context.broker.clone(), context.header.api_version);
-    let topics = executor::run(move || broker.produce(request, acks, version)).await;
+    let topics = executor::run_on(move |appended| {
+        let mut topics = broker.produce(request, acks, version);
+        // The thread is awake: if nobody else syncs, it does, while the connection goes on.
+        let turn = if acks == Ok(Acks::All) { first_turn(&mut topics) } else { None };
+        let _ = appended.send(topics);
+        if let Some(turn) = turn {
+            // Where it could not begin, whoever waits tries again, and is told.
+            let _ = broker.metrics.flushing(|| turn.take());
+        }
+    })
+    .await;
     let refused = |topic: &InTopic| topic.partitions.iter().any(|(_, result)| result.is_err());
     if acks == Ok(Acks::None) && topics.iter().any(refused) {
         return Err(ConnectionError::Closed);
@@ -64,7 +74,11 @@ pub(in crate::server) async fn answer(
 }
 
 /// A batch that was appended, and may have to be waited for.
-type InLog = (Log, Appended);
+struct InLog {
+    log: Log,
+    appended: Appended,
+    synced: Synced,
+}
 
 /// What became of the batches of a topic.
 struct InTopic {
@@ -128,8 +142,16 @@ impl Broker {
             |error| transaction_error::of_write(&error, version >= ABORTABLE_VERSION, ErrorCode::NOT_ENOUGH_REPLICAS);
         let appended = appended.and_then(|appended| appended).map_err(told)?;
         self.metrics.produced(topic, header.records_count, records.len());
-        Ok((log, appended))
+        let synced = log.synced(appended.sync_target());
+        Ok(InLog { log, appended, synced })
     }
+}
+
+/// The first turn to sync that there is, if there is one.
+fn first_turn(topics: &mut [InTopic]) -> Option<Turn> {
+    let mut in_logs =
+        topics.iter_mut().flat_map(|topic| &mut topic.partitions).filter_map(|(_, result)| result.as_mut().ok());
+    in_logs.find_map(|in_log| in_log.synced.turn())
 }
 
 /// The same once all of it is on the device.
@@ -145,10 +167,9 @@ async fn synced(topics: Vec<InTopic>, metrics: &Metrics) -> Vec<InTopic> {
 }
 
 /// Waits until a batch is on the device. Whoever waits alone syncs, the others wait for that one, none on a thread.
-async fn sync((log, appended): InLog, metrics: &Metrics) -> Result<InLog, ErrorCode> {
-    let mut synced = log.synced(appended.sync_target());
+async fn sync(mut in_log: InLog, metrics: &Metrics) -> Result<InLog, ErrorCode> {
     loop {
-        match (&mut synced).await {
+        match (&mut in_log.synced).await {
             Progress::Done(result) => break result?,
             Progress::Turn(turn) => {
                 let metrics = metrics.clone();
@@ -156,7 +177,7 @@ async fn sync((log, appended): InLog, metrics: &Metrics) -> Result<InLog, ErrorC
             }
         }
     }
-    Ok((log, appended))
+    Ok(in_log)
 }
 
 fn respond(topics: Vec<InTopic>) -> ProduceResponse {
@@ -170,7 +191,7 @@ fn respond(topics: Vec<InTopic>) -> ProduceResponse {
 
 fn respond_of(index: i32, result: Result<InLog, ErrorCode>) -> PartitionProduceResponse {
     match result {
-        Ok((log, appended)) => PartitionProduceResponse {
+        Ok(InLog { log, appended, .. }) => PartitionProduceResponse {
             index,
             base_offset: appended.base_offset,
             log_append_time_ms: appended.log_append_time.unwrap_or(-1),
