@@ -162,11 +162,14 @@ async fn read_on((stream, begun): &mut (TcpStream, Vec<u8>), end: usize) {
     }
 }
 
+/// What happens to which topic meanwhile.
+type Case = (&'static str, TopicConfig, fn(&Store, &Log));
+
 #[tokio::test]
 async fn a_response_that_is_being_sent_outlives_its_log() {
     let plain = || TopicConfig::new();
     let compacted = || TopicConfig::new().cleanup_policy(CleanupPolicy::COMPACT);
-    let cases: [(&str, TopicConfig, fn(&Store, &Log)); 4] = [
+    let cases: [Case; 4] = [
         ("the topic is deleted", plain(), |store, _| {
             store.delete_topic("t").unwrap();
             store.create_topic("t", TopicConfig::new()).unwrap();
