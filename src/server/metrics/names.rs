@@ -41,6 +41,10 @@ metrics! {
         "Connections that were closed at once: too many from one address.";
     counter CONNECTIONS_FAILED = "esker_connections_failed_total", Count,
         "Connections that ended with an error: what was sent is no request, or nothing came or went for too long.";
+    counter SUCCESSFUL_AUTHENTICATION = "esker_successful_authentication_total", Count,
+        "Logins of users, by SASL mechanism; also those of clients that are in already and show it again.";
+    counter FAILED_AUTHENTICATION = "esker_failed_authentication_total", Count,
+        "Logins that were refused, by SASL mechanism, or `unknown` if none was agreed on.";
     counter RECEIVED_BYTES = "esker_received_bytes_total", Bytes,
         "Bytes of requests.";
     counter SENT_BYTES = "esker_sent_bytes_total", Bytes,

@@ -84,6 +84,13 @@ impl Metrics {
         self.0.connections_failed.increment(1);
     }
 
+    /// A client has said who it is, and is let in or not.
+    #[cfg_attr(not(feature = "sasl"), expect(dead_code, reason = "nobody is asked"))]
+    pub(in crate::server) fn authenticated(&self, mechanism: &'static str, is_let_in: bool) {
+        let name = if is_let_in { names::SUCCESSFUL_AUTHENTICATION } else { names::FAILED_AUTHENTICATION };
+        self.count(name, vec![Label::new("mechanism", mechanism)], 1);
+    }
+
     /// A request was read: its frame without the size.
     pub(in crate::server) fn request_began(&self, frame: &[u8]) -> RequestTimer {
         let bytes = frame.len() + SIZE_BYTES;
