@@ -1,4 +1,5 @@
-"""Starts brokers one after the other, lets Kafka's performance tools work with each, and prints how they compare.
+"""Starts brokers one after the other, lets Kafka's performance tools and a client of less weight (`main.rs`) work with
+each, and prints how they compare.
 
 In every round each broker starts on an empty directory, so that what the machine does besides hits all of them. The
 figures that mean something are the ratios of medians; targets are those for the example server against Kafka at its
@@ -24,10 +25,12 @@ PRODUCED = {"100 B": (100, 1), "1 KiB": (1024, 0.25)}
 
 parser = argparse.ArgumentParser()
 parser.add_argument("--program", required=True)
+parser.add_argument("--client", required=True)
 parser.add_argument("--dir", required=True)
 parser.add_argument("--rounds", type=int, default=3)
 parser.add_argument("--records", type=int, default=2_000_000)
-parser.add_argument("--latencies", type=int, default=5_000)
+parser.add_argument("--latencies", type=int, default=20_000)
+parser.add_argument("--scale", type=int, default=10)
 args = parser.parse_args()
 
 
@@ -164,8 +167,16 @@ def measure(broker):
             figures[f"produce to consume, acks={acks}, p50 ms"] = float(low)
             figures[f"produce to consume, acks={acks}, p99 ms"] = float(high)
             figures[f"produce to consume, acks={acks}, p99.9 ms"] = float(highest)
+        figures |= measure_lightly(broker)
         figures["resident at the end, MiB"] = resident_mib(process)
     return figures
+
+
+def measure_lightly(broker):
+    """The same by a client that takes next to nothing of the machine."""
+    command = [args.client, broker.address, str(args.scale)]
+    printed = subprocess.run(command, capture_output=True, text=True, timeout=1200, check=True).stdout
+    return {f"light client: {name}": float(value) for name, value in (line.split("\t") for line in printed.splitlines())}
 
 
 def resident_mib(process):
@@ -188,14 +199,14 @@ def main():
     }
     print(f"\nmedians of {args.rounds} rounds; ratios are esker's to the other's")
     head = "".join(f"{name:>26}{'ratio':>8}" if name != "esker" else f"{name:>14}" for name in BROKERS)
-    print(f"{'':38}{head}")
+    print(f"{'':64}{head}")
     for figure in medians["esker"]:
         ours = medians["esker"][figure]
         cells = f"{ours:14,.3f}"
         for name in list(BROKERS)[1:]:
             theirs = medians[name][figure]
             cells += f"{theirs:26,.3f}{ours / theirs if theirs else float('nan'):8.3f}"
-        print(f"{figure:38}{cells}")
+        print(f"{figure:64}{cells}")
 
 
 main()
