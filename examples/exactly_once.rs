@@ -64,7 +64,7 @@ fn make_invoices(dir: &Path) -> Result<()> {
             transaction.send(Record::to("invoices").value(format!("invoice for {order}")))?;
             println!("{order}");
         }
-        transaction.send_offsets(GROUP, consumer.positions())?;
+        transaction.send_offsets(consumer.group_metadata()?, consumer.positions())?;
         transaction.commit()?;
     }
 }

@@ -117,7 +117,7 @@ pub use store::{
     TransactionDescription, TransactionFilter,
 };
 pub use types::{
-    Acks, IsolationLevel, LeaderEpoch, NO_PRODUCER_ID, NO_TIMESTAMP, Offset, ProducerId, ProducerIdAndEpoch,
-    TopicPartition, TransactionState,
+    Acks, ConsumerGroupMetadata, IsolationLevel, LeaderEpoch, NO_PRODUCER_ID, NO_TIMESTAMP, Offset, ProducerId,
+    ProducerIdAndEpoch, TopicPartition, TransactionState,
 };
 pub use uuid::{ParseUuidError, Uuid};

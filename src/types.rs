@@ -56,6 +56,55 @@ impl<T: Into<Arc<str>>> From<(T, i32)> for TopicPartition {
     }
 }
 
+/// Who commits offsets of a group: somebody who does not say, and is taken at its word, or a member of it in its generation
+/// (Kafka's `ConsumerGroupMetadata`, KIP-447). A name alone is the former; [`Consumer::group_metadata`] says the latter.
+///
+/// [`Consumer::group_metadata`]: crate::Consumer::group_metadata
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConsumerGroupMetadata {
+    group: String,
+    /// Empty if it does not say.
+    member_id: String,
+    /// −1 if it does not say.
+    generation: i32,
+    group_instance_id: Option<String>,
+}
+
+impl ConsumerGroupMetadata {
+    /// A member of the group, as it was told.
+    #[cfg(feature = "coordinator")]
+    pub(crate) fn with_member(self, member_id: &str, generation: i32, group_instance_id: Option<&str>) -> Self {
+        let (member_id, group_instance_id) = (member_id.to_owned(), group_instance_id.map(str::to_owned));
+        Self { member_id, generation, group_instance_id, ..self }
+    }
+
+    /// The name of the group.
+    pub fn group(&self) -> &str {
+        &self.group
+    }
+
+    /// The id of the member; empty if it does not say that it is one.
+    pub fn member_id(&self) -> &str {
+        &self.member_id
+    }
+
+    /// The generation that the member is in; −1 if it does not say that it is one.
+    pub const fn generation(&self) -> i32 {
+        self.generation
+    }
+
+    /// The name of the member, if it is a static one.
+    pub fn group_instance_id(&self) -> Option<&str> {
+        self.group_instance_id.as_deref()
+    }
+}
+
+impl From<&str> for ConsumerGroupMetadata {
+    fn from(group: &str) -> Self {
+        Self { group: group.to_owned(), member_id: String::new(), generation: -1, group_instance_id: None }
+    }
+}
+
 /// Who a transactional producer is: its id, and which of those that came after each other under it. Only the latest epoch
 /// counts; to give out the next one fences all before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -1,5 +1,4 @@
-"""Starts brokers one after the other, lets Kafka's performance tools and a client of less weight (`main.rs`) work with
-each, and prints how they compare.
+"""Starts brokers one after the other, lets Kafka's performance tools work with each, and prints how they compare.
 
 In every round each broker starts on an empty directory, so that what the machine does besides hits all of them. The
 figures that mean something are the ratios of medians; targets are those for the example server against Kafka at its
@@ -25,12 +24,11 @@ PRODUCED = {"100 B": (100, 1), "1 KiB": (1024, 0.25)}
 
 parser = argparse.ArgumentParser()
 parser.add_argument("--program", required=True)
-parser.add_argument("--client", required=True)
 parser.add_argument("--dir", required=True)
 parser.add_argument("--rounds", type=int, default=3)
 parser.add_argument("--records", type=int, default=2_000_000)
 parser.add_argument("--latencies", type=int, default=20_000)
-parser.add_argument("--scale", type=int, default=10)
+parser.add_argument("--driver", help="a program that measures a broker by itself, in place of Kafka's tools")
 args = parser.parse_args()
 
 
@@ -167,16 +165,18 @@ def measure(broker):
             figures[f"produce to consume, acks={acks}, p50 ms"] = float(low)
             figures[f"produce to consume, acks={acks}, p99 ms"] = float(high)
             figures[f"produce to consume, acks={acks}, p99.9 ms"] = float(highest)
-        figures |= measure_lightly(broker)
         figures["resident at the end, MiB"] = resident_mib(process)
     return figures
 
 
-def measure_lightly(broker):
-    """The same by a client that takes next to nothing of the machine."""
-    command = [args.client, broker.address, str(args.scale)]
-    printed = subprocess.run(command, capture_output=True, text=True, timeout=1200, check=True).stdout
-    return {f"light client: {name}": float(value) for name, value in (line.split("\t") for line in printed.splitlines())}
+def measure_by_driver(broker):
+    """What that program says: a figure a line, its value and its unit."""
+    with running(broker):
+        done = subprocess.run([args.driver, broker.address], capture_output=True, text=True, timeout=1200)
+        if done.returncode != 0:
+            raise RuntimeError(f"{args.driver}: {done.stdout[-1000:]}{done.stderr[-2000:]}")
+        lines = re.findall(r"^(.+?) {2,}([\d.]+) (\S+)$", done.stdout, re.MULTILINE)
+        return {f"{figure}, {unit}": float(value) for figure, value, unit in lines}
 
 
 def resident_mib(process):
@@ -191,7 +191,7 @@ def main():
         for name, make in BROKERS.items():
             dir = Path(args.dir) / "data"
             shutil.rmtree(dir, ignore_errors=True)
-            rounds[name].append(measure(make(dir)))
+            rounds[name].append((measure_by_driver if args.driver else measure)(make(dir)))
             shutil.rmtree(dir, ignore_errors=True)
             print(f"round {turn + 1} of {args.rounds}: {name} is measured", flush=True)
     medians = {
@@ -199,14 +199,15 @@ def main():
     }
     print(f"\nmedians of {args.rounds} rounds; ratios are esker's to the other's")
     head = "".join(f"{name:>26}{'ratio':>8}" if name != "esker" else f"{name:>14}" for name in BROKERS)
-    print(f"{'':64}{head}")
+    width = max(map(len, medians["esker"]))
+    print(f"{'':{width}}{head}")
     for figure in medians["esker"]:
         ours = medians["esker"][figure]
         cells = f"{ours:14,.3f}"
         for name in list(BROKERS)[1:]:
             theirs = medians[name][figure]
             cells += f"{theirs:26,.3f}{ours / theirs if theirs else float('nan'):8.3f}"
-        print(f"{figure:64}{cells}")
+        print(f"{figure:{width}}{cells}")
 
 
 main()

@@ -5,7 +5,7 @@
 //! cargo bench --bench kafka --features net -- 127.0.0.1:9092 1     # against any broker, with a tenth of the load
 //! ```
 //!
-//! Prints a figure a line: its name, a tab, its value.
+//! Prints a figure a line, with its value and its unit.
 #![expect(clippy::unwrap_used, reason = "a bench that can't run ends with a panic")]
 
 use std::net::SocketAddr;
@@ -42,15 +42,16 @@ async fn main() {
                 produce(address, &topic, connections, acks, &batch, count).await;
                 let rate = (count * batch.records) as f64 / began.elapsed().as_secs_f64();
                 print(
-                    &format!("produce {record_bytes} B, acks={acks_name}, {connections} connection(s), records/s"),
+                    &format!("produce {record_bytes} B, acks={acks_name}, connections: {connections}"),
                     rate,
+                    "records/s",
                 );
             }
         }
         let topic = format!("bench-{record_bytes}-1-1");
         let began = Instant::now();
         let records = fetch_all(address, &topic).await;
-        print(&format!("fetch {record_bytes} B, records/s"), records as f64 / began.elapsed().as_secs_f64());
+        print(&format!("fetch {record_bytes} B"), records as f64 / began.elapsed().as_secs_f64(), "records/s");
     }
     for (acks, acks_name) in [(1, "1"), (-1, "all")] {
         let topic = format!("bench-latency-{acks_name}");
@@ -59,13 +60,13 @@ async fn main() {
         times.sort_unstable();
         for (name, thousandths) in [("p50", 500), ("p99", 990), ("p99.9", 999)] {
             let time = times[times.len() * thousandths / 1_000].as_secs_f64() * 1e3;
-            print(&format!("produce to fetch, acks={acks_name}, {name} ms"), time);
+            print(&format!("produce to fetch, acks={acks_name}, {name}"), time, "ms");
         }
     }
 }
 
-fn print(name: &str, value: f64) {
-    println!("{name}\t{value}");
+fn print(name: &str, value: f64, unit: &str) {
+    println!("{name:<56}  {value:.3} {unit}");
 }
 
 /// As many records of a size as a batch of Kafka's producer takes.

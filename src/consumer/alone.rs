@@ -5,7 +5,7 @@ use std::time::Instant;
 use super::Consumer;
 use crate::error::Result;
 use crate::log::wait::Parker;
-use crate::types::Acks;
+use crate::types::{Acks, ConsumerGroupMetadata};
 
 impl Consumer {
     pub(super) fn is_subscribed(&self) -> bool {
@@ -28,6 +28,10 @@ impl Consumer {
 
     pub(super) fn commit_as_member(&self, acks: Acks, commit: impl FnOnce(Acks) -> Result<()>) -> Result<()> {
         commit(acks)
+    }
+
+    pub(super) fn sign(&self, metadata: ConsumerGroupMetadata) -> ConsumerGroupMetadata {
+        metadata
     }
 
     pub(super) fn leave_group(&mut self) {}

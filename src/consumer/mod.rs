@@ -27,7 +27,7 @@ use crate::log::follow::park_until;
 use crate::log::wait::Parker;
 use crate::log::{Log, ReadLimits};
 use crate::store::{CommittedOffset, GroupInUse, Store};
-use crate::types::{Acks, IsolationLevel, Offset, TopicPartition};
+use crate::types::{Acks, ConsumerGroupMetadata, IsolationLevel, Offset, TopicPartition};
 use fetcher::{Fetcher, no_offset};
 
 /// Reads records from partitions of a store, in the order of each partition.
@@ -222,10 +222,12 @@ impl Consumer {
         }
     }
 
-    /// Commits the positions, if that is asked for, and if it is time or must be now.
+    /// Commits the positions, if that is asked for, and if it is time or must be now; but not while a panic goes through,
+    /// for what was polled may not be done.
     fn auto_commit(&mut self, now: bool) -> Result<()> {
         let now_ms = self.store.clock().monotonic_ms();
-        if !self.config.enable_auto_commit || (!now && now_ms < self.commits_at_ms) {
+        let is_time = now || now_ms >= self.commits_at_ms;
+        if !self.config.enable_auto_commit || !is_time || std::thread::panicking() {
             return Ok(());
         }
         self.commits_at_ms = now_ms.saturating_add(self.config.auto_commit_interval_ms);
@@ -253,6 +255,17 @@ impl Consumer {
     pub fn positions(&self) -> Vec<(TopicPartition, CommittedOffset)> {
         let position = |fetcher: &Fetcher| Some((fetcher.topic_partition().clone(), fetcher.to_commit()?));
         self.fetchers.iter().filter_map(position).collect()
+    }
+
+    /// The consumer's group, and which member of it the consumer is, if it subscribes: for
+    /// [`Transaction::send_offsets`](crate::Transaction::send_offsets), which is refused then if the group has gone on
+    /// without it (KIP-447).
+    ///
+    /// # Errors
+    /// [`Error::NoGroup`].
+    pub fn group_metadata(&self) -> Result<ConsumerGroupMetadata> {
+        let group = self.config.group_id.as_deref().ok_or(Error::NoGroup)?;
+        Ok(self.sign(group.into()))
     }
 
     /// Commits these offsets for the consumer's group: the ones to read next. Returns when `acks` says.
@@ -423,9 +436,10 @@ impl Consumer {
 impl Drop for Consumer {
     fn drop(&mut self) {
         // Who wants to know about failures commits and unsubscribes.
-        if !std::thread::panicking() {
+        if self.is_subscribed() {
+            self.leave_group();
+        } else {
             let _ = self.auto_commit(true);
         }
-        self.leave_group();
     }
 }

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::error::{Error, GroupError, Result};
 use crate::store::Store;
-use crate::types::TopicPartition;
+use crate::types::{Acks, TopicPartition};
 
 /// Where a group stands, and who is in it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -72,7 +72,7 @@ impl Store {
             describe(self, &written_down(self)?, group)
         } else {
             let asked = Groups::of(self).ask(|groups, _| describe(self, groups, group));
-            asked.map_err(|error| unreadable(self, group, error))?
+            asked.map_err(|error| refused(self, group, error))?
         };
         match described {
             Some(described) => Ok(described),
@@ -88,6 +88,41 @@ impl Store {
         }
     }
 
+    /// Describes who is in each group that has records of members, in the order of the alphabet: what is written down, as of
+    /// a store that is open read-only. Whether they are alive only the groups' coordinator knows, which is not asked.
+    ///
+    /// # Errors
+    /// As [`committed_offset`](Self::committed_offset).
+    pub fn group_memberships_written_down(&self) -> Result<Vec<GroupMembership>> {
+        let groups = written_down(self)?;
+        let mut names: Vec<_> = groups.groups().map(|group| group.group.to_owned()).collect();
+        names.sort_unstable();
+        Ok(names.iter().filter_map(|name| describe(self, &groups, name)).collect())
+    }
+
+    /// Deletes a group that has no members, as Kafka's `DeleteGroups` does: what it has committed, as
+    /// [`delete_group`](Self::delete_group) does, and what is written down of the members that it had. On return that
+    /// survives the loss of power.
+    ///
+    /// # Errors
+    /// [`Error::Group`] with [`GroupError::NonEmptyGroup`] if it has members; [`Error::GroupIdNotFound`] if there is nothing of
+    /// it; otherwise as [`commit_offsets`](Self::commit_offsets).
+    pub fn delete_whole_group(&self, group: &str) -> Result<()> {
+        self.check_writable()?;
+        let deleted = Groups::of(self).ask(|groups, _| {
+            let had_record = match groups.delete(group) {
+                Err(GroupError::GroupIdNotFound) => false,
+                deleted => deleted.map(|()| true).map_err(|error| refused(self, group, error))?,
+            };
+            match self.delete_where(group, Acks::Leader, |_| true) {
+                Err(Error::GroupIdNotFound { .. }) if had_record => Ok(()),
+                deleted => deleted,
+            }
+        });
+        deleted.map_err(|error| refused(self, group, error))??;
+        self.sync_group(group)
+    }
+
     /// All groups that have members, had some lately, or have committed offsets, in the order of the alphabet.
     ///
     /// # Errors
@@ -96,7 +131,7 @@ impl Store {
         let mut listed = if self.is_read_only() {
             list(&written_down(self)?)
         } else {
-            Groups::of(self).ask(|groups, _| list(groups)).map_err(|error| unreadable(self, "", error))?
+            Groups::of(self).ask(|groups, _| list(groups)).map_err(|error| refused(self, "", error))?
         };
         for group in self.groups()? {
             listed.entry(group).or_insert((GroupState::Empty, String::new()));
@@ -152,9 +187,12 @@ fn list<T>(groups: &GroupCoordinator<T>) -> BTreeMap<String, (GroupState, String
     groups.groups().map(|group| (group.group.to_owned(), (group.state, group.protocol_type.to_owned()))).collect()
 }
 
-/// Why the coordinator did not answer.
-fn unreadable(store: &Store, group: &str, error: GroupError) -> Error {
-    store.check_open().err().unwrap_or(Error::Group { group: group.to_owned(), error })
+/// What those are told whom the coordinator refuses, or does not answer.
+pub(crate) fn refused(store: &Store, group: &str, error: GroupError) -> Error {
+    match (error, store.check_open()) {
+        (GroupError::NotCoordinator, Err(closed)) => closed,
+        _ => Error::Group { group: group.to_owned(), error },
+    }
 }
 
 impl From<DescribedGroup> for GroupMembership {

@@ -110,6 +110,7 @@ mod group;
 pub(crate) mod local;
 mod membership;
 
+pub(crate) use group::NO_GENERATION;
 pub use group::{
     Action, Assignment, ClassicMemberMetadata, ConsumerGroupMetadata, ConsumerHeartbeat, ConsumerHeartbeatRequest,
     ConsumerMemberMetadata, CooperativeStickyAssignor, CurrentAssignment, DescribedConsumerGroup,
@@ -118,4 +119,5 @@ pub use group::{
     MemberState, Members, NotJoined, PartitionAssignor, Partitions, RangeAssignor, RebalanceProtocol, ResolvedRegex,
     Response, RoundRobinAssignor, StickyAssignor, Subscription, SyncRequest, Synced, WriteId,
 };
+pub(crate) use membership::refused;
 pub use membership::{GroupListing, GroupMember, GroupMembership};

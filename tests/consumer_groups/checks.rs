@@ -13,7 +13,7 @@ use crate::world::{GROUPS, Known, World};
 #[derive(Debug)]
 pub struct View {
     pub is_consumer_group: bool,
-    state: GroupState,
+    pub state: GroupState,
     pub epoch: i32,
     assignment_epoch: i32,
     pub members: BTreeMap<String, MemberView>,

@@ -15,7 +15,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use esker::StoreConfig;
-use esker::coordinator::{Action, GroupCoordinator, GroupError, GroupRecord, Response, WriteId};
+use esker::coordinator::{Action, GroupCoordinator, GroupError, GroupRecord, GroupState, Response, WriteId};
 
 use crate::classic::{Seat, Topics};
 use crate::client::{Client, Request, fresh_id};
@@ -382,7 +382,7 @@ impl World {
         let view = self.view(&client.group);
         let is_welcome = view.members.get(&client.member_id).is_some_and(|member| member.epoch == epoch);
         // From outside, of a group without members.
-        let is_alone = view.members.is_empty() && epoch < 0;
+        let is_alone = view.state == GroupState::Empty && epoch < 0;
         // While members assign, nobody may commit.
         let is_refused = taken == Err(GroupError::RebalanceInProgress) && !view.is_consumer_group;
         match taken.is_ok() == (is_welcome || is_alone) || is_refused {

@@ -138,7 +138,7 @@ fn transfer_some(
         }
     }
     if !matches!(bug, Some(Bug::OffsetsAfter | Bug::OffsetsBefore)) {
-        transaction.send_offsets(GROUP, consumer.positions())?;
+        transaction.send_offsets(consumer.group_metadata()?, consumer.positions())?;
     }
     transaction.commit()?;
     if bug == Some(Bug::OffsetsAfter) {

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use esker::coordinator::GroupState;
 use esker::{
-    CommittedOffset, Consumer, Error, GroupError, RebalanceListener, Result, Store, TopicConfig, TopicPartition,
+    CommittedOffset, Consumer, Error, GroupError, ProducerConfig, ReadLimits, RebalanceListener, Result, Store,
+    TopicConfig, TopicPartition,
 };
 
 use super::{Fixture, GROUP, MAX_POLL_INTERVAL, config, cooperative, open, partitions, poll, refusal, send, settle};
@@ -274,8 +275,62 @@ fn what_was_polled_is_committed_if_that_is_asked_for() {
     assert_eq!(committed(), Some(3));
     send(&fixture.store, 0, "more");
     assert_eq!(poll(&mut a).len(), 1);
+    let before = commits(&fixture.store);
     drop(a);
     assert_eq!(committed(), Some(4), "when it goes");
+    assert_eq!(commits(&fixture.store) - before, 1, "once");
+}
+
+/// How many records there are of commits.
+fn commits(store: &Store) -> usize {
+    let log = store.partition("__consumer_offsets", 0).unwrap();
+    let read = log.read(log.log_start(), ReadLimits::new()).unwrap();
+    let keys = read.batches().flat_map(|batch| {
+        let records = batch.unwrap().records().unwrap();
+        records.iter().map(|record| record.unwrap().key.unwrap_or_default().to_vec()).collect::<Vec<_>>()
+    });
+    keys.filter(|key| key.starts_with(&[0, 1])).count()
+}
+
+#[test]
+fn what_was_polled_is_not_committed_if_its_consumer_panics() {
+    let fixture = Fixture::new(1);
+    send(&fixture.store, 0, "x");
+    let mut config = config();
+    config.set("enable.auto.commit", "true").unwrap();
+    let mut consumer = fixture.consumer_with(config);
+    let work = move || {
+        settle(&mut [&mut consumer]);
+        panic!("the record can't be processed");
+    };
+    assert!(std::panic::catch_unwind(std::panic::AssertUnwindSafe(work)).is_err());
+    assert_eq!(fixture.store.committed_offset(GROUP, &TopicPartition::new("t", 0)).unwrap(), None);
+    assert_eq!(fixture.store.group_membership(GROUP).unwrap().members, [], "it has left all the same");
+}
+
+#[test]
+fn who_was_replaced_may_not_commit_within_a_transaction_either() {
+    let fixture = Fixture::new(1);
+    send(&fixture.store, 0, "x");
+    let mut a = fixture.consumer();
+    settle(&mut [&mut a]);
+    let metadata = a.group_metadata().unwrap();
+    assert_eq!((metadata.group(), metadata.generation()), (GROUP, 1));
+    let producer = fixture.store.producer(ProducerConfig::new().transactional_id("id")).unwrap();
+    let transaction = producer.begin_transaction().unwrap();
+    transaction.send_offsets(metadata.clone(), a.positions()).unwrap();
+    transaction.commit().unwrap();
+
+    let transaction = producer.begin_transaction().unwrap();
+    fixture.clock.advance(MAX_POLL_INTERVAL);
+    let refused = transaction.send_offsets(metadata, [(("t", 0).into(), CommittedOffset::new(0))]);
+    assert_eq!(refusal(refused), GroupError::UnknownMemberId, "also if nobody has taken over yet");
+    assert!(matches!(transaction.commit(), Err(Error::TransactionAbortable { .. })));
+    assert_eq!(fixture.store.committed_offset(GROUP, &("t", 0).into()).unwrap().unwrap().offset, 1);
+    // A name alone is taken at its word.
+    let transaction = producer.begin_transaction().unwrap();
+    transaction.send_offsets(GROUP, a.positions()).unwrap();
+    transaction.commit().unwrap();
 }
 
 #[test]
@@ -316,4 +371,24 @@ fn tools_see_who_reads_what_also_beside_the_process() {
     let mut next = store.consumer(config()).unwrap();
     next.subscribe(["t"]).unwrap();
     assert_eq!(settle(&mut [&mut next]), [[0, 1]]);
+}
+
+#[test]
+fn a_group_is_deleted_with_what_is_written_down_of_its_members_if_it_has_none() {
+    let fixture = Fixture::new(1);
+    let mut a = fixture.consumer();
+    settle(&mut [&mut a]);
+    a.commit().unwrap();
+    assert_eq!(refusal(fixture.store.delete_whole_group(GROUP)), GroupError::NonEmptyGroup);
+    drop(a);
+    let written_down = |store: &Store| {
+        let groups = store.group_memberships_written_down().unwrap();
+        groups.into_iter().map(|group| (group.group, group.members.len())).collect::<Vec<_>>()
+    };
+    assert_eq!(written_down(&fixture.store), [(GROUP.to_owned(), 0)]);
+    fixture.store.delete_whole_group(GROUP).unwrap();
+    assert!(matches!(fixture.store.delete_whole_group(GROUP), Err(Error::GroupIdNotFound { .. })));
+    let disk = fixture.disk.after_crash(esker::sim::Crash::Power, 0);
+    let store = open(&disk, &fixture.clock).unwrap();
+    assert_eq!((written_down(&store), store.list_groups().unwrap().len()), (Vec::new(), 0));
 }

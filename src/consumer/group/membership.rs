@@ -19,15 +19,14 @@ use super::subscription::Wanted;
 use crate::coordinator::driver::{Coordinator, Groups, LOCAL_HOST, Waiter};
 use crate::coordinator::local::{LocalId, Presence};
 use crate::coordinator::{
-    Assignment, JoinProtocol, JoinRequest, Joined, LeaveRequest, Members, NotJoined, PartitionAssignor,
-    RebalanceProtocol, Response, Subscription, SyncRequest, Synced,
+    Assignment, JoinProtocol, JoinRequest, Joined, LeaveRequest, Members, NO_GENERATION, NotJoined, PartitionAssignor,
+    RebalanceProtocol, Response, Subscription, SyncRequest, Synced, refused,
 };
 use crate::error::{Error, GroupError, Result};
 use crate::store::Store;
-use crate::types::TopicPartition;
+use crate::types::{ConsumerGroupMetadata, TopicPartition};
 use crate::uuid::Uuid;
 
-const NO_GENERATION: i32 = -1;
 /// The protocol type of consumers.
 const CONSUMER: &str = "consumer";
 
@@ -243,15 +242,17 @@ impl Membership {
         })?
     }
 
+    /// Whose commits it makes.
+    pub(super) fn sign(&self, metadata: ConsumerGroupMetadata) -> ConsumerGroupMetadata {
+        metadata.with_member(&self.member_id, self.generation, self.config.group_instance_id.as_deref())
+    }
+
     fn ask<R>(&self, ask: impl FnOnce(&mut Coordinator, i64) -> R) -> Result<R> {
         self.groups.ask(ask).map_err(|error| self.error(error))
     }
 
     fn error(&self, error: GroupError) -> Error {
-        match (error, self.store.check_open()) {
-            (GroupError::NotCoordinator, Err(closed)) => closed,
-            _ => Error::Group { group: self.group.clone(), error },
-        }
+        refused(&self.store, &self.group, error)
     }
 
     fn heartbeat(&self) -> Result<(), GroupError> {

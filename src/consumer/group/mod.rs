@@ -16,7 +16,7 @@ use super::Consumer;
 use super::fetcher::Fetcher;
 use crate::error::{Error, Result};
 use crate::log::wait::Parker;
-use crate::types::{Acks, TopicPartition};
+use crate::types::{Acks, ConsumerGroupMetadata, TopicPartition};
 use membership::{Event, Membership};
 use subscription::Wanted;
 
@@ -191,6 +191,14 @@ impl Consumer {
     /// Whether the group asks something of its member.
     pub(super) fn has_group_news(&self) -> bool {
         !matches!(self.seat.listener, Listener::Busy) && self.seat.membership.as_ref().is_some_and(Membership::has_news)
+    }
+
+    /// Whose commits the consumer makes: a member's, if it is one.
+    pub(super) fn sign(&self, metadata: ConsumerGroupMetadata) -> ConsumerGroupMetadata {
+        match &self.seat.membership {
+            Some(membership) => membership.sign(metadata),
+            None => metadata,
+        }
     }
 
     /// Commits: as a member, if it is one. Returns when `acks` says.

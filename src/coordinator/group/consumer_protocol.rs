@@ -22,7 +22,7 @@ use crate::types::TopicPartition;
 /// The version that is written, as by Kafka's consumers since 3.5.
 const VERSION: i16 = 3;
 /// What stands for no generation.
-pub(super) const NO_GENERATION: i32 = -1;
+pub(crate) const NO_GENERATION: i32 = -1;
 
 /// What a member of a group of consumers wants to read, and what it has (Kafka's `ConsumerProtocolSubscription`).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -52,6 +52,7 @@ pub use consumer::{
     CurrentAssignment, DescribedConsumerGroup, DescribedConsumerMember, GroupRecord, MemberState, Partitions,
     ResolvedRegex,
 };
+pub(crate) use consumer_protocol::NO_GENERATION;
 pub use describe::{DescribedGroup, DescribedMember, GroupType, ListedGroup};
 pub use message::{
     Action, JoinProtocol, JoinRequest, Joined, JoinedMember, LeaveRequest, NotJoined, Response, SyncRequest, Synced,

@@ -17,7 +17,7 @@ use parking_lot::{Mutex, RwLock, RwLockReadGuard};
 use super::{Pending, Producer, Record, RecordMetadata};
 use crate::error::{Error, Result};
 use crate::store::{CommittedOffset, Store};
-use crate::types::{ProducerIdAndEpoch, TopicPartition};
+use crate::types::{ConsumerGroupMetadata, ProducerIdAndEpoch, TopicPartition};
 use state::{State, Tell};
 
 /// An open transaction of a [`Producer`]: what is sent within it counts once [`commit`](Self::commit) returns, and for
@@ -54,7 +54,7 @@ use state::{State, Tell};
 ///     let invoice = Record::to("invoices").value(order.value.clone().unwrap_or_default());
 ///     drop(transaction.send_async(invoice)?); // nobody need wait for it: the commit fails if it does
 /// }
-/// transaction.send_offsets("invoicing", consumer.positions())?;
+/// transaction.send_offsets(consumer.group_metadata()?, consumer.positions())?;
 /// transaction.commit()?;
 /// # }
 /// assert_eq!(store.committed_offset("invoicing", &("orders", 0).into())?.unwrap().offset, 1);
@@ -134,16 +134,20 @@ impl Transaction {
     /// Commits offsets of a group with the transaction (Kafka's `sendOffsetsToTransaction`): the ones to read next, as
     /// [`Consumer::positions`](crate::Consumer::positions) has them.
     ///
+    /// `group` is its name, or what [`Consumer::group_metadata`](crate::Consumer::group_metadata) says. Of a consumer that
+    /// subscribes it should be that: if others have its partitions meanwhile, its offsets are refused, and with them the
+    /// transaction (KIP-447).
+    ///
     /// # Errors
-    /// As [`Store::commit_offsets`], and after any error the transaction can only be aborted, as for
-    /// [`send_async`](Self::send_async).
+    /// As [`Store::commit_offsets`]; [`Error::Group`] if the group has gone on without the member; and after any error the
+    /// transaction can only be aborted, as for [`send_async`](Self::send_async).
     #[doc(alias = "send_offsets_to_transaction")]
     pub fn send_offsets(
         &self,
-        group: &str,
+        group: impl Into<ConsumerGroupMetadata>,
         offsets: impl IntoIterator<Item = (TopicPartition, CommittedOffset)>,
     ) -> Result<()> {
-        self.transactions.send_offsets(group, offsets.into_iter().collect())
+        self.transactions.send_offsets(&group.into(), offsets.into_iter().collect())
     }
 
     /// Commits the transaction. On return all of its records and offsets count, and that survives the loss of power.
@@ -225,11 +229,14 @@ impl Transactions {
         Ok(())
     }
 
-    fn send_offsets(&self, group: &str, offsets: Vec<(TopicPartition, CommittedOffset)>) -> Result<()> {
+    fn send_offsets(
+        &self,
+        group: &ConsumerGroupMetadata,
+        offsets: Vec<(TopicPartition, CommittedOffset)>,
+    ) -> Result<()> {
         let _entered = self.enter()?;
-        let sent = self
-            .add_group(group)
-            .and_then(|()| self.store.commit_offsets_in_transaction(group, offsets, self.producer));
+        let commit = || self.store.commit_offsets_in_transaction(group.group(), offsets, self.producer);
+        let sent = self.add_group(group.group()).and_then(|()| as_member(&self.store, group, commit));
         sent.map_err(|error| self.fail(error))
     }
 
@@ -292,6 +299,33 @@ impl Transactions {
             }
         }
     }
+}
+
+/// Commits, if whoever does is in the group as it says, before anything else can happen to that.
+#[cfg(feature = "coordinator")]
+fn as_member(store: &Store, group: &ConsumerGroupMetadata, commit: impl FnOnce() -> Result<()>) -> Result<()> {
+    use crate::coordinator::driver::Groups;
+    use crate::coordinator::refused;
+
+    let (name, member_id, instance_id) = (group.group(), group.member_id(), group.group_instance_id());
+    if member_id.is_empty() && instance_id.is_none() {
+        return commit();
+    }
+    let refused = |error| refused(store, name, error);
+    let groups = Groups::of(store);
+    // If it has not polled for too long, it is too late.
+    groups.tick_due();
+    let committed = groups.ask(|groups, _| {
+        groups.check_transactional_commit(name, member_id, instance_id, group.generation()).map_err(refused)?;
+        commit()
+    });
+    committed.map_err(refused)?
+}
+
+/// Without members there is nothing to check.
+#[cfg(not(feature = "coordinator"))]
+fn as_member(_: &Store, _: &ConsumerGroupMetadata, commit: impl FnOnce() -> Result<()>) -> Result<()> {
+    commit()
 }
 
 impl fmt::Debug for Transaction {

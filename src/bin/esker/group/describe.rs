@@ -36,7 +36,7 @@ pub(crate) struct Args {
 pub(super) fn run(args: &Args, context: &Context) -> Result {
     let mut source = source::open(context, Access::Look(&args.read_only))?;
     let names = if args.groups.is_empty() { source.groups()? } else { args.groups.clone() };
-    let groups = names.iter().map(|group| source.describe_group(group)).collect::<Result<Vec<_>>>()?;
+    let groups = source.describe_groups(&names)?;
     source.close()?;
     match (args.members, args.state) {
         (true, _) => context.print(&groups.iter().flat_map(MemberRow::all).collect::<Vec<_>>(), members),

@@ -79,8 +79,8 @@ impl Source for Cluster {
         self.list_groups()
     }
 
-    fn describe_group(&mut self, group: &str) -> Result<Group> {
-        self.described_group(group)
+    fn describe_groups(&mut self, groups: &[String]) -> Result<Vec<Group>> {
+        groups.iter().map(|group| self.described_group(group)).collect()
     }
 
     fn plan_reset(&mut self, group: &str, partitions: Vec<TopicPartition>, to: OffsetReset) -> Result<Vec<Planned>> {

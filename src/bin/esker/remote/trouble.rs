@@ -4,6 +4,7 @@ use esker::net::ErrorCode;
 use esker::{Error, TopicPartition};
 
 use crate::failure::Failure;
+use crate::source::has_members;
 
 /// Why a request did not get what it asked for.
 #[derive(Debug)]
@@ -49,9 +50,7 @@ impl Trouble {
             ErrorCode::INVALID_GROUP_ID => Self::error(code, Error::InvalidGroupId { group: name }),
             ErrorCode::GROUP_ID_NOT_FOUND => Self::error(code, Error::GroupIdNotFound { group: name }),
             ErrorCode::NON_EMPTY_GROUP | ErrorCode::UNKNOWN_MEMBER_ID | ErrorCode::GROUP_SUBSCRIBED_TO_TOPIC => {
-                let what =
-                    format!("group {group} has members, which alone change what it has committed: end them first");
-                Self::Refused { code, failure: Failure::new(what) }
+                Self::Refused { code, failure: has_members(group) }
             }
             _ => Self::refused(code, message, &format!("group {group}")),
         }

@@ -3,13 +3,15 @@
 mod produce;
 mod reader;
 
+use std::collections::HashMap;
+
+use esker::coordinator::{GroupMember, GroupMembership, GroupState};
 use esker::{
-    Acks, AlterConfigOp, CommittedOffset, Error, Offset, OffsetReset, Store, TopicConfig, TopicPartition,
+    Acks, AlterConfigOp, CommittedOffset, Error, GroupError, Offset, OffsetReset, Store, TopicConfig, TopicPartition,
     TransactionDescription, TransactionFilter,
 };
 
-use super::group::{Committed, Group, Planned, Span};
-use super::members;
+use super::group::{Committed, Group, Member, Planned, Span, has_members};
 use super::topic::{Summary, Topic};
 use super::{Access, Feed, Filter, Reader, Source, Start, Target, Transaction};
 use crate::context::Context;
@@ -114,23 +116,28 @@ impl Source for Directory {
 
     fn groups(&mut self) -> Result<Vec<String>> {
         let mut groups = self.store.groups()?;
-        groups.extend(members::groups(&self.store)?.into_keys());
+        groups.extend(self.store.group_memberships_written_down()?.into_iter().map(|membership| membership.group));
         groups.sort();
         groups.dedup();
         Ok(groups)
     }
 
-    fn describe_group(&mut self, group: &str) -> Result<Group> {
-        // A log that another process appends to is looked at as it is now.
-        self.store.refresh()?;
-        let members = members::groups(&self.store)?.remove(group);
-        let committed = match self.store.describe_group(group) {
-            Ok(description) => description.offsets,
-            Err(Error::GroupIdNotFound { .. }) if members.is_some() => Vec::new(),
-            Err(error) => return Err(error.into()),
+    fn describe_groups(&mut self, groups: &[String]) -> Result<Vec<Group>> {
+        let written_down = self.store.group_memberships_written_down()?.into_iter();
+        let memberships: HashMap<_, _> = written_down.map(|of| (of.group.clone(), of)).collect();
+        let describe = |group: &String| {
+            let membership = memberships.get(group).cloned();
+            let committed = match self.store.describe_group(group) {
+                Ok(description) => description.offsets,
+                Err(Error::GroupIdNotFound { .. }) if membership.is_some() => Vec::new(),
+                Err(error) => return Err(error.into()),
+            };
+            let empty = || Group { group: group.clone(), state: GroupState::Empty.to_string(), ..Group::default() };
+            let committed = committed.into_iter().map(|of| (of.topic_partition, Committed::from(of.committed)));
+            let described = membership.map_or_else(empty, Group::from);
+            Ok(described.with_offsets(committed, |partition| self.span(partition).ok()))
         };
-        let committed = committed.into_iter().map(|of| (of.topic_partition, Committed::from(of.committed)));
-        Ok(members::described(group, members.as_ref()).with_offsets(committed, |partition| self.span(partition).ok()))
+        groups.iter().map(describe).collect()
     }
 
     fn plan_reset(&mut self, group: &str, partitions: Vec<TopicPartition>, to: OffsetReset) -> Result<Vec<Planned>> {
@@ -146,7 +153,10 @@ impl Source for Directory {
     }
 
     fn delete_group(&mut self, group: &str) -> Result {
-        Ok(self.store.delete_group(group)?)
+        self.store.delete_whole_group(group).map_err(|error| match error {
+            Error::Group { error: GroupError::NonEmptyGroup, .. } => has_members(group),
+            other => other.into(),
+        })
     }
 
     fn delete_offsets(&mut self, group: &str, partitions: &[TopicPartition]) -> Result {
@@ -175,6 +185,29 @@ pub(crate) fn topic_config(partitions: i32, configs: &[(String, String)]) -> Res
         config.set(key, value).map_err(|error| Failure::Usage(error.to_string()))?;
     }
     Ok(config)
+}
+
+impl From<GroupMembership> for Group {
+    fn from(of: GroupMembership) -> Self {
+        let member = |of: GroupMember| {
+            let mut assignment = of.assignment;
+            assignment.sort();
+            Member {
+                member_id: of.member_id,
+                instance_id: of.group_instance_id,
+                client_id: of.client_id,
+                host: of.client_host,
+                assignment,
+            }
+        };
+        Self {
+            group: of.group,
+            state: of.state.to_string(),
+            assignor: Some(of.protocol).filter(|protocol| !protocol.is_empty() && of.state != GroupState::Empty),
+            members: of.members.into_iter().map(member).collect(),
+            offsets: Vec::new(),
+        }
+    }
 }
 
 impl From<CommittedOffset> for Committed {

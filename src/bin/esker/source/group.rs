@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use esker::coordinator::Assignment;
 use esker::{LeaderEpoch, Offset, TopicPartition};
 
+use crate::failure::Failure;
+
 /// A group.
 #[derive(Debug, Default)]
 pub(crate) struct Group {
@@ -81,6 +83,11 @@ impl Group {
     pub(crate) fn member_of(&self, partition: &TopicPartition) -> Option<&Member> {
         self.members.iter().find(|member| member.assignment.contains(partition))
     }
+}
+
+/// Why what a group has committed can't be changed.
+pub(crate) fn has_members(group: &str) -> Failure {
+    Failure::new(format!("group {group} has members, which alone change what it has committed: end them first"))
 }
 
 /// The partitions in the assignment of a classic consumer. Empty if it is of another form: groups are not only of

@@ -9,7 +9,6 @@
 
 mod directory;
 mod group;
-mod members;
 mod record;
 mod topic;
 
@@ -18,7 +17,7 @@ use std::time::Duration;
 use esker::{AlterConfigOp, IsolationLevel, Offset, OffsetReset, ProducerConfig, TopicPartition, TransactionState};
 
 pub(crate) use directory::topic_config;
-pub(crate) use group::{Committed, Group, GroupOffset, Member, Planned, Span, assigned};
+pub(crate) use group::{Committed, Group, GroupOffset, Member, Planned, Span, assigned, has_members};
 pub(crate) use record::{NewRecord, ReadRecord};
 pub(crate) use topic::{Config, Partition, Summary, Synonym, TOPIC_CONFIG, Topic};
 
@@ -80,8 +79,8 @@ pub(crate) trait Source {
     /// The names of all groups, in their order.
     fn groups(&mut self) -> Result<Vec<String>>;
 
-    /// Describes a group.
-    fn describe_group(&mut self, group: &str) -> Result<Group>;
+    /// Describes groups. It fails if one does not exist.
+    fn describe_groups(&mut self, groups: &[String]) -> Result<Vec<Group>>;
 
     /// What a reset of a group's offsets would make of them.
     fn plan_reset(&mut self, group: &str, partitions: Vec<TopicPartition>, to: OffsetReset) -> Result<Vec<Planned>>;
