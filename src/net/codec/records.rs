@@ -38,9 +38,9 @@ impl From<Records> for Bytes {
 }
 
 impl Deref for Records {
-    type Target = Bytes;
+    type Target = [u8];
 
-    fn deref(&self) -> &Bytes {
+    fn deref(&self) -> &[u8] {
         &self.bytes
     }
 }
