@@ -205,9 +205,11 @@ impl World {
             (0..self.clients.len()).for_each(|index| self.send(index));
             while !self.sent.is_empty() {
                 self.deliver()?;
+                self.check()?;
             }
             while !self.writing.is_empty() {
                 self.finish_write()?;
+                self.check()?;
             }
             self.pass(3000)?;
             self.check()?;
