@@ -1,9 +1,9 @@
 //! The protocol's rules, one by one.
 
-use esker::StoreConfig;
 use esker::coordinator::{
     Action, ConsumerHeartbeatRequest, GroupError, GroupRecord, GroupState, GroupType, Partitions, Response,
 };
+use esker::{ConsumerGroupAssignor, StoreConfig};
 
 use crate::fixture::{Fixture, REBALANCE_MS, SESSION_MS, heartbeat, join, join_static, owning, part, topic};
 
@@ -188,6 +188,11 @@ fn members_choose_among_the_assignors_that_there_are() {
     assert_eq!(fixture.group().assignor, "range");
     let targets: Vec<_> = fixture.group().members.into_iter().map(|member| member.target).collect();
     assert_eq!(targets, [part([0, 1]), part([2, 3])]);
+    let group_consumer_assignors = vec![ConsumerGroupAssignor::Range];
+    let mut fixture = Fixture::with(StoreConfig { group_consumer_assignors, ..StoreConfig::default() }, 4);
+    assert_eq!(fixture.say(asks("a", "uniform")), Err(GroupError::UnsupportedAssignor));
+    fixture.gets(join("a"));
+    assert_eq!(fixture.group().assignor, "range", "the first one that there is");
 }
 
 #[test]
