@@ -28,6 +28,7 @@ parser.add_argument("--dir", required=True)
 parser.add_argument("--rounds", type=int, default=3)
 parser.add_argument("--records", type=int, default=2_000_000)
 parser.add_argument("--latencies", type=int, default=5_000)
+parser.add_argument("--groups", help="the program that measures groups, to measure those and nothing else")
 args = parser.parse_args()
 
 
@@ -168,6 +169,16 @@ def measure(broker):
     return figures
 
 
+def measure_groups(broker):
+    """What the program for that says: a figure a line, its value and its unit."""
+    with running(broker):
+        done = subprocess.run([args.groups, broker.address], capture_output=True, text=True, timeout=1200)
+        if done.returncode != 0:
+            raise RuntimeError(f"{args.groups}: {done.stdout[-1000:]}{done.stderr[-2000:]}")
+        lines = re.findall(r"^(.+?) {2,}([\d.]+) (\S+)$", done.stdout, re.MULTILINE)
+        return {f"{figure}, {unit}": float(value) for figure, value, unit in lines}
+
+
 def resident_mib(process):
     """What the process has for itself: pages of files that it maps are the kernel's to take back."""
     status = Path(f"/proc/{process.pid}/status").read_text()
@@ -180,7 +191,7 @@ def main():
         for name, make in BROKERS.items():
             dir = Path(args.dir) / "data"
             shutil.rmtree(dir, ignore_errors=True)
-            rounds[name].append(measure(make(dir)))
+            rounds[name].append((measure_groups if args.groups else measure)(make(dir)))
             shutil.rmtree(dir, ignore_errors=True)
             print(f"round {turn + 1} of {args.rounds}: {name} is measured", flush=True)
     medians = {
@@ -188,14 +199,15 @@ def main():
     }
     print(f"\nmedians of {args.rounds} rounds; ratios are esker's to the other's")
     head = "".join(f"{name:>26}{'ratio':>8}" if name != "esker" else f"{name:>14}" for name in BROKERS)
-    print(f"{'':38}{head}")
+    width = max(map(len, medians["esker"]))
+    print(f"{'':{width}}{head}")
     for figure in medians["esker"]:
         ours = medians["esker"][figure]
         cells = f"{ours:14,.3f}"
         for name in list(BROKERS)[1:]:
             theirs = medians[name][figure]
             cells += f"{theirs:26,.3f}{ours / theirs if theirs else float('nan'):8.3f}"
-        print(f"{figure:38}{cells}")
+        print(f"{figure:{width}}{cells}")
 
 
 main()

@@ -1,6 +1,7 @@
 """Apache Kafka and our server on the same files: what the one has written the other serves, record for record."""
 
 import os
+import random
 import re
 import shutil
 import signal
@@ -18,6 +19,7 @@ from scenario import expect
 
 CLASS_PATH = os.environ["KAFKA_CLASS_PATH"]
 CHECKPOINTS = ["recovery-point-offset-checkpoint", "replication-offset-checkpoint", "log-start-offset-checkpoint"]
+PORTS = iter(random.sample(range(20_000, 32_000), 1000))
 # A broker that goes away is nothing to tell about.
 QUIET = {"log_level": 0}
 # The broker's own.
@@ -67,9 +69,16 @@ group.initial.rebalance.delay.ms=0
 
 
 def free_port():
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]
+    """One that nobody gets twice, and that the system gives to no client while a server is down."""
+    while True:
+        port = next(PORTS)
+        with socket.socket() as listener:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                listener.bind(("127.0.0.1", port))
+                return port
+            except OSError:
+                pass
 
 
 def once_there(ask):

@@ -6,6 +6,7 @@ then waits for what must come of it."""
 import os
 import signal
 import subprocess
+import tempfile
 import time
 import traceback
 from collections import Counter
@@ -28,7 +29,7 @@ class World:
 
     def __init__(self, serve, dir, log):
         self.serve, self.dir, self.log = serve, Path(dir), log
-        self.server, self.programs = serve(self.dir / "data", 0), {}
+        self.server, self.programs = serve(self.dir / "data", None), {}
         self.address = self.server.address
 
     def create(self, *topics):
@@ -187,19 +188,14 @@ OPERATIONS = {
 }
 
 
-def run(serve, dir, log):
-    """What came of each operation. `serve` starts a server on a directory and a port."""
-    outcomes = {}
-    for number, (name, operation) in enumerate(OPERATIONS.items()):
-        of = Path(dir) / f"exactly-once-{number}"
-        of.mkdir()
-        world = World(serve, of, log)
-        try:
-            operation(world)
-            outcomes[name] = "ok"
-        except Exception as error:
-            traceback.print_exc(file=log)
-            outcomes[name] = f"{type(error).__name__}: {error}".replace("\n", " ")
-        finally:
-            world.close()
-    return outcomes
+def run(name, serve, dir, log):
+    """What came of an operation. `serve` starts a server on a directory and a port."""
+    world = World(serve, tempfile.mkdtemp(dir=dir), log)
+    try:
+        OPERATIONS[name](world)
+        return {name: "ok"}
+    except Exception as error:
+        traceback.print_exc(file=log)
+        return {name: f"{type(error).__name__}: {error}".replace("\n", " ")}
+    finally:
+        world.close()

@@ -5,11 +5,14 @@ import re
 import subprocess
 import sys
 import tempfile
+import time
 import traceback
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import brokers
 import exactly_once
+import groups
 import passwords
 
 HERE = Path(__file__).parent.parent
@@ -21,16 +24,19 @@ CLIENTS = {
     "kafka-python": [sys.executable, HERE / "python/kafka_python.py"],
     "KafkaJS (Node)": ["node", Path(os.environ["NODE_CLIENTS"]) / "client.mjs"],
 }
+# Much of the time is spent waiting, for sessions to end above all.
+AT_ONCE = 4
 
 
 class Server:
     """The example server, on a port of its own if none is named."""
 
-    def __init__(self, program, dir, port=0, configs=()):
+    def __init__(self, program, dir, port=None, configs=()):
+        port = port or brokers.free_port()
         args = [program, "--override", f"log.dirs={dir}", "--override", f"listeners=PLAINTEXT://127.0.0.1:{port}"]
         args += ["--override", "num.partitions=4", "--override", "group.initial.rebalance.delay.ms=0"]
         args += [arg for config in configs for arg in ("--override", config)]
-        self.process = subprocess.Popen(args, stdout=subprocess.PIPE, text=True)
+        self.process = subprocess.Popen(args, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         self.addresses = re.findall(r"127\.0\.0\.1:\d+", self.process.stdout.readline())
         self.address = self.addresses[0]
 
@@ -61,25 +67,59 @@ def swap(our_dir, served, work_dir, serve, log):
     return {"Kafka on our directory": "ok", "we on Kafka's": "ok"}
 
 
-def main(programs):
-    failed, program = [], programs / "server"
-    with tempfile.TemporaryDirectory() as dir:
-        server = Server(program, Path(dir) / "data")
-        log = open(os.environ["CLIENTS_LOG"], "w")
-        table = {}
-        for number, (client, command) in enumerate(CLIENTS.items()):
-            table[client] = outcomes(command, server.address, f"client-{number}", log)
+def clients(program, dir, log):
+    """What each client and tool does with one server, and what Kafka makes of its directory."""
+    server = Server(program, Path(dir) / "data")
+    try:
+        with ThreadPoolExecutor(2) as pool:
+            run = lambda numbered: outcomes(numbered[1], server.address, f"client-{numbered[0]}", log)
+            table = dict(zip(CLIENTS, pool.map(run, enumerate(CLIENTS.values()))))
         tools = outcomes([sys.executable, HERE / "python/tools.py"], server.address, "tools", log)
         served = brokers.everything(server.address)
+    finally:
         stopped = server.stop()
-        swaps = swap(Path(dir) / "data", served, dir, lambda at: Server(program, at), log)
-        killed = exactly_once.run(lambda at, port: Server(program, at, port), dir, log)
-        secured = passwords.everyone(
-            programs / "certificates", Path(dir), lambda at, configs: Server(program, at, configs=configs),
-            lambda command, server, topic, *more: outcomes(command, server, topic, log, *more),
-        )
+    if "kcat" not in tools:
+        tools["the tools"] = "they did not come to their end"
+    if stopped != 0:
+        tools["the server"] = f"ended with {stopped}"
+    return table, tools | swap(Path(dir) / "data", served, dir, lambda at: Server(program, at), log)
 
-    width = max(map(len, [*CLIENTS, *tools, *swaps, *killed, *secured]))
+
+def timed(title, job, log):
+    """What a job says, and in the log how long it took."""
+    began = time.monotonic()
+    try:
+        return job()
+    finally:
+        print(f"{title}: {time.monotonic() - began:.0f} s", file=log, flush=True)
+
+
+def everything(programs, dir, log):
+    """What came of each client and operation, and of all the rest."""
+    serve = lambda at, port=None, configs=(): Server(programs / "server", at, port, configs)
+    with_members = lambda at, port, configs: Server(programs / "members", at, port, configs)
+    tell = lambda command, server, topic, *more: outcomes(command, server, topic, log, *more)
+    # Those that take longest come first.
+    jobs = {"clients": lambda: clients(programs / "server", dir, log)}
+    jobs |= {name: lambda name=name: groups.run(name, with_members, dir, log) for name in groups.SCENARIOS}
+    jobs |= {name: lambda name=name: exactly_once.run(name, serve, dir, log) for name in exactly_once.OPERATIONS}
+    jobs["secured"] = lambda: passwords.everyone(
+        programs / "certificates", Path(dir), lambda at, configs: serve(at, configs=configs), tell,
+    )
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        running = {title: pool.submit(timed, title, job, log) for title, job in jobs.items()}
+        table, rows = running.pop("clients").result()
+        for job in running.values():
+            rows |= job.result()
+    return table, rows
+
+
+def main(programs):
+    failed = []
+    with tempfile.TemporaryDirectory() as dir, open(os.environ["CLIENTS_LOG"], "w") as log:
+        table, rows = everything(programs, dir, log)
+
+    width = max(map(len, [*CLIENTS, *rows]))
     print(" " * width, *OPERATIONS, sep="  ")
     for client, row in table.items():
         cells = []
@@ -91,14 +131,10 @@ def main(programs):
             cells.append(outcome.ljust(len(operation)))
         print(client.ljust(width), *cells, sep="  ")
     print()
-    for tool, outcome in (tools | swaps | killed | secured).items():
-        print(f"{tool.ljust(width)}  {outcome if outcome == 'ok' else 'FAILED'}")
+    for row, outcome in rows.items():
+        print(f"{row.ljust(width)}  {outcome if outcome == 'ok' else 'FAILED'}")
         if outcome != "ok":
-            failed.append(f"{tool}: {outcome}")
-    if "kcat" not in tools:
-        failed.append("the tools did not come to their end")
-    if stopped != 0:
-        failed.append(f"the server ended with {stopped}")
+            failed.append(f"{row}: {outcome}")
     if failed:
         print("\n" + "\n".join(failed), file=sys.stderr)
         sys.exit(1)

@@ -59,6 +59,9 @@ public class Kafka {
         if (command.equals("errors")) {
             return Wire.errors();
         }
+        if (command.equals("assign")) {
+            return Assignors.assign(request);
+        }
         String dir = request.get("dir").asText();
         if (command.equals("open")) {
             Directory opened = new Directory(dir, request.get("now_ms").asLong(), request.get("topics"));

@@ -61,6 +61,8 @@ impl Broker {
     pub async fn resume(&mut self) -> Result<()> {
         let mut store_config = StoreConfig::default();
         store_config.set("offsets.topic.num.partitions", "1")?;
+        // Groups begin with whoever comes first.
+        store_config.set("group.initial.rebalance.delay.ms", "0")?;
         let store = Store::options().config(store_config).open(self.dir.path())?;
         let mut config = ServerConfig { num_partitions: 3, ..ServerConfig::default() };
         config.set("listeners", &format!("PLAINTEXT://{}", self.address))?;

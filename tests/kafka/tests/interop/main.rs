@@ -1,5 +1,6 @@
 //! Esker against Kafka: in one program, so that Kafka is started once.
 
+mod assignors;
 mod beside;
 mod compaction;
 mod dumps;
