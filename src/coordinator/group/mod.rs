@@ -54,6 +54,7 @@ pub use consumer::{
 };
 pub(crate) use consumer_protocol::NO_GENERATION;
 pub use describe::{DescribedGroup, DescribedMember, GroupType, ListedGroup};
+pub use heartbeat::Committer;
 pub use message::{
     Action, JoinProtocol, JoinRequest, Joined, JoinedMember, LeaveRequest, NotJoined, Response, SyncRequest, Synced,
     WriteId,
