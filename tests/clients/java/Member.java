@@ -14,6 +14,7 @@ import org.apache.kafka.clients.consumer.ConsumerRebalanceListener;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.apache.kafka.clients.consumer.ConsumerRecords;
 import org.apache.kafka.clients.consumer.KafkaConsumer;
+import org.apache.kafka.clients.consumer.RangeAssignor;
 import org.apache.kafka.common.KafkaException;
 import org.apache.kafka.common.TopicPartition;
 import org.apache.kafka.common.serialization.ByteArrayDeserializer;
@@ -37,8 +38,8 @@ class Member implements ConsumerRebalanceListener {
             String[] keyAndValue = pair.split("=", 2);
             config.put(keyAndValue[0], keyAndValue[1]);
         }
-        config.computeIfPresent("partition.assignment.strategy",
-            (key, name) -> Map.of("range", "org.apache.kafka.clients.consumer.RangeAssignor").get(name));
+        // It wants a class where others want the name that it has.
+        config.replace("partition.assignment.strategy", "range", RangeAssignor.class.getName());
         try (OutputStream log = new FileOutputStream(args[2], true)) {
             new Member(log).work(config, args[1]);
         }

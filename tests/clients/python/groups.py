@@ -294,12 +294,45 @@ def consumer(group):
         group.settle()
 
 
+def both(group):
+    """A group goes from one protocol to the other and back, while it is in use."""
+    with group.row("classic members share a topic"):
+        group.start("java-1", "confluent-1", "python-1", "node-1", "thread-1")
+        group.settle()
+    with group.row("members of the newer protocol come"):
+        group.start("java-2", "java-3", "confluent-2", "confluent-3", protocol=CONSUMER)
+        group.settle()
+    with group.row("scale in"):
+        group.end("python-1", "java-3")
+        group.settle()
+    with group.row("kill -9"):
+        group.end("node-1", "confluent-2", how=signal.SIGKILL)
+        group.settle()
+    with group.row("pause"):
+        # One of the newer protocol stays: if none did, the group would be a classic one, and java-2 would be told that there
+        # is no such group, as by Kafka, and give up.
+        with group.paused("java-1", "java-2"):
+            group.settle()
+        group.settle()
+    with group.row("kill -9 of the server"):
+        group.kill_server()
+        group.settle()
+    with group.row("members of the newer protocol go"):
+        group.end("java-2", "confluent-3")
+        group.settle()
+
+
 # Kafka's are longer, and have bounds from below.
 CONSUMER_SESSIONS = [
     f"group.consumer.{bound}{config}" for config in ("session.timeout.ms=6000", "heartbeat.interval.ms=500")
     for bound in ("min.", "")
 ]
-SCENARIOS = {"classic group": (classic, []), "static members": (static, []), "consumer group": (consumer, CONSUMER_SESSIONS)}
+SCENARIOS = {
+    "classic group": (classic, []),
+    "both protocols": (both, CONSUMER_SESSIONS),
+    "consumer group": (consumer, CONSUMER_SESSIONS),
+    "static members": (static, []),
+}
 
 
 def run(name, serve, dir, log):

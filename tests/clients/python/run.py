@@ -71,10 +71,12 @@ def clients(program, dir, log):
     """What each client and tool does with one server, and what Kafka makes of its directory."""
     server = Server(program, Path(dir) / "data")
     try:
+        # The tools take longest.
+        commands = {"tools": [sys.executable, HERE / "python/tools.py"]} | CLIENTS
         with ThreadPoolExecutor(2) as pool:
             run = lambda numbered: outcomes(numbered[1], server.address, f"client-{numbered[0]}", log)
-            table = dict(zip(CLIENTS, pool.map(run, enumerate(CLIENTS.values()))))
-        tools = outcomes([sys.executable, HERE / "python/tools.py"], server.address, "tools", log)
+            table = dict(zip(commands, pool.map(run, enumerate(commands.values()))))
+        tools = table.pop("tools")
         served = brokers.everything(server.address)
     finally:
         stopped = server.stop()
