@@ -3,7 +3,9 @@
 #![cfg(target_os = "linux")]
 #![expect(clippy::unwrap_used, reason = "a test fails by a panic")]
 
-use std::alloc::{GlobalAlloc, Layout, System};
+#[path = "common/allocator.rs"]
+mod allocator;
+
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
@@ -21,29 +23,6 @@ const IDLE_MS: i64 = 60_000;
 
 const HEAP_PER_PARTITION_MAX: usize = 8 << 10;
 const RESIDENT_MAX: usize = 150 << 20;
-
-/// Counts the bytes that are allocated.
-struct Counting;
-
-static ALLOCATED: AtomicUsize = AtomicUsize::new(0);
-
-// SAFETY: everything is passed on to the system's allocator; the count touches no memory of anybody's.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        ALLOCATED.fetch_add(layout.size(), Ordering::Relaxed);
-        // SAFETY: the caller's duties are those of the method that is called.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        ALLOCATED.fetch_sub(layout.size(), Ordering::Relaxed);
-        // SAFETY: likewise.
-        unsafe { System.dealloc(pointer, layout) }
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
 
 /// What the process has of what is bounded.
 #[derive(Clone, Copy, Debug)]
@@ -63,7 +42,7 @@ impl Cost {
             line.split_whitespace().nth(1).unwrap().parse::<usize>().unwrap()
         };
         Self {
-            heap: ALLOCATED.load(Ordering::Relaxed),
+            heap: allocator::allocated(),
             resident: number("VmRSS") << 10,
             files: fs::read_dir("/proc/self/fd").unwrap().count(),
             // Those of files alone: the allocator has others.

@@ -27,8 +27,8 @@ parser.add_argument("--program", required=True)
 parser.add_argument("--dir", required=True)
 parser.add_argument("--rounds", type=int, default=3)
 parser.add_argument("--records", type=int, default=2_000_000)
-parser.add_argument("--latencies", type=int, default=5_000)
-parser.add_argument("--groups", help="the program that measures groups, to measure those and nothing else")
+parser.add_argument("--latencies", type=int, default=20_000)
+parser.add_argument("--driver", help="a program that measures a broker by itself, in place of Kafka's tools")
 args = parser.parse_args()
 
 
@@ -169,12 +169,12 @@ def measure(broker):
     return figures
 
 
-def measure_groups(broker):
-    """What the program for that says: a figure a line, its value and its unit."""
+def measure_by_driver(broker):
+    """What that program says: a figure a line, its value and its unit."""
     with running(broker):
-        done = subprocess.run([args.groups, broker.address], capture_output=True, text=True, timeout=1200)
+        done = subprocess.run([args.driver, broker.address], capture_output=True, text=True, timeout=1200)
         if done.returncode != 0:
-            raise RuntimeError(f"{args.groups}: {done.stdout[-1000:]}{done.stderr[-2000:]}")
+            raise RuntimeError(f"{args.driver}: {done.stdout[-1000:]}{done.stderr[-2000:]}")
         lines = re.findall(r"^(.+?) {2,}([\d.]+) (\S+)$", done.stdout, re.MULTILINE)
         return {f"{figure}, {unit}": float(value) for figure, value, unit in lines}
 
@@ -191,7 +191,7 @@ def main():
         for name, make in BROKERS.items():
             dir = Path(args.dir) / "data"
             shutil.rmtree(dir, ignore_errors=True)
-            rounds[name].append((measure_groups if args.groups else measure)(make(dir)))
+            rounds[name].append((measure_by_driver if args.driver else measure)(make(dir)))
             shutil.rmtree(dir, ignore_errors=True)
             print(f"round {turn + 1} of {args.rounds}: {name} is measured", flush=True)
     medians = {

@@ -276,8 +276,8 @@ impl GroupCommit {
 
 #[cfg(any(feature = "net", esker_loom))]
 impl<C: Deref<Target = GroupCommit>> Lead<C> {
-    /// Syncs as [`sync_for`](Self::sync_for), by a thread that has nothing else to do: it goes on for as long as others come while it syncs, whom a new
-    /// leader would make wait until it is awake.
+    /// Syncs as [`sync_for`](Self::sync_for), by a thread that has nothing else to do: it goes on for as long as others come
+    /// while it syncs, whom a new leader would make wait until it is awake.
     pub(super) fn sync_while_awaited(self, target: SyncTarget, sync: impl Fn() -> Result<Offset>) -> Result<()> {
         let commit = &*self.commit;
         let mut synced = self.begin(target, &sync);

@@ -27,7 +27,6 @@ pub(crate) fn put_bytes(bytes: &mut Vec<u8>, put: &[u8]) {
 }
 
 /// Puts a number as flexible versions do their lengths and tags.
-#[cfg(feature = "coordinator")]
 pub(crate) fn put_uvarint(bytes: &mut Vec<u8>, mut value: u32) {
     while value >= 0x80 {
         bytes.push(value as u8 | 0x80);
@@ -37,13 +36,11 @@ pub(crate) fn put_uvarint(bytes: &mut Vec<u8>, mut value: u32) {
 }
 
 /// Puts the length of an array of a flexible version.
-#[cfg(feature = "coordinator")]
 pub(crate) fn put_compact_len(bytes: &mut Vec<u8>, len: usize) {
     put_uvarint(bytes, len as u32 + 1);
 }
 
 /// Puts bytes of a flexible version; of a string, its text.
-#[cfg(feature = "coordinator")]
 pub(crate) fn put_compact(bytes: &mut Vec<u8>, put: impl AsRef<[u8]>) {
     put_compact_len(bytes, put.as_ref().len());
     bytes.extend(put.as_ref());
@@ -58,7 +55,6 @@ pub(crate) fn put_compact_nullable(bytes: &mut Vec<u8>, put: Option<impl AsRef<[
 }
 
 /// Puts the tagged fields after a structure, in the order of their tags.
-#[cfg(feature = "coordinator")]
 pub(crate) fn put_tagged(bytes: &mut Vec<u8>, fields: &[(u32, Vec<u8>)]) {
     put_uvarint(bytes, fields.len() as u32);
     for (tag, field) in fields {

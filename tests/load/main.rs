@@ -5,14 +5,14 @@
 #![cfg(all(feature = "prometheus", target_os = "linux"))]
 #![expect(clippy::unwrap_used, reason = "a test fails by a panic")]
 
+#[path = "../common/allocator.rs"]
+mod allocator;
 mod clients;
 #[path = "../common/random.rs"]
 #[allow(dead_code, reason = "others use all of it")]
 mod random;
 
-use std::alloc::{GlobalAlloc, Layout, System};
 use std::fs;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use esker::server::{Server, ServerConfig};
 use esker::{ReadLimits, Store, TopicConfig};
@@ -26,29 +26,6 @@ const ACTIVE: usize = 100;
 const REQUESTS: usize = 40;
 /// What may stay behind: free places in the buffers and tables that all connections share.
 const HEAP_LEFT_MAX: usize = 1 << 20;
-
-/// Counts the bytes that are allocated.
-struct Counting;
-
-static ALLOCATED: AtomicUsize = AtomicUsize::new(0);
-
-// SAFETY: everything is passed on to the system's allocator; the count touches no memory of anybody's.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        ALLOCATED.fetch_add(layout.size(), Ordering::Relaxed);
-        // SAFETY: the caller's duties are those of the method that is called.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        ALLOCATED.fetch_sub(layout.size(), Ordering::Relaxed);
-        // SAFETY: likewise.
-        unsafe { System.dealloc(pointer, layout) }
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
 
 fn open_files() -> usize {
     fs::read_dir("/proc/self/fd").unwrap().count()
@@ -108,12 +85,12 @@ fn what_connections_take_comes_back() {
         let server = builder.bind("127.0.0.1:0").await.unwrap();
         // The first one fills what is kept: tables, series of metrics, threads.
         let mut acknowledged = round(&server, 1).await;
-        let (files, heap) = (open_files(), ALLOCATED.load(Ordering::Relaxed));
+        let (files, heap) = (open_files(), allocator::allocated());
         acknowledged.extend(round(&server, 2).await);
         while open_files() > files {
             tokio::task::yield_now().await;
         }
-        let left = ALLOCATED.load(Ordering::Relaxed).saturating_sub(heap);
+        let left = allocator::allocated().saturating_sub(heap);
         assert!(left < HEAP_LEFT_MAX, "{left} bytes are left of the second round");
         find_all(&store, acknowledged);
         server.shutdown().await;

@@ -19,7 +19,7 @@ use std::sync::Arc;
 
 use super::metadata::{TransactionMetadata, TransactionVersion};
 use crate::error::Result;
-use crate::store::record_fields::{Fields, invalid, put_string};
+use crate::store::record_fields::{Fields, invalid, put_compact, put_compact_len, put_string, put_tagged, put_uvarint};
 use crate::types::{NO_PRODUCER_ID, ProducerIdAndEpoch, TopicPartition, TransactionState};
 
 const KEY_VERSION: i16 = 0;
@@ -46,15 +46,15 @@ pub(super) fn decode_key(bytes: &[u8]) -> Result<Option<Arc<str>>> {
 
 pub(super) fn encode_value(metadata: &TransactionMetadata) -> Vec<u8> {
     let says_more = metadata.client_version != TransactionVersion::V0 || metadata.next_producer_id != NO_PRODUCER_ID;
-    let mut out = Out { bytes: Vec::new(), is_flexible: says_more };
-    out.put(&if says_more { FLEXIBLE } else { CLASSIC }.to_be_bytes());
-    out.put(&metadata.producer.producer_id.to_be_bytes());
-    out.put(&metadata.producer.producer_epoch.to_be_bytes());
-    out.put(&metadata.timeout_ms.to_be_bytes());
-    out.put(&metadata.state.id().to_be_bytes());
-    out.partitions(Some(&metadata.partitions).filter(|_| metadata.state != TransactionState::Empty));
-    out.put(&metadata.last_update_timestamp.to_be_bytes());
-    out.put(&metadata.start_timestamp.to_be_bytes());
+    let mut bytes = if says_more { FLEXIBLE } else { CLASSIC }.to_be_bytes().to_vec();
+    bytes.extend(metadata.producer.producer_id.to_be_bytes());
+    bytes.extend(metadata.producer.producer_epoch.to_be_bytes());
+    bytes.extend(metadata.timeout_ms.to_be_bytes());
+    bytes.extend(metadata.state.id().to_be_bytes());
+    let partitions = Some(&metadata.partitions).filter(|_| metadata.state != TransactionState::Empty);
+    put_partitions(&mut bytes, partitions, says_more);
+    bytes.extend(metadata.last_update_timestamp.to_be_bytes());
+    bytes.extend(metadata.start_timestamp.to_be_bytes());
     if says_more {
         let mut tagged: Vec<(u32, Vec<u8>)> = Vec::new();
         for (tag, id) in
@@ -67,9 +67,9 @@ pub(super) fn encode_value(metadata: &TransactionMetadata) -> Vec<u8> {
         if metadata.client_version != TransactionVersion::V0 {
             tagged.push((CLIENT_TRANSACTION_VERSION, metadata.client_version.0.to_be_bytes().to_vec()));
         }
-        out.tagged(&tagged);
+        put_tagged(&mut bytes, &tagged);
     }
-    out.bytes
+    bytes
 }
 
 pub(super) fn decode_value(transactional_id: &Arc<str>, bytes: &[u8]) -> Result<TransactionMetadata> {
@@ -111,75 +111,36 @@ pub(super) fn decode_value(transactional_id: &Arc<str>, bytes: &[u8]) -> Result<
     Ok(metadata)
 }
 
-/// What is being written.
-struct Out {
-    bytes: Vec<u8>,
-    is_flexible: bool,
-}
-
-impl Out {
-    fn put(&mut self, bytes: &[u8]) {
-        self.bytes.extend(bytes);
-    }
-
-    fn partitions(&mut self, partitions: Option<&BTreeSet<TopicPartition>>) {
-        let Some(partitions) = partitions else {
-            match self.is_flexible {
-                true => self.uvarint(0),
-                false => self.put(&(-1_i32).to_be_bytes()),
-            }
-            return;
-        };
-        let mut topics: Vec<(&str, Vec<i32>)> = Vec::new();
-        for partition in partitions {
-            match topics.last_mut().filter(|(topic, _)| **topic == *partition.topic) {
-                Some((_, indexes)) => indexes.push(partition.partition),
-                None => topics.push((&partition.topic, vec![partition.partition])),
-            }
+fn put_partitions(bytes: &mut Vec<u8>, partitions: Option<&BTreeSet<TopicPartition>>, is_flexible: bool) {
+    let put_len = |bytes: &mut Vec<u8>, len: usize| match is_flexible {
+        true => put_compact_len(bytes, len),
+        false => bytes.extend((len as i32).to_be_bytes()),
+    };
+    let Some(partitions) = partitions else {
+        match is_flexible {
+            true => put_uvarint(bytes, 0),
+            false => bytes.extend((-1_i32).to_be_bytes()),
         }
-        self.len(topics.len());
-        for (topic, indexes) in topics {
-            self.string(topic);
-            self.len(indexes.len());
-            indexes.iter().for_each(|index| self.put(&index.to_be_bytes()));
-            if self.is_flexible {
-                self.tagged(&[]);
-            }
+        return;
+    };
+    let mut topics: Vec<(&str, Vec<i32>)> = Vec::new();
+    for partition in partitions {
+        match topics.last_mut().filter(|(topic, _)| **topic == *partition.topic) {
+            Some((_, indexes)) => indexes.push(partition.partition),
+            None => topics.push((&partition.topic, vec![partition.partition])),
         }
     }
-
-    fn string(&mut self, text: &str) {
-        if self.is_flexible {
-            self.len(text.len());
-            self.put(text.as_bytes());
-        } else {
-            put_string(&mut self.bytes, text);
+    put_len(bytes, topics.len());
+    for (topic, indexes) in topics {
+        match is_flexible {
+            true => put_compact(bytes, topic),
+            false => put_string(bytes, topic),
         }
-    }
-
-    /// The length of an array, or of a string where it is flexible.
-    fn len(&mut self, len: usize) {
-        match self.is_flexible {
-            true => self.uvarint(len as u32 + 1),
-            false => self.put(&(len as i32).to_be_bytes()),
+        put_len(bytes, indexes.len());
+        indexes.iter().for_each(|index| bytes.extend(index.to_be_bytes()));
+        if is_flexible {
+            put_tagged(bytes, &[]);
         }
-    }
-
-    fn tagged(&mut self, fields: &[(u32, Vec<u8>)]) {
-        self.uvarint(fields.len() as u32);
-        for (tag, field) in fields {
-            self.uvarint(*tag);
-            self.uvarint(field.len() as u32);
-            self.put(field);
-        }
-    }
-
-    fn uvarint(&mut self, mut value: u32) {
-        while value >= 0x80 {
-            self.bytes.push(value as u8 | 0x80);
-            value >>= 7;
-        }
-        self.bytes.push(value as u8);
     }
 }
 

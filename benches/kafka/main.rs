@@ -1,0 +1,200 @@
+//! A client that costs next to nothing, to see what a broker does where its client isn't the limit: batches that were
+//! built once, and fetched bytes that nobody looks into. `run` beside this file lets it work with each broker in turn:
+//!
+//! ```sh
+//! cargo bench --bench kafka --features net -- 127.0.0.1:9092 1     # against any broker, with a tenth of the load
+//! ```
+//!
+//! Prints a figure a line, with its value and its unit.
+#![expect(clippy::unwrap_used, reason = "a bench that can't run ends with a panic")]
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use esker::net::messages::create_topics::CreatableTopic;
+use esker::net::messages::fetch::{FetchPartition, FetchTopic};
+use esker::net::messages::produce::{PartitionProduceData, TopicProduceData};
+use esker::net::messages::{CreateTopicsRequest, FetchRequest, ProduceRequest};
+use esker::net::{Connection, ErrorCode};
+use esker::record::{BatchBuilder, RecordData};
+use tokio::task::JoinSet;
+
+/// Kafka's `batch.size` and `max.in.flight.requests.per.connection`.
+const BATCH_BYTES: usize = 16_384;
+const IN_FLIGHT: usize = 5;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() {
+    let mut arguments = std::env::args().skip(1).filter(|argument| !argument.starts_with('-'));
+    let Some(address) = arguments.next() else { return };
+    let address: SocketAddr = address.parse().unwrap();
+    let scale: usize = arguments.next().map_or(10, |scale| scale.parse().unwrap());
+    for record_bytes in [100, 1024] {
+        for (acks, acks_name) in [(1, "1"), (-1, "all")] {
+            for connections in [1, 8] {
+                let topic = format!("bench-{record_bytes}-{acks_name}-{connections}");
+                create(address, &topic, connections).await;
+                let batch = Batch::new(record_bytes);
+                let (count, began) = (scale * 1_000, Instant::now());
+                produce(address, &topic, connections, acks, &batch, count).await;
+                let rate = (count * batch.records) as f64 / began.elapsed().as_secs_f64();
+                print(
+                    &format!("produce {record_bytes} B, acks={acks_name}, connections: {connections}"),
+                    rate,
+                    "records/s",
+                );
+            }
+        }
+        let topic = format!("bench-{record_bytes}-1-1");
+        let began = Instant::now();
+        let records = fetch_all(address, &topic).await;
+        print(&format!("fetch {record_bytes} B"), records as f64 / began.elapsed().as_secs_f64(), "records/s");
+    }
+    for (acks, acks_name) in [(1, "1"), (-1, "all")] {
+        let topic = format!("bench-latency-{acks_name}");
+        create(address, &topic, 1).await;
+        let mut times = latencies(address, &topic, acks, scale * 1_000).await;
+        times.sort_unstable();
+        for (name, thousandths) in [("p50", 500), ("p99", 990), ("p99.9", 999)] {
+            let time = times[times.len() * thousandths / 1_000].as_secs_f64() * 1e3;
+            print(&format!("produce to fetch, acks={acks_name}, {name}"), time, "ms");
+        }
+    }
+}
+
+fn print(name: &str, value: f64, unit: &str) {
+    println!("{name:<56}  {value:.3} {unit}");
+}
+
+/// As many records of a size as a batch of Kafka's producer takes.
+struct Batch {
+    records: usize,
+    bytes: Bytes,
+}
+
+impl Batch {
+    fn new(record_bytes: usize) -> Self {
+        let value = vec![b'x'; record_bytes];
+        let mut builder = BatchBuilder::new(1 << 20);
+        let records = BATCH_BYTES / (record_bytes + 12); // with what a record takes besides its value
+        for _ in 0..records {
+            builder.push(&RecordData::of(&value).at(1_700_000_000_000)).unwrap();
+        }
+        Self { records, bytes: Bytes::copy_from_slice(builder.build().unwrap().bytes()) }
+    }
+}
+
+async fn create(address: SocketAddr, name: &str, partitions: usize) {
+    let topic = CreatableTopic {
+        name: name.into(),
+        num_partitions: partitions as i32,
+        replication_factor: 1,
+        ..Default::default()
+    };
+    let request = CreateTopicsRequest { topics: vec![topic], timeout_ms: 30_000, ..Default::default() };
+    let response = Connection::connect(address).await.unwrap().send(&request, 5).await.unwrap();
+    assert_eq!(response.topics[0].error_code, ErrorCode::NONE);
+}
+
+/// Produces a batch, over and over while the partition is still without a leader, and returns its offset.
+async fn send(connection: &Connection, topic: &str, index: i32, acks: i16, records: Bytes) -> i64 {
+    let partition_data = vec![PartitionProduceData { index, records: Some(records) }];
+    let topic_data = vec![TopicProduceData { name: topic.into(), partition_data, ..Default::default() }];
+    let request = ProduceRequest { acks, timeout_ms: 30_000, topic_data, ..Default::default() };
+    loop {
+        let response = connection.send(&request, 9).await.unwrap();
+        let produced = &response.responses[0].partition_responses[0];
+        match produced.error_code {
+            ErrorCode::NONE => return produced.base_offset,
+            error_code => assert!(error_code.is_retriable(), "{error_code:?}"),
+        }
+    }
+}
+
+/// Sends `count` batches over so many connections, one for each partition.
+async fn produce(address: SocketAddr, topic: &str, connections: usize, acks: i16, batch: &Batch, count: usize) {
+    let left = Arc::new(AtomicUsize::new(count));
+    let mut lanes = JoinSet::new();
+    for partition in 0..connections {
+        let connection = Arc::new(Connection::connect(address).await.unwrap());
+        for _ in 0..IN_FLIGHT {
+            let (connection, topic, left, bytes) =
+                (connection.clone(), topic.to_owned(), left.clone(), batch.bytes.clone());
+            lanes.spawn(async move {
+                let take = |left: usize| left.checked_sub(1);
+                while left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take).is_ok() {
+                    send(&connection, &topic, partition as i32, acks, bytes.clone()).await;
+                }
+            });
+        }
+    }
+    while let Some(lane) = lanes.join_next().await {
+        lane.unwrap();
+    }
+}
+
+fn fetch_from(topic: &str, fetch_offset: i64) -> FetchRequest {
+    // Kafka's `max.partition.fetch.bytes`, `fetch.max.bytes`, `fetch.max.wait.ms` and `fetch.min.bytes`.
+    let wanted = FetchPartition { partition: 0, fetch_offset, partition_max_bytes: 1 << 20, ..Default::default() };
+    let topics = vec![FetchTopic { topic: topic.into(), partitions: vec![wanted], ..Default::default() }];
+    FetchRequest { topics, max_wait_ms: 500, min_bytes: 1, max_bytes: 50 << 20, ..Default::default() }
+}
+
+/// Fetches a partition from its start to its end, and returns how many records that were.
+async fn fetch_all(address: SocketAddr, topic: &str) -> i64 {
+    let connection = Connection::connect(address).await.unwrap();
+    let mut offset = 0;
+    loop {
+        let response = connection.send(&fetch_from(topic, offset), 12).await.unwrap();
+        let fetched = &response.responses[0].partitions[0];
+        assert_eq!(fetched.error_code, ErrorCode::NONE);
+        offset = next_offset(fetched.records.as_deref().unwrap_or_default());
+        if offset >= fetched.high_watermark {
+            return offset;
+        }
+    }
+}
+
+/// The offset after the last whole batch in `records`.
+fn next_offset(records: &[u8]) -> i64 {
+    let number = |at: usize, len: usize| {
+        records.get(at..at + len).map(|bytes| bytes.iter().fold(0_i64, |number, byte| number << 8 | i64::from(*byte)))
+    };
+    let (mut at, mut next) = (0, 0);
+    while let (Some(base_offset), Some(length), Some(last_offset_delta)) =
+        (number(at, 8), number(at + 8, 4), number(at + 23, 4))
+    {
+        if at + 12 + length as usize > records.len() {
+            break;
+        }
+        (at, next) = (at + 12 + length as usize, base_offset + last_offset_delta + 1);
+    }
+    next
+}
+
+/// How long each of `count` records takes from its producer to a consumer that waits for it.
+async fn latencies(address: SocketAddr, topic: &str, acks: i16, count: usize) -> Vec<Duration> {
+    let mut builder = BatchBuilder::new(1 << 10);
+    builder.push(&RecordData::of(&[b'x'; 100]).at(1_700_000_000_000)).unwrap();
+    let bytes = Bytes::copy_from_slice(builder.build().unwrap().bytes());
+    let producer = Connection::connect(address).await.unwrap();
+    let consumer = Connection::connect(address).await.unwrap();
+    let mut times = Vec::with_capacity(count);
+    let mut offset = send(&producer, topic, 0, acks, bytes.clone()).await + 1;
+    for _ in 0..count {
+        let wanted = fetch_from(topic, offset);
+        let began = Instant::now();
+        let consumed = async {
+            let response = consumer.send(&wanted, 12).await.unwrap();
+            assert!(!response.responses[0].partitions[0].records.as_deref().unwrap_or_default().is_empty());
+            began.elapsed()
+        };
+        let (consumed, produced) = tokio::join!(consumed, send(&producer, topic, 0, acks, bytes.clone()));
+        times.push(consumed);
+        offset = produced + 1;
+    }
+    times
+}
