@@ -215,13 +215,22 @@ fn static_members_go_from_one_protocol_to_the_other() {
     assert_eq!(fixture.member_ids(), ["b", "x"]);
     assert_eq!(fixture.groups.heartbeat("g", "y", Some("why"), 5, 0), Err(GroupError::FencedInstanceId));
     assert_eq!(fixture.groups.check_commit("g", "y", Some("why"), 5, 0), Err(GroupError::UnknownMemberId));
-    // And back, though it has not said that it goes. It is the last one, so that the others assign again.
+    // And back, though it has not said that it goes. It is the last one, so that the others assign again: once that is
+    // written.
     let request = JoinRequest {
         group_instance_id: Some("why".into()),
         protocols: cooperative(subscription(&[])),
         fresh_id: topic(9),
         ..classic_join()
     };
+    fixture.groups.join(request.clone(), "join", 0);
+    let Some(Action::Write { write: Some(write), .. }) = fixture.groups.next_action() else { panic!() };
+    fixture.groups.written(write, Err(GroupError::CoordinatorNotAvailable), 0);
+    let error = GroupError::CoordinatorNotAvailable;
+    let refused = Response::Join(Err(NotJoined { error, member_id: String::new() }));
+    assert_eq!(fixture.groups.next_action(), Some(Action::Respond { to: "join", response: refused }));
+    assert_eq!(fixture.groups.next_action(), None, "it is not tried again before it is asked for again");
+    assert_eq!(fixture.member_ids(), ["b", "x"]);
     fixture.groups.join(request, "join", 0);
     fixture.write_all();
     assert_eq!(is_classic_again(&fixture), 6);

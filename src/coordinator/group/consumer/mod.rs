@@ -44,7 +44,7 @@ use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use super::classic::ClassicGroup;
-use super::message::{JoinRequest, Response};
+use super::message::{JoinRequest, NotJoined, Response};
 use super::timers::{Due, GroupTimers};
 use super::{Action, Limits, Outbox, Written};
 use crate::error::GroupError;
@@ -223,10 +223,24 @@ impl<T> Turn<'_, T> {
             Err(error) => {
                 draft.answers.into_iter().for_each(|(waiter, answer)| self.answer(waiter, answer.failed(error)));
                 draft.expired.into_iter().for_each(|due| self.timers.schedule(due, AGAIN_MS));
+                if draft.successor.is_some() {
+                    self.refuse_next_join(error);
+                }
                 self.group.give_back(self.topics, self.now_ms);
             }
         }
         self.decide();
+    }
+
+    /// It could not be written what makes the group a classic one. Whoever waits to join that is told so, and not decided
+    /// about again, which would come to the same.
+    fn refuse_next_join(&mut self, error: GroupError) {
+        if let Some(Event::Join(request, waiter)) =
+            self.group.waiting.pop_front_if(|event| matches!(event, Event::Join(..)))
+        {
+            let refused = NotJoined { error, member_id: request.member_id };
+            self.answer(waiter, Response::Join(Err(refused)));
+        }
     }
 
     /// Decides about all that waits, unless something is being written.
