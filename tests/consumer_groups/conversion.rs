@@ -242,6 +242,29 @@ fn static_members_go_from_one_protocol_to_the_other() {
 }
 
 #[test]
+fn a_static_member_that_was_thrown_out_comes_back_and_counts_for_the_owner_of_nothing() {
+    let mut fixture = with_classic_group(StoreConfig::default());
+    upgrade(&mut fixture);
+    fixture.pass(SESSION_MS - 1);
+    assert_eq!(is_alive(&mut fixture, "x", 6), Ok(()));
+    fixture.say(heartbeat("a", 6)).unwrap();
+    fixture.pass(1);
+    assert_eq!(fixture.member_ids(), ["a", "x"]);
+    fixture.gets(heartbeat("a", 6));
+    let read = |fixture: &Fixture, id: &str| {
+        let members = fixture.group().members.into_iter();
+        members.filter(|member| member.member_id == id).map(|member| member.assigned).collect::<Vec<_>>()
+    };
+    assert_eq!(read(&fixture, "a"), [part([2, 3])]);
+    // Some clients go on reading until they are told what is theirs, and say so.
+    assert_eq!(join_again(&mut fixture, "y", Some("why"), &[2]).unwrap_err().error, GroupError::UnknownMemberId);
+    let joined = join_again(&mut fixture, "", Some("why"), &[2]).unwrap();
+    assert_eq!(sync(&mut fixture, &joined.member_id, joined.generation), Ok(vec![]), "all of it is others'");
+    assert_eq!(read(&fixture, "a"), [part([2, 3])]);
+    assert_eq!(read(&fixture, "x"), [part([0, 1])]);
+}
+
+#[test]
 fn members_of_the_classic_protocol_come_and_go_in_a_consumer_group() {
     let mut fixture = Fixture::new(4);
     assert_eq!(fixture.gets(join("a")), (1, Some(part([0, 1, 2, 3]))));

@@ -147,8 +147,9 @@ impl<T> Draft<T> {
             return Err(NotJoined { error: GroupError::MemberIdRequired, member_id: id.to_string() });
         }
         let before = self.classic_member_of(&id, request).map_err(refused)?;
-        if self.state.member(&id).is_none() && !subscription.owned_partitions.is_empty() {
-            // It was thrown out, and must stop reading what it had before it joins anew.
+        if !is_unknown && self.state.member(&id).is_none() && !subscription.owned_partitions.is_empty() {
+            // It was thrown out, and must stop reading what it had before it joins anew. One that joins anew is told by what
+            // it gets, and counts as the owner of nothing else.
             return Err(refused(GroupError::UnknownMemberId));
         }
         let mut wanted = before.metadata.clone();
