@@ -318,6 +318,18 @@ fn who_is_told_to_join_or_has_yet_to_sync_has_its_rebalance_timeout_for_it() {
 }
 
 #[test]
+fn who_has_no_room_in_a_group_does_not_convert_it() {
+    let config = StoreConfig { group_consumer_max_size: 2, ..StoreConfig::default() };
+    let mut fixture = with_classic_group(config);
+    for request in [join("a"), join_static("b", "why")] {
+        assert_eq!(fixture.say(request), Err(GroupError::GroupMaxSizeReached));
+        assert_eq!(fixture.groups.describe("g").unwrap().state, GroupState::Stable);
+        assert_eq!(is_alive(&mut fixture, "x", 5), Ok(()), "it need not join again");
+    }
+    assert_eq!(fixture.gets(join_static("y", "why")), (6, Some(part([2, 3]))));
+}
+
+#[test]
 fn the_policy_says_which_way_groups_in_use_may_go() {
     let with = |policy| StoreConfig { group_consumer_migration_policy: policy, ..StoreConfig::default() };
     for policy in [ConsumerGroupMigrationPolicy::Downgrade, ConsumerGroupMigrationPolicy::Disabled] {

@@ -52,14 +52,14 @@ impl<T> GroupCoordinator<T> {
                 ConsumerGroup::replacing(name.clone(), group.has_record, now_ms)
             }
             Some(Group::Classic(group)) => {
-                let returns = request.instance_id.as_deref().is_some_and(|name| group.static_member_id(name).is_some());
                 if !self.limits.migration_policy.upgrades()
                     || !group.uses_consumer_protocol()
                     || group.len() > self.limits.consumer_max_size
                 {
                     return Err(GroupError::GroupIdNotFound);
                 }
-                if group.len() == self.limits.consumer_max_size && !returns {
+                // The consumer group would refuse it, too: as it does a static member with another id.
+                if group.len() == self.limits.consumer_max_size && !group.has_member(&request.member_id) {
                     return Err(GroupError::GroupMaxSizeReached);
                 }
                 ConsumerGroup::upgraded(group, &self.topics, now_ms).ok_or(GroupError::GroupIdNotFound)?
