@@ -257,7 +257,7 @@ impl Consumer {
         self.fetchers.iter().filter_map(position).collect()
     }
 
-    /// The consumer's group, and which member of it the consumer is, if it subscribes: for
+    /// The consumer's group, and which member of it the consumer is, or was last, if it subscribes or has subscribed: for
     /// [`Transaction::send_offsets`](crate::Transaction::send_offsets), which is refused then if the group has gone on
     /// without it (KIP-447).
     ///

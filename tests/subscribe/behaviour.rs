@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use esker::coordinator::GroupState;
 use esker::{
-    CommittedOffset, Consumer, Error, GroupError, ProducerConfig, ReadLimits, RebalanceListener, Result, Store,
-    TopicConfig, TopicPartition,
+    CommittedOffset, Consumer, ConsumerGroupMetadata, Error, GroupError, ProducerConfig, ReadLimits, RebalanceListener,
+    Result, Store, TopicConfig, TopicPartition,
 };
 
 use super::{Fixture, GROUP, MAX_POLL_INTERVAL, config, cooperative, open, partitions, poll, refusal, send, settle};
@@ -331,6 +331,47 @@ fn who_was_replaced_may_not_commit_within_a_transaction_either() {
     let transaction = producer.begin_transaction().unwrap();
     transaction.send_offsets(GROUP, a.positions()).unwrap();
     transaction.commit().unwrap();
+}
+
+/// Keeps what a consumer says that it is while it is told that it has lost everything.
+struct Loss(Arc<Mutex<Option<ConsumerGroupMetadata>>>);
+
+impl RebalanceListener for Loss {
+    fn on_partitions_lost(&mut self, consumer: &mut Consumer, _: &[TopicPartition]) -> Result<()> {
+        *self.0.lock().unwrap() = Some(consumer.group_metadata()?);
+        Ok(())
+    }
+}
+
+#[test]
+fn who_is_no_member_any_more_may_not_commit_within_a_transaction_as_if_it_never_was_one() {
+    let fixture = Fixture::new(1);
+    send(&fixture.store, 0, "x");
+    let producer = fixture.store.producer(ProducerConfig::new().transactional_id("id")).unwrap();
+    let may_not_commit = |metadata| {
+        let transaction = producer.begin_transaction().unwrap();
+        let refused = transaction.send_offsets(metadata, [(("t", 0).into(), CommittedOffset::new(0))]);
+        assert_eq!(refusal(refused), GroupError::UnknownMemberId);
+        transaction.abort().unwrap();
+    };
+    let mut a = fixture.consumer();
+    let lost = Arc::default();
+    a.set_rebalance_listener(Loss(Arc::clone(&lost)));
+    settle(&mut [&mut a]);
+    let before = a.group_metadata().unwrap();
+    fixture.clock.advance(MAX_POLL_INTERVAL);
+    settle(&mut [&mut a]);
+    assert_eq!(lost.lock().unwrap().take(), Some(before.clone()));
+    may_not_commit(before.clone());
+    let again = a.group_metadata().unwrap();
+    assert_ne!(again, before, "it has joined anew");
+    a.unsubscribe().unwrap();
+    assert_eq!(a.group_metadata().unwrap(), again);
+    may_not_commit(again.clone());
+    a.subscribe(["t"]).unwrap();
+    assert_eq!(a.group_metadata().unwrap(), again, "until it has joined");
+    settle(&mut [&mut a]);
+    assert_ne!(a.group_metadata().unwrap(), again);
 }
 
 #[test]

@@ -25,6 +25,9 @@ use subscription::Wanted;
 pub(super) struct GroupSeat {
     membership: Option<Membership>,
     listener: Listener,
+    /// Which member it was when it got its last assignment: also when it is none any more, so that what it read then is not
+    /// committed by somebody who is no member (KIP-447).
+    joined: Option<ConsumerGroupMetadata>,
 }
 
 #[derive(Default)]
@@ -172,7 +175,10 @@ impl Consumer {
                     self.give_up(&lost);
                     error.map_or(told, Err)?;
                 }
-                Event::Assigned(assigned) => self.take_over(assigned)?,
+                Event::Assigned(assigned) => {
+                    self.seat.joined = Some(membership.sign(membership.group.as_str().into()));
+                    self.take_over(assigned)?;
+                }
                 Event::TopicsChanged => self.read_owned(),
                 Event::Waiting if membership.groups().tick_due() => {}
                 Event::Waiting | Event::Stable => break,
@@ -193,11 +199,12 @@ impl Consumer {
         !matches!(self.seat.listener, Listener::Busy) && self.seat.membership.as_ref().is_some_and(Membership::has_news)
     }
 
-    /// Whose commits the consumer makes: a member's, if it is one.
+    /// Whose commits the consumer makes: those of the member that it was last, if it ever was one.
     pub(super) fn sign(&self, metadata: ConsumerGroupMetadata) -> ConsumerGroupMetadata {
-        match &self.seat.membership {
-            Some(membership) => membership.sign(metadata),
-            None => metadata,
+        match (&self.seat.joined, &self.seat.membership) {
+            (Some(joined), _) => joined.clone(),
+            (None, Some(membership)) => membership.sign(metadata),
+            (None, None) => metadata,
         }
     }
 
