@@ -98,7 +98,8 @@ impl<T> Turn<'_, T> {
             let by_name = name.filter(|_| member_id.is_empty()).and_then(|name| self.group.state.static_member(name));
             let id = by_name.map_or(&**member_id, |(id, _)| &**id);
             let (id, _) = self.group.state.classic_member(id, name)?;
-            if leaving.insert(id.clone()) { Ok(()) } else { Err(GroupError::UnknownMemberId) }
+            leaving.insert(id.clone());
+            Ok(())
         };
         let left = members.iter().map(leave).collect();
         if !leaving.is_empty() {
