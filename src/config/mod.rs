@@ -8,12 +8,12 @@ mod cleanup_policy;
 mod compression_type;
 mod defaults;
 mod entry;
-#[cfg(feature = "net")]
 #[macro_use]
 mod table;
 #[cfg(feature = "net")]
 mod listener;
 mod migration_policy;
+mod planted_bugs;
 #[cfg(feature = "net")]
 mod properties;
 #[cfg(feature = "net")]
