@@ -63,6 +63,7 @@ mod operations;
 mod partitions;
 mod security;
 mod transaction_error;
+mod when_woken;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
