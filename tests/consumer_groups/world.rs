@@ -438,7 +438,10 @@ impl World {
             self.durable = if is_early { self.durable } else { self.durable.max(position) };
         });
         self.coordinator.written(write, result, self.now_ms);
-        self.take_actions()
+        self.take_actions()?;
+        // What a group has become must hold from the first moment on.
+        let is_conversion = position.is_some_and(|position| converts(&self.log[position - 1].1));
+        if is_conversion && self.may_be_lost && self.random.one_in(3) { self.crash() } else { Ok(()) }
     }
 
     /// The coordinator dies. Some of what was not durable is there all the same, and is made durable before anybody is told.
@@ -449,8 +452,7 @@ impl World {
             self.log.pop();
         }
         if self.bug == Some(Bug::LostConversions) {
-            let converts = |record: &GroupRecord| matches!(record, GroupRecord::Classic(_));
-            self.log.retain(|(_, records)| records.len() == 1 || !records.iter().any(converts));
+            self.log.retain(|(_, records)| !converts(records));
         }
         self.durable = self.log.len();
         self.writing.clear();
@@ -556,4 +558,9 @@ impl World {
     fn tell_topics(&mut self) {
         self.coordinator.set_topics(self.topics.iter().map(|(name, (id, count))| (name.clone(), *id, *count)));
     }
+}
+
+/// Whether records make a group go over to the other protocol.
+fn converts(records: &[GroupRecord]) -> bool {
+    records.len() > 1 && records.iter().any(|record| matches!(record, GroupRecord::Classic(_)))
 }
