@@ -99,7 +99,7 @@ mod uuid;
 
 pub use config::{
     AlterConfigOp, BrokerCompressionType, CleanupPolicy, ConfigEntry, ConfigSource, ConfigSynonym, ConfigType,
-    ConsumerGroupMigrationPolicy, StoreConfig, SyncPolicy, TopicConfig, TopicDefaults,
+    ConsumerGroupAssignor, ConsumerGroupMigrationPolicy, StoreConfig, SyncPolicy, TopicConfig, TopicDefaults,
 };
 #[cfg(feature = "coordinator")]
 pub use consumer::RebalanceListener;

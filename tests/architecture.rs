@@ -21,9 +21,9 @@ const MAY_IMPORT: [(&str, &[&str]); 8] = [
     // primitive. They have no business with its files.
     ("producer", &["record", "log", "store", "coordinator"]),
     ("consumer", &["record", "log", "store", "coordinator"]),
-    // The wire knows no log: what it carries is bytes.
-    ("net", &["record"]),
-    ("server", &["record", "log", "store", "producer", "consumer", "net", "coordinator"]),
+    // The wire knows no log: what it carries is bytes, in memory or in a file.
+    ("net", &["record", "io"]),
+    ("server", &["record", "io", "log", "store", "producer", "consumer", "net", "coordinator"]),
     // It stands in for any layer, in tests.
     ("sim", &["record", "io", "log", "store", "producer", "consumer"]),
 ];

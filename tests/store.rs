@@ -226,13 +226,21 @@ fn configs_are_checked_where_they_are_set_and_where_they_are_used() {
 #[test]
 fn a_store_config_out_of_range_is_refused() {
     type Change = fn(&mut StoreConfig);
-    let changes: [(&str, Change); 5] = [
+    let changes: [(&str, Change); 11] = [
         ("num.recovery.threads.per.data.dir", |config| config.num_recovery_threads_per_data_dir = 0),
         ("log.retention.check.interval.ms", |config| config.log_retention_check_interval_ms = 0),
         ("log.flush.offset.checkpoint.interval.ms", |config| config.log_flush_offset_checkpoint_interval_ms = -1),
         ("offsets.topic.num.partitions", |config| config.offsets_topic_num_partitions = 0),
         // Longer metadata than its record can hold would make the whole of __consumer_offsets unreadable.
         ("offset.metadata.max.bytes", |config| config.offset_metadata_max_bytes = 32_768),
+        ("group.consumer.session.timeout.ms", |config| config.group_consumer_session_timeout_ms = 44_999),
+        ("group.consumer.session.timeout.ms", |config| config.group_consumer_session_timeout_ms = 60_001),
+        ("group.consumer.max.session.timeout.ms", |config| config.group_consumer_min_session_timeout_ms = 60_001),
+        ("group.consumer.heartbeat.interval.ms", |config| config.group_consumer_heartbeat_interval_ms = 4999),
+        ("group.consumer.heartbeat.interval.ms", |config| {
+            (config.group_consumer_min_session_timeout_ms, config.group_consumer_session_timeout_ms) = (5000, 5000);
+        }),
+        ("group.consumer.assignors", |config| config.group_consumer_assignors.clear()),
     ];
     for (key, change) in changes {
         let mut config = StoreConfig::default();

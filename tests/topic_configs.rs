@@ -361,13 +361,19 @@ fn a_store_is_configured_by_the_names_of_brokers() {
         ("offsets.topic.num.partitions", "6"),
         ("offset.metadata.max.bytes", "7"),
         ("sync", "os-managed"),
+        ("group.consumer.assignors", "range, org.apache.kafka.coordinator.group.assignor.UniformAssignor,range"),
+        ("group.consumer.migration.policy", "UPGRADE"),
     ] {
         config.set(key, value).unwrap();
     }
     assert_eq!((config.num_recovery_threads_per_data_dir, config.log_retention_check_interval_ms), (3, 4));
     assert_eq!((config.log_flush_offset_checkpoint_interval_ms, config.offsets_topic_num_partitions), (5, 6));
     assert_eq!((config.offset_metadata_max_bytes, config.sync), (7, esker::SyncPolicy::OsManaged));
+    let names: Vec<_> = config.group_consumer_assignors.iter().map(|assignor| assignor.name()).collect();
+    assert_eq!((&*names, config.group_consumer_migration_policy.name()), (&["range", "uniform"][..], "upgrade"));
     for (key, value) in [
+        ("group.consumer.assignors", "sticky"),
+        ("group.consumer.migration.policy", "both"),
         ("offset.metadata.max.bytes", "32768"),
         ("log.retention.check.interval.ms", "0"),
         ("log.retention.hours", "soon"),

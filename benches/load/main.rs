@@ -1,14 +1,16 @@
-//! What a server takes to begin, and to serve ten thousand connections.
+//! What a server takes to begin, to serve ten thousand connections, and to have its log read.
 //!
 //! ```sh
 //! cargo bench --bench load --features net                  # all of it, a soak of a minute
 //! cargo bench --bench load --features net -- start         # from nothing to the first acknowledged record
 //! cargo bench --bench load --features net -- soak 300      # so many seconds
+//! cargo bench --bench load --features net -- fetch         # CPU of the server, from files and by a copy
 //! ```
 #![expect(clippy::unwrap_used, reason = "a bench that can't run ends with a panic")]
 
 #[path = "../../tests/load/clients.rs"]
 mod clients;
+mod fetch;
 #[path = "../../tests/common/random.rs"]
 #[allow(dead_code, reason = "others use all of it")]
 mod random;
@@ -20,10 +22,13 @@ fn main() {
     let seconds = arguments.get(1).map_or(60, |seconds| seconds.parse().unwrap());
     match arguments.first().map(String::as_str) {
         Some(soak::SERVER) => soak::serve(),
+        Some(fetch::SERVER) => fetch::serve(),
+        Some("fetch") => fetch::run(),
         Some("start") => start::run(),
         Some("soak") => soak::run(seconds),
         _ => {
             start::run();
+            fetch::run();
             soak::run(seconds);
         }
     }

@@ -8,6 +8,7 @@ mod cleanup_policy;
 mod compression_type;
 mod defaults;
 mod entry;
+mod group_assignor;
 #[macro_use]
 mod table;
 #[cfg(feature = "net")]
@@ -31,6 +32,7 @@ pub use defaults::TopicDefaults;
 #[cfg(feature = "net")]
 pub(crate) use entry::static_entry;
 pub use entry::{ConfigEntry, ConfigSource, ConfigSynonym};
+pub use group_assignor::ConsumerGroupAssignor;
 #[cfg(feature = "net")]
 pub use listener::{Listener, NotAListener};
 pub use migration_policy::ConsumerGroupMigrationPolicy;

@@ -4,7 +4,7 @@ use super::entry::field_entry;
 #[cfg(feature = "sim")]
 use super::planted_bugs::PlantedBugs;
 use super::value::{Valid, any, at_least, between};
-use super::{ConfigEntry, ConsumerGroupMigrationPolicy, TopicDefaults, invalid};
+use super::{ConfigEntry, ConsumerGroupAssignor, ConsumerGroupMigrationPolicy, TopicDefaults, invalid};
 use crate::error::Result;
 
 configs! {
@@ -23,7 +23,8 @@ configs! {
     StoreConfig, checked when "the store is opened", with
         /// What topics get that they do not set themselves: `log.retention.ms` and the like.
         topic_defaults: TopicDefaults,
-        planting planted: PlantedBugs;
+        planting planted: PlantedBugs,
+        held to validate_consumer_groups;
 
     /// Who syncs for [`Acks::All`](crate::Acks::All): `always` or `os-managed`. Not one of Kafka's.
     sync: SyncPolicy = SyncPolicy::Always, "sync", any();
@@ -58,10 +59,23 @@ configs! {
     group_max_size: i32 = i32::MAX, "group.max.size", at_least(1);
     /// How long a member of a consumer group (KIP-848) counts as alive after its last heartbeat, in milliseconds.
     group_consumer_session_timeout_ms: i32 = 45_000, "group.consumer.session.timeout.ms", at_least(1);
+    /// The shortest that this may be, in milliseconds.
+    group_consumer_min_session_timeout_ms: i32 = 45_000, "group.consumer.min.session.timeout.ms", at_least(1);
+    /// The longest that it may be.
+    group_consumer_max_session_timeout_ms: i32 = 60_000, "group.consumer.max.session.timeout.ms", at_least(1);
     /// How often a member of a consumer group is to be heard of, in milliseconds.
     group_consumer_heartbeat_interval_ms: i32 = 5000, "group.consumer.heartbeat.interval.ms", at_least(1);
+    /// The shortest that this may be, in milliseconds.
+    group_consumer_min_heartbeat_interval_ms: i32 = 5000, "group.consumer.min.heartbeat.interval.ms", at_least(1);
+    /// The longest that it may be.
+    group_consumer_max_heartbeat_interval_ms: i32 = 15_000, "group.consumer.max.heartbeat.interval.ms", at_least(1);
     /// How many members a consumer group may have.
     group_consumer_max_size: i32 = i32::MAX, "group.consumer.max.size", at_least(1);
+    /// How the coordinator may assign partitions to the members of a consumer group: the first where they don't ask for
+    /// another of these.
+    group_consumer_assignors: Vec<ConsumerGroupAssignor> =
+        vec![ConsumerGroupAssignor::Uniform, ConsumerGroupAssignor::Range],
+        "group.consumer.assignors", Valid::new(|assignors: &Vec<_>| !assignors.is_empty(), "a list of uniform and range");
     /// Whether groups with members may go from the classic protocol to that of consumer groups, and back: `bidirectional`,
     /// `upgrade`, `downgrade` or `disabled`.
     group_consumer_migration_policy: ConsumerGroupMigrationPolicy = ConsumerGroupMigrationPolicy::Bidirectional,
@@ -97,6 +111,23 @@ configs! {
     /// milliseconds. Those of an active segment are synced first, and what is reserved beyond their ends is given back.
     /// Not one of Kafka's.
     open_files_idle_ms: i64 = 60_000, "open.files.idle.ms", at_least(1);
+}
+
+impl StoreConfig {
+    /// What Kafka demands of those configs of consumer groups together.
+    fn validate_consumer_groups(&self) -> Result<()> {
+        let (session_ms, heartbeat_ms) =
+            (self.group_consumer_session_timeout_ms, self.group_consumer_heartbeat_interval_ms);
+        let (min_ms, max_ms) = (self.group_consumer_min_session_timeout_ms, self.group_consumer_max_session_timeout_ms);
+        at_least(min_ms).check("group.consumer.max.session.timeout.ms", &max_ms)?;
+        between(min_ms, max_ms).check("group.consumer.session.timeout.ms", &session_ms)?;
+        let (min_ms, max_ms) =
+            (self.group_consumer_min_heartbeat_interval_ms, self.group_consumer_max_heartbeat_interval_ms);
+        at_least(min_ms).check("group.consumer.max.heartbeat.interval.ms", &max_ms)?;
+        let key = "group.consumer.heartbeat.interval.ms";
+        between(min_ms, max_ms).check(key, &heartbeat_ms)?;
+        between(1, session_ms.saturating_sub(1)).check(key, &heartbeat_ms)
+    }
 }
 
 /// Whether `acks=all` waits for the device.

@@ -1,12 +1,14 @@
 //! The table that a set of configs is: fields with their types, defaults, keys and valid values.
 
 /// Declares configs as a struct: for each the field, type, default, key, and which values are valid. Keys that are not
-/// in the table are those of the struct in the field behind `with`. A field behind `planting` is for tests alone.
+/// in the table are those of the struct in the field behind `with`. A field behind `planting` is for tests alone. What
+/// configs must be together is for the method behind `held to` to say.
 macro_rules! configs {
     (
         $(#[$meta:meta])* $name:ident, checked when $when:literal
             $(, with $(#[doc = $rest_doc:literal])+ $rest:ident: $rest_type:ty)?
-            $(, planting $planted:ident: $planted_type:ty)?;
+            $(, planting $planted:ident: $planted_type:ty)?
+            $(, held to $together:ident)?;
         $($(#[doc = $doc:literal])+ $field:ident: $type:ty = $default:expr, $key:literal, $valid:expr;)+
     ) => {
         $(#[$meta])*
@@ -74,6 +76,7 @@ macro_rules! configs {
             pub(crate) fn validate(&self) -> Result<()> {
                 $(Valid::<$type>::check(&$valid, $key, &self.$field)?;)+
                 $(self.$rest.validate()?;)?
+                $(self.$together()?;)?
                 Ok(())
             }
         }

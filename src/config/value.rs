@@ -2,7 +2,9 @@
 
 use std::fmt::Display;
 
-use super::{BrokerCompressionType, CleanupPolicy, ConsumerGroupMigrationPolicy, SyncPolicy, invalid};
+use super::{
+    BrokerCompressionType, CleanupPolicy, ConsumerGroupAssignor, ConsumerGroupMigrationPolicy, SyncPolicy, invalid,
+};
 use crate::error::Result;
 use crate::types::TimestampType;
 
@@ -117,6 +119,19 @@ impl ConfigValue for BrokerCompressionType {
 
     fn print(&self) -> String {
         self.to_string()
+    }
+}
+
+impl ConfigValue for Vec<ConsumerGroupAssignor> {
+    const TYPE: ConfigType = ConfigType::List;
+    const EXPECTED: &'static str = "a list of uniform and range";
+
+    fn parse(value: &str) -> Option<Self> {
+        ConsumerGroupAssignor::parse_list(value)
+    }
+
+    fn print(&self) -> String {
+        self.iter().map(|assignor| assignor.name()).collect::<Vec<_>>().join(",")
     }
 }
 

@@ -262,6 +262,9 @@ impl Groups {
         if state.is_closed {
             return Err(GroupError::NotCoordinator);
         }
+        if let Some(topics) = store.topics_since(&mut state.topic_changes) {
+            state.coordinator.set_topics(topics);
+        }
         if !state.is_loaded {
             if replay(store, &mut state.coordinator).is_err() {
                 state.coordinator.clear();
@@ -278,9 +281,7 @@ impl Groups {
                 let _ = state.coordinator.leave(&group, &gone, now_ms);
             }
             state.is_loaded = true;
-        }
-        if let Some(topics) = store.topics_since(&mut state.topic_changes) {
-            state.coordinator.set_topics(topics);
+            self.act(store, &mut state);
         }
         Ok(state)
     }

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use super::driver::{self, Groups};
 use super::{
-    Assignment, DescribedConsumerGroup, DescribedGroup, DescribedMember, GroupCoordinator, GroupState, Partitions,
-    Subscription,
+    Assignment, DescribedConsumerGroup, DescribedGroup, DescribedMember, GroupCoordinator, GroupState, GroupType,
+    ListedGroup, Partitions, Subscription,
 };
 use crate::error::{Error, GroupError, Result};
 use crate::store::Store;
@@ -54,6 +54,8 @@ pub struct GroupMember {
 pub struct GroupListing {
     /// Its name.
     pub group: String,
+    /// By which protocol its members become that; the classic one if it never had a member.
+    pub group_type: GroupType,
     /// Where it stands.
     pub state: GroupState,
     /// The kind of group: `consumer` for consumers, empty if it never had a member.
@@ -134,10 +136,14 @@ impl Store {
             Groups::of(self).ask(|groups, _| list(groups)).map_err(|error| refused(self, "", error))?
         };
         for group in self.groups()? {
-            listed.entry(group).or_insert((GroupState::Empty, String::new()));
+            listed.entry(group).or_insert_with_key(|group| GroupListing {
+                group: group.clone(),
+                group_type: GroupType::Classic,
+                state: GroupState::Empty,
+                protocol_type: String::new(),
+            });
         }
-        let listing = |(group, (state, protocol_type))| GroupListing { group, state, protocol_type };
-        Ok(listed.into_iter().map(listing).collect())
+        Ok(listed.into_values().collect())
     }
 }
 
@@ -183,8 +189,14 @@ fn of_consumer_group(store: &Store, described: DescribedConsumerGroup) -> GroupM
     }
 }
 
-fn list<T>(groups: &GroupCoordinator<T>) -> BTreeMap<String, (GroupState, String)> {
-    groups.groups().map(|group| (group.group.to_owned(), (group.state, group.protocol_type.to_owned()))).collect()
+fn list<T>(groups: &GroupCoordinator<T>) -> BTreeMap<String, GroupListing> {
+    let listing = |group: ListedGroup<'_>| GroupListing {
+        group: group.group.to_owned(),
+        group_type: group.group_type,
+        state: group.state,
+        protocol_type: group.protocol_type.to_owned(),
+    };
+    groups.groups().map(|group| (group.group.to_owned(), listing(group))).collect()
 }
 
 /// What those are told whom the coordinator refuses, or does not answer.

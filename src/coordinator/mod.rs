@@ -112,12 +112,13 @@ mod membership;
 
 pub(crate) use group::NO_GENERATION;
 pub use group::{
-    Action, Assignment, ClassicMemberMetadata, ConsumerGroupMetadata, ConsumerHeartbeat, ConsumerHeartbeatRequest,
-    ConsumerMemberMetadata, CooperativeStickyAssignor, CurrentAssignment, DescribedConsumerGroup,
-    DescribedConsumerMember, DescribedGroup, DescribedMember, GroupCoordinator, GroupError, GroupMetadata, GroupRecord,
-    GroupState, GroupType, JoinProtocol, JoinRequest, Joined, JoinedMember, LeaveRequest, ListedGroup, MemberMetadata,
-    MemberState, Members, NotJoined, PartitionAssignor, Partitions, RangeAssignor, RebalanceProtocol, ResolvedRegex,
-    Response, RoundRobinAssignor, StickyAssignor, Subscription, SyncRequest, Synced, WriteId,
+    Action, Assignment, ClassicMemberMetadata, Committer, ConsumerGroupMetadata, ConsumerHeartbeat,
+    ConsumerHeartbeatRequest, ConsumerMemberMetadata, CooperativeStickyAssignor, CurrentAssignment,
+    DescribedConsumerGroup, DescribedConsumerMember, DescribedGroup, DescribedMember, GroupCoordinator, GroupError,
+    GroupMetadata, GroupRecord, GroupState, GroupType, JoinProtocol, JoinRequest, Joined, JoinedMember, LeaveRequest,
+    ListedGroup, MemberMetadata, MemberState, Members, NotJoined, PartitionAssignor, Partitions, RangeAssignor,
+    RebalanceProtocol, ResolvedRegex, Response, RoundRobinAssignor, StickyAssignor, Subscription, SyncRequest, Synced,
+    WriteId,
 };
 pub(crate) use membership::refused;
 pub use membership::{GroupListing, GroupMember, GroupMembership};

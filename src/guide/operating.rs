@@ -149,9 +149,11 @@
 //! | `esker_request_duration_seconds` | `request` | from a request to its response, waiting included |
 //! | `esker_requests_in_flight`, `esker_request_bytes_in_flight` | | requests that were read and not answered yet |
 //! | `esker_received_bytes_total`, `esker_sent_bytes_total` | | bytes of requests and of responses |
+//! | `esker_sent_from_files_bytes_total` | | bytes of responses that the system sent from the log's files by itself (`sendfile`) |
 //! | `esker_connections`, `esker_connections_opened_total` | | connections that are open, and that were |
 //! | `esker_connections_rejected_total` | | those closed for `max.connections.per.ip` |
 //! | `esker_connections_failed_total` | | those that ended with an error |
+//! | `esker_successful_authentication_total`, `esker_failed_authentication_total` | `mechanism` | logins of users |
 //! | `esker_topic_records_in_total`, `esker_topic_bytes_in_total` | `topic` | what was produced |
 //! | `esker_topic_bytes_out_total` | `topic` | what was fetched |
 //! | `esker_log_flush_duration_seconds` | | syncs that `acks=all` waited for |
@@ -169,7 +171,8 @@
 //! | `SASL_SSL` | both | both | both |
 //!
 //! Each can be set for one listener alone, as `listener.name.internal.ssl.client.auth`. Files are read when the server
-//! starts.
+//! starts, and again when a client comes: certificates can be replaced while it runs. If nothing can be made of the new ones,
+//! a warning says so, and the old ones stay in use.
 //!
 //! Users are in the data directory, in `scram-credentials-checkpoint`: a file of ours that Kafka, which keeps them in its
 //! metadata log, passes over. It has salts and hashes (RFC 5802), never a password, and lets nobody in. But who reads it can

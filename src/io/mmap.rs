@@ -16,8 +16,10 @@
 //! below its `len` while a map of it lives. That last point holds against other programs by contract: see
 //! [`FsStorage`](super::FsStorage).
 
+use std::borrow::Borrow;
 use std::fs::File;
 use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -49,7 +51,7 @@ pub(super) struct MappedFile {
 struct Shared {
     file: File,
     /// None for an empty file that does not grow: there is nothing to map.
-    map: Option<MmapRaw>,
+    map: Option<Arc<MmapRaw>>,
     /// How many bytes have been appended. Everything below is constant.
     len: AtomicU64,
     /// How many bytes the file has on the device. Only the writer changes it.
@@ -62,7 +64,7 @@ struct Shared {
 impl Shared {
     fn new(file: File, map: Option<MmapRaw>, len: u64) -> Self {
         let (reserved, populated) = (AtomicU64::new(len), AtomicU64::new(len / PAGE_BYTES * PAGE_BYTES));
-        Self { file, map, len: AtomicU64::new(len), reserved, populated }
+        Self { file, map: map.map(Arc::new), len: AtomicU64::new(len), reserved, populated }
     }
 
     /// Brings in the pages from where that was last done up to `end`, as far as space is reserved.
@@ -89,17 +91,14 @@ impl Shared {
         Ok(())
     }
 
-    /// The bytes `position .. position + len`, if they have been appended.
-    fn slice(&self, position: u64, len: usize) -> io::Result<&[u8]> {
+    /// The bytes `position .. position + len`, if they have been appended. None if there is no map that they could be in,
+    /// and so no bytes.
+    fn view(&self, position: u64, len: usize) -> io::Result<Option<View<&Arc<MmapRaw>>>> {
         let end = position.checked_add(len as u64);
         if end.is_none_or(|end| end > self.len.load(Ordering::Acquire)) {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
-        let Some(map) = &self.map else { return Ok(&[]) };
-        // SAFETY: `position + len` is at most `len`, which never exceeds the map (`MappedAppend::append` and
-        // `MappedFile::open` see to that), so the range lies in the mapping, which `self` keeps alive. Nobody writes
-        // below `len`: the one writer copies at or after it, and the acquire load above orders its copy before us.
-        Ok(unsafe { std::slice::from_raw_parts(map.as_ptr().add(position as usize), len) })
+        Ok(self.map.as_ref().map(|map| View { map, position: position as usize, len }))
     }
 }
 
@@ -121,13 +120,19 @@ impl StorageFile for MappedFile {
     }
 
     fn read_at(&self, position: u64, buffer: &mut [u8]) -> io::Result<()> {
-        buffer.copy_from_slice(self.shared.slice(position, buffer.len())?);
+        if let Some(view) = self.shared.view(position, buffer.len())? {
+            buffer.copy_from_slice(view.as_ref());
+        }
         Ok(())
     }
 
     fn view(&self, position: u64, len: usize) -> io::Result<Bytes> {
-        self.shared.slice(position, len)?;
-        Ok(Bytes::from_owner(View { shared: self.shared.clone(), position, len }))
+        let kept = |View { map, position, len }: View<&Arc<MmapRaw>>| View { map: map.clone(), position, len };
+        Ok(self.shared.view(position, len)?.map(kept).map(Bytes::from_owner).unwrap_or_default())
+    }
+
+    fn as_fd(&self) -> Option<BorrowedFd<'_>> {
+        Some(self.shared.file.as_fd())
     }
 
     fn populate_ahead(&self) {
@@ -153,16 +158,20 @@ impl StorageFile for MappedFile {
     }
 }
 
-/// A range of a map that keeps the map alive.
-struct View {
-    shared: Arc<Shared>,
-    position: u64,
+/// A range of a map, which is kept alive without the file's handle.
+struct View<M> {
+    map: M,
+    position: usize,
     len: usize,
 }
 
-impl AsRef<[u8]> for View {
+impl<M: Borrow<Arc<MmapRaw>>> AsRef<[u8]> for View<M> {
     fn as_ref(&self) -> &[u8] {
-        self.shared.slice(self.position, self.len).expect("checked when the view was made, and a file never shrinks")
+        // SAFETY: `Shared::view`, which alone makes these, has seen that `position + len` is at most the file's `len`,
+        // which never exceeds the map (`MappedAppend::append` and `MappedFile::open` see to that) and never comes down.
+        // So the range lies in the mapping, which `self` keeps alive. Nobody writes below `len`: the one writer copies
+        // at or after it, and the acquire load over there orders its copy before us.
+        unsafe { std::slice::from_raw_parts(self.map.borrow().as_ptr().add(self.position), self.len) }
     }
 }
 

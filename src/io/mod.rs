@@ -12,20 +12,27 @@
 //! - *power* is lost: only what has been synced is kept for certain. Of the rest any part may be kept: any subset of
 //!   the pages written, any length up to what was reserved, any subset of the names created, renamed or removed.
 
+mod file_range;
 mod fs;
 mod lock;
 pub(crate) mod memory;
 #[cfg(unix)]
 mod mmap;
 mod read_only;
+#[cfg(all(target_os = "linux", feature = "net"))]
+pub(crate) mod socket;
 
 use std::fmt;
 use std::io;
+#[cfg(unix)]
+use std::os::fd::BorrowedFd;
 use std::path::Path;
 use std::sync::Arc;
 
 use bytes::Bytes;
 
+pub use file_range::FileRange;
+pub(crate) use file_range::Lent;
 pub use fs::FsStorage;
 pub(crate) use fs::{TemporaryDir, process_files_max};
 pub use memory::MemoryStorage;
@@ -130,6 +137,14 @@ pub trait StorageFile: Send + Sync + fmt::Debug {
     /// The bytes `position .. position + len`, without a copy where the storage can do that. They never change, and
     /// outlive the file. `UnexpectedEof` if the file ends before.
     fn view(&self, position: u64, len: usize) -> io::Result<Bytes>;
+
+    /// The file as the operating system has it, if it holds at `position` what is read from there, and for as long as
+    /// the handle is kept: then ranges of it can be sent to a socket without passing through this process. None by
+    /// default.
+    #[cfg(unix)]
+    fn as_fd(&self) -> Option<BorrowedFd<'_>> {
+        None
+    }
 
     /// Brings in pages ahead of the file's writer, who is in a hurry, so that it need not. Any thread may call this
     /// at any time; it changes nothing that can be read, and does nothing where there is nothing to bring in.

@@ -10,7 +10,8 @@
 //!
 //! Each file has a map at most, so the limit is one on maps too. Slices that readers were given keep their maps, and
 //! no handle. The limit is held before files are opened, by whoever opens them, and is passed only where everything
-//! else is being used at that moment.
+//! else is being used at that moment. Files that are on their way to a socket stay open until they are sent, however slow
+//! the other side is; there are a quarter as many of these at most.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Weak};
@@ -18,7 +19,7 @@ use std::sync::{Arc, Weak};
 use super::LogInner;
 use super::segment_files::FileSlot;
 use crate::error::{Error, Result};
-use crate::io::process_files_max;
+use crate::io::{Lent, process_files_max};
 use crate::sync::Mutex;
 use crate::sync::atomic::{AtomicUsize, Ordering};
 
@@ -35,6 +36,8 @@ pub(super) enum Spare {
 pub(crate) struct OpenFiles {
     max: usize,
     count: AtomicUsize,
+    /// One for each range of a file that is out, and this one.
+    lent: Lent,
     slots: Mutex<VecDeque<Weak<FileSlot>>>,
     /// Held by whoever makes room, so that many who need some do not all let go of more than it takes.
     making_room: Mutex<()>,
@@ -70,6 +73,7 @@ impl OpenFiles {
         Self {
             max: if max == 0 { max_by_default() } else { max },
             count: AtomicUsize::new(0),
+            lent: Lent::default(),
             slots: Mutex::default(),
             making_room: Mutex::default(),
             round: Mutex::new(Round { left: 0, next_ms: i64::MIN }),
@@ -87,6 +91,12 @@ impl OpenFiles {
 
     pub(super) fn closed(&self, count: usize) {
         self.count.fetch_sub(count, Ordering::Relaxed);
+    }
+
+    /// The right to keep one file open beyond that, if not too many have it.
+    pub(super) fn lend(&self) -> Option<Lent> {
+        // Many at once may pass the limit by as many.
+        (Lent::strong_count(&self.lent) <= self.max / 4).then(|| self.lent.clone())
     }
 
     /// From now on the files in `slot` can be let go of.

@@ -1,7 +1,7 @@
 //! Reading, by offset and by timestamp, without a lock: find the segment, find a position in its index, walk to the
 //! batch, and hand out a slice.
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use bytes::Bytes;
 
@@ -11,6 +11,7 @@ use super::scan::{BatchScan, ScannedBatch, damaged_offsets, resync};
 use super::segment::{Segment, SegmentList};
 use super::{Log, LogInner};
 use crate::error::{Error, Result};
+use crate::io::{FileRange, StorageFile};
 use crate::record::{BATCH_HEADER_BYTES, BatchHeader, BatchRef, BatchView};
 use crate::sync::atomic::Ordering;
 use crate::types::{IsolationLevel, NO_TIMESTAMP, Offset};
@@ -56,6 +57,8 @@ impl Default for ReadLimits {
 pub struct Fetched {
     bytes: Bytes,
     segment: Arc<Segment>,
+    /// Where the bytes are in it. None if there are none.
+    file: Option<Weak<dyn StorageFile>>,
     position: u64,
     next_offset: Offset,
     high_watermark: Offset,
@@ -68,6 +71,15 @@ impl Fetched {
     /// however long they are kept.
     pub fn bytes(&self) -> &Bytes {
         &self.bytes
+    }
+
+    /// The same bytes as a range of a file, which the system can send to a socket without a copy. None on other systems than
+    /// Linux and where files are not mapped, as in a store that is open read-only; if the file has been closed since; and
+    /// while there are a quarter as many such ranges as there may be files open (`open.files.max`), for each keeps its file
+    /// open.
+    pub fn file_range(&self) -> Option<FileRange> {
+        let file = self.file.as_ref()?.upgrade()?;
+        FileRange::new(file, self.position, self.bytes.len(), self.segment.home().open_files.lend()?)
     }
 
     /// Whether there was nothing to read yet.
@@ -209,9 +221,9 @@ impl LogInner {
         let last_stable_offset = self.readable_end(IsolationLevel::ReadCommitted, high_watermark);
         let is_committed = limits.isolation == IsolationLevel::ReadCommitted;
         let end = if is_committed { last_stable_offset } else { high_watermark };
-        let fetched = |segment: &Arc<Segment>, (bytes, position, next_offset)| {
+        let fetched = |segment: &Arc<Segment>, FoundBatches { bytes, file, position, next_offset }| {
             let (segment, aborted) = (segment.clone(), Vec::new());
-            Fetched { bytes, segment, position, next_offset, high_watermark, last_stable_offset, aborted }
+            Fetched { bytes, segment, file, position, next_offset, high_watermark, last_stable_offset, aborted }
         };
         // The batch may lie in a later segment than its offset says: compaction leaves gaps.
         for segment in segments.starting_with(offset).iter().take_while(|_| offset < end) {
@@ -234,7 +246,8 @@ impl LogInner {
             }
         }
         // Nothing is left between the offset and the end, if there ever was.
-        Ok(fetched(segments.active(), (Bytes::new(), 0, end.max(offset))))
+        let nothing = FoundBatches { bytes: Bytes::new(), file: None, position: 0, next_offset: end.max(offset) };
+        Ok(fetched(segments.active(), nothing))
     }
 
     /// The first record whose timestamp is that which `timestamp` finds in the segments from the log start on, or later.
@@ -336,14 +349,23 @@ fn find_record(
     Ok(None)
 }
 
-/// Reads from one segment what lies below `end`: the bytes, their position and the offset after them. None if there is
-/// nothing in it from `offset` on.
+/// What a read finds in a segment.
+struct FoundBatches {
+    bytes: Bytes,
+    /// The file that they are in, and where.
+    file: Option<Weak<dyn StorageFile>>,
+    position: u64,
+    /// The offset after them.
+    next_offset: Offset,
+}
+
+/// Reads from one segment what lies below `end`. None if there is nothing in it from `offset` on.
 fn read_segment(
     segment: &Arc<Segment>,
     offset: Offset,
     max_bytes: usize,
     readable_end: Offset,
-) -> Result<Option<(Bytes, u64, Offset)>> {
+) -> Result<Option<FoundBatches>> {
     let end = segment.end();
     if end.next_offset <= offset || end.size == 0 {
         return Ok(None);
@@ -370,10 +392,12 @@ fn read_segment(
     }
     let rest = end.size - first.position;
     let limit = (max_bytes as u64).max(first.header.size() as u64).min(rest);
-    let view = segment.files()?.log.view(first.position, rest.min(limit + BATCH_HEADER_BYTES as u64) as usize);
+    let files = segment.files()?;
+    let view = files.log.view(first.position, rest.min(limit + BATCH_HEADER_BYTES as u64) as usize);
     let bytes = view.map_err(|error| Error::io("read", segment.path(LOG), error))?;
     let (len, next_offset) = whole_batches(&bytes, limit as usize, &first.header, readable_end.min(end.next_offset));
-    Ok(Some((bytes.slice(..len), first.position, next_offset)))
+    let (bytes, file) = (bytes.slice(..len), Some(Arc::downgrade(&files.log)));
+    Ok(Some(FoundBatches { bytes, file, position: first.position, next_offset }))
 }
 
 /// How many of `bytes`, within `limit`, are whole batches below `end`, and the offset after them. They begin with

@@ -125,6 +125,8 @@ apis! {
     ListPartitionReassignments = 46, 0..=0, flexible 0;
     /// Forget what a group has committed for partitions.
     OffsetDelete = 47, 0..=0, flexible never;
+    /// How much clients may take.
+    DescribeClientQuotas = 48, 0..=1, flexible 1;
     /// Which users can authenticate by SCRAM.
     DescribeUserScramCredentials = 50, 0..=0, flexible 0;
     /// Set and remove SCRAM credentials.

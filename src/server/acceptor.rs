@@ -12,7 +12,9 @@ use tracing::Instrument;
 use super::Connections;
 use super::broker::{Broker, Node};
 use super::limits::Limits;
+use super::outgoing::Outgoing;
 use super::security::Access;
+use super::socket;
 use crate::config::{Listener, ServerConfig};
 use crate::error::{Error, Result};
 use crate::store::Store;
@@ -27,22 +29,29 @@ pub(super) struct Service {
 }
 
 impl Service {
-    /// Serves a client at `client_host` that is told to connect to `host` and `port`. The task ends with `guard`.
-    pub(super) fn serve(
+    /// Serves a client at `client_host` that is told to connect to `host` and `port`, over what `split` makes of the
+    /// stream if nothing comes in between. The task ends with `guard`.
+    pub(super) fn serve<S, R, W>(
         &self,
-        stream: impl AsyncRead + AsyncWrite + Send + 'static,
+        stream: S,
+        split: impl FnOnce(S) -> (R, W) + Send + 'static,
         access: Access,
         client_host: String,
         (host, port): (String, u16),
         guard: impl Send + 'static,
-    ) {
+    ) where
+        S: AsyncRead + AsyncWrite + Send + 'static,
+        R: AsyncRead + Send + Unpin + 'static,
+        W: Outgoing + Send + 'static,
+    {
         let span = tracing::info_span!("connection", client = client_host, principal = tracing::field::Empty);
-        let broker = Arc::new(Broker { node: self.node.clone(), host, port, client_host });
+        let sends_files = W::SENDS_FILES && !access.has_tls();
+        let broker = Arc::new(Broker { node: self.node.clone(), host, port, client_host, sends_files });
         let (limits, stop) = (self.limits.clone(), self.stop.clone());
         let (metrics, open) = (self.node.metrics.clone(), self.node.metrics.connection_opened());
         let served = async move {
             let _guard = (guard, open);
-            if let Err(error) = access.serve(stream, broker, &limits, stop).await {
+            if let Err(error) = access.serve(stream, split, broker, &limits, stop).await {
                 metrics.connection_failed();
                 tracing::info!(error = &error as &dyn std::error::Error, "a connection ends");
             }
@@ -121,7 +130,8 @@ impl Acceptor {
         let _ = stream.set_nodelay(true);
         let came_to = || stream.local_addr().unwrap_or(self.bound);
         let advertised = self.advertised.clone().unwrap_or_else(|| (came_to().ip().to_string(), self.bound.port()));
-        service.serve(stream, self.access.clone(), format!("/{}", peer.ip()), advertised, slot);
+        let (access, client_host) = (self.access.clone(), format!("/{}", peer.ip()));
+        service.serve(stream, socket::split, access, client_host, advertised, slot);
     }
 }
 

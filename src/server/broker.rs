@@ -45,6 +45,16 @@ impl Node {
         }
     }
 
+    /// Whether one request may name partitions in these numbers.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorCode::INVALID_REQUEST`] if they are more than `request.partitions.max` together.
+    pub(super) fn check_partitions(&self, counts: impl Iterator<Item = usize>) -> Result<(), ErrorCode> {
+        let is_fine = counts.sum::<usize>() <= self.config.request_partitions_max;
+        is_fine.then_some(()).ok_or(ErrorCode::INVALID_REQUEST)
+    }
+
     pub(super) fn partition(&self, topic: &str, partition: i32) -> Result<Log, Error> {
         self.store.partition(topic, partition)
     }
@@ -59,6 +69,8 @@ pub(super) struct Broker {
     pub(super) port: u16,
     /// Where the client is, as Java writes addresses and tools show them.
     pub(super) client_host: String,
+    /// Whether it gets records from the files that they are in.
+    pub(super) sends_files: bool,
 }
 
 impl Deref for Broker {

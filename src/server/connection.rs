@@ -8,7 +8,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use bytes::Bytes;
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until, timeout};
 
@@ -16,9 +16,10 @@ use super::broker::Broker;
 use super::dispatch::{Answer, Answered, dispatch};
 use super::limits::{Limits, Room};
 use super::metrics::RequestTimer;
+use super::outgoing::{Outgoing, write_response};
 use super::security::{Access, Admission, Entrance};
 use crate::net::frame::FrameBuffer;
-use crate::net::transport::{ConnectionError, write_frame};
+use crate::net::transport::ConnectionError;
 
 /// How long a client may take to read its responses once the server stops.
 const GRACE: Duration = Duration::from_secs(1);
@@ -42,15 +43,13 @@ struct Request {
 /// wait, for a sync or for records, the next begins meanwhile; its response waits its turn. A client that doesn't take its
 /// responses is not read from.
 pub(super) async fn serve(
-    stream: impl AsyncRead + AsyncWrite,
+    (mut reading, mut writing): (impl AsyncRead + Unpin, impl Outgoing),
     access: &Access,
     broker: Arc<Broker>,
     limits: &Limits,
     stop: watch::Receiver<bool>,
 ) -> Result<(), ConnectionError> {
     let idle_max = Duration::from_millis(broker.config.connections_max_idle_ms);
-    let (reading, writing) = tokio::io::split(stream);
-    let (mut reading, mut writing) = (pin!(reading), pin!(writing));
     let mut incoming = Incoming::new(broker.config.socket_request_max_bytes);
     let mut requests: VecDeque<Request> = VecDeque::new();
     let mut beginning = None;
@@ -93,15 +92,16 @@ pub(super) async fn serve(
             }
             response = first(&mut requests) => {
                 let response = response?;
+                let mut sent_from_files = 0;
                 if let Some(response) = &response {
                     tokio::select! {
-                        written = write_frame(&mut writing, response, idle_max) => written?,
+                        written = write_response(&mut writing, response, idle_max) => sent_from_files = written?,
                         () = &mut stopped_for_long => return Ok(()),
                     }
                     incoming.last_activity = Instant::now();
                 }
                 if let Some(done) = requests.pop_front() {
-                    done.timer.answered(response.as_ref());
+                    done.timer.answered(response.as_ref(), sent_from_files);
                 }
             }
             () = sleep_until(idle_until), if is_quiet => {

@@ -143,6 +143,7 @@ served! {
     IncrementalAlterConfigs: 0..=1 => blocking incremental_alter_configs::answer;
     ListPartitionReassignments: 0..=0 => blocking list_partition_reassignments::answer;
     OffsetDelete: 0..=0 => blocking offset_delete::answer;
+    DescribeClientQuotas: 0..=1 => blocking describe_client_quotas::answer;
     #[cfg(feature = "sasl")]
     DescribeUserScramCredentials: 0..=0 => blocking describe_user_scram_credentials::answer;
     #[cfg(feature = "sasl")]

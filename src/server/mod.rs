@@ -27,6 +27,9 @@
 //! holds no thread, and neither does a member of a group that waits for others. A client that sends what is no request, or
 //! more than it may, loses its own connection and nothing else.
 //!
+//! Records leave as they lie in the log. On Linux, over TCP without TLS, the system sends them from the file to the socket by
+//! itself (`sendfile`), from 512 KiB on.
+//!
 //! Groups have members, by Kafka's classic protocol, by the newer one (KIP-848), or by both at once: see
 //! [`coordinator`](crate::coordinator).
 //! Clients produce and fetch; topics are spoken of by name there, as up to Fetch version 12. Admin clients, and with them
@@ -60,8 +63,14 @@ mod handler;
 mod limits;
 mod metrics;
 mod operations;
+mod outgoing;
 mod partitions;
 mod security;
+#[cfg(target_os = "linux")]
+mod socket;
+#[cfg(not(target_os = "linux"))]
+#[path = "without_sendfile.rs"]
+mod socket;
 mod transaction_error;
 mod when_woken;
 
@@ -254,7 +263,8 @@ impl Server {
         let config = &self.service.node.config;
         let bound = self.local_addr().map(|bound| (bound.ip().to_string(), bound.port()));
         let advertised = config.listeners.first().and_then(|listener| advertised(listener, config)).or(bound);
-        self.service.serve(stream, Access::default(), IN_PROCESS.into(), advertised.unwrap_or_default(), ());
+        let (access, advertised) = (Access::default(), advertised.unwrap_or_default());
+        self.service.serve(stream, tokio::io::split, access, IN_PROCESS.into(), advertised, ());
     }
 
     /// Stops in good order: takes no more connections and requests, and returns once those that it has taken are answered.

@@ -1,9 +1,9 @@
 //! The protocol's rules, one by one.
 
-use esker::StoreConfig;
 use esker::coordinator::{
-    Action, ConsumerHeartbeatRequest, GroupError, GroupRecord, GroupState, GroupType, Partitions, Response,
+    Action, Committer, ConsumerHeartbeatRequest, GroupError, GroupRecord, GroupState, GroupType, Partitions, Response,
 };
+use esker::{ConsumerGroupAssignor, StoreConfig, TopicPartition};
 
 use crate::fixture::{Fixture, REBALANCE_MS, SESSION_MS, heartbeat, join, join_static, owning, part, topic};
 
@@ -188,6 +188,11 @@ fn members_choose_among_the_assignors_that_there_are() {
     assert_eq!(fixture.group().assignor, "range");
     let targets: Vec<_> = fixture.group().members.into_iter().map(|member| member.target).collect();
     assert_eq!(targets, [part([0, 1]), part([2, 3])]);
+    let group_consumer_assignors = vec![ConsumerGroupAssignor::Range];
+    let mut fixture = Fixture::with(StoreConfig { group_consumer_assignors, ..StoreConfig::default() }, 4);
+    assert_eq!(fixture.say(asks("a", "uniform")), Err(GroupError::UnsupportedAssignor));
+    fixture.gets(join("a"));
+    assert_eq!(fixture.group().assignor, "range", "the first one that there is");
 }
 
 #[test]
@@ -237,6 +242,36 @@ fn only_members_commit_and_in_their_epoch() {
     assert_eq!(groups.check_fetch("g", None, -1), Ok(()));
     fixture.pass(SESSION_MS);
     assert_eq!(fixture.groups.check_commit("g", "", None, -1, fixture.now_ms), Ok(()), "it has none");
+}
+
+#[test]
+fn a_member_may_commit_in_an_earlier_epoch_what_it_has_had_since() {
+    let mut fixture = Fixture::new(4);
+    fixture.gets(join("a"));
+    fixture.gets(join("b"));
+    fixture.gets(heartbeat("a", 1));
+    assert_eq!(fixture.gets(owning("a", 1, [0, 1])), (2, None), "this it does not know yet");
+    fixture.gets(heartbeat("b", 2));
+    let commits = |fixture: &mut Fixture, member_id, generation, partitions: &[i32]| {
+        let (group, group_instance_id, is_transactional) = ("g", None, false);
+        let committer = Committer { group, member_id, group_instance_id, generation, is_transactional };
+        let partitions: Vec<_> = partitions.iter().map(|index| TopicPartition::new("t", *index)).collect();
+        let transactional = Committer { is_transactional: true, ..committer };
+        let within = fixture.groups.check_commit_of(&transactional, &partitions, 0);
+        let taken = fixture.groups.check_commit_of(&committer, &partitions, 0);
+        assert_eq!(within.is_ok(), taken.is_ok());
+        taken
+    };
+    for _ in 0..2 {
+        assert_eq!(commits(&mut fixture, "a", 1, &[0, 1]), Ok(()));
+        for refused in [&[0, 2][..], &[9]] {
+            assert_eq!(commits(&mut fixture, "a", 1, refused), Err(GroupError::StaleMemberEpoch), "it has let go");
+        }
+        assert_eq!(commits(&mut fixture, "b", 2, &[2]), Ok(()));
+        assert_eq!(commits(&mut fixture, "b", 1, &[2]), Err(GroupError::StaleMemberEpoch), "it had nothing then");
+        assert_eq!(commits(&mut fixture, "a", 3, &[0]), Err(GroupError::StaleMemberEpoch));
+        fixture.restart();
+    }
 }
 
 #[test]

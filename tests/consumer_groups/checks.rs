@@ -94,6 +94,15 @@ impl World {
             }
             (known.epoch, known.assignment_epoch) = (view.epoch, view.assignment_epoch);
             (known.is_consumer_group, known.is_empty) = (view.is_consumer_group, view.members.is_empty());
+            known.owners.retain(|_, (id, _)| view.is_consumer_group && view.members.contains_key(id));
+            for (id, member) in &view.members {
+                for partition in pairs(&member.assigned).chain(pairs(&member.revoking)) {
+                    let owner = known.owners.entry(partition).or_insert_with(|| (id.clone(), member.epoch));
+                    if owner.0 != *id {
+                        *owner = (id.clone(), member.epoch);
+                    }
+                }
+            }
             self.check_owners(group, &view)?;
         }
         // Two for each member, two for each group, and one for each that was heard of while it was taken out.
@@ -136,6 +145,6 @@ impl World {
     }
 }
 
-fn pairs(partitions: &Partitions) -> impl Iterator<Item = (Uuid, i32)> {
+pub fn pairs(partitions: &Partitions) -> impl Iterator<Item = (Uuid, i32)> {
     partitions.iter().flat_map(|(topic, partitions)| partitions.iter().map(|partition| (*topic, *partition)))
 }

@@ -159,7 +159,7 @@ fn assign(seat: &Seat, members: &[JoinedMember], topics: &Topics) -> Vec<(String
     assigned.into_iter().map(encode).collect()
 }
 
-fn named(owned: &Partitions, topics: &Topics) -> Vec<TopicPartition> {
+pub fn named(owned: &Partitions, topics: &Topics) -> Vec<TopicPartition> {
     let of_topic = |(name, (id, _)): (&String, &(Uuid, i32))| {
         let partitions = owned.get(id).into_iter().flatten();
         partitions.map(|partition| TopicPartition::new(name.as_str(), *partition)).collect::<Vec<_>>()
@@ -167,7 +167,7 @@ fn named(owned: &Partitions, topics: &Topics) -> Vec<TopicPartition> {
     topics.iter().flat_map(of_topic).collect()
 }
 
-fn identified(partitions: &[TopicPartition], topics: &Topics) -> Partitions {
+pub fn identified(partitions: &[TopicPartition], topics: &Topics) -> Partitions {
     let mut identified = Partitions::new();
     for at in partitions {
         if let Some((id, _)) = topics.get(&*at.topic) {

@@ -24,10 +24,7 @@ fn classic_join() -> JoinRequest {
 fn with_empty_classic_group() -> Fixture {
     let mut fixture = Fixture::new(4);
     let metadata = GroupMetadata { protocol_type: "consumer".into(), generation: 5, ..GroupMetadata::default() };
-    let record = GroupRecord::Classic(Some(metadata));
-    fixture.log.push(record.clone());
-    fixture.groups.replay("g", record);
-    fixture.groups.loaded(0);
+    fixture.with_record(metadata);
     fixture
 }
 
@@ -77,10 +74,8 @@ fn cooperative(metadata: bytes::Bytes) -> Vec<JoinProtocol> {
     vec![JoinProtocol { name: "cooperative-sticky".into(), metadata }]
 }
 
-/// A group in generation 5, with two members of the classic protocol that share "t", of which the second is static.
-fn with_classic_group(config: StoreConfig) -> Fixture {
-    let mut fixture = Fixture::with(config, 4);
-    let member = |id: &str, name: Option<&str>, assigned: &[i32]| MemberMetadata {
+fn member(id: &str, name: Option<&str>, assigned: &[i32]) -> MemberMetadata {
+    MemberMetadata {
         member_id: id.into(),
         group_instance_id: name.map(str::to_owned),
         client_id: "c".into(),
@@ -89,19 +84,24 @@ fn with_classic_group(config: StoreConfig) -> Fixture {
         session_timeout_ms: SESSION_MS as i32,
         subscription: subscription(&[]),
         assignment: Assignment { partitions: partitions(assigned), user_data: None }.encode(),
-    };
-    let metadata = GroupMetadata {
+    }
+}
+
+fn classic_group(members: Vec<MemberMetadata>) -> GroupMetadata {
+    GroupMetadata {
         protocol_type: "consumer".into(),
         generation: 5,
         protocol: Some("cooperative-sticky".into()),
         leader: Some("x".into()),
-        members: vec![member("x", None, &[0, 1]), member("y", Some("why"), &[2, 3])],
+        members,
         ..GroupMetadata::default()
-    };
-    let record = GroupRecord::Classic(Some(metadata));
-    fixture.log.push(record.clone());
-    fixture.groups.replay("g", record);
-    fixture.groups.loaded(0);
+    }
+}
+
+/// A group in generation 5, with two members of the classic protocol that share "t", of which the second is static.
+fn with_classic_group(config: StoreConfig) -> Fixture {
+    let mut fixture = Fixture::with(config, 4);
+    fixture.with_record(classic_group(vec![member("x", None, &[0, 1]), member("y", Some("why"), &[2, 3])]));
     fixture
 }
 
@@ -317,6 +317,10 @@ fn a_group_stays_what_it_was_if_it_could_not_be_written() {
     // What comes meanwhile is decided about by what the group is then.
     let rejoin = JoinRequest { member_id: "x".into(), protocols: cooperative(subscription(&[0, 1])), ..classic_join() };
     fixture.groups.join(rejoin, "join", 0);
+    let (group, member_id) = ("g".into(), "y".into());
+    fixture.groups.sync(SyncRequest { group, generation: 5, member_id, ..SyncRequest::default() }, "sync", 0);
+    let again = Response::Sync(Err(GroupError::RebalanceInProgress));
+    assert_eq!(fixture.groups.next_action(), Some(Action::Respond { to: "sync", response: again }));
     fixture.groups.written(write, Err(GroupError::CoordinatorNotAvailable), 0);
     let refused = Response::ConsumerHeartbeat(Err(GroupError::CoordinatorNotAvailable));
     assert_eq!(fixture.groups.next_action(), Some(Action::Respond { to: "heartbeat", response: refused }));
@@ -332,6 +336,20 @@ fn a_group_stays_what_it_was_if_it_could_not_be_written() {
         panic!()
     };
     assert_eq!(joined.generation, 6, "both have joined");
+}
+
+#[test]
+fn what_a_member_had_when_it_joined_is_its_own_until_it_joins_again() {
+    let mut fixture = Fixture::new(4);
+    // The last generation took a partition from `x`, which may not have heard of that yet.
+    let member = |id: &str, assigned: &[i32], owned: &[i32]| MemberMetadata {
+        subscription: subscription(owned),
+        ..member(id, None, assigned)
+    };
+    fixture.with_record(classic_group(vec![member("x", &[0], &[0, 1]), member("y", &[2, 3], &[1, 2])]));
+    assert_eq!(fixture.gets(join("a")), (6, Some(part([]))));
+    let had: Vec<_> = fixture.group().members.into_iter().map(|member| member.assigned).collect();
+    assert_eq!(had, [part([]), part([0, 1]), part([2, 3])], "a partition is one's alone");
 }
 
 #[test]

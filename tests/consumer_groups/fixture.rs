@@ -2,7 +2,7 @@
 
 use esker::coordinator::{
     Action, ConsumerHeartbeat, ConsumerHeartbeatRequest, DescribedConsumerGroup, GroupCoordinator, GroupError,
-    GroupRecord, Partitions, Response, WriteId,
+    GroupMetadata, GroupRecord, Partitions, Response, WriteId,
 };
 use esker::{StoreConfig, Uuid};
 
@@ -68,6 +68,14 @@ impl Fixture {
     pub fn set_topics(&mut self, topics: &[(&str, Uuid, i32)]) {
         self.topics = topics.iter().map(|(name, id, count)| ((*name).to_owned(), *id, *count)).collect();
         self.groups.set_topics(self.topics.clone());
+    }
+
+    /// As if a coordinator had written that about the group, and died.
+    pub fn with_record(&mut self, metadata: GroupMetadata) {
+        let record = GroupRecord::Classic(Some(metadata));
+        self.log.push(record.clone());
+        self.groups.replay("g", record);
+        self.groups.loaded(self.now_ms);
     }
 
     /// Says it, and lets what is written be written.

@@ -14,10 +14,11 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use esker::StoreConfig;
-use esker::coordinator::{Action, GroupCoordinator, GroupError, GroupRecord, GroupState, Response, WriteId};
+use esker::coordinator::{Action, Committer, GroupCoordinator, GroupError, GroupRecord, GroupState, Response, WriteId};
+use esker::{StoreConfig, Uuid};
 
-use crate::classic::{Seat, Topics};
+use crate::checks::pairs;
+use crate::classic::{Seat, Topics, identified, named};
 use crate::client::{Client, Request, fresh_id};
 use crate::common::random::Random;
 
@@ -104,6 +105,8 @@ pub struct Known {
     pub assignment_epoch: i32,
     pub is_consumer_group: bool,
     pub is_empty: bool,
+    /// Who has each partition in a consumer group, and since which epoch.
+    pub owners: HashMap<(Uuid, i32), (String, i32)>,
     /// The epoch that a member was told last.
     told: HashMap<String, i32>,
 }
@@ -205,9 +208,11 @@ impl World {
             (0..self.clients.len()).for_each(|index| self.send(index));
             while !self.sent.is_empty() {
                 self.deliver()?;
+                self.check()?;
             }
             while !self.writing.is_empty() {
                 self.finish_write()?;
+                self.check()?;
             }
             self.pass(3000)?;
             self.check()?;
@@ -374,8 +379,16 @@ impl World {
     /// A member commits what it has read, in its epoch or in one before.
     fn commit(&mut self) -> Result<(), String> {
         let client = self.random.pick(&self.clients).clone();
-        let epoch = client.epoch - self.random.below(2) as i32;
-        let mut taken = self.coordinator.check_commit(&client.group, &client.member_id, None, epoch, self.now_ms);
+        let epoch = client.epoch - self.random.below(3) as i32;
+        let committer = Committer {
+            group: &client.group,
+            member_id: &client.member_id,
+            group_instance_id: None,
+            generation: epoch,
+            is_transactional: false,
+        };
+        let owned = named(&client.owned, &self.topics);
+        let mut taken = self.coordinator.check_commit_of(&committer, &owned, self.now_ms);
         if self.bug == Some(Bug::UncheckedCommits) {
             taken = Ok(());
         }
@@ -383,9 +396,17 @@ impl World {
         let is_welcome = view.members.get(&client.member_id).is_some_and(|member| member.epoch == epoch);
         // From outside, of a group without members.
         let is_alone = view.state == GroupState::Empty && epoch < 0;
+        // In an earlier epoch, what it has had since then.
+        let owners = self.known.get(&client.group).map(|known| &known.owners);
+        let has_had = |partition: (Uuid, i32)| {
+            let owner = owners.and_then(|owners| owners.get(&partition));
+            owner.is_some_and(|(owner, since)| *owner == client.member_id && *since <= epoch)
+        };
+        let has_had = view.is_consumer_group && epoch >= 0 && pairs(&identified(&owned, &self.topics)).all(has_had);
+        let is_late = has_had && view.members.get(&client.member_id).is_some_and(|member| epoch < member.epoch);
         // While members assign, nobody may commit.
         let is_refused = taken == Err(GroupError::RebalanceInProgress) && !view.is_consumer_group;
-        match taken.is_ok() == (is_welcome || is_alone) || is_refused {
+        match taken.is_ok() == (is_welcome || is_alone) || is_refused || is_late {
             true => Ok(()),
             false => Err(format!("{client:?} commits in epoch {epoch}, and is told {taken:?}")),
         }
@@ -417,7 +438,10 @@ impl World {
             self.durable = if is_early { self.durable } else { self.durable.max(position) };
         });
         self.coordinator.written(write, result, self.now_ms);
-        self.take_actions()
+        self.take_actions()?;
+        // What a group has become must hold from the first moment on.
+        let is_conversion = position.is_some_and(|position| converts(&self.log[position - 1].1));
+        if is_conversion && self.may_be_lost && self.random.one_in(3) { self.crash() } else { Ok(()) }
     }
 
     /// The coordinator dies. Some of what was not durable is there all the same, and is made durable before anybody is told.
@@ -428,8 +452,7 @@ impl World {
             self.log.pop();
         }
         if self.bug == Some(Bug::LostConversions) {
-            let converts = |record: &GroupRecord| matches!(record, GroupRecord::Classic(_));
-            self.log.retain(|(_, records)| records.len() == 1 || !records.iter().any(converts));
+            self.log.retain(|(_, records)| !converts(records));
         }
         self.durable = self.log.len();
         self.writing.clear();
@@ -535,4 +558,9 @@ impl World {
     fn tell_topics(&mut self) {
         self.coordinator.set_topics(self.topics.iter().map(|(name, (id, count))| (name.clone(), *id, *count)));
     }
+}
+
+/// Whether records make a group go over to the other protocol.
+fn converts(records: &[GroupRecord]) -> bool {
+    records.len() > 1 && records.iter().any(|record| matches!(record, GroupRecord::Classic(_)))
 }

@@ -124,12 +124,16 @@ async fn a_fetch_waits_for_records_and_not_for_errors() {
             let wanted = &mut request.topics[0].partitions[0];
             (wanted.partition, wanted.fetch_offset, wanted.current_leader_epoch) = (partition, offset, epoch);
             let data = fetched(connection.send(&request, 12).await.unwrap());
-            assert_eq!((data.error_code, data.records), (expected, Some(Bytes::new())));
+            assert_eq!((data.error_code, data.records), (expected, Some(Bytes::new().into())));
         }
     }
     let short = FetchRequest { min_bytes: 1, max_wait_ms: 1, ..fetch_request(1, 0) };
     let data = fetched(server.connect().send(&short, 12).await.unwrap());
-    assert_eq!((data.error_code, data.records), (ErrorCode::NONE, Some(Bytes::new())), "it doesn't wait for ever");
+    assert_eq!(
+        (data.error_code, data.records),
+        (ErrorCode::NONE, Some(Bytes::new().into())),
+        "it doesn't wait for ever"
+    );
 }
 
 #[tokio::test]

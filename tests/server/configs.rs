@@ -3,9 +3,12 @@
 use std::collections::BTreeMap;
 
 use esker::net::messages::alter_configs::{self, AlterConfigsResource};
+use esker::net::messages::describe_client_quotas::ComponentData;
 use esker::net::messages::describe_configs::{DescribeConfigsResource, DescribeConfigsResourceResult};
 use esker::net::messages::incremental_alter_configs;
-use esker::net::messages::{AlterConfigsRequest, DescribeConfigsRequest, IncrementalAlterConfigsRequest};
+use esker::net::messages::{
+    AlterConfigsRequest, DescribeClientQuotasRequest, DescribeConfigsRequest, IncrementalAlterConfigsRequest,
+};
 use esker::net::{Connection, ErrorCode};
 use esker::server::{Server, ServerConfig};
 use esker::{Store, StoreConfig, TopicConfig};
@@ -275,4 +278,38 @@ async fn altering_can_be_tried_without_doing_it() {
         assert_eq!(connection.send(&request, 1).await.unwrap().responses[0].error_code, expected);
     }
     assert_eq!(store.describe_topic("t").unwrap().config.overrides(), []);
+}
+
+#[tokio::test]
+async fn nobody_has_a_quota() {
+    let (_store, server) = serve().await;
+    let component = |entity_type: &str, match_type, name: Option<&str>| ComponentData {
+        entity_type: entity_type.into(),
+        match_type,
+        r#match: name.map(str::to_owned),
+    };
+    let (exact, default, any) = (0, 1, 2);
+    let (invalid, unknown) = (ErrorCode::INVALID_REQUEST, ErrorCode::UNSUPPORTED_VERSION);
+    for (components, expected) in [
+        (vec![], ErrorCode::NONE),
+        (vec![component("user", any, None)], ErrorCode::NONE),
+        (vec![component("user", exact, Some("alice")), component("client-id", default, None)], ErrorCode::NONE),
+        (vec![component("ip", exact, Some("127.0.0.1"))], ErrorCode::NONE),
+        (vec![component("", any, None)], invalid),
+        (vec![component("group", any, None)], unknown),
+        (vec![component("user", any, None), component("user", any, None)], invalid),
+        (vec![component("user", any, None), component("ip", any, None)], invalid),
+        (vec![component("user", exact, None)], invalid),
+        (vec![component("user", default, Some("alice"))], invalid),
+        (vec![component("user", any, Some("alice"))], invalid),
+        (vec![component("user", 3, None)], invalid),
+    ] {
+        for version in 0..=1 {
+            let request = DescribeClientQuotasRequest { components: components.clone(), strict: false };
+            let response = server.connect().send(&request, version).await.unwrap();
+            let entries = (expected == ErrorCode::NONE).then(Vec::new);
+            assert_eq!((response.error_code, response.entries), (expected, entries), "{components:?}");
+            assert_eq!(response.error_message.is_some(), expected != ErrorCode::NONE);
+        }
+    }
 }

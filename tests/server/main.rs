@@ -21,6 +21,8 @@ mod random;
 mod sasl;
 #[cfg(feature = "tls")]
 mod secured;
+#[cfg(feature = "prometheus")]
+mod sending;
 mod strangers;
 #[cfg(feature = "tls")]
 mod tls;
@@ -93,7 +95,7 @@ fn fetched(response: FetchResponse) -> PartitionData {
 /// The offsets and values of all records.
 fn values(data: &PartitionData) -> Vec<(i64, String)> {
     let mut values = Vec::new();
-    for batch in Batches::new(data.records.clone().unwrap()) {
+    for batch in Batches::new(data.records.clone().unwrap().into()) {
         for record in &batch.unwrap().records().unwrap() {
             let record = record.unwrap();
             values.push((record.offset, String::from_utf8(record.value.unwrap().to_vec()).unwrap()));

@@ -32,7 +32,7 @@ async fn http(address: SocketAddr, request: &[u8]) -> String {
     answer
 }
 
-async fn scrape(server: &Server) -> String {
+pub(crate) async fn scrape(server: &Server) -> String {
     let answer = http(server.metrics_addr().unwrap(), b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n").await;
     let (head, body) = answer.split_once("\r\n\r\n").unwrap();
     assert!(head.starts_with("HTTP/1.0 200 OK\r\nContent-Type: text/plain; version=0.0.4\r\n"), "{head}");
@@ -41,7 +41,7 @@ async fn scrape(server: &Server) -> String {
 }
 
 /// The same once all responses are written and counted: a client may have read one a moment before.
-async fn scrape_when_quiet(server: &Server) -> String {
+pub(crate) async fn scrape_when_quiet(server: &Server) -> String {
     loop {
         let scraped = scrape(server).await;
         if value(&scraped, "esker_requests_in_flight", &[]) == 0.0 {
@@ -51,7 +51,7 @@ async fn scrape_when_quiet(server: &Server) -> String {
 }
 
 /// The value of a series, whatever the order of its labels; 0 if it isn't there.
-fn value(scraped: &str, name: &str, labels: &[(&str, &str)]) -> f64 {
+pub(crate) fn value(scraped: &str, name: &str, labels: &[(&str, &str)]) -> f64 {
     let is_it = |line: &&str| {
         let (series, _) = line.rsplit_once(' ').unwrap_or_default();
         let (found, found_labels) = series.split_once('{').unwrap_or((series, ""));

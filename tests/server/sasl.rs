@@ -160,6 +160,29 @@ async fn who_knows_the_password_is_let_in_by_each_mechanism() {
     assert!(!is_let_in(&server, "SCRAM-SHA-256", "paul", "plain secret").await, "there is no credential of his");
 }
 
+#[cfg(feature = "prometheus")]
+#[tokio::test]
+async fn logins_are_counted_by_mechanism() {
+    use super::metrics::{scrape, value};
+    let server = Server::builder(Store::temporary().unwrap()).config(sasl_config(&[])).metrics_listener("0");
+    let server = server.start().await.unwrap();
+    assert!(is_let_in(&server, "PLAIN", "paul", "plain secret").await);
+    for _ in 0..2 {
+        assert!(!is_let_in(&server, "PLAIN", "paul", "secret").await);
+    }
+    assert!(!is_let_in(&server, "SCRAM-SHA-256", "alice", "secret").await);
+    let mut client = Client::connect(&server).await;
+    assert_eq!(handshake(&mut client, "GSSAPI").await, ErrorCode::UNSUPPORTED_SASL_MECHANISM);
+    let scraped = scrape(&server).await;
+    let count = |name: &str, mechanism| value(&scraped, name, &[("mechanism", mechanism)]);
+    let counts = ["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "unknown"].map(|mechanism| {
+        let names = ["esker_successful_authentication_total", "esker_failed_authentication_total"];
+        names.map(|name| count(name, mechanism))
+    });
+    assert_eq!(counts, [[1.0, 2.0], [0.0, 1.0], [0.0, 0.0], [0.0, 1.0]]);
+    server.shutdown().await;
+}
+
 #[tokio::test]
 async fn nobody_learns_which_users_there_are() {
     let (_store, server) = serve_sasl(&[]).await;

@@ -104,6 +104,38 @@ async fn clients_show_certificates_where_they_have_to() {
 }
 
 #[tokio::test]
+async fn certificates_that_are_replaced_are_those_that_count() {
+    let (old, new, clients) = (Authority::new(), Authority::new(), Authority::new());
+    let files = Files::new();
+    let truststore = files.write("clients.pem", &old.pem());
+    let more = [("ssl.client.auth", "required"), ("ssl.truststore.location", text(&truststore))];
+    let (_store, server, keystores) = serve_tls(&old, &more).await;
+    let (before, after) = (old.issue("alice"), clients.issue("alice"));
+    let is_served = async |trusts: &Authority, identity| match tls_connect(
+        &server,
+        tls_client(trusts, Some(identity), &BOTH_VERSIONS),
+    )
+    .await
+    {
+        Ok(stream) => Client::over(stream).is_served().await,
+        Err(_) => false,
+    };
+    assert!(is_served(&old, &before).await);
+    let mut connected =
+        Client::over(tls_connect(&server, tls_client(&old, Some(&before), &BOTH_VERSIONS)).await.unwrap());
+    // Of a half, and of none, nothing can be made.
+    keystores.write("server.pem", "-----BEGIN CERT");
+    assert!(is_served(&old, &before).await);
+    keystores.write("server.pem", &keystore(&new.issue("server")));
+    assert!(is_served(&new, &before).await);
+    assert!(!is_served(&old, &before).await);
+    files.write("clients.pem", &clients.pem());
+    assert!(is_served(&new, &after).await);
+    assert!(!is_served(&new, &before).await);
+    assert!(connected.is_served().await, "who is in stays");
+}
+
+#[tokio::test]
 async fn each_listener_has_its_own_security() {
     let authority = Authority::new();
     let server_identity = authority.issue("server");

@@ -12,10 +12,11 @@ use esker::net::messages::{
 };
 use esker::net::{Connection, ErrorCode};
 use esker::server::Server;
+use esker::sim::Crash;
 use esker::{Consumer, Store, StoreConfig, TopicConfig};
 use tokio::task::JoinHandle;
 
-use super::{GROUP, config, cooperative, partitions};
+use super::{Fixture, GROUP, config, cooperative, open, partitions};
 
 /// A member on the other side of a connection.
 struct Client {
@@ -203,6 +204,7 @@ async fn members_of_both_protocols_share_a_topic() {
         }
         let group = store.group_membership(GROUP).unwrap();
         assert_eq!((group.members.len(), &*group.protocol), (3, "uniform"), "the coordinator assigns");
+        assert_eq!(store.group_memberships_written_down().unwrap(), [group]);
         consumers.iter_mut().for_each(|consumer| consumer.commit().unwrap());
         // The last of the newer protocol goes, and the others assign by themselves.
         newer.epoch = -1;
@@ -212,4 +214,21 @@ async fn members_of_both_protocols_share_a_topic() {
         assert!(group.generation > before + 1 && group.members.len() == 2 && group.protocol != "uniform", "{group:?}");
         consumers.iter_mut().for_each(|consumer| consumer.commit().unwrap());
     }
+}
+
+#[tokio::test]
+async fn members_of_a_process_that_died_are_gone_from_a_group_of_both_protocols() {
+    let fixture = Fixture::new(2);
+    let server = Server::builder(fixture.store.clone()).in_memory().unwrap();
+    let mut newer = NewerClient { connection: server.connect(), epoch: 0, partitions: Vec::new() };
+    let mut consumer = fixture.consumer();
+    while newer.partitions.len() != 1 || partitions(&consumer).len() != 1 {
+        newer.heartbeat(&fixture.store).await;
+        consumer.poll(Duration::ZERO).unwrap();
+    }
+    let disk = fixture.disk.after_crash(Crash::Process, 0);
+    let store = open(&disk, &fixture.clock).unwrap();
+    let members = store.group_membership(GROUP).unwrap().members;
+    assert_eq!(members.iter().map(|member| &*member.member_id).collect::<Vec<_>>(), ["newer"]);
+    server.shutdown().await;
 }

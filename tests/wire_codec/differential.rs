@@ -88,6 +88,7 @@ theirs! {
     IncrementalAlterConfigs: IncrementalAlterConfigsRequest, IncrementalAlterConfigsResponse;
     ListPartitionReassignments: ListPartitionReassignmentsRequest, ListPartitionReassignmentsResponse;
     OffsetDelete: OffsetDeleteRequest, OffsetDeleteResponse;
+    DescribeClientQuotas: DescribeClientQuotasRequest, DescribeClientQuotasResponse;
     DescribeUserScramCredentials: DescribeUserScramCredentialsRequest, DescribeUserScramCredentialsResponse;
     AlterUserScramCredentials: AlterUserScramCredentialsRequest, AlterUserScramCredentialsResponse;
     DescribeCluster: DescribeClusterRequest, DescribeClusterResponse;
@@ -137,7 +138,7 @@ fn plain(values: &str) -> String {
         if let Some(code) = ErrorCode::ALL.iter().find(|code| code.name() == Some(token)) {
             plain.push_str(&code.0.to_string());
         } else if next == ":" {
-            plain.push_str(token.trim_start_matches("r#"));
+            plain.push_str(token.trim_start_matches("r#").trim_start_matches('_'));
         } else if let Ok(id) = token.parse::<Uuid>() {
             plain.extend(id.to_bytes().iter().map(|byte| format!("{byte:02x}")));
         } else if token.len() == 36 && token.matches('-').count() == 4 {

@@ -49,7 +49,7 @@ fn bloated_struct(schema: &Schema, version: i16, flexible: bool, depth: usize, c
             Kind::Bool | Kind::Int8 => bytes.push(0),
             Kind::Int16 | Kind::Uint16 => bytes.extend([0; 2]),
             Kind::Int32 => bytes.extend([0; 4]),
-            Kind::Int64 => bytes.extend([0; 8]),
+            Kind::Int64 | Kind::Float64 => bytes.extend([0; 8]),
             Kind::Uuid => bytes.extend([0; 16]),
             Kind::String => length(0, bytes, 2),
             Kind::Bytes => length(0, bytes, 4),
@@ -156,6 +156,8 @@ impl Generator<'_> {
             Kind::Int16 | Kind::Uint16 => self.integer(2, set),
             Kind::Int32 => self.integer(4, set),
             Kind::Int64 => self.integer(8, set),
+            // Nobody finds one again that is no number.
+            Kind::Float64 => self.bytes.extend((1.0 + self.random.below(1 << 20) as f64 / 64.0).to_be_bytes()),
             Kind::Uuid => self.integer(16, set),
             Kind::String => {
                 let letters: &[char] = &['a', 'Z', '0', '.', '-', '_', '"', '\\', 'é', '漢'];

@@ -140,7 +140,7 @@ impl<T> GroupCoordinator<T> {
     /// Describes a consumer group, if it is known: what is durable of it.
     pub fn describe_consumer_group(&self, group: &str) -> Option<DescribedConsumerGroup> {
         match self.groups.get(group)? {
-            Group::Consumer(group) => Some(group.describe()),
+            Group::Consumer(group) => Some(group.describe(self.limits.assignors)),
             Group::Classic(_) => None,
         }
     }

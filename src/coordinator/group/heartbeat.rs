@@ -3,6 +3,22 @@
 use super::classic::{ClassicGroup, GroupState};
 use super::{Group, GroupCoordinator, Turn, consumer};
 use crate::error::GroupError;
+use crate::types::TopicPartition;
+
+/// Who commits offsets.
+#[derive(Clone, Copy, Debug)]
+pub struct Committer<'a> {
+    /// For which group.
+    pub group: &'a str,
+    /// Which member it is; empty if it does not say.
+    pub member_id: &'a str,
+    /// Its name, if it is a static one.
+    pub group_instance_id: Option<&'a str>,
+    /// In which generation, or epoch; −1 if it does not say.
+    pub generation: i32,
+    /// Whether it does so within a transaction.
+    pub is_transactional: bool,
+}
 
 impl<T> GroupCoordinator<T> {
     /// A member says that it is alive.
@@ -106,6 +122,33 @@ impl<T> GroupCoordinator<T> {
             Some(Group::Classic(group)) => group.check_committer(member_id, group_instance_id, generation),
             Some(Group::Consumer(group)) => group.check_transactional_commit(member_id, group_instance_id, generation),
             None => commit_to_unknown(generation),
+        }
+    }
+
+    /// As [`check_commit`](Self::check_commit), or [`check_transactional_commit`](Self::check_transactional_commit) if that is
+    /// so, of offsets of these partitions: a member of a consumer group may commit in an earlier epoch than its own what it
+    /// was assigned by then and has ever since (KIP-1251).
+    ///
+    /// # Errors
+    /// As there.
+    pub fn check_commit_of<'a>(
+        &mut self,
+        committer: &Committer<'_>,
+        partitions: impl IntoIterator<Item = &'a TopicPartition>,
+        now_ms: i64,
+    ) -> Result<(), GroupError> {
+        let Committer { group, member_id, group_instance_id, generation, is_transactional } = *committer;
+        let checked = match is_transactional {
+            true => self.check_transactional_commit(group, member_id, group_instance_id, generation),
+            false => self.check_commit(group, member_id, group_instance_id, generation, now_ms),
+        };
+        match (checked, self.groups.get(group)) {
+            (Err(GroupError::StaleMemberEpoch | GroupError::IllegalGeneration), Some(Group::Consumer(known))) => {
+                let partitions: Vec<_> =
+                    partitions.into_iter().map(|partition| self.topics.identify(partition)).collect();
+                if known.has_had(member_id, generation, &partitions) { Ok(()) } else { checked }
+            }
+            _ => checked,
         }
     }
 

@@ -37,7 +37,7 @@ use bytes::Bytes;
 use crate::config::{ConsumerGroupMigrationPolicy, StoreConfig};
 use crate::uuid::Uuid;
 use classic::ClassicGroup;
-use consumer::{ConsumerGroup, Topics};
+use consumer::{Assignors, ConsumerGroup, Topics};
 use member::{Member, Terms};
 use timers::{Due, GroupTimers, Timer, Timers};
 
@@ -54,6 +54,7 @@ pub use consumer::{
 };
 pub(crate) use consumer_protocol::NO_GENERATION;
 pub use describe::{DescribedGroup, DescribedMember, GroupType, ListedGroup};
+pub use heartbeat::Committer;
 pub use message::{
     Action, JoinProtocol, JoinRequest, Joined, JoinedMember, LeaveRequest, NotJoined, Response, SyncRequest, Synced,
     WriteId,
@@ -94,6 +95,7 @@ struct Limits {
     consumer_session_timeout_ms: i32,
     consumer_heartbeat_interval_ms: i32,
     consumer_max_size: usize,
+    assignors: Assignors,
     migration_policy: ConsumerGroupMigrationPolicy,
 }
 
@@ -151,6 +153,7 @@ impl<T> GroupCoordinator<T> {
             consumer_session_timeout_ms: config.group_consumer_session_timeout_ms,
             consumer_heartbeat_interval_ms: config.group_consumer_heartbeat_interval_ms,
             consumer_max_size: usize::try_from(config.group_consumer_max_size).unwrap_or(usize::MAX),
+            assignors: Assignors::new(&config.group_consumer_assignors),
             migration_policy: config.group_consumer_migration_policy,
         };
         let outbox = Outbox { actions: VecDeque::new(), next_write: 0, writes: HashMap::new(), membership_changes: 0 };

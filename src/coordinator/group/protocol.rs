@@ -28,7 +28,7 @@ impl<T> GroupCoordinator<T> {
     /// protocol, with the members that it has, as far as `group.consumer.migration.policy` lets it.
     pub fn consumer_heartbeat(&mut self, request: ConsumerHeartbeatRequest, waiter: T, now_ms: i64) {
         let name: Arc<str> = (*request.group).into();
-        match request.check().and_then(|()| self.let_consumer_join(&name, &request, now_ms)) {
+        match request.check(self.limits.assignors).and_then(|()| self.let_consumer_join(&name, &request, now_ms)) {
             Ok(()) => drop(self.in_consumer_turn(&name, now_ms, |mut turn| turn.heartbeat(request, waiter))),
             Err(error) => {
                 let response = Response::ConsumerHeartbeat(Err(error));

@@ -4,6 +4,7 @@ use bytes::{BufMut, Bytes};
 
 use super::Wire;
 use super::schema::Field;
+use crate::io::FileRange;
 use crate::net::error_code::ErrorCode;
 use crate::net::protocol_error::{Inexpressible, ProtocolError};
 
@@ -18,7 +19,7 @@ pub struct Encoder {
     field: &'static str,
     small: Vec<u8>,
     /// Payloads, each with the length of `small` before it.
-    large: Vec<(usize, Bytes)>,
+    large: Vec<(usize, Bytes, Option<FileRange>)>,
     shared_bytes_min: usize,
     first_error: ErrorCode,
 }
@@ -42,7 +43,7 @@ impl Encoder {
 
     /// How many bytes there are by now.
     pub(in crate::net) fn len(&self) -> usize {
-        self.small.len() + self.large.iter().map(|(_, payload)| payload.len()).sum::<usize>()
+        self.small.len() + self.large.iter().map(|(_, payload, _)| payload.len()).sum::<usize>()
     }
 
     /// Replaces the four bytes at the very beginning.
@@ -54,20 +55,22 @@ impl Encoder {
     pub fn finish(self) -> Encoded {
         let (small, first_error) = (Bytes::from(self.small), self.first_error);
         if self.large.is_empty() {
-            return Encoded { chunks: vec![small], first_error };
+            return Encoded { chunks: vec![small], files: Vec::new(), first_error };
         }
         let (mut chunks, mut start) = (Vec::with_capacity(2 * self.large.len() + 1), 0);
-        for (end, payload) in self.large {
+        let mut files = Vec::new();
+        for (end, payload, file) in self.large {
             if start < end {
                 chunks.push(small.slice(start..end));
             }
+            files.extend(file.map(|range| (chunks.len(), range)));
             chunks.push(payload);
             start = end;
         }
         if start < small.len() {
             chunks.push(small.slice(start..));
         }
-        Encoded { chunks, first_error }
+        Encoded { chunks, files, first_error }
     }
 
     /// One of the errors that are written.
@@ -83,9 +86,10 @@ impl Encoder {
         self.small.put_slice(bytes);
     }
 
-    pub(super) fn put_payload(&mut self, payload: &Bytes) {
+    /// Bytes, and where they are in a file if they can be sent from there.
+    pub(super) fn put_payload(&mut self, payload: &Bytes, file: Option<&FileRange>) {
         if payload.len() >= self.shared_bytes_min {
-            self.large.push((self.small.len(), payload.clone()));
+            self.large.push((self.small.len(), payload.clone(), file.cloned()));
         } else {
             self.put(payload);
         }
@@ -202,6 +206,8 @@ impl TryFromLength for i32 {}
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Encoded {
     chunks: Vec<Bytes>,
+    /// By the index of the chunk that is the same.
+    files: Vec<(usize, FileRange)>,
     first_error: ErrorCode,
 }
 
@@ -214,6 +220,11 @@ impl Encoded {
     /// The pieces, in order.
     pub fn into_chunks(self) -> Vec<Bytes> {
         self.chunks
+    }
+
+    /// The pieces that are in files too, by their index and in order.
+    pub(crate) fn files(&self) -> &[(usize, FileRange)] {
+        &self.files
     }
 
     /// How many bytes they are together.

@@ -18,10 +18,12 @@ mod encoder;
 #[macro_use]
 mod fields;
 mod primitives;
+mod records;
 mod schema;
 
 pub use decoder::Decoder;
 pub use encoder::{Encoded, Encoder};
+pub use records::Records;
 pub use schema::{Field, Kind, Schema, VersionRange};
 
 use super::protocol_error::ProtocolError;

@@ -6,7 +6,7 @@ use super::{Decoder, Encoder, Kind, Wire};
 use crate::net::protocol_error::{Malformation, ProtocolError};
 use crate::uuid::Uuid;
 
-macro_rules! integers {
+macro_rules! numbers {
     ($($type:ty: $kind:ident,)*) => {$(
         impl Wire for $type {
             const KIND: Kind = Kind::$kind;
@@ -25,12 +25,13 @@ macro_rules! integers {
     )*};
 }
 
-integers! {
+numbers! {
     i8: Int8,
     i16: Int16,
     u16: Uint16,
     i32: Int32,
     i64: Int64,
+    f64: Float64,
 }
 
 impl Wire for bool {
@@ -99,7 +100,7 @@ impl Wire for Bytes {
 
     fn encode_nullable(value: Option<&Self>, to: &mut Encoder) -> Result<(), ProtocolError> {
         to.put_length(value.map(Self::len))?;
-        value.into_iter().for_each(|value| to.put_payload(value));
+        value.into_iter().for_each(|value| to.put_payload(value, None));
         Ok(())
     }
 

@@ -43,6 +43,8 @@ pub enum Kind {
     Int32,
     /// Eight bytes.
     Int64,
+    /// Eight bytes, as IEEE 754 has them.
+    Float64,
     /// Sixteen bytes.
     Uuid,
     /// UTF-8.

@@ -1,7 +1,6 @@
 //! Fetch: read batches of partitions, as consumers and followers do. Records stay as they are, on either side.
 
-use bytes::Bytes;
-
+use crate::net::codec::Records;
 use crate::net::error_code::ErrorCode;
 use crate::uuid::Uuid;
 
@@ -88,7 +87,7 @@ message! {
         aborted_transactions: Option<Vec<AbortedTransaction>>,
         preferred_read_replica: i32 [11..] = -1,
         /// Whole batches; the first may begin before the offset that was asked for.
-        records: Option<Bytes>,
+        records: Option<Records>,
     }
 
     /// The value of [`PartitionData::diverging_epoch`].

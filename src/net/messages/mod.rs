@@ -16,6 +16,7 @@ pub mod create_topics;
 pub mod delete_groups;
 pub mod delete_records;
 pub mod delete_topics;
+pub mod describe_client_quotas;
 pub mod describe_cluster;
 pub mod describe_configs;
 pub mod describe_groups;
@@ -270,6 +271,7 @@ bodies! {
     IncrementalAlterConfigs: incremental_alter_configs::{IncrementalAlterConfigsRequest, IncrementalAlterConfigsResponse},
     ListPartitionReassignments: list_partition_reassignments::{ListPartitionReassignmentsRequest, ListPartitionReassignmentsResponse},
     OffsetDelete: offset_delete::{OffsetDeleteRequest, OffsetDeleteResponse},
+    DescribeClientQuotas: describe_client_quotas::{DescribeClientQuotasRequest, DescribeClientQuotasResponse},
     DescribeUserScramCredentials: describe_user_scram_credentials::{DescribeUserScramCredentialsRequest, DescribeUserScramCredentialsResponse},
     AlterUserScramCredentials: alter_user_scram_credentials::{AlterUserScramCredentialsRequest, AlterUserScramCredentialsResponse},
     DescribeCluster: describe_cluster::{DescribeClusterRequest, DescribeClusterResponse},

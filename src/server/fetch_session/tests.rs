@@ -44,7 +44,7 @@ fn idle(wanted: &Wanted) -> Answer {
         partition_index: wanted.0.partition,
         high_watermark: 5,
         log_start_offset: 0,
-        records: Some(Bytes::new()),
+        records: Some(Default::default()),
         ..Default::default()
     };
     Answer { wanted: wanted.clone(), data }
@@ -189,7 +189,7 @@ fn a_partition_that_always_has_records_does_not_starve_the_others() {
         let (context, wanted) = sessions.begin(&request((id, epoch), &[], &[]), false, 0).unwrap();
         let mut answers: Vec<_> = wanted.iter().map(idle).collect();
         // All have records, and there is room for those of one.
-        answers[0].data.records = Some(Bytes::from_static(b"records"));
+        answers[0].data.records = Some(Bytes::from_static(b"records").into());
         let (_, answers) = sessions.finish(context, answers, false, 0, || 1).unwrap();
         served.extend(answers.iter().map(|answer| answer.data.partition_index));
     }
@@ -215,7 +215,7 @@ impl State {
                 high_watermark: self.high_watermark,
                 last_stable_offset: self.last_stable_offset,
                 log_start_offset: self.log_start_offset,
-                records: Some(records.into()),
+                records: Some(Bytes::from(records).into()),
                 ..Default::default()
             },
             error_code => PartitionData {
@@ -225,7 +225,7 @@ impl State {
                 high_watermark: self.high_watermark,
                 last_stable_offset: self.last_stable_offset,
                 log_start_offset: self.log_start_offset,
-                records: Some(Bytes::new()),
+                records: Some(Default::default()),
                 ..Default::default()
             },
         };

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::coordinator::GroupError;
+use crate::coordinator::{Committer, GroupError};
 use crate::net::ErrorCode;
 use crate::net::messages::offset_commit::{
     OffsetCommitRequestPartition, OffsetCommitRequestTopic, OffsetCommitResponsePartition, OffsetCommitResponseTopic,
@@ -78,7 +78,14 @@ impl Broker {
         let OffsetCommitRequest { group_id, member_id, group_instance_id, .. } = request;
         let generation = request.generation_id_or_member_epoch;
         self.change_group(group_id, |groups, now_ms| {
-            let checked = groups.check_commit(group_id, member_id, group_instance_id.as_deref(), generation, now_ms);
+            let committer = Committer {
+                group: group_id,
+                member_id,
+                group_instance_id: group_instance_id.as_deref(),
+                generation,
+                is_transactional: false,
+            };
+            let checked = groups.check_commit_of(&committer, commits.iter().map(|(partition, _)| partition), now_ms);
             checked.map_err(|error| match error {
                 // Which is none that the client knows.
                 GroupError::StaleMemberEpoch if version < GROUP_ID_NOT_FOUND_VERSION => ErrorCode::UNSUPPORTED_VERSION,

@@ -91,8 +91,7 @@ struct InTopic {
 impl Broker {
     fn produce(&self, request: ProduceRequest, acks: Result<Acks, ErrorCode>, version: i16) -> Vec<InTopic> {
         let transactional_id = request.transactional_id.as_deref();
-        let count: usize = request.topic_data.iter().map(|topic| topic.partition_data.len()).sum();
-        let acks = if count > self.config.request_partitions_max { Err(ErrorCode::INVALID_REQUEST) } else { acks };
+        let acks = self.check_partitions(request.topic_data.iter().map(|topic| topic.partition_data.len())).and(acks);
         let topics = request.topic_data.into_iter().map(|topic| {
             let TopicProduceData { name, topic_id, partition_data } = topic;
             let meant = acks.and_then(|_| self.topic_meant(&name, topic_id, version >= TOPIC_ID_VERSION));

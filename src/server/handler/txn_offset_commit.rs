@@ -1,5 +1,6 @@
 //! TxnOffsetCommit: how far a group has read, once the transaction commits.
 
+use crate::coordinator::Committer;
 use crate::error::Error;
 use crate::net::ErrorCode;
 use crate::net::messages::offset_commit::{
@@ -47,10 +48,17 @@ impl Broker {
         };
         // Before the transaction's turn: it may create the topic.
         let partition = self.store.offsets_partition(group).map_err(told)?;
-        let (member_id, name) = (&request.member_id, request.group_instance_id.as_deref());
+        let committer = Committer {
+            group,
+            member_id: &request.member_id,
+            group_instance_id: request.group_instance_id.as_deref(),
+            generation: request.generation_id,
+            is_transactional: true,
+        };
         let commit = || {
-            let committed = self.groups.ask(|groups, _| {
-                let checked = groups.check_transactional_commit(group, member_id, name, request.generation_id);
+            let committed = self.groups.ask(|groups, now_ms| {
+                let partitions = commits.iter().map(|(partition, _)| partition);
+                let checked = groups.check_commit_of(&committer, partitions, now_ms);
                 let unknown = ErrorCode::ILLEGAL_GENERATION;
                 checked.map_err(|error| self.why_no_committer(error, group, unknown))?;
                 self.store.commit_offsets_in_transaction(group, commits, producer).map_err(told)

@@ -41,10 +41,16 @@ metrics! {
         "Connections that were closed at once: too many from one address.";
     counter CONNECTIONS_FAILED = "esker_connections_failed_total", Count,
         "Connections that ended with an error: what was sent is no request, or nothing came or went for too long.";
+    counter SUCCESSFUL_AUTHENTICATION = "esker_successful_authentication_total", Count,
+        "Logins of users, by SASL mechanism; also those of clients that are in already and show it again.";
+    counter FAILED_AUTHENTICATION = "esker_failed_authentication_total", Count,
+        "Logins that were refused, by SASL mechanism, or `unknown` if none was agreed on.";
     counter RECEIVED_BYTES = "esker_received_bytes_total", Bytes,
         "Bytes of requests.";
     counter SENT_BYTES = "esker_sent_bytes_total", Bytes,
         "Bytes of responses.";
+    counter SENT_FROM_FILES_BYTES = "esker_sent_from_files_bytes_total", Bytes,
+        "Bytes of responses that the system sent from the files of a log (sendfile), without a copy.";
     gauge REQUESTS_IN_FLIGHT = "esker_requests_in_flight", Count,
         "Requests that were read and not answered yet.";
     gauge REQUEST_BYTES_IN_FLIGHT = "esker_request_bytes_in_flight", Bytes,

@@ -27,6 +27,7 @@ struct Inner {
     connections_failed: Counter,
     received_bytes: Counter,
     sent_bytes: Counter,
+    sent_from_files_bytes: Counter,
     requests_in_flight: Gauge,
     request_bytes_in_flight: Gauge,
     log_flush_seconds: Histogram,
@@ -59,6 +60,7 @@ impl Metrics {
             connections_failed: counter(names::CONNECTIONS_FAILED),
             received_bytes: counter(names::RECEIVED_BYTES),
             sent_bytes: counter(names::SENT_BYTES),
+            sent_from_files_bytes: counter(names::SENT_FROM_FILES_BYTES),
             requests_in_flight: gauge(names::REQUESTS_IN_FLIGHT),
             request_bytes_in_flight: gauge(names::REQUEST_BYTES_IN_FLIGHT),
             log_flush_seconds: histogram(names::LOG_FLUSH_SECONDS),
@@ -80,6 +82,13 @@ impl Metrics {
 
     pub(in crate::server) fn connection_failed(&self) {
         self.0.connections_failed.increment(1);
+    }
+
+    /// A client has said who it is, and is let in or not.
+    #[cfg_attr(not(feature = "sasl"), expect(dead_code, reason = "nobody is asked"))]
+    pub(in crate::server) fn authenticated(&self, mechanism: &'static str, is_let_in: bool) {
+        let name = if is_let_in { names::SUCCESSFUL_AUTHENTICATION } else { names::FAILED_AUTHENTICATION };
+        self.count(name, vec![Label::new("mechanism", mechanism)], 1);
     }
 
     /// A request was read: its frame without the size.
@@ -151,8 +160,8 @@ pub(in crate::server) struct RequestTimer {
 }
 
 impl RequestTimer {
-    /// The response was written, if there is one.
-    pub(in crate::server) fn answered(&self, response: Option<&Encoded>) {
+    /// The response was written, if there is one, and so many bytes of it from files.
+    pub(in crate::server) fn answered(&self, response: Option<&Encoded>, sent_from_files: usize) {
         let request = ApiKey::from_key(self.key).map_or(Cow::from("unknown"), |key| key.to_string().into());
         let error = response.map_or(ErrorCode::NONE, Encoded::first_error);
         let error = error.name().map_or_else(|| error.0.to_string().into(), Cow::from);
@@ -163,6 +172,7 @@ impl RequestTimer {
         let seconds = self.metrics.in_registry(|registry| registry.register_histogram(&key, &METADATA));
         seconds.record(self.began.elapsed());
         self.metrics.0.sent_bytes.increment(response.map_or(0, Encoded::size) as u64);
+        self.metrics.0.sent_from_files_bytes.increment(sent_from_files as u64);
     }
 }
 

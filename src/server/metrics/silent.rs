@@ -22,6 +22,9 @@ impl Metrics {
 
     pub(in crate::server) fn connection_failed(&self) {}
 
+    #[cfg_attr(not(feature = "sasl"), expect(dead_code, reason = "nobody is asked"))]
+    pub(in crate::server) fn authenticated(&self, _mechanism: &'static str, _is_let_in: bool) {}
+
     pub(in crate::server) fn request_began(&self, _frame: &[u8]) -> RequestTimer {
         RequestTimer
     }
@@ -36,5 +39,5 @@ impl Metrics {
 }
 
 impl RequestTimer {
-    pub(in crate::server) fn answered(&self, _response: Option<&Encoded>) {}
+    pub(in crate::server) fn answered(&self, _response: Option<&Encoded>, _sent_from_files: usize) {}
 }

@@ -34,6 +34,7 @@ use tokio::time::timeout;
 use super::broker::Broker;
 use super::connection::{self, told_to_stop};
 use super::limits::Limits;
+use super::outgoing::Outgoing;
 use crate::config::{ClientAuth, Listener, SecurityProtocol, ServerConfig, invalid};
 use crate::error::Result;
 use crate::net::{ConnectionError, FrameBuffer};
@@ -88,17 +89,23 @@ impl Access {
         })
     }
 
-    /// Serves a client once it is let in.
-    pub(super) async fn serve(
+    /// Whether what is written is not what is sent.
+    pub(super) fn has_tls(&self) -> bool {
+        self.tls.is_some()
+    }
+
+    /// Serves a client once it is let in, over what `split` makes of the stream, or over TLS.
+    pub(super) async fn serve<S: AsyncRead + AsyncWrite, R: AsyncRead + Unpin, W: Outgoing>(
         &self,
-        stream: impl AsyncRead + AsyncWrite,
+        stream: S,
+        split: impl FnOnce(S) -> (R, W),
         broker: Arc<Broker>,
         limits: &Limits,
         stop: watch::Receiver<bool>,
     ) -> Result<(), ConnectionError> {
         let Some(tls) = &self.tls else {
             self.note_without_sasl(None);
-            return connection::serve(stream, self, broker, limits, stop).await;
+            return connection::serve(split(stream), self, broker, limits, stop).await;
         };
         let mut stopped = stop.clone();
         let stream = tokio::select! {
@@ -106,7 +113,7 @@ impl Access {
             () = told_to_stop(&mut stopped) => return Ok(()),
         };
         self.note_without_sasl(tls::subject(&stream));
-        connection::serve(stream, self, broker, limits, stop).await
+        connection::serve(tokio::io::split(stream), self, broker, limits, stop).await
     }
 
     /// Lets a client in that has come this far, or one that has been let in before and begins anew with a request. None if

@@ -1,9 +1,16 @@
 //! TLS: a listener's keys and certificates, and the handshake.
+//!
+//! Certificates run out, and others take their place in the same files. Whoever comes next is shown those: the files are
+//! read again for each connection, which is little beside a handshake, and is right however they are replaced. Kafka reads
+//! them again when it is told to, by setting their configs to what they are.
 
 use std::fmt;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io;
+use std::path::Path;
 use std::sync::Arc;
 
+use parking_lot::Mutex;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::crypto::{CryptoProvider, ring};
@@ -17,10 +24,23 @@ use tokio_rustls::server::TlsStream;
 use super::distinguished_name;
 use crate::config::{ClientAuth, ListenerSecurity, TlsVersion, invalid};
 use crate::error::{Error, Result};
+use crate::io::{FsStorage, Storage};
+use crate::server::executor;
 
-/// What a listener shows its clients, and wants to see of them.
+/// What a listener shows its clients, and wants to see of them. Clones are the same.
 #[derive(Clone)]
-pub(super) struct Tls(TlsAcceptor);
+pub(super) struct Tls(Arc<Inner>);
+
+struct Inner {
+    security: ListenerSecurity,
+    current: Mutex<Current>,
+}
+
+struct Current {
+    acceptor: TlsAcceptor,
+    /// What the files held when they were looked at last.
+    seen: Seen,
+}
 
 impl fmt::Debug for Tls {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -36,29 +56,71 @@ impl Tls {
     /// [`Error::InvalidConfig`] names the config that is missing, or of which nothing can be made; [`Error::Io`] the file
     /// that can't be read.
     pub(super) fn new(security: &ListenerSecurity) -> Result<Self> {
-        // By name: another part of the program may have chosen another one for itself.
-        let provider = Arc::new(ring::default_provider());
-        let versions: Vec<_> =
-            security.ssl_enabled_protocols.iter().map(|version| protocol_version(*version)).collect();
-        let unusable = |key, error: &dyn fmt::Display| invalid(key, "[hidden]", format!("what TLS can use: {error}"));
-        let builder = ServerConfig::builder_with_provider(provider.clone())
-            .with_protocol_versions(&versions)
-            .map_err(|error| unusable("ssl.enabled.protocols", &error))?;
-        let builder = match client_verifier(security, provider)? {
-            Some(verifier) => builder.with_client_cert_verifier(verifier),
-            None => builder.with_no_client_auth(),
-        };
-        let (key_source, chain_source) = keystore(security)?;
-        let chain = chain_source.certificates()?;
-        let key = key_source.private_key()?;
-        let config = builder.with_single_cert(chain, key).map_err(|error| unusable(key_source.key, &error))?;
-        Ok(Self(TlsAcceptor::from(Arc::new(config))))
+        let seen = look(security);
+        let current = Mutex::new(Current { acceptor: load(security)?, seen });
+        Ok(Self(Arc::new(Inner { security: security.clone(), current })))
     }
 
     /// Does the handshake, in the time that the client takes.
     pub(super) async fn accept<S: AsyncRead + AsyncWrite + Unpin>(&self, stream: S) -> io::Result<TlsStream<S>> {
-        self.0.accept(stream).await
+        let inner = self.0.clone();
+        let acceptor = executor::run(move || inner.acceptor()).await;
+        acceptor.accept(stream).await
     }
+}
+
+impl Inner {
+    /// By what the files hold now, or held when something could be made of it last.
+    fn acceptor(&self) -> TlsAcceptor {
+        let mut current = self.current.lock();
+        let seen = look(&self.security);
+        if seen != current.seen {
+            current.seen = seen;
+            match load(&self.security) {
+                Ok(acceptor) => {
+                    tracing::info!("the files of keys and certificates have changed");
+                    current.acceptor = acceptor;
+                }
+                Err(error) => {
+                    let error = &error as &dyn std::error::Error;
+                    tracing::warn!(error, "nothing can be made of keys or certificates that have changed");
+                }
+            }
+        }
+        current.acceptor.clone()
+    }
+}
+
+/// What tells the contents of files from others: of those of keys and of authorities, None where one can't be read.
+type Seen = [Option<u64>; 2];
+
+fn look(security: &ListenerSecurity) -> Seen {
+    [&security.ssl_keystore_location, &security.ssl_truststore_location].map(|path| {
+        let contents = FsStorage::new().read(Path::new(path)).ok()?;
+        let mut hasher = DefaultHasher::new();
+        contents.hash(&mut hasher);
+        Some(hasher.finish())
+    })
+}
+
+/// Reads what the configs name, and the files.
+fn load(security: &ListenerSecurity) -> Result<TlsAcceptor> {
+    // By name: another part of the program may have chosen another one for itself.
+    let provider = Arc::new(ring::default_provider());
+    let versions: Vec<_> = security.ssl_enabled_protocols.iter().map(|version| protocol_version(*version)).collect();
+    let unusable = |key, error: &dyn fmt::Display| invalid(key, "[hidden]", format!("what TLS can use: {error}"));
+    let builder = ServerConfig::builder_with_provider(provider.clone())
+        .with_protocol_versions(&versions)
+        .map_err(|error| unusable("ssl.enabled.protocols", &error))?;
+    let builder = match client_verifier(security, provider)? {
+        Some(verifier) => builder.with_client_cert_verifier(verifier),
+        None => builder.with_no_client_auth(),
+    };
+    let (key_source, chain_source) = keystore(security)?;
+    let chain = chain_source.certificates()?;
+    let key = key_source.private_key()?;
+    let config = builder.with_single_cert(chain, key).map_err(|error| unusable(key_source.key, &error))?;
+    Ok(TlsAcceptor::from(Arc::new(config)))
 }
 
 /// Who the client is by its certificate, as Kafka writes it. None if it has shown none.

@@ -173,7 +173,7 @@ impl<'a> ClusterReader<'a> {
         let aborted = data.aborted_transactions.unwrap_or_default();
         let mut aborted = AbortedProducers::new(aborted.iter().map(|of| (of.producer_id, of.first_offset)));
         let mut is_first = true;
-        for batch in Batches::new(data.records.unwrap_or_default()) {
+        for batch in Batches::new(data.records.unwrap_or_default().into()) {
             let batch = match batch {
                 // Brokers may cut the last batch off where a response is full.
                 Err(Error::CorruptRecord { reason: Corruption::Truncated { .. }, .. }) if !is_first => break,

@@ -1,7 +1,9 @@
 //! Who may commit and read offsets of a consumer group.
 
+use super::state::Member;
 use super::{ConsumerGroup, State};
 use crate::error::GroupError;
+use crate::uuid::Uuid;
 
 impl<T> ConsumerGroup<T> {
     /// Whether offsets may be committed: by a member in its epoch, or, with a negative one, by somebody from outside while
@@ -26,6 +28,17 @@ impl<T> ConsumerGroup<T> {
             GroupError::StaleMemberEpoch => GroupError::IllegalGeneration,
             error => error,
         })
+    }
+
+    /// Whether a member that is in a later epoch by now was assigned all these partitions in that one, and has not let go of
+    /// them since: what it has done with them counts (KIP-1251).
+    pub(in super::super) fn has_had(&self, member_id: &str, epoch: i32, partitions: &[Option<(Uuid, i32)>]) -> bool {
+        let Some(Member { current, .. }) = self.state.member(member_id).map(|member| &**member) else { return false };
+        let has_had = |partition: &Option<(Uuid, i32)>| {
+            let assigned_in = partition.and_then(|partition| current.assigned_in.get(&partition));
+            assigned_in.is_some_and(|assigned_in| *assigned_in <= epoch)
+        };
+        (0..current.epoch).contains(&epoch) && partitions.iter().all(has_had)
     }
 
     /// Whether offsets may be read: by a member in its epoch, or by somebody that does not say that it is one.

@@ -2,6 +2,7 @@
 
 use super::super::classic::GroupState;
 use super::ConsumerGroup;
+use super::assignor::Assignors;
 use super::record::Partitions;
 use super::state::{Member, State};
 use super::target::preferred_assignor;
@@ -55,7 +56,7 @@ pub struct DescribedConsumerMember {
 }
 
 impl<T> ConsumerGroup<T> {
-    pub(in super::super) fn describe(&self) -> DescribedConsumerGroup {
+    pub(in super::super) fn describe(&self, assignors: Assignors) -> DescribedConsumerGroup {
         let state: &State = &self.state;
         let describe = |(id, member): (&std::sync::Arc<str>, &std::sync::Arc<Member>)| {
             let Member { metadata, current } = &**member;
@@ -79,7 +80,7 @@ impl<T> ConsumerGroup<T> {
             state: self.state(),
             epoch: state.metadata.epoch,
             assignment_epoch: state.target_epoch,
-            assignor: preferred_assignor(state).name(),
+            assignor: preferred_assignor(state, assignors).name(),
             members: state.members.iter().map(describe).collect(),
         }
     }

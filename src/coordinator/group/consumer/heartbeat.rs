@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::assignor::Assignor;
+use super::assignor::Assignors;
 use super::reconcile::{Goal, is_subset, reconcile};
 use super::record::{ConsumerMemberMetadata, GroupRecord, MemberState, Partitions};
 use super::state::Member;
@@ -116,6 +116,8 @@ impl<T> Draft<T> {
     pub(super) fn replace(&mut self, old_id: &Arc<str>, member: &Member, id: &str) -> Member {
         let mut member = member.clone();
         (member.current.epoch, member.current.previous_epoch) = (JOINS, JOINS);
+        // It was the other that had its partitions in earlier epochs.
+        member.current.assigned_in.clear();
         let target = self.state.targets.get(old_id).map(|target| (**target).clone()).unwrap_or_default();
         self.take_out(old_id);
         self.put(GroupRecord::Member(id.to_owned(), Some(member.metadata.clone())));
@@ -158,7 +160,7 @@ impl ConsumerHeartbeatRequest {
     }
 
     /// Whether it says what it must, and nothing that it may not.
-    pub(in super::super) fn check(&self) -> Result<(), GroupError> {
+    pub(in super::super) fn check(&self, assignors: Assignors) -> Result<(), GroupError> {
         let is_blank = |text: &Option<String>| text.as_ref().is_some_and(|text| text.trim().is_empty());
         let has_topics = self.topic_names.as_ref().is_some_and(|names| !names.is_empty());
         let has_regex = self.topic_regex.as_ref().is_some_and(|regex| !regex.is_empty());
@@ -174,7 +176,7 @@ impl ConsumerHeartbeatRequest {
         if !is_whole || self.group.trim().is_empty() || is_blank(&self.instance_id) || is_blank(&self.rack_id) {
             return Err(GroupError::InvalidRequest);
         }
-        if self.server_assignor.as_ref().is_some_and(|name| Assignor::from_name(name).is_none()) {
+        if self.server_assignor.as_ref().is_some_and(|name| assignors.find(name).is_none()) {
             return Err(GroupError::UnsupportedAssignor);
         }
         match &self.topic_regex {

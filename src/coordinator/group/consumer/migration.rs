@@ -11,6 +11,7 @@ use super::super::classic::ClassicGroup;
 use super::super::consumer_protocol::{Assignment, Subscription, subscription_version};
 use super::super::member::{Member as ClassicMember, Terms};
 use super::super::message::JoinRequest;
+use super::reconcile::pairs;
 use super::record::{
     ClassicMemberMetadata, ConsumerGroupMetadata, ConsumerMemberMetadata, CurrentAssignment, GroupRecord, MemberState,
     Partitions,
@@ -152,7 +153,8 @@ fn upgrade<T>(group: &ClassicGroup<T>, topics: &Topics) -> Option<Vec<GroupRecor
     records.push(GroupRecord::TargetEpoch(Some(epoch)));
     records.extend(has.into_iter().map(|(id, assigned)| {
         let (state, revoking) = (MemberState::Stable, Partitions::new());
-        let current = CurrentAssignment { epoch, previous_epoch: epoch, state, assigned, revoking };
+        let assigned_in = pairs(&assigned).map(|partition| (partition, epoch)).collect();
+        let current = CurrentAssignment { epoch, previous_epoch: epoch, state, assigned, revoking, assigned_in };
         GroupRecord::Current(id.to_string(), Some(current))
     }));
     Some(records)

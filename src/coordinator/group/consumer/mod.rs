@@ -49,6 +49,7 @@ use super::timers::{Due, GroupTimers};
 use super::{Action, Limits, Outbox, Written};
 use crate::error::GroupError;
 
+pub(super) use assignor::Assignors;
 pub use describe::{DescribedConsumerGroup, DescribedConsumerMember};
 pub use message::{ConsumerHeartbeat, ConsumerHeartbeatRequest};
 pub(super) use migration::Handover;

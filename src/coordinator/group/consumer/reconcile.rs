@@ -57,10 +57,22 @@ fn next<F: Fn(Uuid, i32) -> bool>(current: &CurrentAssignment, epoch: i32, goal:
         is_its_own || !(goal.is_owned)(topic, partition)
     };
     let (free, unreleased) = split(wanted, is_free);
+    let mut assigned_in = current.assigned_in.clone();
+    let has = |of: &Partitions, topic, partition: &i32| of.get(&topic).is_some_and(|some| some.contains(partition));
     if !revoking.is_empty() && owns_any(goal.owned, &revoking) {
         let state = MemberState::UnrevokedPartitions;
-        return CurrentAssignment { epoch, previous_epoch: current.epoch, state, assigned: kept, revoking };
+        assigned_in.retain(|(topic, partition), _| has(&kept, *topic, partition) || has(&revoking, *topic, partition));
+        return CurrentAssignment {
+            epoch,
+            previous_epoch: current.epoch,
+            state,
+            assigned: kept,
+            revoking,
+            assigned_in,
+        };
     }
+    assigned_in.retain(|(topic, partition), _| has(&kept, *topic, partition));
+    assigned_in.extend(pairs(&free).map(|partition| (partition, goal.epoch)));
     let state = if unreleased { MemberState::UnreleasedPartitions } else { MemberState::Stable };
     CurrentAssignment {
         epoch: goal.epoch,
@@ -68,7 +80,13 @@ fn next<F: Fn(Uuid, i32) -> bool>(current: &CurrentAssignment, epoch: i32, goal:
         state,
         assigned: union(kept, free),
         revoking: Partitions::new(),
+        assigned_in,
     }
+}
+
+/// Each partition, with the id of its topic.
+pub(super) fn pairs(partitions: &Partitions) -> impl Iterator<Item = (Uuid, i32)> {
+    partitions.iter().flat_map(|(topic, partitions)| partitions.iter().map(|partition| (*topic, *partition)))
 }
 
 pub(super) fn is_subset(partitions: &Partitions, of: &Partitions) -> bool {

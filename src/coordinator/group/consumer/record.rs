@@ -14,7 +14,8 @@
 //!   int16 16, group, regular expression    ConsumerGroupRegularExpression: array of string topics, int64 version of the
 //!                                          metadata, int64 timestamp
 //!
-//!   topic partitions                       array of (uuid topic, array of int32 partition)
+//!   topic partitions                       array of (uuid topic, array of int32 partition; of the current assignment
+//!                                          tag 0 array of int32 epoch)
 //! ```
 //!
 //! A null value takes back what the record says. Key 4, ConsumerGroupPartitionMetadata, is what Kafka 4.0 wrote in the
@@ -120,6 +121,8 @@ pub struct CurrentAssignment {
     pub assigned: Partitions,
     /// The partitions that it was told to let go of.
     pub revoking: Partitions,
+    /// In which epoch it was assigned each of all these (KIP-1251), as far as that is known.
+    pub assigned_in: BTreeMap<(Uuid, i32), i32>,
 }
 
 /// How far a member is on the way to its target assignment: Kafka's `MemberState`.
@@ -319,18 +322,37 @@ impl CurrentAssignment {
         bytes.extend(self.epoch.to_be_bytes());
         bytes.extend(self.previous_epoch.to_be_bytes());
         bytes.push(self.state.code());
-        put_partitions(bytes, &self.assigned);
-        put_partitions(bytes, &self.revoking);
+        for topics in [&self.assigned, &self.revoking] {
+            put_compact_len(bytes, topics.len());
+            for (topic, partitions) in topics {
+                put_topic(bytes, *topic, partitions);
+                put_tagged(bytes, self.epochs_of(*topic, partitions).as_slice());
+            }
+        }
         put_tagged(bytes, &[]);
     }
 
+    /// The field that says when partitions of a topic were assigned, if that is known of any. Of the others it is the epoch
+    /// that the member is in, to be on the safe side.
+    fn epochs_of(&self, topic: Uuid, partitions: &BTreeSet<i32>) -> Option<(u32, Vec<u8>)> {
+        let known: Vec<_> = partitions.iter().map(|partition| self.assigned_in.get(&(topic, *partition))).collect();
+        known.iter().any(Option::is_some).then(|| {
+            let mut field = Vec::new();
+            put_compact_len(&mut field, known.len());
+            known.iter().for_each(|epoch| field.extend(epoch.unwrap_or(&self.epoch).to_be_bytes()));
+            (0, field)
+        })
+    }
+
     fn decode(mut fields: Fields<'_>) -> Result<Self> {
+        let mut assigned_in = BTreeMap::new();
         Ok(Self {
             epoch: fields.i32()?,
             previous_epoch: fields.i32()?,
             state: MemberState::from_code(fields.i8()?),
-            assigned: partitions(&mut fields)?,
-            revoking: partitions(&mut fields)?,
+            assigned: partitions_with_epochs(&mut fields, &mut assigned_in)?,
+            revoking: partitions_with_epochs(&mut fields, &mut assigned_in)?,
+            assigned_in,
         })
     }
 }
@@ -364,22 +386,45 @@ impl MemberState {
 fn put_partitions(bytes: &mut Vec<u8>, topics: &Partitions) {
     put_compact_len(bytes, topics.len());
     for (topic, partitions) in topics {
-        bytes.extend(topic.to_bytes());
-        put_compact_len(bytes, partitions.len());
-        partitions.iter().for_each(|partition| bytes.extend(partition.to_be_bytes()));
+        put_topic(bytes, *topic, partitions);
         put_tagged(bytes, &[]);
     }
 }
 
+fn put_topic(bytes: &mut Vec<u8>, topic: Uuid, partitions: &BTreeSet<i32>) {
+    bytes.extend(topic.to_bytes());
+    put_compact_len(bytes, partitions.len());
+    partitions.iter().for_each(|partition| bytes.extend(partition.to_be_bytes()));
+}
+
 fn partitions(fields: &mut Fields<'_>) -> Result<Partitions> {
+    partitions_with_epochs(fields, &mut BTreeMap::new())
+}
+
+fn partitions_with_epochs(fields: &mut Fields<'_>, epochs: &mut BTreeMap<(Uuid, i32), i32>) -> Result<Partitions> {
     let mut topics = Partitions::new();
     fields.each(|fields| {
         let topic = fields.uuid()?;
+        let mut listed = Vec::new();
         fields.each(|fields| {
-            topics.entry(topic).or_default().insert(fields.i32()?);
+            listed.push(fields.i32()?);
             Ok(())
         })?;
-        fields.tagged(|_, _| Ok(()))
+        fields.tagged(|tag, mut field| {
+            let mut partitions = listed.iter();
+            if tag == 0 {
+                field.each(|field| {
+                    let epoch = field.i32()?;
+                    epochs.extend(partitions.next().map(|partition| ((topic, *partition), epoch)));
+                    Ok(())
+                })?;
+            }
+            Ok(())
+        })?;
+        if !listed.is_empty() {
+            topics.insert(topic, listed.into_iter().collect());
+        }
+        Ok(())
     })?;
     Ok(topics)
 }

@@ -14,7 +14,8 @@ fn part(partitions: &[i32]) -> Partitions {
 
 fn current() -> CurrentAssignment {
     let state = MemberState::UnrevokedPartitions;
-    CurrentAssignment { epoch: 7, previous_epoch: 6, state, assigned: part(&[0]), revoking: part(&[3]) }
+    let (assigned, revoking) = (part(&[0]), part(&[3]));
+    CurrentAssignment { epoch: 7, previous_epoch: 6, state, assigned, revoking, ..CurrentAssignment::default() }
 }
 
 /// Each with Kafka's key and value.
@@ -87,12 +88,17 @@ fn records_are_kafkas() {
 }
 
 #[test]
-fn what_later_versions_add_is_passed_over() {
-    // Kafka 4.3 writes the epoch that each partition was assigned in as well (KIP-1251).
+fn the_epochs_of_partitions_are_those_of_kafka_4_3() {
     let value = "000000000007000000060102010101010101010101010101010101010200000000010005020000000502010101010101010101010101\
                  010101010200000003010005020000000400";
     let read = GroupRecord::decode(&hex("00080002673100026d31"), Some(&hex(value))).expect("a record");
-    assert_eq!(read, Some(("g1".to_owned(), GroupRecord::Current("m1".into(), Some(current())))));
+    let topic = Uuid::from_bytes([1; 16]);
+    let record = GroupRecord::Current(
+        "m1".into(),
+        Some(CurrentAssignment { assigned_in: [((topic, 0), 5), ((topic, 3), 4)].into(), ..current() }),
+    );
+    assert_eq!(record.encode_value(), Some(hex(value)));
+    assert_eq!(read, Some(("g1".to_owned(), record)));
     let other = GroupRecord::decode(&hex("000900026731"), None).expect("a key of another kind");
     assert_eq!(other, None);
 }

@@ -5,10 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::Draft;
-use super::assignor::{Assignor, Subscriber};
+use super::assignor::{Assignors, Subscriber};
 use super::record::{ConsumerGroupMetadata, GroupRecord, Partitions, ResolvedRegex};
 use super::state::State;
 use super::topics::{Topics, hash};
+use crate::config::ConsumerGroupAssignor;
 
 impl<T> Draft<T> {
     /// Compares what members are subscribed to with the topics that there are, and begins the next epoch if something
@@ -64,7 +65,7 @@ impl<T> Draft<T> {
         if self.state.target_epoch >= epoch {
             return;
         }
-        for (id, target) in targets(&self.state, topics) {
+        for (id, target) in targets(&self.state, topics, self.limits.assignors) {
             if self.state.targets.get(&id).is_none_or(|before| **before != target) {
                 self.put(GroupRecord::Target(id.to_string(), Some(target)));
             }
@@ -73,7 +74,7 @@ impl<T> Draft<T> {
     }
 }
 
-fn targets(state: &State, topics: &Topics) -> Vec<(Arc<str>, Partitions)> {
+fn targets(state: &State, topics: &Topics, assignors: Assignors) -> Vec<(Arc<str>, Partitions)> {
     let mut counts = BTreeMap::new();
     let members: Vec<_> = state.members.iter().collect();
     let mut subscribers = Vec::with_capacity(members.len());
@@ -87,15 +88,11 @@ fn targets(state: &State, topics: &Topics) -> Vec<(Arc<str>, Partitions)> {
             target: state.targets.get(*id).map(|target| &**target),
         });
     }
-    let assigned = preferred_assignor(state).assign(&subscribers, &counts);
+    let assigned = preferred_assignor(state, assignors).assign(&subscribers, &counts);
     members.into_iter().map(|(id, _)| id.clone()).zip(assigned).collect()
 }
 
-/// The assignor that most members ask for.
-pub(super) fn preferred_assignor(state: &State) -> Assignor {
-    let mut votes = BTreeMap::<&str, usize>::new();
-    let asked = state.members.values().filter_map(|member| member.metadata.server_assignor.as_deref());
-    asked.for_each(|name| *votes.entry(name).or_default() += 1);
-    let preferred = votes.into_iter().max_by_key(|(_, count)| *count);
-    preferred.and_then(|(name, _)| Assignor::from_name(name)).unwrap_or(Assignor::DEFAULT)
+/// The assignor that the group goes by.
+pub(super) fn preferred_assignor(state: &State, assignors: Assignors) -> ConsumerGroupAssignor {
+    assignors.preferred(state.members.values().filter_map(|member| member.metadata.server_assignor.as_deref()))
 }

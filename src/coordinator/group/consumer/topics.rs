@@ -48,12 +48,15 @@ impl Topics {
     /// Partitions by the ids of their topics, as far as these exist.
     pub(super) fn identified(&self, partitions: &[TopicPartition]) -> Partitions {
         let mut identified = Partitions::new();
-        for TopicPartition { topic, partition } in partitions {
-            if let Some(topic) = self.by_name.get(&**topic) {
-                identified.entry(topic.id).or_default().insert(*partition);
-            }
+        for (topic, partition) in partitions.iter().filter_map(|partition| self.identify(partition)) {
+            identified.entry(topic).or_default().insert(partition);
         }
         identified
+    }
+
+    /// A partition by the id of its topic, if that exists.
+    pub(in super::super) fn identify(&self, partition: &TopicPartition) -> Option<(Uuid, i32)> {
+        Some((self.by_name.get(&*partition.topic)?.id, partition.partition))
     }
 
     /// Partitions by the names of their topics, as far as these exist.

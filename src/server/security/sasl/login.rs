@@ -27,6 +27,7 @@ pub(super) struct Login {
     sasl: Arc<Sasl>,
     /// Who it was until now, if it is in already.
     before: Option<Session>,
+    mechanism: Option<SaslMechanism>,
     state: State,
 }
 
@@ -79,7 +80,12 @@ type Evaluated = Result<(Vec<u8>, Option<String>), Refusal>;
 
 impl Login {
     pub(super) fn new(sasl: Arc<Sasl>, before: Option<Session>) -> Self {
-        Self { sasl, before, state: State::Handshake }
+        Self { sasl, before, mechanism: None, state: State::Handshake }
+    }
+
+    /// The mechanism that was agreed on, if that happened.
+    pub(super) fn mechanism(&self) -> Option<SaslMechanism> {
+        self.mechanism
     }
 
     /// Takes the next frame of the client. May block.
@@ -121,6 +127,7 @@ impl Login {
                     return Ok(Step::Refused(Some(response), Refusal::Mechanism(asked)));
                 };
                 let has_headers = version >= 1;
+                self.mechanism = found;
                 self.state = State::Authenticate { mechanism, has_headers, exchange: Exchange::First };
                 Ok(Step::Answered(response))
             }

@@ -137,12 +137,17 @@ impl Sasl {
             })
             .await;
             login = next;
+            let decided = |is_let_in| {
+                let mechanism = login.mechanism().map_or("unknown", SaslMechanism::name);
+                broker.metrics.authenticated(mechanism, is_let_in);
+            };
             match step? {
                 Step::Answered(response) => {
                     drop(attempt);
                     write_frame(writing, &response, LOGIN_MAX).await?;
                 }
                 Step::Done(response, session) => {
+                    decided(true);
                     drop(attempt);
                     write_frame(writing, &response, LOGIN_MAX).await?;
                     frames.limit(request_bytes_max);
@@ -150,6 +155,7 @@ impl Sasl {
                 }
                 Step::Refused(response, reason) => {
                     tracing::info!(%reason, "a login fails");
+                    decided(false);
                     // How long it took says nothing, and the next guess comes no sooner.
                     sleep_until(told_from).await;
                     drop(attempt);

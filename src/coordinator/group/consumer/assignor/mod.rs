@@ -7,15 +7,34 @@ mod uniform;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::record::Partitions;
+use crate::config::ConsumerGroupAssignor as Assignor;
 use crate::uuid::Uuid;
 
-/// The assignors, by the names that members ask for them (`group.consumer.assignors`). The first is the default.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Assignor {
-    /// Everybody gets as many partitions as the others, and keeps those it had.
-    Uniform,
-    /// Everybody gets a range of each topic's partitions, and the same range of topics of the same size.
-    Range,
+/// The assignors that a coordinator offers (`group.consumer.assignors`).
+#[derive(Clone, Copy, Debug)]
+pub(in super::super) struct Assignors {
+    default: Assignor,
+    other: Option<Assignor>,
+}
+
+impl Assignors {
+    pub(in super::super) fn new(offered: &[Assignor]) -> Self {
+        let default = offered.first().copied().unwrap_or(Assignor::Uniform);
+        Self { default, other: offered.iter().copied().find(|assignor| *assignor != default) }
+    }
+
+    /// Which one members may ask for by that name.
+    pub(super) fn find(self, name: &str) -> Option<Assignor> {
+        std::iter::once(self.default).chain(self.other).find(|assignor| assignor.name() == name)
+    }
+
+    /// The one that most of those ask for who ask for any.
+    pub(super) fn preferred<'a>(self, asked: impl Iterator<Item = &'a str>) -> Assignor {
+        let mut votes = BTreeMap::<&str, usize>::new();
+        asked.for_each(|name| *votes.entry(name).or_default() += 1);
+        let preferred = votes.into_iter().max_by_key(|(_, count)| *count);
+        preferred.and_then(|(name, _)| self.find(name)).unwrap_or(self.default)
+    }
 }
 
 /// A member, as an assignor sees it.
@@ -30,19 +49,6 @@ pub(super) struct Subscriber<'a> {
 }
 
 impl Assignor {
-    pub(super) const DEFAULT: Self = Self::Uniform;
-
-    pub(super) fn from_name(name: &str) -> Option<Self> {
-        [Self::Uniform, Self::Range].into_iter().find(|assignor| assignor.name() == name)
-    }
-
-    pub(super) const fn name(self) -> &'static str {
-        match self {
-            Self::Uniform => "uniform",
-            Self::Range => "range",
-        }
-    }
-
     /// What each of the members is to have, of topics with that many partitions: each partition of a topic that anybody
     /// is subscribed to goes to one of its subscribers.
     pub(super) fn assign(self, members: &[Subscriber<'_>], topics: &BTreeMap<Uuid, i32>) -> Vec<Partitions> {
