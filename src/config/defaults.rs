@@ -93,9 +93,18 @@ impl TopicDefaults {
     }
 
     /// Whether there is a config that brokers call so.
-    #[cfg(feature = "net")]
     pub(super) fn has(key: &str) -> bool {
-        SYNONYMS.iter().any(|synonym| synonym.broker_key == key)
+        Self::keys().any(|broker_key| broker_key == key)
+    }
+
+    /// What brokers call the configs.
+    pub(super) fn keys() -> impl Iterator<Item = &'static str> {
+        SYNONYMS.iter().map(|synonym| synonym.broker_key)
+    }
+
+    /// All values were checked when they were set.
+    pub(super) fn validate(&self) -> Result<()> {
+        Ok(())
     }
 
     /// The value that was set for a config, by the broker's name for it.

@@ -9,12 +9,12 @@ mod compression_type;
 mod defaults;
 mod entry;
 mod group_assignor;
-#[cfg(feature = "net")]
 #[macro_use]
 mod table;
 #[cfg(feature = "net")]
 mod listener;
 mod migration_policy;
+mod planted_bugs;
 #[cfg(feature = "net")]
 mod properties;
 #[cfg(feature = "net")]

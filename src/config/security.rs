@@ -207,7 +207,7 @@ impl ConfigValue for SecurityProtocolMap {
 configs! {
     /// What the clients of a listener have to show before they are let in, and what the server shows them. Only what the
     /// listener's security protocol asks for counts.
-    ListenerSecurity;
+    ListenerSecurity, checked when "the server starts";
 
     /// What the server's keys and certificates are written in. Kafka's default is JKS.
     ssl_keystore_type: StoreType = StoreType::Pem, "ssl.keystore.type", any();
@@ -374,7 +374,7 @@ mod tests {
             ("ssl.client.auth", "perhaps", "requested"),
             ("ssl.enabled.protocols", "", "TLSv1.3"),
             ("ssl.enabled.protocols", "SSLv3", "TLSv1.3"),
-            ("listener.name.a.nonsense", "", "config of a server"),
+            ("listener.name.a.nonsense", "", "a broker config"),
         ] {
             let error = config.set(key, value).expect_err("invalid").to_string();
             assert!(error.contains(key) && error.contains(says), "{error}");

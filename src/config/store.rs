@@ -1,144 +1,33 @@
 //! What a store does beyond its topics: Kafka's broker configs by their names, in one table.
 
-use super::entry::{field_entry, static_entry};
-use super::value::{ConfigType, Valid, any, at_least, between};
+use super::entry::field_entry;
+#[cfg(feature = "sim")]
+use super::planted_bugs::PlantedBugs;
+use super::value::{Valid, any, at_least, between};
 use super::{ConfigEntry, ConsumerGroupAssignor, ConsumerGroupMigrationPolicy, TopicDefaults, invalid};
 use crate::error::Result;
 
-const SYNC: &str = "sync";
+configs! {
+    /// What a store does beyond its topics: recovery, checkpoints, internal topics, and what topics get that they
+    /// do not set. Kafka's broker configs by their names.
+    ///
+    /// ```
+    /// use esker::StoreConfig;
+    ///
+    /// let mut config = StoreConfig { log_retention_check_interval_ms: 60_000, ..StoreConfig::default() };
+    /// config.set("num.recovery.threads.per.data.dir", "4")?;
+    /// config.set("log.retention.hours", "24")?;
+    /// assert!(config.set("log.retention.weeks", "1").is_err());
+    /// # Ok::<(), esker::Error>(())
+    /// ```
+    StoreConfig, checked when "the store is opened", with
+        /// What topics get that they do not set themselves: `log.retention.ms` and the like.
+        topic_defaults: TopicDefaults,
+        planting planted: PlantedBugs,
+        held to validate_consumer_groups;
 
-/// Declares the configs: field, type, default, key, and which values are valid.
-macro_rules! store_configs {
-    ($($(#[doc = $doc:literal])+ $field:ident: $type:ty = $default:expr, $key:literal, $valid:expr;)+) => {
-        /// What a store does beyond its topics: recovery, checkpoints, internal topics, and what topics get that they
-        /// do not set. Kafka's broker configs by their names.
-        ///
-        /// ```
-        /// use esker::StoreConfig;
-        ///
-        /// let mut config = StoreConfig { log_retention_check_interval_ms: 60_000, ..StoreConfig::default() };
-        /// config.set("num.recovery.threads.per.data.dir", "4")?;
-        /// config.set("log.retention.hours", "24")?;
-        /// assert!(config.set("log.retention.weeks", "1").is_err());
-        /// # Ok::<(), esker::Error>(())
-        /// ```
-        #[derive(Clone, Debug)]
-        pub struct StoreConfig {
-            $(
-                $(#[doc = $doc])+
-                ///
-                #[doc = concat!("Config `", $key, "`; default `", stringify!($default), "`, valid `", stringify!($valid),
-                    "`. Checked when the store is opened.")]
-                pub $field: $type,
-            )+
-            /// Who syncs for [`Acks::All`](crate::Acks::All). Config `sync`, which is not one of Kafka's: `always` or
-            /// `os-managed`; default `always`.
-            pub sync: SyncPolicy,
-            /// What topics get that they do not set themselves: `log.retention.ms` and the like.
-            pub topic_defaults: TopicDefaults,
-            /// Takes batches for whole without looking at their CRC when recovering. A bug, for the crash tests to
-            /// find.
-            #[cfg(feature = "sim")]
-            #[doc(hidden)]
-            pub plant_skipped_crc: bool,
-            /// Takes what the last snapshot knows of producers for all there is to know when recovering. A bug likewise.
-            #[cfg(feature = "sim")]
-            #[doc(hidden)]
-            pub plant_skipped_replay: bool,
-            /// Swaps compacted segments in without the syncs between the steps. Another bug to find.
-            #[cfg(feature = "sim")]
-            #[doc(hidden)]
-            pub plant_unsynced_swap: bool,
-            /// Cuts records off without writing that down first. One more.
-            #[cfg(feature = "sim")]
-            #[doc(hidden)]
-            pub plant_unwritten_truncation: bool,
-            /// Tells partitions how a transaction ended before that is durable.
-            #[cfg(feature = "sim")]
-            #[doc(hidden)]
-            pub plant_unsynced_decision: bool,
-            /// Takes a transaction for complete before its markers are durable.
-            #[cfg(feature = "sim")]
-            #[doc(hidden)]
-            pub plant_unsynced_markers: bool,
-            /// Commits a transaction before its records are durable.
-            #[cfg(feature = "sim")]
-            #[doc(hidden)]
-            pub plant_unsynced_records: bool,
-        }
-
-        impl Default for StoreConfig {
-            fn default() -> Self {
-                Self {
-                    $($field: $default,)+
-                    sync: SyncPolicy::Always,
-                    topic_defaults: TopicDefaults::new(),
-                    #[cfg(feature = "sim")]
-                    plant_skipped_crc: false,
-                    #[cfg(feature = "sim")]
-                    plant_skipped_replay: false,
-                    #[cfg(feature = "sim")]
-                    plant_unsynced_swap: false,
-                    #[cfg(feature = "sim")]
-                    plant_unwritten_truncation: false,
-                    #[cfg(feature = "sim")]
-                    plant_unsynced_decision: false,
-                    #[cfg(feature = "sim")]
-                    plant_unsynced_markers: false,
-                    #[cfg(feature = "sim")]
-                    plant_unsynced_records: false,
-                }
-            }
-        }
-
-        impl StoreConfig {
-            /// Sets a config by the name that Kafka's brokers have for it.
-            ///
-            /// # Errors
-            /// [`Error::InvalidConfig`](crate::Error::InvalidConfig) if there is no such config here or the value is
-            /// not one of its values.
-            pub fn set(&mut self, key: &str, value: &str) -> Result<()> {
-                match key {
-                    $($key => self.$field = $valid.parse(key, value)?,)+
-                    SYNC => self.sync = SyncPolicy::parse(value)?,
-                    _ => self.topic_defaults.set(key, value)?,
-                }
-                Ok(())
-            }
-
-            /// What there is to say of all configs, by name.
-            pub(crate) fn describe(&self) -> Vec<ConfigEntry> {
-                let default = Self::default();
-                let mut entries = vec![
-                    $(field_entry($key, concat!($($doc),+), &self.$field, &default.$field),)+
-                    static_entry(
-                        SYNC,
-                        ConfigType::String,
-                        "Who syncs for `acks=all`.",
-                        self.sync.name().to_owned(),
-                        Some(default.sync.name().to_owned()),
-                    ),
-                ];
-                entries.extend(self.topic_defaults.describe());
-                entries.sort_unstable_by_key(|entry| entry.name);
-                entries
-            }
-
-            /// Whether there is a config of this name.
-            #[cfg(feature = "net")]
-            pub(super) fn has(key: &str) -> bool {
-                matches!(key, $($key |)+ SYNC) || TopicDefaults::has(key)
-            }
-
-            pub(crate) fn validate(&self) -> Result<()> {
-                $(Valid::<$type>::check(&$valid, $key, &self.$field)?;)+
-                self.validate_consumer_groups()
-            }
-        }
-    };
-}
-
-store_configs! {
+    /// Who syncs for [`Acks::All`](crate::Acks::All): `always` or `os-managed`. Not one of Kafka's.
+    sync: SyncPolicy = SyncPolicy::Always, "sync", any();
     /// How many threads open partitions.
     num_recovery_threads_per_data_dir: usize = 2, "num.recovery.threads.per.data.dir", at_least(1);
     /// How often old segments are looked for, in milliseconds.
@@ -239,55 +128,6 @@ impl StoreConfig {
         between(min_ms, max_ms).check(key, &heartbeat_ms)?;
         between(1, session_ms.saturating_sub(1)).check(key, &heartbeat_ms)
     }
-
-    pub(crate) fn checks_crc_at_recovery(&self) -> bool {
-        #[cfg(feature = "sim")]
-        return !self.plant_skipped_crc;
-        #[cfg(not(feature = "sim"))]
-        true
-    }
-
-    pub(crate) fn replays_producers_at_recovery(&self) -> bool {
-        #[cfg(feature = "sim")]
-        return !self.plant_skipped_replay;
-        #[cfg(not(feature = "sim"))]
-        true
-    }
-
-    pub(crate) fn writes_down_truncations(&self) -> bool {
-        #[cfg(feature = "sim")]
-        return !self.plant_unwritten_truncation;
-        #[cfg(not(feature = "sim"))]
-        true
-    }
-
-    pub(crate) fn syncs_decisions(&self) -> bool {
-        #[cfg(feature = "sim")]
-        return !self.plant_unsynced_decision;
-        #[cfg(not(feature = "sim"))]
-        true
-    }
-
-    pub(crate) fn syncs_markers(&self) -> bool {
-        #[cfg(feature = "sim")]
-        return !self.plant_unsynced_markers;
-        #[cfg(not(feature = "sim"))]
-        true
-    }
-
-    pub(crate) fn syncs_records(&self) -> bool {
-        #[cfg(feature = "sim")]
-        return !self.plant_unsynced_records;
-        #[cfg(not(feature = "sim"))]
-        true
-    }
-
-    pub(crate) fn syncs_swaps(&self) -> bool {
-        #[cfg(feature = "sim")]
-        return !self.plant_unsynced_swap;
-        #[cfg(not(feature = "sim"))]
-        true
-    }
 }
 
 /// Whether `acks=all` waits for the device.
@@ -303,15 +143,14 @@ pub enum SyncPolicy {
 impl SyncPolicy {
     const ALL: [Self; 2] = [Self::Always, Self::OsManaged];
 
-    const fn name(self) -> &'static str {
+    pub(super) const fn name(self) -> &'static str {
         match self {
             Self::Always => "always",
             Self::OsManaged => "os-managed",
         }
     }
 
-    fn parse(value: &str) -> Result<Self> {
-        let found = Self::ALL.into_iter().find(|policy| policy.name() == value);
-        found.ok_or_else(|| invalid(SYNC, value, "always or os-managed"))
+    pub(super) fn parse(value: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|policy| policy.name() == value)
     }
 }

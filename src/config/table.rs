@@ -1,10 +1,14 @@
 //! The table that a set of configs is: fields with their types, defaults, keys and valid values.
 
 /// Declares configs as a struct: for each the field, type, default, key, and which values are valid. Keys that are not
-/// in the table are those of the struct in the field behind `with`.
+/// in the table are those of the struct in the field behind `with`. A field behind `planting` is for tests alone. What
+/// configs must be together is for the method behind `held to` to say.
 macro_rules! configs {
     (
-        $(#[$meta:meta])* $name:ident $(with $(#[doc = $rest_doc:literal])+ $rest:ident: $rest_type:ty)?;
+        $(#[$meta:meta])* $name:ident, checked when $when:literal
+            $(, with $(#[doc = $rest_doc:literal])+ $rest:ident: $rest_type:ty)?
+            $(, planting $planted:ident: $planted_type:ty)?
+            $(, held to $together:ident)?;
         $($(#[doc = $doc:literal])+ $field:ident: $type:ty = $default:expr, $key:literal, $valid:expr;)+
     ) => {
         $(#[$meta])*
@@ -14,15 +18,20 @@ macro_rules! configs {
                 $(#[doc = $doc])+
                 ///
                 #[doc = concat!("Config `", $key, "`; default `", stringify!($default), "`, valid `", stringify!($valid),
-                    "`. Checked when the server starts.")]
+                    "`. Checked when ", $when, ".")]
                 pub $field: $type,
             )+
             $($(#[doc = $rest_doc])+ pub $rest: $rest_type,)?
+            $(#[cfg(feature = "sim")] #[doc(hidden)] pub $planted: $planted_type,)?
         }
 
         impl Default for $name {
             fn default() -> Self {
-                Self { $($field: $default,)+ $($rest: <$rest_type>::default(),)? }
+                Self {
+                    $($field: $default,)+
+                    $($rest: <$rest_type>::default(),)?
+                    $(#[cfg(feature = "sim")] $planted: <$planted_type>::default(),)?
+                }
             }
         }
 
@@ -36,7 +45,7 @@ macro_rules! configs {
                 match key {
                     $($key => self.$field = $valid.parse(key, value)?,)+
                     $(_ if <$rest_type>::has(key) => self.$rest.set(key, value)?,)?
-                    _ => return Err(invalid(key, value, "a config of a server")),
+                    _ => return Err(invalid(key, value, "a broker config")),
                 }
                 Ok(())
             }
@@ -67,6 +76,7 @@ macro_rules! configs {
             pub(crate) fn validate(&self) -> Result<()> {
                 $(Valid::<$type>::check(&$valid, $key, &self.$field)?;)+
                 $(self.$rest.validate()?;)?
+                $(self.$together()?;)?
                 Ok(())
             }
         }

@@ -2,7 +2,9 @@
 
 use std::fmt::Display;
 
-use super::{BrokerCompressionType, CleanupPolicy, ConsumerGroupAssignor, ConsumerGroupMigrationPolicy, invalid};
+use super::{
+    BrokerCompressionType, CleanupPolicy, ConsumerGroupAssignor, ConsumerGroupMigrationPolicy, SyncPolicy, invalid,
+};
 use crate::error::Result;
 use crate::types::TimestampType;
 
@@ -143,6 +145,19 @@ impl ConfigValue for ConsumerGroupMigrationPolicy {
 
     fn print(&self) -> String {
         self.to_string()
+    }
+}
+
+impl ConfigValue for SyncPolicy {
+    const TYPE: ConfigType = ConfigType::String;
+    const EXPECTED: &'static str = "always or os-managed";
+
+    fn parse(value: &str) -> Option<Self> {
+        Self::parse(value)
+    }
+
+    fn print(&self) -> String {
+        self.name().to_owned()
     }
 }
 

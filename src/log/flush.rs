@@ -20,6 +20,9 @@ use crate::types::Offset;
 
 /// How often a leader lets others run for each caller that it waits for. Most are awake within one.
 const GATHER_YIELDS: usize = rounds(8);
+/// How many syncs a leader adds for those who came later, before it lets another lead: its thread may be wanted elsewhere.
+#[cfg(any(feature = "net", esker_loom))]
+const LEAD_SYNCS_MAX: usize = rounds(100);
 /// How often a caller lets others run before it sleeps: going to sleep and being woken can take longer than a sync.
 const WAIT_YIELDS: usize = rounds(50);
 
@@ -276,12 +279,15 @@ impl GroupCommit {
 
 #[cfg(any(feature = "net", esker_loom))]
 impl<C: Deref<Target = GroupCommit>> Lead<C> {
-    /// Syncs as [`sync_for`](Self::sync_for), by a thread that has nothing else to do: it goes on for as long as others come
-    /// while it syncs, whom a new leader would make wait until it is awake.
+    /// Syncs as [`sync_for`](Self::sync_for), by a thread that has nothing else to do: where others come while it syncs it
+    /// goes on, for some time, because a new leader would make them wait until it is awake.
     pub(super) fn sync_while_awaited(self, target: SyncTarget, sync: impl Fn() -> Result<Offset>) -> Result<()> {
         let commit = &*self.commit;
         let mut synced = self.begin(target, &sync);
-        while synced.is_ok() && commit.is_awaited() {
+        for _ in 0..LEAD_SYNCS_MAX {
+            if synced.is_err() || !commit.is_awaited() {
+                break;
+            }
             commit.waiters.notify(commit.synced());
             synced = commit.lead(&sync);
         }

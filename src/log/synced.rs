@@ -4,6 +4,7 @@
 use std::ops::Deref;
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
 
 use super::flush::{GroupCommit, Lead};
 use super::wait::WaiterId;
@@ -107,12 +108,17 @@ impl Drop for Synced {
 }
 
 impl Turn {
-    /// Syncs for all who wait by now, and then for those who have come meanwhile, until nobody has.
+    /// Syncs for all who wait by now, and then for those who have come meanwhile, and says how long each sync took.
     ///
     /// # Errors
-    /// What kept the sync from beginning. Whoever waits may try again.
-    pub(crate) fn take(self) -> Result<()> {
+    /// What kept a sync from beginning. Whoever waits may try again.
+    pub(crate) fn take(self, took: impl Fn(Duration)) -> Result<()> {
         let log = &self.log.inner;
-        self.lead.sync_while_awaited(self.target, || log.or_fail(log.sync()))
+        self.lead.sync_while_awaited(self.target, || {
+            let began = Instant::now();
+            let synced = log.or_fail(log.sync());
+            took(began.elapsed());
+            synced
+        })
     }
 }

@@ -11,6 +11,7 @@ use tokio::sync::watch;
 use super::broker::Broker;
 use super::executor;
 use super::handler::*;
+use super::when_woken::WhenWoken;
 use crate::net::codec::Encoded;
 use crate::net::messages::{Body, response_frame};
 use crate::net::transport::ConnectionError;
@@ -24,18 +25,18 @@ pub(super) enum Answer {
     Now(Answered),
     /// It waits, for a sync, for records or for other members of a group. Requests that come after it don't wait for that,
     /// only their responses do.
-    Later(Pin<Box<dyn Future<Output = Answered> + Send>>),
+    Later(WhenWoken<Answered>),
 }
 
 impl Answer {
     fn later(answer: impl Future<Output = Answered> + Send + 'static) -> Self {
-        Self::Later(Box::pin(answer))
+        Self::Later(WhenWoken::new(answer))
     }
 
     /// Lets it get on, if it waits.
     pub(super) fn get_on(&mut self, context: &mut TaskContext<'_>) {
         if let Self::Later(answer) = self
-            && let Poll::Ready(answered) = answer.as_mut().poll(context)
+            && let Poll::Ready(answered) = Pin::new(answer).poll(context)
         {
             *self = Self::Now(answered);
         }

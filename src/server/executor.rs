@@ -1,7 +1,5 @@
 //! Where work goes that may block: to threads for that.
 
-use std::task::Poll;
-
 use tokio::sync::oneshot;
 use tokio::task::JoinError;
 
@@ -30,23 +28,6 @@ pub(super) async fn run_on<T: Send + 'static>(work: impl FnOnce(oneshot::Sender<
             std::future::pending().await
         }
     }
-}
-
-/// Awaits all of them at once, and returns what each came to.
-pub(super) async fn all<F: Future>(futures: Vec<F>) -> Vec<F::Output> {
-    let mut running: Vec<_> = futures.into_iter().map(|future| (Box::pin(future), None)).collect();
-    std::future::poll_fn(|context| {
-        let mut is_done = true;
-        for (future, result) in running.iter_mut().filter(|(_, result)| result.is_none()) {
-            match future.as_mut().poll(context) {
-                Poll::Ready(output) => *result = Some(output),
-                Poll::Pending => is_done = false,
-            }
-        }
-        if is_done { Poll::Ready(()) } else { Poll::Pending }
-    })
-    .await;
-    running.into_iter().filter_map(|(_, result)| result).collect()
 }
 
 /// Panics as the other did. Otherwise it was taken off a runtime that is going down.

@@ -72,6 +72,7 @@ mod socket;
 #[path = "without_sendfile.rs"]
 mod socket;
 mod transaction_error;
+mod when_woken;
 
 use std::net::SocketAddr;
 use std::sync::Arc;

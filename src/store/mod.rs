@@ -228,9 +228,11 @@ impl Store {
     }
 
     /// The configs that the store was opened with, by the names that Kafka's brokers have for them (Kafka's
-    /// `DescribeConfigs` of a broker). Those without a value are left out.
+    /// `DescribeConfigs` of a broker), in their order. Those without a value are left out.
     pub fn describe_configs(&self) -> Vec<ConfigEntry> {
-        self.inner.config.describe()
+        let mut configs = self.inner.config.describe();
+        configs.sort_unstable_by_key(|config| config.name);
+        configs
     }
 
     /// How many files of its partitions the store has open, for reading and appending: no more than `open.files.max`,

@@ -145,9 +145,9 @@ impl World {
             ..StoreConfig::default()
         };
         match bug {
-            Some(Bug::UnsyncedDecision) => config.plant_unsynced_decision = true,
-            Some(Bug::UnsyncedMarkers) => config.plant_unsynced_markers = true,
-            Some(Bug::UnsyncedRecords) => config.plant_unsynced_records = true,
+            Some(Bug::UnsyncedDecision) => config.planted.unsynced_decision = true,
+            Some(Bug::UnsyncedMarkers) => config.planted.unsynced_markers = true,
+            Some(Bug::UnsyncedRecords) => config.planted.unsynced_records = true,
             Some(Bug::NobodySyncs) => config.sync = SyncPolicy::OsManaged,
             Some(Bug::Lie) | None => {}
         }

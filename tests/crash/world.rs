@@ -173,10 +173,10 @@ impl World {
             ..StoreConfig::default()
         };
         match bug {
-            Some(Bug::SkippedCrc) => config.plant_skipped_crc = true,
-            Some(Bug::SkippedReplay) => config.plant_skipped_replay = true,
-            Some(Bug::UnsyncedSwap) => config.plant_unsynced_swap = true,
-            Some(Bug::UnwrittenTruncation) => config.plant_unwritten_truncation = true,
+            Some(Bug::SkippedCrc) => config.planted.skipped_crc = true,
+            Some(Bug::SkippedReplay) => config.planted.skipped_replay = true,
+            Some(Bug::UnsyncedSwap) => config.planted.unsynced_swap = true,
+            Some(Bug::UnwrittenTruncation) => config.planted.unwritten_truncation = true,
             Some(Bug::NobodySyncs) => config.sync = SyncPolicy::OsManaged,
             _ => {}
         }

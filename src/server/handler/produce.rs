@@ -16,6 +16,7 @@ use crate::server::dispatch::Context;
 use crate::server::executor;
 use crate::server::metrics::Metrics;
 use crate::server::transaction_error;
+use crate::server::when_woken;
 use crate::store::{TakesPart, is_internal};
 use crate::types::{Acks, ProducerIdAndEpoch};
 use crate::uuid::Uuid;
@@ -55,7 +56,7 @@ pub(in crate::server) async fn answer(
         let _ = appended.send(topics);
         if let Some(turn) = turn {
             // Where it could not begin, whoever waits tries again, and is told.
-            let _ = broker.metrics.flushing(|| turn.take());
+            let _ = turn.take(|took| broker.metrics.flushed(took));
         }
     })
     .await;
@@ -155,24 +156,30 @@ fn first_turn(topics: &mut [InTopic]) -> Option<Turn> {
 
 /// The same once all of it is on the device.
 async fn synced(topics: Vec<InTopic>, metrics: &Metrics) -> Vec<InTopic> {
-    let topics = topics.into_iter().map(async |InTopic { name, topic_id, partitions }| {
-        let partitions = partitions.into_iter().map(async |(index, result)| match result {
-            Ok(in_log) => (index, sync(in_log, metrics).await),
-            Err(error_code) => (index, Err(error_code)),
+    let topics = topics.into_iter().map(|InTopic { name, topic_id, partitions }| {
+        let partitions = partitions.into_iter().map(|(index, result)| {
+            let metrics = metrics.clone();
+            async move {
+                match result {
+                    Ok(in_log) => (index, sync(in_log, metrics).await),
+                    Err(error_code) => (index, Err(error_code)),
+                }
+            }
         });
-        InTopic { name, topic_id, partitions: executor::all(partitions.collect()).await }
+        let partitions = when_woken::all(partitions.collect());
+        async move { InTopic { name, topic_id, partitions: partitions.await } }
     });
-    executor::all(topics.collect()).await
+    when_woken::all(topics.collect()).await
 }
 
 /// Waits until a batch is on the device. Whoever waits alone syncs, the others wait for that one, none on a thread.
-async fn sync(mut in_log: InLog, metrics: &Metrics) -> Result<InLog, ErrorCode> {
+async fn sync(mut in_log: InLog, metrics: Metrics) -> Result<InLog, ErrorCode> {
     loop {
         match (&mut in_log.synced).await {
             Progress::Done(result) => break result?,
             Progress::Turn(turn) => {
                 let metrics = metrics.clone();
-                executor::run(move || metrics.flushing(|| turn.take())).await?;
+                executor::run(move || turn.take(|took| metrics.flushed(took))).await?;
             }
         }
     }

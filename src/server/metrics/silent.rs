@@ -1,5 +1,7 @@
 //! The calls of `recorded` where nothing is counted.
 
+use std::time::Duration;
+
 use crate::net::codec::Encoded;
 
 #[derive(Clone, Debug, Default)]
@@ -31,9 +33,7 @@ impl Metrics {
 
     pub(in crate::server) fn fetched(&self, _topic: &str, _bytes: usize) {}
 
-    pub(in crate::server) fn flushing<T>(&self, flush: impl FnOnce() -> T) -> T {
-        flush()
-    }
+    pub(in crate::server) fn flushed(&self, _took: Duration) {}
 
     pub(in crate::server) fn group_rebalanced(&self) {}
 }

@@ -9,12 +9,27 @@ from scenario import expect, operation
 server, user = sys.argv[1:]
 
 
-def make_user():
+MECHANISMS = ["SCRAM-SHA-256", "SCRAM-SHA-512"]
+
+
+def configs(*arguments):
     command = ["java", "-cp", os.environ["KAFKA_CLASS_PATH"], "kafka.admin.ConfigCommand", "--bootstrap-server", server]
-    command += ["--alter", "--entity-type", "users", "--entity-name", user, "--add-config"]
-    command += [",".join(f"{mechanism}=[password={user}-secret]" for mechanism in ["SCRAM-SHA-256", "SCRAM-SHA-512"])]
+    command += ["--entity-type", "users", "--entity-name", user, *arguments]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120)
     expect(done.returncode == 0, done.stdout[-500:] + done.stderr[-1500:])
+    return done.stdout
+
+
+def make_user():
+    configs("--alter", "--add-config", ",".join(f"{mechanism}=[password={user}-secret]" for mechanism in MECHANISMS))
+
+
+def describe_user():
+    said = configs("--describe")
+    for mechanism in MECHANISMS:
+        expect(f"{mechanism}=iterations=" in said, said)
+    expect("Quota" not in said, said)
 
 
 operation("kafka-configs, users", make_user)
+operation("kafka-configs, users described", describe_user)

@@ -116,6 +116,8 @@ impl<T> Draft<T> {
     pub(super) fn replace(&mut self, old_id: &Arc<str>, member: &Member, id: &str) -> Member {
         let mut member = member.clone();
         (member.current.epoch, member.current.previous_epoch) = (JOINS, JOINS);
+        // It was the other that had its partitions in earlier epochs.
+        member.current.assigned_in.clear();
         let target = self.state.targets.get(old_id).map(|target| (**target).clone()).unwrap_or_default();
         self.take_out(old_id);
         self.put(GroupRecord::Member(id.to_owned(), Some(member.metadata.clone())));

@@ -146,7 +146,12 @@ fn name(text: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::LazyLock;
+
+    use proptest::prelude::*;
+
     use super::*;
+    use crate::server::security::sasl::plain::Plain;
 
     const FIRST: &[u8] = b"n,,n=user,r=rOprNGfwEbeRWgbNEkqO";
 
@@ -160,8 +165,10 @@ mod tests {
     fn of_the_rfc() -> Challenge {
         let first = ClientFirst::parse(FIRST).expect("well-formed");
         assert_eq!(first.user, "user");
-        let credential = credential(ScramMechanism::Sha256, "pencil", "W22ZaJ0SNY7soEsUEjb6gQ==");
-        first.challenge(ScramMechanism::Sha256, credential, "%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0")
+        // Once, for it takes its time.
+        static CREDENTIAL: LazyLock<ScramCredential> =
+            LazyLock::new(|| credential(ScramMechanism::Sha256, "pencil", "W22ZaJ0SNY7soEsUEjb6gQ=="));
+        first.challenge(ScramMechanism::Sha256, CREDENTIAL.clone(), "%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0")
     }
 
     #[test]
@@ -244,5 +251,42 @@ mod tests {
         let real = ScramCredential::new(ScramMechanism::Sha256, "p", 4096).expect("valid");
         assert_eq!(fake("eve", b"secret").salt.len(), real.salt.len());
         assert!(!fake("eve", b"secret").is_of(ScramMechanism::Sha256, "p"));
+    }
+    /// A message with some of its bytes changed, left out or said twice, or anything at all.
+    fn bent(message: &'static [u8]) -> impl Strategy<Value = Vec<u8>> {
+        let byte = prop_oneof![any::<u8>(), prop::sample::select(b",=\0npycrasi".to_vec())];
+        let edits = prop::collection::vec((any::<prop::sample::Index>(), 0..3usize, prop::option::of(byte)), 0..4);
+        let bend = move |edits: Vec<(prop::sample::Index, usize, Option<u8>)>| {
+            edits.into_iter().fold(message.to_vec(), |mut bent, (at, removed, added)| {
+                let at = at.index(bent.len() + 1);
+                let end = bent.len().min(at + removed);
+                bent.splice(at..end, added);
+                bent
+            })
+        };
+        prop_oneof![4 => edits.prop_map(bend), 1 => prop::collection::vec(any::<u8>(), 0..64)]
+    }
+
+    const LAST: &[u8] = b"c=biws,r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0,\
+        p=dHzbZapWIk4jUhN+Ute9ytag9zjfMHgsqmmiz7AndVQ=";
+
+    proptest! {
+        #[test]
+        fn nothing_else_than_the_proof_lets_anybody_in(last in bent(LAST)) {
+            prop_assert_eq!(of_the_rfc().finish(&last).is_ok(), last == LAST);
+        }
+
+        #[test]
+        fn a_first_message_is_read_as_it_is_or_not_at_all(first in bent(FIRST), plain in bent(b"\0alice\0secret")) {
+            if let Ok(read) = ClientFirst::parse(&first) {
+                let whole = [read.gs2_header, read.bare].concat();
+                prop_assert_eq!(whole.as_bytes(), &*first);
+                prop_assert!(!read.user.is_empty() && !read.nonce.is_empty());
+            }
+            if let Some(Plain { user, password }) = Plain::parse(&plain) {
+                let end = format!("\0{user}\0{password}");
+                prop_assert!(plain.ends_with(end.as_bytes()));
+            }
+        }
     }
 }
