@@ -47,7 +47,10 @@ class Program:
 
     def end(self, how):
         self.process.send_signal(how)
-        self.process.wait(PATIENCE)
+        try:
+            self.process.wait(PATIENCE)
+        finally:
+            self.process.kill()
 
     def has_died(self):
         return self.process.poll() is not None
@@ -112,9 +115,11 @@ class Group:
         self.serve = lambda port: serve(self.dir / "data", port, configs)
         self.server = self.serve(None)
         self.address = self.server.address
-        self.members, self.logs, self.outcomes = {}, {}, {}
-        admin = AdminClient({"bootstrap.servers": self.address} | QUIET)
-        admin.create_topics([NewTopic("shared", PARTITIONS, 1)])["shared"].result(60)
+        self.members, self.logs, self.outcomes, self.feed = {}, {}, {}, None
+        self.admin = AdminClient({"bootstrap.servers": self.address} | QUIET)
+
+    def begin(self):
+        self.admin.create_topics([NewTopic("shared", PARTITIONS, 1)])["shared"].result(60)
         self.feed = Feed(self.address, "shared")
 
     def start(self, *names, **more):
@@ -183,6 +188,12 @@ class Group:
         get_on = lambda: all(len(member.log.committed) > before[name] for name, member in self.members.items())
         self.until(lambda: self.is_shared() and get_on(), "all get on")
 
+    def become(self, kind):
+        """Waits until the group is of a protocol."""
+        groups = lambda: self.admin.list_consumer_groups(request_timeout=30).result().valid
+        kinds = lambda: [group.type.name.lower() for group in groups() if group.group_id == self.name]
+        self.until(lambda: kinds() == [kind], f"it is a {kind} group")
+
     @contextmanager
     def row(self, title):
         try:
@@ -215,7 +226,8 @@ class Group:
         print(f"{self.name}: {len(sent)} records, {sum(in_vain.values())} of them processed without a commit", file=self.output)
 
     def close(self):
-        self.feed.stopping.set()
+        if self.feed:
+            self.feed.stopping.set()
         for member in self.members.values():
             if isinstance(member, Program):
                 member.process.kill()
@@ -302,6 +314,7 @@ def both(group):
     with group.row("members of the newer protocol come"):
         group.start("java-2", "java-3", "confluent-2", "confluent-3", protocol=CONSUMER)
         group.settle()
+        group.become("consumer")
     with group.row("scale in"):
         group.end("python-1", "java-3")
         group.settle()
@@ -319,6 +332,7 @@ def both(group):
         group.settle()
     with group.row("members of the newer protocol go"):
         group.end("java-2", "confluent-3")
+        group.become("classic")
         group.settle()
 
 
@@ -340,6 +354,8 @@ def run(name, serve, dir, log):
     scenario, configs = SCENARIOS[name]
     group = Group(name.replace(" ", "-"), serve, Path(dir) / name.replace(" ", "-"), log, configs)
     try:
+        with group.row("a topic to share"):
+            group.begin()
         scenario(group)
         with group.row("every record, and none committed twice"):
             group.finish()
