@@ -69,6 +69,11 @@ fn print(name: &str, value: f64, unit: &str) {
     println!("{name:<56}  {value:.3} {unit}");
 }
 
+/// Records of today, or a broker would soon drop them.
+fn now_ms() -> i64 {
+    std::time::UNIX_EPOCH.elapsed().unwrap().as_millis() as i64
+}
+
 /// As many records of a size as a batch of Kafka's producer takes.
 struct Batch {
     records: usize,
@@ -81,7 +86,7 @@ impl Batch {
         let mut builder = BatchBuilder::new(1 << 20);
         let records = BATCH_BYTES / (record_bytes + 12); // with what a record takes besides its value
         for _ in 0..records {
-            builder.push(&RecordData::of(&value).at(1_700_000_000_000)).unwrap();
+            builder.push(&RecordData::of(&value).at(now_ms())).unwrap();
         }
         Self { records, bytes: Bytes::copy_from_slice(builder.build().unwrap().bytes()) }
     }
@@ -178,7 +183,7 @@ fn next_offset(records: &[u8]) -> i64 {
 /// How long each of `count` records takes from its producer to a consumer that waits for it.
 async fn latencies(address: SocketAddr, topic: &str, acks: i16, count: usize) -> Vec<Duration> {
     let mut builder = BatchBuilder::new(1 << 10);
-    builder.push(&RecordData::of(&[b'x'; 100]).at(1_700_000_000_000)).unwrap();
+    builder.push(&RecordData::of(&[b'x'; 100]).at(now_ms())).unwrap();
     let bytes = Bytes::copy_from_slice(builder.build().unwrap().bytes());
     let producer = Connection::connect(address).await.unwrap();
     let consumer = Connection::connect(address).await.unwrap();
