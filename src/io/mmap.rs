@@ -22,6 +22,7 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use memmap2::{MmapOptions, MmapRaw};
@@ -30,15 +31,19 @@ use super::fs::{allocate, check_capacity};
 use super::{AppendFile, StorageFile};
 
 const PAGE_BYTES: u64 = 4096;
-/// Populating starts small, so that a small log stays cheap, and doubles up to where more brings nothing.
-const POPULATE_BYTES_MIN: u64 = 64 << 10;
+/// Populating goes in small steps, none of which keeps an append for long; for a writer who is back soon they double, up
+/// to where more brings nothing.
+const POPULATE_BYTES_MIN: u64 = 16 << 10;
 const POPULATE_BYTES_MAX: u64 = 1 << 20;
+const POPULATED_SOON: Duration = Duration::from_millis(2);
 /// How far ahead of a writer in a hurry somebody else populates.
 const POPULATE_AHEAD_BYTES: u64 = 8 << 20;
 /// How far ahead of a small append cache lines are asked for.
 const PREFETCH_AHEAD_BYTES: u64 = 1024;
 const POPULATE_STEP_BYTES: u64 = 1024 << 10;
-/// Reserving doubles too, so that a log never holds much more space than it uses.
+/// Reserving starts with a page or few, and goes on in steps that grow with the log, so that it never holds much more space
+/// than it uses. The steps are few: each may have to wait for the file system.
+const RESERVE_BYTES_MIN: u64 = 64 << 10;
 const RESERVE_BYTES_MAX: u64 = 64 << 20;
 
 /// A mapped file as its readers have it.
@@ -180,6 +185,8 @@ impl<M: Borrow<Arc<MmapRaw>>> AsRef<[u8]> for View<M> {
 pub(super) struct MappedAppend {
     shared: Arc<Shared>,
     capacity: u64,
+    populate_step: u64,
+    populated_last: Option<Instant>,
 }
 
 impl MappedAppend {
@@ -187,7 +194,8 @@ impl MappedAppend {
     pub(super) fn new(file: File, len: u64, capacity: u64) -> io::Result<Self> {
         check_capacity(len, 0, capacity)?;
         let map = MmapOptions::new().len(capacity as usize).map_raw(&file)?;
-        Ok(Self { shared: Arc::new(Shared::new(file, Some(map), len)), capacity })
+        let shared = Arc::new(Shared::new(file, Some(map), len));
+        Ok(Self { shared, capacity, populate_step: POPULATE_BYTES_MIN, populated_last: None })
     }
 
     fn len(&self) -> u64 {
@@ -211,8 +219,11 @@ impl MappedAppend {
         if end <= populated {
             return Ok(());
         }
-        let step = populated.clamp(POPULATE_BYTES_MIN, POPULATE_BYTES_MAX);
-        self.shared.populate(end.max(populated + step))
+        let now = Instant::now();
+        let is_soon = self.populated_last.replace(now).is_some_and(|last| now.duration_since(last) < POPULATED_SOON);
+        let wanted = if is_soon { self.populate_step * 2 } else { POPULATE_BYTES_MIN };
+        self.populate_step = wanted.min(POPULATE_BYTES_MAX);
+        self.shared.populate(end.max(populated + self.populate_step))
     }
 }
 
@@ -229,7 +240,10 @@ impl AppendFile for MappedAppend {
             return Ok(());
         }
         let step_min = (self.capacity / 1024).next_multiple_of(PAGE_BYTES).min(POPULATE_BYTES_MAX);
-        let step = reserved.clamp(step_min, RESERVE_BYTES_MAX);
+        let step = match reserved {
+            0 => step_min,
+            _ => (reserved * 3).clamp(RESERVE_BYTES_MIN.max(step_min), RESERVE_BYTES_MAX),
+        };
         let wanted = needed.max(reserved + step).next_multiple_of(PAGE_BYTES).min(self.capacity);
         let got = match allocate(&self.shared.file, reserved, wanted) {
             Ok(()) => wanted,

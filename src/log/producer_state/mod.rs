@@ -119,15 +119,17 @@ impl ProducerStates {
     ) -> Result<Verdict> {
         // After its expiry, or once retention took all of its batches, a producer goes on where it was.
         let Some(known) = self.find(batch.producer_id) else { return Ok(Verdict::Append) };
+        let expected = known.next_sequence(batch.producer_epoch);
+        // Most batches are the next ones, and no duplicates then.
         let is_numbered = origin == AppendOrigin::Client;
         if is_numbered
+            && batch.base_sequence != expected
             && batch.producer_epoch == known.producer_epoch
             && let Some(recent) = known.find_duplicate(batch)
         {
             return Ok(Verdict::Duplicate(recent));
         }
         known.check_epoch(batch.producer_epoch, partition)?;
-        let expected = known.next_sequence(batch.producer_epoch);
         if is_numbered && batch.base_sequence != expected {
             return Err(Error::OutOfOrderSequenceNumber {
                 topic_partition: partition.clone(),
