@@ -30,7 +30,7 @@ struct Group {
 
 impl Group {
     fn new(seed: u64) -> Self {
-        let (mut random, is_uniform) = (Random::new(seed), seed % 2 == 0);
+        let (mut random, is_uniform) = (Random::new(seed), seed.is_multiple_of(2));
         let counts = (0..1 + random.below(4)).map(|topic| (format!("t{topic}"), random.below(9) as i32)).collect();
         let mut group = Self { seed, random, is_uniform, counts, members: Members::new(), generation: 0 };
         for _ in 0..1 + group.random.below(6) {
@@ -81,7 +81,7 @@ impl Group {
     }
 
     fn to_json(&self) -> Value {
-        let member = |(id, member): (&String, &Subscription)| json!({"id": id, "subscription": hex(&member.encode()), "name": member.group_instance_id});
+        let member = |(id, member): (&String, &Subscription)| json!({"id": id, "subscription": hex(member.encode()), "name": member.group_instance_id});
         let members: Vec<Value> = self.members.iter().map(member).collect();
         json!({"counts": self.wanted(), "members": members, "generation": self.generation})
     }
