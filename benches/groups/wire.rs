@@ -15,7 +15,8 @@ impl Broker {
         Connection::connect(self.0).await.unwrap().client_id("bench")
     }
 
-    pub async fn create_topic(self, name: &str, partitions: usize) {
+    /// Returns whether it was not there yet.
+    pub async fn create_topic(self, name: &str, partitions: usize) -> bool {
         let name = name.to_owned();
         let num_partitions = partitions as i32;
         let topic = CreatableTopic { name, num_partitions, replication_factor: 1, ..Default::default() };
@@ -23,6 +24,7 @@ impl Broker {
         let created = self.connect().await.send(&request, 5).await.unwrap();
         let error_code = created.topics[0].error_code;
         assert!([ErrorCode::NONE, ErrorCode::TOPIC_ALREADY_EXISTS].contains(&error_code), "{error_code:?}");
+        error_code == ErrorCode::NONE
     }
 
     /// Waits until it coordinates groups.

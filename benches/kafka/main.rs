@@ -8,19 +8,23 @@
 //! Prints a figure a line, with its value and its unit.
 #![expect(clippy::unwrap_used, reason = "a bench that can't run ends with a panic")]
 
-use std::net::SocketAddr;
+#[path = "../groups/wire.rs"]
+#[allow(dead_code, reason = "others use all of it")]
+mod wire;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use esker::net::messages::create_topics::CreatableTopic;
 use esker::net::messages::fetch::{FetchPartition, FetchTopic};
 use esker::net::messages::produce::{PartitionProduceData, TopicProduceData};
-use esker::net::messages::{CreateTopicsRequest, FetchRequest, ProduceRequest};
+use esker::net::messages::{FetchRequest, ProduceRequest};
 use esker::net::{Connection, ErrorCode};
-use esker::record::{BatchBuilder, RecordData};
+use esker::record::{BatchBuilder, BatchHeaders, RecordData};
 use tokio::task::JoinSet;
+
+use wire::Broker;
 
 /// Kafka's `batch.size` and `max.in.flight.requests.per.connection`.
 const BATCH_BYTES: usize = 16_384;
@@ -30,16 +34,16 @@ const IN_FLIGHT: usize = 5;
 async fn main() {
     let mut arguments = std::env::args().skip(1).filter(|argument| !argument.starts_with('-'));
     let Some(address) = arguments.next() else { return };
-    let address: SocketAddr = address.parse().unwrap();
+    let broker = Broker(address.parse().unwrap());
     let scale: usize = arguments.next().map_or(10, |scale| scale.parse().unwrap());
     for record_bytes in [100, 1024] {
         for (acks, acks_name) in [(1, "1"), (-1, "all")] {
             for connections in [1, 8] {
                 let topic = format!("bench-{record_bytes}-{acks_name}-{connections}");
-                create(address, &topic, connections).await;
+                assert!(broker.create_topic(&topic, connections).await);
                 let batch = Batch::new(record_bytes);
                 let (count, began) = (scale * 1_000, Instant::now());
-                produce(address, &topic, connections, acks, &batch, count).await;
+                produce(broker, &topic, connections, acks, &batch, count).await;
                 let rate = (count * batch.records) as f64 / began.elapsed().as_secs_f64();
                 print(
                     &format!("produce {record_bytes} B, acks={acks_name}, connections: {connections}"),
@@ -50,13 +54,13 @@ async fn main() {
         }
         let topic = format!("bench-{record_bytes}-1-1");
         let began = Instant::now();
-        let records = fetch_all(address, &topic).await;
+        let records = fetch_all(broker, &topic).await;
         print(&format!("fetch {record_bytes} B"), records as f64 / began.elapsed().as_secs_f64(), "records/s");
     }
     for (acks, acks_name) in [(1, "1"), (-1, "all")] {
         let topic = format!("bench-latency-{acks_name}");
-        create(address, &topic, 1).await;
-        let mut times = latencies(address, &topic, acks, scale * 1_000).await;
+        assert!(broker.create_topic(&topic, 1).await);
+        let mut times = latencies(broker, &topic, acks, scale * 1_000).await;
         times.sort_unstable();
         for (name, thousandths) in [("p50", 500), ("p99", 990), ("p99.9", 999)] {
             let time = times[times.len() * thousandths / 1_000].as_secs_f64() * 1e3;
@@ -92,18 +96,6 @@ impl Batch {
     }
 }
 
-async fn create(address: SocketAddr, name: &str, partitions: usize) {
-    let topic = CreatableTopic {
-        name: name.into(),
-        num_partitions: partitions as i32,
-        replication_factor: 1,
-        ..Default::default()
-    };
-    let request = CreateTopicsRequest { topics: vec![topic], timeout_ms: 30_000, ..Default::default() };
-    let response = Connection::connect(address).await.unwrap().send(&request, 5).await.unwrap();
-    assert_eq!(response.topics[0].error_code, ErrorCode::NONE);
-}
-
 /// Produces a batch, over and over while the partition is still without a leader, and returns its offset.
 async fn send(connection: &Connection, topic: &str, index: i32, acks: i16, records: Bytes) -> i64 {
     let partition_data = vec![PartitionProduceData { index, records: Some(records) }];
@@ -120,11 +112,11 @@ async fn send(connection: &Connection, topic: &str, index: i32, acks: i16, recor
 }
 
 /// Sends `count` batches over so many connections, one for each partition.
-async fn produce(address: SocketAddr, topic: &str, connections: usize, acks: i16, batch: &Batch, count: usize) {
+async fn produce(broker: Broker, topic: &str, connections: usize, acks: i16, batch: &Batch, count: usize) {
     let left = Arc::new(AtomicUsize::new(count));
     let mut lanes = JoinSet::new();
     for partition in 0..connections {
-        let connection = Arc::new(Connection::connect(address).await.unwrap());
+        let connection = Arc::new(broker.connect().await);
         for _ in 0..IN_FLIGHT {
             let (connection, topic, left, bytes) =
                 (connection.clone(), topic.to_owned(), left.clone(), batch.bytes.clone());
@@ -149,44 +141,29 @@ fn fetch_from(topic: &str, fetch_offset: i64) -> FetchRequest {
 }
 
 /// Fetches a partition from its start to its end, and returns how many records that were.
-async fn fetch_all(address: SocketAddr, topic: &str) -> i64 {
-    let connection = Connection::connect(address).await.unwrap();
+async fn fetch_all(broker: Broker, topic: &str) -> i64 {
+    let connection = broker.connect().await;
     let mut offset = 0;
     loop {
         let response = connection.send(&fetch_from(topic, offset), 12).await.unwrap();
         let fetched = &response.responses[0].partitions[0];
         assert_eq!(fetched.error_code, ErrorCode::NONE);
-        offset = next_offset(fetched.records.as_deref().unwrap_or_default());
+        // The last batch may be cut off.
+        let headers = BatchHeaders::new(fetched.records.as_deref().unwrap_or_default()).map_while(Result::ok);
+        offset = headers.last().map_or(offset, |(_, header)| header.last_offset() + 1);
         if offset >= fetched.high_watermark {
             return offset;
         }
     }
 }
 
-/// The offset after the last whole batch in `records`.
-fn next_offset(records: &[u8]) -> i64 {
-    let number = |at: usize, len: usize| {
-        records.get(at..at + len).map(|bytes| bytes.iter().fold(0_i64, |number, byte| number << 8 | i64::from(*byte)))
-    };
-    let (mut at, mut next) = (0, 0);
-    while let (Some(base_offset), Some(length), Some(last_offset_delta)) =
-        (number(at, 8), number(at + 8, 4), number(at + 23, 4))
-    {
-        if at + 12 + length as usize > records.len() {
-            break;
-        }
-        (at, next) = (at + 12 + length as usize, base_offset + last_offset_delta + 1);
-    }
-    next
-}
-
 /// How long each of `count` records takes from its producer to a consumer that waits for it.
-async fn latencies(address: SocketAddr, topic: &str, acks: i16, count: usize) -> Vec<Duration> {
+async fn latencies(broker: Broker, topic: &str, acks: i16, count: usize) -> Vec<Duration> {
     let mut builder = BatchBuilder::new(1 << 10);
     builder.push(&RecordData::of(&[b'x'; 100]).at(now_ms())).unwrap();
     let bytes = Bytes::copy_from_slice(builder.build().unwrap().bytes());
-    let producer = Connection::connect(address).await.unwrap();
-    let consumer = Connection::connect(address).await.unwrap();
+    let producer = broker.connect().await;
+    let consumer = broker.connect().await;
     let mut times = Vec::with_capacity(count);
     let mut offset = send(&producer, topic, 0, acks, bytes.clone()).await + 1;
     for _ in 0..count {

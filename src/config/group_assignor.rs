@@ -29,17 +29,16 @@ impl ConsumerGroupAssignor {
         }
     }
 
-    /// Reads a list of at least one.
+    /// Reads a list of at least one. Who is in it twice counts where it stands first.
     pub(super) fn parse_list(list: &str) -> Option<Vec<Self>> {
         let find = |name: &str| Self::ALL.into_iter().find(|known| [known.name(), known.class_name()].contains(&name));
-        let mut assignors = list.split(',').map(|name| find(name.trim())).collect::<Option<Vec<_>>>()?;
-        let mut seen = Vec::new();
-        assignors.retain(|assignor| {
-            !seen.contains(assignor) && {
-                seen.push(*assignor);
-                true
+        let mut assignors = Vec::new();
+        for name in list.split(',') {
+            let assignor = find(name.trim())?;
+            if !assignors.contains(&assignor) {
+                assignors.push(assignor);
             }
-        });
+        }
         Some(assignors)
     }
 }

@@ -109,17 +109,28 @@ impl ConfigValue for CleanupPolicy {
     }
 }
 
-impl ConfigValue for BrokerCompressionType {
-    const TYPE: ConfigType = ConfigType::String;
-    const EXPECTED: &'static str = "one of producer, uncompressed, gzip, snappy, lz4, zstd";
+/// Types that are one of a few words.
+macro_rules! words {
+    ($($type:ty: $expected:literal;)+) => {$(
+        impl ConfigValue for $type {
+            const TYPE: ConfigType = ConfigType::String;
+            const EXPECTED: &'static str = $expected;
 
-    fn parse(value: &str) -> Option<Self> {
-        Self::parse(value)
-    }
+            fn parse(value: &str) -> Option<Self> {
+                Self::parse(value)
+            }
 
-    fn print(&self) -> String {
-        self.to_string()
-    }
+            fn print(&self) -> String {
+                self.name().to_owned()
+            }
+        }
+    )+};
+}
+
+words! {
+    BrokerCompressionType: "one of producer, uncompressed, gzip, snappy, lz4, zstd";
+    ConsumerGroupMigrationPolicy: "one of bidirectional, upgrade, downgrade, disabled";
+    SyncPolicy: "always or os-managed";
 }
 
 impl ConfigValue for Vec<ConsumerGroupAssignor> {
@@ -132,32 +143,6 @@ impl ConfigValue for Vec<ConsumerGroupAssignor> {
 
     fn print(&self) -> String {
         self.iter().map(|assignor| assignor.name()).collect::<Vec<_>>().join(",")
-    }
-}
-
-impl ConfigValue for ConsumerGroupMigrationPolicy {
-    const TYPE: ConfigType = ConfigType::String;
-    const EXPECTED: &'static str = "one of bidirectional, upgrade, downgrade, disabled";
-
-    fn parse(value: &str) -> Option<Self> {
-        Self::parse(value)
-    }
-
-    fn print(&self) -> String {
-        self.to_string()
-    }
-}
-
-impl ConfigValue for SyncPolicy {
-    const TYPE: ConfigType = ConfigType::String;
-    const EXPECTED: &'static str = "always or os-managed";
-
-    fn parse(value: &str) -> Option<Self> {
-        Self::parse(value)
-    }
-
-    fn print(&self) -> String {
-        self.name().to_owned()
     }
 }
 

@@ -15,13 +15,11 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, Topi
 from confluent_kafka.admin import AdminClient, NewTopic
 
 import command_line
-from scenario import expect
+from scenario import QUIET, expect
 
 CLASS_PATH = os.environ["KAFKA_CLASS_PATH"]
 CHECKPOINTS = ["recovery-point-offset-checkpoint", "replication-offset-checkpoint", "log-start-offset-checkpoint"]
 PORTS = iter(random.sample(range(20_000, 32_000), 1000))
-# A broker that goes away is nothing to tell about.
-QUIET = {"log_level": 0}
 # The broker's own.
 HIDDEN = {"__cluster_metadata", "__consumer_offsets", "__transaction_state"}
 

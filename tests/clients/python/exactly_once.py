@@ -15,10 +15,9 @@ from pathlib import Path
 from confluent_kafka import Consumer, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 
-from scenario import expect
+from scenario import QUIET, expect
 
 CLASS_PATH = os.environ["KAFKA_CLASS_PATH"]
-QUIET = {"log_level": 0}
 PARTITIONS = 4
 # How long it may take until all has come out, on a slow machine.
 PATIENCE = 180

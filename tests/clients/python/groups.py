@@ -18,10 +18,9 @@ from confluent_kafka import Consumer, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 
 from member_log import Reader
-from scenario import expect
+from scenario import QUIET, expect
 
 HERE = Path(__file__).parent
-QUIET = {"log_level": 0}
 PARTITIONS = 12
 RECORDS_A_SECOND = 100
 # How long anything may take on a slow machine.

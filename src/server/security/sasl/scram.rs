@@ -252,6 +252,7 @@ mod tests {
         assert_eq!(fake("eve", b"secret").salt.len(), real.salt.len());
         assert!(!fake("eve", b"secret").is_of(ScramMechanism::Sha256, "p"));
     }
+
     /// A message with some of its bytes changed, left out or said twice, or anything at all.
     fn bent(message: &'static [u8]) -> impl Strategy<Value = Vec<u8>> {
         let byte = prop_oneof![any::<u8>(), prop::sample::select(b",=\0npycrasi".to_vec())];
