@@ -12,11 +12,19 @@ mod group_assignor;
 #[macro_use]
 mod table;
 #[cfg(feature = "net")]
+mod client;
+#[cfg(feature = "sasl")]
+mod jaas;
+#[cfg(feature = "net")]
+mod java_properties;
+#[cfg(feature = "net")]
 mod listener;
 mod migration_policy;
 mod planted_bugs;
 #[cfg(feature = "net")]
 mod properties;
+#[cfg(feature = "sasl")]
+mod scram_mechanism;
 #[cfg(feature = "net")]
 mod security;
 #[cfg(feature = "net")]
@@ -27,21 +35,27 @@ mod value;
 
 pub use alter::AlterConfigOp;
 pub use cleanup_policy::CleanupPolicy;
+#[cfg(feature = "net")]
+pub use client::ClientConfig;
 pub use compression_type::BrokerCompressionType;
 pub use defaults::TopicDefaults;
 #[cfg(feature = "net")]
 pub(crate) use entry::static_entry;
 pub use entry::{ConfigEntry, ConfigSource, ConfigSynonym};
 pub use group_assignor::ConsumerGroupAssignor;
+#[cfg(feature = "sasl")]
+pub(crate) use jaas::Jaas;
 #[cfg(feature = "net")]
 pub use listener::{Listener, NotAListener};
 pub use migration_policy::ConsumerGroupMigrationPolicy;
 #[cfg(feature = "net")]
 pub use properties::ServerProperties;
+#[cfg(feature = "sasl")]
+pub use scram_mechanism::ScramMechanism;
 #[cfg(feature = "net")]
 pub use security::{
-    ClientAuth, ListenerSecurity, Password, SaslMechanism, SecurityConfig, SecurityProtocol, SecurityProtocolMap,
-    StoreType, TlsVersion,
+    ClientAuth, EndpointIdentification, ListenerSecurity, Password, SaslMechanism, SecurityConfig, SecurityProtocol,
+    SecurityProtocolMap, StoreType, TlsVersion,
 };
 #[cfg(feature = "net")]
 pub use server::ServerConfig;

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::{ServerConfig, StoreConfig, invalid};
+use super::{ServerConfig, StoreConfig, invalid, java_properties};
 use crate::error::Result;
 
 /// What a broker is configured with: the configs of its store and of its server, under the names and in the syntax of
@@ -49,20 +49,7 @@ impl ServerProperties {
     /// # Errors
     /// [`Error::InvalidConfig`](crate::Error::InvalidConfig) for a value that isn't valid. What stands before it is set.
     pub fn read(&mut self, text: &str) -> Result<()> {
-        let mut lines = text.lines().map(str::trim_start);
-        while let Some(line) = lines.next() {
-            if line.is_empty() || line.starts_with(['#', '!']) {
-                continue;
-            }
-            let mut whole = line.to_owned();
-            while ends_open(&whole) {
-                whole.pop();
-                whole.push_str(lines.next().unwrap_or_default());
-            }
-            let (key, value) = split(&whole);
-            self.set(&unescape(key), unescape(value).trim_end())?;
-        }
-        Ok(())
+        java_properties::pairs(text).try_for_each(|(key, value)| self.set(&key, &value))
     }
 
     /// Sets what the environment says, as Kafka's container images read it: `KAFKA_LOG_RETENTION_HOURS` is
@@ -118,66 +105,9 @@ impl ServerProperties {
     }
 }
 
-/// Whether a line goes on in the next: its last backslash isn't itself behind one.
-fn ends_open(line: &str) -> bool {
-    line.bytes().rev().take_while(|byte| *byte == b'\\').count() % 2 == 1
-}
-
-/// The key ends at the first `=`, `:` or space that isn't behind a backslash.
-fn split(line: &str) -> (&str, &str) {
-    let mut escaped = false;
-    let end = line.find(|c: char| {
-        let is_end = !escaped && (c == '=' || c == ':' || c.is_whitespace());
-        escaped = c == '\\' && !escaped;
-        is_end
-    });
-    let (key, rest) = line.split_at(end.unwrap_or(line.len()));
-    let rest = rest.trim_start();
-    (key, rest.strip_prefix(['=', ':']).unwrap_or(rest).trim_start())
-}
-
-fn unescape(text: &str) -> String {
-    let mut plain = String::with_capacity(text.len());
-    let mut chars = text.chars();
-    while let Some(c) = chars.next() {
-        if c != '\\' {
-            plain.push(c);
-            continue;
-        }
-        match chars.next() {
-            Some('t') => plain.push('\t'),
-            Some('n') => plain.push('\n'),
-            Some('r') => plain.push('\r'),
-            Some('f') => plain.push('\u{c}'),
-            Some('u') => {
-                let digits: String = chars.by_ref().take(4).collect();
-                plain.extend(u32::from_str_radix(&digits, 16).ok().and_then(char::from_u32));
-            }
-            other => plain.extend(other),
-        }
-    }
-    plain
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn lines_are_read_as_java_does() {
-        for (line, key, value) in [
-            ("a=b", "a", "b"),
-            ("  a : b c", "a", "b c"),
-            ("a b=c", "a", "b=c"),
-            ("a", "a", ""),
-            ("a\\=b=c\\\\d", "a=b", "c\\d"),
-            ("a=\\u00e9\\t", "a", "\u{e9}\t"),
-        ] {
-            let (read_key, read_value) = split(line.trim_start());
-            assert_eq!((&*unescape(read_key), &*unescape(read_value)), (key, value), "{line}");
-        }
-        assert!(ends_open("a\\") && !ends_open("a\\\\") && ends_open("a\\\\\\"));
-    }
 
     #[test]
     fn a_file_for_kafka_will_do() {

@@ -128,6 +128,16 @@ words! {
     }
 }
 
+words! {
+    /// What of a broker's certificate is held against the address that a client has connected to.
+    EndpointIdentification, "https, or nothing", {
+        /// The host: it is one of the certificate's names.
+        Https = "https",
+        /// Nothing. Whoever has a certificate of an authority that the client trusts can pass for the broker.
+        None = "",
+    }
+}
+
 /// Text that nobody is to see: it is not told when configs are described, nor in errors and debug output.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Password(String);
@@ -207,7 +217,7 @@ impl ConfigValue for SecurityProtocolMap {
 configs! {
     /// What the clients of a listener have to show before they are let in, and what the server shows them. Only what the
     /// listener's security protocol asks for counts.
-    ListenerSecurity, checked when "the server starts";
+    ListenerSecurity, each "a broker config", checked when "the server starts";
 
     /// What the server's keys and certificates are written in. Kafka's default is JKS.
     ssl_keystore_type: StoreType = StoreType::Pem, "ssl.keystore.type", any();
@@ -330,14 +340,15 @@ fn of_listener(key: &str) -> Option<(&str, &str)> {
 
 impl Valid<Password> {
     /// None.
-    fn unset() -> Self {
-        Self::new(|password: &Password| !password.is_set(), "nothing: give the key as it is, in PEM")
+    pub(super) fn unset() -> Self {
+        let expected = "nothing: keys and certificates are read as they are, in PEM";
+        Self::new(|password: &Password| !password.is_set(), expected)
     }
 }
 
 impl Valid<Vec<TlsVersion>> {
     /// At least one.
-    fn some() -> Self {
+    pub(super) fn some() -> Self {
         Self::new(|versions: &Vec<TlsVersion>| !versions.is_empty(), <Vec<TlsVersion>>::EXPECTED)
     }
 }

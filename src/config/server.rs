@@ -19,7 +19,7 @@ configs! {
     /// assert!(config.set("max.connections", "none").is_err());
     /// # Ok::<(), esker::Error>(())
     /// ```
-    ServerConfig, checked when "the server starts", with
+    ServerConfig, each "a broker config", checked when "the server starts", with
         /// What clients have to show before they are let in, by listener.
         security: SecurityConfig;
 

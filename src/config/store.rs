@@ -20,7 +20,7 @@ configs! {
     /// assert!(config.set("log.retention.weeks", "1").is_err());
     /// # Ok::<(), esker::Error>(())
     /// ```
-    StoreConfig, checked when "the store is opened", with
+    StoreConfig, each "a broker config", checked when "the store is opened", with
         /// What topics get that they do not set themselves: `log.retention.ms` and the like.
         topic_defaults: TopicDefaults,
         planting planted: PlantedBugs,

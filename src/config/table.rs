@@ -5,7 +5,7 @@
 /// configs must be together is for the method behind `held to` to say.
 macro_rules! configs {
     (
-        $(#[$meta:meta])* $name:ident, checked when $when:literal
+        $(#[$meta:meta])* $name:ident, each $what:literal, checked when $when:literal
             $(, with $(#[doc = $rest_doc:literal])+ $rest:ident: $rest_type:ty)?
             $(, planting $planted:ident: $planted_type:ty)?
             $(, held to $together:ident)?;
@@ -36,7 +36,7 @@ macro_rules! configs {
         }
 
         impl $name {
-            /// Sets a config by the name that Kafka's brokers have for it.
+            /// Sets a config by the name that Kafka has for it.
             ///
             /// # Errors
             /// [`Error::InvalidConfig`](crate::Error::InvalidConfig) if there is no such config here or the value is
@@ -45,7 +45,7 @@ macro_rules! configs {
                 match key {
                     $($key => self.$field = $valid.parse(key, value)?,)+
                     $(_ if <$rest_type>::has(key) => self.$rest.set(key, value)?,)?
-                    _ => return Err(invalid(key, value, "a broker config")),
+                    _ => return Err(invalid(key, value, $what)),
                 }
                 Ok(())
             }
@@ -59,6 +59,7 @@ macro_rules! configs {
             }
 
             /// What there is to say of all configs.
+            #[allow(dead_code, reason = "nobody asks clients for theirs")]
             pub(crate) fn describe(&self) -> Vec<ConfigEntry> {
                 let default = Self::default();
                 #[allow(unused_mut, reason = "not every table has another behind it")]

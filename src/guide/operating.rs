@@ -186,6 +186,11 @@
 //! default, however many connections it has. A user that isn't there is asked for a password like any other. The handshake
 //! of TLS and the login have 30 seconds each, or `connections.max.idle.ms`.
 //!
+//! Clients are told the same in Kafka's client configs, which `esker --command-config` reads from a file and
+//! `net::ClientConfig` has: `security.protocol`, `ssl.truststore.location`, `sasl.mechanism`, `sasl.jaas.config`. They hold
+//! the broker's certificate against the host that they have connected to, unless `ssl.endpoint.identification.algorithm` is
+//! empty, and go no further with one that doesn't know their password itself.
+//!
 //! # Thousands of partitions
 //!
 //! A partition that nobody uses costs about 2 KiB of memory, and no file, map or thread. One that is appended to or

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI32, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use parking_lot::Mutex;
@@ -33,6 +33,8 @@ pub struct Connection {
     awaited: Arc<Mutex<Awaited>>,
     next_correlation_id: AtomicI32,
     client_id: Option<String>,
+    /// When it is time to log in anew, if the login isn't good for ever.
+    pub(super) log_in_again_at: Option<Instant>,
 }
 
 #[derive(Debug)]
@@ -60,7 +62,7 @@ struct Awaited {
 }
 
 impl Connection {
-    /// Connects over TCP.
+    /// Connects over TCP, as to a listener that asks for nothing. [`Connector`](super::Connector) knows of others.
     ///
     /// # Errors
     ///
@@ -96,13 +98,20 @@ impl Connection {
             // Nobody is left to send: the other side sees the end.
             let _ = outgoing.shutdown().await;
         });
-        Self { requests, awaited, next_correlation_id: AtomicI32::new(0), client_id: None }
+        Self { requests, awaited, next_correlation_id: AtomicI32::new(0), client_id: None, log_in_again_at: None }
     }
 
     /// Names the client in its requests from now on (`client.id`).
     pub fn client_id(mut self, client_id: impl Into<String>) -> Self {
         self.client_id = Some(client_id.into());
         self
+    }
+
+    /// Whether most of the time is over for which the client's login is good, after which the broker ends the connection
+    /// (`connections.max.reauth.ms`, KIP-368). It is for another connection to take its place: over this one the client
+    /// doesn't log in again.
+    pub fn is_expiring(&self) -> bool {
+        self.log_in_again_at.is_some_and(|at| Instant::now() >= at)
     }
 
     /// Sends a request in version `version` and waits for its response.

@@ -33,6 +33,16 @@ pub enum ConnectionError {
         received: i32,
     },
 
+    /// The TLS handshake failed: one side doesn't accept what the other shows, or doesn't speak it (Kafka's
+    /// `SslAuthenticationException`). Trying again won't help.
+    #[error("the TLS handshake failed")]
+    Tls(#[source] Arc<io::Error>),
+
+    /// The broker doesn't let the client in, or has not shown that it knows the client's password (Kafka's
+    /// `SaslAuthenticationException`). Trying again won't help.
+    #[error("the login failed: {0}")]
+    Authentication(String),
+
     /// The connection was closed before the response came. Whether the request was carried out is not known.
     #[error("the connection is closed")]
     Closed,

@@ -64,6 +64,7 @@ impl Service {
 #[derive(Debug)]
 pub(super) struct Acceptor {
     socket: TcpListener,
+    name: String,
     bound: SocketAddr,
     access: Access,
     /// None if that is where a client has come to.
@@ -84,11 +85,16 @@ impl Acceptor {
         let advertised =
             advertised(listener, config).or((!is_every_interface).then(|| (bound.ip().to_string(), bound.port())));
         tracing::info!(listener = %listener, %bound, "listening");
-        Ok(Self { socket, bound, access, advertised })
+        Ok(Self { socket, name: listener.name.clone(), bound, access, advertised })
     }
 
     pub(super) fn local_addr(&self) -> SocketAddr {
         self.bound
+    }
+
+    /// The listener's name, and what it asks for.
+    pub(super) fn access(&self) -> (String, Access) {
+        (self.name.clone(), self.access.clone())
     }
 
     /// Lets clients in until the server stops.

@@ -74,6 +74,7 @@ mod socket;
 mod transaction_error;
 mod when_woken;
 
+use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -82,6 +83,8 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
+#[cfg(feature = "sasl")]
+pub use crate::config::ScramMechanism;
 use crate::config::invalid;
 pub use crate::config::{
     ClientAuth, Listener, ListenerSecurity, NotAListener, Password, SaslMechanism, SecurityConfig, SecurityProtocol,
@@ -89,9 +92,9 @@ pub use crate::config::{
 };
 use crate::error::Result;
 use crate::net::Connection;
-use crate::store::Store;
 #[cfg(feature = "sasl")]
-pub use crate::store::{ScramCredential, ScramMechanism};
+pub use crate::store::ScramCredential;
+use crate::store::Store;
 use acceptor::{Acceptor, Service, advertised};
 use broker::Node;
 use limits::Limits;
@@ -158,6 +161,7 @@ impl ServerBuilder {
         }
         let mut server = self.in_memory()?;
         server.local_addrs = acceptors.iter().map(Acceptor::local_addr).collect();
+        *server.accesses.get_mut() = acceptors.iter().map(Acceptor::access).collect();
         for acceptor in acceptors {
             server.service.connections.spawn(acceptor.accept(server.service.clone()));
         }
@@ -189,6 +193,7 @@ impl ServerBuilder {
             metrics_addr: endpoint.map(|endpoint| endpoint.spawn(&service)),
             service,
             local_addrs: Vec::new(),
+            accesses: Mutex::default(),
             stop,
         })
     }
@@ -217,6 +222,8 @@ impl Connections {
 pub struct Server {
     service: Service,
     local_addrs: Vec<SocketAddr>,
+    /// What listeners ask for, by their names: of those that listen, and of those that something came in the place of.
+    accesses: Mutex<HashMap<String, Access>>,
     #[cfg(feature = "prometheus")]
     metrics_addr: Option<SocketAddr>,
     stop: watch::Sender<bool>,
@@ -260,10 +267,44 @@ impl Server {
     /// connections are for listeners, and don't hold for it, nor does their security: it is asked for nothing. All other
     /// limits do. Must be called in a tokio runtime.
     pub fn serve(&self, stream: impl AsyncRead + AsyncWrite + Send + 'static) {
-        let config = &self.service.node.config;
+        self.serve_with(Access::default(), self.service.node.config.listeners.first(), stream);
+    }
+
+    /// Serves a client over a stream of another kind, as [`serve`](Self::serve) does, and asks it for what the listener of
+    /// this name asks its clients for: TLS, a certificate, a login.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::InvalidConfig`](crate::Error::InvalidConfig) if the config has no such listener, or one that can't be
+    /// secured as it says; [`Error::Io`](crate::Error::Io) if its files can't be read.
+    pub fn serve_as(&self, listener: &str, stream: impl AsyncRead + AsyncWrite + Send + 'static) -> Result<()> {
+        let Node { config, store, .. } = &*self.service.node;
+        let found = config.listeners.iter().find(|known| known.name.eq_ignore_ascii_case(listener));
+        let found = found.ok_or_else(|| invalid("listeners", listener, "the name of one of them"))?;
+        let access = {
+            let mut accesses = self.accesses.lock();
+            match accesses.get(&found.name) {
+                Some(access) => access.clone(),
+                None => {
+                    let access = Access::new(found, config, store)?;
+                    accesses.insert(found.name.clone(), access.clone());
+                    access
+                }
+            }
+        };
+        self.serve_with(access, Some(found), stream);
+        Ok(())
+    }
+
+    fn serve_with(
+        &self,
+        access: Access,
+        listener: Option<&Listener>,
+        stream: impl AsyncRead + AsyncWrite + Send + 'static,
+    ) {
         let bound = self.local_addr().map(|bound| (bound.ip().to_string(), bound.port()));
-        let advertised = config.listeners.first().and_then(|listener| advertised(listener, config)).or(bound);
-        let (access, advertised) = (Access::default(), advertised.unwrap_or_default());
+        let advertised = listener.and_then(|listener| advertised(listener, &self.service.node.config)).or(bound);
+        let advertised = advertised.unwrap_or_default();
         self.service.serve(stream, tokio::io::split, access, IN_PROCESS.into(), advertised, ());
     }
 

@@ -67,7 +67,7 @@ pub use offsets::CommittedOffset;
 pub use open::{RecoveryReport, StoreOptions};
 pub use reset_offsets::{OffsetReset, PlannedOffset};
 #[cfg(feature = "sasl")]
-pub use scram_credentials::{ScramCredential, ScramMechanism};
+pub use scram_credentials::ScramCredential;
 pub use snapshot::{SnapshotProgress, SnapshotReport};
 pub use topic::{PartitionDescription, TopicDescription};
 pub use transaction::{HangingTransaction, TransactionDescription, TransactionFilter};

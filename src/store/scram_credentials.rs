@@ -20,47 +20,12 @@ use parking_lot::Mutex;
 
 use super::layout::{Layout, SCRAM_CREDENTIALS};
 use super::{Store, StoreInner};
+use crate::config::ScramMechanism;
 use crate::error::{Error, Result};
 use crate::log::checkpoint;
 
 /// The longest name of a user, in bytes, and the longest salt.
 pub(crate) const USER_BYTES_MAX: usize = 1024;
-
-/// A mechanism that credentials are for: they are of no use to another.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[non_exhaustive]
-pub enum ScramMechanism {
-    /// `SCRAM-SHA-256`
-    Sha256,
-    /// `SCRAM-SHA-512`
-    Sha512,
-}
-
-impl ScramMechanism {
-    /// All of them.
-    pub const ALL: [Self; 2] = [Self::Sha256, Self::Sha512];
-
-    /// Kafka's number for it.
-    pub(crate) const fn id(self) -> i8 {
-        match self {
-            Self::Sha256 => 1,
-            Self::Sha512 => 2,
-        }
-    }
-
-    /// The one with this number.
-    pub(crate) fn from_id(id: i8) -> Option<Self> {
-        Self::ALL.into_iter().find(|known| known.id() == id)
-    }
-
-    /// The name that it is registered by.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Sha256 => "SCRAM-SHA-256",
-            Self::Sha512 => "SCRAM-SHA-512",
-        }
-    }
-}
 
 /// What is known of a user's password: enough to see whether somebody knows it.
 #[derive(Clone, PartialEq, Eq)]

@@ -4,12 +4,15 @@
 
 mod bench;
 mod beside;
+#[path = "../common/certificates.rs"]
+mod certificates;
 mod dump;
 mod failures;
 mod formats;
 mod groups;
 mod records;
 mod remote;
+mod secured;
 mod serve;
 mod signals;
 mod snapshot;

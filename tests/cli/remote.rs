@@ -15,20 +15,26 @@ use tokio::runtime::Runtime;
 use crate::Cli;
 
 /// A server in this process, for the directory of a [`Cli`].
-struct Served {
-    cli: Cli,
-    store: Store,
+pub(crate) struct Served {
+    pub(crate) cli: Cli,
+    pub(crate) store: Store,
     running: Option<(Runtime, Server)>,
-    address: String,
+    pub(crate) address: String,
 }
 
 impl Served {
     fn start(cli: Cli) -> Self {
+        Self::with(
+            cli,
+            ServerConfig { listeners: vec![Listener::plaintext("127.0.0.1", 0)], ..ServerConfig::default() },
+        )
+    }
+
+    pub(crate) fn with(cli: Cli, server_config: ServerConfig) -> Self {
         let config = StoreConfig { group_initial_rebalance_delay_ms: 0, ..StoreConfig::default() };
         let store = Store::options().config(config).open(cli.dir()).unwrap();
         let runtime = Runtime::new().unwrap();
-        let config = ServerConfig { listeners: vec![Listener::plaintext("127.0.0.1", 0)], ..ServerConfig::default() };
-        let server = runtime.block_on(Server::builder(store.clone()).config(config).start()).unwrap();
+        let server = runtime.block_on(Server::builder(store.clone()).config(server_config).start()).unwrap();
         let address = server.local_addr().unwrap().to_string();
         Self { cli, store, running: Some((runtime, server)), address }
     }

@@ -4,8 +4,13 @@
 
 mod admin_topics;
 mod basics;
+#[cfg(feature = "tls")]
+#[path = "../common/certificates.rs"]
+mod certificates;
 mod cluster;
 mod configs;
+#[cfg(all(feature = "sasl", feature = "tls"))]
+mod connector;
 mod consumer_groups;
 mod fetching;
 mod groups;

@@ -16,9 +16,7 @@ use sha2::{Digest, Sha256, Sha512};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
 use tokio::net::TcpStream;
 
-use super::secured::{
-    Authority, BOTH_VERSIONS, Client, Files, config, keystore, refused, serve, text, tls_client, tls_connect,
-};
+use super::secured::{Authority, BOTH_VERSIONS, Client, Files, config, refused, serve, text, tls_client, tls_connect};
 use super::{batch, produce_request, produced};
 
 const MECHANISMS: &str = "PLAIN,SCRAM-SHA-256,SCRAM-SHA-512";
@@ -450,7 +448,7 @@ async fn who_says_nothing_is_let_go_and_keeps_no_server_from_stopping() {
 #[tokio::test]
 async fn a_login_over_tls() {
     let (authority, files) = (Authority::new(), Files::new());
-    let keystore = files.write("server.pem", &keystore(&authority.issue("server")));
+    let keystore = files.write("server.pem", &authority.issue("server").pem());
     let secured = |client_auth| {
         [("listeners", "SASL_SSL://127.0.0.1:0"), ("ssl.keystore.location", text(&keystore)), (client_auth, "required")]
     };

@@ -7,7 +7,6 @@ use esker::net::messages::{Body, MetadataRequest, Request, request_frame};
 use esker::net::{FrameBuffer, RequestHeader, ResponseHeader};
 use esker::server::{Server, ServerConfig};
 use esker::{Store, TopicConfig};
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
@@ -17,34 +16,7 @@ use tokio_rustls::rustls::pki_types::pem::PemObject;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use tokio_rustls::rustls::{ClientConfig, RootCertStore, SupportedProtocolVersion, version};
 
-/// Somebody who signs certificates.
-pub(crate) struct Authority(CertifiedIssuer<'static, KeyPair>);
-
-/// A private key and a certificate, in PEM.
-pub(crate) struct Identity {
-    pub(crate) key: String,
-    pub(crate) certificate: String,
-}
-
-impl Authority {
-    pub(crate) fn new() -> Self {
-        let mut params = CertificateParams::new(Vec::new()).unwrap();
-        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        Self(CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap())
-    }
-
-    pub(crate) fn pem(&self) -> String {
-        self.0.pem()
-    }
-
-    pub(crate) fn issue(&self, name: &str) -> Identity {
-        let key = KeyPair::generate().unwrap();
-        let mut params = CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
-        params.distinguished_name.push(DnType::CommonName, name);
-        let certificate = params.signed_by(&key, &self.0).unwrap().pem();
-        Identity { key: key.serialize_pem(), certificate }
-    }
-}
+pub(crate) use super::certificates::{Authority, Identity};
 
 /// A directory for what has to be in files.
 pub(crate) struct Files(tempfile::TempDir);
@@ -82,10 +54,6 @@ pub(crate) async fn serve(config: ServerConfig) -> (Store, Server) {
 pub(crate) async fn refused(config: ServerConfig) -> String {
     let server = Server::builder(Store::temporary().unwrap()).config(config).start().await;
     server.expect_err("it can't be so").to_string()
-}
-
-pub(crate) fn keystore(identity: &Identity) -> String {
-    format!("{}{}", identity.key, identity.certificate)
 }
 
 pub(crate) fn text(path: &Path) -> &str {

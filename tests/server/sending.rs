@@ -91,9 +91,9 @@ async fn records_are_the_same_from_files_and_from_memory() {
 #[cfg(feature = "tls")]
 #[tokio::test]
 async fn nothing_goes_past_tls() {
-    use super::secured::{Authority, BOTH_VERSIONS, Client, Files, config, keystore, text, tls_client, tls_connect};
+    use super::secured::{Authority, BOTH_VERSIONS, Client, Files, config, text, tls_client, tls_connect};
     let (authority, files) = (Authority::new(), Files::new());
-    let keystore = files.write("server.pem", &keystore(&authority.issue("server")));
+    let keystore = files.write("server.pem", &authority.issue("server").pem());
     let config = config(&[("listeners", "SSL://127.0.0.1:0"), ("ssl.keystore.location", text(&keystore))]);
     let store = Store::temporary().unwrap();
     store.create_topic("t", TopicConfig::new()).unwrap();

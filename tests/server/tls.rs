@@ -5,9 +5,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_rustls::rustls::version;
 
-use super::secured::{
-    Authority, BOTH_VERSIONS, Client, Files, config, keystore, refused, serve, text, tls_client, tls_connect,
-};
+use super::secured::{Authority, BOTH_VERSIONS, Client, Files, config, refused, serve, text, tls_client, tls_connect};
 use super::{batch, fetch_request, fetched, produce_request, produced, values};
 
 const ANYWHERE: (&str, &str) = ("listeners", "SSL://127.0.0.1:0");
@@ -15,7 +13,7 @@ const ANYWHERE: (&str, &str) = ("listeners", "SSL://127.0.0.1:0");
 /// A server whose certificate is from `authority`.
 async fn serve_tls(authority: &Authority, more: &[(&str, &str)]) -> (esker::Store, esker::server::Server, Files) {
     let files = Files::new();
-    let keystore = files.write("server.pem", &keystore(&authority.issue("server")));
+    let keystore = files.write("server.pem", &authority.issue("server").pem());
     let mut pairs = vec![ANYWHERE, ("ssl.keystore.location", text(&keystore))];
     pairs.extend(more);
     let (store, server) = serve(config(&pairs)).await;
@@ -126,7 +124,7 @@ async fn certificates_that_are_replaced_are_those_that_count() {
     // Of a half, and of none, nothing can be made.
     keystores.write("server.pem", "-----BEGIN CERT");
     assert!(is_served(&old, &before).await);
-    keystores.write("server.pem", &keystore(&new.issue("server")));
+    keystores.write("server.pem", &new.issue("server").pem());
     assert!(is_served(&new, &before).await);
     assert!(!is_served(&old, &before).await);
     files.write("clients.pem", &clients.pem());
@@ -159,7 +157,7 @@ async fn each_listener_has_its_own_security() {
 async fn what_is_missing_or_wrong_is_named() {
     let (authority, files) = (Authority::new(), Files::new());
     let (one, other) = (authority.issue("one"), authority.issue("other"));
-    let good = files.write("good.pem", &keystore(&one));
+    let good = files.write("good.pem", &one.pem());
     let mixed = files.write("mixed.pem", &format!("{}{}", one.key, other.certificate));
     let no_key = files.write("no-key.pem", &one.certificate);
     let java = files.write("server.jks", "\u{fe}\u{ed}");

@@ -6,9 +6,11 @@ use std::path::PathBuf;
 
 use clap::parser::ValueSource;
 use clap::{ArgMatches, ValueEnum};
+use esker::Error;
+use esker::net::{ClientConfig, Connector};
 use serde::Serialize;
 
-use crate::failure::{Failure, Result};
+use crate::failure::{Failure, Result, tell};
 
 /// The options that every command has.
 #[derive(Debug, clap::Args)]
@@ -30,6 +32,19 @@ pub(crate) struct Context {
         help_heading = "Options of every command"
     )]
     pub(crate) bootstrap_server: Vec<String>,
+    /// How to connect to the brokers, with TLS and a password where they ask for them: a file of Kafka's client configs
+    ///
+    /// It says security.protocol, sasl.mechanism, sasl.jaas.config, ssl.truststore.location or ssl.truststore.certificates,
+    /// ssl.keystore.location or ssl.keystore.key and ssl.keystore.certificate.chain, ssl.enabled.protocols,
+    /// ssl.endpoint.identification.algorithm and client.id, keys and certificates being PEM.
+    #[arg(
+        long,
+        global = true,
+        env = "ESKER_COMMAND_CONFIG",
+        value_name = "FILE",
+        help_heading = "Options of every command"
+    )]
+    pub(crate) command_config: Option<PathBuf>,
     /// Print text for people, or json for programs
     ///
     /// JSON has an object a line: one for each row of what would be a table, or each record. The help of a command
@@ -64,10 +79,19 @@ impl Context {
     /// Where the directory and the brokers are both given, the one that the command line has, or else a failure: nobody
     /// can tell which is meant.
     pub(crate) fn settled(self, matches: &ArgMatches) -> Result<Self> {
+        let is_said = |id: &str| matches.value_source(id) == Some(ValueSource::CommandLine);
+        let settled = self.one_of_both(is_said)?;
+        if is_said("command_config") && settled.bootstrap_servers().is_none() {
+            let what = "--command-config says how to connect to brokers: it goes with --bootstrap-server";
+            return Err(Failure::Usage(what.to_owned()));
+        }
+        Ok(settled)
+    }
+
+    fn one_of_both(self, is_said: impl Fn(&str) -> bool) -> Result<Self> {
         if self.dir.is_none() || self.bootstrap_server.is_empty() {
             return Ok(self);
         }
-        let is_said = |id| matches.value_source(id) == Some(ValueSource::CommandLine);
         match (is_said("dir"), is_said("bootstrap_server")) {
             (true, false) => Ok(Self { bootstrap_server: Vec::new(), ..self }),
             (false, true) => Ok(Self { dir: None, ..self }),
@@ -82,12 +106,29 @@ impl Context {
 
     /// As it is for a command that has a directory of its own, if one was given.
     pub(crate) fn of_dir(&self, dir: Option<&PathBuf>) -> Self {
-        Self { dir: dir.or(self.dir.as_ref()).cloned(), bootstrap_server: Vec::new(), output: self.output }
+        let dir = dir.or(self.dir.as_ref()).cloned();
+        Self { dir, bootstrap_server: Vec::new(), command_config: None, output: self.output }
     }
 
     /// The brokers, if it is them that are asked.
     pub(crate) fn bootstrap_servers(&self) -> Option<&[String]> {
         Some(&*self.bootstrap_server).filter(|servers| !servers.is_empty())
+    }
+
+    /// How the brokers are connected to.
+    pub(crate) fn connector(&self) -> Result<Connector> {
+        let mut config = ClientConfig { client_id: "esker".to_owned(), ..ClientConfig::default() };
+        let Some(path) = &self.command_config else { return Ok(Connector::new(&config)?) };
+        let text = std::fs::read_to_string(path);
+        let text = text.map_err(|error| Failure::because(format!("cannot read {}", path.display()), error))?;
+        let wrong = |error| match error {
+            Error::InvalidConfig { .. } => Failure::Usage(format!("{}: {error}", path.display())),
+            other => other.into(),
+        };
+        for key in config.read(&text).map_err(wrong)? {
+            tell("warning", format_args!("{key} has no meaning here"));
+        }
+        Connector::new(&config).map_err(wrong)
     }
 
     /// Refuses what only a directory can do.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::config::ScramMechanism;
 use crate::net::ErrorCode;
 use crate::net::messages::alter_user_scram_credentials::{
     AlterUserScramCredentialsResult, ScramCredentialDeletion, ScramCredentialUpsertion,
@@ -11,7 +12,7 @@ use crate::server::api_error::{ApiError, outcome};
 use crate::server::broker::Broker;
 use crate::server::duplicates::duplicates;
 use crate::server::security::sasl::credentials::{ITERATIONS_MAX, ITERATIONS_MIN};
-use crate::store::{ScramAlteration, ScramCredential, ScramMechanism, ScramUsers, USER_BYTES_MAX};
+use crate::store::{ScramAlteration, ScramCredential, ScramUsers, USER_BYTES_MAX};
 
 pub(in crate::server) fn answer(
     broker: &Broker,

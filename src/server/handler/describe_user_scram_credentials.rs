@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 
+use crate::config::ScramMechanism;
 use crate::net::ErrorCode;
 use crate::net::messages::describe_user_scram_credentials::{CredentialInfo, DescribeUserScramCredentialsResult};
 use crate::net::messages::{DescribeUserScramCredentialsRequest, DescribeUserScramCredentialsResponse};
 use crate::server::api_error::{ApiError, outcome};
 use crate::server::broker::Broker;
 use crate::server::duplicates::duplicates;
-use crate::store::{ScramCredential, ScramMechanism};
+use crate::store::ScramCredential;
 
 pub(in crate::server) fn answer(
     broker: &Broker,

@@ -14,17 +14,16 @@ use parking_lot::Mutex;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::crypto::{CryptoProvider, ring};
-use tokio_rustls::rustls::pki_types::pem::{Error as PemError, PemObject};
-use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_rustls::rustls::server::WebPkiClientVerifier;
 use tokio_rustls::rustls::server::danger::ClientCertVerifier;
-use tokio_rustls::rustls::{RootCertStore, ServerConfig, SupportedProtocolVersion, version};
+use tokio_rustls::rustls::{RootCertStore, ServerConfig};
 use tokio_rustls::server::TlsStream;
 
 use super::distinguished_name;
-use crate::config::{ClientAuth, ListenerSecurity, TlsVersion, invalid};
-use crate::error::{Error, Result};
+use crate::config::{ClientAuth, ListenerSecurity, invalid};
+use crate::error::Result;
 use crate::io::{FsStorage, Storage};
+use crate::net::security::pem::{self, Source};
 use crate::server::executor;
 
 /// What a listener shows its clients, and wants to see of them. Clones are the same.
@@ -107,11 +106,9 @@ fn look(security: &ListenerSecurity) -> Seen {
 fn load(security: &ListenerSecurity) -> Result<TlsAcceptor> {
     // By name: another part of the program may have chosen another one for itself.
     let provider = Arc::new(ring::default_provider());
-    let versions: Vec<_> = security.ssl_enabled_protocols.iter().map(|version| protocol_version(*version)).collect();
-    let unusable = |key, error: &dyn fmt::Display| invalid(key, "[hidden]", format!("what TLS can use: {error}"));
     let builder = ServerConfig::builder_with_provider(provider.clone())
-        .with_protocol_versions(&versions)
-        .map_err(|error| unusable("ssl.enabled.protocols", &error))?;
+        .with_protocol_versions(&pem::versions(&security.ssl_enabled_protocols))
+        .map_err(|error| pem::unusable("ssl.enabled.protocols", &error))?;
     let builder = match client_verifier(security, provider)? {
         Some(verifier) => builder.with_client_cert_verifier(verifier),
         None => builder.with_no_client_auth(),
@@ -119,7 +116,7 @@ fn load(security: &ListenerSecurity) -> Result<TlsAcceptor> {
     let (key_source, chain_source) = keystore(security)?;
     let chain = chain_source.certificates()?;
     let key = key_source.private_key()?;
-    let config = builder.with_single_cert(chain, key).map_err(|error| unusable(key_source.key, &error))?;
+    let config = builder.with_single_cert(chain, key).map_err(|error| pem::unusable(key_source.key, &error))?;
     Ok(TlsAcceptor::from(Arc::new(config)))
 }
 
@@ -132,13 +129,6 @@ pub(super) fn subject<S>(stream: &TlsStream<S>) -> Option<String> {
     distinguished_name::to_text(reader.subjects().first()?.as_ref())
 }
 
-fn protocol_version(version: TlsVersion) -> &'static SupportedProtocolVersion {
-    match version {
-        TlsVersion::Tls12 => &version::TLS12,
-        TlsVersion::Tls13 => &version::TLS13,
-    }
-}
-
 /// Who looks at clients' certificates, if they are asked for any.
 fn client_verifier(
     security: &ListenerSecurity,
@@ -147,128 +137,39 @@ fn client_verifier(
     if security.ssl_client_auth == ClientAuth::None {
         return Ok(None);
     }
-    let source = truststore(security)?;
-    let wrong = |error: &dyn fmt::Display| source.expected(format!("certificates of authorities: {error}"));
-    let mut roots = RootCertStore::empty();
-    for certificate in source.certificates()? {
-        roots.add(certificate).map_err(|error| wrong(&error))?;
-    }
+    let roots = roots(security)?;
     let builder = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider);
     let builder = match security.ssl_client_auth {
         ClientAuth::Requested => builder.allow_unauthenticated(),
         _ => builder,
     };
-    builder.build().map(Some).map_err(|error| wrong(&error))
-}
-
-/// Where PEM is, and the config that says so.
-#[derive(Clone, Copy)]
-struct Source<'a> {
-    key: &'static str,
-    value: &'a str,
-    /// Whether the value is the PEM itself.
-    is_inline: bool,
+    builder.build().map(Some).map_err(|error| pem::unusable("ssl.truststore.location", &error))
 }
 
 /// Where the private key is, and where the certificates are.
 fn keystore(security: &ListenerSecurity) -> Result<(Source<'_>, Source<'_>)> {
-    let file = file("ssl.keystore.location", &security.ssl_keystore_location);
-    let key = inline("ssl.keystore.key", security.ssl_keystore_key.secret());
-    let chain = inline("ssl.keystore.certificate.chain", &security.ssl_keystore_certificate_chain);
-    match (file, key, chain) {
-        (Some(file), None, None) => Ok((file, file)),
-        (None, Some(key), Some(chain)) => Ok((key, chain)),
-        (None, Some(_), None) => {
-            Err(invalid("ssl.keystore.certificate.chain", "", "the certificate that belongs to ssl.keystore.key"))
-        }
-        (None, None, Some(_)) => {
-            Err(invalid("ssl.keystore.key", "", "the key that belongs to ssl.keystore.certificate.chain"))
-        }
-        (None, None, None) => {
-            let expected = "a file with a private key and certificates in PEM, for a listener of SSL or SASL_SSL";
-            Err(invalid("ssl.keystore.location", "", expected))
-        }
-        (Some(file), ..) => {
-            let expected = "nothing beside ssl.keystore.key and ssl.keystore.certificate.chain, or nothing in these";
-            Err(file.expected(expected.to_owned()))
-        }
-    }
+    let ListenerSecurity { ssl_keystore_location, ssl_keystore_key, ssl_keystore_certificate_chain, .. } = security;
+    let found = pem::keystore(ssl_keystore_location, ssl_keystore_key, ssl_keystore_certificate_chain)?;
+    found.ok_or_else(|| {
+        let expected = "a file with a private key and certificates in PEM, for a listener of SSL or SASL_SSL";
+        invalid("ssl.keystore.location", "", expected)
+    })
 }
 
-/// Where the authorities are that clients' certificates have to come from.
-fn truststore(security: &ListenerSecurity) -> Result<Source<'_>> {
-    let file = file("ssl.truststore.location", &security.ssl_truststore_location);
-    match (file, inline("ssl.truststore.certificates", &security.ssl_truststore_certificates)) {
-        (Some(source), None) | (None, Some(source)) => Ok(source),
-        (None, None) => {
-            let expected = "a file with certificates in PEM, for a listener with ssl.client.auth";
-            Err(invalid("ssl.truststore.location", "", expected))
-        }
-        (Some(file), Some(_)) => Err(file.expected("nothing beside ssl.truststore.certificates".to_owned())),
-    }
-}
-
-fn file<'a>(key: &'static str, value: &'a str) -> Option<Source<'a>> {
-    (!value.is_empty()).then_some(Source { key, value, is_inline: false })
-}
-
-fn inline<'a>(key: &'static str, value: &'a str) -> Option<Source<'a>> {
-    (!value.is_empty()).then_some(Source { key, value, is_inline: true })
-}
-
-impl Source<'_> {
-    fn certificates(&self) -> Result<Vec<CertificateDer<'static>>> {
-        let found = match self.is_inline {
-            true => CertificateDer::pem_slice_iter(with_lines(self.value).as_bytes()).collect::<Result<Vec<_>, _>>(),
-            false => CertificateDer::pem_file_iter(self.value).and_then(Iterator::collect),
-        };
-        match found {
-            Ok(certificates) if certificates.is_empty() => Err(self.unreadable("certificates", PemError::NoItemsFound)),
-            Ok(certificates) => Ok(certificates),
-            Err(error) => Err(self.unreadable("certificates", error)),
-        }
-    }
-
-    fn private_key(&self) -> Result<PrivateKeyDer<'static>> {
-        let found = match self.is_inline {
-            true => PrivateKeyDer::from_pem_slice(with_lines(self.value).as_bytes()),
-            false => PrivateKeyDer::from_pem_file(self.value),
-        };
-        found.map_err(|error| self.unreadable("a private key that is not encrypted", error))
-    }
-
-    fn unreadable(&self, what: &str, error: PemError) -> Error {
-        match error {
-            PemError::Io(error) => Error::io("read", self.value, error),
-            PemError::NoItemsFound => self.expected(format!("{what}, in PEM")),
-            error => self.expected(format!("{what}, in PEM: {error}")),
-        }
-    }
-
-    fn expected(&self, expected: String) -> Error {
-        invalid(self.key, if self.is_inline { "[hidden]" } else { self.value }, expected)
-    }
-}
-
-/// PEM with the line breaks that it has in a file. In a config it may have spaces in place of them, as in Kafka.
-fn with_lines(pem: &str) -> String {
-    let part = |(index, part): (usize, &str)| match index % 2 {
-        0 => part.split_whitespace().map(|line| format!("{line}\n")).collect(),
-        _ => format!("-----{part}-----\n"),
-    };
-    pem.split("-----").enumerate().map(part).collect()
+/// The authorities that clients' certificates have to come from.
+fn roots(security: &ListenerSecurity) -> Result<RootCertStore> {
+    let found = pem::truststore(&security.ssl_truststore_location, &security.ssl_truststore_certificates)?;
+    let source = found.ok_or_else(|| {
+        let expected = "a file with certificates in PEM, for a listener with ssl.client.auth";
+        invalid("ssl.truststore.location", "", expected)
+    })?;
+    source.roots()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn pem_may_stand_on_one_line() {
-        let lines = "-----BEGIN X-----\nAAAA\nBBBB\n-----END X-----\n";
-        assert_eq!(with_lines(lines), lines);
-        assert_eq!(with_lines(&lines.replace('\n', " ")), lines);
-    }
+    use crate::error::Error;
 
     #[test]
     fn what_is_missing_is_named() {

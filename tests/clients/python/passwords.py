@@ -11,8 +11,8 @@ CLIENTS = [
     [sys.executable, HERE / "secured.py"],
     ["node", Path(os.environ["NODE_CLIENTS"]) / "secured.mjs"],
 ]
-# Making and describing the user, and four clients with three mechanisms.
-OPERATIONS = 2 + 4 * 3
+# Making and describing the user, and five clients with three mechanisms.
+OPERATIONS = 2 + 5 * 3
 
 
 def everyone(certificates, dir, serve, outcomes):

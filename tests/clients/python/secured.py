@@ -1,10 +1,12 @@
-"""confluent-kafka and kafka-python with TLS and a password."""
+"""confluent-kafka, kafka-python and our command line with TLS and a password."""
 
 import sys
+import tempfile
 
 import kafka
 from confluent_kafka import Consumer, KafkaError, Producer, TopicPartition
 
+from command_line import esker
 from scenario import expect, operation
 
 server, topic, authority = sys.argv[1:]
@@ -57,6 +59,26 @@ def with_kafka_python(mechanism):
     # It takes half a minute to see that a password is wrong; the others have shown that it is refused.
 
 
+def with_esker(mechanism):
+    of = f"{topic}-esker-{mechanism}"
+    with tempfile.NamedTemporaryFile("w") as config:
+        module = "plain.PlainLoginModule" if mechanism == "PLAIN" else "scram.ScramLoginModule"
+        config.write(f"""
+security.protocol=SASL_SSL
+ssl.truststore.type=PEM
+ssl.truststore.location={authority}
+sasl.mechanism={mechanism}
+sasl.jaas.config=org.apache.kafka.common.security.{module} required username="{USER}" password="{PASSWORD}";
+""")
+        config.flush()
+        run = lambda *args, input="": esker(server, "--command-config", config.name, *args, input=input)
+        run("topic", "create", of)
+        run("produce", of, input="value\n")
+        consumed = run("consume", of, "--from-beginning")
+        expect(consumed == "value\n", consumed)
+
+
 for mechanism in ["SCRAM-SHA-256", "SCRAM-SHA-512", "PLAIN"]:
     operation(f"confluent-kafka, {mechanism}", lambda: with_confluent(mechanism))
     operation(f"kafka-python, {mechanism}", lambda: with_kafka_python(mechanism))
+    operation(f"esker, {mechanism}", lambda: with_esker(mechanism))

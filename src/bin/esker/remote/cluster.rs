@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use esker::net::ErrorCode;
 use esker::net::messages::metadata::{MetadataRequestTopic, MetadataResponse, MetadataResponseTopic};
 use esker::net::messages::{FindCoordinatorRequest, MetadataRequest, Request};
+use esker::net::{Connector, ErrorCode};
 use esker::{Error, TopicPartition};
 
 use super::trouble::Trouble;
@@ -43,10 +43,10 @@ pub(crate) struct Cluster {
 }
 
 impl Cluster {
-    /// Connects to the first of these addresses that can be connected to.
-    pub(crate) fn connect(bootstrap: &[String]) -> Result<Self> {
+    /// Connects, as `connector` does, to the first of these addresses that can be connected to.
+    pub(crate) fn connect(bootstrap: &[String], connector: Connector) -> Result<Self> {
         let mut cluster = Self {
-            wire: Wire::new()?,
+            wire: Wire::new(connector)?,
             bootstrap: bootstrap.to_vec(),
             brokers: BTreeMap::new(),
             controller: -1,
@@ -85,7 +85,7 @@ impl Cluster {
 
     /// A broker, whichever.
     pub(super) fn any(&mut self) -> Result<Arc<Peer>, Trouble> {
-        if let Some(peer) = self.peers.values().next() {
+        if let Some(peer) = self.peers.values().find(|peer| !peer.is_expiring()) {
             return Ok(peer.clone());
         }
         let mut failed = None;
@@ -222,7 +222,7 @@ impl Cluster {
     }
 
     fn peer(&mut self, address: &str) -> Result<Arc<Peer>, Trouble> {
-        if let Some(peer) = self.peers.get(address) {
+        if let Some(peer) = self.peers.get(address).filter(|peer| !peer.is_expiring()) {
             return Ok(peer.clone());
         }
         let peer = Arc::new(self.wire.connect(address)?);

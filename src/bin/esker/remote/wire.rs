@@ -6,14 +6,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use esker::net::messages::{ApiVersionsRequest, Request};
-use esker::net::{ApiKey, Connection, ConnectionError, ErrorCode};
+use esker::net::{ApiKey, Connection, ConnectionError, Connector, ErrorCode};
 use tokio::runtime::{Builder, Runtime};
 use tokio::time::timeout;
 
 use super::trouble::Trouble;
 use crate::failure::{Failure, Result};
 
-/// How long it may take to connect.
+/// How long it may take to connect and to be let in.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a broker may take to answer, as `request.timeout.ms` has it, beyond what the request itself lets it wait.
 pub(super) const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
@@ -26,6 +26,7 @@ const API_VERSIONS_VERSION: i16 = 3;
 #[derive(Debug)]
 pub(super) struct Wire {
     runtime: Runtime,
+    connector: Connector,
 }
 
 /// A broker that is connected to.
@@ -38,18 +39,24 @@ pub(super) struct Peer {
 }
 
 impl Wire {
-    pub(super) fn new() -> Result<Self> {
+    pub(super) fn new(connector: Connector) -> Result<Self> {
         let runtime = Builder::new_current_thread().enable_all().build();
-        Ok(Self { runtime: runtime.map_err(|error| Failure::because("cannot use the network", error))? })
+        let runtime = runtime.map_err(|error| Failure::because("cannot use the network", error))?;
+        Ok(Self { runtime, connector })
     }
 
-    /// Connects, and asks for the versions that the broker speaks.
+    /// Connects, logs in if it is to, and asks for the versions that the broker speaks.
     pub(super) fn connect(&self, address: &str) -> Result<Peer, Trouble> {
         let cannot = || format!("cannot connect to {address}");
-        let connected = self.runtime.block_on(async { timeout(CONNECT_TIMEOUT, connect(address)).await });
+        let connected =
+            self.runtime.block_on(async { timeout(CONNECT_TIMEOUT, self.connector.connect(address)).await });
         let connection = match connected {
             Ok(Ok(connection)) => connection,
             Ok(Err(ConnectionError::Io(error))) => return Err(Trouble::Lost(Failure::because(cannot(), error))),
+            // It is not let in, or doesn't trust whom it has come to: that stays so.
+            Ok(Err(error @ (ConnectionError::Tls(_) | ConnectionError::Authentication(_)))) => {
+                return Err(Trouble::Final(Failure::because(cannot(), error)));
+            }
             Ok(Err(error)) => return Err(Trouble::Lost(Failure::because(cannot(), error))),
             Err(_) => return Err(Trouble::Lost(Failure::new(format!("{} within {CONNECT_TIMEOUT:?}", cannot())))),
         };
@@ -114,6 +121,11 @@ impl Wire {
 }
 
 impl Peer {
+    /// Whether another connection is to take the place of this one, before the broker ends it.
+    pub(super) fn is_expiring(&self) -> bool {
+        self.connection.is_expiring()
+    }
+
     /// Whether the broker speaks this API in some version up to `max_version`.
     pub(super) fn speaks(&self, api_key: ApiKey, max_version: i16) -> bool {
         self.version(api_key, max_version).is_ok()
@@ -145,16 +157,4 @@ impl Peer {
             other => Failure::because(what, other),
         })
     }
-}
-
-/// Connects to the first of the addresses of a host that can be connected to.
-async fn connect(address: &str) -> Result<Connection, ConnectionError> {
-    let mut failed = ConnectionError::Closed;
-    for found in tokio::net::lookup_host(address).await? {
-        match Connection::connect(found).await {
-            Ok(connection) => return Ok(connection.client_id("esker")),
-            Err(error) => failed = error,
-        }
-    }
-    Err(failed)
 }

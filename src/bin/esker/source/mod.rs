@@ -206,7 +206,7 @@ pub(crate) fn open(context: &Context, access: Access<'_>) -> Result<Box<dyn Sour
         (Some(_), Access::Look(ReadOnly { read_only: true })) => Err(Failure::Usage(
             "--read-only says how to open a directory: it goes without --bootstrap-server".to_owned(),
         )),
-        (Some(servers), _) => Ok(Box::new(Cluster::connect(servers)?)),
+        (Some(servers), _) => Ok(Box::new(Cluster::connect(servers, context.connector()?)?)),
         (None, access) => Ok(Box::new(Directory::open(context, access)?)),
     }
 }

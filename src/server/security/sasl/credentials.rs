@@ -1,19 +1,11 @@
-//! Passwords, and what is kept in place of them: the functions of RFC 5802, section 3, for both hashes.
-//!
-//! ```text
-//!   SaltedPassword = PBKDF2(password, salt, iterations)
-//!   ClientKey      = HMAC(SaltedPassword, "Client Key")
-//!   StoredKey      = H(ClientKey)                          kept
-//!   ServerKey      = HMAC(SaltedPassword, "Server Key")    kept
-//! ```
+//! What is kept of passwords, in place of them: `StoredKey` and `ServerKey` of RFC 5802, section 3.
 
-use hmac::{Hmac, KeyInit, Mac};
-use sha2::{Digest, Sha256, Sha512};
 use subtle::ConstantTimeEq;
 
-use crate::config::invalid;
-use crate::error::{Error, Result};
-use crate::store::{ScramCredential, ScramMechanism};
+use crate::config::{ScramMechanism, invalid};
+use crate::error::Result;
+use crate::net::security::sasl::hash::{random, readable};
+use crate::store::ScramCredential;
 
 /// How often a password is hashed at least and at most, as in Kafka. Fewer are too cheap to guess; what more of them cost
 /// is for the clients, of which not all would go on.
@@ -22,37 +14,6 @@ pub(in crate::server) const ITERATIONS_MAX: u32 = 16_384;
 
 /// As long as those of Kafka's tools, and in their alphabet.
 const SALT_CHARS: usize = 26;
-const SALT_ALPHABET: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz012345";
-
-impl ScramMechanism {
-    pub(super) fn hash(self, data: &[u8]) -> Vec<u8> {
-        match self {
-            Self::Sha256 => Sha256::digest(data).to_vec(),
-            Self::Sha512 => Sha512::digest(data).to_vec(),
-        }
-    }
-
-    pub(super) fn hmac(self, key: &[u8], data: &[u8]) -> Vec<u8> {
-        fn tag<M: Mac + KeyInit>(key: &[u8], data: &[u8]) -> Vec<u8> {
-            let mac = <M as KeyInit>::new_from_slice(key).expect("a key of any length will do");
-            mac.chain_update(data).finalize().into_bytes().to_vec()
-        }
-        match self {
-            Self::Sha256 => tag::<Hmac<Sha256>>(key, data),
-            Self::Sha512 => tag::<Hmac<Sha512>>(key, data),
-        }
-    }
-
-    /// What takes time: `iterations` times one HMAC.
-    fn salted_password(self, password: &[u8], salt: &[u8], iterations: u32) -> Vec<u8> {
-        let mut salted = vec![0; self.hash(b"").len()];
-        match self {
-            Self::Sha256 => pbkdf2::pbkdf2_hmac::<Sha256>(password, salt, iterations, &mut salted),
-            Self::Sha512 => pbkdf2::pbkdf2_hmac::<Sha512>(password, salt, iterations, &mut salted),
-        }
-        salted
-    }
-}
 
 impl ScramCredential {
     /// What is to be kept of a password, which itself is not, with a salt of its own.
@@ -116,22 +77,4 @@ impl ScramCredential {
         let salted = mechanism.salted_password(password.as_bytes(), &self.salt, self.iterations);
         Self::from_salted_password(mechanism, &salted, self.salt, self.iterations)
     }
-
-    /// What a client has who knows the password.
-    pub(super) fn client_key_of(&self, mechanism: ScramMechanism, password: &str) -> Vec<u8> {
-        mechanism.hmac(&mechanism.salted_password(password.as_bytes(), &self.salt, self.iterations), b"Client Key")
-    }
-}
-
-/// Bytes from the system's randomness.
-pub(super) fn random<const LEN: usize>() -> Result<[u8; LEN]> {
-    let mut bytes = [0; LEN];
-    getrandom::fill(&mut bytes)
-        .map_err(|error| Error::io("read", "the system's randomness", std::io::Error::from(error)))?;
-    Ok(bytes)
-}
-
-/// The bytes as letters and digits, 5 bits of each.
-pub(super) fn readable(bytes: &[u8]) -> Vec<u8> {
-    bytes.iter().map(|byte| SALT_ALPHABET[usize::from(byte % 32)]).collect()
 }

@@ -8,8 +8,8 @@ use tokio::time::Instant;
 
 use super::plain::Plain;
 use super::scram::{Challenge, ClientFirst, ScramError};
-use super::{Sasl, Session, credentials, scram_mechanism};
-use crate::config::SaslMechanism;
+use super::{Sasl, Session};
+use crate::config::{SaslMechanism, ScramMechanism};
 use crate::error::Error;
 use crate::net::codec::Encoded;
 use crate::net::frame::bare_frame;
@@ -17,9 +17,10 @@ use crate::net::messages::{
     Body, SaslAuthenticateRequest, SaslAuthenticateResponse, SaslHandshakeRequest, SaslHandshakeResponse,
     response_frame,
 };
+use crate::net::security::sasl::hash::{random, readable};
 use crate::net::{ApiKey, ErrorCode, ProtocolError, RequestHeader};
 use crate::server::handler::api_versions;
-use crate::store::{ScramCredential, ScramMechanism};
+use crate::store::ScramCredential;
 
 /// A client on its way in.
 #[derive(Debug)]
@@ -186,7 +187,7 @@ impl Login {
     }
 
     fn evaluate(&mut self, mechanism: SaslMechanism, exchange: Exchange, token: &[u8], has_headers: bool) -> Evaluated {
-        let (token, user) = match (scram_mechanism(mechanism), exchange) {
+        let (token, user) = match (ScramMechanism::of(mechanism), exchange) {
             (None, _) => (Vec::new(), Some(self.sasl.check_plain(token)?)),
             (Some(scram), Exchange::First) => {
                 let challenge = self.sasl.challenge(scram, token)?;
@@ -215,7 +216,7 @@ impl Sasl {
         let users = self.store.scram_users()?;
         let credential = users.get(&first.user).and_then(|of_user| of_user.get(&mechanism)).cloned();
         let credential = credential.unwrap_or_else(|| ScramCredential::fake(mechanism, &first.user, &self.secret));
-        let nonce = credentials::readable(&credentials::random::<32>()?);
+        let nonce = readable(&random::<32>()?);
         Ok(first.challenge(mechanism, credential, &String::from_utf8_lossy(&nonce)))
     }
 

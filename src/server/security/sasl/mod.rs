@@ -10,7 +10,6 @@
 
 mod attempts;
 pub(in crate::server) mod credentials;
-mod jaas;
 mod login;
 mod plain;
 mod scram;
@@ -26,14 +25,13 @@ use tokio::time::{Instant, sleep_until};
 pub use attempts::CONCURRENT_LOGINS_MAX;
 
 use super::{Entrance, LOGIN_MAX};
-use crate::config::{ListenerSecurity, Password, SaslMechanism, invalid};
+use crate::config::{Jaas, ListenerSecurity, Password, SaslMechanism, invalid};
 use crate::error::Result;
 use crate::net::ApiKey;
 use crate::net::transport::{ConnectionError, read_frame, write_frame};
 use crate::server::executor;
-use crate::store::{ScramMechanism, Store};
+use crate::store::Store;
 use attempts::Attempts;
-use jaas::Jaas;
 use login::{Login, Step};
 
 /// What a listener wants to know of its clients.
@@ -178,13 +176,4 @@ fn options(key: &str, config: &Password, module: &str) -> Result<Vec<(String, St
     let jaas = Jaas::parse(config.secret()).filter(|jaas| jaas.module == module);
     let expected = || invalid(key, "[hidden]", format!("{module} required [option=\"value\"]...;"));
     jaas.map(|jaas| jaas.options).ok_or_else(expected)
-}
-
-/// The kind of SCRAM that a mechanism is.
-fn scram_mechanism(mechanism: SaslMechanism) -> Option<ScramMechanism> {
-    match mechanism {
-        SaslMechanism::ScramSha256 => Some(ScramMechanism::Sha256),
-        SaslMechanism::ScramSha512 => Some(ScramMechanism::Sha512),
-        SaslMechanism::Plain => None,
-    }
 }

@@ -14,7 +14,9 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use subtle::ConstantTimeEq;
 
-use crate::store::{ScramCredential, ScramMechanism};
+use crate::config::ScramMechanism;
+use crate::net::security::sasl::scram::{attribute, is_printable, name};
+use crate::store::ScramCredential;
 
 /// Why a login came to nothing. The client isn't told which of these it was.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -119,31 +121,6 @@ impl Challenge {
     }
 }
 
-fn attribute<'a>(attribute: Option<&'a str>, name: &str) -> Option<&'a str> {
-    attribute?.strip_prefix(name).filter(|value| !value.is_empty())
-}
-
-/// Printable ASCII without a comma, which is where it ends.
-fn is_printable(text: &str) -> bool {
-    text.bytes().all(|byte| byte.is_ascii_graphic())
-}
-
-/// A name: `=2C` is a comma in it, `=3D` a `=`, and there are no others.
-fn name(text: &str) -> Option<String> {
-    let mut parts = text.split('=');
-    let mut name = parts.next()?.to_owned();
-    for part in parts {
-        let (c, rest) = match part.split_at_checked(2)? {
-            ("2C", rest) => (',', rest),
-            ("3D", rest) => ('=', rest),
-            _ => return None,
-        };
-        name.push(c);
-        name.push_str(rest);
-    }
-    Some(name)
-}
-
 #[cfg(test)]
 mod tests {
     use std::sync::LazyLock;
@@ -151,6 +128,8 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::config::Password;
+    use crate::net::security::sasl::scram as client;
     use crate::server::security::sasl::plain::Plain;
 
     const FIRST: &[u8] = b"n,,n=user,r=rOprNGfwEbeRWgbNEkqO";
@@ -182,19 +161,24 @@ mod tests {
     }
 
     #[test]
-    fn the_other_hash_knows_its_password_and_no_other() {
-        let mechanism = ScramMechanism::Sha512;
-        for (password, is_right) in [("pencil", true), ("Pencil", false)] {
+    fn a_client_with_the_password_and_no_other_comes_to_an_end_with_the_server() {
+        for (mechanism, password, is_right) in [
+            (ScramMechanism::Sha256, "pencil", true),
+            (ScramMechanism::Sha512, "pencil", true),
+            (ScramMechanism::Sha512, "Pencil", false),
+        ] {
             let kept = credential(mechanism, "pencil", "c2FsdA==");
             assert_eq!(kept.is_of(mechanism, password), is_right);
-            let challenge = ClientFirst::parse(FIRST).expect("well-formed").challenge(mechanism, kept, "more");
-            let without_proof = "c=biws,r=rOprNGfwEbeRWgbNEkqOmore";
-            let exchange = format!("n=user,r=rOprNGfwEbeRWgbNEkqO,{},{without_proof}", challenge.message());
-            let client_key = credential(mechanism, password, "c2FsdA==").client_key_of(mechanism, password);
-            let signature = mechanism.hmac(&mechanism.hash(&client_key), exchange.as_bytes());
-            let proof: Vec<u8> = client_key.iter().zip(signature).map(|(a, b)| a ^ b).collect();
-            let finished = challenge.finish(format!("{without_proof},p={}", STANDARD.encode(proof)).as_bytes());
-            assert_eq!(finished.is_ok(), is_right, "{finished:?}");
+            let client = client::ClientFirst::new(mechanism, "a,b=c", "nonce");
+            let first = ClientFirst::parse(client.message().as_bytes()).expect("well-formed");
+            let challenge = first.challenge(mechanism, kept, "more");
+            let last = client.answer(&Password::new(password), challenge.message().as_bytes()).expect("well-formed");
+            match challenge.finish(last.message().as_bytes()) {
+                Ok((user, message)) => {
+                    assert_eq!((&*user, last.check(message.as_bytes()), is_right), ("a,b=c", Ok(()), true));
+                }
+                Err(error) => assert_eq!((error, is_right), (ScramError::Proof, false)),
+            }
         }
     }
 

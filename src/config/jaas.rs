@@ -3,10 +3,10 @@
 
 /// What a line says.
 #[derive(PartialEq, Eq)]
-pub(super) struct Jaas {
+pub(crate) struct Jaas {
     /// The name of the module's class, without its package.
-    pub(super) module: String,
-    pub(super) options: Vec<(String, String)>,
+    pub(crate) module: String,
+    pub(crate) options: Vec<(String, String)>,
 }
 
 #[derive(PartialEq, Eq)]
@@ -27,7 +27,7 @@ impl Token {
 
 impl Jaas {
     /// Reads a line: a class, `required` or another flag, options, `;`. None if it is something else.
-    pub(super) fn parse(line: &str) -> Option<Self> {
+    pub(crate) fn parse(line: &str) -> Option<Self> {
         let mut tokens = tokens(line)?.into_iter();
         let class = tokens.next()?.into_word()?;
         let module = class.rsplit('.').next()?.to_owned();
