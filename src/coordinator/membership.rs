@@ -125,6 +125,19 @@ impl Store {
         self.sync_group(group)
     }
 
+    /// Takes all members out of a group, as Kafka's `Admin.removeMembersFromConsumerGroup` does: of one whose members are
+    /// known to be gone, before their sessions have expired. Those that are there all the same find out with what they ask
+    /// next, and join anew. Of a group that isn't known there are none.
+    ///
+    /// # Errors
+    /// As [`commit_offsets`](Self::commit_offsets).
+    pub fn remove_members_from_group(&self, group: &str) -> Result<()> {
+        self.check_writable()?;
+        let asked = Groups::of(self).ask(|groups, now_ms| groups.leave_all(group, now_ms));
+        asked.map_err(|error| refused(self, group, error))?;
+        self.sync_group(group)
+    }
+
     /// All groups that have members, had some lately, or have committed offsets, in the order of the alphabet.
     ///
     /// # Errors

@@ -9,7 +9,7 @@ use esker::net::messages::{
 };
 use esker::net::{Connection, ErrorCode};
 use esker::server::Server;
-use esker::{Store, TopicConfig, Uuid};
+use esker::{Error, GroupError, Store, TopicConfig, Uuid};
 
 /// A server of a store with a topic "t" of two partitions, and its id.
 async fn serve(store: &Store) -> (Server, Uuid) {
@@ -114,6 +114,38 @@ async fn members_share_partitions_and_go_on_after_a_restart() {
     assert_eq!((&*member.assignment.topic_partitions[0].topic_name, member.member_type), ("t", 1));
     assert_eq!(member.assignment, member.target_assignment);
     assert_eq!(described[1].error_code, ErrorCode::GROUP_ID_NOT_FOUND);
+}
+
+#[tokio::test]
+async fn members_that_are_taken_out_are_out_and_may_join_anew() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::open(dir.path()).unwrap();
+    let (server, topic) = serve(&store).await;
+    let connection = server.connect();
+    let mut members = ["a", "b"].map(|id| Member { connection: &connection, id, epoch: 0, partitions: Vec::new() });
+    for member in &mut members {
+        member.heartbeat(topic).await;
+    }
+    server.shutdown().await;
+    store.close().unwrap();
+    let store = Store::open(dir.path()).unwrap();
+    let refused = store.delete_whole_group("g").expect_err("as far as is known, they are there");
+    assert!(matches!(refused, Error::Group { error: GroupError::NonEmptyGroup, .. }), "{refused}");
+    store.remove_members_from_group("g").unwrap();
+    assert_eq!(store.group_membership("g").unwrap().members, []);
+    let (server, _) = serve(&store).await;
+    let connection = server.connect();
+    let mut gone = Member { connection: &connection, id: "a", epoch: 1, partitions: vec![0, 1] };
+    assert_eq!(gone.heartbeat(topic).await.error_code, ErrorCode::UNKNOWN_MEMBER_ID);
+    store.delete_whole_group("g").unwrap();
+    assert_eq!(store.list_groups().unwrap().len(), 0);
+    store.remove_members_from_group("g").unwrap();
+    let mut back = Member { epoch: 0, ..gone };
+    assert_eq!(back.heartbeat(topic).await.error_code, ErrorCode::NONE);
+    assert_eq!(back.partitions, [0, 1]);
+    // Also while they are served.
+    store.remove_members_from_group("g").unwrap();
+    assert_eq!(back.heartbeat(topic).await.error_code, ErrorCode::UNKNOWN_MEMBER_ID);
 }
 
 #[tokio::test]

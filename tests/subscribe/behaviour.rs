@@ -433,3 +433,16 @@ fn a_group_is_deleted_with_what_is_written_down_of_its_members_if_it_has_none() 
     let store = open(&disk, &fixture.clock).unwrap();
     assert_eq!((written_down(&store), store.list_groups().unwrap().len()), (Vec::new(), 0));
 }
+
+#[test]
+fn who_is_taken_out_of_a_group_joins_anew() {
+    let fixture = Fixture::new(1);
+    let mut a = fixture.consumer();
+    settle(&mut [&mut a]);
+    let member = || fixture.store.group_membership(GROUP).unwrap().members.pop().map(|member| member.member_id);
+    let before = member().unwrap();
+    fixture.store.remove_members_from_group(GROUP).unwrap();
+    assert_eq!(member(), None);
+    assert_eq!(settle(&mut [&mut a]), [[0]]);
+    assert_ne!(member().unwrap(), before);
+}

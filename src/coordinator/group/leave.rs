@@ -25,9 +25,29 @@ impl<T> GroupCoordinator<T> {
         };
         Ok(left.unwrap_or_else(|| vec![Err(GroupError::UnknownMemberId); members.len()]))
     }
+
+    /// All members go, as if each had left; those that are still there join anew. Those of a consumer group are out when
+    /// that is written.
+    pub fn leave_all(&mut self, group: &str, now_ms: i64) {
+        match self.groups.get(group) {
+            Some(Group::Classic(_)) => _ = self.in_turn(group, now_ms, |mut turn| turn.leave_all()),
+            Some(Group::Consumer(_)) => _ = self.in_consumer_turn(group, now_ms, |mut turn| turn.leave_all()),
+            None => {}
+        }
+    }
 }
 
 impl<T> Turn<'_, T> {
+    fn leave_all(&mut self) {
+        let members = self.group.members();
+        let leave = members.map(|member| LeaveRequest {
+            member_id: member.id.to_string(),
+            group_instance_id: member.group_instance_id.clone(),
+        });
+        let leaving: Vec<_> = leave.collect();
+        self.leave(&leaving);
+    }
+
     fn leave(&mut self, members: &[LeaveRequest]) -> Vec<Result<(), GroupError>> {
         let left: Vec<_> = members.iter().map(|member| self.leave_one(member)).collect();
         if left.iter().any(Result::is_ok) {

@@ -28,6 +28,9 @@ pub(crate) enum Command {
     ResetOffsets(reset::Args),
     /// Delete groups, which is all that they have committed
     ///
+    /// Brokers refuse it for a group that has members. In a directory there are none: those that are written down are
+    /// forgotten, and join anew if they come back.
+    ///
     /// Prints nothing.
     Delete {
         /// The groups

@@ -7,11 +7,11 @@ use std::collections::HashMap;
 
 use esker::coordinator::{GroupMember, GroupMembership, GroupState};
 use esker::{
-    Acks, AlterConfigOp, CommittedOffset, Error, GroupError, Offset, OffsetReset, Store, TopicConfig, TopicPartition,
+    Acks, AlterConfigOp, CommittedOffset, Error, Offset, OffsetReset, Store, TopicConfig, TopicPartition,
     TransactionDescription, TransactionFilter,
 };
 
-use super::group::{Committed, Group, Member, Planned, Span, has_members};
+use super::group::{Committed, Group, Member, Planned, Span};
 use super::topic::{Summary, Topic};
 use super::{Access, Feed, Filter, Reader, Source, Start, Target, Transaction};
 use crate::context::Context;
@@ -153,10 +153,9 @@ impl Source for Directory {
     }
 
     fn delete_group(&mut self, group: &str) -> Result {
-        self.store.delete_whole_group(group).map_err(|error| match error {
-            Error::Group { error: GroupError::NonEmptyGroup, .. } => has_members(group),
-            other => other.into(),
-        })
+        // Whoever is written down as a member was one of a process that had the directory before, and is none of this one.
+        self.store.remove_members_from_group(group)?;
+        Ok(self.store.delete_whole_group(group)?)
     }
 
     fn delete_offsets(&mut self, group: &str, partitions: &[TopicPartition]) -> Result {

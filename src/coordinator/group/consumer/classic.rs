@@ -211,7 +211,7 @@ impl<T> Draft<T> {
         Ok(known.map(|member| (*member).clone()).unwrap_or_default())
     }
 
-    /// Members of the classic protocol leave.
+    /// Several members leave at once.
     pub(super) fn remove_all(&mut self, ids: &[Arc<str>], topics: &Topics) {
         let known: Vec<_> = ids.iter().filter(|id| self.state.member(id).is_some()).collect();
         known.iter().for_each(|id| self.take_out(id));

@@ -4,8 +4,16 @@ use std::sync::Arc;
 
 use super::record::GroupRecord;
 use super::topics::Topics;
-use super::{ConsumerHeartbeat, ConsumerHeartbeatRequest, Draft};
+use super::{ConsumerHeartbeat, ConsumerHeartbeatRequest, Draft, Event, Turn};
 use crate::error::GroupError;
+
+impl<T> Turn<'_, T> {
+    /// All members go.
+    pub(in super::super) fn leave_all(&mut self) {
+        let ids = self.group.state.members.keys().cloned().collect();
+        self.happen(Event::Left(ids));
+    }
+}
 
 impl<T> Draft<T> {
     /// A member leaves, or a static one for a while.
