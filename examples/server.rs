@@ -10,7 +10,7 @@
 //! in this list counts. With the feature `prometheus`, `METRICS_LISTENER=127.0.0.1:9404` is where its metrics are. SIGINT and SIGTERM stop it in good order, a second one at once. `RUST_LOG=debug` tells more.
 
 use std::error::Error;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use esker::Store;
 #[cfg(feature = "prometheus")]
@@ -50,21 +50,16 @@ async fn main() -> Result<(), Box<dyn Error>> {
 }
 
 fn configure(mut args: impl Iterator<Item = String>) -> Result<ServerProperties, Box<dyn Error>> {
-    let mut properties = ServerProperties::new();
     let (mut file, mut overrides) = (None, Vec::new());
     while let Some(arg) = args.next() {
         match &*arg {
-            "--override" => overrides.push(args.next().ok_or("--override wants key=value")?),
-            _ => file = Some(arg),
+            "--override" => {
+                let pair = args.next().ok_or("--override wants key=value")?;
+                let (key, value) = pair.split_once('=').ok_or_else(|| format!("{pair} is not key=value"))?;
+                overrides.push((key.to_owned(), value.to_owned()));
+            }
+            _ => file = Some(PathBuf::from(arg)),
         }
     }
-    if let Some(file) = file {
-        properties.read(&std::fs::read_to_string(&file).map_err(|error| format!("cannot read {file}: {error}"))?)?;
-    }
-    properties.read_env(std::env::vars())?;
-    for pair in overrides {
-        let (key, value) = pair.split_once('=').ok_or_else(|| format!("{pair} is not key=value"))?;
-        properties.set(key, value)?;
-    }
-    Ok(properties)
+    Ok(ServerProperties::load(file.as_deref(), std::env::vars(), overrides)?)
 }

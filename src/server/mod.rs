@@ -65,6 +65,7 @@ mod metrics;
 mod operations;
 mod outgoing;
 mod partitions;
+mod properties;
 mod security;
 #[cfg(target_os = "linux")]
 mod socket;

@@ -10,8 +10,8 @@ use esker::net::messages::{
     AlterConfigsRequest, DescribeClientQuotasRequest, DescribeConfigsRequest, IncrementalAlterConfigsRequest,
 };
 use esker::net::{Connection, ErrorCode};
-use esker::server::{Server, ServerConfig};
-use esker::{Store, StoreConfig, TopicConfig};
+use esker::server::{Server, ServerConfig, ServerProperties};
+use esker::{Error, Store, StoreConfig, TopicConfig};
 
 use super::{connections, serve};
 
@@ -311,5 +311,21 @@ async fn nobody_has_a_quota() {
             assert_eq!((response.error_code, response.entries), (expected, entries), "{components:?}");
             assert_eq!(response.error_message.is_some(), expected != ErrorCode::NONE);
         }
+    }
+}
+
+#[test]
+fn a_broker_is_configured_by_a_file_the_environment_and_overrides_in_this_order() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("server.properties");
+    std::fs::write(&file, "num.partitions=1\nmax.connections=1\nfetch.max.bytes=1024\n").unwrap();
+    let environment = ["KAFKA_NUM_PARTITIONS", "KAFKA_MAX_CONNECTIONS"].map(|name| (name.to_owned(), "2".to_owned()));
+    let overrides = [("num.partitions".to_owned(), "3".to_owned())];
+    let server = ServerProperties::load(Some(&file), environment, overrides).unwrap().server;
+    assert_eq!((server.num_partitions, server.max_connections, server.fetch_max_bytes), (3, 2, 1024));
+    std::fs::write(&file, b"\xff").unwrap();
+    for unreadable in [dir.path().join("missing"), file] {
+        let error = ServerProperties::load(Some(&unreadable), [], []).expect_err("it can't be read");
+        assert!(matches!(&error, Error::Io { path, .. } if *path == unreadable), "{error}");
     }
 }

@@ -12,6 +12,7 @@ use crate::context::Context;
 use crate::data_dir::warn_of_recovery;
 use crate::failure::{Failure, Result, tell};
 use crate::interrupt::on_interrupt;
+use crate::topic::key_value;
 
 /// Serve the data directory to Kafka clients, until interrupted
 ///
@@ -29,8 +30,8 @@ pub(crate) struct Args {
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
     /// Set one of a broker's configs; may be given several times
-    #[arg(long = "override", value_name = "KEY=VALUE")]
-    overrides: Vec<String>,
+    #[arg(long = "override", value_name = "KEY=VALUE", value_parser = key_value)]
+    overrides: Vec<(String, String)>,
     /// Show metrics to Prometheus at http://ADDRESS/metrics; a port alone is one of the loopback interface
     #[cfg(feature = "prometheus")]
     #[arg(long, value_name = "ADDRESS")]
@@ -49,7 +50,7 @@ struct Row {
 pub(crate) fn run(args: &Args, context: &Context) -> Result {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
-    let properties = configure(args)?;
+    let properties = ServerProperties::load(args.config.as_deref(), std::env::vars(), args.overrides.clone())?;
     for key in &properties.ignored {
         tell("warning", format_args!("{key} has no meaning here"));
     }
@@ -85,19 +86,4 @@ fn serve(builder: ServerBuilder, dir: &Path, context: &Context) -> Result {
     let _ = interrupted.recv();
     runtime.block_on(server.shutdown());
     Ok(())
-}
-
-fn configure(args: &Args) -> Result<ServerProperties> {
-    let mut properties = ServerProperties::new();
-    if let Some(path) = &args.config {
-        let text = std::fs::read_to_string(path);
-        let text = text.map_err(|error| Failure::because(format!("cannot read {}", path.display()), error))?;
-        properties.read(&text)?;
-    }
-    properties.read_env(std::env::vars())?;
-    for pair in &args.overrides {
-        let (key, value) = pair.split_once('=').ok_or_else(|| Failure::Usage(format!("{pair} is not KEY=VALUE")))?;
-        properties.set(key, value)?;
-    }
-    Ok(properties)
 }

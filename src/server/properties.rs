@@ -1,0 +1,41 @@
+//! What a broker is started with, from all the places where it may stand.
+
+use std::path::Path;
+
+use crate::config::ServerProperties;
+use crate::error::{Error, Result};
+use crate::io::{FsStorage, Storage};
+
+impl ServerProperties {
+    /// What a broker's command line says: `file`, in the form of Kafka's `server.properties`, if there is one, the variables
+    /// of the environment, as Kafka's container images have them, and `overrides`. What comes later in this list counts.
+    ///
+    /// ```
+    /// use esker::server::ServerProperties;
+    ///
+    /// let overrides = [("num.partitions".to_owned(), "4".to_owned())];
+    /// let properties = ServerProperties::load(None, std::env::vars(), overrides)?;
+    /// assert_eq!(properties.server.num_partitions, 4);
+    /// # Ok::<(), esker::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Io`] if the file can't be read, [`Error::InvalidConfig`] for a value that isn't valid.
+    pub fn load(
+        file: Option<&Path>,
+        environment: impl IntoIterator<Item = (String, String)>,
+        overrides: impl IntoIterator<Item = (String, String)>,
+    ) -> Result<Self> {
+        let mut properties = Self::new();
+        if let Some(path) = file {
+            let cannot = |error| Error::io("read", path, error);
+            let text = String::from_utf8(FsStorage::new().read(path).map_err(cannot)?);
+            properties
+                .read(&text.map_err(|error| cannot(std::io::Error::new(std::io::ErrorKind::InvalidData, error)))?)?;
+        }
+        properties.read_env(environment)?;
+        overrides.into_iter().try_for_each(|(key, value)| properties.set(&key, &value))?;
+        Ok(properties)
+    }
+}
