@@ -35,6 +35,7 @@ macro_rules! storage_contract {
             what_can_be_used_is_a_part_of_the_space,
             replacing_a_file_leaves_the_new_contents_alone,
             syncing_changes_nothing_that_can_be_seen,
+            appends_of_any_size_between_syncs_follow_each_other,
             readers_see_whole_appends_while_a_writer_works,
         );
     };
@@ -382,6 +383,28 @@ fn syncing_changes_nothing_that_can_be_seen(storage: &dyn Storage, root: &Path) 
     writer.append(&[b"678"]).unwrap();
     storage.open(&path).unwrap().sync().unwrap();
     assert_eq!(read_all(&*writer.file()), b"12345678");
+}
+
+fn appends_of_any_size_between_syncs_follow_each_other(storage: &dyn Storage, root: &Path) {
+    let path = root.join("file");
+    let mut file = storage.open_append(&path, 0, CAPACITY).unwrap();
+    let reader = file.file();
+    let (mut expected, mut views) = (Vec::new(), Vec::new());
+    for (index, len) in [1, 5_000, 700, 1_024, 3, 40_000, 90, 1_023, 8_192].into_iter().cycle().take(100).enumerate() {
+        let bytes = vec![index as u8; len];
+        let (head, rest) = bytes.split_at(len / 3);
+        file.append(&[head, rest]).unwrap();
+        views.push((reader.view(expected.len() as u64, len).unwrap(), index as u8));
+        expected.extend(bytes);
+        // None for the first ones, then one after each, then one after some.
+        if index > 20 && (index < 60 || index % 7 == 0) {
+            reader.sync().unwrap();
+        }
+    }
+    assert!(views.iter().all(|(view, index)| view.iter().all(|byte| byte == index)));
+    assert_eq!(read_all(&*reader), expected);
+    file.seal().unwrap();
+    assert_eq!(storage.read(&path).unwrap(), expected);
 }
 
 fn readers_see_whole_appends_while_a_writer_works(storage: &dyn Storage, root: &Path) {

@@ -77,7 +77,8 @@
 //!
 //! # What holds where
 //!
-//! On Linux a sync is `fdatasync`, and active files are mapped, reserved and populated ahead. On macOS a sync is
+//! On Linux a sync is `fdatasync`, and active files are mapped, reserved and populated ahead; while a file is
+//! synced every few appends, larger batches are written by system calls, which costs a sync less. On macOS a sync is
 //! `F_FULLFSYNC`, since `fsync` there reaches the drive's cache only. On other systems files are read and written by
 //! system calls. Only Linux is tested.
 //!

@@ -352,7 +352,7 @@ fn read_exact_at(file: &File, position: u64, buffer: &mut [u8]) -> io::Result<()
 }
 
 #[cfg(unix)]
-fn write_all_at(file: &File, position: u64, bytes: &[u8]) -> io::Result<()> {
+pub(super) fn write_all_at(file: &File, position: u64, bytes: &[u8]) -> io::Result<()> {
     std::os::unix::fs::FileExt::write_all_at(file, bytes, position)
 }
 

@@ -4,6 +4,10 @@
 //! in steps by reserving real space, so that a full disk is an error and never a signal. Pages are populated ahead
 //! of the writer: appending is then a copy, without a page fault or a system call for each batch.
 //!
+//! That is for a file that is written back now and then. Where each few appends are synced, a sync would write the
+//! populated pages too, and protect all it wrote, so that the next copy faults: there more than a few bytes go by a
+//! system call, and readers find them in the same pages.
+//!
 //! ```text
 //!   0 .. len         appended: readable by everyone, never written again
 //!   len .. populated pages are there, waiting for the writer
@@ -27,7 +31,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use memmap2::{MmapOptions, MmapRaw};
 
-use super::fs::{allocate, check_capacity};
+use super::fs::{allocate, check_capacity, write_all_at};
 use super::{AppendFile, StorageFile};
 
 const PAGE_BYTES: u64 = 4096;
@@ -41,6 +45,10 @@ const POPULATE_AHEAD_BYTES: u64 = 8 << 20;
 /// How far ahead of a small append cache lines are asked for.
 const PREFETCH_AHEAD_BYTES: u64 = 1024;
 const POPULATE_STEP_BYTES: u64 = 1024 << 10;
+/// While the last sync is no further back than this, appends from this size on are system calls: several smaller ones share a
+/// page, and with it the fault.
+const SYNCED_LATELY_BYTES: u64 = 1 << 20;
+const WRITE_BYTES_MIN: u64 = 1024;
 /// Reserving starts with a page or few, and goes on in steps that grow with the log, so that it never holds much more space
 /// than it uses. The steps are few: each may have to wait for the file system.
 const RESERVE_BYTES_MIN: u64 = 64 << 10;
@@ -64,12 +72,21 @@ struct Shared {
     /// How many bytes need no page fault any more; `u64::MAX` where the kernel can't populate. Only a hint: pages may
     /// come in twice, and go out again.
     populated: AtomicU64,
+    /// How long the file was when it was last synced; `u64::MAX` before that. Only a hint.
+    synced: AtomicU64,
 }
 
 impl Shared {
     fn new(file: File, map: Option<MmapRaw>, len: u64) -> Self {
         let (reserved, populated) = (AtomicU64::new(len), AtomicU64::new(len / PAGE_BYTES * PAGE_BYTES));
-        Self { file, map: map.map(Arc::new), len: AtomicU64::new(len), reserved, populated }
+        let synced = AtomicU64::new(u64::MAX);
+        Self { file, map: map.map(Arc::new), len: AtomicU64::new(len), reserved, populated, synced }
+    }
+
+    /// Whether the file is synced each few appends, as it seems at `len`.
+    fn is_synced_often(&self, len: u64) -> bool {
+        let synced = self.synced.load(Ordering::Relaxed);
+        len.checked_sub(synced).is_some_and(|since| since < SYNCED_LATELY_BYTES)
     }
 
     /// Brings in the pages from where that was last done up to `end`, as far as space is reserved.
@@ -143,6 +160,9 @@ impl StorageFile for MappedFile {
     fn populate_ahead(&self) {
         // In steps, so that a writer who comes up behind goes on where this is. A page that can't be had is for the
         // writer to find, who can say so.
+        if self.shared.is_synced_often(self.len()) {
+            return;
+        }
         let target = (self.len() + POPULATE_AHEAD_BYTES).min(self.shared.reserved.load(Ordering::Acquire));
         let mut populated = self.shared.populated.load(Ordering::Relaxed);
         while populated < target && self.shared.populate(populated + POPULATE_STEP_BYTES).is_ok() {
@@ -159,6 +179,7 @@ impl StorageFile for MappedFile {
         if let Some(map) = &self.shared.map {
             map.flush_range(0, self.len() as usize)?;
         }
+        self.shared.synced.store(self.len(), Ordering::Relaxed);
         self.shared.file.sync_data()
     }
 }
@@ -221,9 +242,27 @@ impl MappedAppend {
         }
         let now = Instant::now();
         let is_soon = self.populated_last.replace(now).is_some_and(|last| now.duration_since(last) < POPULATED_SOON);
-        let wanted = if is_soon { self.populate_step * 2 } else { POPULATE_BYTES_MIN };
+        let wanted = if is_soon && !self.shared.is_synced_often(self.len()) {
+            self.populate_step * 2
+        } else {
+            POPULATE_BYTES_MIN
+        };
         self.populate_step = wanted.min(POPULATE_BYTES_MAX);
         self.shared.populate(end.max(populated + self.populate_step))
+    }
+
+    /// Appends without touching the map. Bytes that an error leaves beyond the end are overwritten, or cut off.
+    #[cold]
+    fn write(&mut self, parts: &[&[u8]], total: u64) -> io::Result<()> {
+        self.reserve(total)?;
+        let mut end = self.len();
+        for part in parts {
+            write_all_at(&self.shared.file, end, part)?;
+            end += part.len() as u64;
+        }
+        self.shared.populated.fetch_max(end / PAGE_BYTES * PAGE_BYTES, Ordering::Relaxed);
+        self.shared.len.store(end, Ordering::Release);
+        Ok(())
     }
 }
 
@@ -263,6 +302,9 @@ impl AppendFile for MappedAppend {
     fn append(&mut self, parts: &[&[u8]]) -> io::Result<()> {
         let mut end = self.len();
         let total: u64 = parts.iter().map(|part| part.len() as u64).sum();
+        if total >= WRITE_BYTES_MIN && self.shared.is_synced_often(end) {
+            return self.write(parts, total);
+        }
         let room = self.reserved().min(self.shared.populated.load(Ordering::Relaxed));
         if end + total > room {
             self.make_room(total)?;

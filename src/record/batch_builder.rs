@@ -11,7 +11,7 @@ use crate::record::compression::Compression;
 use crate::record::record::Header;
 use crate::record::record_data::RecordData;
 use crate::record::varint::{VARINT_BYTES_MAX, VARLONG_BYTES_MAX, VarintWriter, varint_len, varlong_len};
-use crate::types::{LeaderEpoch, NO_PRODUCER_ID, NO_TIMESTAMP, Offset, ProducerId, TimestampType};
+use crate::types::{LeaderEpoch, NO_PRODUCER_ID, NO_TIMESTAMP, Offset, ProducerId, ProducerIdAndEpoch, TimestampType};
 
 /// The most bytes that a batch has: its length field is an i32.
 const BATCH_BYTES_MAX: usize = i32::MAX as usize;
@@ -41,8 +41,7 @@ pub struct BatchBuilder {
     base_offset: Offset,
     leader_epoch: LeaderEpoch,
     log_append_time: Option<i64>,
-    producer_id: ProducerId,
-    producer_epoch: i16,
+    producer: ProducerIdAndEpoch,
     base_sequence: i32,
 
     /// Room for the header, then the records.
@@ -65,8 +64,7 @@ impl BatchBuilder {
             base_offset: 0,
             leader_epoch: -1,
             log_append_time: None,
-            producer_id: NO_PRODUCER_ID,
-            producer_epoch: -1,
+            producer: ProducerIdAndEpoch::new(NO_PRODUCER_ID, -1),
             base_sequence: -1,
             buffer: Vec::new(),
             compressed: Vec::new(),
@@ -138,8 +136,7 @@ impl BatchBuilder {
 
     /// As [`producer`](Self::producer), for a builder in use: producers number a batch when they send it.
     pub fn set_producer(&mut self, producer_id: ProducerId, producer_epoch: i16, base_sequence: i32) {
-        self.producer_id = producer_id;
-        self.producer_epoch = producer_epoch;
+        self.producer = ProducerIdAndEpoch::new(producer_id, producer_epoch);
         self.base_sequence = base_sequence;
     }
 
@@ -293,8 +290,8 @@ impl BatchBuilder {
             last_offset_delta: self.records_count - 1,
             base_timestamp: self.base_timestamp,
             max_timestamp: self.log_append_time.unwrap_or(self.max_timestamp),
-            producer_id: self.producer_id,
-            producer_epoch: self.producer_epoch,
+            producer_id: self.producer.producer_id,
+            producer_epoch: self.producer.producer_epoch,
             base_sequence: self.base_sequence,
             records_count: self.records_count,
         }

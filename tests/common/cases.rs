@@ -2,6 +2,7 @@
 
 use std::env;
 use std::panic::{self, AssertUnwindSafe};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 /// A number from the environment, which picks out cases.
@@ -18,12 +19,17 @@ pub fn catching(work: impl FnOnce() -> Result<(), String>) -> Result<(), String>
     })
 }
 
-/// Tries all cases on as many threads as there are processors, and returns the first finding.
+/// Tries all cases on as many threads as there are processors, until one of them has a finding, and returns it.
 pub fn try_all(cases: u64, case: impl Fn(u64) -> Result<(), String> + Sync) -> Option<String> {
     let threads = thread::available_parallelism().map_or(1, |count| count.get() as u64);
+    let is_found = &AtomicBool::new(false);
+    let find = |index| case(index).err().inspect(|_| is_found.store(true, Ordering::Relaxed));
     thread::scope(|scope| {
-        let case = &case;
-        let run = move |first: u64| (first..cases).step_by(threads as usize).find_map(|index| case(index).err());
+        let find = &find;
+        let run = move |first: u64| {
+            let cases = (first..cases).step_by(threads as usize);
+            cases.take_while(|_| !is_found.load(Ordering::Relaxed)).find_map(find)
+        };
         let workers: Vec<_> = (0..threads).map(|first| scope.spawn(move || run(first))).collect();
         workers.into_iter().find_map(|worker| worker.join().expect("findings are returned"))
     })

@@ -5,6 +5,8 @@
 
 pub mod cases;
 pub mod forward;
+#[cfg(feature = "coordinator")]
+pub mod offsets_log;
 pub mod random;
 pub mod reserving;
 

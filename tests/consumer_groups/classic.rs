@@ -57,7 +57,7 @@ impl Client {
             },
             Phase::In | Phase::Out => self.next_join(seat, topics, random),
             Phase::Joined { members } => Request::Sync(SyncRequest {
-                group: self.group.clone(),
+                group: self.group.to_owned(),
                 generation: self.epoch,
                 member_id: self.member_id.clone(),
                 group_instance_id: self.instance.clone(),
@@ -78,7 +78,7 @@ impl Client {
         self.seat_mut().phase = Phase::Out;
         self.seat_mut().must_rejoin = false;
         Request::Join(JoinRequest {
-            group: self.group.clone(),
+            group: self.group.to_owned(),
             member_id: self.member_id.clone(),
             group_instance_id: self.instance.clone(),
             client_id: "client".into(),

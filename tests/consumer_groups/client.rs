@@ -26,7 +26,7 @@ pub enum Request {
 
 #[derive(Clone, Debug)]
 pub struct Client {
-    pub group: String,
+    pub group: &'static str,
     pub member_id: String,
     pub instance: Option<String>,
     /// 0 if it is to join.
@@ -57,9 +57,9 @@ pub struct Client {
 const TOPICS: [&str; 3] = ["t0", "t1", "u0"];
 
 impl Client {
-    pub fn new(group: &str, instance: Option<String>, random: &mut Random) -> Self {
+    pub fn new(group: &'static str, instance: Option<String>, random: &mut Random) -> Self {
         let mut client = Self {
-            group: group.to_owned(),
+            group,
             member_id: fresh_id(random).to_string(),
             instance,
             epoch: 0,
@@ -123,7 +123,7 @@ impl Client {
         self.has_changed = false;
         let says_all = joins || self.says_all;
         Request::Heartbeat(ConsumerHeartbeatRequest {
-            group: self.group.clone(),
+            group: self.group.to_owned(),
             member_id: self.member_id.clone(),
             member_epoch: self.epoch,
             instance_id: self.instance.clone(),
@@ -140,7 +140,7 @@ impl Client {
 
     pub fn leave(&self, epoch: i32) -> ConsumerHeartbeatRequest {
         ConsumerHeartbeatRequest {
-            group: self.group.clone(),
+            group: self.group.to_owned(),
             member_id: self.member_id.clone(),
             member_epoch: epoch,
             instance_id: self.instance.clone(),

@@ -32,7 +32,7 @@ fn history(seed: u64, bug: Option<Bug>) -> Result<(), String> {
 
 #[test]
 fn consumer_groups_hold_together_whatever_happens() {
-    try_seeds(1000, |seed| history(seed, None));
+    try_seeds(10_000, |seed| history(seed, None));
 }
 
 #[test]

@@ -13,13 +13,16 @@
 //! subscribed to has a reader, and a group goes by the newer protocol if any of its members has that.
 
 use std::collections::{BTreeMap, HashMap};
+use std::rc::Rc;
+use std::slice;
 
-use esker::coordinator::{Action, Committer, GroupCoordinator, GroupError, GroupRecord, GroupState, Response, WriteId};
+use esker::coordinator::{Action, Committer, GroupCoordinator, GroupError, GroupRecord, GroupState, Response};
 use esker::{StoreConfig, Uuid};
 
 use crate::checks::pairs;
 use crate::classic::{Seat, Topics, identified, named};
 use crate::client::{Client, Request, fresh_id};
+use crate::common::offsets_log::{Batch, OffsetsLog};
 use crate::common::random::Random;
 
 pub const GROUPS: [&str; 2] = ["a", "b"];
@@ -68,11 +71,7 @@ pub struct World {
     pub coordinator: GroupCoordinator<u64>,
     now_ms: i64,
     pub topics: Topics,
-    log: Vec<(String, Vec<GroupRecord>)>,
-    /// How many batches would survive a crash.
-    durable: usize,
-    /// What the coordinator waits for: where the batch is, or None if it could not be appended.
-    writing: Vec<(WriteId, Option<usize>)>,
+    log: OffsetsLog,
     pub clients: Vec<Client>,
     /// On their way to the coordinator, with the client that waits for an answer.
     sent: Vec<Sent>,
@@ -83,7 +82,9 @@ pub struct World {
     may_be_lost: bool,
     /// Requests that the coordinator has not answered, and who made them.
     unanswered: BTreeMap<u64, Option<usize>>,
-    pub known: HashMap<String, Known>,
+    pub known: HashMap<&'static str, Known>,
+    /// Whether the coordinator has done nothing since it was checked.
+    pub is_checked: bool,
     /// Whether members of the classic protocol keep what they have while their group rebalances.
     is_cooperative: bool,
     /// One in so many members has the classic protocol.
@@ -94,8 +95,8 @@ pub struct World {
 #[derive(Clone, Debug)]
 struct Sent {
     from: Option<usize>,
-    group: String,
-    request: Request,
+    group: &'static str,
+    request: Rc<Request>,
 }
 
 /// What was seen of a group.
@@ -132,15 +133,14 @@ impl World {
             bug,
             now_ms: 1_000_000,
             topics: topics.into(),
-            log: Vec::new(),
-            durable: 0,
-            writing: Vec::new(),
+            log: OffsetsLog::default(),
             sent: Vec::new(),
             past: Vec::new(),
             next_token: 0,
             may_be_lost: true,
             unanswered: BTreeMap::new(),
             known: HashMap::new(),
+            is_checked: false,
             is_cooperative,
             classic_in,
         };
@@ -153,7 +153,7 @@ impl World {
     }
 
     /// A client starts, with either protocol.
-    fn start(&mut self, group: &str, instance: Option<String>) {
+    fn start(&mut self, group: &'static str, instance: Option<String>) {
         let mut client = Client::new(group, instance, &mut self.random);
         client.forgets_owned = self.bug == Some(Bug::ForgottenPartitions);
         client.restart(self.seat(), &mut self.random);
@@ -168,7 +168,7 @@ impl World {
         60 + self.random.below(200)
     }
 
-    pub fn log(&self) -> &[(String, Vec<GroupRecord>)] {
+    pub fn log(&self) -> &OffsetsLog {
         &self.log
     }
 
@@ -210,7 +210,7 @@ impl World {
                 self.deliver()?;
                 self.check()?;
             }
-            while !self.writing.is_empty() {
+            while self.log.is_writing() {
                 self.finish_write()?;
                 self.check()?;
             }
@@ -237,8 +237,8 @@ impl World {
         if !client.is_alive || client.waits_for.is_some() || self.sent.iter().any(|sent| sent.from == Some(index)) {
             return;
         }
-        let request = client.next_request(&self.topics, &mut self.random);
-        let sent = Sent { from: Some(index), group: client.group.clone(), request };
+        let request = Rc::new(client.next_request(&self.topics, &mut self.random));
+        let sent = Sent { from: Some(index), group: client.group, request };
         self.past.push(Sent { from: None, ..sent.clone() });
         self.sent.push(sent);
     }
@@ -268,7 +268,7 @@ impl World {
             return Ok(());
         }
         let sent = self.random.pick(&self.past).clone();
-        let id = match &sent.request {
+        let id = match &*sent.request {
             Request::Heartbeat(heartbeat) => &heartbeat.member_id,
             Request::Join(join) => &join.member_id,
             Request::Sync(sync) => &sync.member_id,
@@ -277,7 +277,7 @@ impl World {
         };
         // What a member wants, and what it has in its epoch, it says in order, or it could not be believed; nor does it
         // join twice.
-        let is_late = |client: &Client| match &sent.request {
+        let is_late = |client: &Client| match &*sent.request {
             Request::Heartbeat(heartbeat) => {
                 let epoch = heartbeat.member_epoch;
                 client.epoch > epoch && epoch > 0 && heartbeat.topic_names.is_none()
@@ -286,7 +286,7 @@ impl World {
             Request::Join(_) | Request::Leave(_) => false,
         };
         let misleads = self.clients.iter().any(|client| client.member_id == *id && !is_late(client));
-        let joins_twice = matches!(&sent.request, Request::Join(join) if join.member_id.is_empty());
+        let joins_twice = matches!(&*sent.request, Request::Join(join) if join.member_id.is_empty());
         if misleads || joins_twice { Ok(()) } else { self.receive(sent) }
     }
 
@@ -295,46 +295,38 @@ impl World {
         let client = from.filter(|index| self.clients[*index].is_alive);
         let (token, now_ms) = (self.next_token, self.now_ms);
         self.next_token += 1;
-        let waits = !matches!(request, Request::Alive { .. } | Request::Leave(_));
+        let waits = !matches!(&*request, Request::Alive { .. } | Request::Leave(_));
         if waits {
             if let Some(index) = client {
                 self.clients[index].waits_for = Some(token);
             }
             self.unanswered.insert(token, client);
         }
-        match request {
-            Request::Heartbeat(heartbeat) => self.coordinator.consumer_heartbeat(heartbeat, token, now_ms),
-            Request::Join(join) => self.coordinator.join(join, token, now_ms),
-            Request::Sync(sync) => self.coordinator.sync(sync, token, now_ms),
+        match &*request {
+            Request::Heartbeat(heartbeat) => self.coordinator.consumer_heartbeat(heartbeat.clone(), token, now_ms),
+            Request::Join(join) => self.coordinator.join(join.clone(), token, now_ms),
+            Request::Sync(sync) => self.coordinator.sync(sync.clone(), token, now_ms),
             Request::Alive { member_id, instance, generation } => {
-                let alive = self.coordinator.heartbeat(&group, &member_id, instance.as_deref(), generation, now_ms);
+                let alive = self.coordinator.heartbeat(group, member_id, instance.as_deref(), *generation, now_ms);
                 if let (Some(index), Err(error)) = (client, alive) {
                     self.clients[index].refused(error);
                 }
             }
-            Request::Leave(leave) => drop(self.coordinator.leave(&group, &[leave], now_ms)),
+            Request::Leave(leave) => drop(self.coordinator.leave(group, slice::from_ref(leave), now_ms)),
         }
         self.take_actions()
     }
 
     fn take_actions(&mut self) -> Result<(), String> {
+        self.is_checked = false;
         while let Some(action) = self.coordinator.next_action() {
             match action {
                 Action::Respond { to, response } => self.respond(to, response)?,
                 Action::Write { write, group, records } => {
-                    let is_deleted = write.is_none()
-                        && matches!(
-                            records.last(),
-                            Some(GroupRecord::ConsumerGroup(None) | GroupRecord::Classic(None))
-                        );
-                    let appends = is_deleted || !self.random.one_in(10);
-                    if appends {
-                        self.log.push((group.clone(), records));
+                    let is_gone = self.log.append(write, Batch { group: group.clone(), records }, &mut self.random);
+                    if is_gone {
+                        self.known.remove(&*group);
                     }
-                    if is_deleted {
-                        self.known.remove(&group);
-                    }
-                    self.writing.extend(write.map(|write| (write, appends.then_some(self.log.len()))));
                 }
             }
         }
@@ -351,13 +343,13 @@ impl World {
             return Ok(());
         }
         let client = &mut self.clients[index];
-        let known = self.known.entry(client.group.clone()).or_default();
+        let known = self.known.entry(client.group).or_default();
         match response {
             Response::ConsumerHeartbeat(mut answer) => {
                 if let Ok(heartbeat) = &mut answer {
                     known.told.insert(heartbeat.member_id.clone(), heartbeat.member_epoch);
                     if self.bug == Some(Bug::HastyAssignments) && heartbeat.assignment.is_some() {
-                        let group = self.coordinator.describe_consumer_group(&client.group);
+                        let group = self.coordinator.describe_consumer_group(client.group);
                         let members = group.map(|group| group.members).unwrap_or_default();
                         let target = members.into_iter().find(|member| member.member_id == heartbeat.member_id);
                         heartbeat.assignment = target.map(|member| member.target);
@@ -381,7 +373,7 @@ impl World {
         let client = self.random.pick(&self.clients).clone();
         let epoch = client.epoch - self.random.below(3) as i32;
         let committer = Committer {
-            group: &client.group,
+            group: client.group,
             member_id: &client.member_id,
             group_instance_id: None,
             generation: epoch,
@@ -392,12 +384,12 @@ impl World {
         if self.bug == Some(Bug::UncheckedCommits) {
             taken = Ok(());
         }
-        let view = self.view(&client.group);
+        let view = self.view(client.group);
         let is_welcome = view.members.get(&client.member_id).is_some_and(|member| member.epoch == epoch);
         // From outside, of a group without members.
         let is_alone = view.state == GroupState::Empty && epoch < 0;
         // In an earlier epoch, what it has had since then.
-        let owners = self.known.get(&client.group).map(|known| &known.owners);
+        let owners = self.known.get(client.group).map(|known| &known.owners);
         let has_had = |partition: (Uuid, i32)| {
             let owner = owners.and_then(|owners| owners.get(&partition));
             owner.is_some_and(|(owner, since)| *owner == client.member_id && *since <= epoch)
@@ -429,39 +421,30 @@ impl World {
 
     /// A batch becomes durable, and all before it; or it is told that it could not be appended.
     fn finish_write(&mut self) -> Result<(), String> {
-        if self.writing.is_empty() {
-            return Ok(());
+        let Some(write) = self.log.finish(&mut self.random) else { return Ok(()) };
+        if let Some(end) = write.end.filter(|_| self.bug != Some(Bug::EarlyWrites)) {
+            self.log.sync(end);
         }
-        let (write, position) = self.writing.swap_remove(self.random.below(self.writing.len() as u64) as usize);
-        let is_early = self.bug == Some(Bug::EarlyWrites);
-        let result = position.ok_or(GroupError::CoordinatorNotAvailable).map(|position| {
-            self.durable = if is_early { self.durable } else { self.durable.max(position) };
-        });
-        self.coordinator.written(write, result, self.now_ms);
+        let result = write.end.map(drop).ok_or(GroupError::CoordinatorNotAvailable);
+        self.coordinator.written(write.id, result, self.now_ms);
         self.take_actions()?;
         // What a group has become must hold from the first moment on.
-        let is_conversion = position.is_some_and(|position| converts(&self.log[position - 1].1));
+        let is_conversion = write.end.is_some_and(|end| converts(&self.log.batches()[end - 1]));
         if is_conversion && self.may_be_lost && self.random.one_in(3) { self.crash() } else { Ok(()) }
     }
 
-    /// The coordinator dies. Some of what was not durable is there all the same, and is made durable before anybody is told.
+    /// The coordinator dies, and another reads what is in the log.
     fn crash(&mut self) -> Result<(), String> {
-        let undecided = (self.log.len() - self.durable) as u64;
-        self.log.truncate(self.durable + self.random.below(undecided + 1) as usize);
-        if self.bug == Some(Bug::LostRecords) {
-            self.log.pop();
-        }
+        self.log.crash(self.bug == Some(Bug::LostRecords), &mut self.random);
         if self.bug == Some(Bug::LostConversions) {
-            self.log.retain(|(_, records)| !converts(records));
+            self.log.lose(converts);
         }
-        self.durable = self.log.len();
-        self.writing.clear();
         for client in std::mem::take(&mut self.unanswered).into_values().flatten() {
             self.clients[client].give_up();
         }
         self.coordinator = GroupCoordinator::new(&self.config);
         self.tell_topics();
-        for (group, records) in &self.log {
+        for Batch { group, records } in self.log.batches() {
             for record in records {
                 let (key, value) = (record.encode_key(group), record.encode_value());
                 let Ok(Some((group, mut record))) = GroupRecord::decode(&key, value.as_deref()) else {
@@ -477,9 +460,9 @@ impl World {
             }
         }
         self.coordinator.loaded(self.now_ms);
-        let groups: Vec<_> = self.known.keys().cloned().collect();
+        let groups: Vec<_> = self.known.keys().copied().collect();
         for group in groups {
-            let view = self.view(&group);
+            let view = self.view(group);
             let known = self.known.entry(group).or_default();
             (known.epoch, known.assignment_epoch) = (0, 0);
             for (id, member) in view.members {
@@ -512,7 +495,7 @@ impl World {
                 Some(_) => Request::Leave(client.classic_leave()),
                 None => Request::Heartbeat(client.leave(epoch)),
             };
-            self.sent.push(Sent { from: None, group: client.group.clone(), request });
+            self.sent.push(Sent { from: None, group: client.group, request: Rc::new(request) });
         }
         (client.is_alive, client.waits_for) = (false, None);
         client.owned.clear();
@@ -526,8 +509,7 @@ impl World {
         if !self.clients[index].is_alive {
             self.clients[index].restart(seat, &mut self.random);
         } else if self.clients.len() < 7 {
-            let group = self.clients[index].group.clone();
-            self.start(&group, None);
+            self.start(self.clients[index].group, None);
         }
     }
 
@@ -560,7 +542,7 @@ impl World {
     }
 }
 
-/// Whether records make a group go over to the other protocol.
-fn converts(records: &[GroupRecord]) -> bool {
-    records.len() > 1 && records.iter().any(|record| matches!(record, GroupRecord::Classic(_)))
+/// Whether a batch makes a group go over to the other protocol.
+fn converts(batch: &Batch) -> bool {
+    batch.records.len() > 1 && batch.records.iter().any(|record| matches!(record, GroupRecord::Classic(_)))
 }

@@ -515,9 +515,10 @@ fn a_swap_that_is_not_synced_step_by_step_is_noticed() {
     // A random workload seldom crashes just there: one in thousands notices.
     let bug = Some(Bug::UnsyncedSwap);
     for (name, script) in [("compaction", compaction_script()), ("transactions", compacted_transactions_script())] {
-        let found = try_all(rehearse(name, &script, bug), |point| {
-            (0..SWAP_IMAGES)
-                .try_for_each(|image| catching(|| crash_at(&script, bug, point, Crash::Power, image, &mut None)))
+        let points = rehearse(name, &script, bug);
+        let found = try_all(SWAP_IMAGES * points, |index| {
+            let (image, point) = (index / points, index % points);
+            catching(|| crash_at(&script, bug, point, Crash::Power, image, &mut None))
         });
         assert!(found.is_some(), "{name}: {SWAP_IMAGES} images of each crash pass without the syncs");
     }

@@ -29,7 +29,7 @@ fn history(seed: u64, bug: Option<Bug>) -> Result<(), String> {
 
 #[test]
 fn groups_hold_together_whatever_happens() {
-    try_seeds(3000, |seed| history(seed, None));
+    try_seeds(10_000, |seed| history(seed, None));
 }
 
 #[test]

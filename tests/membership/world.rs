@@ -11,13 +11,14 @@
 //! And in the end, when nothing goes wrong any more, every client is a member, and every partition has a reader.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::mem;
+use std::rc::Rc;
 
-use esker::coordinator::{
-    Action, GroupCoordinator, GroupError, GroupMetadata, GroupRecord, GroupState, Response, WriteId,
-};
+use esker::coordinator::{Action, GroupCoordinator, GroupError, GroupRecord, GroupState, Response};
 use esker::{StoreConfig, Uuid};
 
 use crate::client::{Client, Identity, PARTITIONS, Phase, Request};
+use crate::common::offsets_log::{Batch, OffsetsLog};
 use crate::common::random::Random;
 
 const GROUPS: [&str; 2] = ["a", "b"];
@@ -48,22 +49,20 @@ pub struct World {
     config: StoreConfig,
     coordinator: GroupCoordinator<u64>,
     now_ms: i64,
-    log: Vec<(String, Option<GroupMetadata>)>,
-    /// How many records would survive a crash.
-    durable: usize,
-    /// What the coordinator waits for: where the record is, or None if it could not be appended.
-    writing: Vec<(WriteId, Option<usize>)>,
+    log: OffsetsLog,
     clients: Vec<Client>,
     /// On their way to the coordinator, with the client that waits for an answer.
-    sent: Vec<(Option<usize>, Request)>,
+    sent: Vec<(Option<usize>, Rc<Request>)>,
     /// What was sent before, and may come again.
-    past: Vec<Request>,
+    past: Vec<Rc<Request>>,
     next_token: u64,
     /// Whether requests and answers may be lost.
     may_be_lost: bool,
     /// Requests that the coordinator has not answered, and who made them.
-    unanswered: BTreeMap<u64, (Option<usize>, Request)>,
+    unanswered: BTreeMap<u64, (Option<usize>, Rc<Request>)>,
     known: HashMap<String, Known>,
+    /// Whether the coordinator has done nothing since it was checked.
+    is_checked: bool,
 }
 
 /// What clients of a group have been told.
@@ -98,15 +97,14 @@ impl World {
             random,
             bug,
             now_ms: 1_000_000,
-            log: Vec::new(),
-            durable: 0,
-            writing: Vec::new(),
+            log: OffsetsLog::default(),
             sent: Vec::new(),
             past: Vec::new(),
             next_token: 0,
             may_be_lost: true,
             unanswered: BTreeMap::new(),
             known: HashMap::new(),
+            is_checked: false,
         }
     }
 
@@ -114,7 +112,7 @@ impl World {
         40 + self.random.below(160)
     }
 
-    pub fn log(&self) -> &[(String, Option<GroupMetadata>)] {
+    pub fn log(&self) -> &OffsetsLog {
         &self.log
     }
 
@@ -149,7 +147,7 @@ impl World {
             while !self.sent.is_empty() {
                 self.deliver()?;
             }
-            while !self.writing.is_empty() {
+            while self.log.is_writing() {
                 self.finish_write()?;
             }
             self.pass(3000)?;
@@ -202,6 +200,7 @@ impl World {
         }
         let fresh_id = self.fresh_id();
         if let Some(request) = self.clients[index].next_request(fresh_id, &mut self.random) {
+            let request = Rc::new(request);
             self.past.push(request.clone());
             self.sent.push((Some(index), request));
         }
@@ -226,7 +225,7 @@ impl World {
             return Ok(());
         }
         let mut request = self.random.pick(&self.past).clone();
-        if let Request::Join(join) = &mut request {
+        if let Request::Join(join) = Rc::make_mut(&mut request) {
             join.fresh_id = self.fresh_id();
         }
         self.receive(None, request)
@@ -236,11 +235,11 @@ impl World {
         Uuid::from_bytes(u128::from(self.random.next()).to_be_bytes())
     }
 
-    fn receive(&mut self, client: Option<usize>, request: Request) -> Result<(), String> {
+    fn receive(&mut self, client: Option<usize>, request: Rc<Request>) -> Result<(), String> {
         // Of a client that was killed meanwhile.
         let client = client.filter(|index| self.clients[*index].is_alive());
         let now_ms = self.now_ms;
-        match &request {
+        match &*request {
             Request::Join(_) | Request::Sync(_) => {
                 let token = self.next_token;
                 self.next_token += 1;
@@ -248,9 +247,9 @@ impl World {
                     self.clients[index].waits_for = Some(token);
                 }
                 self.unanswered.insert(token, (client, request.clone()));
-                match request {
-                    Request::Join(join) => self.coordinator.join(join, token, now_ms),
-                    Request::Sync(sync) => self.coordinator.sync(sync, token, now_ms),
+                match &*request {
+                    Request::Join(join) => self.coordinator.join(join.clone(), token, now_ms),
+                    Request::Sync(sync) => self.coordinator.sync(sync.clone(), token, now_ms),
                     _ => unreachable!(),
                 }
             }
@@ -289,22 +288,15 @@ impl World {
     }
 
     fn take_actions(&mut self) -> Result<(), String> {
+        self.is_checked = false;
         while let Some(action) = self.coordinator.next_action() {
             match action {
                 Action::Respond { to, response } => self.respond(to, response)?,
-                Action::Write { write, group, mut records } => {
-                    let Some(GroupRecord::Classic(metadata)) = records.pop() else {
-                        return Err(format!("{records:?} of a classic group"));
-                    };
-                    let is_deleted = metadata.is_none();
-                    let appends = is_deleted || !self.random.one_in(10);
-                    if appends {
-                        self.log.push((group.clone(), metadata));
-                    }
-                    if is_deleted {
+                Action::Write { write, group, records } => {
+                    let is_gone = self.log.append(write, Batch { group: group.clone(), records }, &mut self.random);
+                    if is_gone {
                         self.known.remove(&group);
                     }
-                    self.writing.extend(write.map(|write| (write, appends.then_some(self.log.len()))));
                 }
             }
         }
@@ -315,7 +307,7 @@ impl World {
         let Some((client, request)) = self.unanswered.remove(&token) else {
             return Err(format!("a request is answered that does not wait: {response:?}"));
         };
-        match (&request, &response) {
+        match (&*request, &response) {
             (Request::Join(join), Response::Join(Ok(joined))) => {
                 if let Some(instance) = &join.group_instance_id {
                     let known = self.known.entry(join.group.clone()).or_default();
@@ -384,43 +376,37 @@ impl World {
 
     /// A record becomes durable, and all before it; or it is told that it could not be appended.
     fn finish_write(&mut self) -> Result<(), String> {
-        if self.writing.is_empty() {
-            return Ok(());
+        let Some(write) = self.log.finish(&mut self.random) else { return Ok(()) };
+        if let Some(end) = write.end.filter(|_| self.bug != Some(Bug::EarlyWrites)) {
+            self.log.sync(end);
         }
-        let (write, position) = self.writing.swap_remove(self.random.below(self.writing.len() as u64) as usize);
-        let is_early = self.bug == Some(Bug::EarlyWrites);
-        let result = position.ok_or(GroupError::CoordinatorNotAvailable).map(|position| {
-            self.durable = if is_early { self.durable } else { self.durable.max(position) };
-        });
-        self.coordinator.written(write, result, self.now_ms);
+        let result = write.end.map(drop).ok_or(GroupError::CoordinatorNotAvailable);
+        self.coordinator.written(write.id, result, self.now_ms);
         self.take_actions()
     }
 
-    /// The coordinator dies. Some of what was not durable is there all the same, and is made durable before anybody is told.
+    /// The coordinator dies, and another reads the last record of each group.
     fn crash(&mut self) -> Result<(), String> {
-        let undecided = (self.log.len() - self.durable) as u64;
-        self.log.truncate(self.durable + self.random.below(undecided + 1) as usize);
-        if self.bug == Some(Bug::LostRecords) {
-            self.log.pop();
-        }
-        self.durable = self.log.len();
-        self.writing.clear();
-        for (client, _) in std::mem::take(&mut self.unanswered).into_values() {
+        self.log.crash(self.bug == Some(Bug::LostRecords), &mut self.random);
+        for (client, _) in mem::take(&mut self.unanswered).into_values() {
             if let Some(index) = client {
                 self.clients[index].waits_for = None;
             }
         }
         self.coordinator = GroupCoordinator::new(&self.config);
-        let last: BTreeMap<_, _> = self.log.iter().cloned().collect();
-        for (group, metadata) in last {
-            let Some(mut metadata) = metadata else { continue };
+        let last: BTreeMap<_, _> = self.log.batches().iter().map(|batch| (&batch.group, &batch.records)).collect();
+        for (group, records) in last {
+            let [GroupRecord::Classic(metadata)] = &**records else {
+                return Err(format!("{records:?} of a classic group"));
+            };
+            let Some(mut metadata) = metadata.clone() else { continue };
             if self.bug == Some(Bug::SwappedAssignments) {
                 let mut assignments: Vec<_> = metadata.members.iter().map(|one| one.assignment.clone()).collect();
                 assignments.reverse();
                 let members = metadata.members.iter_mut();
                 members.zip(assignments).for_each(|(member, assignment)| member.assignment = assignment);
             }
-            self.coordinator.replay(&group, GroupRecord::Classic(Some(metadata)));
+            self.coordinator.replay(group, GroupRecord::Classic(Some(metadata)));
         }
         self.coordinator.loaded(self.now_ms);
         for (group, known) in &mut self.known {
@@ -449,7 +435,7 @@ impl World {
         let index = self.random.below(self.clients.len() as u64) as usize;
         if self.clients[index].is_alive() && self.random.one_in(2) {
             let identity = self.clients[index].identity.clone();
-            self.sent.push((None, Request::Leave(identity)));
+            self.sent.push((None, Rc::new(Request::Leave(identity))));
         }
         (self.clients[index].phase, self.clients[index].waits_for) = (Phase::Dead, None);
         // What it has sent may still come, and nobody waits for the answer.
@@ -477,6 +463,9 @@ impl World {
     }
 
     fn check(&mut self) -> Result<(), String> {
+        if mem::replace(&mut self.is_checked, true) {
+            return Ok(());
+        }
         let mut members = 0;
         for group in GROUPS {
             let Some(described) = self.coordinator.describe(group) else { continue };
