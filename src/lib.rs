@@ -99,7 +99,8 @@ mod uuid;
 
 pub use config::{
     AlterConfigOp, BrokerCompressionType, CleanupPolicy, ConfigEntry, ConfigSource, ConfigSynonym, ConfigType,
-    ConsumerGroupAssignor, ConsumerGroupMigrationPolicy, StoreConfig, SyncPolicy, TopicConfig, TopicDefaults,
+    ConsumerGroupAssignor, ConsumerGroupMigrationPolicy, GroupConfig, StoreConfig, SyncPolicy, TopicConfig,
+    TopicDefaults,
 };
 #[cfg(feature = "coordinator")]
 pub use consumer::RebalanceListener;

@@ -9,8 +9,8 @@ use std::time::Duration;
 use api::{NOW_MS, TestClock, append, manual};
 use esker::io::MemoryStorage;
 use esker::{
-    Acks, AutoOffsetReset, CommittedOffset, ConsumerConfig, Error, OffsetReset, Store, StoreConfig, TopicConfig,
-    TopicPartition,
+    Acks, AlterConfigOp, AutoOffsetReset, CommittedOffset, ConfigSource, ConsumerConfig, Error, OffsetReset, Store,
+    StoreConfig, TopicConfig, TopicPartition,
 };
 
 const MINUTE_MS: i64 = 60_000;
@@ -163,4 +163,104 @@ fn offsets_expire_when_they_were_committed_long_ago_and_nobody_uses_the_group() 
     // The topic says so too: a store that replays it comes to the same.
     let log = store.partition("__consumer_offsets", 3).unwrap();
     assert_eq!(log.log_end(), 4, "two commits of g, and what takes them back");
+}
+
+const SESSION: &str = "consumer.session.timeout.ms";
+const HEARTBEAT: &str = "consumer.heartbeat.interval.ms";
+
+/// The configs of a group that aren't Kafka's defaults, with where they come from.
+fn configs(store: &Store, group: &str) -> Vec<(&'static str, String, ConfigSource)> {
+    let all = store.describe_group_configs(group).unwrap();
+    assert_eq!(all.iter().map(|config| config.name).collect::<Vec<_>>(), [HEARTBEAT, SESSION]);
+    let set = all.into_iter().filter(|config| !config.is_default());
+    set.map(|config| (config.name, config.value, config.source)).collect()
+}
+
+#[test]
+fn a_group_keeps_its_configs_whatever_its_name_and_whether_it_is_there_or_not() {
+    let disk = Arc::new(MemoryStorage::new());
+    let open = || manual().0.storage(disk.clone()).open("data").unwrap();
+    let store = open();
+    let names = ["a group", "gruppe-\u{e4}%\n", "orders"];
+    for (name, ms) in names.into_iter().zip(["50000", "55000", "60000"]) {
+        let changes = [AlterConfigOp::set(SESSION, ms), AlterConfigOp::set(HEARTBEAT, "6000")];
+        store.alter_group_configs(name, &changes).unwrap();
+        store.alter_group_configs(name, &[AlterConfigOp::delete(HEARTBEAT)]).unwrap();
+    }
+    store.create_topic("t", TopicConfig::new()).unwrap();
+    commit(&store, "orders", 0, 1);
+    store.delete_group("orders").unwrap();
+    store.alter_group_configs("none", &[AlterConfigOp::set(SESSION, "50000")]).unwrap();
+    store.alter_group_configs("none", &[AlterConfigOp::delete(SESSION)]).unwrap();
+    store.close().unwrap();
+    drop(store);
+    let store = open();
+    let reader = Store::options().storage(disk.clone()).open_read_only("data").unwrap();
+    let copy = Store::options().storage(disk.clone());
+    store.snapshot("copy").unwrap();
+    for store in [&store, &reader, &copy.open("copy").unwrap()] {
+        assert_eq!(store.configured_groups().unwrap(), names);
+        for (name, ms) in names.into_iter().zip(["50000", "55000", "60000"]) {
+            assert_eq!(configs(store, name), [(SESSION, ms.to_owned(), ConfigSource::DynamicGroupConfig)]);
+        }
+        assert_eq!(configs(store, "none"), []);
+    }
+    // Another process sees what is altered meanwhile, and alters nothing.
+    store.alter_group_configs("orders", &[AlterConfigOp::delete(SESSION)]).unwrap();
+    assert_eq!(reader.configured_groups().unwrap(), names[..2]);
+    assert!(matches!(reader.alter_group_configs("g", &[]), Err(Error::ReadOnly { .. })));
+}
+
+#[test]
+fn a_group_has_what_the_store_lets_it_have_and_otherwise_what_the_store_has() {
+    let config = StoreConfig {
+        group_consumer_min_session_timeout_ms: 1000,
+        group_consumer_min_heartbeat_interval_ms: 100,
+        group_consumer_heartbeat_interval_ms: 7000,
+        ..StoreConfig::default()
+    };
+    let store = manual().0.config(config).storage(Arc::new(MemoryStorage::new())).open("data").unwrap();
+    let alter = |key: &str, value: &str| store.alter_group_configs("g", &[AlterConfigOp::set(key, value)]);
+    assert_eq!(configs(&store, "g"), [(HEARTBEAT, "7000".to_owned(), ConfigSource::StaticBrokerConfig)]);
+    for (key, value) in [
+        (SESSION, "999"),
+        (SESSION, "60001"),
+        (SESSION, "7000"),
+        (SESSION, "long"),
+        (HEARTBEAT, "99"),
+        (HEARTBEAT, "15001"),
+        ("consumer.session.timeout", "1000"),
+        ("retention.ms", "1000"),
+    ] {
+        match alter(key, value) {
+            // Of two that contradict each other, one is named.
+            Err(Error::InvalidConfig { key: named, .. }) => {
+                assert!([key, HEARTBEAT].contains(&&*named), "{key}={value}");
+            }
+            other => panic!("{key}={value}: {other:?}"),
+        }
+    }
+    for key in ["share.session.timeout.ms", "streams.num.standby.replicas", "consumer.assignment.interval.ms"] {
+        assert!(matches!(alter(key, "1"), Err(Error::UnsupportedConfig { .. })), "{key}");
+    }
+    let append = store.alter_group_configs("g", &[AlterConfigOp::append(SESSION, "1000")]);
+    assert!(matches!(append, Err(Error::InvalidConfig { .. })), "it is no list");
+    assert!(matches!(store.alter_group_configs("", &[]), Err(Error::InvalidConfig { .. })));
+    // All or nothing, and what is right together is right.
+    let both = [AlterConfigOp::set(SESSION, "1000"), AlterConfigOp::set(HEARTBEAT, "1000")];
+    assert!(store.alter_group_configs("g", &both).is_err());
+    assert_eq!(store.configured_groups().unwrap(), [] as [&str; 0]);
+    let both = [AlterConfigOp::set(SESSION, "1000"), AlterConfigOp::set(HEARTBEAT, "999")];
+    store.alter_group_configs("g", &both).unwrap();
+    let synonyms = store.describe_group_configs("g").unwrap().remove(0).synonyms;
+    let synonyms: Vec<_> = synonyms.iter().map(|of| (of.name, &*of.value, of.source)).collect();
+    let of_store = "group.consumer.heartbeat.interval.ms";
+    assert_eq!(
+        synonyms,
+        [
+            (HEARTBEAT, "999", ConfigSource::DynamicGroupConfig),
+            (of_store, "7000", ConfigSource::StaticBrokerConfig),
+            (of_store, "5000", ConfigSource::DefaultConfig),
+        ]
+    );
 }

@@ -1,4 +1,4 @@
-//! Changes to a topic's configuration, by the operations of Kafka's `IncrementalAlterConfigs` (KIP-339).
+//! Changes to the configuration of a topic or a group, by the operations of Kafka's `IncrementalAlterConfigs` (KIP-339).
 
 use super::TopicConfig;
 use super::invalid;
@@ -63,9 +63,23 @@ impl AlterConfigOp {
     }
 }
 
-impl TopicConfig {
+/// A configuration that is altered, of a topic or of a group.
+pub(crate) trait Alterable: Clone {
+    /// The same with nothing set.
+    #[cfg(feature = "net")]
+    fn cleared(&self) -> Self;
+
+    /// Gives a config a value.
+    fn set_config(&mut self, key: &str, value: &str) -> Result<()>;
+
+    /// Forgets that a config was set.
+    fn unset_config(&mut self, key: &str) -> Result<()>;
+
+    /// The value of the config `key` if it is a list, which is Kafka's default where it was not set.
+    fn list(&self, key: &str) -> Result<Option<String>>;
+
     /// This configuration after `changes`: all of them, or none and an error.
-    pub(crate) fn altered(&self, changes: &[AlterConfigOp]) -> Result<Self> {
+    fn altered(&self, changes: &[AlterConfigOp]) -> Result<Self> {
         let mut altered = self.clone();
         for (index, change) in changes.iter().enumerate() {
             let key = change.key();
@@ -73,8 +87,8 @@ impl TopicConfig {
                 return Err(invalid(key, "", "one change of each config at a time"));
             }
             match change {
-                AlterConfigOp::Set { value, .. } => altered.set(key, value)?,
-                AlterConfigOp::Delete { .. } => altered.unset(key)?,
+                AlterConfigOp::Set { value, .. } => altered.set_config(key, value)?,
+                AlterConfigOp::Delete { .. } => altered.unset_config(key)?,
                 AlterConfigOp::Append { value, .. } => altered.alter_list(key, value, |list, element| {
                     if !list.contains(&element) {
                         list.push(element);
@@ -90,24 +104,43 @@ impl TopicConfig {
 
     /// This configuration with these configs, by key, in the place of all that were set (Kafka's `AlterConfigs`).
     #[cfg(feature = "net")]
-    pub(crate) fn replaced(&self, configs: &[(String, String)]) -> Result<Self> {
-        let mut replaced = Self::new().partitions(self.partition_count());
-        configs.iter().try_for_each(|(key, value)| replaced.set(key, value))?;
+    fn replaced(&self, configs: &[(String, String)]) -> Result<Self> {
+        let mut replaced = self.cleared();
+        configs.iter().try_for_each(|(key, value)| replaced.set_config(key, value))?;
         Ok(replaced)
     }
 
-    /// Changes a list, which is Kafka's default if it was not set, by each element of `value`.
+    /// Changes a list by each element of `value`.
     fn alter_list(&mut self, key: &str, value: &str, change: impl Fn(&mut Vec<String>, String)) -> Result<()> {
-        if !Self::is_list(key)? {
-            return Err(invalid(key, value, "a config that is a list"));
-        }
-        let set = self.overrides().into_iter().find(|(set, _)| *set == key).map(|(_, value)| value);
-        let list = set.or_else(|| Self::new().get(key)).unwrap_or_default();
+        let list = self.list(key)?.ok_or_else(|| invalid(key, value, "a config that is a list"))?;
         let elements = |list: &str| -> Vec<String> {
             list.split(',').map(|element| element.trim().to_owned()).filter(|element| !element.is_empty()).collect()
         };
         let mut list = elements(&list);
         elements(value).into_iter().for_each(|element| change(&mut list, element));
-        self.set(key, &list.join(","))
+        self.set_config(key, &list.join(","))
+    }
+}
+
+impl Alterable for TopicConfig {
+    #[cfg(feature = "net")]
+    fn cleared(&self) -> Self {
+        Self::new().partitions(self.partition_count())
+    }
+
+    fn set_config(&mut self, key: &str, value: &str) -> Result<()> {
+        self.set(key, value)
+    }
+
+    fn unset_config(&mut self, key: &str) -> Result<()> {
+        self.unset(key)
+    }
+
+    fn list(&self, key: &str) -> Result<Option<String>> {
+        if !Self::is_list(key)? {
+            return Ok(None);
+        }
+        let set = self.overrides().into_iter().find(|(set, _)| *set == key).map(|(_, value)| value);
+        Ok(set.or_else(|| Self::new().get(key)))
     }
 }

@@ -9,13 +9,15 @@ use super::{TopicConfig, TopicDefaults};
 pub enum ConfigSource {
     /// The topic's own configuration.
     DynamicTopicConfig,
+    /// The group's own configuration.
+    DynamicGroupConfig,
     /// What the store was opened with: [`StoreConfig::topic_defaults`](super::StoreConfig::topic_defaults).
     StaticBrokerConfig,
     /// Kafka's default.
     DefaultConfig,
 }
 
-/// A config of a topic, as it is now.
+/// A config of a topic, a group or a store, as it is now.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ConfigEntry {
@@ -79,15 +81,27 @@ pub(super) fn field_entry<T: ConfigValue>(
     static_entry(name, T::TYPE, documentation.trim_ascii(), value.print(), Some(default.print()))
 }
 
+/// What there is to say of a config that somebody sets for itself, and says that `own` is where, or takes from elsewhere.
+pub(super) fn entry_over(
+    name: &'static str,
+    config_type: ConfigType,
+    documentation: &'static str,
+    value: String,
+    own: Option<ConfigSource>,
+    elsewhere: Vec<ConfigSynonym>,
+) -> ConfigEntry {
+    let own = own.map(|source| ConfigSynonym { name, value: value.clone(), source });
+    let synonyms: Vec<_> = own.into_iter().chain(elsewhere).collect();
+    let source = synonyms.first().map_or(ConfigSource::DefaultConfig, |first| first.source);
+    ConfigEntry { name, value, source, config_type, documentation, synonyms }
+}
+
 impl TopicConfig {
     /// What there is to say of all configs, by name, where `defaults` are the store's.
     pub(crate) fn describe(&self, defaults: &TopicDefaults) -> Vec<ConfigEntry> {
         let entry = |(name, config_type, documentation, value, is_set): (_, _, _, String, bool)| {
-            let source = ConfigSource::DynamicTopicConfig;
-            let own = is_set.then(|| ConfigSynonym { name, value: value.clone(), source });
-            let synonyms: Vec<_> = own.into_iter().chain(defaults.synonyms_of(name)).collect();
-            let source = synonyms.first().map_or(ConfigSource::DefaultConfig, |first| first.source);
-            ConfigEntry { name, value, source, config_type, documentation, synonyms }
+            let own = is_set.then_some(ConfigSource::DynamicTopicConfig);
+            entry_over(name, config_type, documentation, value, own, defaults.synonyms_of(name))
         };
         let mut entries: Vec<_> = self.entries().into_iter().map(entry).collect();
         entries.sort_unstable_by_key(|entry| entry.name);

@@ -8,6 +8,7 @@ mod cleanup_policy;
 mod compression_type;
 mod defaults;
 mod entry;
+mod group;
 mod group_assignor;
 #[macro_use]
 mod table;
@@ -34,6 +35,7 @@ mod topic;
 mod value;
 
 pub use alter::AlterConfigOp;
+pub(crate) use alter::Alterable;
 pub use cleanup_policy::CleanupPolicy;
 #[cfg(feature = "net")]
 pub use client::ClientConfig;
@@ -42,6 +44,7 @@ pub use defaults::TopicDefaults;
 #[cfg(feature = "net")]
 pub(crate) use entry::static_entry;
 pub use entry::{ConfigEntry, ConfigSource, ConfigSynonym};
+pub use group::GroupConfig;
 pub use group_assignor::ConsumerGroupAssignor;
 #[cfg(feature = "sasl")]
 pub(crate) use jaas::Jaas;

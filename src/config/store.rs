@@ -116,17 +116,25 @@ configs! {
 impl StoreConfig {
     /// What Kafka demands of those configs of consumer groups together.
     fn validate_consumer_groups(&self) -> Result<()> {
-        let (session_ms, heartbeat_ms) =
-            (self.group_consumer_session_timeout_ms, self.group_consumer_heartbeat_interval_ms);
-        let (min_ms, max_ms) = (self.group_consumer_min_session_timeout_ms, self.group_consumer_max_session_timeout_ms);
-        at_least(min_ms).check("group.consumer.max.session.timeout.ms", &max_ms)?;
-        between(min_ms, max_ms).check("group.consumer.session.timeout.ms", &session_ms)?;
-        let (min_ms, max_ms) =
-            (self.group_consumer_min_heartbeat_interval_ms, self.group_consumer_max_heartbeat_interval_ms);
-        at_least(min_ms).check("group.consumer.max.heartbeat.interval.ms", &max_ms)?;
-        let key = "group.consumer.heartbeat.interval.ms";
-        between(min_ms, max_ms).check(key, &heartbeat_ms)?;
-        between(1, session_ms.saturating_sub(1)).check(key, &heartbeat_ms)
+        at_least(self.group_consumer_min_session_timeout_ms)
+            .check("group.consumer.max.session.timeout.ms", &self.group_consumer_max_session_timeout_ms)?;
+        at_least(self.group_consumer_min_heartbeat_interval_ms)
+            .check("group.consumer.max.heartbeat.interval.ms", &self.group_consumer_max_heartbeat_interval_ms)?;
+        self.check_consumer_group(
+            ("group.consumer.session.timeout.ms", self.group_consumer_session_timeout_ms),
+            ("group.consumer.heartbeat.interval.ms", self.group_consumer_heartbeat_interval_ms),
+        )
+    }
+
+    /// Whether the members of a consumer group may have this session timeout and this heartbeat interval, each with the
+    /// name of the config that says so.
+    pub(super) fn check_consumer_group(&self, session: (&str, i32), heartbeat: (&str, i32)) -> Result<()> {
+        let ((session, session_ms), (heartbeat, heartbeat_ms)) = (session, heartbeat);
+        between(self.group_consumer_min_session_timeout_ms, self.group_consumer_max_session_timeout_ms)
+            .check(session, &session_ms)?;
+        between(self.group_consumer_min_heartbeat_interval_ms, self.group_consumer_max_heartbeat_interval_ms)
+            .check(heartbeat, &heartbeat_ms)?;
+        between(1, session_ms.saturating_sub(1)).check(heartbeat, &heartbeat_ms)
     }
 }
 

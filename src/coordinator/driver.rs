@@ -18,7 +18,7 @@ use parking_lot::{Mutex, MutexGuard};
 use super::local::{LocalId, LocalMembers, Presence};
 use super::{Action, GroupCoordinator, GroupError, GroupRecord, LeaveRequest, Response};
 use crate::error::{Error, Result};
-use crate::store::{AppendedGroupRecords, GroupInUse, Store, Task, WeakStore};
+use crate::store::{AppendedGroupRecords, GroupConfigs, GroupInUse, Store, Task, WeakStore};
 
 /// The coordinator, as those know it who ask it something.
 pub(crate) type Coordinator = GroupCoordinator<Waiter>;
@@ -48,6 +48,8 @@ struct State {
     coordinator: Coordinator,
     /// The changes of the store's topics that the coordinator knows of.
     topic_changes: Option<u64>,
+    /// The configs of groups that it knows.
+    group_configs: Arc<GroupConfigs>,
     /// Whether the records are read.
     is_loaded: bool,
     is_closed: bool,
@@ -101,6 +103,7 @@ impl Groups {
             let state = State {
                 coordinator: GroupCoordinator::new(config),
                 topic_changes: None,
+                group_configs: Arc::default(),
                 is_loaded: false,
                 is_closed: false,
                 in_use: HashMap::new(),
@@ -265,6 +268,7 @@ impl Groups {
         if let Some(topics) = store.topics_since(&mut state.topic_changes) {
             state.coordinator.set_topics(topics);
         }
+        state.look_at_group_configs(store)?;
         if !state.is_loaded {
             if replay(store, &mut state.coordinator).is_err() {
                 state.coordinator.clear();
@@ -311,6 +315,15 @@ impl Task for Groups {
 }
 
 impl State {
+    fn look_at_group_configs(&mut self, store: &Store) -> Result<(), GroupError> {
+        let configs = store.group_configs().map_err(|_| GroupError::CoordinatorNotAvailable)?;
+        if !Arc::ptr_eq(&configs, &self.group_configs) {
+            self.coordinator.set_group_configs((*configs).clone());
+            self.group_configs = configs;
+        }
+        Ok(())
+    }
+
     /// When [`Groups::tick`] has something to do.
     fn next_deadline(&self) -> i64 {
         let deadlines = [self.coordinator.next_deadline(), self.local.next_deadline()];

@@ -66,7 +66,9 @@
 //! or stalls, or a topic gets partitions, the group rebalances, in the polls of its members; a `RebalanceListener` is told
 //! which partitions come and go. Clients of a server on the same store, with the feature `net`, are in the same groups. When
 //! one of them comes that has `group.protocol=consumer`, the coordinator assigns from then on, to all members, until the last
-//! such client has gone (`group.consumer.migration.policy`).
+//! such client has gone (`group.consumer.migration.policy`). How often such clients are to be heard of, and how long they
+//! count as alive, a group may set for itself: [`alter_group_configs`](crate::Store::alter_group_configs),
+//! `esker group alter` and `kafka-configs --entity-type groups` say so while it is in use.
 //!
 //! A member of this process sends no heartbeats. It is alive while it polls, and between two polls for
 //! `max.poll.interval.ms`, which is 5 minutes by default; then the group goes on without it. A consumer that is dropped, by

@@ -30,7 +30,8 @@
 //! kafka-dump-log.sh --offsets-decoder --files data/__consumer_offsets-7/00000000000000000000.log
 //! ```
 //!
-//! Two files are ours, and Kafka passes over them: `topic-config-checkpoint`, and `.esker-reserve`.
+//! Some files beside the partitions are ours, and Kafka passes over them: `topic-config-checkpoint`,
+//! `group-config-checkpoint`, `scram-credentials-checkpoint`, `producer-id-checkpoint` and `.esker-reserve`.
 //!
 //! # From Kafka
 //!
@@ -39,8 +40,9 @@
 //!
 //! **To take it over**, shut the broker down cleanly and open the directory, or a copy. Topics, records, offsets,
 //! committed offsets and producer state are there. What is *not* in these files is what the broker keeps in its metadata
-//! log: the topics' configs. So nothing of such a topic is deleted until it is given its configs with
-//! [`alter_topic_configs`](crate::Store::alter_topic_configs). In a cluster of several brokers each directory has only
+//! log: the configs of topics and groups. So nothing of such a topic is deleted until it is given its configs with
+//! [`alter_topic_configs`](crate::Store::alter_topic_configs), and groups have the store's until
+//! [`alter_group_configs`](crate::Store::alter_group_configs). In a cluster of several brokers each directory has only
 //! some of a topic's partitions. Those from 0 on without a gap are opened; the others stay as they are, and the
 //! [`RecoveryReport`](crate::RecoveryReport) names them as incomplete.
 //!

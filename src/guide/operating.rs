@@ -12,6 +12,7 @@
 //!   log-start-offset-checkpoint         where reading starts
 //!   replication-offset-checkpoint       the high watermarks
 //!   topic-config-checkpoint             the topics created here, and their configs (ours: Kafka passes over it)
+//!   group-config-checkpoint             the configs that groups have set (ours, too)
 //!   payments-0/
 //!     00000000000000000000.log          batches
 //!     00000000000000000000.index        from offsets to positions

@@ -93,6 +93,35 @@ pub(crate) fn offset(file: &Path, field: &str) -> Result<Offset> {
     Ok(offset.max(0))
 }
 
+/// Any text as a field, which stands between spaces: what could be taken for one, and `%`, is `%` and two digits a byte.
+pub(crate) fn escape(text: &str) -> String {
+    let mut field = String::with_capacity(text.len());
+    for c in text.chars() {
+        if c.is_whitespace() || c.is_control() || c == '%' {
+            c.encode_utf8(&mut [0; 4]).bytes().for_each(|byte| field.push_str(&format!("%{byte:02X}")));
+        } else {
+            field.push(c);
+        }
+    }
+    field
+}
+
+/// The text that a field was made of.
+pub(crate) fn unescape(field: &str) -> Option<String> {
+    let (mut bytes, mut rest) = (Vec::with_capacity(field.len()), field.as_bytes());
+    while let Some((first, more)) = rest.split_first() {
+        rest = more;
+        if *first != b'%' {
+            bytes.push(*first);
+            continue;
+        }
+        let (digits, more) = rest.split_first_chunk::<2>()?;
+        bytes.push(u8::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()?);
+        rest = more;
+    }
+    String::from_utf8(bytes).ok()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -124,6 +153,18 @@ mod tests {
                 Err(Error::MalformedFile { line: found, .. }) => assert_eq!(found, line, "{text:?}"),
                 other => panic!("{text:?} gave {other:?}"),
             }
+        }
+    }
+
+    #[test]
+    fn any_text_is_one_field() {
+        for name in ["alice", "a b\t%\n", "é\u{2003}\u{0}%41", "%"] {
+            let field = escape(name);
+            assert_eq!(field.split_whitespace().collect::<Vec<_>>(), [&*field], "{name:?}");
+            assert_eq!(unescape(&field).as_deref(), Some(name));
+        }
+        for field in ["%", "%4", "%zz", "%ff"] {
+            assert_eq!(unescape(field), None, "{field}");
         }
     }
 }

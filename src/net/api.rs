@@ -107,7 +107,7 @@ apis! {
     WriteTxnMarkers = 27, 1..=2, flexible 1;
     /// Commit offsets of a group as a part of a transaction.
     TxnOffsetCommit = 28, 0..=5, flexible 3;
-    /// The configs of topics and brokers.
+    /// The configs of topics, brokers and groups.
     DescribeConfigs = 32, 1..=4, flexible 4;
     /// Replace all configs of a topic or broker. `IncrementalAlterConfigs` has taken its place.
     AlterConfigs = 33, 0..=2, flexible 2;
@@ -119,7 +119,7 @@ apis! {
     CreatePartitions = 37, 0..=3, flexible 2;
     /// Remove groups without members, and what they have committed.
     DeleteGroups = 42, 0..=2, flexible 2;
-    /// Change some configs of a topic or broker.
+    /// Change some configs of a topic, broker or group.
     IncrementalAlterConfigs = 44, 0..=1, flexible 1;
     /// Partitions that are moving between brokers.
     ListPartitionReassignments = 46, 0..=0, flexible 0;
@@ -143,6 +143,8 @@ apis! {
     ConsumerGroupHeartbeat = 68, 0..=1, flexible 0;
     /// The state and members of consumer groups (KIP-848).
     ConsumerGroupDescribe = 69, 0..=1, flexible 0;
+    /// What has configs: topics, brokers and groups (KIP-1142).
+    ListConfigResources = 74, 0..=1, flexible 0;
     /// Topics page by page (KIP-966).
     DescribeTopicPartitions = 75, 0..=0, flexible 0;
 }

@@ -4,7 +4,7 @@ use super::api_error::ApiError;
 use super::broker::Broker;
 use super::config_resource::ConfigResourceType;
 use super::duplicates::duplicates;
-use crate::config::AlterConfigOp;
+use crate::config::{AlterConfigOp, Alterable};
 use crate::net::ErrorCode;
 
 /// Kafka's numbers for what a change does.
@@ -40,6 +40,14 @@ impl Change {
     /// Gives a config a value.
     pub(super) fn set(name: String, value: Option<String>) -> Self {
         Self { name, operation: SET, value }
+    }
+
+    fn to_configs(changes: &[Self]) -> Vec<(String, String)> {
+        changes.iter().map(|change| (change.name.clone(), change.value.clone().unwrap_or_default())).collect()
+    }
+
+    fn to_operations(changes: &[Self]) -> Result<Vec<AlterConfigOp>, ApiError> {
+        changes.iter().map(Self::to_operation).collect()
     }
 
     fn to_operation(&self) -> Result<AlterConfigOp, ApiError> {
@@ -113,8 +121,9 @@ impl Broker {
                 };
                 changes.iter().try_for_each(no_logger)
             }
-            (ConfigResourceType::ClientMetrics | ConfigResourceType::Group, _) => {
-                Err(ApiError::invalid_request("configs of groups and of client metrics are not kept here"))
+            (ConfigResourceType::Group, changes) => self.alter_group(name, changes, validate_only),
+            (ConfigResourceType::ClientMetrics, _) => {
+                Err(ApiError::invalid_request("configs of client metrics are not kept here"))
             }
         }
     }
@@ -125,16 +134,31 @@ impl Broker {
         }
         match changes {
             Changes::All(changes) => {
-                let config = |change: &Change| (change.name.clone(), change.value.clone().unwrap_or_default());
-                let configs: Vec<_> = changes.iter().map(config).collect();
-                self.store.replace_topic_configs(topic, &configs, validate_only)?;
+                self.store.replace_topic_configs(topic, &Change::to_configs(changes), validate_only)?;
             }
             Changes::Some(changes) => {
-                let changes = changes.iter().map(Change::to_operation).collect::<Result<Vec<_>, _>>()?;
+                let changes = Change::to_operations(changes)?;
                 match validate_only {
                     true => self.store.check_topic_configs(topic, &changes)?,
                     false => self.store.alter_topic_configs(topic, &changes)?,
                 }
+            }
+        }
+        Ok(())
+    }
+
+    fn alter_group(&self, group: &str, changes: &Changes, validate_only: bool) -> Result<(), ApiError> {
+        if group.is_empty() {
+            return Err(ApiError::invalid_request("which group? The defaults of all are configs of the broker"));
+        }
+        match changes {
+            Changes::All(changes) => {
+                let configs = Change::to_configs(changes);
+                self.store.change_group_configs(group, |config| config.replaced(&configs), validate_only)?;
+            }
+            Changes::Some(changes) => {
+                let changes = Change::to_operations(changes)?;
+                self.store.change_group_configs(group, |config| config.altered(&changes), validate_only)?;
             }
         }
         Ok(())

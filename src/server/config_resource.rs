@@ -1,6 +1,7 @@
 //! What has configs: the kinds of resources, and which of them are here.
 
 use crate::config::ConfigSource;
+use crate::error::Result;
 use crate::server::api_error::ApiError;
 use crate::server::broker::Broker;
 
@@ -15,23 +16,40 @@ pub(super) enum ConfigResourceType {
 }
 
 impl ConfigResourceType {
-    pub(super) fn from_id(id: i8) -> Result<Self, ApiError> {
-        match id {
-            2 => Ok(Self::Topic),
-            4 => Ok(Self::Broker),
-            8 => Ok(Self::BrokerLogger),
-            16 => Ok(Self::ClientMetrics),
-            32 => Ok(Self::Group),
-            _ => Err(ApiError::invalid_request(format!("there are no resources of type {id}"))),
+    /// All of them, by their numbers.
+    pub(super) const ALL: [Self; 5] = [Self::Topic, Self::Broker, Self::BrokerLogger, Self::ClientMetrics, Self::Group];
+
+    pub(super) const fn id(self) -> i8 {
+        match self {
+            Self::Topic => 2,
+            Self::Broker => 4,
+            Self::BrokerLogger => 8,
+            Self::ClientMetrics => 16,
+            Self::Group => 32,
         }
+    }
+
+    pub(super) fn from_id(id: i8) -> Result<Self, ApiError> {
+        let unknown = || ApiError::invalid_request(format!("there are no resources of type {id}"));
+        Self::ALL.into_iter().find(|known| known.id() == id).ok_or_else(unknown)
     }
 }
 
 impl Broker {
+    /// The resources of a type: of groups, those that have configs of their own.
+    pub(super) fn names_of(&self, resource_type: ConfigResourceType) -> Result<Vec<String>> {
+        match resource_type {
+            ConfigResourceType::Topic => Ok(self.store.topics()),
+            ConfigResourceType::Broker | ConfigResourceType::BrokerLogger => Ok(vec![self.store.node_id().to_string()]),
+            ConfigResourceType::ClientMetrics => Ok(Vec::new()),
+            ConfigResourceType::Group => self.store.configured_groups(),
+        }
+    }
+
     /// Refuses to speak of another node than this one.
     pub(super) fn check_node(&self, name: &str) -> Result<(), ApiError> {
         let node_id = self.store.node_id();
-        match name.parse() {
+        match name.parse::<i32>() {
             Ok(id) if node_id == id => Ok(()),
             Ok(_) => Err(ApiError::invalid_request(format!("this is broker {node_id}, not {name}"))),
             Err(_) => {
@@ -47,5 +65,6 @@ pub(super) fn config_source(source: ConfigSource) -> i8 {
         ConfigSource::DynamicTopicConfig => 1,
         ConfigSource::StaticBrokerConfig => 4,
         ConfigSource::DefaultConfig => 5,
+        ConfigSource::DynamicGroupConfig => 8,
     }
 }

@@ -155,6 +155,7 @@ served! {
     ListTransactions: 0..=1 => blocking list_transactions::answer;
     ConsumerGroupHeartbeat: 0..=1 => ordered consumer_group_heartbeat::answer;
     ConsumerGroupDescribe: 0..=1 => blocking consumer_group_describe::answer;
+    ListConfigResources: 0..=1 => blocking list_config_resources::answer;
     DescribeTopicPartitions: 0..=0 => blocking describe_topic_partitions::answer;
 }
 

@@ -3,7 +3,7 @@
 
 use super::Store;
 use super::topic_name::refuse_internal;
-use crate::config::{AlterConfigOp, ConfigEntry, TopicConfig};
+use crate::config::{AlterConfigOp, Alterable, ConfigEntry, TopicConfig};
 use crate::error::{Error, Result};
 use crate::io::DiskSpace;
 use crate::uuid::Uuid;

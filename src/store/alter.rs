@@ -10,7 +10,7 @@ use super::topic::{Topic, create_partitions};
 use super::topic_list::{Listed, TopicList};
 use super::topic_name::refuse_internal;
 use super::{Store, StoreInner, unknown};
-use crate::config::{AlterConfigOp, ConfigEntry, LogConfig, TopicConfig};
+use crate::config::{AlterConfigOp, Alterable, ConfigEntry, LogConfig, TopicConfig};
 use crate::error::{Error, Result};
 use crate::log::Log;
 use crate::types::TopicPartition;

@@ -16,13 +16,15 @@ pub(super) const LOG_STARTS: &str = "log-start-offset-checkpoint";
 pub(super) const FIRST_DIRTY: &str = "cleaner-offset-checkpoint";
 pub(super) const HIGH_WATERMARKS: &str = "replication-offset-checkpoint";
 
+/// The configs that groups have set.
+pub(super) const GROUP_CONFIGS: &str = "group-config-checkpoint";
 /// The users of a server (feature `sasl`).
 pub(super) const SCRAM_CREDENTIALS: &str = "scram-credentials-checkpoint";
 
 /// The files with an offset for each partition.
 pub(super) const OFFSET_FILES: [&str; 4] = [RECOVERY_POINTS, LOG_STARTS, HIGH_WATERMARKS, FIRST_DIRTY];
 /// The names of the files beside the partitions.
-pub(super) const FILES: [&str; 11] = [
+pub(super) const FILES: [&str; 12] = [
     OFFSET_FILES[0],
     OFFSET_FILES[1],
     OFFSET_FILES[2],
@@ -31,6 +33,7 @@ pub(super) const FILES: [&str; 11] = [
     meta_properties::CLEAN_SHUTDOWN,
     super::producer_ids::CHECKPOINT,
     super::topic_list::FILE,
+    GROUP_CONFIGS,
     SCRAM_CREDENTIALS,
     super::open::LOCK,
     super::reserve::RESERVE,
@@ -122,9 +125,9 @@ impl Layout {
         checkpoint::write(self.storage(), &self.dir.join(name), &offset_lines(offsets))
     }
 
-    /// Copies the users of a server, if there are any, built in or not.
-    pub(super) fn copy_scram_credentials(&self, target: &Self) -> Result<()> {
-        let [from, to] = [self, target].map(|layout| layout.dir.join(SCRAM_CREDENTIALS));
+    /// Copies a file as it is, if there is one.
+    pub(super) fn copy(&self, name: &str, target: &Self) -> Result<()> {
+        let [from, to] = [self, target].map(|layout| layout.dir.join(name));
         match self.storage.read(&from) {
             Ok(contents) => {
                 replace_file(target.storage(), &to, &contents).map_err(|error| Error::io("write", to, error))

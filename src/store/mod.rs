@@ -12,6 +12,7 @@
 //!   producer-id-checkpoint             which producer ids were given out (ours)
 //!   topic-config-checkpoint            per topic that was created here: its id, and the configs that were set
 //!                                      (ours; Kafka keeps these in its metadata log, and passes over the file)
+//!   group-config-checkpoint            per group: the configs that were set (ours; so does Kafka)
 //!   scram-credentials-checkpoint       the users of a server, without their passwords (ours; so does Kafka)
 //!   payments-0/                        a partition
 //!   payments-1.<id>-delete/            a deleted one that waits for its removal
@@ -23,6 +24,7 @@ mod alter;
 #[cfg(feature = "coordinator")]
 mod attached;
 mod cleaner;
+mod group_configs;
 #[cfg(feature = "coordinator")]
 mod group_records;
 mod groups;
@@ -75,6 +77,8 @@ pub use transaction::{HangingTransaction, TransactionDescription, TransactionFil
 #[cfg(feature = "coordinator")]
 pub(crate) use attached::WeakStore;
 #[cfg(feature = "coordinator")]
+pub(crate) use group_configs::GroupConfigs;
+#[cfg(feature = "coordinator")]
 pub(crate) use group_records::AppendedGroupRecords;
 pub(crate) use maintenance::Task;
 pub(crate) use offset_expiry::GroupInUse;
@@ -94,6 +98,7 @@ use crate::io::{StorageLock, TemporaryDir};
 use crate::log::{Checkpoints, Log, OpenFiles};
 use crate::types::TopicPartition;
 use cleaner::Cleaner;
+use group_configs::CurrentGroupConfigs;
 use layout::Layout;
 use log_checkpoints::LogCheckpoints;
 use maintenance::Schedule;
@@ -152,6 +157,7 @@ pub(crate) struct StoreInner {
     offsets: GroupOffsets,
     transactions: Transactions,
     producer_ids: ProducerIds,
+    group_configs: CurrentGroupConfigs,
     #[cfg(feature = "sasl")]
     scram_credentials: scram_credentials::ScramCredentials,
     cleaner: Cleaner,

@@ -182,6 +182,7 @@ impl StoreOptions {
                 transactions
             }
         };
+        let group_configs = super::group_configs::read(&layout)?;
         let topics = Arc::new(RwLock::new(topics));
         checkpoints.set_topics(&topics);
         let now_ms = self.clock.now_ms();
@@ -205,6 +206,7 @@ impl StoreOptions {
             offsets,
             transactions,
             producer_ids: ProducerIds::default(),
+            group_configs: RwLock::new(Arc::new(group_configs)),
             #[cfg(feature = "sasl")]
             scram_credentials: super::scram_credentials::ScramCredentials::default(),
             cleaner,

@@ -15,6 +15,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64};
 use parking_lot::Mutex;
 
 use super::cleaner::Cleaner;
+use super::group_configs::CurrentGroupConfigs;
 use super::layout::Layout;
 use super::log_checkpoints::LogCheckpoints;
 use super::maintenance::{Maintenance, Schedule};
@@ -93,6 +94,8 @@ impl StoreOptions {
             offsets: GroupOffsets::default(),
             transactions: Transactions::default(),
             producer_ids: ProducerIds::default(),
+            // They are read when they are asked for.
+            group_configs: CurrentGroupConfigs::default(),
             #[cfg(feature = "sasl")]
             scram_credentials: super::scram_credentials::ScramCredentials::default(),
             cleaner: Cleaner::new(HashMap::new(), 0, 0),

@@ -14,6 +14,7 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::group_configs;
 use super::layout::{self, Layout};
 use super::meta_properties::{self, META_PROPERTIES, MetaProperties};
 use super::open::{LOCK, config_of};
@@ -204,6 +205,7 @@ impl<'a> Planner<'a> {
     fn plan(&mut self, defaults: &TopicConfig, progress: &mut dyn FnMut(VerifyProgress<'_>)) -> Result<()> {
         self.plan_meta_properties()?;
         let topics = self.plan_topic_list()?;
+        self.plan_group_configs()?;
         let found = self.find_partitions()?;
         let offsets = |name: &str| -> Result<(HashMap<TopicPartition, Offset>, Option<String>)> {
             match self.layout.read_offsets(name) {
@@ -310,6 +312,16 @@ impl<'a> Planner<'a> {
         let text = checkpoint::text(&list.entries());
         self.replace(self.layout.dir.clone(), topic_list::FILE, Some(reason), text)?;
         Ok(list)
+    }
+
+    fn plan_group_configs(&mut self) -> Result<()> {
+        let reason = match group_configs::read(self.layout) {
+            Err(Error::MalformedFile { reason, .. }) => reason,
+            read => return read.map(drop),
+        };
+        let configs = group_configs::salvage(&self.read(&self.layout.dir.join(layout::GROUP_CONFIGS))?);
+        let text = checkpoint::text(&group_configs::entries(&configs));
+        self.replace(self.layout.dir.clone(), layout::GROUP_CONFIGS, Some(reason), text)
     }
 
     fn find_partitions(&mut self) -> Result<BTreeMap<Arc<str>, Partitions>> {

@@ -22,7 +22,7 @@ use super::layout::{Layout, SCRAM_CREDENTIALS};
 use super::{Store, StoreInner};
 use crate::config::ScramMechanism;
 use crate::error::{Error, Result};
-use crate::log::checkpoint;
+use crate::log::checkpoint::{self, escape, unescape};
 
 /// The longest name of a user, in bytes, and the longest salt.
 pub(crate) const USER_BYTES_MAX: usize = 1024;
@@ -200,49 +200,4 @@ fn parse(file: &Path, entry: [String; 6]) -> Option<(String, ScramMechanism, Scr
         server_key: bytes(server_key)?,
     };
     Some((unescape(&user)?, mechanism, credential))
-}
-
-/// A name as a field, which stands between spaces: what could be taken for one, and `%`, is `%` and two digits a byte.
-fn escape(user: &str) -> String {
-    let mut field = String::with_capacity(user.len());
-    for c in user.chars() {
-        if c.is_whitespace() || c.is_control() || c == '%' {
-            c.encode_utf8(&mut [0; 4]).bytes().for_each(|byte| field.push_str(&format!("%{byte:02X}")));
-        } else {
-            field.push(c);
-        }
-    }
-    field
-}
-
-fn unescape(field: &str) -> Option<String> {
-    let (mut bytes, mut rest) = (Vec::with_capacity(field.len()), field.as_bytes());
-    while let Some((first, more)) = rest.split_first() {
-        rest = more;
-        if *first != b'%' {
-            bytes.push(*first);
-            continue;
-        }
-        let (digits, more) = rest.split_first_chunk::<2>()?;
-        bytes.push(u8::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()?);
-        rest = more;
-    }
-    String::from_utf8(bytes).ok()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn any_name_is_one_field() {
-        for name in ["alice", "a b\t%\n", "é\u{2003}\u{0}%41", "%"] {
-            let field = escape(name);
-            assert_eq!(field.split_whitespace().collect::<Vec<_>>(), [&*field], "{name:?}");
-            assert_eq!(unescape(&field).as_deref(), Some(name));
-        }
-        for field in ["%", "%4", "%zz", "%ff"] {
-            assert_eq!(unescape(field), None, "{field}");
-        }
-    }
 }

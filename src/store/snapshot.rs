@@ -16,7 +16,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use super::layout::Layout;
+use super::layout::{GROUP_CONFIGS, Layout, SCRAM_CREDENTIALS};
 use super::meta_properties::{self, MetaProperties};
 use super::open::create_dir;
 use super::topic_list::TopicList;
@@ -138,7 +138,9 @@ impl StoreInner {
             .filter_map(|partition| Some((partition.clone(), *first_dirty.get(partition)?)));
         target.write_first_dirty(compacted.collect())?;
         TopicList::read(&self.layout)?.without_deletions().write(target)?;
-        self.layout.copy_scram_credentials(target)?;
+        self.layout.copy(GROUP_CONFIGS, target)?;
+        // Whether there are users in this build or not.
+        self.layout.copy(SCRAM_CREDENTIALS, target)?;
         target.write_clean_shutdown()?;
         let meta = MetaProperties { directory_id: Uuid::random(), ..self.meta.clone() };
         meta.write(target.storage(), &target.dir)?;

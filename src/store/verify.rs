@@ -13,7 +13,7 @@ use super::meta_properties::MetaProperties;
 use super::open::{count_whole, find_partitions};
 use super::topic_list::TopicList;
 use super::topic_name::{DirName, is_internal, parse_dir};
-use super::{StoreOptions, layout, meta_properties};
+use super::{StoreOptions, group_configs, layout, meta_properties};
 use crate::config::{CleanupPolicy, LogConfig};
 use crate::error::{Error, Result};
 use crate::io::{DirEntry, ReadOnlyStorage};
@@ -102,6 +102,9 @@ fn verify_files(
     }
     if let Err(error) = TopicList::read(layout) {
         findings.add_error(&layout.dir.join(super::topic_list::FILE), error)?;
+    }
+    if let Err(error) = group_configs::read(layout) {
+        findings.add_error(&layout.dir.join(layout::GROUP_CONFIGS), error)?;
     }
     Ok(layout.log_starts().unwrap_or_default())
 }

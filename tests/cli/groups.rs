@@ -180,3 +180,29 @@ fn offsets_and_groups_are_deleted() {
     assert_eq!(cli.text(&["group", "delete", "g"]), "");
     assert_eq!(cli.text(&["group", "list"]), "");
 }
+
+#[test]
+fn configs_of_groups_are_altered_and_described() {
+    let cli = with_group();
+    let alter = ["group", "alter", "new", "--config", "consumer.session.timeout.ms=50000"];
+    assert_eq!(cli.text(&alter), "Altered group new.\n");
+    let expected = "GROUP  CONFIG                          VALUE  SOURCE\n\
+                    g      consumer.heartbeat.interval.ms  5000   DEFAULT_CONFIG\n\
+                    g      consumer.session.timeout.ms     45000  DEFAULT_CONFIG\n";
+    assert_eq!(cli.text(&["group", "describe", "--configs"]), expected);
+    let rows = cli.json(&["group", "describe", "new", "--configs", "--read-only"]);
+    let session = &rows[1];
+    assert_eq!((&session["value"], &session["source"]), (&json!("50000"), &json!("DYNAMIC_GROUP_CONFIG")));
+    assert_eq!((&session["group"], &session["type"]), (&json!("new"), &json!("INT")));
+    cli.ok(&["group", "alter", "new", "--delete-config", "consumer.session.timeout.ms"], b"");
+    let rows = cli.json(&["group", "describe", "new", "--configs"]);
+    assert!(rows.iter().all(|row| row["source"] == "DEFAULT_CONFIG"));
+    for (args, text) in [
+        (&[][..], "error: nothing to change: "),
+        (&["--config", "consumer.session.timeout.ms=1"], "error: invalid config consumer.session.timeout.ms = "),
+        (&["--config", "share.session.timeout.ms=1"], "error: config share.session.timeout.ms is Kafka's and has no "),
+    ] {
+        let (code, stderr) = cli.failure(&[&["group", "alter", "g"], args].concat(), b"");
+        assert!(code == 2 && stderr.starts_with(text), "{args:?}: {stderr}");
+    }
+}

@@ -213,6 +213,20 @@ fn topics_are_the_same() {
 }
 
 #[test]
+fn configs_of_groups_are_the_same() {
+    let mut both = Both::new();
+    both.create(&["t"]);
+    both.print(&["group", "alter", "g", "--config", "consumer.heartbeat.interval.ms=6000"]);
+    let described = both.print(&["group", "describe", "g", "h", "--configs"]);
+    assert!(
+        described.contains("\ng      consumer.heartbeat.interval.ms  6000   DYNAMIC_GROUP_CONFIG\n"),
+        "{described}"
+    );
+    both.print(&["group", "alter", "g", "--delete-config", "consumer.heartbeat.interval.ms"]);
+    both.print(&["group", "describe", "g", "--configs"]);
+}
+
+#[test]
 fn records_go_in_and_come_out_the_same() {
     let mut both = Both::new();
     both.create(&["t", "--partitions", "3"]);
@@ -369,7 +383,7 @@ fn members_are_told_by_the_server_and_later_by_the_directory() {
 fn refusals_are_the_same() {
     let mut both = Both::new();
     both.create(&["t"]);
-    let refusals: [(&[&str], i32); 19] = [
+    let refusals: [(&[&str], i32); 20] = [
         (&["produce", "nope"], 1),
         (&["consume", "nope"], 1),
         (&["topic", "describe", "nope"], 1),
@@ -378,6 +392,7 @@ fn refusals_are_the_same() {
         (&["topic", "alter", "t", "--partitions", "1"], 1),
         (&["topic", "alter", "t", "--config", "retention.ms=x"], 2),
         (&["topic", "alter", "t", "--config", "no.such=1"], 2),
+        (&["group", "alter", "g", "--config", "consumer.session.timeout.ms=1"], 2),
         (&["topic", "create", "t"], 1),
         (&["topic", "create", "t/u"], 1),
         (&["topic", "create", "x", "--config", "segment.bytes=1"], 2),

@@ -3,7 +3,7 @@
 use esker::coordinator::{
     Action, Committer, ConsumerHeartbeatRequest, GroupError, GroupRecord, GroupState, GroupType, Partitions, Response,
 };
-use esker::{ConsumerGroupAssignor, StoreConfig, TopicPartition};
+use esker::{ConsumerGroupAssignor, GroupConfig, StoreConfig, TopicPartition};
 
 use crate::fixture::{Fixture, REBALANCE_MS, SESSION_MS, heartbeat, join, join_static, owning, part, topic};
 
@@ -95,6 +95,33 @@ fn whoever_is_not_heard_of_is_taken_out() {
     assert_eq!(fixture.say(heartbeat("b", -1)).unwrap().member_epoch, -1);
     let group = fixture.group();
     assert_eq!((group.state, group.members.len(), fixture.groups.bookkeeping()), (GroupState::Empty, 0, (0, 0)));
+}
+
+#[test]
+fn members_go_by_what_their_group_sets_for_itself_from_their_next_heartbeat_on() {
+    let mut fixture = Fixture::new(4);
+    let set = |fixture: &mut Fixture, session_ms: &str, interval_ms: &str| {
+        let mut config = GroupConfig::default();
+        config.set("consumer.session.timeout.ms", session_ms).unwrap();
+        config.set("consumer.heartbeat.interval.ms", interval_ms).unwrap();
+        fixture.groups.set_group_configs([("g".to_owned(), config)]);
+    };
+    assert_eq!(fixture.say(join("a")).unwrap().heartbeat_interval_ms, 5000);
+    fixture.gets(join("b"));
+    set(&mut fixture, "50000", "10000");
+    assert_eq!(fixture.say(heartbeat("a", 1)).unwrap().heartbeat_interval_ms, 10_000);
+    fixture.pass(SESSION_MS);
+    assert_eq!(fixture.member_ids(), ["a"], "the other was not heard of since");
+    fixture.pass(50_000 - SESSION_MS);
+    assert_eq!(fixture.member_ids(), [] as [&str; 0]);
+    // The broker's bounds may have been others when that was set.
+    set(&mut fixture, "1000", "60000");
+    assert_eq!(fixture.say(join("a")).unwrap().heartbeat_interval_ms, 15_000);
+    fixture.pass(SESSION_MS - 1);
+    assert_eq!(fixture.member_ids(), ["a"]);
+    let epoch = fixture.group().epoch;
+    fixture.groups.set_group_configs([("another".to_owned(), GroupConfig::default())]);
+    assert_eq!(fixture.say(heartbeat("a", epoch)).unwrap().heartbeat_interval_ms, 5000);
 }
 
 #[test]

@@ -5,7 +5,10 @@ use std::path::Path;
 
 use esker::io::Storage;
 use esker::sim::{Crash, FaultStorage};
-use esker::{Acks, CommittedOffset, Corruption, Damage, Error, Offset, ReadLimits, Store, TopicConfig, TopicPartition};
+use esker::{
+    Acks, AlterConfigOp, CommittedOffset, Corruption, Damage, Error, Offset, ReadLimits, Store, TopicConfig,
+    TopicPartition,
+};
 
 use crate::common::{Sent, append_value, check_lookups, read_all as try_read_all};
 use crate::{START_MS, batches, create_log, fill, open, read_all};
@@ -18,6 +21,7 @@ fn stored(is_closed: bool) -> (FaultStorage, Vec<(Offset, Sent)>) {
     let store = open(&disk).unwrap();
     let log = create_log(&store);
     let records = fill(&log, 14);
+    store.alter_group_configs("g h", &[AlterConfigOp::set("consumer.session.timeout.ms", "50000")]).unwrap();
     if is_closed {
         store.close().unwrap();
     } else {
@@ -182,11 +186,12 @@ fn leftovers_in_the_data_directory_do_not_matter() {
 const LEADER_EPOCHS: &str = "/data/t-0/leader-epoch-checkpoint";
 
 /// Every text file of the store.
-const TEXT_FILES: [&str; 6] = [
+const TEXT_FILES: [&str; 7] = [
     "/data/meta.properties",
     "/data/recovery-point-offset-checkpoint",
     "/data/log-start-offset-checkpoint",
     "/data/topic-config-checkpoint",
+    "/data/group-config-checkpoint",
     "/data/t-0/partition.metadata",
     LEADER_EPOCHS,
 ];

@@ -15,24 +15,24 @@ use esker::{Error, Store, StoreConfig, TopicConfig};
 
 use super::{connections, serve};
 
-const TOPIC: i8 = 2;
-const BROKER: i8 = 4;
-const BROKER_LOGGER: i8 = 8;
-const CLIENT_METRICS: i8 = 16;
-const GROUP: i8 = 32;
+pub const TOPIC: i8 = 2;
+pub const BROKER: i8 = 4;
+pub const BROKER_LOGGER: i8 = 8;
+pub const CLIENT_METRICS: i8 = 16;
+pub const GROUP: i8 = 32;
 
-const SET: i8 = 0;
-const DELETE: i8 = 1;
+pub const SET: i8 = 0;
+pub const DELETE: i8 = 1;
 const APPEND: i8 = 2;
 const SUBTRACT: i8 = 3;
 
-fn resource(resource_type: i8, name: &str, keys: Option<&[&str]>) -> DescribeConfigsResource {
+pub fn resource(resource_type: i8, name: &str, keys: Option<&[&str]>) -> DescribeConfigsResource {
     let configuration_keys = keys.map(|keys| keys.iter().map(|key| (*key).to_owned()).collect());
     DescribeConfigsResource { resource_type, resource_name: name.into(), configuration_keys }
 }
 
 /// The configs of one resource by name, with all that there is to say of them.
-async fn describe(
+pub async fn describe(
     connection: &Connection,
     resource: DescribeConfigsResource,
     version: i16,
@@ -50,7 +50,7 @@ async fn describe(
 }
 
 /// Alters one resource one by one.
-async fn alter(
+pub async fn alter(
     connection: &Connection,
     (resource_type, name): (i8, &str),
     configs: &[(&str, i8, Option<&str>)],
@@ -71,7 +71,7 @@ async fn alter(
     (response.error_code, response.error_message)
 }
 
-fn replacement(resource_type: i8, name: &str, configs: &[(&str, Option<&str>)]) -> AlterConfigsResource {
+pub fn replacement(resource_type: i8, name: &str, configs: &[(&str, Option<&str>)]) -> AlterConfigsResource {
     let config = |(name, value): &(&str, Option<&str>)| alter_configs::AlterableConfig {
         name: (*name).into(),
         value: value.map(str::to_owned),
@@ -163,7 +163,7 @@ async fn what_has_no_configs_here_says_so() {
         (resource(BROKER_LOGGER, "", None), Err(ErrorCode::INVALID_REQUEST)),
         (resource(CLIENT_METRICS, "m", None), Ok(0)),
         (resource(CLIENT_METRICS, "", None), Err(ErrorCode::INVALID_REQUEST)),
-        (resource(GROUP, "g", None), Ok(0)),
+        (resource(GROUP, "g", None), Ok(2)),
         (resource(GROUP, "", None), Err(ErrorCode::INVALID_REQUEST)),
         (resource(99, "x", None), Err(ErrorCode::INVALID_REQUEST)),
     ] {
@@ -211,7 +211,7 @@ async fn configs_are_altered_one_by_one_in_every_version() {
         ((BROKER, ""), &[("log.retention.ms", DELETE, None)], ErrorCode::NONE),
         ((BROKER, "77"), &[], ErrorCode::INVALID_REQUEST),
         ((BROKER_LOGGER, &store.node_id().to_string()), &[("root", SET, Some("INFO"))], ErrorCode::INVALID_CONFIG),
-        ((GROUP, "g"), &[("consumer.session.timeout.ms", SET, Some("1"))], ErrorCode::INVALID_REQUEST),
+        ((CLIENT_METRICS, "m"), &[("interval.ms", SET, Some("1"))], ErrorCode::INVALID_REQUEST),
         ((99, "x"), &[], ErrorCode::INVALID_REQUEST),
     ] {
         let (code, message) = alter(&connection, resource, configs, 1).await;

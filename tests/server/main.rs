@@ -13,6 +13,7 @@ mod configs;
 mod connector;
 mod consumer_groups;
 mod fetching;
+mod group_configs;
 mod groups;
 mod hostile;
 mod identity;

@@ -208,6 +208,7 @@ fn text_that_is_malformed_is_found_and_every_name_is_accounted_for() {
         "log-start-offset-checkpoint",
         "replication-offset-checkpoint",
         "topic-config-checkpoint",
+        "group-config-checkpoint",
         "t-0/partition.metadata",
         "t-0/leader-epoch-checkpoint",
     ] {

@@ -348,6 +348,8 @@ fn wreck() -> (FaultStorage, BTreeMap<Offset, Sent>) {
         rewrite(&storage, file, |text| text.extend(b"nonsense \xff\n"));
     }
     rewrite(&storage, "data/topic-config-checkpoint", |text| text.extend(b"t max.message.bytes many\n"));
+    let group_configs = b"0\n1\ng%20h consumer.session.timeout.ms 50000\ng consumer.session.timeout.ms long\n";
+    storage.set_contents("data/group-config-checkpoint", group_configs).unwrap();
     // A partition is missing, and another is not the topic's.
     storage.remove_dir_all(Path::new("data/pair-0")).unwrap();
     rewrite(&storage, "data/pair-1/partition.metadata", |text| text.truncate(20));
@@ -368,8 +370,13 @@ fn a_wreck_is_mended_and_nothing_of_it_is_lost() {
         let of = |path: &Path| path.file_name().is_some_and(|found| found == name);
         report.actions.iter().any(|action| of(&action.path) && matches!(action.step, RepairStep::SetAside { .. }))
     };
-    for name in ["meta.properties", "recovery-point-offset-checkpoint", "topic-config-checkpoint", "partition.metadata"]
-    {
+    for name in [
+        "meta.properties",
+        "recovery-point-offset-checkpoint",
+        "topic-config-checkpoint",
+        "group-config-checkpoint",
+        "partition.metadata",
+    ] {
         assert!(is_set_aside(name), "{name}: {report:?}");
     }
     let cluster = |text: Vec<u8>| {
@@ -382,6 +389,7 @@ fn a_wreck_is_mended_and_nothing_of_it_is_lost() {
     assert!(store.recovery_report().is_healthy(), "{:?}", store.recovery_report());
     assert_eq!(store.topics().iter().filter(|topic| !topic.starts_with('_')).count(), 2);
     assert_eq!(store.describe_topic("t").unwrap().config.overrides(), all_configs(), "configs that were sound");
+    assert_eq!(store.configured_groups().unwrap(), ["g h"]);
     let left: BTreeMap<_, _> =
         all.iter().filter(|(offset, _)| !is_lost(&report, "t-0", **offset)).map(|(a, b)| (*a, b.clone())).collect();
     assert_eq!(records(&store, "t", 0), left);

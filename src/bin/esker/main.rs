@@ -24,6 +24,7 @@
 
 mod bench;
 mod completions;
+mod config_changes;
 mod confirm;
 mod consume;
 mod context;

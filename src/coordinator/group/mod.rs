@@ -8,6 +8,7 @@
 //!   leave       go
 //!   describe    what can be seen from outside, and deletion
 //!   protocol    which protocol a group goes by, and how it goes over to the other
+//!   limits      what groups may have
 //!   classic, member   the state;   record   how it is written down;   timers   when something is due
 //!   consumer    all that of groups of the newer protocol
 //!   consumer_protocol what consumers tell each other;   assignor   which of them gets what
@@ -21,6 +22,7 @@ mod describe;
 mod heartbeat;
 mod join;
 mod leave;
+mod limits;
 mod member;
 mod message;
 mod protocol;
@@ -34,10 +36,11 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::config::{ConsumerGroupMigrationPolicy, StoreConfig};
+use crate::config::{GroupConfig, StoreConfig};
 use crate::uuid::Uuid;
 use classic::ClassicGroup;
-use consumer::{Assignors, ConsumerGroup, Topics};
+use consumer::{ConsumerGroup, Topics};
+use limits::Limits;
 use member::{Member, Terms};
 use timers::{Due, GroupTimers, Timer, Timers};
 
@@ -72,6 +75,8 @@ pub use record::{GroupMetadata, MemberMetadata};
 #[derive(Debug)]
 pub struct GroupCoordinator<T> {
     limits: Limits,
+    /// What groups set for themselves, known ones or not.
+    group_configs: HashMap<String, GroupConfig>,
     groups: HashMap<Arc<str>, Group<T>>,
     /// What there is to subscribe to.
     topics: Topics,
@@ -84,19 +89,6 @@ pub struct GroupCoordinator<T> {
 enum Group<T> {
     Classic(ClassicGroup<T>),
     Consumer(ConsumerGroup<T>),
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Limits {
-    min_session_timeout_ms: i32,
-    max_session_timeout_ms: i32,
-    initial_rebalance_delay_ms: i32,
-    max_size: usize,
-    consumer_session_timeout_ms: i32,
-    consumer_heartbeat_interval_ms: i32,
-    consumer_max_size: usize,
-    assignors: Assignors,
-    migration_policy: ConsumerGroupMigrationPolicy,
 }
 
 /// What is to be done, and what comes of the records that are being written.
@@ -145,19 +137,15 @@ struct Turn<'a, T> {
 impl<T> GroupCoordinator<T> {
     /// A coordinator without groups. Of the config it goes by what begins with `group.`.
     pub fn new(config: &StoreConfig) -> Self {
-        let limits = Limits {
-            min_session_timeout_ms: config.group_min_session_timeout_ms,
-            max_session_timeout_ms: config.group_max_session_timeout_ms,
-            initial_rebalance_delay_ms: config.group_initial_rebalance_delay_ms,
-            max_size: usize::try_from(config.group_max_size).unwrap_or(usize::MAX),
-            consumer_session_timeout_ms: config.group_consumer_session_timeout_ms,
-            consumer_heartbeat_interval_ms: config.group_consumer_heartbeat_interval_ms,
-            consumer_max_size: usize::try_from(config.group_consumer_max_size).unwrap_or(usize::MAX),
-            assignors: Assignors::new(&config.group_consumer_assignors),
-            migration_policy: config.group_consumer_migration_policy,
-        };
         let outbox = Outbox { actions: VecDeque::new(), next_write: 0, writes: HashMap::new(), membership_changes: 0 };
-        Self { limits, groups: HashMap::new(), topics: Topics::default(), timers: Timers::default(), outbox }
+        Self {
+            limits: Limits::new(config),
+            group_configs: HashMap::new(),
+            groups: HashMap::new(),
+            topics: Topics::default(),
+            timers: Timers::default(),
+            outbox,
+        }
     }
 
     /// Takes in a record, after a restart: all that there are, or the last of each key, in the order of the log.
@@ -208,6 +196,12 @@ impl<T> GroupCoordinator<T> {
     /// subscribed to. A group whose topics have changed is assigned anew with the next heartbeat of a member.
     pub fn set_topics(&mut self, topics: impl IntoIterator<Item = (String, Uuid, i32)>) {
         self.topics.update(topics.into_iter());
+    }
+
+    /// Takes in the configs of all groups that have some of their own, in the place of those that were known. Members go by
+    /// them from their next heartbeat on.
+    pub fn set_group_configs(&mut self, configs: impl IntoIterator<Item = (String, GroupConfig)>) {
+        self.group_configs = configs.into_iter().collect();
     }
 
     /// What is to be done next.
@@ -283,6 +277,11 @@ impl<T> GroupCoordinator<T> {
         Some(result)
     }
 
+    /// What a group may have.
+    fn limits_of(&self, group: &str) -> Limits {
+        self.group_configs.get(group).map_or(self.limits, |config| self.limits.of_group(config))
+    }
+
     /// Does something with a consumer group likewise. Afterwards it may be one of the classic protocol.
     fn in_consumer_turn<R>(
         &mut self,
@@ -290,9 +289,10 @@ impl<T> GroupCoordinator<T> {
         now_ms: i64,
         run: impl FnOnce(consumer::Turn<'_, T>) -> R,
     ) -> Option<R> {
+        let limits = self.limits_of(group);
         let Some(Group::Consumer(group)) = self.groups.get_mut(group) else { return None };
         let timers = GroupTimers { timers: &mut self.timers, group: group.name.clone(), now_ms };
-        let (limits, topics, outbox) = (self.limits, &self.topics, &mut self.outbox);
+        let (topics, outbox) = (&self.topics, &mut self.outbox);
         let result = run(consumer::Turn { limits, topics, group, timers, outbox, now_ms });
         let (name, handover) = (group.name.clone(), group.hand_over());
         if group.is_vacant() {

@@ -70,8 +70,9 @@ impl<T> GroupCoordinator<T> {
             let (limits, outbox) = (self.limits, &mut self.outbox);
             Turn { limits, group: &mut before, timers, outbox, now_ms }.dissolve();
         }
+        let limits = self.limits_of(name);
         let timers = GroupTimers { timers: &mut self.timers, group: name.clone(), now_ms };
-        let (limits, topics, outbox) = (self.limits, &self.topics, &mut self.outbox);
+        let (topics, outbox) = (&self.topics, &mut self.outbox);
         consumer::Turn { limits, topics, group: &mut group, timers, outbox, now_ms }.expect_life_signs();
         self.groups.insert(name.clone(), Group::Consumer(group));
         Ok(())

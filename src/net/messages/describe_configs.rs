@@ -12,7 +12,7 @@ message! {
 
     /// An element of [`DescribeConfigsRequest::resources`].
     DescribeConfigsResource {
-        /// 2 is a topic, 4 a broker.
+        /// 2 is a topic, 4 a broker, 32 a group.
         resource_type: i8,
         resource_name: String,
         configuration_keys: Option<Vec<String>>,

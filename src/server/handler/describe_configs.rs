@@ -1,4 +1,4 @@
-//! DescribeConfigs: all configs of topics and of this node, with where their values come from.
+//! DescribeConfigs: all configs of topics, of groups and of this node, with where their values come from.
 
 use std::collections::HashSet;
 
@@ -60,7 +60,8 @@ impl Broker {
                 return Err(ApiError::invalid_request("which group, or which client metrics? The name is empty"));
             }
             // None can be set.
-            ConfigResourceType::ClientMetrics | ConfigResourceType::Group => (Vec::new(), false),
+            ConfigResourceType::ClientMetrics => (Vec::new(), false),
+            ConfigResourceType::Group => (self.store.describe_group_configs(name)?, false),
         };
         let wanted = resource.configuration_keys.as_deref().unwrap_or_default();
         let is_wanted = |config: &ConfigEntry| wanted.is_empty() || wanted.iter().any(|key| key == config.name);

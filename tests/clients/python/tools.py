@@ -67,6 +67,21 @@ def configs():
     expect("log.cleaner.enable" in java(tool_name, "--entity-type", "brokers", "--all", "--describe"), "broker configs")
 
 
+def group_configs():
+    """A group has configs before it has members, and a broker that lists all that have some lists it."""
+    tool_name, group = "kafka.admin.ConfigCommand", f"{topic}-configured"
+    entity = ["--entity-type", "groups", "--entity-name", group]
+    java(tool_name, *entity, "--alter", "--add-config", "consumer.session.timeout.ms=50000,consumer.heartbeat.interval.ms=6000")
+    java(tool_name, *entity, "--alter", "--delete-config", "consumer.heartbeat.interval.ms")
+    described = java(tool_name, "--entity-type", "groups", "--describe")
+    expect(group in described and "consumer.session.timeout.ms=50000" in described, described)
+    expect("DYNAMIC_GROUP_CONFIG:consumer.session.timeout.ms=50000" in described, described)
+    expect("consumer.heartbeat.interval.ms=6000" not in described, described)
+    command = ["java", "-cp", class_path, tool_name, "--bootstrap-server", server, *entity, "--alter", "--add-config"]
+    done = subprocess.run([*command, "consumer.session.timeout.ms=1000"], capture_output=True, text=True, timeout=120)
+    expect(done.returncode != 0 and "InvalidConfigurationException" in done.stdout + done.stderr, f"refused: {done}")
+
+
 def offsets(*args):
     lines = tool("GetOffsetShell", "--topic", topic, *args).split()
     return {int(partition): int(offset) for _, partition, offset in (line.split(":") for line in lines)}
@@ -138,6 +153,7 @@ operation("kafka-console-producer", console_producer)
 operation("kafka-console-consumer", console_consumer)
 operation("kafka-get-offsets", get_offsets)
 operation("kafka-configs", configs)
+operation("kafka-configs, groups", group_configs)
 operation("kafka-consumer-groups", groups)
 operation("kafka-delete-records", delete_records)
 operation("kafka-log-dirs", log_dirs)

@@ -1,4 +1,4 @@
-//! `esker group describe`: how far groups have come, who is in them, and how they stand.
+//! `esker group describe`: how far groups have come, who is in them, how they stand, and their configs.
 
 use esker::TopicPartition;
 use serde::Serialize;
@@ -6,7 +6,7 @@ use serde::Serialize;
 use crate::context::{Context, Table, or_dash};
 use crate::data_dir::ReadOnly;
 use crate::failure::Result;
-use crate::source::{self, Access, Group, GroupOffset};
+use crate::source::{self, Access, Config, Group, GroupOffset};
 
 /// Describe what groups have committed, how far that is behind, and who reads it
 ///
@@ -18,17 +18,21 @@ use crate::source::{self, Access, Group, GroupOffset};
 /// (null, all three, if no member reads it).
 ///
 /// With --members, an object for each member: group, consumer_id, instance_id, host, client_id, assignment (topic,
-/// partition). With --state, an object for each group: group, assignor, state, members (how many).
+/// partition). With --state, an object for each group: group, assignor, state, members (how many). With --configs, an
+/// object for each config of each group, which need not exist: group, name, value, source, type, synonyms, documentation.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// The groups; all of them if left out
     groups: Vec<String>,
     /// Show the members instead, and what each is to read
-    #[arg(long, conflicts_with = "state")]
+    #[arg(long, conflicts_with_all = ["state", "configs"])]
     members: bool,
     /// Show the state of the groups instead
-    #[arg(long)]
+    #[arg(long, conflicts_with = "configs")]
     state: bool,
+    /// Show the configs of the groups instead, with their values and where these come from
+    #[arg(long)]
+    configs: bool,
     #[command(flatten)]
     read_only: ReadOnly,
 }
@@ -36,6 +40,15 @@ pub(crate) struct Args {
 pub(super) fn run(args: &Args, context: &Context) -> Result {
     let mut source = source::open(context, Access::Look(&args.read_only))?;
     let names = if args.groups.is_empty() { source.groups()? } else { args.groups.clone() };
+    if args.configs {
+        let mut rows = Vec::new();
+        for group in names {
+            let configs = source.group_configs(&group)?;
+            rows.extend(configs.into_iter().map(|config| ConfigRow { group: group.clone(), config }));
+        }
+        source.close()?;
+        return context.print(&rows, configs);
+    }
     let groups = source.describe_groups(&names)?;
     source.close()?;
     match (args.members, args.state) {
@@ -185,6 +198,22 @@ fn states(rows: &[StateRow]) -> String {
     for row in rows {
         let assignor = or_dash(row.assignor.as_deref());
         table.push([row.group.clone(), assignor, row.state.clone(), row.members.to_string()]);
+    }
+    if rows.is_empty() { String::new() } else { table.to_string() }
+}
+
+/// A config of a group.
+#[derive(Debug, Serialize)]
+struct ConfigRow {
+    group: String,
+    #[serde(flatten)]
+    config: Config,
+}
+
+fn configs(rows: &[ConfigRow]) -> String {
+    let mut table = Table::new(["GROUP", "CONFIG", "VALUE", "SOURCE"]);
+    for ConfigRow { group, config } in rows {
+        table.push([group.clone(), config.name.clone(), config.value.clone(), config.source.to_owned()]);
     }
     if rows.is_empty() { String::new() } else { table.to_string() }
 }

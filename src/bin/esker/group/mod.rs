@@ -1,5 +1,6 @@
-//! `esker group`: what `kafka-consumer-groups` does, in its words.
+//! `esker group`: what `kafka-consumer-groups` and `kafka-configs` do, in their words.
 
+mod alter;
 mod csv;
 mod describe;
 mod reset;
@@ -25,6 +26,7 @@ pub(crate) enum Command {
         read_only: ReadOnly,
     },
     Describe(describe::Args),
+    Alter(alter::Args),
     ResetOffsets(reset::Args),
     /// Delete groups, which is all that they have committed
     ///
@@ -57,6 +59,7 @@ pub(crate) fn run(command: &Command, context: &Context) -> Result {
     match command {
         Command::List { read_only } => list(context, read_only),
         Command::Describe(args) => describe::run(args, context),
+        Command::Alter(args) => alter::run(args, context),
         Command::ResetOffsets(args) => reset::run(args, context),
         Command::Delete { groups, confirm } => delete(context, groups, confirm),
         Command::DeleteOffsets { group, topics, confirm } => delete_offsets(context, group, topics, confirm),

@@ -1,15 +1,16 @@
 //! A cluster as a [`Source`]: what the commands ask, in Kafka's protocol.
 //!
 //! ```text
-//!   topics, offsets, groups, transactions, producer, reader     what is asked, of many brokers where need be
-//!   cluster                                                     who is asked, and asked again
-//!   wire                                                        one request and its response
+//!   topics, configs, offsets, groups, transactions, producer, reader   what is asked, of many brokers where need be
+//!   cluster                                                            who is asked, and asked again
+//!   wire                                                               one request and its response
 //! ```
 //!
 //! Kafka's own tools do it in the same way. A request goes out in the highest version that both sides know and that names
 //! topics, since it is names that commands are given.
 
 mod cluster;
+mod configs;
 mod groups;
 mod offsets;
 mod producer;
@@ -22,9 +23,12 @@ mod wire;
 use esker::{AlterConfigOp, Offset, OffsetReset, TopicPartition};
 
 pub(crate) use cluster::Cluster;
+use configs::Resource;
 
 use crate::failure::Result;
-use crate::source::{Feed, Filter, Group, Planned, Reader, Source, Span, Start, Summary, Target, Topic, Transaction};
+use crate::source::{
+    Config, Feed, Filter, Group, Planned, Reader, Source, Span, Start, Summary, Target, Topic, Transaction,
+};
 
 impl Source for Cluster {
     fn topics(&mut self) -> Result<Vec<String>> {
@@ -48,7 +52,7 @@ impl Source for Cluster {
     }
 
     fn alter_topic_configs(&mut self, topic: &str, changes: &[AlterConfigOp]) -> Result {
-        self.alter_configs(topic, changes)
+        self.alter_configs(Resource::Topic, topic, changes)
     }
 
     fn create_partitions(&mut self, topic: &str, total: i32) -> Result {
@@ -81,6 +85,15 @@ impl Source for Cluster {
 
     fn describe_groups(&mut self, groups: &[String]) -> Result<Vec<Group>> {
         groups.iter().map(|group| self.described_group(group)).collect()
+    }
+
+    fn alter_group_configs(&mut self, group: &str, changes: &[AlterConfigOp]) -> Result {
+        self.alter_configs(Resource::Group, group, changes)
+    }
+
+    fn group_configs(&mut self, group: &str) -> Result<Vec<Config>> {
+        let mut configs = self.retry(|cluster| cluster.configs(Resource::Group, &[group.to_owned()]))?;
+        Ok(configs.remove(group).unwrap_or_default())
     }
 
     fn plan_reset(&mut self, group: &str, partitions: Vec<TopicPartition>, to: OffsetReset) -> Result<Vec<Planned>> {

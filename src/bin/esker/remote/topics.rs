@@ -6,25 +6,19 @@ use std::time::{Duration, Instant};
 use esker::net::ErrorCode;
 use esker::net::messages::create_partitions::CreatePartitionsTopic;
 use esker::net::messages::create_topics::{CreatableTopic, CreatableTopicConfig};
-use esker::net::messages::describe_configs::{DescribeConfigsResource, DescribeConfigsResult, DescribeConfigsSynonym};
 use esker::net::messages::describe_log_dirs::DescribableLogDirTopic;
-use esker::net::messages::incremental_alter_configs::{AlterConfigsResource, AlterableConfig};
 use esker::net::messages::metadata::MetadataResponseTopic;
-use esker::net::messages::{
-    CreatePartitionsRequest, CreateTopicsRequest, DeleteTopicsRequest, DescribeConfigsRequest, DescribeLogDirsRequest,
-    IncrementalAlterConfigsRequest,
-};
-use esker::{AlterConfigOp, Error, TopicPartition};
+use esker::net::messages::{CreatePartitionsRequest, CreateTopicsRequest, DeleteTopicsRequest, DescribeLogDirsRequest};
+use esker::{Error, TopicPartition};
 
 use super::cluster::Cluster;
+use super::configs::Resource;
 use super::offsets::by_topic;
 use super::trouble::Trouble;
 use super::wire::REQUEST_TIMEOUT_MS;
 use crate::failure::{Failure, Result};
-use crate::source::{Config, Partition, Span, Summary, Synonym, TOPIC_CONFIG, Topic, no_topic};
+use crate::source::{Partition, Span, Summary, Topic, no_topic};
 
-/// Kafka's number for a topic among the things that have configs.
-const TOPIC_RESOURCE: i8 = 2;
 /// Stands for what the brokers say that a topic has if nobody says anything.
 const BROKERS_DEFAULT: i16 = -1;
 /// For how long a topic that was made is waited for until it can be used.
@@ -35,8 +29,6 @@ const CREATE_TOPICS_VERSION: i16 = 7;
 const CREATE_PARTITIONS_VERSION: i16 = 3;
 /// Topics by name.
 const DELETE_TOPICS_VERSION: i16 = 5;
-const ALTER_CONFIGS_VERSION: i16 = 1;
-const DESCRIBE_CONFIGS_VERSION: i16 = 4;
 const DESCRIBE_LOG_DIRS_VERSION: i16 = 4;
 
 impl Cluster {
@@ -120,19 +112,6 @@ impl Cluster {
         check(result.error_code, result.error_message, name)
     }
 
-    pub(super) fn alter_configs(&mut self, name: &str, changes: &[AlterConfigOp]) -> Result {
-        let resource = AlterConfigsResource {
-            resource_type: TOPIC_RESOURCE,
-            resource_name: name.to_owned(),
-            configs: changes.iter().map(alterable).collect(),
-        };
-        let request = IncrementalAlterConfigsRequest { resources: vec![resource], validate_only: false };
-        let controller = self.controller()?;
-        let response = self.wire.ask(&controller, &request, ALTER_CONFIGS_VERSION)?;
-        let result = response.responses.into_iter().next().ok_or_else(nothing)?;
-        check(result.error_code, result.error_message, name)
-    }
-
     pub(super) fn described(&mut self, names: &[String]) -> Result<Vec<Topic>> {
         if names.is_empty() {
             return Ok(Vec::new());
@@ -144,7 +123,7 @@ impl Cluster {
         let spans = self.spans_of(&partitions)?;
         let ends = self.log_ends(&partitions)?;
         let sizes = self.retry(|cluster| cluster.sizes(&partitions))?;
-        let mut configs = self.retry(|cluster| cluster.configs(names))?;
+        let mut configs = self.retry(|cluster| cluster.configs(Resource::Topic, names))?;
         let at: HashMap<_, _> = partitions.into_iter().zip(spans.into_iter().zip(ends)).collect();
         let describe = |topic: &MetadataResponseTopic| {
             let name = topic.name.clone().unwrap_or_default();
@@ -197,45 +176,6 @@ impl Cluster {
         }
         Ok(sizes)
     }
-
-    fn configs(&mut self, names: &[String]) -> Result<HashMap<String, Vec<Config>>, Trouble> {
-        let mut configs = HashMap::new();
-        for result in self.config_results(names, None)? {
-            let entries = result.configs.into_iter().map(config).collect();
-            configs.insert(result.resource_name, entries);
-        }
-        Ok(configs)
-    }
-
-    /// The value of one config of a topic; None if whoever asks may not know it.
-    pub(super) fn config_value(&mut self, topic: &str, key: &str) -> Result<Option<String>, Trouble> {
-        match self.config_results(&[topic.to_owned()], Some(vec![key.to_owned()])) {
-            Ok(results) => Ok(results.into_iter().flat_map(|result| result.configs).find_map(|config| config.value)),
-            Err(trouble @ Trouble::Lost(_)) => Err(trouble),
-            Err(_) => Ok(None),
-        }
-    }
-
-    fn config_results(
-        &mut self,
-        names: &[String],
-        keys: Option<Vec<String>>,
-    ) -> Result<Vec<DescribeConfigsResult>, Trouble> {
-        let resource = |name: &String| DescribeConfigsResource {
-            resource_type: TOPIC_RESOURCE,
-            resource_name: name.clone(),
-            configuration_keys: keys.clone(),
-        };
-        let resources = names.iter().map(resource).collect();
-        let request = DescribeConfigsRequest { resources, include_synonyms: true, include_documentation: true };
-        let results = self.ask_any(&request, DESCRIBE_CONFIGS_VERSION)?.results;
-        match results.iter().find(|result| result.error_code != ErrorCode::NONE) {
-            Some(DescribeConfigsResult { error_code, error_message, resource_name, .. }) => {
-                Err(Trouble::refused(*error_code, error_message.clone(), resource_name))
-            }
-            None => Ok(results),
-        }
-    }
 }
 
 fn led_partitions(topic: &MetadataResponseTopic) -> Vec<TopicPartition> {
@@ -244,68 +184,14 @@ fn led_partitions(topic: &MetadataResponseTopic) -> Vec<TopicPartition> {
     led.map(|at| TopicPartition::new(name, at.partition_index)).collect()
 }
 
-fn alterable(change: &AlterConfigOp) -> AlterableConfig {
-    let (name, config_operation, value) = match change {
-        AlterConfigOp::Set { key, value } => (key, 0, Some(value)),
-        AlterConfigOp::Delete { key } => (key, 1, None),
-        AlterConfigOp::Append { key, value } => (key, 2, Some(value)),
-        AlterConfigOp::Subtract { key, value } => (key, 3, Some(value)),
-    };
-    AlterableConfig { name: name.clone(), config_operation, value: value.cloned() }
-}
-
-fn config(from: esker::net::messages::describe_configs::DescribeConfigsResourceResult) -> Config {
-    let synonym = |from: DescribeConfigsSynonym| Synonym {
-        name: from.name,
-        value: from.value.unwrap_or_default(),
-        source: source(from.source),
-    };
-    Config {
-        name: from.name,
-        value: from.value.unwrap_or_default(),
-        source: source(from.config_source),
-        r#type: config_type(from.config_type).to_owned(),
-        synonyms: from.synonyms.into_iter().map(synonym).collect(),
-        documentation: from.documentation.unwrap_or_default(),
-    }
-}
-
-/// Kafka's name for the number.
-fn source(source: i8) -> &'static str {
-    match source {
-        1 => TOPIC_CONFIG,
-        2 => "DYNAMIC_BROKER_CONFIG",
-        3 => "DYNAMIC_DEFAULT_BROKER_CONFIG",
-        4 => "STATIC_BROKER_CONFIG",
-        5 => "DEFAULT_CONFIG",
-        _ => "UNKNOWN",
-    }
-}
-
-/// Likewise.
-fn config_type(config_type: i8) -> &'static str {
-    match config_type {
-        1 => "BOOLEAN",
-        2 => "STRING",
-        3 => "INT",
-        4 => "SHORT",
-        5 => "LONG",
-        6 => "DOUBLE",
-        7 => "LIST",
-        8 => "CLASS",
-        9 => "PASSWORD",
-        _ => "UNKNOWN",
-    }
-}
-
-fn check(code: ErrorCode, message: Option<String>, topic: &str) -> Result {
+pub(super) fn check(code: ErrorCode, message: Option<String>, name: &str) -> Result {
     match code {
         ErrorCode::NONE => Ok(()),
-        code => Err(Trouble::refused(code, message, topic).into()),
+        code => Err(Trouble::refused(code, message, name).into()),
     }
 }
 
 /// A response has something for each thing that was asked.
-fn nothing() -> Failure {
+pub(super) fn nothing() -> Failure {
     Failure::new("the broker answered nothing of what it was asked")
 }

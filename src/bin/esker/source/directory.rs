@@ -11,6 +11,7 @@ use esker::{
     TransactionDescription, TransactionFilter,
 };
 
+use super::config::Config;
 use super::group::{Committed, Group, Member, Planned, Span};
 use super::topic::{Summary, Topic};
 use super::{Access, Feed, Filter, Reader, Source, Start, Target, Transaction};
@@ -72,10 +73,7 @@ impl Source for Directory {
     }
 
     fn alter_topic_configs(&mut self, topic: &str, changes: &[AlterConfigOp]) -> Result {
-        self.store.alter_topic_configs(topic, changes).map_err(|error| match error {
-            Error::InvalidConfig { .. } | Error::UnsupportedConfig { .. } => Failure::Usage(error.to_string()),
-            other => other.into(),
-        })
+        self.store.alter_topic_configs(topic, changes).map_err(misconfigured)
     }
 
     fn create_partitions(&mut self, topic: &str, total: i32) -> Result {
@@ -103,10 +101,7 @@ impl Source for Directory {
         if let Some(partition) = to.partition {
             self.store.partition(to.topic, partition)?;
         }
-        let producer = self.store.producer(to.config.clone()).map_err(|error| match error {
-            Error::InvalidConfig { .. } => Failure::Usage(error.to_string()),
-            other => other.into(),
-        })?;
+        let producer = self.store.producer(to.config.clone()).map_err(misconfigured)?;
         produce(to.topic, partitions as usize, &producer, feed)
     }
 
@@ -138,6 +133,14 @@ impl Source for Directory {
             Ok(described.with_offsets(committed, |partition| self.span(partition).ok()))
         };
         groups.iter().map(describe).collect()
+    }
+
+    fn alter_group_configs(&mut self, group: &str, changes: &[AlterConfigOp]) -> Result {
+        self.store.alter_group_configs(group, changes).map_err(misconfigured)
+    }
+
+    fn group_configs(&mut self, group: &str) -> Result<Vec<Config>> {
+        Ok(self.store.describe_group_configs(group)?.iter().map(Config::from).collect())
     }
 
     fn plan_reset(&mut self, group: &str, partitions: Vec<TopicPartition>, to: OffsetReset) -> Result<Vec<Planned>> {
@@ -174,6 +177,14 @@ impl Source for Directory {
 
     fn close(self: Box<Self>) -> Result {
         Ok(self.store.close()?)
+    }
+}
+
+/// A config that is refused is a mistake in the command.
+fn misconfigured(error: Error) -> Failure {
+    match error {
+        Error::InvalidConfig { .. } | Error::UnsupportedConfig { .. } => Failure::Usage(error.to_string()),
+        other => other.into(),
     }
 }
 

@@ -7,6 +7,7 @@
 //!
 //! What a command asks, checks and prints is the same for both.
 
+mod config;
 mod directory;
 mod group;
 mod record;
@@ -16,10 +17,11 @@ use std::time::Duration;
 
 use esker::{AlterConfigOp, IsolationLevel, Offset, OffsetReset, ProducerConfig, TopicPartition, TransactionState};
 
+pub(crate) use config::{Config, GROUP_CONFIG, Synonym, TOPIC_CONFIG};
 pub(crate) use directory::topic_config;
 pub(crate) use group::{Committed, Group, GroupOffset, Member, Planned, Span, assigned, has_members};
 pub(crate) use record::{NewRecord, ReadRecord};
-pub(crate) use topic::{Config, Partition, Summary, Synonym, TOPIC_CONFIG, Topic};
+pub(crate) use topic::{Partition, Summary, Topic};
 
 use crate::context::Context;
 use crate::data_dir::ReadOnly;
@@ -81,6 +83,12 @@ pub(crate) trait Source {
 
     /// Describes groups. It fails if one does not exist.
     fn describe_groups(&mut self, groups: &[String]) -> Result<Vec<Group>>;
+
+    /// Changes configs of a group, which need not exist: all that are given, or none.
+    fn alter_group_configs(&mut self, group: &str, changes: &[AlterConfigOp]) -> Result;
+
+    /// All configs of a group, which need not exist.
+    fn group_configs(&mut self, group: &str) -> Result<Vec<Config>>;
 
     /// What a reset of a group's offsets would make of them.
     fn plan_reset(&mut self, group: &str, partitions: Vec<TopicPartition>, to: OffsetReset) -> Result<Vec<Planned>>;

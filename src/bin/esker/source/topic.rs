@@ -1,7 +1,9 @@
 //! Topics, as they are described wherever they are.
 
-use esker::{ConfigEntry, ConfigSource, PartitionDescription, TopicDescription};
+use esker::{ConfigEntry, PartitionDescription, TopicDescription};
 use serde::Serialize;
+
+use super::config::Config;
 
 /// A topic.
 #[derive(Debug, Serialize)]
@@ -25,28 +27,6 @@ pub(crate) struct Partition {
     pub(crate) log_end: i64,
     pub(crate) size_in_bytes: u64,
 }
-
-/// A config of it.
-#[derive(Debug, Serialize)]
-pub(crate) struct Config {
-    pub(crate) name: String,
-    pub(crate) value: String,
-    pub(crate) source: &'static str,
-    pub(crate) r#type: String,
-    pub(crate) synonyms: Vec<Synonym>,
-    pub(crate) documentation: String,
-}
-
-/// A place where a config could come from, and what it says.
-#[derive(Debug, Serialize)]
-pub(crate) struct Synonym {
-    pub(crate) name: String,
-    pub(crate) value: String,
-    pub(crate) source: &'static str,
-}
-
-/// Kafka's name for what a topic sets itself.
-pub(crate) const TOPIC_CONFIG: &str = "DYNAMIC_TOPIC_CONFIG";
 
 /// A topic in a line.
 #[derive(Debug)]
@@ -81,33 +61,5 @@ impl From<&PartitionDescription> for Partition {
             log_end: from.log_end,
             size_in_bytes: from.size_in_bytes,
         }
-    }
-}
-
-impl From<&ConfigEntry> for Config {
-    fn from(from: &ConfigEntry) -> Self {
-        let synonym = |from: &esker::ConfigSynonym| Synonym {
-            name: from.name.to_owned(),
-            value: from.value.clone(),
-            source: source(from.source),
-        };
-        Self {
-            name: from.name.to_owned(),
-            value: from.value.clone(),
-            source: source(from.source),
-            r#type: format!("{:?}", from.config_type).to_uppercase(),
-            synonyms: from.synonyms.iter().map(synonym).collect(),
-            documentation: from.documentation.to_owned(),
-        }
-    }
-}
-
-/// Kafka's name for it.
-fn source(source: ConfigSource) -> &'static str {
-    match source {
-        ConfigSource::DynamicTopicConfig => TOPIC_CONFIG,
-        ConfigSource::StaticBrokerConfig => "STATIC_BROKER_CONFIG",
-        ConfigSource::DefaultConfig => "DEFAULT_CONFIG",
-        _ => "UNKNOWN",
     }
 }

@@ -3,6 +3,7 @@
 use esker::AlterConfigOp;
 
 use super::key_value;
+use crate::config_changes::ConfigChanges;
 use crate::context::{Context, print};
 use crate::failure::{Failure, Result};
 use crate::source::{self, Access, Source};
@@ -18,12 +19,8 @@ pub(crate) struct Args {
     /// How many partitions it is to have, which must be more than it has
     #[arg(long, value_name = "N")]
     partitions: Option<i32>,
-    /// Give a config a value, such as retention.ms=86400000
-    #[arg(long = "config", value_name = "KEY=VALUE", value_parser = key_value)]
-    set: Vec<(String, String)>,
-    /// Take a config back to its default
-    #[arg(long = "delete-config", value_name = "KEY")]
-    delete: Vec<String>,
+    #[command(flatten)]
+    configs: ConfigChanges,
     /// Add to a config that is a list, such as cleanup.policy=compact
     #[arg(long = "append-config", value_name = "KEY=VALUE", value_parser = key_value)]
     append: Vec<(String, String)>,
@@ -34,11 +31,9 @@ pub(crate) struct Args {
 
 impl Args {
     fn changes(&self) -> Vec<AlterConfigOp> {
-        let set = self.set.iter().map(|(key, value)| AlterConfigOp::set(key, value));
-        let delete = self.delete.iter().map(AlterConfigOp::delete);
         let append = self.append.iter().map(|(key, value)| AlterConfigOp::append(key, value));
         let subtract = self.subtract.iter().map(|(key, value)| AlterConfigOp::subtract(key, value));
-        set.chain(delete).chain(append).chain(subtract).collect()
+        self.configs.operations().chain(append).chain(subtract).collect()
     }
 }
 

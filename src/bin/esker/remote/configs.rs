@@ -1,0 +1,140 @@
+//! Configs of topics and groups of a cluster: changed and described.
+
+use std::collections::HashMap;
+
+use esker::AlterConfigOp;
+use esker::net::ErrorCode;
+use esker::net::messages::describe_configs::{DescribeConfigsResource, DescribeConfigsResult, DescribeConfigsSynonym};
+use esker::net::messages::incremental_alter_configs::{AlterConfigsResource, AlterableConfig};
+use esker::net::messages::{DescribeConfigsRequest, IncrementalAlterConfigsRequest};
+
+use super::cluster::Cluster;
+use super::topics::{check, nothing};
+use super::trouble::Trouble;
+use crate::failure::Result;
+use crate::source::{Config, GROUP_CONFIG, Synonym, TOPIC_CONFIG};
+
+const ALTER_CONFIGS_VERSION: i16 = 1;
+const DESCRIBE_CONFIGS_VERSION: i16 = 4;
+
+/// A kind of things that have configs, by Kafka's numbers.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Resource {
+    Topic = 2,
+    Group = 32,
+}
+
+impl Cluster {
+    pub(super) fn alter_configs(&mut self, resource: Resource, name: &str, changes: &[AlterConfigOp]) -> Result {
+        let resource = AlterConfigsResource {
+            resource_type: resource as i8,
+            resource_name: name.to_owned(),
+            configs: changes.iter().map(alterable).collect(),
+        };
+        let request = IncrementalAlterConfigsRequest { resources: vec![resource], validate_only: false };
+        let controller = self.controller()?;
+        let response = self.wire.ask(&controller, &request, ALTER_CONFIGS_VERSION)?;
+        let result = response.responses.into_iter().next().ok_or_else(nothing)?;
+        check(result.error_code, result.error_message, name)
+    }
+
+    /// All configs of topics or groups, by their names.
+    pub(super) fn configs(
+        &mut self,
+        resource: Resource,
+        names: &[String],
+    ) -> Result<HashMap<String, Vec<Config>>, Trouble> {
+        let mut configs = HashMap::new();
+        for result in self.config_results(resource, names, None)? {
+            let entries = result.configs.into_iter().map(config).collect();
+            configs.insert(result.resource_name, entries);
+        }
+        Ok(configs)
+    }
+
+    /// The value of one config of a topic; None if whoever asks may not know it.
+    pub(super) fn config_value(&mut self, topic: &str, key: &str) -> Result<Option<String>, Trouble> {
+        match self.config_results(Resource::Topic, &[topic.to_owned()], Some(vec![key.to_owned()])) {
+            Ok(results) => Ok(results.into_iter().flat_map(|result| result.configs).find_map(|config| config.value)),
+            Err(trouble @ Trouble::Lost(_)) => Err(trouble),
+            Err(_) => Ok(None),
+        }
+    }
+
+    fn config_results(
+        &mut self,
+        resource: Resource,
+        names: &[String],
+        keys: Option<Vec<String>>,
+    ) -> Result<Vec<DescribeConfigsResult>, Trouble> {
+        let of = |name: &String| DescribeConfigsResource {
+            resource_type: resource as i8,
+            resource_name: name.clone(),
+            configuration_keys: keys.clone(),
+        };
+        let resources = names.iter().map(of).collect();
+        let request = DescribeConfigsRequest { resources, include_synonyms: true, include_documentation: true };
+        let results = self.ask_any(&request, DESCRIBE_CONFIGS_VERSION)?.results;
+        match results.iter().find(|result| result.error_code != ErrorCode::NONE) {
+            Some(DescribeConfigsResult { error_code, error_message, resource_name, .. }) => {
+                Err(Trouble::refused(*error_code, error_message.clone(), resource_name))
+            }
+            None => Ok(results),
+        }
+    }
+}
+
+fn alterable(change: &AlterConfigOp) -> AlterableConfig {
+    let (name, config_operation, value) = match change {
+        AlterConfigOp::Set { key, value } => (key, 0, Some(value)),
+        AlterConfigOp::Delete { key } => (key, 1, None),
+        AlterConfigOp::Append { key, value } => (key, 2, Some(value)),
+        AlterConfigOp::Subtract { key, value } => (key, 3, Some(value)),
+    };
+    AlterableConfig { name: name.clone(), config_operation, value: value.cloned() }
+}
+
+fn config(from: esker::net::messages::describe_configs::DescribeConfigsResourceResult) -> Config {
+    let synonym = |from: DescribeConfigsSynonym| Synonym {
+        name: from.name,
+        value: from.value.unwrap_or_default(),
+        source: source(from.source),
+    };
+    Config {
+        name: from.name,
+        value: from.value.unwrap_or_default(),
+        source: source(from.config_source),
+        r#type: config_type(from.config_type).to_owned(),
+        synonyms: from.synonyms.into_iter().map(synonym).collect(),
+        documentation: from.documentation.unwrap_or_default(),
+    }
+}
+
+/// Kafka's name for the number.
+fn source(source: i8) -> &'static str {
+    match source {
+        1 => TOPIC_CONFIG,
+        2 => "DYNAMIC_BROKER_CONFIG",
+        3 => "DYNAMIC_DEFAULT_BROKER_CONFIG",
+        4 => "STATIC_BROKER_CONFIG",
+        5 => "DEFAULT_CONFIG",
+        8 => GROUP_CONFIG,
+        _ => "UNKNOWN",
+    }
+}
+
+/// Likewise.
+fn config_type(config_type: i8) -> &'static str {
+    match config_type {
+        1 => "BOOLEAN",
+        2 => "STRING",
+        3 => "INT",
+        4 => "SHORT",
+        5 => "LONG",
+        6 => "DOUBLE",
+        7 => "LIST",
+        8 => "CLASS",
+        9 => "PASSWORD",
+        _ => "UNKNOWN",
+    }
+}
