@@ -71,6 +71,9 @@ configs! {
     group_consumer_max_heartbeat_interval_ms: i32 = 15_000, "group.consumer.max.heartbeat.interval.ms", at_least(1);
     /// How many members a consumer group may have.
     group_consumer_max_size: i32 = i32::MAX, "group.consumer.max.size", at_least(1);
+    /// How long it is taken for granted which topics a regular expression of a consumer group stands for, in milliseconds. New
+    /// topics are looked at with the first heartbeat 10 seconds after the last time.
+    group_consumer_regex_refresh_interval_ms: i32 = 600_000, "group.consumer.regex.refresh.interval.ms", at_least(10_000);
     /// How the coordinator may assign partitions to the members of a consumer group: the first where they don't ask for
     /// another of these.
     group_consumer_assignors: Vec<ConsumerGroupAssignor> =

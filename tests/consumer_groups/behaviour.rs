@@ -194,6 +194,9 @@ fn a_regular_expression_stands_for_the_topics_that_it_matches_as_a_whole() {
     assert_eq!(fixture.gets(subscribe("t|u.*")), (1, Some(part([0]))));
     assert!(fixture.groups.is_subscribed_to("g", "t") && !fixture.groups.is_subscribed_to("g", "t-x"));
     fixture.set_topics(&[("t", topic(1), 1), ("t-x", topic(2), 1), ("u-y", topic(3), 1)]);
+    fixture.pass(10_000);
+    assert_eq!(fixture.gets(heartbeat("a", 1)), (1, None), "new topics are looked at every ten seconds");
+    fixture.pass(1);
     let both: Partitions = [(topic(1), [0].into()), (topic(3), [0].into())].into();
     assert_eq!(fixture.gets(heartbeat("a", 1)), (2, Some(both)));
     fixture.restart();
@@ -202,6 +205,58 @@ fn a_regular_expression_stands_for_the_topics_that_it_matches_as_a_whole() {
     let request = ConsumerHeartbeatRequest { topic_regex: Some(String::new()), ..join("a") };
     assert_eq!(fixture.gets(request).1, Some(part([0])));
     assert!(!fixture.groups.is_subscribed_to("g", "u-y"));
+}
+
+#[test]
+fn the_regular_expressions_of_a_group_are_resolved_together_now_and_then() {
+    let config = StoreConfig { group_consumer_regex_refresh_interval_ms: 60_000, ..StoreConfig::default() };
+    let mut fixture = Fixture::with(config, 1);
+    fixture.set_topics(&[("t", topic(1), 1), ("u", topic(2), 1)]);
+    let subscribe = |id: &str, regex: &str| ConsumerHeartbeatRequest {
+        topic_names: None,
+        topic_regex: Some(regex.into()),
+        ..join(id)
+    };
+    // What was resolved at that time.
+    let resolved = |fixture: &Fixture, at_ms: i64| -> Vec<String> {
+        let at = |record: &GroupRecord| match record {
+            GroupRecord::Regex(regex, Some(resolved)) if resolved.timestamp == at_ms => Some(regex.clone()),
+            _ => None,
+        };
+        fixture.log.iter().filter_map(at).collect()
+    };
+    assert_eq!(fixture.gets(subscribe("a", "t.*")), (1, Some(part([0]))));
+    assert_eq!(resolved(&fixture, 0), ["t.*"]);
+    // Another one waits; one that is known is as good as before.
+    fixture.pass(5_000);
+    assert_eq!(fixture.gets(subscribe("b", "u.*")), (2, Some(part([]))));
+    assert_eq!(fixture.gets(subscribe("c", "t.*")).0, 3);
+    fixture.gets(heartbeat("c", -1));
+    fixture.pass(5_001);
+    fixture.gets(heartbeat("a", 1));
+    assert_eq!(resolved(&fixture, 10_001), ["t.*", "u.*"]);
+    let epoch = fixture.group().epoch;
+    assert_eq!(fixture.gets(heartbeat("b", 2)), (epoch, Some([(topic(2), [0].into())].into())));
+    // After the interval they are resolved anyway. A topic that is gone is nobody's already.
+    fixture.set_topics(&[("u", topic(2), 1)]);
+    fixture.pass(30_000);
+    fixture.gets(heartbeat("a", epoch));
+    assert!(fixture.groups.is_subscribed_to("g", "t"));
+    fixture.gets(owning("a", epoch, []));
+    let epoch = fixture.group().epoch;
+    fixture.gets(heartbeat("b", epoch - 1));
+    fixture.pass(30_000);
+    fixture.gets(heartbeat("b", epoch));
+    assert_eq!(resolved(&fixture, 70_001), [] as [&str; 0]);
+    fixture.pass(1);
+    fixture.gets(heartbeat("b", epoch));
+    assert_eq!(resolved(&fixture, 70_002), ["t.*", "u.*"]);
+    assert!(!fixture.groups.is_subscribed_to("g", "t"));
+    assert_eq!(fixture.group().epoch, epoch + 1);
+    // Who leaves takes his along.
+    fixture.gets(heartbeat("a", -1));
+    assert!(matches!(fixture.log.iter().rev().find(|record| matches!(record, GroupRecord::Regex(..))),
+        Some(GroupRecord::Regex(regex, None)) if regex == "t.*"));
 }
 
 #[test]

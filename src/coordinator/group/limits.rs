@@ -14,6 +14,7 @@ pub(super) struct Limits {
     consumer_session_timeouts_ms: (i32, i32),
     consumer_heartbeat_intervals_ms: (i32, i32),
     pub(super) consumer_max_size: usize,
+    pub(super) consumer_regex_refresh_interval_ms: i32,
     pub(super) assignors: Assignors,
     pub(super) migration_policy: ConsumerGroupMigrationPolicy,
 }
@@ -36,6 +37,7 @@ impl Limits {
                 config.group_consumer_max_heartbeat_interval_ms,
             ),
             consumer_max_size: usize::try_from(config.group_consumer_max_size).unwrap_or(usize::MAX),
+            consumer_regex_refresh_interval_ms: config.group_consumer_regex_refresh_interval_ms,
             assignors: Assignors::new(&config.group_consumer_assignors),
             migration_policy: config.group_consumer_migration_policy,
         }

@@ -13,7 +13,7 @@
 //!   heartbeat    what a member says, and what comes of it       leave   members go, or are not heard of
 //!   reconcile    one step of a member towards its target        target, assignor   what members are to have
 //!   state        what is known, as the records say              record  how it is written down
-//!   topics       what there is to read                          commit, describe   questions from outside
+//!   topics, regex   what there is to read, and who wants it     commit, describe   questions from outside
 //!   classic      members that have the classic protocol         migration   from a classic group, and back to one
 //! ```
 //!
@@ -36,6 +36,7 @@ mod reconcile;
 mod record;
 #[cfg(test)]
 mod record_tests;
+mod regex;
 mod state;
 mod target;
 mod topics;
@@ -75,6 +76,9 @@ pub(super) struct ConsumerGroup<T> {
     pub(super) empty_since_ms: i64,
     /// The version of the topics that the subscriptions were last compared with.
     topics_version: Option<u64>,
+    /// The version of the topics that its regular expressions were last resolved with; None if they are to be as soon as they
+    /// may.
+    regexes_version: Option<u64>,
     /// What makes a group of the classic protocol what this is taken for. It is written with the first decision.
     opening: Vec<GroupRecord>,
     waiting: VecDeque<Event<T>>,
@@ -108,6 +112,7 @@ struct Draft<T> {
     now_ms: i64,
     state: Arc<State>,
     topics_version: Option<u64>,
+    regexes_version: Option<u64>,
     records: Vec<GroupRecord>,
     answers: Vec<(T, Response)>,
     /// Members that were heard of.
@@ -137,6 +142,7 @@ impl<T> ConsumerGroup<T> {
             state: Arc::default(),
             empty_since_ms: now_ms,
             topics_version: None,
+            regexes_version: None,
             opening: Vec::new(),
             waiting: VecDeque::new(),
             draft: None,
@@ -331,6 +337,7 @@ impl<T> Turn<'_, T> {
             self.outbox.membership_changes += 1;
         }
         (self.group.state, self.group.topics_version) = (draft.state, draft.topics_version);
+        self.group.regexes_version = draft.regexes_version;
         self.group.successor = draft.successor;
         draft.seen.iter().for_each(|id| self.expect_life_sign(id));
         draft.moved.iter().for_each(|id| self.expect_revocation(id));
@@ -377,6 +384,7 @@ impl<T> Draft<T> {
             now_ms,
             state: group.state.clone(),
             topics_version: group.topics_version,
+            regexes_version: group.regexes_version,
             records: Vec::new(),
             answers: Vec::new(),
             seen: BTreeSet::new(),

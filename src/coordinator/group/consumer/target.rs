@@ -1,12 +1,12 @@
 //! From who is subscribed to what, and the topics that there are, to what each member is to have (Kafka's
 //! `TargetAssignmentBuilder`).
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::Draft;
 use super::assignor::{Assignors, Subscriber};
-use super::record::{ConsumerGroupMetadata, GroupRecord, Partitions, ResolvedRegex};
+use super::record::{ConsumerGroupMetadata, GroupRecord, Partitions};
 use super::state::State;
 use super::topics::{Topics, hash};
 use crate::config::ConsumerGroupAssignor;
@@ -15,15 +15,16 @@ impl<T> Draft<T> {
     /// Compares what members are subscribed to with the topics that there are, and begins the next epoch if something
     /// has changed, or is said to have.
     pub(super) fn refresh(&mut self, topics: &Topics, has_changed: bool) {
-        if has_changed || self.topics_version != Some(topics.version) {
-            let resolved = self.resolve_regexes(topics);
+        let must = self.refresh_regexes(topics, has_changed) || has_changed;
+        if must || self.topics_version != Some(topics.version) {
             self.topics_version = Some(topics.version);
-            self.begin_epoch(topics, has_changed || resolved);
+            self.begin_epoch(topics, must);
         }
     }
 
     /// Begins the next epoch, if it must or the topics are not those that they were.
     pub(super) fn begin_epoch(&mut self, topics: &Topics, must: bool) {
+        self.forget_unused_regexes();
         let members = self.state.members.values();
         let names = members.flat_map(|member| self.state.topics_of(member)).collect();
         let metadata_hash = hash(&topics.existing(&names));
@@ -35,28 +36,6 @@ impl<T> Draft<T> {
                 self.put(GroupRecord::PartitionMetadata(false));
             }
         }
-    }
-
-    /// Matches all regular expressions that members are subscribed to with the topics, and forgets the others. Returns
-    /// whether any stands for something else than before.
-    fn resolve_regexes(&mut self, topics: &Topics) -> bool {
-        let members = self.state.members.values();
-        let used: BTreeSet<String> = members.filter_map(|member| member.metadata.topic_regex.clone()).collect();
-        let mut records = Vec::new();
-        for regex in &used {
-            // One that this engine does not know stands for what Kafka has found.
-            let Ok(topics) = topics.matching(regex) else { continue };
-            let before = self.state.regexes.get(regex);
-            if before.is_none_or(|before| before.topics != topics) {
-                let resolved = ResolvedRegex { topics, version: 0, timestamp: self.now_ms };
-                records.push(GroupRecord::Regex(regex.clone(), Some(resolved)));
-            }
-        }
-        let is_changed = !records.is_empty();
-        let unused = self.state.regexes.keys().filter(|regex| !used.contains(*regex));
-        records.extend(unused.map(|regex| GroupRecord::Regex(regex.clone(), None)));
-        records.into_iter().for_each(|record| self.put(record));
-        is_changed
     }
 
     /// Computes what everybody is to have, if the target is of an earlier epoch than the group.

@@ -19,6 +19,8 @@ const COMPILED_BYTES_MAX: usize = 1 << 20;
 pub(in super::super) struct Topics {
     /// Goes up with each change.
     pub(super) version: u64,
+    /// The version in which the last one that is new has come.
+    pub(super) created_version: u64,
     by_name: BTreeMap<String, Topic>,
     names: HashMap<Uuid, Arc<str>>,
 }
@@ -32,11 +34,15 @@ pub(super) struct Topic {
 impl Topics {
     /// Takes in what there is now.
     pub(in super::super) fn update(&mut self, topics: impl Iterator<Item = (String, Uuid, i32)>) {
-        let by_name = topics.map(|(name, id, partitions)| (name, Topic { id, partitions })).collect();
+        let by_name: BTreeMap<_, _> = topics.map(|(name, id, partitions)| (name, Topic { id, partitions })).collect();
         if self.by_name != by_name {
+            let has_new = by_name.keys().any(|name| !self.by_name.contains_key(name));
             self.by_name = by_name;
             self.names = self.by_name.iter().map(|(name, topic)| (topic.id, (**name).into())).collect();
             self.version += 1;
+            if has_new {
+                self.created_version = self.version;
+            }
         }
     }
 
