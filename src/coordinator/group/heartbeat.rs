@@ -1,7 +1,7 @@
 //! Signs of life: heartbeats, and commits, which only a member of the current generation may make.
 
 use super::classic::{ClassicGroup, GroupState};
-use super::{Group, GroupCoordinator, Turn, consumer};
+use super::{Group, GroupCoordinator, GroupTurn, Turn};
 use crate::error::GroupError;
 use crate::types::TopicPartition;
 
@@ -38,32 +38,19 @@ impl<T> GroupCoordinator<T> {
         if group.is_empty() {
             return Err(GroupError::InvalidGroupId);
         }
-        let heartbeat = |mut turn: Turn<'_, T>| {
-            turn.group.check_member(member_id, group_instance_id)?;
-            if generation != turn.group.generation {
-                return Err(GroupError::IllegalGeneration);
-            }
-            turn.expect_life_sign(member_id);
-            match turn.group.state {
-                GroupState::PreparingRebalance => Err(GroupError::RebalanceInProgress),
-                _ => Ok(()),
-            }
-        };
-        if let Some(Group::Consumer(_)) = self.groups.get(group) {
-            let heartbeat =
-                |mut turn: consumer::Turn<'_, T>| turn.classic_heartbeat(member_id, group_instance_id, generation);
-            return self.in_consumer_turn(group, now_ms, heartbeat).unwrap_or(Err(GroupError::UnknownMemberId));
-        }
-        self.in_turn(group, now_ms, heartbeat).unwrap_or(Err(GroupError::UnknownMemberId))
+        let heartbeat = self.in_turn(group, now_ms, |turn| match turn {
+            GroupTurn::Classic(mut turn) => turn.heartbeat(member_id, group_instance_id, generation),
+            GroupTurn::Consumer(mut turn) => turn.classic_heartbeat(member_id, group_instance_id, generation),
+        });
+        heartbeat.unwrap_or(Err(GroupError::UnknownMemberId))
     }
 
     /// A member is known to be alive, whatever generation it thinks it is in.
     pub(crate) fn keep_alive(&mut self, group: &str, member_id: &str, now_ms: i64) {
-        if let Some(Group::Consumer(_)) = self.groups.get(group) {
-            self.in_consumer_turn(group, now_ms, |mut turn| turn.expect_life_sign(member_id));
-        } else {
-            self.in_turn(group, now_ms, |mut turn| turn.expect_life_sign(member_id));
-        }
+        self.in_turn(group, now_ms, |turn| match turn {
+            GroupTurn::Classic(mut turn) => turn.expect_life_sign(member_id),
+            GroupTurn::Consumer(mut turn) => turn.expect_life_sign(member_id),
+        });
     }
 
     /// Whether offsets may be committed now: by a member in the group's generation, for which that is a sign of life, or,
@@ -85,25 +72,11 @@ impl<T> GroupCoordinator<T> {
         generation: i32,
         now_ms: i64,
     ) -> Result<(), GroupError> {
-        let commit = |mut turn: Turn<'_, T>| {
-            turn.group.check_committer(member_id, group_instance_id, generation)?;
-            match turn.group.state {
-                GroupState::Stable | GroupState::PreparingRebalance => {
-                    if member_id.is_empty() {
-                        return Err(GroupError::UnknownMemberId);
-                    }
-                    turn.expect_life_sign(member_id);
-                    Ok(())
-                }
-                GroupState::CompletingRebalance if member_id.is_empty() => Err(GroupError::UnknownMemberId),
-                GroupState::CompletingRebalance => Err(GroupError::RebalanceInProgress),
-                _ => Ok(()),
-            }
-        };
-        if let Some(Group::Consumer(group)) = self.groups.get(group) {
-            return group.check_commit(member_id, generation);
-        }
-        self.in_turn(group, now_ms, commit).unwrap_or_else(|| commit_to_unknown(generation))
+        let checked = self.in_turn(group, now_ms, |turn| match turn {
+            GroupTurn::Classic(mut turn) => turn.check_commit(member_id, group_instance_id, generation),
+            GroupTurn::Consumer(turn) => turn.group.check_commit(member_id, generation),
+        });
+        checked.unwrap_or_else(|| commit_to_unknown(generation))
     }
 
     /// Whether offsets may be committed within a transaction (TxnOffsetCommit). Whoever says which member it is must be in
@@ -167,6 +140,46 @@ impl<T> GroupCoordinator<T> {
 
 fn commit_to_unknown(generation: i32) -> Result<(), GroupError> {
     if generation < 0 { Ok(()) } else { Err(GroupError::GroupIdNotFound) }
+}
+
+impl<T> Turn<'_, T> {
+    fn heartbeat(
+        &mut self,
+        member_id: &str,
+        group_instance_id: Option<&str>,
+        generation: i32,
+    ) -> Result<(), GroupError> {
+        self.group.check_member(member_id, group_instance_id)?;
+        if generation != self.group.generation {
+            return Err(GroupError::IllegalGeneration);
+        }
+        self.expect_life_sign(member_id);
+        match self.group.state {
+            GroupState::PreparingRebalance => Err(GroupError::RebalanceInProgress),
+            _ => Ok(()),
+        }
+    }
+
+    fn check_commit(
+        &mut self,
+        member_id: &str,
+        group_instance_id: Option<&str>,
+        generation: i32,
+    ) -> Result<(), GroupError> {
+        self.group.check_committer(member_id, group_instance_id, generation)?;
+        match self.group.state {
+            GroupState::Stable | GroupState::PreparingRebalance => {
+                if member_id.is_empty() {
+                    return Err(GroupError::UnknownMemberId);
+                }
+                self.expect_life_sign(member_id);
+                Ok(())
+            }
+            GroupState::CompletingRebalance if member_id.is_empty() => Err(GroupError::UnknownMemberId),
+            GroupState::CompletingRebalance => Err(GroupError::RebalanceInProgress),
+            _ => Ok(()),
+        }
+    }
 }
 
 impl<T> ClassicGroup<T> {

@@ -6,7 +6,7 @@ use super::classic::GroupState;
 use super::member::{Member, Terms};
 use super::message::{JoinRequest, NotJoined, Response};
 use super::timers::Due;
-use super::{Action, Group, GroupCoordinator, ReturnedMember, Turn, Written};
+use super::{Action, GroupCoordinator, GroupTurn, ReturnedMember, Turn, Written};
 use crate::error::GroupError;
 use crate::uuid::Uuid;
 
@@ -31,11 +31,10 @@ impl<T> GroupCoordinator<T> {
             return self.outbox.actions.push_back(Action::Respond { to: waiter, response });
         }
         let group = request.group.clone();
-        if let Some(Group::Consumer(_)) = self.groups.get(&*group) {
-            self.in_consumer_turn(&group, now_ms, |mut turn| turn.join(request, waiter));
-        } else {
-            self.in_turn(&group, now_ms, |mut turn| turn.join(&request, waiter));
-        }
+        self.in_turn(&group, now_ms, |turn| match turn {
+            GroupTurn::Classic(mut turn) => turn.join(&request, waiter),
+            GroupTurn::Consumer(mut turn) => turn.join(request, waiter),
+        });
     }
 }
 

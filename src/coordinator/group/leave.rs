@@ -2,7 +2,7 @@
 
 use super::classic::GroupState;
 use super::message::LeaveRequest;
-use super::{Group, GroupCoordinator, Turn};
+use super::{GroupCoordinator, GroupTurn, Turn};
 use crate::error::GroupError;
 
 impl<T> GroupCoordinator<T> {
@@ -19,21 +19,20 @@ impl<T> GroupCoordinator<T> {
         if group.is_empty() {
             return Err(GroupError::InvalidGroupId);
         }
-        let left = match self.groups.get(group) {
-            Some(Group::Consumer(_)) => self.in_consumer_turn(group, now_ms, |mut turn| turn.classic_leave(members)),
-            _ => self.in_turn(group, now_ms, |mut turn| turn.leave(members)),
-        };
+        let left = self.in_turn(group, now_ms, |turn| match turn {
+            GroupTurn::Classic(mut turn) => turn.leave(members),
+            GroupTurn::Consumer(mut turn) => turn.classic_leave(members),
+        });
         Ok(left.unwrap_or_else(|| vec![Err(GroupError::UnknownMemberId); members.len()]))
     }
 
     /// All members go, as if each had left; those that are still there join anew. Those of a consumer group are out when
     /// that is written.
     pub fn leave_all(&mut self, group: &str, now_ms: i64) {
-        match self.groups.get(group) {
-            Some(Group::Classic(_)) => _ = self.in_turn(group, now_ms, |mut turn| turn.leave_all()),
-            Some(Group::Consumer(_)) => _ = self.in_consumer_turn(group, now_ms, |mut turn| turn.leave_all()),
-            None => {}
-        }
+        self.in_turn(group, now_ms, |turn| match turn {
+            GroupTurn::Classic(mut turn) => turn.leave_all(),
+            GroupTurn::Consumer(mut turn) => turn.leave_all(),
+        });
     }
 }
 

@@ -125,7 +125,13 @@ struct ReturnedMember {
     old_leader: String,
 }
 
-/// One group at one moment, with what its verbs need.
+/// One group at one moment, by its protocol.
+enum GroupTurn<'a, T> {
+    Classic(Turn<'a, T>),
+    Consumer(consumer::Turn<'a, T>),
+}
+
+/// One group of the classic protocol at one moment, with what its verbs need.
 struct Turn<'a, T> {
     limits: Limits,
     group: &'a mut ClassicGroup<T>,
@@ -180,15 +186,10 @@ impl<T> GroupCoordinator<T> {
     pub fn loaded(&mut self, now_ms: i64) {
         let names: Vec<_> = self.groups.keys().cloned().collect();
         for name in names {
-            self.in_turn(&name, now_ms, |mut turn| {
-                let ids: Vec<_> = turn.group.members().map(|member| member.id.clone()).collect();
-                ids.iter().for_each(|id| turn.expect_life_sign(id));
-                // Nobody has assigned in a group that was a consumer group until then.
-                if turn.group.len() > turn.limits.max_size || (turn.group.len() > 0 && turn.group.leader.is_none()) {
-                    turn.prepare_rebalance();
-                }
+            self.in_turn(&name, now_ms, |turn| match turn {
+                GroupTurn::Classic(mut turn) => turn.loaded(),
+                GroupTurn::Consumer(mut turn) => turn.loaded(),
             });
-            self.in_consumer_turn(&name, now_ms, |mut turn| turn.loaded());
         }
     }
 
@@ -217,15 +218,9 @@ impl<T> GroupCoordinator<T> {
     /// Does what is due.
     pub fn tick(&mut self, now_ms: i64) {
         while let Some(Timer { group, due }) = self.timers.pop_due(now_ms) {
-            if let Some(Group::Consumer(_)) = self.groups.get(&group) {
-                self.in_consumer_turn(&group, now_ms, |mut turn| turn.expire(due));
-                continue;
-            }
-            self.in_turn(&group, now_ms, |mut turn| match due {
-                Due::Join => turn.end_join_phase(),
-                Due::Sync => turn.expire_sync_phase(),
-                Due::Session(member_id) => turn.expire_session(&member_id),
-                Due::Rebalance(_) => {}
+            self.in_turn(&group, now_ms, |turn| match turn {
+                GroupTurn::Classic(mut turn) => turn.expire(due),
+                GroupTurn::Consumer(mut turn) => turn.expire(due),
             });
         }
     }
@@ -235,14 +230,14 @@ impl<T> GroupCoordinator<T> {
     /// where it would fail again.
     pub fn written(&mut self, write: WriteId, result: Result<(), GroupError>, now_ms: i64) {
         let Some((group, written)) = self.outbox.writes.remove(&write) else { return };
-        if let Written::ConsumerGroup = written {
-            self.in_consumer_turn(&group, now_ms, |mut turn| turn.written(result));
-            return;
-        }
-        self.in_turn(&group, now_ms, |mut turn| match written {
-            Written::Assignment { generation, assignments } => turn.assigned(generation, assignments, result),
-            Written::StaticMember(returned) => turn.returned(&returned, result),
-            Written::ConsumerGroup => {}
+        self.in_turn(&group, now_ms, |turn| match (turn, written) {
+            (GroupTurn::Consumer(mut turn), Written::ConsumerGroup) => turn.written(result),
+            (GroupTurn::Classic(mut turn), Written::Assignment { generation, assignments }) => {
+                turn.assigned(generation, assignments, result);
+            }
+            (GroupTurn::Classic(mut turn), Written::StaticMember(returned)) => turn.returned(&returned, result),
+            // It has gone over to the other protocol since.
+            _ => {}
         });
     }
 
@@ -265,37 +260,30 @@ impl<T> GroupCoordinator<T> {
         (self.timers.len(), self.outbox.writes.len())
     }
 
-    /// Does something with a classic group, if it is known, and forgets it if nothing is left of it.
-    fn in_turn<R>(&mut self, group: &str, now_ms: i64, run: impl FnOnce(Turn<'_, T>) -> R) -> Option<R> {
-        let Some(Group::Classic(group)) = self.groups.get_mut(group) else { return None };
-        let timers = GroupTimers { timers: &mut self.timers, group: group.name.clone(), now_ms };
-        let result = run(Turn { limits: self.limits, group, timers, outbox: &mut self.outbox, now_ms });
-        if group.is_vacant() {
-            let name = group.name.clone();
-            self.groups.remove(&name);
-        }
-        Some(result)
-    }
-
     /// What a group may have.
     fn limits_of(&self, group: &str) -> Limits {
         self.group_configs.get(group).map_or(self.limits, |config| self.limits.of_group(config))
     }
 
-    /// Does something with a consumer group likewise. Afterwards it may be one of the classic protocol.
-    fn in_consumer_turn<R>(
-        &mut self,
-        group: &str,
-        now_ms: i64,
-        run: impl FnOnce(consumer::Turn<'_, T>) -> R,
-    ) -> Option<R> {
+    /// Does something with a group, if it is known, and forgets it if nothing is left of it. Afterwards a consumer group may
+    /// be one of the classic protocol.
+    fn in_turn<R>(&mut self, group: &str, now_ms: i64, run: impl FnOnce(GroupTurn<'_, T>) -> R) -> Option<R> {
         let limits = self.limits_of(group);
-        let Some(Group::Consumer(group)) = self.groups.get_mut(group) else { return None };
-        let timers = GroupTimers { timers: &mut self.timers, group: group.name.clone(), now_ms };
+        let group = self.groups.get_mut(group)?;
+        let name = group.name().clone();
+        let timers = GroupTimers { timers: &mut self.timers, group: name.clone(), now_ms };
         let (topics, outbox) = (&self.topics, &mut self.outbox);
-        let result = run(consumer::Turn { limits, topics, group, timers, outbox, now_ms });
-        let (name, handover) = (group.name.clone(), group.hand_over());
-        if group.is_vacant() {
+        let (result, handover, is_vacant) = match group {
+            Group::Classic(group) => {
+                let result = run(GroupTurn::Classic(Turn { limits, group, timers, outbox, now_ms }));
+                (result, None, group.is_vacant())
+            }
+            Group::Consumer(group) => {
+                let turn = consumer::Turn { limits, topics, group, timers, outbox, now_ms };
+                (run(GroupTurn::Consumer(turn)), group.hand_over(), group.is_vacant())
+            }
+        };
+        if is_vacant {
             self.groups.remove(&name);
         }
         if let Some(handover) = handover {
@@ -322,7 +310,36 @@ impl<T> Outbox<T> {
     }
 }
 
+impl<T> Group<T> {
+    fn name(&self) -> &Arc<str> {
+        match self {
+            Self::Classic(group) => &group.name,
+            Self::Consumer(group) => &group.name,
+        }
+    }
+}
+
 impl<T> Turn<'_, T> {
+    /// After a restart its members have their session timeouts to show that they are still there.
+    fn loaded(&mut self) {
+        let ids: Vec<_> = self.group.members().map(|member| member.id.clone()).collect();
+        ids.iter().for_each(|id| self.expect_life_sign(id));
+        // Nobody has assigned in a group that was a consumer group until then.
+        if self.group.len() > self.limits.max_size || (self.group.len() > 0 && self.group.leader.is_none()) {
+            self.prepare_rebalance();
+        }
+    }
+
+    /// Something is due.
+    fn expire(&mut self, due: Due) {
+        match due {
+            Due::Join => self.end_join_phase(),
+            Due::Sync => self.expire_sync_phase(),
+            Due::Session(member_id) => self.expire_session(&member_id),
+            Due::Rebalance(_) => {}
+        }
+    }
+
     fn respond(&mut self, to: T, response: Response) {
         self.outbox.actions.push_back(Action::Respond { to, response });
     }

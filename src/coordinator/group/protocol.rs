@@ -17,7 +17,7 @@ use super::classic::{ClassicGroup, GroupState};
 use super::consumer::{ConsumerGroup, ConsumerHeartbeatRequest, Event, Handover};
 use super::message::{JoinRequest, LeaveRequest, Response};
 use super::timers::{Due, GroupTimers};
-use super::{Action, Group, GroupCoordinator, Turn, consumer};
+use super::{Action, Group, GroupCoordinator, GroupTurn, Turn, consumer};
 use crate::error::GroupError;
 
 impl<T> GroupCoordinator<T> {
@@ -29,7 +29,12 @@ impl<T> GroupCoordinator<T> {
     pub fn consumer_heartbeat(&mut self, request: ConsumerHeartbeatRequest, waiter: T, now_ms: i64) {
         let name: Arc<str> = (*request.group).into();
         match request.check(self.limits.assignors).and_then(|()| self.let_consumer_join(&name, &request, now_ms)) {
-            Ok(()) => drop(self.in_consumer_turn(&name, now_ms, |mut turn| turn.heartbeat(request, waiter))),
+            Ok(()) => {
+                self.in_turn(&name, now_ms, |turn| match turn {
+                    GroupTurn::Consumer(mut turn) => turn.heartbeat(request, waiter),
+                    GroupTurn::Classic(_) => {}
+                });
+            }
             Err(error) => {
                 let response = Response::ConsumerHeartbeat(Err(error));
                 self.outbox.actions.push_back(Action::Respond { to: waiter, response });
@@ -104,7 +109,10 @@ impl<T> GroupCoordinator<T> {
     pub(super) fn go_on(&mut self, name: &Arc<str>, handover: Handover<T>, now_ms: i64) {
         if let Some(successor) = handover.successor {
             self.groups.insert(name.clone(), Group::Classic(*successor));
-            self.in_turn(name, now_ms, |mut turn| turn.begin_again());
+            self.in_turn(name, now_ms, |turn| match turn {
+                GroupTurn::Classic(mut turn) => turn.begin_again(),
+                GroupTurn::Consumer(_) => {}
+            });
         }
         for event in handover.waiting {
             match event {

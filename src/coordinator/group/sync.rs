@@ -7,24 +7,23 @@ use bytes::Bytes;
 use super::classic::GroupState;
 use super::message::{Response, SyncRequest, Synced};
 use super::timers::Due;
-use super::{Action, Group, GroupCoordinator, Turn, Written};
+use super::{Action, GroupCoordinator, GroupTurn, Turn, Written};
 use crate::error::GroupError;
 
 impl<T> GroupCoordinator<T> {
     /// A member asks for its part. Answered by a [`Response::Sync`] once the leader has assigned and that is written down.
     pub fn sync(&mut self, request: SyncRequest, waiter: T, now_ms: i64) {
-        let error = match self.groups.get(&*request.group) {
-            _ if request.group.is_empty() => GroupError::InvalidGroupId,
-            None => GroupError::UnknownMemberId,
-            Some(group) => {
-                let (is_classic, group) = (matches!(group, Group::Classic(_)), request.group.clone());
-                if is_classic {
-                    self.in_turn(&group, now_ms, |mut turn| turn.sync(request, waiter));
-                } else {
-                    self.in_consumer_turn(&group, now_ms, |mut turn| turn.sync(&request, waiter));
-                }
-                return;
-            }
+        let error = if request.group.is_empty() {
+            GroupError::InvalidGroupId
+        } else if !self.is_known(&request.group) {
+            GroupError::UnknownMemberId
+        } else {
+            let group = request.group.clone();
+            self.in_turn(&group, now_ms, |turn| match turn {
+                GroupTurn::Classic(mut turn) => turn.sync(request, waiter),
+                GroupTurn::Consumer(mut turn) => turn.sync(&request, waiter),
+            });
+            return;
         };
         self.outbox.actions.push_back(Action::Respond { to: waiter, response: Response::Sync(Err(error)) });
     }
