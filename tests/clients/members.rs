@@ -30,9 +30,10 @@ async fn main() -> Result<(), Anything> {
     let store = Store::options().config(properties.store.clone()).open(dir)?;
     let server = Server::builder(store.clone()).config(properties.server.clone()).start().await?;
     println!("serving {} at {:?}", dir.display(), server.local_addrs());
-    let of_members = store.clone();
-    std::thread::spawn(move || follow_orders(&of_members).inspect_err(|error| eprintln!("{error}")));
-    signal(SignalKind::terminate())?.recv().await;
+    let (of_members, mut terminated) = (store.clone(), signal(SignalKind::terminate())?);
+    // A member that did not do well ends it all. Otherwise it goes on while there are orders, and until it is told to end.
+    tokio::task::spawn_blocking(move || follow_orders(&of_members)).await??;
+    terminated.recv().await;
     server.shutdown().await;
     Ok(store.close()?)
 }

@@ -24,6 +24,7 @@ class Member implements ConsumerRebalanceListener {
     private final OutputStream log;
     private final TreeSet<Integer> owned = new TreeSet<>();
     private volatile boolean ending = false;
+    private volatile boolean hasEndedWell = false;
 
     Member(OutputStream log) {
         this.log = log;
@@ -54,6 +55,8 @@ class Member implements ConsumerRebalanceListener {
             } catch (InterruptedException interrupted) {
                 throw new IllegalStateException(interrupted);
             }
+            // Of itself it would tell by its exit code that there was a signal, and nothing else.
+            Runtime.getRuntime().halt(hasEndedWell ? 0 : 1);
         }));
         try (KafkaConsumer<byte[], byte[]> consumer = new KafkaConsumer<>(config)) {
             consumer.subscribe(List.of(topic), this);
@@ -62,6 +65,7 @@ class Member implements ConsumerRebalanceListener {
                 if (!records.isEmpty()) process(records, consumer);
             }
         }
+        hasEndedWell = true;
     }
 
     private void process(ConsumerRecords<byte[], byte[]> records, KafkaConsumer<byte[], byte[]> consumer) {

@@ -45,14 +45,16 @@ class Program:
         self.process = subprocess.Popen([*map(str, command)], stdout=output, stderr=output)
 
     def end(self, how):
+        """Tells it to end, which it must do well, or kills it."""
         self.process.send_signal(how)
         try:
-            self.process.wait(PATIENCE)
+            code = self.process.wait(PATIENCE)
         finally:
             self.process.kill()
+        expect(code == (0 if how == signal.SIGTERM else -how), f"it ended with {code}")
 
-    def has_died(self):
-        return self.process.poll() is not None
+    def exit_code(self):
+        return self.process.poll()
 
 
 class Thread:
@@ -70,8 +72,8 @@ class Thread:
         expect(how == signal.SIGTERM, "it goes with its process")
         self.order("stop", self.name)
 
-    def has_died(self):
-        return self.server.process.poll() is not None
+    def exit_code(self):
+        return self.server.process.poll()
 
 
 class Feed(threading.Thread):
@@ -141,7 +143,11 @@ class Group:
 
     def end(self, *names, how=signal.SIGTERM):
         for name in names:
-            self.members.pop(name).end(how)
+            member = self.members.pop(name)
+            try:
+                member.end(how)
+            except AssertionError as error:
+                raise AssertionError(f"{name}: {error}") from error
 
     @contextmanager
     def paused(self, *names):
@@ -168,8 +174,9 @@ class Group:
     def until(self, is_so, what):
         deadline = time.monotonic() + PATIENCE
         while not is_so():
-            dead = [name for name, member in self.members.items() if member.has_died()]
-            expect(not dead, f"{what}: {dead} died")
+            codes = {name: member.exit_code() for name, member in self.members.items()}
+            dead = {name: code for name, code in codes.items() if code is not None}
+            expect(not dead, f"{what}: these ended by themselves, with {dead}")
             owned = {name: sorted(member.log.owned) for name, member in self.members.items()}
             expect(time.monotonic() < deadline, f"{what}: it does not happen, with {owned}")
             time.sleep(0.05)
@@ -186,6 +193,13 @@ class Group:
         before = {name: len(member.log.committed) for name, member in self.members.items()}
         get_on = lambda: all(len(member.log.committed) > before[name] for name, member in self.members.items())
         self.until(lambda: self.is_shared() and get_on(), "all get on")
+
+    def configure(self, configs):
+        """Sets configs of the group, while it is in use."""
+        command = ["java", "-cp", os.environ["KAFKA_CLASS_PATH"], "kafka.admin.ConfigCommand", "--alter"]
+        command += ["--bootstrap-server", self.address, "--entity-type", "groups", "--entity-name", self.name]
+        done = subprocess.run([*command, "--add-config", configs], capture_output=True, text=True, timeout=PATIENCE)
+        expect(done.returncode == 0, done.stdout[-500:] + done.stderr[-1500:])
 
     def become(self, kind):
         """Waits until the group is of a protocol."""
@@ -212,6 +226,10 @@ class Group:
         self.until(lambda: committed() == ends, "all is committed")
         asks.close()
         self.end(*list(self.members))
+        # Those in its process have ended when there are no more orders.
+        self.server.process.stdin.close()
+        code = self.server.stop()
+        expect(code == 0, f"the server and its members ended with {code}")
         processed, in_vain = Counter(), Counter()
         for log in self.logs.values():
             log.read()
@@ -273,9 +291,9 @@ def static(group):
 
 def restart(group, name, how):
     before = {other: member.log.read().owned_times for other, member in group.members.items()}
-    owned = group.members[name].log.owned
+    owned, started = group.members[name].log.owned, group.members[name].started
     group.end(name, how=how)
-    group.start(name, **STATIC)
+    group.start(name, **started)
     group.settle()
     expect(group.members[name].log.owned == owned, f"{name} has other partitions than before")
     noticed = [other for other in before if other != name and group.members[other].log.owned_times != before[other]]
@@ -302,6 +320,27 @@ def consumer(group):
         group.settle()
     with group.row("kill -9 of the server"):
         group.kill_server()
+        group.settle()
+
+
+def static_consumer(group):
+    """Members with names, by the newer protocol. Who is killed has its name, which nobody else can have, until its session
+    ends; so a group may want it to be short."""
+    names, of = ["java-1", "confluent-1", "java-2", "confluent-2"], {"protocol": CONSUMER, "is_static": True}
+    with group.row("they share a topic"):
+        group.start(*names, **of)
+        group.settle()
+    with group.row("rolling restart"):
+        for name in names:
+            restart(group, name, signal.SIGTERM)
+    with group.row("kill -9, in shorter sessions"):
+        group.configure("consumer.session.timeout.ms=6000")
+        # Everybody has been heard of since.
+        group.settle()
+        killed = ["java-1", "confluent-2"]
+        group.end(*killed, how=signal.SIGKILL)
+        group.settle()
+        group.start(*killed, **of)
         group.settle()
 
 
@@ -340,11 +379,13 @@ CONSUMER_SESSIONS = [
     f"group.consumer.{bound}{config}" for config in ("session.timeout.ms=6000", "heartbeat.interval.ms=500")
     for bound in ("min.", "")
 ]
+STATIC_SESSIONS = [*CONSUMER_SESSIONS, "group.consumer.session.timeout.ms=60000"]
 SCENARIOS = {
     "classic group": (classic, []),
     "both protocols": (both, CONSUMER_SESSIONS),
     "consumer group": (consumer, CONSUMER_SESSIONS),
     "static members": (static, []),
+    "static consumer group": (static_consumer, STATIC_SESSIONS),
 }
 
 
