@@ -1,17 +1,20 @@
 //! Writes the seeds of the targets that take files of a data directory, each of its files as it is; of those that take
 //! records of the store's own topics, those of a sound directory; of the wire, a message of each kind; and of the server,
-//! each request that it knows, and a few clients that use it as it is meant.
+//! each request that it knows, and a few clients that use it as it is meant; and of logins, each mechanism from each side.
 
 use std::fs;
 use std::path::Path;
 
+use esker::net::messages::create_topics::CreatableTopic;
 use esker::net::messages::fetch::{FetchPartition, FetchTopic};
 use esker::net::messages::join_group::JoinGroupRequestProtocol;
 use esker::net::messages::{
-    AnyRequest, AnyResponse, ApiVersionsRequest, FetchRequest, InitProducerIdRequest, JoinGroupRequest, MetadataRequest,
+    AnyRequest, AnyResponse, ApiVersionsRequest, CreateTopicsRequest, FetchRequest, InitProducerIdRequest,
+    JoinGroupRequest, MetadataRequest, SaslAuthenticateRequest, SaslHandshakeRequest,
 };
 use esker::net::{ApiKey, RequestHeader};
 use esker_fuzz::directory::sound;
+use esker_fuzz::edit::Edit;
 use esker_fuzz::internal_topics::sound_records;
 use esker_fuzz::session::Step;
 
@@ -28,6 +31,7 @@ fn main() -> std::io::Result<()> {
     let seeds = Path::new(env!("CARGO_MANIFEST_DIR")).join("seeds");
     wire(&seeds.join("wire"))?;
     server(&seeds.join("server"))?;
+    sasl(&seeds.join("sasl"))?;
     for target in ["consumer_offsets", "transaction_state"] {
         let dir = seeds.join(target);
         fs::create_dir_all(&dir)?;
@@ -117,4 +121,47 @@ fn server(dir: &Path) -> std::io::Result<()> {
         ..Default::default()
     };
     fs::write(dir.join("transaction"), [versions, Step::of(&init, 4), vec![2], Step::of(&init, 1)].concat())
+}
+
+/// Logins: of a client that is none, of a server that is none, and between two that are.
+fn sasl(dir: &Path) -> std::io::Result<()> {
+    fs::create_dir_all(dir)?;
+    let create = CreateTopicsRequest {
+        topics: vec![CreatableTopic {
+            name: "t".into(),
+            num_partitions: 1,
+            replication_factor: 1,
+            ..Default::default()
+        }],
+        timeout_ms: 1000,
+        ..Default::default()
+    };
+    let versions = Step::of(&ApiVersionsRequest::default(), 3);
+    let create = Step::of(&create, 7);
+    for (index, (mechanism, token)) in [
+        ("SCRAM-SHA-256", "n,,n=alice,r=fyko+d2lbbFgONRv9qkxdawL"),
+        ("SCRAM-SHA-512", "n,,n=alice,r=fyko+d2lbbFgONRv9qkxdawL"),
+        ("PLAIN", "\0alice\0pencil"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let handshake = SaslHandshakeRequest { mechanism: mechanism.into() };
+        let said = Step::of(&SaslAuthenticateRequest { auth_bytes: token.into() }, 2);
+        let last = SaslAuthenticateRequest { auth_bytes: "c=biws,r=fyko+d2lbbFgONRv9qkxdawL,p=AAAA".into() };
+        let last = Step::of(&last, 1);
+        let wrapped = [versions.clone(), Step::of(&handshake, 1), said.clone(), last, create.clone()];
+        let bare = [&[1], &(token.len() as u16).to_be_bytes()[..], token.as_bytes()].concat();
+        let bare = [Step::of(&handshake, 0), bare, create.clone(), vec![2], said, create.clone()];
+        let sides = |side: u8| 3 * index as u8 + side;
+        fs::write(dir.join(format!("client_{mechanism}")), [&[sides(0)], &*wrapped.concat()].concat())?;
+        fs::write(dir.join(format!("client_{mechanism}_bare")), [&[sides(0)], &*bare.concat()].concat())?;
+        let nothing = Edit::to_bytes(0, 0, b"");
+        let server = [nothing.clone(), nothing.clone(), Edit::to_bytes(38, 30, b"v=AAAA")];
+        fs::write(dir.join(format!("server_{mechanism}")), [&[sides(1)], &*server.concat()].concat())?;
+        let changes = [nothing.clone(), nothing.clone(), nothing.clone(), Edit::to_bytes(12, 4, b"4097")];
+        fs::write(dir.join(format!("between_{mechanism}")), [&[sides(2)], &*changes.concat()].concat())?;
+        fs::write(dir.join(format!("between_{mechanism}_untouched")), [sides(2)])?;
+    }
+    Ok(())
 }

@@ -1,6 +1,7 @@
 //! What the targets share: batches whose header is sound, so that the fuzzer gets past it.
 
 pub mod directory;
+pub mod edit;
 pub mod internal_topics;
 pub mod session;
 

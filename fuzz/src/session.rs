@@ -89,14 +89,14 @@ fn key_of<B: Body>(_: &B) -> ApiKey {
     B::API_KEY
 }
 
-fn byte(data: &mut &[u8]) -> Option<u8> {
+pub(crate) fn byte(data: &mut &[u8]) -> Option<u8> {
     let (first, rest) = data.split_first()?;
     *data = rest;
     Some(*first)
 }
 
 /// Two bytes of a size, and as many bytes, or what there is.
-fn sized<'a>(data: &mut &'a [u8]) -> Option<&'a [u8]> {
+pub(crate) fn sized<'a>(data: &mut &'a [u8]) -> Option<&'a [u8]> {
     let size = u16::from_be_bytes([byte(data)?, byte(data)?]);
     let (taken, rest) = data.split_at(data.len().min(size.into()));
     *data = rest;
