@@ -201,19 +201,6 @@ impl ActiveSegment {
         Ok(active)
     }
 
-    /// Takes space for as much as `before` got, but not for more than a step: whoever has filled one segment is about to fill
-    /// the next, and may have to wait for the file system each time space is taken. Where there is none, the append that
-    /// needs it says so.
-    pub(super) fn reserve_as(&mut self, before: &Self) {
-        let reserve = |file: &mut Appender, bytes: u64| {
-            let _ = file.get().and_then(|file| file.reserve(bytes));
-        };
-        reserve(&mut self.log, before.end.size.min(Pace::STEP_BYTES).min(self.log_capacity));
-        let IndexLens { offset, time, .. } = before.index_lens();
-        reserve(&mut self.indexes.offset_index, offset.min(self.indexes.offset_len_max));
-        reserve(&mut self.indexes.time_index, time.min(self.indexes.time_len_max));
-    }
-
     /// Lets readers use the writer's files.
     fn share_files(&self) {
         self.segment.set_may_have_aborted(self.transaction_index.is_some());

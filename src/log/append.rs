@@ -329,8 +329,7 @@ impl LogInner {
         let end = SegmentEnd { next_offset: base_offset, size: 0 };
         let segment = Arc::new(Segment::new(self.home.clone(), base_offset, end, false, now_ms));
         let open = || ActiveSegment::open(&segment, config, now_ms);
-        let mut opened = self.home.open_files.with_room(SegmentFiles::USUAL_COUNT, Some(self), open)?;
-        opened.reserve_as(active);
+        let opened = self.home.open_files.with_room(SegmentFiles::USUAL_COUNT, Some(self), open)?;
         // Where the next open may begin to look at the producers. Without it that takes longer, and no more.
         let _ = producers.write_snapshot(&self.home, base_offset);
         self.note_names();
