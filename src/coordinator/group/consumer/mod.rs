@@ -333,7 +333,7 @@ impl<T> Turn<'_, T> {
         if !self.group.state.members.is_empty() && draft.state.members.is_empty() {
             self.group.empty_since_ms = self.now_ms;
         }
-        if draft.state.has_classic_members() && !Arc::ptr_eq(&self.group.state, &draft.state) {
+        if !Arc::ptr_eq(&self.group.state, &draft.state) && draft.state.has_classic_members() {
             self.outbox.membership_changes += 1;
         }
         (self.group.state, self.group.topics_version) = (draft.state, draft.topics_version);
