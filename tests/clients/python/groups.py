@@ -335,8 +335,8 @@ def static_consumer(group):
             restart(group, name, signal.SIGTERM)
     with group.row("kill -9, in shorter sessions"):
         group.configure("consumer.session.timeout.ms=6000")
-        # Everybody has been heard of since.
-        group.settle()
+        # Meanwhile the others are heard of, and from then on their sessions are as short as that.
+        restart(group, "java-2", signal.SIGTERM)
         killed = ["java-1", "confluent-2"]
         group.end(*killed, how=signal.SIGKILL)
         group.settle()
