@@ -15,7 +15,7 @@ use esker::net::{ApiKey, ClientConfig, ConnectionError, Connector, FrameBuffer, 
 use esker::server::{ScramCredential, ScramMechanism, Server, ServerConfig};
 use esker::{Maintenance, Store};
 use esker_fuzz::edit::Edit;
-use esker_fuzz::session::Step;
+use esker_fuzz::session::{Step, exchange};
 use libfuzzer_sys::fuzz_target;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream, duplex};
 use tokio::runtime::{Builder, Runtime};
@@ -53,7 +53,7 @@ async fn false_client(mut data: &[u8]) {
         let step = Step::take(&mut data);
         if matches!(step, None | Some(Step::Reconnect)) {
             knows |= sent.windows(PASSWORD.len()).any(|window| window == PASSWORD.as_bytes());
-            talk(&server, &std::mem::take(&mut sent)).await;
+            exchange(listen(&server), &std::mem::take(&mut sent)).await;
         }
         let Some(step) = step else { break };
         correlation_id += 1;
@@ -61,19 +61,6 @@ async fn false_client(mut data: &[u8]) {
     }
     assert!(knows || store.topics().is_empty(), "somebody has made a topic who doesn't know the password");
     finish(store, server).await;
-}
-
-/// Sends all of it over one connection, and reads until the server closes.
-async fn talk(server: &Server, sent: &[u8]) {
-    let (mut reading, mut writing) = tokio::io::split(listen(server));
-    let write = async {
-        // It may be closed meanwhile.
-        let _ = writing.write_all(sent).await;
-        let _ = writing.shutdown().await;
-    };
-    let mut answers = Vec::new();
-    let (_, read) = tokio::join!(write, reading.read_to_end(&mut answers));
-    read.expect("a pipe does not fail");
 }
 
 /// What a server answers to a client's requests one after the other. None of it is made of the password.

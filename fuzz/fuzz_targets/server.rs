@@ -12,9 +12,9 @@ use esker::net::messages::{AnyRequest, AnyResponse, ApiVersionsRequest};
 use esker::net::{ApiKey, ErrorCode, FrameBuffer, RequestHeader, ResponseHeader};
 use esker::server::{Server, ServerConfig};
 use esker::{Maintenance, Store, StoreConfig, TopicConfig};
-use esker_fuzz::session::Step;
+use esker_fuzz::session::{Step, exchange};
 use libfuzzer_sys::fuzz_target;
-use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
+use tokio::io::duplex;
 use tokio::runtime::{Builder, Runtime};
 
 const FRAME_BYTES_MAX: usize = 1 << 20;
@@ -58,15 +58,7 @@ async fn run(mut data: &[u8]) {
 async fn talk(server: &Server, sent: &[u8]) {
     let (client, served) = duplex(1 << 16);
     server.serve(served);
-    let (mut reading, mut writing) = tokio::io::split(client);
-    let write = async {
-        // It may be closed meanwhile.
-        let _ = writing.write_all(sent).await;
-        let _ = writing.shutdown().await;
-    };
-    let mut answers = Vec::new();
-    let (_, read) = tokio::join!(write, reading.read_to_end(&mut answers));
-    read.expect("a pipe does not fail");
+    let answers = exchange(client, sent).await;
     let mut requests = requests(sent);
     let mut frames = FrameBuffer::new(usize::MAX);
     frames.extend(&answers);

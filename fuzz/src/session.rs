@@ -3,6 +3,7 @@
 use esker::net::messages::produce::{PartitionProduceData, TopicProduceData};
 use esker::net::messages::{Body, ProduceRequest, request_frame};
 use esker::net::{ApiKey, RequestHeader};
+use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 
 use crate::batch;
 
@@ -83,6 +84,20 @@ impl<'a> Step<'a> {
             Self::Reconnect => Vec::new(),
         }
     }
+}
+
+/// Sends all of it over one connection, and reads what is answered until the server closes.
+pub async fn exchange(stream: DuplexStream, sent: &[u8]) -> Vec<u8> {
+    let (mut reading, mut writing) = tokio::io::split(stream);
+    let write = async {
+        // It may be closed meanwhile.
+        let _ = writing.write_all(sent).await;
+        let _ = writing.shutdown().await;
+    };
+    let mut answers = Vec::new();
+    let (_, read) = tokio::join!(write, reading.read_to_end(&mut answers));
+    read.expect("a pipe does not fail");
+    answers
 }
 
 fn key_of<B: Body>(_: &B) -> ApiKey {

@@ -282,17 +282,12 @@ impl AppendFile for PlainAppend {
     fn append(&mut self, parts: &[&[u8]]) -> io::Result<()> {
         let start = self.file.len();
         check_capacity(start, parts.iter().map(|part| part.len() as u64).sum(), self.capacity)?;
-        let mut end = start;
-        for part in parts {
-            if let Err(error) = write_all_at(&self.file.file, end, part) {
-                // What was written of it must not be taken for data by a later recovery. If even this fails, the
-                // batch's CRC still tells.
-                let _ = self.file.file.set_len(start);
-                self.reserved = start;
-                return Err(error);
-            }
-            end += part.len() as u64;
-        }
+        let end = write_parts_at(&self.file.file, start, parts).inspect_err(|_| {
+            // What was written of it must not be taken for data by a later recovery. If even this fails, the batch's CRC
+            // still tells.
+            let _ = self.file.file.set_len(start);
+            self.reserved = start;
+        })?;
         self.reserved = self.reserved.max(end);
         self.file.len.store(end, Ordering::Release);
         Ok(())
@@ -346,13 +341,22 @@ pub(super) fn allocate(file: &File, from: u64, to: u64) -> io::Result<()> {
     Ok(())
 }
 
+/// Writes the parts one behind the other, and returns where the last one ends.
+pub(super) fn write_parts_at(file: &File, mut position: u64, parts: &[&[u8]]) -> io::Result<u64> {
+    for part in parts {
+        write_all_at(file, position, part)?;
+        position += part.len() as u64;
+    }
+    Ok(position)
+}
+
 #[cfg(unix)]
 fn read_exact_at(file: &File, position: u64, buffer: &mut [u8]) -> io::Result<()> {
     std::os::unix::fs::FileExt::read_exact_at(file, buffer, position)
 }
 
 #[cfg(unix)]
-pub(super) fn write_all_at(file: &File, position: u64, bytes: &[u8]) -> io::Result<()> {
+fn write_all_at(file: &File, position: u64, bytes: &[u8]) -> io::Result<()> {
     std::os::unix::fs::FileExt::write_all_at(file, bytes, position)
 }
 

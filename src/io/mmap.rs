@@ -31,7 +31,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use memmap2::{MmapOptions, MmapRaw};
 
-use super::fs::{allocate, check_capacity, write_all_at};
+use super::fs::{allocate, check_capacity, write_parts_at};
 use super::{AppendFile, StorageFile};
 
 const PAGE_BYTES: u64 = 4096;
@@ -158,11 +158,11 @@ impl StorageFile for MappedFile {
     }
 
     fn populate_ahead(&self) {
-        // In steps, so that a writer who comes up behind goes on where this is. A page that can't be had is for the
-        // writer to find, who can say so.
         if self.shared.is_synced_often(self.len()) {
             return;
         }
+        // In steps, so that a writer who comes up behind goes on where this is. A page that can't be had is for the
+        // writer to find, who can say so.
         let target = (self.len() + POPULATE_AHEAD_BYTES).min(self.shared.reserved.load(Ordering::Acquire));
         let mut populated = self.shared.populated.load(Ordering::Relaxed);
         while populated < target && self.shared.populate(populated + POPULATE_STEP_BYTES).is_ok() {
@@ -255,11 +255,7 @@ impl MappedAppend {
     #[cold]
     fn write(&mut self, parts: &[&[u8]], total: u64) -> io::Result<()> {
         self.reserve(total)?;
-        let mut end = self.len();
-        for part in parts {
-            write_all_at(&self.shared.file, end, part)?;
-            end += part.len() as u64;
-        }
+        let end = write_parts_at(&self.shared.file, self.len(), parts)?;
         self.shared.populated.fetch_max(end / PAGE_BYTES * PAGE_BYTES, Ordering::Relaxed);
         self.shared.len.store(end, Ordering::Release);
         Ok(())

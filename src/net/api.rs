@@ -109,7 +109,7 @@ apis! {
     TxnOffsetCommit = 28, 0..=5, flexible 3;
     /// The configs of topics, brokers and groups.
     DescribeConfigs = 32, 1..=4, flexible 4;
-    /// Replace all configs of a topic or broker. `IncrementalAlterConfigs` has taken its place.
+    /// Replace all configs of a topic, broker or group. `IncrementalAlterConfigs` has taken its place.
     AlterConfigs = 33, 0..=2, flexible 2;
     /// What lies in a broker's directories.
     DescribeLogDirs = 35, 1..=5, flexible 2;

@@ -1,6 +1,7 @@
 //! A client's connection: requests go out as they come, and each gets its response.
 
 use std::collections::VecDeque;
+use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI32, Ordering};
@@ -61,6 +62,14 @@ struct Awaited {
     ended: Option<ConnectionError>,
 }
 
+/// A socket to a broker.
+pub(super) async fn open(address: SocketAddr) -> io::Result<TcpStream> {
+    let stream = TcpStream::connect(address).await?;
+    // Requests are written whole: there is nothing to gather.
+    stream.set_nodelay(true)?;
+    Ok(stream)
+}
+
 impl Connection {
     /// Connects over TCP, as to a listener that asks for nothing. [`Connector`](super::Connector) knows of others.
     ///
@@ -68,10 +77,7 @@ impl Connection {
     ///
     /// [`ConnectionError::Io`].
     pub async fn connect(address: SocketAddr) -> Result<Self, ConnectionError> {
-        let stream = TcpStream::connect(address).await?;
-        // Requests are written whole: there is nothing to gather.
-        stream.set_nodelay(true)?;
-        Ok(Self::over(stream))
+        Ok(Self::over(open(address).await?))
     }
 
     /// Speaks over a stream that is there.

@@ -119,8 +119,7 @@ impl Context {
     pub(crate) fn connector(&self) -> Result<Connector> {
         let mut config = ClientConfig { client_id: "esker".to_owned(), ..ClientConfig::default() };
         let Some(path) = &self.command_config else { return Ok(Connector::new(&config)?) };
-        let text = std::fs::read_to_string(path);
-        let text = text.map_err(|error| Failure::because(format!("cannot read {}", path.display()), error))?;
+        let text = std::fs::read_to_string(path).map_err(|error| Failure::cannot_read(path, error))?;
         let wrong = |error| match error {
             Error::InvalidConfig { .. } => Failure::Usage(format!("{}: {error}", path.display())),
             other => other.into(),

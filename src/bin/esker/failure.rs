@@ -3,6 +3,7 @@
 use std::error::Error;
 use std::fmt;
 use std::io::{self, Write};
+use std::path::Path;
 use std::process::ExitCode;
 
 use crate::hint::hint;
@@ -43,6 +44,11 @@ impl Failure {
     /// What failed, and why.
     pub(crate) fn because(what: impl Into<String>, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self::Other(Box::new(Context { what: what.into(), source: source.into() }))
+    }
+
+    /// A file, or a directory, can't be read.
+    pub(crate) fn cannot_read(path: &Path, error: io::Error) -> Self {
+        Self::because(format!("cannot read {}", path.display()), error)
     }
 
     /// The same as the reason why something else failed.

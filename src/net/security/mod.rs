@@ -22,9 +22,8 @@ mod tls;
 mod tls;
 
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpStream;
 
-use super::client::Connection;
+use super::client::{self, Connection};
 use super::transport::ConnectionError;
 use crate::config::ClientConfig;
 use crate::error::Result;
@@ -79,12 +78,8 @@ impl Connector {
     pub async fn connect(&self, address: &str) -> Result<Connection, ConnectionError> {
         let mut failed = ConnectionError::Closed;
         for found in tokio::net::lookup_host(address).await? {
-            match TcpStream::connect(found).await {
-                Ok(stream) => {
-                    // Requests are written whole: there is nothing to gather.
-                    stream.set_nodelay(true)?;
-                    return self.connect_over(stream, host_of(address)).await;
-                }
+            match client::open(found).await {
+                Ok(stream) => return self.connect_over(stream, host_of(address)).await,
                 Err(error) => failed = error.into(),
             }
         }

@@ -161,8 +161,7 @@ fn plan(source: &mut dyn Source, group: &str, args: &Args) -> Result<Vec<Planned
 }
 
 fn plan_from_file(source: &mut dyn Source, group: &str, file: &Path, args: &Args) -> Result<Vec<Planned>> {
-    let cannot_read = |error| Failure::because(format!("cannot read {}", file.display()), error);
-    let text = fs::read_to_string(file).map_err(cannot_read)?;
+    let text = fs::read_to_string(file).map_err(|error| Failure::cannot_read(file, error))?;
     let only_group = if args.groups.len() == 1 { Some(group) } else { None };
     let entries = csv::read(&text, only_group)
         .map_err(|problem| Failure::new(format!("cannot use {}: {problem}", file.display())))?;

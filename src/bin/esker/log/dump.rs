@@ -67,8 +67,8 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result {
 /// The log files of a partition, in the order of their offsets.
 fn segments(dir: &Path) -> Result<Vec<PathBuf>> {
     let mut found = Vec::new();
-    for entry in fs::read_dir(dir).map_err(|error| cannot_read(dir, error))? {
-        let path = entry.map_err(|error| cannot_read(dir, error))?.path();
+    for entry in fs::read_dir(dir).map_err(|error| Failure::cannot_read(dir, error))? {
+        let path = entry.map_err(|error| Failure::cannot_read(dir, error))?.path();
         if path.extension().is_some_and(|extension| extension == "log") && base_offset(&path).is_some() {
             found.push(path);
         }
@@ -85,10 +85,6 @@ fn segments(dir: &Path) -> Result<Vec<PathBuf>> {
 fn base_offset(path: &Path) -> Option<Offset> {
     let digits = path.file_name()?.to_str()?.get(..20)?;
     if digits.bytes().all(|byte| byte.is_ascii_digit()) { digits.parse().ok() } else { None }
-}
-
-fn cannot_read(path: &Path, error: io::Error) -> Failure {
-    Failure::because(format!("cannot read {}", path.display()), error)
 }
 
 /// A dump that is being printed.

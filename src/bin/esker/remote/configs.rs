@@ -4,7 +4,9 @@ use std::collections::HashMap;
 
 use esker::AlterConfigOp;
 use esker::net::ErrorCode;
-use esker::net::messages::describe_configs::{DescribeConfigsResource, DescribeConfigsResult, DescribeConfigsSynonym};
+use esker::net::messages::describe_configs::{
+    DescribeConfigsResource, DescribeConfigsResourceResult, DescribeConfigsResult, DescribeConfigsSynonym,
+};
 use esker::net::messages::incremental_alter_configs::{AlterConfigsResource, AlterableConfig};
 use esker::net::messages::{DescribeConfigsRequest, IncrementalAlterConfigsRequest};
 
@@ -94,7 +96,7 @@ fn alterable(change: &AlterConfigOp) -> AlterableConfig {
     AlterableConfig { name: name.clone(), config_operation, value: value.cloned() }
 }
 
-fn config(from: esker::net::messages::describe_configs::DescribeConfigsResourceResult) -> Config {
+fn config(from: DescribeConfigsResourceResult) -> Config {
     let synonym = |from: DescribeConfigsSynonym| Synonym {
         name: from.name,
         value: from.value.unwrap_or_default(),

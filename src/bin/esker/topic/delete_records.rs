@@ -92,8 +92,7 @@ fn deletions(args: &Args) -> Result<Vec<(TopicPartition, Offset)>> {
 }
 
 fn read(path: &Path) -> Result<Vec<(TopicPartition, Offset)>> {
-    let cannot_read = |error| Failure::because(format!("cannot read {}", path.display()), error);
-    let text = fs::read_to_string(path).map_err(cannot_read)?;
+    let text = fs::read_to_string(path).map_err(|error| Failure::cannot_read(path, error))?;
     let file: OffsetFile = serde_json::from_str(&text).map_err(|error| {
         let expected = r#"{"partitions": [{"topic": "t", "partition": 0, "offset": 10}], "version": 1}"#;
         Failure::because(format!("{} is not like {expected}", path.display()), error)

@@ -12,19 +12,19 @@ use esker::record::{
 };
 use esker::{Corruption, Error, Offset};
 
+use super::Dump;
 use super::json::{Batch, Object, Record};
 use super::window::Window;
-use super::{Dump, cannot_read};
-use crate::failure::Result;
+use crate::failure::{Failure, Result};
 
 impl Dump<'_> {
     pub(super) fn log(&mut self, path: &Path, base: Offset) -> Result {
-        let mut file = Window::open(path).map_err(|error| cannot_read(path, error))?;
+        let mut file = Window::open(path).map_err(|error| Failure::cannot_read(path, error))?;
         self.print(format_args!("Dumping {}", path.display()))?;
         self.print(format_args!("Log starting offset: {base}"))?;
         let (mut position, mut expected) = (0, base);
         while position < file.len() {
-            match step(&mut file, position, expected).map_err(|error| cannot_read(path, error))? {
+            match step(&mut file, position, expected).map_err(|error| Failure::cannot_read(path, error))? {
                 Step::Batch { header, problem } => {
                     self.batch(&mut file, position, &header, problem.as_ref(), path)?;
                     if !matches!(problem, Some(Corruption::OffsetOrder { .. })) {
@@ -59,7 +59,7 @@ impl Dump<'_> {
             let is_valid = !matches!(problem, Some(Corruption::Crc { .. }));
             let (mut records, mut result) = (None, Ok(()));
             if self.args.records && is_valid {
-                let bytes = file.bytes(position, header.size()).map_err(|error| cannot_read(path, error))?;
+                let bytes = file.bytes(position, header.size()).map_err(|error| Failure::cannot_read(path, error))?;
                 let mut read = Records { is_json: self.is_json, header, lines: String::new(), objects: Vec::new() };
                 result = read.read(bytes);
                 records = Some(read);

@@ -11,9 +11,9 @@ use std::path::Path;
 
 use esker::Offset;
 
+use super::Dump;
 use super::json::Object;
-use super::{Dump, cannot_read};
-use crate::failure::Result;
+use crate::failure::{Failure, Result};
 
 impl Dump<'_> {
     pub(super) fn offset_index(&mut self, path: &Path, base: Offset) -> Result {
@@ -90,7 +90,7 @@ impl Dump<'_> {
         mut visit: impl FnMut(&mut Self, u64, &[u8; BYTES]) -> Result,
     ) -> Result {
         // An index is 10 MiB at most unless configured otherwise.
-        let bytes = fs::read(path).map_err(|error| cannot_read(path, error))?;
+        let bytes = fs::read(path).map_err(|error| Failure::cannot_read(path, error))?;
         self.print(format_args!("Dumping {}", path.display()))?;
         if bytes.is_empty() {
             return self.print(format_args!("{} is empty.", path.display()));

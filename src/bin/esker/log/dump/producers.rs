@@ -7,9 +7,9 @@
 use std::fs;
 use std::path::Path;
 
+use super::Dump;
 use super::json::{LastBatch, Object, Producer};
-use super::{Dump, cannot_read};
-use crate::failure::Result;
+use crate::failure::{Failure, Result};
 
 const VERSION: i16 = 1;
 const CRC_POSITION: usize = 2;
@@ -19,7 +19,7 @@ const ENTRY_BYTES: usize = 46;
 
 impl Dump<'_> {
     pub(super) fn snapshot(&mut self, path: &Path) -> Result {
-        let bytes = fs::read(path).map_err(|error| cannot_read(path, error))?;
+        let bytes = fs::read(path).map_err(|error| Failure::cannot_read(path, error))?;
         self.print(format_args!("Dumping {}", path.display()))?;
         let Some((header, entries)) = bytes.split_first_chunk::<HEADER_BYTES>() else {
             return self.damage(0, format_args!("{} bytes are no snapshot", bytes.len()));
