@@ -201,6 +201,7 @@ async fn configs_are_altered_one_by_one_in_every_version() {
         (topic, &[set, ("no.such.config", SET, Some("1"))][..], ErrorCode::INVALID_CONFIG),
         (topic, &[set, ("segment.bytes", SET, Some("1"))], ErrorCode::INVALID_CONFIG),
         (topic, &[set, ("segment.bytes", APPEND, Some("1"))], ErrorCode::INVALID_CONFIG),
+        (topic, &[("no.such.config", DELETE, None)], ErrorCode::NONE),
         (topic, &[set, set], ErrorCode::INVALID_REQUEST),
         (topic, &[("retention.ms", SET, None)], ErrorCode::INVALID_REQUEST),
         (topic, &[("retention.ms", 9, Some("1"))], ErrorCode::INVALID_REQUEST),

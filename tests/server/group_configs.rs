@@ -87,6 +87,10 @@ async fn what_a_group_can_not_have_is_refused() {
         assert_eq!(code, expected, "{config} {value:?}");
         assert!(message.is_some_and(|message| message.contains(config)));
     }
+    // Nobody has set it, so there is nothing to take back.
+    for config in ["no.such.config", "share.record.lock.duration.ms"] {
+        assert_eq!(alter(&connection, (GROUP, "g"), &[(config, DELETE, None)], 1).await, (ErrorCode::NONE, None));
+    }
     let (code, _) = alter(&connection, (GROUP, ""), &[(SESSION, SET, Some("50000"))], 1).await;
     assert_eq!(code, ErrorCode::INVALID_REQUEST, "the defaults of all are configs of the broker");
     for (value, expected) in [("50000", ErrorCode::NONE), ("1", ErrorCode::INVALID_CONFIG)] {
