@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 use parking_lot::{Mutex, MutexGuard};
 
 use super::local::{LocalId, LocalMembers, Presence};
-use super::{Action, GroupCoordinator, GroupError, GroupRecord, LeaveRequest, Response};
+use super::{Action, GroupCoordinator, GroupError, GroupRecord, LeaveRequest, ListedGroup, Response};
 use crate::error::{Error, Result};
 use crate::store::{AppendedGroupRecords, GroupConfigs, GroupInUse, Store, Task, WeakStore};
 
@@ -361,7 +361,7 @@ impl State {
     }
 
     /// Forgets the groups that have neither members nor offsets, and lets the offsets of those expire that have had no
-    /// members for long enough (KIP-211).
+    /// members for long enough, and of topics that no member reads any more (KIP-211).
     fn expire(&mut self, store: &Store, now_ms: i64) {
         let config = store.config();
         let retention_ms = i64::from(config.offsets_retention_minutes) * 60_000;
@@ -375,6 +375,11 @@ impl State {
             } else if now_ms.saturating_sub(since_ms) >= retention_ms {
                 self.in_use.remove(&group);
             }
+        }
+        let knows_topics = self.coordinator.groups().filter(ListedGroup::knows_topics);
+        for ListedGroup { group, .. } in knows_topics {
+            // What can't be taken back now is looked for again.
+            let _ = store.expire_unread_offsets(group, |topic| self.coordinator.is_subscribed_to(group, topic));
         }
         self.expires_at = now_ms.saturating_add(config.offsets_retention_check_interval_ms);
     }
