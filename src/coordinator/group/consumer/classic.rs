@@ -165,7 +165,7 @@ impl<T> Draft<T> {
         wanted.instance_id = request.group_instance_id.clone().or(wanted.instance_id);
         wanted.rack_id = subscription.rack_id.or(wanted.rack_id);
         wanted.topic_names = subscription.topics.into_iter().collect();
-        self.want(&id, wanted, &before.metadata, topics);
+        self.want(&id, &wanted, &before.metadata, topics);
         self.step(&id, Some(&topics.identified(&subscription.owned_partitions)));
         Ok(Joined {
             generation: self.state.member(&id).map_or(0, |member| member.current.epoch),
@@ -194,7 +194,7 @@ impl<T> Draft<T> {
 
     /// The member as it is, or as it begins. A static one that comes without its id takes the place of the one that it was,
     /// whichever protocol that had.
-    fn classic_member_of(&mut self, id: &Arc<str>, request: &JoinRequest) -> Result<Member, GroupError> {
+    fn classic_member_of(&mut self, id: &Arc<str>, request: &JoinRequest) -> Result<Arc<Member>, GroupError> {
         let known = match &request.group_instance_id {
             None => self.state.member(id).cloned(),
             Some(name) => match self.state.static_member(name) {
@@ -208,7 +208,7 @@ impl<T> Draft<T> {
                 None => return Err(GroupError::UnknownMemberId),
             },
         };
-        Ok(known.map(|member| (*member).clone()).unwrap_or_default())
+        Ok(known.unwrap_or_default())
     }
 
     /// Several members leave at once.

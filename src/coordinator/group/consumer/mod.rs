@@ -267,6 +267,8 @@ impl<T> Turn<'_, T> {
                 }
             }
             if draft.records.is_empty() {
+                // A moment ago.
+                draft.seen.clear();
                 self.finish(draft);
             } else {
                 self.write(draft);
