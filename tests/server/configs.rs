@@ -163,7 +163,7 @@ async fn what_has_no_configs_here_says_so() {
         (resource(BROKER_LOGGER, "", None), Err(ErrorCode::INVALID_REQUEST)),
         (resource(CLIENT_METRICS, "m", None), Ok(0)),
         (resource(CLIENT_METRICS, "", None), Err(ErrorCode::INVALID_REQUEST)),
-        (resource(GROUP, "g", None), Ok(2)),
+        (resource(GROUP, "g", None), Ok(3)),
         (resource(GROUP, "", None), Err(ErrorCode::INVALID_REQUEST)),
         (resource(99, "x", None), Err(ErrorCode::INVALID_REQUEST)),
     ] {
