@@ -83,6 +83,8 @@ pub use read::{Fetched, FetchedBatches, OffsetAndTimestamp, ReadLimits};
 pub use readable::Readable;
 pub use repair::{LostOffsets, RepairAction, RepairOptions, RepairReport, RepairStep};
 pub use transaction::ActiveProducer;
+#[cfg(feature = "net")]
+pub(crate) use transaction::MarkerEpoch;
 
 use crate::clock::Clock;
 use crate::config::{LogConfig, SyncPolicy};

@@ -1,7 +1,7 @@
 //! Clients that send what is no request: they lose their own connection, and nothing else happens.
 
 use esker::Store;
-use esker::net::messages::{MetadataRequest, WriteTxnMarkersRequest};
+use esker::net::messages::{InitProducerIdRequest, MetadataRequest};
 use esker::server::{Server, ServerConfig};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -59,7 +59,7 @@ async fn a_version_from_the_future_is_answered_in_version_0() {
 #[tokio::test]
 async fn what_is_not_served_ends_the_connection() {
     let (_store, server) = serve().await;
-    assert!(server.connect().send(&WriteTxnMarkersRequest::default(), 2).await.is_err());
+    assert!(server.connect().send(&InitProducerIdRequest::default(), 6).await.is_err());
     // With acks=0 a closed connection is all that tells the client.
     let connection = server.connect();
     connection.send_without_response(&produce_request(0, 9, batch(&["a"])), 9).await.unwrap();

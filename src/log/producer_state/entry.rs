@@ -89,14 +89,19 @@ impl ProducerState {
     #[inline]
     pub(super) fn check_epoch(&self, producer_epoch: i16, partition: &TopicPartition) -> Result<()> {
         if producer_epoch < self.producer_epoch {
-            return Err(Error::InvalidProducerEpoch {
-                topic_partition: partition.clone(),
-                producer_id: self.producer_id,
-                requested: producer_epoch,
-                current: self.producer_epoch,
-            });
+            return Err(self.invalid_epoch(producer_epoch, partition));
         }
         Ok(())
+    }
+
+    #[cold]
+    pub(super) fn invalid_epoch(&self, producer_epoch: i16, partition: &TopicPartition) -> Error {
+        Error::InvalidProducerEpoch {
+            topic_partition: partition.clone(),
+            producer_id: self.producer_id,
+            requested: producer_epoch,
+            current: self.producer_epoch,
+        }
     }
 
     /// With a new epoch its sequences begin anew.

@@ -11,6 +11,7 @@ pub(super) mod snapshot;
 use std::collections::{BTreeMap, HashMap};
 
 use super::append::AppendOrigin;
+use super::transaction::MarkerEpoch;
 use crate::error::{Error, Result};
 use crate::record::{BatchHeader, EndTransactionMarker};
 use crate::types::{Offset, ProducerId, TopicPartition};
@@ -174,11 +175,18 @@ impl ProducerStates {
         &self,
         producer_id: ProducerId,
         producer_epoch: i16,
+        epoch: MarkerEpoch,
         marker: &EndTransactionMarker,
         partition: &TopicPartition,
     ) -> Result<()> {
         let Some(known) = self.find(producer_id) else { return Ok(()) };
         known.check_epoch(producer_epoch, partition)?;
+        // The same marker may come again. Of the last epoch there is no next one.
+        let may_be_same =
+            epoch == MarkerEpoch::OfRecords || known.transaction_start.is_none() || producer_epoch == i16::MAX;
+        if producer_epoch == known.producer_epoch && !may_be_same {
+            return Err(known.invalid_epoch(producer_epoch, partition));
+        }
         if marker.coordinator_epoch < known.coordinator_epoch {
             return Err(Error::TransactionCoordinatorFenced {
                 topic_partition: partition.clone(),

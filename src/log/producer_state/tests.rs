@@ -153,7 +153,7 @@ proptest! {
                     let marker = marker(result, coordinator_epoch);
                     let is_refused = model.get(&id).is_some_and(|known| epoch < known.epoch)
                         || coordinators.get(&id).is_some_and(|known| coordinator_epoch < *known);
-                    let checked = states.check_marker(id, epoch, &marker, &partition());
+                    let checked = states.check_marker(id, epoch, MarkerEpoch::OfRecords, &marker, &partition());
                     prop_assert_eq!(checked.is_err(), is_refused);
                     if is_refused {
                         continue;
