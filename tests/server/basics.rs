@@ -13,7 +13,9 @@ use esker::record::{BatchBuilder, BatchRef, RecordData};
 use esker::server::{Server, ServerConfig};
 use esker::{Acks, CleanupPolicy, Maintenance, ReadLimits, Store, TopicConfig, Uuid};
 
-use super::{batch, connections, fetch_request, fetched, produce, produce_request, produced, serve, values};
+use super::{
+    api_versions, batch, connections, fetch_request, fetched, produce, produce_request, produced, serve, values,
+};
 
 #[tokio::test]
 async fn what_is_produced_is_fetched_in_every_version() {
@@ -278,11 +280,21 @@ async fn metadata_names_this_node_and_the_topics() {
         ("new", false, ErrorCode::UNKNOWN_TOPIC_OR_PARTITION),
         ("new", true, ErrorCode::NONE),
         ("no/topic", true, ErrorCode::INVALID_TOPIC_EXCEPTION),
+        ("__consumer_offsets", false, ErrorCode::UNKNOWN_TOPIC_OR_PARTITION),
+        ("__consumer_offsets", true, ErrorCode::NONE),
+        ("__share_group_state", true, ErrorCode::INVALID_TOPIC_EXCEPTION),
     ] {
         let response = connection.send(&request(vec![wanted(name)], may_create), 12).await.unwrap();
         assert_eq!(response.topics[0].error_code, expected, "{name}");
     }
-    assert_eq!(store.topics(), ["new", "t"]);
+    assert_eq!(store.topics(), ["__consumer_offsets", "new", "t"]);
+    // Ids are for later versions to ask for.
+    for version in [10, 11] {
+        let unnamed = MetadataRequestTopic { name: None, ..Default::default() };
+        let named_twice = MetadataRequestTopic { topic_id: id, ..wanted("t") };
+        let response = connection.send(&request(vec![unnamed, named_twice], true), version).await.unwrap();
+        assert!(response.topics.iter().all(|topic| topic.error_code == ErrorCode::INVALID_REQUEST), "{response:?}");
+    }
 
     let mut config = ServerConfig { auto_create_topics_enable: false, ..ServerConfig::default() };
     config.set("advertised.listeners", "PLAINTEXT://example.org:1").unwrap();
@@ -297,7 +309,7 @@ async fn api_versions_are_told_in_every_version() {
     let (_store, server) = serve().await;
     for connection in connections(&server).await {
         for version in 0..=4 {
-            let response = connection.send(&ApiVersionsRequest::default(), version).await.unwrap();
+            let response = connection.send(&api_versions(), version).await.unwrap();
             assert_eq!(response.error_code, ErrorCode::NONE);
             let produce = response.api_keys.iter().find(|api| api.api_key == ApiKey::Produce.key()).unwrap();
             assert_eq!((produce.min_version, produce.max_version), (0, 13));

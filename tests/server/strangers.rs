@@ -1,7 +1,8 @@
 //! Clients that send what is no request: they lose their own connection, and nothing else happens.
 
 use esker::Store;
-use esker::net::messages::{InitProducerIdRequest, MetadataRequest};
+use esker::net::ErrorCode;
+use esker::net::messages::{ApiVersionsRequest, InitProducerIdRequest, MetadataRequest};
 use esker::server::{Server, ServerConfig};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -54,6 +55,25 @@ async fn a_version_from_the_future_is_answered_in_version_0() {
     let answer = exchange(&server, b"\0\0\0\x0d\0\x12\0\x63\0\0\0\x07\0\x01c\0\xff").await;
     // Number 7, UNSUPPORTED_VERSION, one API: ApiVersions 0 to 4.
     assert_eq!(answer, b"\0\0\0\x10\0\0\0\x07\0\x23\0\0\0\x01\0\x12\0\0\0\x04");
+}
+
+#[tokio::test]
+async fn clients_say_what_they_are_in_names_that_can_be_told() {
+    let (_store, server) = serve().await;
+    let cases = [("librdkafka", "2.0.2", true), ("a", "1", true), ("", "1", false), ("a", "", false)];
+    let odd =
+        [("-a", "1", false), ("a", "1.", false), ("a b", "1", false), ("ä", "1", false), ("a-b.c", "1-rc.1", true)];
+    for (name, software_version, is_fine) in cases.into_iter().chain(odd) {
+        let request =
+            ApiVersionsRequest { client_software_name: name.into(), client_software_version: software_version.into() };
+        for version in 0..=4 {
+            let answer = server.connect().send(&request, version).await.unwrap();
+            let is_told = is_fine || version < 3;
+            assert_eq!(answer.error_code == ErrorCode::NONE, is_told, "{name} {software_version} in version {version}");
+            assert_eq!(answer.api_keys.is_empty(), !is_told);
+            assert!(is_told || answer.error_code == ErrorCode::INVALID_REQUEST);
+        }
+    }
 }
 
 #[tokio::test]
