@@ -98,7 +98,7 @@ fn server(dir: &Path) -> std::io::Result<()> {
         let request = FetchRequest { topics, session_epoch, max_wait_ms, max_bytes: 1 << 20, ..Default::default() };
         Step::of(&request, 12)
     };
-    let versions = Step::of(&ApiVersionsRequest::default(), 3);
+    let versions = Step::of(&ApiVersionsRequest::default(), 2);
     let metadata = Step::of(&MetadataRequest::default(), 12);
     let records = [versions.clone(), metadata, produce(0), produce(1), produce(2), fetch(0, 0), fetch(-1, 100)];
     fs::write(dir.join("records"), records.concat())?;
@@ -136,7 +136,7 @@ fn sasl(dir: &Path) -> std::io::Result<()> {
         timeout_ms: 1000,
         ..Default::default()
     };
-    let versions = Step::of(&ApiVersionsRequest::default(), 3);
+    let versions = Step::of(&ApiVersionsRequest::default(), 2);
     let create = Step::of(&create, 7);
     for (index, (mechanism, token)) in [
         ("SCRAM-SHA-256", "n,,n=alice,r=fyko+d2lbbFgONRv9qkxdawL"),

@@ -48,7 +48,7 @@ async fn run(mut data: &[u8]) {
         sent.extend(step.to_bytes(correlation_id));
     }
     talk(&server, &sent).await;
-    let versions = server.connect().send(&ApiVersionsRequest::default(), 3).await.expect("the next client is served");
+    let versions = server.connect().send(&ApiVersionsRequest::default(), 2).await.expect("the next client is served");
     assert_eq!(versions.error_code, ErrorCode::NONE);
     server.shutdown().await;
     store.close().expect("nothing is in its way");

@@ -35,6 +35,11 @@ configs! {
     num_partitions: i32 = 1, "num.partitions", at_least(1);
     /// Whether a topic that a client asks for is created if it doesn't exist.
     auto_create_topics_enable: bool = true, "auto.create.topics.enable", any();
+    /// Whether clients may delete topics.
+    delete_topic_enable: bool = true, "delete.topic.enable", any();
+    /// The most copies of each partition that a client may ask for who creates a topic. There is one all the same: more is
+    /// for what was written with a cluster in mind, as many tests are. Kafka has as many as there are brokers.
+    replication_factor_max: i32 = 1, "replication.factor.max", at_least(1);
     /// The largest request that is taken, in bytes.
     socket_request_max_bytes: usize = 104_857_600, "socket.request.max.bytes", between(1, i32::MAX as usize);
     /// The most bytes that requests may have in memory, from when they are read until they are answered, in all. Nothing

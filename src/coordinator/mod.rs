@@ -109,6 +109,7 @@ pub(crate) mod driver;
 mod group;
 pub(crate) mod local;
 mod membership;
+pub(crate) mod pattern;
 
 pub(crate) use group::NO_GENERATION;
 pub use group::{

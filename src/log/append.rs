@@ -9,6 +9,8 @@ use super::leader_epoch::EpochEntry;
 use super::producer_state::entry::RecentBatch;
 use super::producer_state::{ProducerStates, Verdict};
 use super::segment::{Segment, SegmentEnd, SegmentFiles};
+#[cfg(feature = "net")]
+use super::validator;
 use super::validator::{Now, ValidatedBatch, validate};
 use super::{Log, LogInner, Writer};
 use crate::config::LogConfig;
@@ -125,6 +127,15 @@ impl Log {
         let flush_messages = if options.origin == AppendOrigin::Coordinator { i64::MAX } else { flush_messages };
         log.acknowledge(&appended, options.acks, flush_messages)?;
         Ok(appended)
+    }
+
+    /// Which records of a batch that was refused this log does not take, by their index in it, and why; the first `max` of
+    /// them (Kafka's `RecordError`s).
+    #[cfg(feature = "net")]
+    pub(crate) fn rejected_records(&self, batch: &BatchRef<'_>, max: usize) -> Vec<(i32, Error)> {
+        let log = &*self.inner;
+        let now = Now::new(&*log.clock, &log.clock_last_read);
+        validator::rejected_records(batch, &log.config(), &now, max)
     }
 
     /// Makes `epoch` the partition's leader epoch, which fences whoever appends under an older one. Returns the log's

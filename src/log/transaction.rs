@@ -52,6 +52,16 @@ impl From<&ProducerState> for ActiveProducer {
     }
 }
 
+/// Which epoch of a producer the marker that ends its transaction has at least.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum MarkerEpoch {
+    /// That of the records in the transaction.
+    OfRecords,
+    /// The one after it: whatever of the transaction comes later is fenced (KIP-890).
+    #[cfg(feature = "net")]
+    AfterRecords,
+}
+
 impl Log {
     /// The offset that readers of [`IsolationLevel::ReadCommitted`] get to: everything below it is decided. The first
     /// offset of the oldest open transaction, or else the high watermark.
@@ -77,12 +87,24 @@ impl Log {
         marker: EndTransactionMarker,
         acks: Acks,
     ) -> Result<Appended> {
+        self.append_marker(producer_id, producer_epoch, MarkerEpoch::OfRecords, marker, acks)
+    }
+
+    /// The same for a marker of which it is known whether its epoch must be a new one (KIP-1228).
+    pub(crate) fn append_marker(
+        &self,
+        producer_id: ProducerId,
+        producer_epoch: i16,
+        epoch: MarkerEpoch,
+        marker: EndTransactionMarker,
+        acks: Acks,
+    ) -> Result<Appended> {
         let log = &*self.inner;
         let now = Now::new(&*log.clock, &log.clock_last_read);
         let batch = marker.to_batch(now.fresh(), producer_id, producer_epoch)?;
         let (config, batch) = (log.config(), batch.as_ref());
         let batch = validator::marker(&batch, &config);
-        let appended = log.write_marker(&mut log.writer.lock(), &batch, &marker, &config, &now)?;
+        let appended = log.write_marker(&mut log.writer.lock(), &batch, (epoch, &marker), &config, &now)?;
         log.wake_readers(appended.last_offset + 1);
         log.acknowledge(&appended, acks, config.flush_messages)?;
         Ok(appended)
@@ -114,14 +136,14 @@ impl LogInner {
         &self,
         writer: &mut Writer,
         batch: &ValidatedBatch<'_>,
-        marker: &EndTransactionMarker,
+        (epoch, marker): (MarkerEpoch, &EndTransactionMarker),
         config: &LogConfig,
         now: &Now<'_>,
     ) -> Result<Appended> {
         self.check_open()?;
         let Writer { active, producers, .. } = writer;
         let (producer_id, producer_epoch) = (batch.header().producer_id, batch.header().producer_epoch);
-        producers.check_marker(producer_id, producer_epoch, marker, self.topic_partition())?;
+        producers.check_marker(producer_id, producer_epoch, epoch, marker, self.topic_partition())?;
         let active = self.activate(active, config, now)?;
         let base_offset = active.segment().end().next_offset;
         let stamped = batch.stamp(base_offset, self.leader_epoch.load(Ordering::Relaxed), now);

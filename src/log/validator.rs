@@ -64,8 +64,7 @@ pub(super) fn validate<'a>(
         || config.cleanup_policy.compact
         || (!stamps_time && config.message_timestamp_before_max_ms < i64::MAX);
     if records_to_check {
-        let window = (!stamps_time).then(|| TimestampWindow::new(config, now.fresh()));
-        largest = check_records(batch, config, window.as_ref())?;
+        largest = check_records(batch, &RecordChecks::new(config, now))?;
     } else if !stamps_time && header.max_timestamp.saturating_sub(now.recent()) > config.message_timestamp_after_max_ms
     {
         // The builder knows the largest timestamp. One that a clock of a while ago allows, today's allows too.
@@ -144,9 +143,32 @@ impl<'a> Now<'a> {
     }
 }
 
+/// What a topic asks of each record.
+struct RecordChecks {
+    needs_key: bool,
+    /// None if the log gives records their timestamps.
+    window: Option<TimestampWindow>,
+}
+
+impl RecordChecks {
+    fn new(config: &LogConfig, now: &Now<'_>) -> Self {
+        let stamps_time = config.message_timestamp_type == TimestampType::LogAppendTime;
+        let window = (!stamps_time).then(|| TimestampWindow::new(config, now.fresh()));
+        Self { needs_key: config.cleanup_policy.compact, window }
+    }
+
+    #[inline]
+    fn check(&self, record: &RecordView<'_>) -> Result<()> {
+        if self.needs_key && record.key.is_none() {
+            return Err(invalid("a compacted topic takes no record without a key"));
+        }
+        self.window.as_ref().map_or(Ok(()), |window| window.check(record.timestamp))
+    }
+}
+
 /// Looks at each record of a batch, which needs its codec. Returns the largest timestamp.
 #[inline(never)]
-fn check_records(batch: &BatchRef<'_>, config: &LogConfig, window: Option<&TimestampWindow>) -> Result<i64> {
+fn check_records(batch: &BatchRef<'_>, checks: &RecordChecks) -> Result<i64> {
     let header = batch.header();
     let mut largest = NO_TIMESTAMP;
     let mut next_offset = header.base_offset;
@@ -155,16 +177,33 @@ fn check_records(batch: &BatchRef<'_>, config: &LogConfig, window: Option<&Times
             return Err(invalid(&format!("record offset {} where {next_offset} should be", record.offset)));
         }
         next_offset += 1;
-        if config.cleanup_policy.compact && record.key.is_none() {
-            return Err(invalid("a compacted topic takes no record without a key"));
-        }
-        if let Some(window) = window {
-            window.check(record.timestamp)?;
-        }
+        checks.check(record)?;
         largest = largest.max(record.timestamp);
         Ok(())
     })?;
     Ok(largest)
+}
+
+/// Which records of a batch the topic does not take, by their index in it, and why; the first `max` of them.
+#[cfg(feature = "net")]
+pub(super) fn rejected_records(
+    batch: &BatchRef<'_>,
+    config: &LogConfig,
+    now: &Now<'_>,
+    max: usize,
+) -> Vec<(i32, Error)> {
+    let checks = RecordChecks::new(config, now);
+    let (mut rejected, mut indexes) = (Vec::new(), 0..);
+    // Behind what is no record there are none.
+    let _ = batch.for_each_record(DECOMPRESSED_BYTES_MAX, |record| {
+        let index = indexes.next().unwrap_or(i32::MAX);
+        match checks.check(record) {
+            Err(error) if rejected.len() < max => rejected.push((index, error)),
+            _ => {}
+        }
+        Ok(())
+    });
+    rejected
 }
 
 /// The timestamps that a topic accepts now (KIP-937).

@@ -10,7 +10,7 @@ use super::metrics::Metrics;
 use crate::config::ServerConfig;
 use crate::coordinator::driver::Groups;
 use crate::error::Error;
-use crate::log::Log;
+use crate::log::{EpochEndOffset, Log};
 use crate::net::ErrorCode;
 use crate::store::Store;
 use crate::types::LeaderEpoch;
@@ -93,6 +93,12 @@ pub(super) fn check_leader_epoch(log: &Log, current: LeaderEpoch) -> Result<(), 
         epoch if epoch > leader_epoch(log) => Err(ErrorCode::UNKNOWN_LEADER_EPOCH),
         _ => Ok(()),
     }
+}
+
+/// Where an epoch ends: the latest one with the log, also if nothing was written in it yet.
+pub(super) fn end_of_epoch(log: &Log, epoch: LeaderEpoch) -> Option<EpochEndOffset> {
+    let latest = || EpochEndOffset { leader_epoch: epoch, end_offset: log.log_end() };
+    log.end_offset_for_epoch(epoch).or_else(|| (epoch == leader_epoch(log)).then(latest))
 }
 
 /// The epoch that clients are told.

@@ -131,8 +131,7 @@ served! {
     AddPartitionsToTxn: 0..=3 => blocking add_partitions_to_txn::answer;
     AddOffsetsToTxn: 0..=4 => blocking add_offsets_to_txn::answer;
     EndTxn: 0..=5 => blocking end_txn::answer;
-    // From version 2 on a coordinator says which protocol a marker is of (KIP-1228).
-    WriteTxnMarkers: 1..=1 => blocking write_txn_markers::answer;
+    WriteTxnMarkers: 1..=2 => blocking write_txn_markers::answer;
     TxnOffsetCommit: 0..=5 => blocking txn_offset_commit::answer;
     DescribeConfigs: 1..=4 => blocking describe_configs::answer;
     AlterConfigs: 0..=2 => blocking alter_configs::answer;
@@ -151,8 +150,7 @@ served! {
     DescribeCluster: 0..=2 => blocking describe_cluster::answer;
     DescribeProducers: 0..=0 => blocking describe_producers::answer;
     DescribeTransactions: 0..=0 => blocking describe_transactions::answer;
-    // From version 2 on a pattern selects transactional ids.
-    ListTransactions: 0..=1 => blocking list_transactions::answer;
+    ListTransactions: 0..=2 => blocking list_transactions::answer;
     ConsumerGroupHeartbeat: 0..=1 => ordered consumer_group_heartbeat::answer;
     ConsumerGroupDescribe: 0..=1 => blocking consumer_group_describe::answer;
     ListConfigResources: 0..=1 => blocking list_config_resources::answer;

@@ -24,11 +24,14 @@ const IDEMPOTENT_WRITE: i8 = 12;
 /// What can be done with a topic.
 pub(super) const OF_TOPIC: i32 = bits(&[READ, WRITE, CREATE, DELETE, ALTER, DESCRIBE, DESCRIBE_CONFIGS, ALTER_CONFIGS]);
 
+/// What can be done with a group.
+pub(super) const OF_GROUP: i32 = bits(&[READ, DELETE, DESCRIBE, DESCRIBE_CONFIGS, ALTER_CONFIGS]);
+
 /// What can be done with the cluster.
-const OF_CLUSTER: i32 =
+pub(super) const OF_CLUSTER: i32 =
     bits(&[CREATE, ALTER, DESCRIBE, CLUSTER_ACTION, DESCRIBE_CONFIGS, ALTER_CONFIGS, IDEMPOTENT_WRITE]);
 
-/// What can be done with the cluster, for those who want to know.
-pub(super) fn told_of_cluster(is_asked_for: bool) -> i32 {
-    if is_asked_for { OF_CLUSTER } else { i32::MIN }
+/// What a response says of operations that not everybody wants to know.
+pub(super) fn told(operations: i32, is_asked_for: bool) -> i32 {
+    if is_asked_for { operations } else { i32::MIN }
 }

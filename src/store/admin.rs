@@ -2,7 +2,9 @@
 //! older requests put them.
 
 use super::Store;
+use super::offsets::CONSUMER_OFFSETS;
 use super::topic_name::refuse_internal;
+use super::transaction::TRANSACTION_STATE;
 use crate::config::{AlterConfigOp, Alterable, ConfigEntry, TopicConfig};
 use crate::error::{Error, Result};
 use crate::io::DiskSpace;
@@ -14,6 +16,15 @@ impl Store {
         refuse_internal(name)?;
         let _altering = self.inner.altering.lock();
         self.inner.check_new_topic(name, &config.over(&self.inner.topic_defaults)).map(drop)
+    }
+
+    /// Creates one of the store's own topics, if it isn't there, before it is needed.
+    pub(crate) fn create_internal_topic(&self, name: &str) -> Result<()> {
+        match name {
+            CONSUMER_OFFSETS => self.inner.offsets_topic().map(drop),
+            TRANSACTION_STATE => self.inner.transaction_topic().map(drop),
+            other => refuse_internal(other),
+        }
     }
 
     /// What there would be to say of the configs of a topic that is created with `config`.

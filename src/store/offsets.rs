@@ -248,7 +248,7 @@ impl StoreInner {
     }
 
     /// The topic `__consumer_offsets`, which the first commit creates.
-    fn offsets_topic(&self) -> Result<Arc<Topic>> {
+    pub(super) fn offsets_topic(&self) -> Result<Arc<Topic>> {
         self.internal_topic(CONSUMER_OFFSETS, self.config.offsets_topic_num_partitions)
     }
 

@@ -10,7 +10,7 @@ use std::process::Child;
 
 use rustix::process::{Pid, Signal, kill_process};
 
-fn signal(child: &Child, signal: Signal) {
+pub(crate) fn signal(child: &Child, signal: Signal) {
     kill_process(Pid::from_child(child), signal).unwrap();
 }
 

@@ -248,9 +248,42 @@ async fn topics_are_deleted_by_name_in_every_version_and_by_id() {
         (Some("t"), ErrorCode::INVALID_REQUEST),
     ];
     assert_eq!((answers, store.topics()), (expected.to_vec(), vec!["t".to_owned()]));
+    let id = store.describe_topic("t").unwrap().id;
+    let topics = vec![state(Some("t"), nil), state(None, id)];
+    let responses =
+        server.connect().send(&DeleteTopicsRequest { topics, ..Default::default() }, 6).await.unwrap().responses;
+    assert!(
+        responses.iter().all(|topic| topic.error_code == ErrorCode::INVALID_REQUEST),
+        "it is named twice: {responses:?}"
+    );
+    assert_eq!(store.topics(), ["t"]);
     let request = DeleteTopicsRequest { topic_names: vec!["__consumer_offsets".into()], ..Default::default() };
     let responses = server.connect().send(&request, 5).await.unwrap().responses;
     assert_eq!(responses[0].error_code, ErrorCode::UNKNOWN_TOPIC_OR_PARTITION, "it is created when it is needed");
+}
+
+#[tokio::test]
+async fn topics_may_be_there_to_stay_and_be_asked_for_as_of_a_cluster() {
+    let store = Store::temporary().unwrap();
+    let config = ServerConfig { delete_topic_enable: false, replication_factor_max: 3, ..ServerConfig::default() };
+    let server = Server::builder(store.clone()).config(config).in_memory().unwrap();
+    let connection = server.connect();
+    let of_three = |name| CreatableTopic { replication_factor: 3, ..new_topic(name) };
+    let of_four = CreatableTopic { replication_factor: 4, ..new_topic("four") };
+    let created = create(&connection, vec![of_three("t"), of_four], 7).await;
+    assert_eq!(
+        (created[0].error_code, created[0].replication_factor),
+        (ErrorCode::NONE, 1),
+        "there is one copy all the same"
+    );
+    assert_eq!(created[1].error_code, ErrorCode::INVALID_REPLICATION_FACTOR);
+    for version in 1..=5 {
+        let request = DeleteTopicsRequest { topic_names: vec!["t".into()], ..Default::default() };
+        let refused = connection.send(&request, version).await.unwrap().responses;
+        let disabled = if version < 3 { ErrorCode::INVALID_REQUEST } else { ErrorCode::TOPIC_DELETION_DISABLED };
+        assert_eq!(refused[0].error_code, disabled);
+    }
+    assert_eq!(store.topics(), ["t"]);
 }
 
 /// Names, partitions and the next cursor of one page.

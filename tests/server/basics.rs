@@ -6,14 +6,16 @@ use bytes::Bytes;
 use esker::io::MemoryStorage;
 use esker::net::messages::api_versions::FinalizedFeatureKey;
 use esker::net::messages::metadata::MetadataRequestTopic;
-use esker::net::messages::produce::TopicProduceData;
+use esker::net::messages::produce::{PartitionProduceResponse, TopicProduceData};
 use esker::net::messages::{ApiVersionsRequest, FetchRequest, MetadataRequest};
 use esker::net::{ApiKey, ErrorCode};
-use esker::record::BatchRef;
+use esker::record::{BatchBuilder, BatchRef, RecordData};
 use esker::server::{Server, ServerConfig};
-use esker::{Acks, Maintenance, ReadLimits, Store, TopicConfig, Uuid};
+use esker::{Acks, CleanupPolicy, Maintenance, ReadLimits, Store, TopicConfig, Uuid};
 
-use super::{batch, connections, fetch_request, fetched, produce, produce_request, produced, serve, values};
+use super::{
+    api_versions, batch, connections, fetch_request, fetched, produce, produce_request, produced, serve, values,
+};
 
 #[tokio::test]
 async fn what_is_produced_is_fetched_in_every_version() {
@@ -81,10 +83,18 @@ async fn a_batch_that_is_refused_is_refused_alone() {
         Bytes::from(bytes)
     };
     let two = Bytes::from([batch(&["a"]), batch(&["b"])].concat());
+    // What is no batch of today is not damaged: clients would send it again and again.
+    let of_magic_1 = || {
+        let mut bytes = batch(&["a"]).to_vec();
+        bytes[16] = 1;
+        Bytes::from(bytes)
+    };
     let cases = [
         (0, damaged(65), ErrorCode::CORRUPT_MESSAGE),
         (0, two, ErrorCode::INVALID_RECORD),
-        (0, Bytes::new(), ErrorCode::CORRUPT_MESSAGE),
+        (0, Bytes::new(), ErrorCode::INVALID_RECORD),
+        (0, batch(&["a"]).slice(..68), ErrorCode::INVALID_RECORD),
+        (0, of_magic_1(), ErrorCode::INVALID_RECORD),
         (9, batch(&["a"]), ErrorCode::UNKNOWN_TOPIC_OR_PARTITION),
     ];
     for (partition, records, expected) in cases {
@@ -96,6 +106,41 @@ async fn a_batch_that_is_refused_is_refused_alone() {
     let refused = produced(connection.send(&request, 9).await.unwrap());
     assert_eq!(refused.error_code, ErrorCode::INVALID_TOPIC_EXCEPTION);
     assert_eq!(produce(&connection, 1, 0, batch(&["a"])).await.unwrap().base_offset, 0);
+}
+
+#[tokio::test]
+async fn clients_are_told_which_records_are_refused() {
+    let (store, server) = serve().await;
+    store.create_topic("compacted", TopicConfig::new().cleanup_policy(CleanupPolicy::COMPACT)).unwrap();
+    let send = async |topic: &str, records: &[RecordData<'_>], version| {
+        let mut builder = BatchBuilder::new(1 << 20);
+        records.iter().for_each(|record| builder.push(record).unwrap());
+        let records = Bytes::copy_from_slice(builder.build().unwrap().bytes());
+        let mut request = produce_request(-1, 0, records);
+        request.topic_data[0].name = topic.into();
+        produced(server.connect().send(&request, version).await.unwrap())
+    };
+    let record = RecordData::of(b"v").at(1);
+    let keyed = RecordData { key: Some(b"k"), ..record };
+    let from_the_future = record.at(i64::MAX);
+    let told = |refused: &PartitionProduceResponse| -> Vec<(i32, bool)> {
+        let errors = refused.record_errors.iter();
+        errors.map(|error| (error.batch_index, error.batch_index_error_message.is_some())).collect()
+    };
+    for version in 3..=12 {
+        let is_told = version >= 8;
+        let refused = send("compacted", &[keyed, record, keyed, record], version).await;
+        assert_eq!(refused.error_code, ErrorCode::INVALID_RECORD);
+        assert_eq!(told(&refused), if is_told { vec![(1, true), (3, true)] } else { vec![] });
+        assert_eq!(refused.error_message.is_some(), is_told);
+        let refused = send("t", &[from_the_future, record], version).await;
+        assert_eq!(refused.error_code, ErrorCode::INVALID_TIMESTAMP);
+        assert_eq!(told(&refused), if is_told { vec![(0, true)] } else { vec![] });
+    }
+    // What a few bytes ask for has an end.
+    let many = vec![record; 10_000];
+    assert_eq!(told(&send("compacted", &many, 9).await).len(), 1000);
+    assert_eq!(send("compacted", &[keyed; 2], 9).await.error_code, ErrorCode::NONE);
 }
 
 #[tokio::test]
@@ -235,11 +280,21 @@ async fn metadata_names_this_node_and_the_topics() {
         ("new", false, ErrorCode::UNKNOWN_TOPIC_OR_PARTITION),
         ("new", true, ErrorCode::NONE),
         ("no/topic", true, ErrorCode::INVALID_TOPIC_EXCEPTION),
+        ("__consumer_offsets", false, ErrorCode::UNKNOWN_TOPIC_OR_PARTITION),
+        ("__consumer_offsets", true, ErrorCode::NONE),
+        ("__share_group_state", true, ErrorCode::INVALID_TOPIC_EXCEPTION),
     ] {
         let response = connection.send(&request(vec![wanted(name)], may_create), 12).await.unwrap();
         assert_eq!(response.topics[0].error_code, expected, "{name}");
     }
-    assert_eq!(store.topics(), ["new", "t"]);
+    assert_eq!(store.topics(), ["__consumer_offsets", "new", "t"]);
+    // Ids are for later versions to ask for.
+    for version in [10, 11] {
+        let unnamed = MetadataRequestTopic { name: None, ..Default::default() };
+        let named_twice = MetadataRequestTopic { topic_id: id, ..wanted("t") };
+        let response = connection.send(&request(vec![unnamed, named_twice], true), version).await.unwrap();
+        assert!(response.topics.iter().all(|topic| topic.error_code == ErrorCode::INVALID_REQUEST), "{response:?}");
+    }
 
     let mut config = ServerConfig { auto_create_topics_enable: false, ..ServerConfig::default() };
     config.set("advertised.listeners", "PLAINTEXT://example.org:1").unwrap();
@@ -254,7 +309,7 @@ async fn api_versions_are_told_in_every_version() {
     let (_store, server) = serve().await;
     for connection in connections(&server).await {
         for version in 0..=4 {
-            let response = connection.send(&ApiVersionsRequest::default(), version).await.unwrap();
+            let response = connection.send(&api_versions(), version).await.unwrap();
             assert_eq!(response.error_code, ErrorCode::NONE);
             let produce = response.api_keys.iter().find(|api| api.api_key == ApiKey::Produce.key()).unwrap();
             assert_eq!((produce.min_version, produce.max_version), (0, 13));

@@ -134,7 +134,7 @@ async fn transactions_are_listed_in_every_version() {
     };
     let (done, open) = (("done".to_owned(), "CompleteCommit".to_owned()), ("open".to_owned(), "Ongoing".to_owned()));
     for connection in connections(&server).await {
-        for version in 0..=1 {
+        for version in 0..=2 {
             let all = list(&connection, &ListTransactionsRequest::default(), version).await;
             assert_eq!(ids(&all), [done.clone(), open.clone()]);
             let producer_id = all.transaction_states[0].producer_id;
@@ -158,6 +158,21 @@ async fn transactions_are_listed_in_every_version() {
         let hours = i64::try_from(Duration::from_secs(3600).as_millis()).unwrap();
         let request = ListTransactionsRequest { duration_filter: hours, ..Default::default() };
         assert_eq!(ids(&list(&connection, &request, 1).await), []);
+        for (pattern, expected) in [
+            (None, vec![&done, &open]),
+            (Some(""), vec![&done, &open]),
+            (Some("o.*"), vec![&open]),
+            (Some("o"), vec![]),
+            (Some("open|done"), vec![&done, &open]),
+        ] {
+            let request =
+                ListTransactionsRequest { transactional_id_pattern: pattern.map(str::to_owned), ..Default::default() };
+            let found = list(&connection, &request, 2).await;
+            assert_eq!(ids(&found).iter().collect::<Vec<_>>(), expected, "{pattern:?}");
+        }
+        let request = ListTransactionsRequest { transactional_id_pattern: Some("(".into()), ..Default::default() };
+        let refused = connection.send(&request, 2).await.unwrap();
+        assert_eq!(refused.error_code, ErrorCode::INVALID_REGULAR_EXPRESSION);
     }
 }
 

@@ -4,12 +4,14 @@ use esker::net::messages::consumer_group_heartbeat::TopicPartitions;
 use esker::net::messages::offset_commit::{OffsetCommitRequestPartition, OffsetCommitRequestTopic};
 use esker::net::messages::offset_fetch::OffsetFetchRequestGroup;
 use esker::net::messages::{
-    ApiVersionsRequest, ConsumerGroupDescribeRequest, ConsumerGroupHeartbeatRequest, ConsumerGroupHeartbeatResponse,
-    DeleteGroupsRequest, DescribeGroupsRequest, ListGroupsRequest, OffsetCommitRequest, OffsetFetchRequest,
+    ConsumerGroupDescribeRequest, ConsumerGroupHeartbeatRequest, ConsumerGroupHeartbeatResponse, DeleteGroupsRequest,
+    DescribeGroupsRequest, ListGroupsRequest, OffsetCommitRequest, OffsetFetchRequest,
 };
 use esker::net::{Connection, ErrorCode};
 use esker::server::Server;
 use esker::{Error, GroupError, Store, TopicConfig, Uuid};
+
+use super::api_versions;
 
 /// A server of a store with a topic "t" of two partitions, and its id.
 async fn serve(store: &Store) -> (Server, Uuid) {
@@ -107,8 +109,10 @@ async fn members_share_partitions_and_go_on_after_a_restart() {
         assert_eq!((response.error_code, member.epoch), (ErrorCode::NONE, epoch));
         assert_eq!(member.commit(epoch).await, ErrorCode::NONE);
     }
-    let request = ConsumerGroupDescribeRequest { group_ids: vec!["g".into(), "h".into()], ..Default::default() };
+    let group_ids = vec!["g".into(), "h".into()];
+    let request = ConsumerGroupDescribeRequest { group_ids, include_authorized_operations: true };
     let described = connection.send(&request, 1).await.unwrap().groups;
+    assert!(described[0].authorized_operations > 0 && described[1].authorized_operations == i32::MIN);
     assert_eq!((&*described[0].group_state, described[0].group_epoch, described[0].members.len()), ("Stable", 2, 2));
     let member = &described[0].members[0];
     assert_eq!((&*member.assignment.topic_partitions[0].topic_name, member.member_type), ("t", 1));
@@ -182,7 +186,7 @@ async fn what_is_refused_says_why() {
     let refused = nobody.heartbeat(topic).await;
     assert_eq!(refused.error_code, ErrorCode::INVALID_REQUEST, "from version 1 on members name themselves");
     assert!(refused.error_message.is_some());
-    let versions = connection.send(&ApiVersionsRequest::default(), 4).await.unwrap();
+    let versions = connection.send(&api_versions(), 4).await.unwrap();
     let features = &versions.finalized_features;
     assert!(features.iter().any(|feature| feature.name == "group.version" && feature.max_version_level == 1));
 }

@@ -55,6 +55,45 @@ async fn send(connection: &Connection, request: &FetchRequest, version: i16) -> 
 }
 
 #[tokio::test]
+async fn whoever_takes_another_epoch_for_the_latest_is_told() {
+    let (store, server) = serve().await;
+    let connection = server.connect();
+    let ask = async |current_leader_epoch, last_fetched_epoch, offset| {
+        let mut request = patient(fetch_request(0, offset));
+        let wanted = &mut request.topics[0].partitions[0];
+        (wanted.current_leader_epoch, wanted.last_fetched_epoch) = (current_leader_epoch, last_fetched_epoch);
+        let data = fetched(send(&connection, &request, 12).await);
+        (data.error_code, (data.diverging_epoch.epoch, data.diverging_epoch.end_offset), values(&data).len())
+    };
+    let none = (-1, -1);
+    // Nothing was written, and the epoch is 0 all the same.
+    assert_eq!(ask(0, 0, 1).await, (ErrorCode::NONE, (0, 0), 0), "it has read more than there is");
+    let log = store.partition("t", 0).unwrap();
+    // Offsets 0 and 1 are of epoch 0, 2 of epoch 3, and 3 of epoch 5.
+    for (epoch, values) in [(0, &["a", "b"][..]), (3, &["c"]), (5, &["d"])] {
+        log.set_leader_epoch(epoch).unwrap();
+        log.append(BatchRef::parse(&batch(values)).unwrap(), Acks::Leader).unwrap();
+    }
+    for (current, last, offset, expected) in [
+        (4, -1, 0, (ErrorCode::FENCED_LEADER_EPOCH, none, 0)),
+        (6, -1, 0, (ErrorCode::UNKNOWN_LEADER_EPOCH, none, 0)),
+        (5, -1, 0, (ErrorCode::NONE, none, 4)),
+        (-1, 5, 3, (ErrorCode::NONE, none, 1)),
+        (5, 3, 3, (ErrorCode::NONE, none, 1)),
+        (5, 0, 2, (ErrorCode::NONE, none, 2)),
+        // What it has read beyond the end of an epoch is not here.
+        (5, 0, 3, (ErrorCode::NONE, (0, 2), 0)),
+        (5, 4, 3, (ErrorCode::NONE, (3, 3), 0)),
+        (5, 5, 5, (ErrorCode::NONE, (5, 4), 0)),
+        (5, 9, 4, (ErrorCode::OFFSET_OUT_OF_RANGE, none, 0)),
+    ] {
+        assert_eq!(ask(current, last, offset).await, expected, "{current} {last} {offset}");
+    }
+    log.delete_records(3).unwrap();
+    assert_eq!(ask(5, 0, 2).await, (ErrorCode::OFFSET_OUT_OF_RANGE, none, 0));
+}
+
+#[tokio::test]
 async fn topics_are_fetched_by_id() {
     let (store, server) = serve().await;
     produce(&server.connect(), 1, 0, batch(&["a"])).await.unwrap();

@@ -360,6 +360,13 @@ async fn tools_see_members_and_may_not_take_away_what_they_read() {
 
     let describe = DescribeGroupsRequest { groups: vec![GROUP.into()], ..Default::default() };
     let described = tool.send(&describe, 6).await.unwrap().groups.remove(0);
+    assert_eq!(described.authorized_operations, i32::MIN, "nobody asked for them");
+    let asking =
+        DescribeGroupsRequest { groups: vec![GROUP.into(), "nobody".into()], include_authorized_operations: true };
+    let told = tool.send(&asking, 6).await.unwrap().groups;
+    // Read, delete, describe, and describe and alter configs.
+    let told: Vec<_> = told.iter().map(|group| group.authorized_operations).collect();
+    assert_eq!(told, [1 << 3 | 1 << 6 | 1 << 8 | 1 << 10 | 1 << 11, i32::MIN]);
     assert_eq!((&*described.group_state, &*described.protocol_data), ("Stable", "range"));
     let seen = &described.members[0];
     assert_eq!((&seen.member_id, &*seen.client_host), (&member.id, "in-process"));

@@ -37,7 +37,7 @@ mod transactions;
 use bytes::Bytes;
 use esker::net::messages::fetch::{FetchPartition, FetchTopic, PartitionData};
 use esker::net::messages::produce::{PartitionProduceData, PartitionProduceResponse, TopicProduceData};
-use esker::net::messages::{FetchRequest, FetchResponse, ProduceRequest, ProduceResponse};
+use esker::net::messages::{ApiVersionsRequest, FetchRequest, FetchResponse, ProduceRequest, ProduceResponse};
 use esker::net::{Connection, ConnectionError};
 use esker::record::{BatchBuilder, Batches, RecordData};
 use esker::server::Server;
@@ -54,6 +54,11 @@ async fn serve() -> (Store, Server) {
 /// One connection of each kind.
 async fn connections(server: &Server) -> [Connection; 2] {
     [Connection::connect(server.local_addr().unwrap()).await.unwrap(), server.connect()]
+}
+
+/// Which versions there are, asked by a client that says what it is.
+fn api_versions() -> ApiVersionsRequest {
+    ApiVersionsRequest { client_software_name: "test".into(), client_software_version: "1".into() }
 }
 
 /// A batch of records with these values.

@@ -6,8 +6,8 @@ use esker::Store;
 use esker::net::messages::alter_user_scram_credentials::{ScramCredentialDeletion, ScramCredentialUpsertion};
 use esker::net::messages::describe_user_scram_credentials::UserName;
 use esker::net::messages::{
-    AlterUserScramCredentialsRequest, ApiVersionsRequest, DescribeUserScramCredentialsRequest, MetadataRequest,
-    SaslAuthenticateRequest, SaslAuthenticateResponse, SaslHandshakeRequest,
+    AlterUserScramCredentialsRequest, DescribeUserScramCredentialsRequest, MetadataRequest, SaslAuthenticateRequest,
+    SaslAuthenticateResponse, SaslHandshakeRequest,
 };
 use esker::net::{ApiKey, ErrorCode};
 use esker::server::{ScramCredential, ScramMechanism, Server, ServerConfig};
@@ -17,7 +17,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
 use tokio::net::TcpStream;
 
 use super::secured::{Authority, BOTH_VERSIONS, Client, Files, config, refused, serve, text, tls_client, tls_connect};
-use super::{batch, produce_request, produced};
+use super::{api_versions, batch, produce_request, produced};
 
 const MECHANISMS: &str = "PLAIN,SCRAM-SHA-256,SCRAM-SHA-512";
 const JAAS: &str = "org.apache.kafka.common.security.plain.PlainLoginModule required user_paul=\"plain secret\";";
@@ -259,7 +259,7 @@ async fn versions_are_told_to_whoever_asks() {
     // Of a version from the future it is told in version 0 which there are.
     let answer = client.exchange(b"\0\0\0\x0d\0\x12\0\x63\0\0\0\x07\0\x01c\0\xff").await.unwrap();
     assert_eq!(&answer[..6], b"\0\0\0\x07\0\x23");
-    let versions = client.call(&ApiVersionsRequest::default(), 3).await.unwrap();
+    let versions = client.call(&api_versions(), 3).await.unwrap();
     for key in [ApiKey::SaslHandshake, ApiKey::SaslAuthenticate, ApiKey::Produce] {
         assert!(versions.api_keys.iter().any(|api| api.api_key == key.key()), "{key:?}");
     }

@@ -13,6 +13,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
 
 use super::metrics::{scrape, scrape_when_quiet, value};
+use super::random::Random;
 use super::{fetched, produce};
 
 /// From this size on records are sent from files.
@@ -86,6 +87,41 @@ async fn records_are_the_same_from_files_and_from_memory() {
     let expected_from_files = if cfg!(target_os = "linux") { expected_from_files } else { 0 };
     assert_eq!(sent_from_files(&server).await, expected_from_files);
     server.shutdown().await;
+}
+
+/// Logs of several segments that grow and lose their beginnings, by seed.
+#[tokio::test]
+async fn whatever_is_asked_of_a_log_is_the_same_from_files_and_from_memory() {
+    for seed in 0..3 {
+        let mut random = Random::new(seed);
+        let store = Store::options().maintenance(Maintenance::Manual).open_temporary().unwrap();
+        store.create_topic("t", TopicConfig::new().partitions(2).internal_segment_bytes(3 << 20)).unwrap();
+        let server = serve(&store).await;
+        let socket = Connection::connect(server.local_addr().unwrap()).await.unwrap();
+        let pipe = server.connect();
+        for _ in 0..12 {
+            let partition = random.below(2) as usize;
+            let mut size = || *random.pick(&[1, 300_000, 600_000, 1_000_000]);
+            let sizes = [size(), size(), size()].map(|max| random.below(max) as usize);
+            fill(&server, partition as i32, sizes).await;
+            let logs = [0, 1].map(|partition| store.partition("t", partition).unwrap());
+            let offsets = logs.each_ref().map(|log| {
+                let (start, end) = (log.log_start(), log.log_end());
+                start + random.below((end - start + 1) as u64) as i64
+            });
+            if random.one_in(3) {
+                logs[partition].delete_records(offsets[partition]).unwrap();
+                store.tick().unwrap();
+            }
+            for version in [4, 7, 11, 12] {
+                let request = request(&offsets, *random.pick(&[100, 700_000, 1 << 20, 8 << 20]));
+                let [sent, copied] = [&socket, &pipe].map(|connection| connection.send(&request, version));
+                assert_eq!(sent.await.unwrap(), copied.await.unwrap(), "seed {seed}: {request:?}");
+            }
+        }
+        assert_eq!(sent_from_files(&server).await > 1 << 20, cfg!(target_os = "linux"), "seed {seed}");
+        server.shutdown().await;
+    }
 }
 
 #[cfg(feature = "tls")]

@@ -1,7 +1,8 @@
 //! Clients that send what is no request: they lose their own connection, and nothing else happens.
 
 use esker::Store;
-use esker::net::messages::{MetadataRequest, WriteTxnMarkersRequest};
+use esker::net::ErrorCode;
+use esker::net::messages::{ApiVersionsRequest, InitProducerIdRequest, MetadataRequest};
 use esker::server::{Server, ServerConfig};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -57,9 +58,28 @@ async fn a_version_from_the_future_is_answered_in_version_0() {
 }
 
 #[tokio::test]
+async fn clients_say_what_they_are_in_names_that_can_be_told() {
+    let (_store, server) = serve().await;
+    let cases = [("librdkafka", "2.0.2", true), ("a", "1", true), ("", "1", false), ("a", "", false)];
+    let odd =
+        [("-a", "1", false), ("a", "1.", false), ("a b", "1", false), ("ä", "1", false), ("a-b.c", "1-rc.1", true)];
+    for (name, software_version, is_fine) in cases.into_iter().chain(odd) {
+        let request =
+            ApiVersionsRequest { client_software_name: name.into(), client_software_version: software_version.into() };
+        for version in 0..=4 {
+            let answer = server.connect().send(&request, version).await.unwrap();
+            let is_told = is_fine || version < 3;
+            assert_eq!(answer.error_code == ErrorCode::NONE, is_told, "{name} {software_version} in version {version}");
+            assert_eq!(answer.api_keys.is_empty(), !is_told);
+            assert!(is_told || answer.error_code == ErrorCode::INVALID_REQUEST);
+        }
+    }
+}
+
+#[tokio::test]
 async fn what_is_not_served_ends_the_connection() {
     let (_store, server) = serve().await;
-    assert!(server.connect().send(&WriteTxnMarkersRequest::default(), 2).await.is_err());
+    assert!(server.connect().send(&InitProducerIdRequest::default(), 6).await.is_err());
     // With acks=0 a closed connection is all that tells the client.
     let connection = server.connect();
     connection.send_without_response(&produce_request(0, 9, batch(&["a"])), 9).await.unwrap();

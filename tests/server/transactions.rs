@@ -234,22 +234,34 @@ async fn an_administrator_ends_what_nobody_accounts_for() {
     let log = store.partition("t", 1).unwrap();
     log.append(BatchRef::parse(&batch_of(nobody, 0, "a")).unwrap(), Acks::Leader).unwrap();
     assert!(!is_stable(&store, 1));
-    let write = async |producer_epoch, partition_indexes: &[i32]| {
+    let write_of = async |producer_epoch, partition_indexes: &[i32], transaction_version| {
         let topics = vec![WritableTxnMarkerTopic { name: "t".into(), partition_indexes: partition_indexes.into() }];
-        let marker = WritableTxnMarker { producer_id: 77, producer_epoch, topics, ..Default::default() };
+        let marker =
+            WritableTxnMarker { producer_id: 77, producer_epoch, topics, transaction_version, ..Default::default() };
         let request = WriteTxnMarkersRequest { markers: vec![marker] };
-        let response = connection.send(&request, 1).await.unwrap();
+        let version = if transaction_version == 0 { 1 } else { 2 };
+        let response = connection.send(&request, version).await.unwrap();
         let partitions =
             response.markers.into_iter().flat_map(|marker| marker.topics).flat_map(|topic| topic.partitions);
         partitions.map(|partition| partition.error_code).collect::<Vec<_>>()
     };
+    let write = async |producer_epoch, partition_indexes: &[i32]| write_of(producer_epoch, partition_indexes, 0).await;
     assert_eq!(write(2, &[1]).await, [ErrorCode::INVALID_PRODUCER_EPOCH]);
+    // A coordinator that raises the epoch at the end of a transaction does not end one with the epoch of its records.
+    assert_eq!(write_of(3, &[1], 2).await, [ErrorCode::INVALID_PRODUCER_EPOCH]);
     assert!(!is_stable(&store, 1));
     assert_eq!(write(3, &[1, 7]).await, [ErrorCode::NONE, ErrorCode::UNKNOWN_TOPIC_OR_PARTITION]);
     assert!(is_stable(&store, 1));
     let request = FetchRequest { isolation_level: 1, ..fetch_request(1, 0) };
     let aborted = fetched(connection.send(&request, 12).await.unwrap()).aborted_transactions.unwrap();
     assert_eq!(aborted[0].producer_id, 77);
+    // It ends with the next one, also if that is said twice.
+    log.append(BatchRef::parse(&batch_of(nobody, 1, "b")).unwrap(), Acks::Leader).unwrap();
+    assert!(!is_stable(&store, 1));
+    for _ in 0..2 {
+        assert_eq!(write_of(4, &[1], 2).await, [ErrorCode::NONE]);
+        assert!(is_stable(&store, 1));
+    }
 }
 
 #[tokio::test]

@@ -72,7 +72,7 @@ impl Partitions {
     pub(super) fn note_answer(&mut self, key: &PartitionKey, data: &PartitionData) -> bool {
         let Some(cached) = self.by_key.get_mut(key) else { return true };
         let has_records = data.records.as_ref().is_some_and(|records| !records.is_empty());
-        let is_error = data.error_code != ErrorCode::NONE;
+        let is_error = data.error_code != ErrorCode::NONE || data.diverging_epoch != Default::default();
         let now = Known {
             high_watermark: data.high_watermark,
             last_stable_offset: data.last_stable_offset,

@@ -23,8 +23,27 @@ const FEATURES: [(&str, i16); 2] = [
 /// Before this version clients don't understand that a feature may be at level 0, so that they aren't told of it.
 const LEVEL_0_VERSION: i16 = 4;
 
-pub(in crate::server) fn answer(_: &Broker, _: ApiVersionsRequest, version: i16) -> ApiVersionsResponse {
+/// From this version on clients say what they are (KIP-511).
+const SOFTWARE_VERSION: i16 = 3;
+
+pub(in crate::server) fn answer(_: &Broker, request: ApiVersionsRequest, version: i16) -> ApiVersionsResponse {
+    told(&request, version)
+}
+
+fn told(request: &ApiVersionsRequest, version: i16) -> ApiVersionsResponse {
+    let software = [&request.client_software_name, &request.client_software_version];
+    if version >= SOFTWARE_VERSION && !software.iter().all(|said| is_software(said)) {
+        return ApiVersionsResponse { error_code: ErrorCode::INVALID_REQUEST, ..Default::default() };
+    }
     served(version)
+}
+
+/// Whether this can be the name or the version of a client, which Kafka makes a part of the names of its metrics.
+fn is_software(said: &str) -> bool {
+    let is_end = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_alphanumeric);
+    let bytes = said.as_bytes();
+    let is_inner = |byte: &u8| byte.is_ascii_alphanumeric() || b"-.".contains(byte);
+    is_end(bytes.first()) && is_end(bytes.last()) && bytes.iter().all(is_inner)
 }
 
 fn served(version: i16) -> ApiVersionsResponse {
@@ -61,8 +80,7 @@ pub(in crate::server) fn respond(header: &RequestHeader, body: Bytes) -> Result<
     if !ApiKey::ApiVersions.versions().contains(&version) {
         return refuse(header);
     }
-    ApiVersionsRequest::from_bytes(body, version)?;
-    response_frame(header, &served(version))
+    response_frame(header, &told(&ApiVersionsRequest::from_bytes(body, version)?, version))
 }
 
 /// The answer in version 0 to a version that isn't known, with those of this very request, so that the client can ask

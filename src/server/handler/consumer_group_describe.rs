@@ -5,6 +5,7 @@ use crate::net::ErrorCode;
 use crate::net::messages::consumer_group_describe::{Assignment, DescribedGroup, Member, TopicPartitions};
 use crate::net::messages::{ConsumerGroupDescribeRequest, ConsumerGroupDescribeResponse};
 use crate::server::broker::Broker;
+use crate::server::operations;
 
 /// By which protocol a member takes part.
 const CLASSIC: i8 = 0;
@@ -15,7 +16,11 @@ pub(in crate::server) fn answer(
     request: ConsumerGroupDescribeRequest,
     _: i16,
 ) -> ConsumerGroupDescribeResponse {
-    let describe = |group_id| broker.describe_consumer_group(group_id);
+    let describe = |group_id| {
+        let described = broker.describe_consumer_group(group_id);
+        let wants = request.include_authorized_operations && described.error_code == ErrorCode::NONE;
+        DescribedGroup { authorized_operations: operations::told(operations::OF_GROUP, wants), ..described }
+    };
     ConsumerGroupDescribeResponse {
         groups: request.group_ids.into_iter().map(describe).collect(),
         ..Default::default()

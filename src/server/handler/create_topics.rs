@@ -67,16 +67,17 @@ impl Broker {
         if !topic.assignments.is_empty() {
             return assigned_count(topic, self.store.node_id());
         }
-        match topic.replication_factor {
-            -1 | REPLICATION_FACTOR => {}
+        match i32::from(topic.replication_factor) {
+            DEFAULT => {}
             ..=0 => {
                 let message = "the replication factor is 1, or -1 for the default";
                 return Err(ApiError::new(ErrorCode::INVALID_REPLICATION_FACTOR, message));
             }
-            many => {
+            many if many > self.config.replication_factor_max => {
                 let message = format!("{many} copies need as many brokers, and there is 1");
                 return Err(ApiError::new(ErrorCode::INVALID_REPLICATION_FACTOR, message));
             }
+            _ => {}
         }
         match self.wanted_count(topic) {
             ..=0 => {

@@ -8,21 +8,38 @@ use crate::server::broker::Broker;
 use crate::server::duplicates::duplicates;
 use crate::uuid::Uuid;
 
-pub(in crate::server) fn answer(broker: &Broker, request: DeleteTopicsRequest, _: i16) -> DeleteTopicsResponse {
+/// From this version on clients know that topics may be there to stay.
+const DISABLED_VERSION: i16 = 3;
+
+pub(in crate::server) fn answer(broker: &Broker, request: DeleteTopicsRequest, version: i16) -> DeleteTopicsResponse {
     let by_name = |name| DeleteTopicState { name: Some(name), ..Default::default() };
     let topics: Vec<_> = request.topic_names.into_iter().map(by_name).chain(request.topics).collect();
-    let twice = duplicates(topics.iter().map(|topic| (topic.name.as_deref(), topic.topic_id)));
-    let responses = topics.iter().map(|topic| {
+    // Whichever way it is named.
+    let meant = topics.iter().map(|topic| match (topic.name.as_deref(), topic.topic_id) {
+        (Some(name), Uuid::ZERO) => broker.store.topic_id(name).map_or((Some(name), Uuid::ZERO), |id| (None, id)),
+        both => both,
+    });
+    let meant: Vec<(Option<&str>, Uuid)> = meant.collect();
+    let twice = duplicates(meant.iter().copied());
+    let responses = topics.iter().zip(&meant).map(|(topic, meant)| {
         let (name, topic_id) = (topic.name.clone(), topic.topic_id);
         let mut response = DeletableTopicResult { name, topic_id, ..Default::default() };
-        let deleted = match twice.contains(&(topic.name.as_deref(), topic.topic_id)) {
-            true => Err(ApiError::invalid_request("the topic is named twice")),
-            false => broker.delete(&mut response),
+        let deleted = if !broker.config.delete_topic_enable {
+            Err(disabled(version))
+        } else if twice.contains(meant) {
+            Err(ApiError::invalid_request("the topic is named twice"))
+        } else {
+            broker.delete(&mut response)
         };
         (response.error_code, response.error_message) = outcome(deleted);
         response
     });
     DeleteTopicsResponse { responses: responses.collect(), ..Default::default() }
+}
+
+fn disabled(version: i16) -> ApiError {
+    let code = if version < DISABLED_VERSION { ErrorCode::INVALID_REQUEST } else { ErrorCode::TOPIC_DELETION_DISABLED };
+    ApiError::new(code, "topics are not deleted here (delete.topic.enable)")
 }
 
 impl Broker {

@@ -5,6 +5,7 @@ use crate::net::ErrorCode;
 use crate::net::messages::describe_groups::{DescribedGroup, DescribedGroupMember};
 use crate::net::messages::{DescribeGroupsRequest, DescribeGroupsResponse};
 use crate::server::broker::Broker;
+use crate::server::operations;
 
 /// From this version on a group that isn't known is an error (KIP-1043). Before, it is one that is dead.
 const GROUP_ID_NOT_FOUND_VERSION: i16 = 6;
@@ -14,7 +15,11 @@ pub(in crate::server) fn answer(
     request: DescribeGroupsRequest,
     version: i16,
 ) -> DescribeGroupsResponse {
-    let describe = |group_id: String| broker.describe_group(group_id, version);
+    let describe = |group_id: String| {
+        let described = broker.describe_group(group_id, version);
+        let wants = request.include_authorized_operations && described.error_code == ErrorCode::NONE;
+        DescribedGroup { authorized_operations: operations::told(operations::OF_GROUP, wants), ..described }
+    };
     DescribeGroupsResponse { groups: request.groups.into_iter().map(describe).collect(), ..Default::default() }
 }
 

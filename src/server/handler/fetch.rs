@@ -11,11 +11,11 @@ use crate::log::{Fetched, Log, ReadLimits, Readable};
 use crate::net::ErrorCode;
 use crate::net::codec::Records;
 use crate::net::messages::fetch::{
-    AbortedTransaction, FetchPartition, FetchTopic, FetchableTopicResponse, PartitionData,
+    AbortedTransaction, EpochEndOffset, FetchPartition, FetchTopic, FetchableTopicResponse, PartitionData,
 };
 use crate::net::messages::{FetchRequest, FetchResponse};
 use crate::net::transport::ConnectionError;
-use crate::server::broker::{Broker, check_leader_epoch};
+use crate::server::broker::{Broker, check_leader_epoch, end_of_epoch};
 use crate::server::dispatch::Context;
 use crate::server::executor;
 use crate::server::fetch_session::{Answer, PartitionKey, TopicKey, Wanted};
@@ -34,7 +34,8 @@ const STORAGE_ERROR_VERSION: i16 = 6;
 /// fetch a little less than one of a partition (`max.partition.fetch.bytes`), and several partitions at once.
 const FILE_RANGE_BYTES_MIN: usize = 512 * 1024;
 
-/// Answers once there are `min_bytes`, one partition has an error, `max_wait_ms` are over, or the server stops.
+/// Answers once there are `min_bytes`, one partition has an error or another history than the client's, `max_wait_ms` are
+/// over, or the server stops.
 pub(in crate::server) async fn answer(
     context: &Context,
     request: FetchRequest,
@@ -143,7 +144,7 @@ impl Broker {
             let data = self.fetch_partition(key, wanted, limits, bytes == 0, &mut more);
             let data = data.unwrap_or_else(|error_code| refuse(wanted.partition, error_code));
             bytes += data.records.as_ref().map_or(0, |records| records.len());
-            has_error |= data.error_code != ErrorCode::NONE;
+            has_error |= data.error_code != ErrorCode::NONE || data.diverging_epoch != EpochEndOffset::default();
             data
         };
         let data = wanted.iter().map(fetch).collect();
@@ -162,6 +163,18 @@ impl Broker {
         let FetchParams { isolation, .. } = params;
         let log = self.log_of(key)?;
         check_leader_epoch(&log, wanted.current_leader_epoch)?;
+        let diverging_epoch = diverging_epoch(&log, wanted)?;
+        if let Some(diverging_epoch) = diverging_epoch {
+            return Ok(PartitionData {
+                partition_index: wanted.partition,
+                high_watermark: log.high_watermark(),
+                last_stable_offset: log.last_stable_offset(),
+                log_start_offset: log.log_start(),
+                diverging_epoch,
+                records: Some(Records::default()),
+                ..Default::default()
+            });
+        }
         more.push(log.readable_in(isolation, log.readable_end(isolation)));
         let max_bytes = usize::try_from(wanted.partition_max_bytes).unwrap_or(0).min(params.max_bytes);
         let limits = ReadLimits::new().max_bytes(max_bytes).isolation(isolation);
@@ -211,6 +224,20 @@ impl Broker {
         };
         Ok(found?)
     }
+}
+
+/// Where the epoch ends that the client has read last, if that is before where it goes on: what it has read beyond is not
+/// what is here (KIP-595). Consumers don't say, and ask by OffsetForLeaderEpoch.
+fn diverging_epoch(log: &Log, wanted: &FetchPartition) -> Result<Option<EpochEndOffset>, ErrorCode> {
+    if wanted.last_fetched_epoch < 0 {
+        return Ok(None);
+    }
+    let end = end_of_epoch(log, wanted.last_fetched_epoch).ok_or(ErrorCode::OFFSET_OUT_OF_RANGE)?;
+    if wanted.fetch_offset < log.log_start() {
+        return Err(ErrorCode::OFFSET_OUT_OF_RANGE);
+    }
+    let diverges = end.leader_epoch < wanted.last_fetched_epoch || end.end_offset < wanted.fetch_offset;
+    Ok(diverges.then_some(EpochEndOffset { epoch: end.leader_epoch, end_offset: end.end_offset }))
 }
 
 fn refuse(partition_index: i32, error_code: ErrorCode) -> PartitionData {

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::coordinator::pattern::Pattern;
 use crate::net::ErrorCode;
 use crate::net::messages::list_transactions::TransactionState;
 use crate::net::messages::{ListTransactionsRequest, ListTransactionsResponse};
@@ -20,11 +21,19 @@ pub(in crate::server) fn answer(broker: &Broker, request: ListTransactionsReques
         filter = filter.longer_than(Duration::from_millis(duration_ms));
     }
     let response = ListTransactionsResponse { unknown_state_filters, ..Default::default() };
+    let pattern = request.transactional_id_pattern.filter(|pattern| !pattern.is_empty());
+    let pattern = match pattern.as_deref().map(Pattern::new).transpose() {
+        Ok(pattern) => pattern,
+        Err(error) => return ListTransactionsResponse { error_code: error.into(), ..Default::default() },
+    };
+    let is_meant = |found: &TransactionDescription| {
+        is_satisfiable && pattern.as_ref().is_none_or(|pattern| pattern.matches(&found.transactional_id))
+    };
     match broker.store.transactions(&filter) {
-        Ok(found) if is_satisfiable => {
-            ListTransactionsResponse { transaction_states: found.into_iter().map(describe).collect(), ..response }
+        Ok(found) => {
+            let transaction_states = found.into_iter().filter(is_meant).map(describe).collect();
+            ListTransactionsResponse { transaction_states, ..response }
         }
-        Ok(_) => response,
         Err(error) => ListTransactionsResponse { error_code: ErrorCode::from(&error), ..response },
     }
 }

@@ -11,8 +11,11 @@ use crate::net::messages::metadata::{
 use crate::net::messages::{MetadataRequest, MetadataResponse};
 use crate::server::broker::{Broker, told_epoch};
 use crate::server::operations;
-use crate::store::TopicDescription;
+use crate::store::{TopicDescription, is_internal};
 use crate::uuid::Uuid;
+
+/// From this version on topics may be asked for by id.
+const TOPIC_ID_VERSION: i16 = 12;
 
 pub(in crate::server) fn answer(broker: &Broker, request: MetadataRequest, version: i16) -> MetadataResponse {
     // In version 0 an empty list asks for all topics, later a null does.
@@ -24,7 +27,7 @@ pub(in crate::server) fn answer(broker: &Broker, request: MetadataRequest, versi
             // Each once, however often it is named.
             let mut seen = HashSet::new();
             let once = topics.into_iter().filter(|topic| seen.insert((topic.name.clone(), topic.topic_id)));
-            once.map(|topic| broker.wanted_topic(topic, may_create)).collect()
+            once.map(|topic| broker.wanted_topic(topic, may_create, version)).collect()
         }
     };
     if request.include_topic_authorized_operations {
@@ -42,13 +45,21 @@ pub(in crate::server) fn answer(broker: &Broker, request: MetadataRequest, versi
         // Whoever it is, it must be among the brokers: admin clients turn to it.
         controller_id: node_id,
         topics,
-        cluster_authorized_operations: operations::told_of_cluster(request.include_cluster_authorized_operations),
+        cluster_authorized_operations: operations::told(
+            operations::OF_CLUSTER,
+            request.include_cluster_authorized_operations,
+        ),
         ..Default::default()
     }
 }
 
 impl Broker {
-    fn wanted_topic(&self, topic: MetadataRequestTopic, may_create: bool) -> MetadataResponseTopic {
+    fn wanted_topic(&self, topic: MetadataRequestTopic, may_create: bool, version: i16) -> MetadataResponseTopic {
+        if version < TOPIC_ID_VERSION && (topic.name.is_none() || topic.topic_id != Uuid::ZERO) {
+            let MetadataRequestTopic { name, topic_id } = topic;
+            let (error_code, name) = (ErrorCode::INVALID_REQUEST, Some(name.unwrap_or_default()));
+            return MetadataResponseTopic { error_code, name, topic_id, ..Default::default() };
+        }
         // Beside an id Java's consumers say an empty name, where others say none.
         let named = topic.name.filter(|_| topic.topic_id == Uuid::ZERO);
         let Some(name) = named else { return self.topic_with_id(topic.topic_id) };
@@ -65,9 +76,14 @@ impl Broker {
     }
 
     fn create_topic(&self, name: &str) -> Result<MetadataResponseTopic, Error> {
-        match self.store.create_topic(name, TopicConfig::new().partitions(self.config.num_partitions)) {
+        let created = match is_internal(name) {
+            // As its first use would.
+            true => self.store.create_internal_topic(name),
+            false => self.store.create_topic(name, TopicConfig::new().partitions(self.config.num_partitions)).map(drop),
+        };
+        match created {
             // Somebody else has asked for it too.
-            Ok(_) | Err(Error::TopicAlreadyExists { .. }) => self.known_topic(name),
+            Ok(()) | Err(Error::TopicAlreadyExists { .. }) => self.known_topic(name),
             Err(error) => Err(error),
         }
     }

@@ -6,7 +6,7 @@ use crate::net::messages::offset_for_leader_epoch::{
     EpochEndOffset, OffsetForLeaderPartition, OffsetForLeaderTopicResult,
 };
 use crate::net::messages::{OffsetForLeaderEpochRequest, OffsetForLeaderEpochResponse};
-use crate::server::broker::{Broker, check_leader_epoch};
+use crate::server::broker::{Broker, check_leader_epoch, end_of_epoch};
 
 pub(in crate::server) fn answer(
     broker: &Broker,
@@ -40,6 +40,6 @@ impl Broker {
     ) -> Result<Option<log::EpochEndOffset>, ErrorCode> {
         let log = self.partition(topic, wanted.partition)?;
         check_leader_epoch(&log, wanted.current_leader_epoch)?;
-        Ok(log.end_offset_for_epoch(wanted.leader_epoch))
+        Ok(end_of_epoch(&log, wanted.leader_epoch))
     }
 }

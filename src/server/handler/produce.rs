@@ -2,11 +2,12 @@
 
 use bytes::Bytes;
 
+use crate::error::{Corruption, Error};
 use crate::log::synced::{Progress, Synced, Turn};
 use crate::log::{Appended, Log};
 use crate::net::ErrorCode;
 use crate::net::messages::produce::{
-    PartitionProduceData, PartitionProduceResponse, TopicProduceData, TopicProduceResponse,
+    BatchIndexAndErrorMessage, PartitionProduceData, PartitionProduceResponse, TopicProduceData, TopicProduceResponse,
 };
 use crate::net::messages::{ProduceRequest, ProduceResponse};
 use crate::net::transport::ConnectionError;
@@ -23,6 +24,12 @@ use crate::uuid::Uuid;
 
 /// From this version on batches may be compressed with zstd (KIP-110).
 const ZSTD_VERSION: i16 = 7;
+
+/// From this version on clients are told which records of a batch were refused (KIP-467).
+const RECORD_ERRORS_VERSION: i16 = 8;
+
+/// How many of them: a few bytes may decompress to millions of records.
+const RECORD_ERRORS_MAX: usize = 1000;
 
 /// From this version on clients know that a transaction can still be aborted (KIP-1050).
 const ABORTABLE_VERSION: i16 = 11;
@@ -81,11 +88,31 @@ struct InLog {
     synced: Synced,
 }
 
+/// Why a batch is not in the log.
+#[derive(Default)]
+struct Refused {
+    error_code: ErrorCode,
+    message: Option<String>,
+    records: Vec<BatchIndexAndErrorMessage>,
+}
+
+impl From<ErrorCode> for Refused {
+    fn from(error_code: ErrorCode) -> Self {
+        Self { error_code, ..Self::default() }
+    }
+}
+
+impl From<Error> for Refused {
+    fn from(error: Error) -> Self {
+        ErrorCode::from(error).into()
+    }
+}
+
 /// What became of the batches of a topic.
 struct InTopic {
     name: String,
     topic_id: Uuid,
-    partitions: Vec<(i32, Result<InLog, ErrorCode>)>,
+    partitions: Vec<(i32, Result<InLog, Refused>)>,
 }
 
 impl Broker {
@@ -96,7 +123,7 @@ impl Broker {
             let TopicProduceData { name, topic_id, partition_data } = topic;
             let meant = acks.and_then(|_| self.topic_meant(&name, topic_id, version >= TOPIC_ID_VERSION));
             let append = |PartitionProduceData { index, records }| {
-                let appended = meant.clone().and_then(|topic| {
+                let appended = meant.clone().map_err(Refused::from).and_then(|topic| {
                     self.append(&topic, index, records.unwrap_or_default(), transactional_id, version)
                 });
                 (index, appended)
@@ -114,37 +141,60 @@ impl Broker {
         records: Bytes,
         transactional_id: Option<&str>,
         version: i16,
-    ) -> Result<InLog, ErrorCode> {
+    ) -> Result<InLog, Refused> {
         if is_internal(topic) {
-            return Err(ErrorCode::INVALID_TOPIC_EXCEPTION);
+            return Err(ErrorCode::INVALID_TOPIC_EXCEPTION.into());
         }
         let log = self.partition(topic, partition)?;
-        let batch = BatchRef::parse(&records)?;
+        let batch = BatchRef::parse(&records).map_err(|error| of_no_batch(&error))?;
         let header = batch.header();
         // Kafka takes exactly one batch of a partition in a request.
         if header.size() != records.len() {
-            return Err(ErrorCode::INVALID_RECORD);
+            return Err(ErrorCode::INVALID_RECORD.into());
         }
         if version < ZSTD_VERSION && matches!(header.compression(), Ok(Compression::Zstd)) {
-            return Err(ErrorCode::UNSUPPORTED_COMPRESSION_TYPE);
+            return Err(ErrorCode::UNSUPPORTED_COMPRESSION_TYPE.into());
         }
         let append = || log.append(batch, Acks::Leader);
         let appended = match transactional_id {
             _ if !header.is_transactional() => Ok(append()),
-            None => return Err(ErrorCode::TRANSACTIONAL_ID_AUTHORIZATION_FAILED),
+            None => return Err(ErrorCode::TRANSACTIONAL_ID_AUTHORIZATION_FAILED.into()),
             Some(id) => {
                 let producer = ProducerIdAndEpoch::new(header.producer_id, header.producer_epoch);
                 let takes_part = if version >= ADDING_VERSION { TakesPart::FromNowOn } else { TakesPart::Already };
                 self.store.in_transaction(id, producer, log.topic_partition(), takes_part, append)
             }
         };
-        let told =
-            |error| transaction_error::of_write(&error, version >= ABORTABLE_VERSION, ErrorCode::NOT_ENOUGH_REPLICAS);
-        let appended = appended.and_then(|appended| appended).map_err(told)?;
+        let refuse = |error| {
+            let knows_abortable = version >= ABORTABLE_VERSION;
+            let told = transaction_error::of_write(&error, knows_abortable, ErrorCode::NOT_ENOUGH_REPLICAS);
+            match error {
+                Error::InvalidRecord { .. } | Error::InvalidTimestamp { .. } if version >= RECORD_ERRORS_VERSION => {
+                    let records = log.rejected_records(&batch, RECORD_ERRORS_MAX).into_iter().map(record_error);
+                    Refused { error_code: told, message: Some(error.to_string()), records: records.collect() }
+                }
+                _ => told.into(),
+            }
+        };
+        let appended = appended.and_then(|appended| appended).map_err(refuse)?;
         self.metrics.produced(topic, header.records_count, records.len());
         let synced = log.synced(appended.sync_target());
         Ok(InLog { log, appended, synced })
     }
+}
+
+/// What is not even a batch of this format is not damaged: to send it again, as after damage, would not help.
+fn of_no_batch(error: &Error) -> ErrorCode {
+    match error {
+        Error::CorruptRecord { reason: Corruption::Truncated { .. } | Corruption::Magic(_), .. } => {
+            ErrorCode::INVALID_RECORD
+        }
+        error => error.into(),
+    }
+}
+
+fn record_error((batch_index, error): (i32, Error)) -> BatchIndexAndErrorMessage {
+    BatchIndexAndErrorMessage { batch_index, batch_index_error_message: Some(error.to_string()) }
 }
 
 /// The first turn to sync that there is, if there is one.
@@ -162,7 +212,7 @@ async fn synced(topics: Vec<InTopic>, metrics: &Metrics) -> Vec<InTopic> {
             async move {
                 match result {
                     Ok(in_log) => (index, sync(in_log, metrics).await),
-                    Err(error_code) => (index, Err(error_code)),
+                    Err(refused) => (index, Err(refused)),
                 }
             }
         });
@@ -173,7 +223,7 @@ async fn synced(topics: Vec<InTopic>, metrics: &Metrics) -> Vec<InTopic> {
 }
 
 /// Waits until a batch is on the device. Whoever waits alone syncs, the others wait for that one, none on a thread.
-async fn sync(mut in_log: InLog, metrics: Metrics) -> Result<InLog, ErrorCode> {
+async fn sync(mut in_log: InLog, metrics: Metrics) -> Result<InLog, Refused> {
     loop {
         match (&mut in_log.synced).await {
             Progress::Done(result) => break result?,
@@ -195,7 +245,7 @@ fn respond(topics: Vec<InTopic>) -> ProduceResponse {
     ProduceResponse { responses: responses.collect(), ..Default::default() }
 }
 
-fn respond_of(index: i32, result: Result<InLog, ErrorCode>) -> PartitionProduceResponse {
+fn respond_of(index: i32, result: Result<InLog, Refused>) -> PartitionProduceResponse {
     match result {
         Ok(InLog { log, appended, .. }) => PartitionProduceResponse {
             index,
@@ -204,6 +254,13 @@ fn respond_of(index: i32, result: Result<InLog, ErrorCode>) -> PartitionProduceR
             log_start_offset: log.log_start(),
             ..Default::default()
         },
-        Err(error_code) => PartitionProduceResponse { index, error_code, base_offset: -1, ..Default::default() },
+        Err(Refused { error_code, message, records }) => PartitionProduceResponse {
+            index,
+            error_code,
+            base_offset: -1,
+            record_errors: records,
+            error_message: message,
+            ..Default::default()
+        },
     }
 }

@@ -2,6 +2,7 @@
 //! no request, and it is an administrator who ends what nobody accounts for (`kafka-transactions --abort`).
 
 use crate::error::Error;
+use crate::log::MarkerEpoch;
 use crate::net::ErrorCode;
 use crate::net::messages::write_txn_markers::{
     WritableTxnMarker, WritableTxnMarkerPartitionResult, WritableTxnMarkerResult, WritableTxnMarkerTopic,
@@ -11,6 +12,9 @@ use crate::net::messages::{WriteTxnMarkersRequest, WriteTxnMarkersResponse};
 use crate::record::{EndTransactionMarker, TransactionResult};
 use crate::server::broker::Broker;
 use crate::types::Acks;
+
+/// From this version of transactions on a marker has the epoch after that of the records (KIP-890).
+const NEXT_EPOCH_VERSION: i8 = 2;
 
 /// The markers are on the device then.
 pub(in crate::server) fn answer(broker: &Broker, request: WriteTxnMarkersRequest, _: i16) -> WriteTxnMarkersResponse {
@@ -35,7 +39,11 @@ impl Broker {
         let result = if marker.transaction_result { TransactionResult::Commit } else { TransactionResult::Abort };
         let end = EndTransactionMarker { result, coordinator_epoch: marker.coordinator_epoch };
         let log = self.partition(topic, partition)?;
-        log.append_end_transaction_marker(marker.producer_id, marker.producer_epoch, end, Acks::All)?;
+        let epoch = match marker.transaction_version {
+            NEXT_EPOCH_VERSION.. => MarkerEpoch::AfterRecords,
+            _ => MarkerEpoch::OfRecords,
+        };
+        log.append_marker(marker.producer_id, marker.producer_epoch, epoch, end, Acks::All)?;
         Ok(())
     }
 }

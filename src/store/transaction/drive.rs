@@ -12,7 +12,7 @@ use crate::log::{Appended, Log};
 use crate::record::{BatchBuilder, EndTransactionMarker, RecordData, TransactionResult};
 use crate::store::offset_record::partition_for_group;
 use crate::store::offsets::check_group_id;
-use crate::store::{Store, StoreInner};
+use crate::store::{Store, StoreInner, Topic};
 use crate::types::{Acks, ProducerIdAndEpoch, TopicPartition, TransactionState};
 
 /// How large a batch of records of `__transaction_state` may get.
@@ -132,7 +132,7 @@ impl StoreInner {
         let invalid = || Error::InvalidTransactionTimeout { timeout_ms, max_ms };
         let timeout_ms = i32::try_from(timeout_ms).ok().filter(|ms| (1..=max_ms).contains(ms)).ok_or_else(invalid)?;
         // Before anybody's turn: it takes a lock that the maintenance may hold.
-        self.internal_topic(TRANSACTION_STATE, self.config.transaction_state_log_num_partitions)?;
+        self.transaction_topic()?;
         let id: Arc<str> = transactional_id.into();
         self.in_turn(&id, true, |entry, turn| {
             loop {
@@ -360,6 +360,11 @@ impl StoreInner {
             }
         }
         Ok(())
+    }
+
+    /// The topic `__transaction_state`, which the first transactional id creates.
+    pub(in crate::store) fn transaction_topic(&self) -> Result<Arc<Topic>> {
+        self.internal_topic(TRANSACTION_STATE, self.config.transaction_state_log_num_partitions)
     }
 
     /// The partition of `__transaction_state` that has an id's records.

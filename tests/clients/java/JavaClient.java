@@ -1,11 +1,13 @@
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.concurrent.ExecutionException;
 import java.util.concurrent.Future;
 import org.apache.kafka.clients.admin.Admin;
 import org.apache.kafka.clients.admin.NewTopic;
@@ -16,7 +18,11 @@ import org.apache.kafka.clients.producer.KafkaProducer;
 import org.apache.kafka.clients.producer.ProducerRecord;
 import org.apache.kafka.clients.producer.RecordMetadata;
 import org.apache.kafka.common.TopicPartition;
+import org.apache.kafka.common.acl.AclBindingFilter;
 import org.apache.kafka.common.config.ConfigResource;
+import org.apache.kafka.common.errors.UnsupportedVersionException;
+import org.apache.kafka.common.quota.ClientQuotaAlteration;
+import org.apache.kafka.common.quota.ClientQuotaEntity;
 import org.apache.kafka.common.serialization.StringDeserializer;
 import org.apache.kafka.common.serialization.StringSerializer;
 
@@ -171,6 +177,20 @@ class JavaClient {
         var configs = admin.describeConfigs(List.of(resource)).all().get().get(resource);
         expect(configs.get("cleanup.policy").value().equals("delete"), configs);
         expect(admin.describeCluster().nodes().get().size() == 1, "one node");
+        unsupported(admin.describeMetadataQuorum().quorumInfo());
+        unsupported(admin.describeAcls(AclBindingFilter.ANY).values());
+        var quota = new ClientQuotaAlteration.Op("producer_byte_rate", 1.0);
+        var anybody = new ClientQuotaEntity(Collections.singletonMap(ClientQuotaEntity.CLIENT_ID, null));
+        unsupported(admin.alterClientQuotas(List.of(new ClientQuotaAlteration(anybody, List.of(quota)))).all());
+    }
+
+    /** What the server does not have, the client says by itself, and goes on. */
+    static void unsupported(Future<?> answer) throws Exception {
+        try {
+            expect(false, answer.get());
+        } catch (ExecutionException error) {
+            expect(error.getCause() instanceof UnsupportedVersionException, error);
+        }
     }
 
     void delete() throws Exception {

@@ -7,8 +7,9 @@ use super::assignor::Assignors;
 use super::reconcile::{Goal, is_subset, reconcile};
 use super::record::{ConsumerMemberMetadata, GroupRecord, MemberState, Partitions};
 use super::state::Member;
-use super::topics::{Topics, compile};
+use super::topics::Topics;
 use super::{ConsumerHeartbeat, ConsumerHeartbeatRequest, Draft};
+use crate::coordinator::pattern::Pattern;
 use crate::error::GroupError;
 
 /// What a member says instead of its epoch: that it joins, leaves for good, or is a static one that will be back.
@@ -185,7 +186,7 @@ impl ConsumerHeartbeatRequest {
             return Err(GroupError::UnsupportedAssignor);
         }
         match &self.topic_regex {
-            Some(regex) => compile(regex).map(drop),
+            Some(regex) => Pattern::new(regex).map(drop),
             None => Ok(()),
         }
     }

@@ -3,16 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
-use regex_lite::{Regex, RegexBuilder};
-
 use super::record::Partitions;
+use crate::coordinator::pattern::Pattern;
 use crate::error::GroupError;
 use crate::types::TopicPartition;
 use crate::uuid::Uuid;
-
-/// How long a regular expression may be, in bytes, and how large what it compiles to.
-const REGEX_BYTES_MAX: usize = 4096;
-const COMPILED_BYTES_MAX: usize = 1 << 20;
 
 /// All topics: their names, ids and partition counts.
 #[derive(Clone, Debug, Default)]
@@ -78,20 +73,9 @@ impl Topics {
 
     /// The names that a regular expression stands for. As in Kafka, it must match the whole of a name.
     pub(super) fn matching(&self, regex: &str) -> Result<BTreeSet<String>, GroupError> {
-        let regex = compile(regex)?;
-        Ok(self.by_name.keys().filter(|name| regex.is_match(name)).cloned().collect())
+        let pattern = Pattern::new(regex)?;
+        Ok(self.by_name.keys().filter(|name| pattern.matches(name)).cloned().collect())
     }
-}
-
-/// Compiles a regular expression, for an engine that takes linear time whatever it says, as Kafka's RE2/J does.
-pub(super) fn compile(regex: &str) -> Result<Regex, GroupError> {
-    if regex.len() > REGEX_BYTES_MAX {
-        return Err(GroupError::InvalidRegularExpression);
-    }
-    // It must be valid without the parentheses, too.
-    let build = |text: &str| RegexBuilder::new(text).size_limit(COMPILED_BYTES_MAX).build();
-    let whole = build(regex).and_then(|_| build(&format!("^(?:{regex})$")));
-    whole.map_err(|_| GroupError::InvalidRegularExpression)
 }
 
 /// A hash of topics, by which a change shows: 0 stands for none, as in Kafka, which takes another function and would
