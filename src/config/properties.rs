@@ -101,7 +101,11 @@ impl ServerProperties {
             }
             _ if FORBIDDING.contains(&key) => {
                 if !value.trim().is_empty() {
-                    return Err(invalid(key, value, "nothing: it would forbid clients something, and nobody would look"));
+                    return Err(invalid(
+                        key,
+                        value,
+                        "nothing: it would forbid clients something, and nobody would look",
+                    ));
                 }
             }
             _ if ServerConfig::has(key) => self.server.set(key, value)?,
