@@ -10,8 +10,9 @@ pub trait Clock: Send + Sync + fmt::Debug {
     /// The time now, in milliseconds since the Unix epoch.
     fn now_ms(&self) -> i64;
 
-    /// Milliseconds since some moment, by a clock that nobody sets: what timeouts of group members count. The same as
-    /// [`now_ms`](Self::now_ms) unless a clock has a better one.
+    /// Milliseconds since some moment, by a clock that nobody sets: what timeouts of group members count, and the
+    /// intervals between what is done from time to time, so that nothing stands still when the wall clock is set back.
+    /// The same as [`now_ms`](Self::now_ms) unless a clock has a better one.
     fn monotonic_ms(&self) -> i64 {
         self.now_ms()
     }

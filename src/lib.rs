@@ -74,6 +74,7 @@
 //! that ask for certificates and for users with passwords, `metrics` counts what it does, `prometheus` shows that, `sim` a
 //! simulated disk for tests; `cli` builds the `esker` command.
 #![cfg_attr(docsrs, feature(doc_cfg))]
+#![warn(missing_debug_implementations)]
 
 pub mod clock;
 mod config;

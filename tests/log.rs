@@ -1,8 +1,21 @@
 //! One partition through the public API: appends, rolls, reads, retention.
 #![expect(clippy::unwrap_used, reason = "a test fails by a panic")]
 
+use std::thread;
+
 use esker::record::{BatchBuilder, RecordData};
-use esker::{Acks, Log, ReadLimits, Store, TopicConfig};
+use esker::{
+    Acks, AppendOptions, Appended, Consumer, Error, Log, Offset, Producer, ReadLimits, Result, Store, TopicConfig,
+};
+
+const _: () = {
+    const fn is_shared<T: Clone + Send + Sync>() {}
+    const fn is_sent<T: Send>() {}
+    is_shared::<Store>();
+    is_shared::<Producer>();
+    is_shared::<Log>();
+    is_sent::<Consumer>();
+};
 
 fn append(log: &Log, timestamp: i64, value: &[u8]) -> i64 {
     let mut builder = BatchBuilder::new(1 << 20);
@@ -58,4 +71,70 @@ fn records_come_back_across_segments_and_reopening() {
     assert_eq!(read_all(&log), before);
     assert_eq!(append(&log, now + 100, b"one more"), 100);
     assert_eq!(log.offset_for_timestamp(now + 100).unwrap().unwrap().offset, 100);
+}
+
+fn append_if(log: &Log, value: &[u8], options: AppendOptions) -> Result<Appended> {
+    let mut builder = BatchBuilder::new(1 << 20);
+    builder.push(&RecordData::of(value).at(1_700_000_000_000)).unwrap();
+    log.append_with(builder.build().unwrap(), options)
+}
+
+#[test]
+fn of_those_who_expect_the_same_offset_one_appends() {
+    const THREADS: u8 = 4;
+    const END: Offset = 400;
+    let store = Store::temporary().unwrap();
+    store.create_topic("t", TopicConfig::new()).unwrap();
+    let log = store.partition("t", 0).unwrap();
+    let take_what_there_is = |name: u8| {
+        let mut taken = Vec::new();
+        loop {
+            let expected = log.log_end();
+            if expected >= END {
+                return taken;
+            }
+            match append_if(&log, &[name], AppendOptions::new(Acks::Leader).expected_offset(expected)) {
+                Ok(appended) => {
+                    assert_eq!(appended.base_offset, expected);
+                    taken.push((expected, vec![name]));
+                }
+                Err(Error::UnexpectedOffset { expected: told, actual, .. }) => {
+                    assert!(told == expected && actual > expected, "{actual} where {expected} was expected");
+                }
+                Err(error) => panic!("{error}"),
+            }
+        }
+    };
+    let mut taken: Vec<_> = thread::scope(|scope| {
+        let threads: Vec<_> = (0..THREADS).map(|name| scope.spawn(move || take_what_there_is(name))).collect();
+        threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect()
+    });
+    taken.sort_unstable();
+    let records = read_all(&log);
+    assert_eq!(records, taken, "who was told that a record is in the log at an offset is right");
+    for expected in [END - 1, END + 1] {
+        let refused = append_if(&log, b"x", AppendOptions::new(Acks::Leader).expected_offset(expected));
+        assert!(matches!(refused, Err(Error::UnexpectedOffset { actual: END, .. })), "{refused:?}");
+    }
+    assert_eq!(log.log_end(), END);
+}
+
+#[test]
+fn who_takes_over_a_log_fences_who_had_it() {
+    let store = Store::temporary().unwrap();
+    store.create_topic("t", TopicConfig::new()).unwrap();
+    let log = store.partition("t", 0).unwrap();
+    let append_under = |epoch| append_if(&log, b"v", AppendOptions::new(Acks::Leader).leader_epoch(epoch));
+    assert_eq!(append_under(0).unwrap().base_offset, 0);
+    assert_eq!(log.set_leader_epoch(7).unwrap(), 1);
+    for epoch in [0, 6, 8] {
+        let refused = append_under(epoch);
+        let is_told =
+            matches!(refused, Err(Error::FencedLeaderEpoch { requested, current: 7, .. }) if requested == epoch);
+        assert!(is_told, "{refused:?}");
+    }
+    assert!(matches!(log.set_leader_epoch(6), Err(Error::FencedLeaderEpoch { .. })));
+    assert_eq!(append_under(7).unwrap().base_offset, 1);
+    let epochs: Vec<_> = log.leader_epochs().iter().map(|entry| (entry.epoch, entry.start_offset)).collect();
+    assert_eq!(epochs, [(0, 0), (7, 1)]);
 }

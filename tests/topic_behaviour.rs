@@ -4,11 +4,12 @@
 mod api;
 
 use std::fs;
+use std::path::Path;
 use std::sync::Arc;
 
 use api::{NOW_MS, append, batches, codecs, manual, manual_store, values};
 use bytes::Bytes;
-use esker::io::MemoryStorage;
+use esker::io::{MemoryStorage, Storage};
 use esker::record::{
     Attributes, BatchBuilder, BatchHeader, BatchRef, BatchView, Compression, Header, RecordData, TimestampType,
 };
@@ -269,6 +270,39 @@ fn flush_ms_syncs_in_time() {
     clock.advance(1);
     store.tick().unwrap();
     assert_eq!(log.recovery_point(), 2);
+}
+
+#[test]
+fn a_wall_clock_that_is_set_back_holds_nothing_up() {
+    const DAY_MS: i64 = 24 * 3600 * 1000;
+    let (options, clock) = manual();
+    let storage = Arc::new(MemoryStorage::new());
+    let store = options.storage(storage.clone()).open("data").unwrap();
+    let synced = create(&store, "synced", TopicConfig::new().flush_ms(500));
+    let limited = create(&store, "limited", TopicConfig::new().retention_bytes(0).file_delete_delay_ms(1_000));
+    let compacted =
+        create(&store, "compacted", TopicConfig::new().cleanup_policy(CleanupPolicy::COMPACT).segment_ms(1));
+    store.tick().unwrap();
+    for log in [&synced, &limited, &compacted] {
+        for timestamp in [NOW_MS, NOW_MS + 10, NOW_MS + 20] {
+            append_bytes(log, &foreign(&[timestamp], Compression::None, |_| {})).unwrap();
+        }
+    }
+    clock.set_back(DAY_MS);
+    clock.advance(500_000);
+    store.tick().unwrap();
+    assert_eq!(synced.recovery_point(), 3, "flush.ms");
+    assert_eq!(limited.log_start(), 3, "the look at retention");
+    assert_eq!(batches(&compacted).len(), 2, "the look for what is dirty");
+    let is_deleted_file_there = || {
+        let entries = storage.list(Path::new("data/limited-0")).unwrap();
+        entries.iter().any(|entry| entry.name.ends_with(".deleted"))
+    };
+    assert!(is_deleted_file_there());
+    clock.set_back(DAY_MS);
+    clock.advance(1_000);
+    store.tick().unwrap();
+    assert!(!is_deleted_file_there(), "file.delete.delay.ms");
 }
 
 // When segments end

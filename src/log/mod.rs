@@ -160,7 +160,7 @@ pub(crate) struct LogInner {
     /// How often names were created in the partition's directory, and how many of those times it has been synced after.
     names_created: AtomicU64,
     names_synced: AtomicU64,
-    /// When it was synced last, or opened.
+    /// When it was synced last, or opened, by the monotonic clock.
     flushed_ms: AtomicI64,
     commit: GroupCommit,
     /// Those who wait for records, and those who wait for the records to be decided as well.
@@ -168,7 +168,7 @@ pub(crate) struct LogInner {
     stable_readers: Waiters,
     /// Segments that were let go of, and whose files still have their names.
     leaving: Mutex<VecDeque<Arc<Segment>>>,
-    /// Files of deleted segments that wait for their delay to pass, and when it has.
+    /// Files of deleted segments that wait for their delay to pass, and when it has, by the monotonic clock.
     deleted_files: Mutex<Vec<(PathBuf, i64)>>,
     last_compaction: Mutex<Option<Compaction>>,
     /// False only where a test plants that bug.
@@ -232,7 +232,7 @@ impl Log {
         let end = load.segments.active().end().next_offset;
         assert!(load.log_start <= end && load.recovery_point <= end, "offsets are in order after recovery");
         let first_unstable = load.producers.first_unstable_offset().unwrap_or(Offset::MAX);
-        let (opened_ms, config) = (context.clock.now_ms(), Arc::new(context.config));
+        let (opened_ms, config) = (context.clock.monotonic_ms(), Arc::new(context.config));
         let log = Self {
             inner: Arc::new(LogInner {
                 home: load.home,
@@ -359,9 +359,9 @@ impl Log {
     }
 
     /// Syncs if the last sync was `flush.ms` ago and something was appended since.
-    pub(crate) fn flush_if_due(&self, now_ms: i64) -> Result<()> {
+    pub(crate) fn flush_if_due(&self, monotonic_ms: i64) -> Result<()> {
         let log = &*self.inner;
-        let is_due = now_ms.saturating_sub(log.flushed_ms.load(Ordering::Relaxed)) >= log.config().flush_ms;
+        let is_due = monotonic_ms.saturating_sub(log.flushed_ms.load(Ordering::Relaxed)) >= log.config().flush_ms;
         if is_due && self.recovery_point() < self.log_end() && log.commit.failure().is_none() {
             log.flush()?;
         }

@@ -161,10 +161,10 @@ impl OpenFiles {
     }
 
     /// Lets go of what was not used for `idle_ms`, or up to twice that, some at a time.
-    pub(crate) fn let_go_of_idle(&self, now_ms: i64, idle_ms: i64) {
+    pub(crate) fn let_go_of_idle(&self, monotonic_ms: i64, idle_ms: i64) {
         let mut round = self.round.lock();
-        if round.left == 0 && now_ms >= round.next_ms {
-            *round = Round { left: self.slots.lock().len(), next_ms: now_ms.saturating_add(idle_ms) };
+        if round.left == 0 && monotonic_ms >= round.next_ms {
+            *round = Round { left: self.slots.lock().len(), next_ms: monotonic_ms.saturating_add(idle_ms) };
         }
         let mut gone = 0;
         while round.left > 0 && gone < Self::PER_TICK_MAX {

@@ -25,7 +25,7 @@ impl Log {
         }
         let config = &log.config();
         // What an earlier call could not finish comes first.
-        log.rename_leaving(config, now_ms)?;
+        log.rename_leaving(config)?;
         let segments = log.segments.load_full();
         let (by_time, failure) = match log.past_time(&segments, config, now_ms) {
             Ok(count) => (count, None),
@@ -35,7 +35,7 @@ impl Log {
         let count = log.past_log_start(&segments).max(log.past_size(&segments, config)).max(by_time);
         if count > 0 {
             let segments = if count == segments.len() { log.roll_away(&mut writer, config, now_ms)? } else { segments };
-            log.delete_first(&segments, count, config, now_ms)?;
+            log.delete_first(&segments, count, config)?;
         }
         failure.map_or(Ok(count), Err)
     }
@@ -63,9 +63,9 @@ impl Log {
     }
 
     /// Removes the files of deleted segments whose delay has passed.
-    pub(crate) fn remove_deleted_files(&self, now_ms: i64) -> Result<()> {
+    pub(crate) fn remove_deleted_files(&self, monotonic_ms: i64) -> Result<()> {
         let mut files = self.inner.deleted_files.lock();
-        while let Some(index) = files.iter().position(|(_, due_ms)| *due_ms <= now_ms) {
+        while let Some(index) = files.iter().position(|(_, due_ms)| *due_ms <= monotonic_ms) {
             let (path, _) = &files[index];
             match self.inner.home.storage.remove_file(path) {
                 Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
@@ -126,20 +126,20 @@ impl LogInner {
     }
 
     /// Lets go of the first `count` segments.
-    fn delete_first(&self, segments: &SegmentList, count: usize, config: &LogConfig, now_ms: i64) -> Result<()> {
+    fn delete_first(&self, segments: &SegmentList, count: usize, config: &LogConfig) -> Result<()> {
         let left = segments.without_first(count);
         // Readers are told first: an offset is out of range before its file is gone.
         self.raise_log_start(left.first().base_offset());
         self.segments.store(Arc::new(left));
         self.leaving.lock().extend(segments.iter().take(count).cloned());
-        self.rename_leaving(config, now_ms)
+        self.rename_leaving(config)
     }
 
     /// Renames the files of the segments that were let go of, one after the other on the device too: first the names of
     /// those that stay are made durable, and then each deletion before the next begins. So whatever the loss of power
     /// leaves of this, the log ends where it did and has no hole, which recovery would take for the log's end.
-    pub(super) fn rename_leaving(&self, config: &LogConfig, now_ms: i64) -> Result<()> {
-        let due_ms = now_ms.saturating_add(config.file_delete_delay_ms);
+    pub(super) fn rename_leaving(&self, config: &LogConfig) -> Result<()> {
+        let due_ms = self.clock.monotonic_ms().saturating_add(config.file_delete_delay_ms);
         let mut leaving = self.leaving.lock();
         while let Some(segment) = leaving.front() {
             let synced = self.home.storage.sync_dir(&self.home.dir);

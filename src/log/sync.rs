@@ -61,7 +61,7 @@ impl LogInner {
         }
         self.sync_dir()?;
         self.recovery_point.fetch_max(end.next_offset, Ordering::AcqRel);
-        self.flushed_ms.store(self.clock.now_ms(), Ordering::Relaxed);
+        self.flushed_ms.store(self.clock.monotonic_ms(), Ordering::Relaxed);
         Ok(end.next_offset)
     }
 

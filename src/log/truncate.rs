@@ -108,7 +108,7 @@ impl LogInner {
             return Err(self.out_of_range(offset));
         }
         // What retention could not finish: its segments are in no list any more.
-        self.rename_leaving(&self.config(), self.clock.now_ms())
+        self.rename_leaving(&self.config())
     }
 
     fn cut(&self, writer: &mut Writer, segments: &SegmentList, cut: &CutAt) -> Result<()> {

@@ -47,10 +47,10 @@ impl Change {
         changes.iter().map(|change| (change.name.clone(), change.value.clone().unwrap_or_default())).collect()
     }
 
-    /// Those that change something of this kind of configuration: what is not there need not be deleted.
-    fn to_operations<C: Alterable + Default>(changes: &[Self]) -> Result<Vec<AlterConfigOp>, ApiError> {
-        let is_there = |change: &&Self| change.operation != DELETE || C::default().unset_config(&change.name).is_ok();
-        changes.iter().filter(is_there).map(Self::to_operation).collect()
+    /// As in Kafka, to delete a config that there is none of is to delete nothing: it was never set.
+    fn to_operations<A: Alterable + Default>(changes: &[Self]) -> Result<Vec<AlterConfigOp>, ApiError> {
+        let is_nothing = |change: &&Self| change.operation == DELETE && !A::default().has_config(&change.name);
+        changes.iter().filter(|change| !is_nothing(change)).map(Self::to_operation).collect()
     }
 
     fn to_operation(&self) -> Result<AlterConfigOp, ApiError> {

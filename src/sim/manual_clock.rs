@@ -20,28 +20,42 @@ use crate::clock::Clock;
 /// ```
 #[derive(Clone, Debug, Default)]
 pub struct ManualClock {
-    now_ms: Arc<AtomicI64>,
+    times: Arc<Times>,
+}
+
+#[derive(Debug, Default)]
+struct Times {
+    now_ms: AtomicI64,
+    monotonic_ms: AtomicI64,
 }
 
 impl ManualClock {
     /// A clock that shows `now_ms` milliseconds since the Unix epoch.
     pub fn new(now_ms: i64) -> Self {
-        Self { now_ms: Arc::new(AtomicI64::new(now_ms)) }
+        let times = Times { now_ms: AtomicI64::new(now_ms), monotonic_ms: AtomicI64::new(now_ms) };
+        Self { times: Arc::new(times) }
     }
 
-    /// Sets the time, also backwards.
+    /// Sets the time, also backwards. Then [`monotonic_ms`](Clock::monotonic_ms) stands still; forwards it goes along.
     pub fn set_ms(&self, now_ms: i64) {
-        self.now_ms.store(now_ms, Ordering::SeqCst);
+        let before_ms = self.times.now_ms.swap(now_ms, Ordering::SeqCst);
+        self.times.monotonic_ms.fetch_add(now_ms.saturating_sub(before_ms).max(0), Ordering::SeqCst);
     }
 
     /// Moves the time forward by whole milliseconds; what is left of `by` is dropped.
     pub fn advance(&self, by: Duration) {
-        self.now_ms.fetch_add(i64::try_from(by.as_millis()).unwrap_or(i64::MAX), Ordering::SeqCst);
+        let by_ms = i64::try_from(by.as_millis()).unwrap_or(i64::MAX);
+        self.times.now_ms.fetch_add(by_ms, Ordering::SeqCst);
+        self.times.monotonic_ms.fetch_add(by_ms, Ordering::SeqCst);
     }
 }
 
 impl Clock for ManualClock {
     fn now_ms(&self) -> i64 {
-        self.now_ms.load(Ordering::SeqCst)
+        self.times.now_ms.load(Ordering::SeqCst)
+    }
+
+    fn monotonic_ms(&self) -> i64 {
+        self.times.monotonic_ms.load(Ordering::SeqCst)
     }
 }

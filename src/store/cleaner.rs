@@ -38,6 +38,7 @@ pub(super) struct Cleaner {
 /// Why a partition is left alone, and for how long.
 struct Uncleanable {
     reason: Error,
+    /// By the monotonic clock.
     until_ms: i64,
     /// What the log had when that was found.
     extent: (Offset, u64),
@@ -47,11 +48,12 @@ struct State {
     /// Everything below is compacted: what the checkpoint says.
     first_dirty: HashMap<TopicPartition, Offset>,
     pass: Option<Pass>,
+    /// By the monotonic clock.
     look_again_ms: i64,
     throttle: Throttle,
 }
 
-/// Counts bytes against `log.cleaner.io.max.bytes.per.second`, by the store's clock.
+/// Counts bytes against `log.cleaner.io.max.bytes.per.second`, by the store's monotonic clock.
 #[derive(Debug)]
 struct Throttle {
     bytes_per_second: u64,
@@ -104,11 +106,13 @@ impl Cleaner {
     }
 
     /// Takes up again what need not be left alone any more.
-    fn forgive(&self, logs: &[Log], now_ms: i64) {
+    fn forgive(&self, logs: &[Log], monotonic_ms: i64) {
         let extent =
             |partition: &TopicPartition| logs.iter().find(|log| log.topic_partition() == partition).map(Log::extent);
         let is_unchanged = |partition: &TopicPartition, known: &Uncleanable| extent(partition) == Some(known.extent);
-        self.uncleanable.lock().retain(|partition, known| now_ms < known.until_ms && is_unchanged(partition, known));
+        self.uncleanable
+            .lock()
+            .retain(|partition, known| monotonic_ms < known.until_ms && is_unchanged(partition, known));
     }
 
     /// Why each partition is left alone that is.
@@ -224,17 +228,17 @@ impl StoreInner {
     }
 
     /// Does a piece of what there is to compact. Returns in how long to go on, if there is more.
-    pub(super) fn clean_some(&self, logs: &[Log], now_ms: i64) -> (Option<Duration>, Vec<Error>) {
+    pub(super) fn clean_some(&self, logs: &[Log], monotonic_ms: i64) -> (Option<Duration>, Vec<Error>) {
         let mut failures = Vec::new();
         if !self.config.log_cleaner_enable {
             return (None, failures);
         }
         // Somebody compacts on demand.
         let Some(mut state) = self.cleaner.state.try_lock() else { return (None, failures) };
-        let mut budget = Budget::new(state.throttle.allowance(now_ms));
+        let mut budget = Budget::new(state.throttle.allowance(monotonic_ms));
         for _ in 0..PASSES_MAX {
             if budget.left() == 0
-                || (state.pass.is_none() && !self.begin_dirtiest(&mut state, logs, now_ms, &mut failures))
+                || (state.pass.is_none() && !self.begin_dirtiest(&mut state, logs, monotonic_ms, &mut failures))
             {
                 break;
             }
@@ -242,7 +246,7 @@ impl StoreInner {
         }
         let spent = budget.spent();
         state.throttle.spend(spent);
-        let goes_on = state.pass.is_some() || now_ms >= state.look_again_ms;
+        let goes_on = state.pass.is_some() || monotonic_ms >= state.look_again_ms;
         (goes_on.then(|| state.throttle.wait()), failures)
     }
 
@@ -251,14 +255,15 @@ impl StoreInner {
         &self,
         state: &mut MutexGuard<'_, State>,
         logs: &[Log],
-        now_ms: i64,
+        monotonic_ms: i64,
         failures: &mut Vec<Error>,
     ) -> bool {
-        if now_ms < state.look_again_ms {
+        if monotonic_ms < state.look_again_ms {
             return false;
         }
         let mut dirtiest: Option<(f64, &Log, Cleanable)> = None;
-        self.cleaner.forgive(logs, now_ms);
+        let now_ms = self.clock.now_ms();
+        self.cleaner.forgive(logs, monotonic_ms);
         for log in logs.iter().filter(|log| log.is_compacted() && !log.is_deleted()) {
             if self.cleaner.uncleanable.lock().contains_key(log.topic_partition()) {
                 continue;
@@ -276,7 +281,7 @@ impl StoreInner {
             }
         }
         let Some((_, log, cleanable)) = dirtiest else {
-            state.look_again_ms = now_ms.saturating_add(self.config.log_cleaner_backoff_ms);
+            state.look_again_ms = monotonic_ms.saturating_add(self.config.log_cleaner_backoff_ms);
             return false;
         };
         if let Err(error) = self.begin_pass(state, log, cleanable) {
@@ -322,7 +327,7 @@ impl StoreInner {
             return None;
         }
         let until_ms = match reason.is_retriable() {
-            true => self.clock.now_ms().saturating_add(self.config.log_cleaner_backoff_ms),
+            true => self.clock.monotonic_ms().saturating_add(self.config.log_cleaner_backoff_ms),
             false => i64::MAX,
         };
         let uncleanable = Uncleanable { reason: reason.clone(), until_ms, extent: log.extent() };

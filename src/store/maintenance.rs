@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use parking_lot::{Condvar, Mutex, MutexGuard};
 
 use super::{Store, StoreInner};
+use crate::clock::Clock;
 use crate::config::StoreConfig;
 use crate::error::{Error, Result};
 use crate::io::StorageFile;
@@ -51,7 +52,7 @@ pub(crate) struct Schedule {
     failure: Mutex<Option<Error>>,
 }
 
-/// When what the clock drives is due, in its milliseconds.
+/// When what is done in intervals is due, in milliseconds of the monotonic clock.
 #[derive(Debug)]
 struct Due {
     retention_ms: i64,
@@ -89,7 +90,8 @@ struct SignalState {
 }
 
 impl Schedule {
-    pub(super) fn new(config: &StoreConfig, now_ms: i64, maintenance: Maintenance) -> Self {
+    pub(super) fn new(config: &StoreConfig, clock: &dyn Clock, maintenance: Maintenance) -> Self {
+        let now_ms = clock.monotonic_ms();
         let state = SignalState { wake_at: Instant::now() + IDLE, stopped: false, hurried: Vec::new() };
         Self {
             maintenance,
@@ -258,12 +260,12 @@ impl StoreInner {
         if self.check_open().is_err() {
             return (next, Ok(()));
         }
-        let now_ms = self.clock.now_ms();
+        let (now_ms, monotonic_ms) = (self.clock.now_ms(), self.clock.monotonic_ms());
         if self.is_read_only {
-            self.open_files.let_go_of_idle(now_ms, self.config.open_files_idle_ms);
+            self.open_files.let_go_of_idle(monotonic_ms, self.config.open_files_idle_ms);
             return (next, self.refresh());
         }
-        let due = self.take_due(now_ms);
+        let due = self.take_due(monotonic_ms);
         let mut failures = Vec::new();
         let logs = self.logs();
         for log in logs.iter().filter(|log| !log.is_deleted()) {
@@ -273,13 +275,13 @@ impl StoreInner {
             if due.retention {
                 failures.extend(self.reserve.run(|| log.delete_old_segments(now_ms)).err());
             }
-            failures.extend(log.remove_deleted_files(now_ms).err());
+            failures.extend(log.remove_deleted_files(monotonic_ms).err());
             failures.extend(self.reserve.run(|| log.roll_overdue(now_ms)).err());
-            failures.extend(log.flush_if_due(now_ms).err());
+            failures.extend(log.flush_if_due(monotonic_ms).err());
             failures.extend(log.flush_closed_segments().err());
         }
-        self.open_files.let_go_of_idle(now_ms, self.config.open_files_idle_ms);
-        failures.extend(self.remove_deleted_dirs(now_ms).err());
+        self.open_files.let_go_of_idle(monotonic_ms, self.config.open_files_idle_ms);
+        failures.extend(self.remove_deleted_dirs(monotonic_ms).err());
         if due.offsets {
             failures.extend(self.expire_offsets(now_ms).err());
         }
@@ -290,7 +292,7 @@ impl StoreInner {
         if due.transactional_ids {
             failures.extend(self.expire_transactional_ids(now_ms));
         }
-        let (wait, failed) = self.clean_some(&logs, now_ms);
+        let (wait, failed) = self.clean_some(&logs, monotonic_ms);
         failures.extend(failed);
         let next = wait.map_or(next, |wait| next.min(Instant::now() + wait));
         if due.checkpoint {
@@ -301,12 +303,12 @@ impl StoreInner {
     }
 
     /// Which of the periodic jobs are due, from now on at the next interval.
-    fn take_due(&self, now_ms: i64) -> DueNow {
+    fn take_due(&self, monotonic_ms: i64) -> DueNow {
         let mut due = self.schedule.due.lock();
         let take = |due_ms: &mut i64, interval_ms: i64| {
-            let is_due = now_ms >= *due_ms;
+            let is_due = monotonic_ms >= *due_ms;
             if is_due {
-                *due_ms = now_ms.saturating_add(interval_ms);
+                *due_ms = monotonic_ms.saturating_add(interval_ms);
             }
             is_due
         };
@@ -326,8 +328,8 @@ impl StoreInner {
         }
     }
 
-    fn remove_deleted_dirs(&self, now_ms: i64) -> Result<()> {
-        let due: Vec<_> = self.deleted_dirs.lock().extract_if(.., |(_, due_ms)| *due_ms <= now_ms).collect();
+    fn remove_deleted_dirs(&self, monotonic_ms: i64) -> Result<()> {
+        let due: Vec<_> = self.deleted_dirs.lock().extract_if(.., |(_, due_ms)| *due_ms <= monotonic_ms).collect();
         for (dir, _) in due {
             match self.layout.storage().remove_dir_all(&dir) {
                 Err(error) if error.kind() != std::io::ErrorKind::NotFound => {

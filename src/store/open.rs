@@ -146,7 +146,7 @@ impl StoreOptions {
             Locked::Io(error) => Error::io("lock", lock_path, error),
         })?;
         let reserve = Reserve::new(layout.storage.clone(), dir);
-        let schedule = Schedule::new(&self.config, self.clock.now_ms(), self.maintenance);
+        let schedule = Schedule::new(&self.config, &*self.clock, self.maintenance);
         let meta = reserve.run(|| MetaProperties::load_or_create(layout.storage(), dir))?;
         // Gone before any log is opened, so that a crash from here on counts as one.
         let clean = layout.take_clean_shutdown()?;
@@ -185,7 +185,7 @@ impl StoreOptions {
         let group_configs = super::group_configs::read(&layout)?;
         let topics = Arc::new(RwLock::new(topics));
         checkpoints.set_topics(&topics);
-        let now_ms = self.clock.now_ms();
+        let now_ms = self.clock.monotonic_ms();
         let cleaner = Cleaner::new(layout.first_dirty()?, self.config.log_cleaner_io_max_bytes_per_second, now_ms);
         let deleted_dirs = deleted_dirs.into_iter().map(|dir| (dir, now_ms)).collect();
         let inner = Arc::new(StoreInner {

@@ -321,7 +321,7 @@ impl StoreInner {
         self.cleaner.forget(name);
         let deleting = Listed::Deleting { id: topic.id };
         self.reserve.run(|| TopicList::put(&self.layout, name, deleting.clone()))?;
-        let due_ms = self.clock.now_ms().saturating_add(LogConfig::from(&topic.config).file_delete_delay_ms);
+        let due_ms = self.clock.monotonic_ms().saturating_add(LogConfig::from(&topic.config).file_delete_delay_ms);
         for log in topic.partitions.iter().rev() {
             self.rename_deleted(log.topic_partition(), due_ms)?;
         }

@@ -24,21 +24,34 @@ pub const NOW_MS: i64 = 1_700_000_000_000;
 
 /// A clock that stands still until it is told.
 #[derive(Clone, Debug)]
-pub struct TestClock(Arc<AtomicI64>);
+pub struct TestClock {
+    monotonic_ms: Arc<AtomicI64>,
+    /// By how much the wall clock is ahead of that.
+    ahead_ms: Arc<AtomicI64>,
+}
 
 impl TestClock {
     pub fn new() -> Self {
-        Self(Arc::new(AtomicI64::new(NOW_MS)))
+        Self { monotonic_ms: Arc::new(AtomicI64::new(NOW_MS)), ahead_ms: Arc::default() }
     }
 
     pub fn advance(&self, ms: i64) {
-        self.0.fetch_add(ms, Ordering::SeqCst);
+        self.monotonic_ms.fetch_add(ms, Ordering::SeqCst);
+    }
+
+    /// Somebody sets the wall clock, and only that.
+    pub fn set_back(&self, ms: i64) {
+        self.ahead_ms.fetch_sub(ms, Ordering::SeqCst);
     }
 }
 
 impl Clock for TestClock {
     fn now_ms(&self) -> i64 {
-        self.0.load(Ordering::SeqCst)
+        self.monotonic_ms() + self.ahead_ms.load(Ordering::SeqCst)
+    }
+
+    fn monotonic_ms(&self) -> i64 {
+        self.monotonic_ms.load(Ordering::SeqCst)
     }
 }
 

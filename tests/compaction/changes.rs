@@ -195,6 +195,42 @@ fn what_comes_in_the_place_of_compacted_records_is_compacted_after_a_crash_too()
 }
 
 #[test]
+fn what_is_cut_off_under_a_pass_that_finds_nothing_to_drop_is_dirty_again() {
+    let disk = FaultStorage::new(1);
+    let world = World::new(Arc::new(disk.clone()), slow(), compacted());
+    let put_distinct = |from: usize, to: usize| {
+        for index in from..to {
+            world.put(&format!("key {index}"), "v");
+        }
+        world.log().flush().unwrap();
+    };
+    put_distinct(0, 30);
+    world.store.create_topic("other", compacted()).unwrap();
+    world.store.compact(TOPIC).unwrap();
+    world.store.compact("other").unwrap();
+    world.store.delete_topic("other").unwrap();
+    put_distinct(30, 90);
+    while !is_under_way(&disk, "/data/prices-0") {
+        world.store.tick().unwrap();
+        world.advance(200);
+    }
+    let end = world.log().truncate_to(50).unwrap();
+    // Takes what the earlier topic has there out of the file of how far all logs are compacted.
+    world.store.create_topic("other", compacted()).unwrap();
+    // Below what the pass knows, one key comes again and again.
+    let of_tea: Vec<_> = (end..70).map(|index| world.put("tea", &format!("price {index}"))).collect();
+    put_distinct(100, 200);
+    for _ in 0..200 {
+        world.store.tick().unwrap();
+        world.advance(200);
+    }
+    world.store.compact(TOPIC).unwrap();
+    let all = world.records();
+    let left: Vec<_> = all.iter().filter(|(_, key, _)| key == "tea").map(|(offset, ..)| *offset).collect();
+    assert_eq!(left, of_tea[of_tea.len() - 1..]);
+}
+
+#[test]
 fn an_uncleanable_partition_says_why_and_is_taken_up_again_when_the_damage_is_gone() {
     let disk = FaultStorage::new(1);
     let both = compacted().cleanup_policy(CleanupPolicy::COMPACT_DELETE);

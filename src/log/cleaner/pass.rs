@@ -283,6 +283,12 @@ impl Pass {
     fn rewrite_some(&mut self, budget: &mut Budget) -> Result<Option<Progress>> {
         let Phase::Rewrite { groups, group, place, into } = &mut self.phase else { return Ok(None) };
         let Some(range) = groups.get(*group).cloned() else {
+            // A truncation that cut into what stays as it is has gone unnoticed so far.
+            let writer = self.log.inner.writer.lock();
+            if self.log.inner.commit.generation() != self.generation {
+                return Ok(Some(Progress::Overtaken));
+            }
+            drop(writer);
             self.log.inner.compacted(self.stats.clone());
             return Ok(Some(Progress::Done { end: self.stats.end }));
         };

@@ -66,7 +66,7 @@ impl LogInner {
     }
 
     fn take_place(&self, old: &[Arc<Segment>], new: &Segment, config: &LogConfig) -> Result<()> {
-        let due_ms = self.clock.now_ms().saturating_add(config.file_delete_delay_ms);
+        let due_ms = self.clock.monotonic_ms().saturating_add(config.file_delete_delay_ms);
         for segment in old {
             // The producers at the beginning of the new segment are those that they were.
             let goes = |suffix: &&str| *suffix != SNAPSHOT || segment.base_offset() != new.base_offset();

@@ -1,6 +1,7 @@
 //! One producer as a partition knows it (Kafka's `ProducerStateEntry`).
 
 use crate::error::{Error, Result};
+use crate::log::append::AppendOrigin;
 use crate::record::BatchHeader;
 use crate::types::{NO_TIMESTAMP, Offset, ProducerId, TopicPartition};
 
@@ -20,9 +21,10 @@ pub(in crate::log) struct ProducerState {
     pub(in crate::log) last_timestamp: i64,
     /// Where its open transaction begins.
     pub(in crate::log) transaction_start: Option<Offset>,
-    /// The last batches of its epoch, oldest first; the first `recent_count` count.
+    /// The last batches of its epoch, each in the place of the one that came `RECENT_BATCHES` before it.
     recent: [RecentBatch; RECENT_BATCHES],
-    recent_count: usize,
+    /// How many there were of that epoch.
+    batch_count: usize,
 }
 
 /// A batch that a producer appended not long ago.
@@ -55,16 +57,18 @@ impl ProducerState {
             last_timestamp: NO_TIMESTAMP,
             transaction_start: None,
             recent: [RecentBatch::default(); RECENT_BATCHES],
-            recent_count: 0,
+            batch_count: 0,
         }
     }
 
     /// The newest batch that is remembered.
+    #[inline]
     pub(in crate::log) fn last_batch(&self) -> Option<&RecentBatch> {
-        self.recent[..self.recent_count].last()
+        self.batch_count.checked_sub(1).map(|newest| &self.recent[newest % RECENT_BATCHES])
     }
 
     /// The sequence number of its last record, −1 if none is remembered.
+    #[inline]
     pub(in crate::log) fn last_sequence(&self) -> i32 {
         self.last_batch().map_or(NO_SEQUENCE, |batch| batch.last_sequence)
     }
@@ -75,18 +79,25 @@ impl ProducerState {
         if producer_epoch != self.producer_epoch { 0 } else { self.last_sequence().wrapping_add(1) & i32::MAX }
     }
 
-    /// The batch of exactly these sequence numbers, if it is remembered.
+    /// Whether a batch is this producer's next one, and no rule is against it. Most are.
     #[inline]
+    pub(super) fn goes_on_with(&self, batch: &BatchHeader, origin: AppendOrigin) -> bool {
+        batch.producer_id == self.producer_id
+            && batch.producer_epoch == self.producer_epoch
+            && (origin != AppendOrigin::Client || batch.base_sequence == self.next_sequence(batch.producer_epoch))
+            && (self.transaction_start.is_none() || batch.is_transactional())
+    }
+
+    /// The batch of exactly these sequence numbers, if it is remembered.
     pub(super) fn find_duplicate(&self, batch: &BatchHeader) -> Option<RecentBatch> {
         let last_sequence = batch.last_sequence();
         let is_same = |recent: &&RecentBatch| {
             recent.last_sequence == last_sequence && recent.first_sequence() == batch.base_sequence
         };
-        self.recent[..self.recent_count].iter().find(is_same).copied()
+        self.recent[..self.batch_count.min(RECENT_BATCHES)].iter().find(is_same).copied()
     }
 
     /// Refuses a producer that another one of its id has taken over from.
-    #[inline]
     pub(super) fn check_epoch(&self, producer_epoch: i16, partition: &TopicPartition) -> Result<()> {
         if producer_epoch < self.producer_epoch {
             return Err(self.invalid_epoch(producer_epoch, partition));
@@ -109,17 +120,13 @@ impl ProducerState {
     pub(super) fn set_epoch(&mut self, producer_epoch: i16) {
         if producer_epoch != self.producer_epoch {
             self.producer_epoch = producer_epoch;
-            self.recent_count = 0;
+            self.batch_count = 0;
         }
     }
 
     #[inline]
     pub(super) fn add(&mut self, batch: RecentBatch) {
-        if self.recent_count == RECENT_BATCHES {
-            self.recent.copy_within(1.., 0);
-            self.recent_count -= 1;
-        }
-        self.recent[self.recent_count] = batch;
-        self.recent_count += 1;
+        self.recent[self.batch_count % RECENT_BATCHES] = batch;
+        self.batch_count += 1;
     }
 }

@@ -23,7 +23,7 @@ pub(super) struct ProducerStates {
     producers: Vec<ProducerState>,
     /// Where in the list each is.
     places: HashMap<ProducerId, usize>,
-    /// Whose batch came last: most often the next one comes from the same.
+    /// Where the one is that was looked for last: most often the next batch comes from the same.
     last: usize,
     /// The open transactions by their first offset.
     open: BTreeMap<Offset, ProducerId>,
@@ -61,8 +61,7 @@ impl ProducerStates {
             if let Some(first_offset) = producer.transaction_start {
                 states.open.insert(first_offset, producer.producer_id);
             }
-            let place = states.place_of(producer.producer_id);
-            states.producers[place] = producer;
+            *states.get_or_add(producer.producer_id) = producer;
         }
         states
     }
@@ -88,41 +87,63 @@ impl ProducerStates {
         self.find(producer_id).is_some_and(|producer| producer.transaction_start.is_some())
     }
 
-    #[inline]
     fn find(&self, producer_id: ProducerId) -> Option<&ProducerState> {
-        match self.producers.get(self.last) {
-            Some(last) if last.producer_id == producer_id => Some(last),
-            _ => self.places.get(&producer_id).map(|place| &self.producers[*place]),
-        }
+        self.find_place(producer_id).map(|place| &self.producers[place])
     }
 
-    /// Where the producer is in the list; from now on, if it is new.
+    #[inline(never)]
+    fn find_place(&self, producer_id: ProducerId) -> Option<usize> {
+        self.places.get(&producer_id).copied()
+    }
+
+    /// The producer, which is in the list from now on.
     #[inline]
-    fn place_of(&mut self, producer_id: ProducerId) -> usize {
+    fn get_or_add(&mut self, producer_id: ProducerId) -> &mut ProducerState {
         if self.producers.get(self.last).is_none_or(|last| last.producer_id != producer_id) {
-            self.last = *self.places.entry(producer_id).or_insert_with(|| {
-                self.producers.push(ProducerState::new(producer_id));
-                self.producers.len() - 1
-            });
-            self.highest_id = self.highest_id.max(Some(producer_id));
+            self.last = self.find_place(producer_id).unwrap_or_else(|| self.add(producer_id));
         }
-        self.last
+        &mut self.producers[self.last]
+    }
+
+    #[cold]
+    fn add(&mut self, producer_id: ProducerId) -> usize {
+        let place = self.producers.len();
+        self.producers.push(ProducerState::new(producer_id));
+        self.places.insert(producer_id, place);
+        self.highest_id = self.highest_id.max(Some(producer_id));
+        place
     }
 
     /// What becomes of a producer's batch that would get `offset`. The checks and their order are Kafka's.
-    #[inline]
+    #[inline(always)]
     pub(super) fn check(
-        &self,
+        &mut self,
+        batch: &BatchHeader,
+        origin: AppendOrigin,
+        offset: Offset,
+        partition: &TopicPartition,
+    ) -> Result<Verdict> {
+        match self.producers.get(self.last) {
+            Some(last) if last.goes_on_with(batch, origin) => Ok(Verdict::Append),
+            _ => self.look_closely(batch, origin, offset, partition),
+        }
+    }
+
+    /// The same for any batch.
+    #[inline(never)]
+    fn look_closely(
+        &mut self,
         batch: &BatchHeader,
         origin: AppendOrigin,
         offset: Offset,
         partition: &TopicPartition,
     ) -> Result<Verdict> {
         // After its expiry, or once retention took all of its batches, a producer goes on where it was.
-        let Some(known) = self.find(batch.producer_id) else { return Ok(Verdict::Append) };
-        let expected = known.next_sequence(batch.producer_epoch);
-        // Most batches are the next ones, and no duplicates then.
+        let Some(place) = self.find_place(batch.producer_id) else { return Ok(Verdict::Append) };
+        self.last = place; // where it is looked for if the batch is appended
+        let known = &self.producers[place];
         let is_numbered = origin == AppendOrigin::Client;
+        let expected = known.next_sequence(batch.producer_epoch);
         if is_numbered
             && batch.base_sequence != expected
             && batch.producer_epoch == known.producer_epoch
@@ -152,10 +173,9 @@ impl ProducerStates {
     }
 
     /// Notes a batch that lies in the log at `base_offset`, whatever its sequence: it is there.
-    #[inline]
+    #[inline(always)]
     pub(super) fn append(&mut self, batch: &BatchHeader, base_offset: Offset, max_timestamp: i64) {
-        let place = self.place_of(batch.producer_id);
-        let producer = &mut self.producers[place];
+        let producer = self.get_or_add(batch.producer_id);
         producer.set_epoch(batch.producer_epoch);
         producer.add(RecentBatch {
             last_sequence: batch.last_sequence(),
@@ -207,8 +227,7 @@ impl ProducerStates {
         offset: Offset,
         timestamp: i64,
     ) -> Option<CompletedTransaction> {
-        let place = self.place_of(producer_id);
-        let producer = &mut self.producers[place];
+        let producer = self.get_or_add(producer_id);
         producer.set_epoch(producer_epoch);
         producer.coordinator_epoch = marker.coordinator_epoch;
         producer.last_timestamp = timestamp;

@@ -210,7 +210,7 @@ fn only_idle_producers_without_a_transaction_expire() {
 fn a_coordinator_appends_without_sequences_and_is_fenced_all_the_same() {
     let mut states = ProducerStates::default();
     states.append(&batch(1, 3, 7, 2, true), 0, 0);
-    let by_coordinator = |epoch| {
+    let mut by_coordinator = |epoch| {
         let header = BatchHeader { base_sequence: -1, ..batch(1, epoch, 0, 2, true) };
         states.check(&header, AppendOrigin::Coordinator, 2, &partition())
     };
