@@ -6,6 +6,7 @@ use super::config_resource::ConfigResourceType;
 use super::duplicates::duplicates;
 use crate::config::{AlterConfigOp, Alterable, GroupConfig, TopicConfig};
 use crate::net::ErrorCode;
+use crate::store::validate_topic_name;
 
 /// Kafka's numbers for what a change does.
 const SET: i8 = 0;
@@ -134,6 +135,7 @@ impl Broker {
         if topic.is_empty() {
             return Err(ApiError::invalid_request("which topic? The defaults of all are configs of the broker"));
         }
+        validate_topic_name(topic)?;
         match changes {
             Changes::All(changes) => {
                 self.store.replace_topic_configs(topic, &Change::to_configs(changes), validate_only)?;

@@ -205,7 +205,10 @@ async fn configs_are_altered_one_by_one_in_every_version() {
         (topic, &[set, set], ErrorCode::INVALID_REQUEST),
         (topic, &[("retention.ms", SET, None)], ErrorCode::INVALID_REQUEST),
         (topic, &[("retention.ms", 9, Some("1"))], ErrorCode::INVALID_REQUEST),
+        // There is nothing to delete.
+        (topic, &[("no.such.config", DELETE, None)], ErrorCode::NONE),
         ((TOPIC, "nobody"), &[set], ErrorCode::UNKNOWN_TOPIC_OR_PARTITION),
+        ((TOPIC, "no/topic"), &[set], ErrorCode::INVALID_TOPIC_EXCEPTION),
         ((TOPIC, ""), &[set], ErrorCode::INVALID_REQUEST),
         ((TOPIC, "__consumer_offsets"), &[set], ErrorCode::INVALID_TOPIC_EXCEPTION),
         ((BROKER, ""), &[("log.retention.ms", SET, Some("1"))], ErrorCode::INVALID_REQUEST),

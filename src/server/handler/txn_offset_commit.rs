@@ -41,6 +41,9 @@ impl Broker {
         version: i16,
     ) -> Result<(), ErrorCode> {
         let (id, group) = (&request.transactional_id, &request.group_id);
+        if id.is_empty() {
+            return Err(ErrorCode::INVALID_REQUEST);
+        }
         if group.is_empty() {
             return Err(ErrorCode::INVALID_GROUP_ID);
         }
