@@ -165,13 +165,14 @@ fn offsets_expire_when_they_were_committed_long_ago_and_nobody_uses_the_group() 
     assert_eq!(log.log_end(), 4, "two commits of g, and what takes them back");
 }
 
+const ASSIGNMENT: &str = "consumer.assignment.interval.ms";
 const SESSION: &str = "consumer.session.timeout.ms";
 const HEARTBEAT: &str = "consumer.heartbeat.interval.ms";
 
 /// The configs of a group that aren't Kafka's defaults, with where they come from.
 fn configs(store: &Store, group: &str) -> Vec<(&'static str, String, ConfigSource)> {
     let all = store.describe_group_configs(group).unwrap();
-    assert_eq!(all.iter().map(|config| config.name).collect::<Vec<_>>(), [HEARTBEAT, SESSION]);
+    assert_eq!(all.iter().map(|config| config.name).collect::<Vec<_>>(), [ASSIGNMENT, HEARTBEAT, SESSION]);
     let set = all.into_iter().filter(|config| !config.is_default());
     set.map(|config| (config.name, config.value, config.source)).collect()
 }
@@ -229,6 +230,8 @@ fn a_group_has_what_the_store_lets_it_have_and_otherwise_what_the_store_has() {
         (SESSION, "long"),
         (HEARTBEAT, "99"),
         (HEARTBEAT, "15001"),
+        (ASSIGNMENT, "-1"),
+        (ASSIGNMENT, "15001"),
         ("consumer.session.timeout", "1000"),
         ("retention.ms", "1000"),
     ] {
@@ -240,8 +243,8 @@ fn a_group_has_what_the_store_lets_it_have_and_otherwise_what_the_store_has() {
             other => panic!("{key}={value}: {other:?}"),
         }
     }
-    for key in ["share.session.timeout.ms", "streams.num.standby.replicas", "consumer.assignment.interval.ms"] {
-        assert!(matches!(alter(key, "1"), Err(Error::UnsupportedConfig { .. })), "{key}");
+    for key in ["share.session.timeout.ms", "streams.num.standby.replicas", "consumer.assignor.offload.enable"] {
+        assert!(matches!(alter(key, "true"), Err(Error::UnsupportedConfig { .. })), "{key}");
     }
     let append = store.alter_group_configs("g", &[AlterConfigOp::append(SESSION, "1000")]);
     assert!(matches!(append, Err(Error::InvalidConfig { .. })), "it is no list");
@@ -252,7 +255,8 @@ fn a_group_has_what_the_store_lets_it_have_and_otherwise_what_the_store_has() {
     assert_eq!(store.configured_groups().unwrap(), [] as [&str; 0]);
     let both = [AlterConfigOp::set(SESSION, "1000"), AlterConfigOp::set(HEARTBEAT, "999")];
     store.alter_group_configs("g", &both).unwrap();
-    let synonyms = store.describe_group_configs("g").unwrap().remove(0).synonyms;
+    let mut described = store.describe_group_configs("g").unwrap().into_iter();
+    let synonyms = described.find(|config| config.name == HEARTBEAT).unwrap().synonyms;
     let synonyms: Vec<_> = synonyms.iter().map(|of| (of.name, &*of.value, of.source)).collect();
     let of_store = "group.consumer.heartbeat.interval.ms";
     assert_eq!(

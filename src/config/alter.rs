@@ -69,6 +69,12 @@ pub(crate) trait Alterable: Clone {
     #[cfg(feature = "net")]
     fn cleared(&self) -> Self;
 
+    /// Whether there is a config of this name.
+    #[cfg(feature = "net")]
+    fn has_config(&self, key: &str) -> bool {
+        self.clone().unset_config(key).is_ok()
+    }
+
     /// Gives a config a value.
     fn set_config(&mut self, key: &str, value: &str) -> Result<()>;
 

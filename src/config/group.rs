@@ -6,12 +6,12 @@ use super::value::at_least;
 use super::{ConfigEntry, ConfigSource, StoreConfig, invalid};
 use crate::error::{Error, Result};
 
+const ASSIGNMENT_INTERVAL_MS: &str = "consumer.assignment.interval.ms";
 const HEARTBEAT_INTERVAL_MS: &str = "consumer.heartbeat.interval.ms";
 const SESSION_TIMEOUT_MS: &str = "consumer.session.timeout.ms";
 
 /// The group configs of Kafka that have no meaning here, by how their names begin, and why.
-const WITHOUT_MEANING: [(&str, &str); 4] = [
-    ("consumer.assignment.interval.ms", "a group is assigned as soon as something changes"),
+const WITHOUT_MEANING: [(&str, &str); 3] = [
     ("consumer.assignor.offload.enable", "assigning takes no thread of its own"),
     ("share.", "there are no share groups"),
     ("streams.", "there are no groups of the streams protocol"),
@@ -42,6 +42,13 @@ fn unknown(key: &str, value: &str) -> Error {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct GroupConfig {
+    /// How long the group keeps the assignment that it has before the next is computed, in milliseconds.
+    ///
+    /// Config `consumer.assignment.interval.ms`; default
+    /// [`group.consumer.assignment.interval.ms`](StoreConfig::group_consumer_assignment_interval_ms), valid from
+    /// `group.consumer.min.assignment.interval.ms` to `group.consumer.max.assignment.interval.ms`. Checked when it is
+    /// altered.
+    pub consumer_assignment_interval_ms: Option<i32>,
     /// How often a member is to be heard of, in milliseconds.
     ///
     /// Config `consumer.heartbeat.interval.ms`; default
@@ -61,10 +68,13 @@ impl GroupConfig {
     /// Sets a config by Kafka's name for it.
     ///
     /// # Errors
-    /// [`Error::InvalidConfig`] if there is no such config or the value is no number from 1 up;
+    /// [`Error::InvalidConfig`] if there is no such config or the value is no number from 1 up, or from 0 for
+    /// the interval between assignments;
     /// [`Error::UnsupportedConfig`] if it is one of Kafka's that has no meaning here.
     pub fn set(&mut self, key: &str, value: &str) -> Result<()> {
-        *self.setting(key, value)? = Some(at_least(1).parse(key, value)?);
+        let least = i32::from(key != ASSIGNMENT_INTERVAL_MS);
+        let setting = self.setting(key, value)?;
+        *setting = Some(at_least(least).parse(key, value)?);
         Ok(())
     }
 
@@ -74,8 +84,9 @@ impl GroupConfig {
     }
 
     /// All configs, in the order of the alphabet.
-    fn settings(&self) -> [(&'static str, Option<i32>); 2] {
+    fn settings(&self) -> [(&'static str, Option<i32>); 3] {
         [
+            (ASSIGNMENT_INTERVAL_MS, self.consumer_assignment_interval_ms),
             (HEARTBEAT_INTERVAL_MS, self.consumer_heartbeat_interval_ms),
             (SESSION_TIMEOUT_MS, self.consumer_session_timeout_ms),
         ]
@@ -83,6 +94,7 @@ impl GroupConfig {
 
     fn setting(&mut self, key: &str, value: &str) -> Result<&mut Option<i32>> {
         match key {
+            ASSIGNMENT_INTERVAL_MS => Ok(&mut self.consumer_assignment_interval_ms),
             HEARTBEAT_INTERVAL_MS => Ok(&mut self.consumer_heartbeat_interval_ms),
             SESSION_TIMEOUT_MS => Ok(&mut self.consumer_session_timeout_ms),
             _ => Err(unknown(key, value)),
@@ -103,6 +115,8 @@ impl GroupConfig {
 
     /// Fails if the broker doesn't let the members of a group have that.
     pub(crate) fn validate(&self, broker: &StoreConfig) -> Result<()> {
+        let interval_ms = self.consumer_assignment_interval_ms.unwrap_or(broker.group_consumer_assignment_interval_ms);
+        broker.check_assignment_interval(ASSIGNMENT_INTERVAL_MS, interval_ms)?;
         let session_ms = self.consumer_session_timeout_ms.unwrap_or(broker.group_consumer_session_timeout_ms);
         let heartbeat_ms = self.consumer_heartbeat_interval_ms.unwrap_or(broker.group_consumer_heartbeat_interval_ms);
         broker.check_consumer_group((SESSION_TIMEOUT_MS, session_ms), (HEARTBEAT_INTERVAL_MS, heartbeat_ms))

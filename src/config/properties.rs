@@ -9,7 +9,8 @@ use crate::error::Result;
 /// Kafka's `server.properties`. What is set later counts.
 ///
 /// A file that was written for Kafka will do: what is Kafka's business alone, such as its controllers, is left aside and
-/// listed in [`ignored`](Self::ignored).
+/// listed in [`ignored`](Self::ignored). What would forbid clients something and can't be kept to, such as
+/// `authorizer.class.name`, is an error.
 ///
 /// ```
 /// use esker::server::ServerProperties;
@@ -35,6 +36,10 @@ pub struct ServerProperties {
     has_log_dirs: bool,
     controllers: Vec<String>,
 }
+
+/// Classes of Java that forbid clients something. To leave them aside would let everybody do it.
+const FORBIDDING: [&str; 3] =
+    ["authorizer.class.name", "create.topic.policy.class.name", "alter.config.policy.class.name"];
 
 impl ServerProperties {
     /// Nothing is set.
@@ -94,6 +99,15 @@ impl ServerProperties {
             "controller.listener.names" => {
                 self.controllers = value.split(',').map(|name| name.trim().to_ascii_uppercase()).collect();
             }
+            _ if FORBIDDING.contains(&key) => {
+                if !value.trim().is_empty() {
+                    return Err(invalid(
+                        key,
+                        value,
+                        "nothing: it would forbid clients something, and nobody would look",
+                    ));
+                }
+            }
             _ if ServerConfig::has(key) => self.server.set(key, value)?,
             _ if StoreConfig::has(key) => self.store.set(key, value)?,
             _ => return Ok(false),
@@ -121,6 +135,9 @@ mod tests {
         assert_eq!(properties.ignored, ["process.roles"]);
         assert!(properties.read("log.dirs=/a,/b").is_err());
         assert!(properties.set("num.partitions", "0").is_err());
+        let authorizer = "org.apache.kafka.metadata.authorizer.StandardAuthorizer";
+        assert!(properties.set("authorizer.class.name", authorizer).is_err(), "everybody would be let do everything");
+        assert!(properties.set("authorizer.class.name", "").is_ok());
     }
 
     #[test]

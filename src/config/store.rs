@@ -69,6 +69,14 @@ configs! {
     group_consumer_min_heartbeat_interval_ms: i32 = 5000, "group.consumer.min.heartbeat.interval.ms", at_least(1);
     /// The longest that it may be.
     group_consumer_max_heartbeat_interval_ms: i32 = 15_000, "group.consumer.max.heartbeat.interval.ms", at_least(1);
+    /// How long a consumer group keeps the assignment that it has, in milliseconds, before the next is computed: what changes
+    /// meanwhile is assigned together, with the first heartbeat after that. Kafka's default is 1,000, and it assigns on a
+    /// thread of its own; here that takes little, and waits for nothing.
+    group_consumer_assignment_interval_ms: i32 = 0, "group.consumer.assignment.interval.ms", at_least(0);
+    /// The shortest that this may be, in milliseconds.
+    group_consumer_min_assignment_interval_ms: i32 = 0, "group.consumer.min.assignment.interval.ms", at_least(0);
+    /// The longest that it may be.
+    group_consumer_max_assignment_interval_ms: i32 = 15_000, "group.consumer.max.assignment.interval.ms", at_least(0);
     /// How many members a consumer group may have.
     group_consumer_max_size: i32 = i32::MAX, "group.consumer.max.size", at_least(1);
     /// How long it is taken for granted which topics a regular expression of a consumer group stands for, in milliseconds. New
@@ -123,6 +131,10 @@ impl StoreConfig {
             .check("group.consumer.max.session.timeout.ms", &self.group_consumer_max_session_timeout_ms)?;
         at_least(self.group_consumer_min_heartbeat_interval_ms)
             .check("group.consumer.max.heartbeat.interval.ms", &self.group_consumer_max_heartbeat_interval_ms)?;
+        at_least(self.group_consumer_min_assignment_interval_ms)
+            .check("group.consumer.max.assignment.interval.ms", &self.group_consumer_max_assignment_interval_ms)?;
+        let interval_ms = self.group_consumer_assignment_interval_ms;
+        self.check_assignment_interval("group.consumer.assignment.interval.ms", interval_ms)?;
         self.check_consumer_group(
             ("group.consumer.session.timeout.ms", self.group_consumer_session_timeout_ms),
             ("group.consumer.heartbeat.interval.ms", self.group_consumer_heartbeat_interval_ms),
@@ -138,6 +150,12 @@ impl StoreConfig {
         between(self.group_consumer_min_heartbeat_interval_ms, self.group_consumer_max_heartbeat_interval_ms)
             .check(heartbeat, &heartbeat_ms)?;
         between(1, session_ms.saturating_sub(1)).check(heartbeat, &heartbeat_ms)
+    }
+
+    /// Whether a consumer group may keep its assignment for that long, by the config of this name.
+    pub(super) fn check_assignment_interval(&self, key: &str, interval_ms: i32) -> Result<()> {
+        between(self.group_consumer_min_assignment_interval_ms, self.group_consumer_max_assignment_interval_ms)
+            .check(key, &interval_ms)
     }
 }
 

@@ -5,7 +5,8 @@
 //! the store's maintenance, by a server that keeps time, or by whoever waits.
 //!
 //! One lock is held over a decision and the append of the records that it makes, so that they lie in the log in the order
-//! in which they were decided; never while anybody waits for a device.
+//! in which they were decided; never while anybody waits for a device. Whoever may not block decides, and leaves it to
+//! others to append: those who come first append for all, in that order.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -16,7 +17,7 @@ use std::time::{Duration, Instant};
 use parking_lot::{Mutex, MutexGuard};
 
 use super::local::{LocalId, LocalMembers, Presence};
-use super::{Action, GroupCoordinator, GroupError, GroupRecord, LeaveRequest, Response};
+use super::{Action, GroupCoordinator, GroupError, GroupRecord, LeaveRequest, ListedGroup, Response};
 use crate::error::{Error, Result};
 use crate::store::{AppendedGroupRecords, GroupConfigs, GroupInUse, Store, Task, WeakStore};
 
@@ -33,6 +34,17 @@ pub(crate) struct Waiter(Box<dyn FnOnce(Response) + Send>);
 
 /// Is told when something is due earlier than was known at the last [tick](Groups::tick).
 pub(crate) type Alarm = dyn Fn() + Send + Sync;
+
+/// What becomes of a question that may not wait.
+#[cfg(feature = "net")]
+pub(crate) enum Asked<R, F> {
+    /// It is answered.
+    Done(R),
+    /// It is decided. What comes of that is to be written, before anybody is told, by [`Groups::get_on`].
+    Decided(R),
+    /// Others are asking, or there is something to read first: it is to be asked by [`Groups::ask`].
+    Busy(F),
+}
 
 /// The groups of a store.
 pub(crate) struct Groups {
@@ -137,6 +149,34 @@ impl Groups {
         let result = ask(&mut state.coordinator, now_ms);
         self.act(&store, &mut state);
         Ok(result)
+    }
+
+    /// Asks the coordinator if that can be done at once, without a look at a disk.
+    #[cfg(feature = "net")]
+    pub(crate) fn try_ask<R, F: FnOnce(&mut Coordinator, i64) -> R>(&self, ask: F) -> Asked<R, F> {
+        // Most others are done by then.
+        const PATIENCE: Duration = Duration::from_micros(50);
+        let (Ok(store), Some(mut state)) = (self.store(), self.state.try_lock_for(PATIENCE)) else {
+            return Asked::Busy(ask);
+        };
+        if !state.is_up_to_date(&store) {
+            return Asked::Busy(ask);
+        }
+        let now_ms = state.time.now(&store);
+        let result = ask(&mut state.coordinator, now_ms);
+        if state.coordinator.has_to_write() {
+            return Asked::Decided(result);
+        }
+        self.act(&store, &mut state);
+        Asked::Done(result)
+    }
+
+    /// Does what was decided, and waits for the device if it has to.
+    #[cfg(feature = "net")]
+    pub(crate) fn get_on(&self) {
+        if let Ok(store) = self.store() {
+            self.act(&store, &mut self.state.lock());
+        }
     }
 
     /// From now on `alarm` is called when something is due earlier than the last tick said, for as long as it exists.
@@ -315,6 +355,13 @@ impl Task for Groups {
 }
 
 impl State {
+    /// Whether the coordinator knows its groups, and what has changed around them.
+    #[cfg(feature = "net")]
+    fn is_up_to_date(&self, store: &Store) -> bool {
+        let knows_configs = || store.group_configs().is_ok_and(|configs| Arc::ptr_eq(&configs, &self.group_configs));
+        self.is_loaded && !self.is_closed && self.topic_changes == Some(store.topic_changes()) && knows_configs()
+    }
+
     fn look_at_group_configs(&mut self, store: &Store) -> Result<(), GroupError> {
         let configs = store.group_configs().map_err(|_| GroupError::CoordinatorNotAvailable)?;
         if !Arc::ptr_eq(&configs, &self.group_configs) {
@@ -339,8 +386,11 @@ impl State {
                 let _ = self.coordinator.leave(&group, &[member], now_ms);
             }
         }
-        for Presence { group, member_id, .. } in self.local.present() {
-            self.coordinator.keep_alive(group, member_id, now_ms);
+        // As long as no session has ended there is no need to look at each.
+        if self.coordinator.next_deadline().is_some_and(|deadline| deadline <= now_ms) {
+            for Presence { group, member_id, .. } in self.local.present() {
+                self.coordinator.keep_alive(group, member_id, now_ms);
+            }
         }
     }
 
@@ -361,7 +411,7 @@ impl State {
     }
 
     /// Forgets the groups that have neither members nor offsets, and lets the offsets of those expire that have had no
-    /// members for long enough (KIP-211).
+    /// members for long enough, and of topics that no member reads any more (KIP-211).
     fn expire(&mut self, store: &Store, now_ms: i64) {
         let config = store.config();
         let retention_ms = i64::from(config.offsets_retention_minutes) * 60_000;
@@ -375,6 +425,11 @@ impl State {
             } else if now_ms.saturating_sub(since_ms) >= retention_ms {
                 self.in_use.remove(&group);
             }
+        }
+        let knows_topics = self.coordinator.groups().filter(ListedGroup::knows_topics);
+        for ListedGroup { group, .. } in knows_topics {
+            // What can't be taken back now is looked for again.
+            let _ = store.expire_unread_offsets(group, |topic| self.coordinator.is_subscribed_to(group, topic));
         }
         self.expires_at = now_ms.saturating_add(config.offsets_retention_check_interval_ms);
     }

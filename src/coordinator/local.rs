@@ -1,10 +1,10 @@
 //! Consumers of this process that are members of groups. They send no heartbeats: each is alive while it polls, and between
 //! two polls for `max.poll.interval.ms`. That is what the heartbeat thread of Kafka's consumer comes to, without a thread.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 /// Which consumer it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) struct LocalId(u64);
 
 /// A consumer of this process is a member.
@@ -22,6 +22,8 @@ pub(super) struct LocalMembers {
     next_id: u64,
     /// Those who are members, and until when each counts as alive: None while it polls.
     members: HashMap<LocalId, (Presence, Option<i64>)>,
+    /// Those who do not poll now, by until when they count as alive.
+    away: BTreeSet<(i64, LocalId)>,
 }
 
 impl LocalMembers {
@@ -31,11 +33,15 @@ impl LocalMembers {
     }
 
     pub(super) fn attend(&mut self, id: LocalId, presence: Presence, until_ms: Option<i64>) {
+        self.forget(id);
+        self.away.extend(until_ms.map(|until_ms| (until_ms, id)));
         self.members.insert(id, (presence, until_ms));
     }
 
     pub(super) fn forget(&mut self, id: LocalId) {
-        self.members.remove(&id);
+        if let Some((_, Some(until_ms))) = self.members.remove(&id) {
+            self.away.remove(&(until_ms, id));
+        }
     }
 
     pub(super) fn present(&self) -> impl Iterator<Item = &Presence> {
@@ -44,13 +50,17 @@ impl LocalMembers {
 
     /// Takes out those that have not polled for too long.
     pub(super) fn take_absent(&mut self, now_ms: i64) -> Vec<Presence> {
-        let is_absent = |until_ms: Option<i64>| until_ms.is_some_and(|until_ms| until_ms <= now_ms);
-        let absent = self.members.extract_if(|_, (_, until_ms)| is_absent(*until_ms));
-        absent.map(|(_, (presence, _))| presence).collect()
+        let mut absent = Vec::new();
+        while self.next_deadline().is_some_and(|until_ms| until_ms <= now_ms)
+            && let Some((_, id)) = self.away.pop_first()
+        {
+            absent.extend(self.members.remove(&id).map(|(presence, _)| presence));
+        }
+        absent
     }
 
     /// When the first of them will have been away for too long.
     pub(super) fn next_deadline(&self) -> Option<i64> {
-        self.members.values().filter_map(|(_, until_ms)| *until_ms).min()
+        self.away.first().map(|(until_ms, _)| *until_ms)
     }
 }

@@ -89,7 +89,8 @@
 //!
 //! Commits live in the topic `__consumer_offsets`, in Kafka's own format, which is compacted. They expire
 //! `offsets.retention.minutes` after the last one, unless a consumer of the group is open in the store. While the store is
-//! served, those of a group with members don't, and later they do that long after the last member has gone.
+//! served, those of a group with members don't, but for topics that none of them reads, and later they do that long after
+//! the last member has gone.
 //!
 //! # Looking, moving, deleting
 //!

@@ -76,7 +76,8 @@ impl AppendOptions {
         self
     }
 
-    /// Appends a producer's batch for it, without sequence numbers.
+    /// Appends a producer's batch for it, without sequence numbers; and waits for the device only if `acks` says so, whatever
+    /// `flush.messages` does.
     pub(crate) fn by_coordinator(mut self) -> Self {
         self.origin = AppendOrigin::Coordinator;
         self
@@ -122,6 +123,8 @@ impl Log {
         let now = Now::new(&*log.clock, &log.clock_last_read);
         let (appended, flush_messages) = log.validate_and_write(&batch.into(), &options, &now)?;
         log.wake_readers(appended.last_offset + 1);
+        // A coordinator has others wait for it meanwhile, and waits itself when they don't.
+        let flush_messages = if options.origin == AppendOrigin::Coordinator { i64::MAX } else { flush_messages };
         log.acknowledge(&appended, options.acks, flush_messages)?;
         Ok(appended)
     }

@@ -48,6 +48,13 @@ impl AsRef<[u8]> for StampedHead {
     }
 }
 
+/// Whether what should be one batch has the CRC that it says, whatever else its header says.
+#[cfg(feature = "net")]
+pub(crate) fn crc_is_right(bytes: &[u8]) -> bool {
+    let covered = bytes.get(CRC_START..).unwrap_or_default();
+    bytes.get(CRC_POSITION..CRC_START) == Some(&crc32c(covered).to_be_bytes()[..])
+}
+
 impl<'a> BatchRef<'a> {
     /// Checks the batch at the start of `bytes`: header, length and CRC. What follows the batch is ignored.
     ///

@@ -51,6 +51,8 @@ mod varint;
 pub use aborted_producers::AbortedProducers;
 pub use attributes::Attributes;
 pub(crate) use batch::StampedHead;
+#[cfg(feature = "net")]
+pub(crate) use batch::crc_is_right;
 pub use batch::{BatchRef, BatchView, DECOMPRESSED_BYTES_MAX};
 pub use batch_builder::BatchBuilder;
 pub use batch_header::{BATCH_HEADER_BYTES, BatchHeader, LOG_OVERHEAD};

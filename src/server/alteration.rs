@@ -4,8 +4,9 @@ use super::api_error::ApiError;
 use super::broker::Broker;
 use super::config_resource::ConfigResourceType;
 use super::duplicates::duplicates;
-use crate::config::{AlterConfigOp, Alterable};
+use crate::config::{AlterConfigOp, Alterable, GroupConfig, TopicConfig};
 use crate::net::ErrorCode;
+use crate::store::validate_topic_name;
 
 /// Kafka's numbers for what a change does.
 const SET: i8 = 0;
@@ -46,8 +47,10 @@ impl Change {
         changes.iter().map(|change| (change.name.clone(), change.value.clone().unwrap_or_default())).collect()
     }
 
-    fn to_operations(changes: &[Self]) -> Result<Vec<AlterConfigOp>, ApiError> {
-        changes.iter().map(Self::to_operation).collect()
+    /// As in Kafka, to delete a config that there is none of is to delete nothing: it was never set.
+    fn to_operations<A: Alterable + Default>(changes: &[Self]) -> Result<Vec<AlterConfigOp>, ApiError> {
+        let is_nothing = |change: &&Self| change.operation == DELETE && !A::default().has_config(&change.name);
+        changes.iter().filter(|change| !is_nothing(change)).map(Self::to_operation).collect()
     }
 
     fn to_operation(&self) -> Result<AlterConfigOp, ApiError> {
@@ -132,12 +135,13 @@ impl Broker {
         if topic.is_empty() {
             return Err(ApiError::invalid_request("which topic? The defaults of all are configs of the broker"));
         }
+        validate_topic_name(topic)?;
         match changes {
             Changes::All(changes) => {
                 self.store.replace_topic_configs(topic, &Change::to_configs(changes), validate_only)?;
             }
             Changes::Some(changes) => {
-                let changes = Change::to_operations(changes)?;
+                let changes = Change::to_operations::<TopicConfig>(changes)?;
                 match validate_only {
                     true => self.store.check_topic_configs(topic, &changes)?,
                     false => self.store.alter_topic_configs(topic, &changes)?,
@@ -157,7 +161,7 @@ impl Broker {
                 self.store.change_group_configs(group, |config| config.replaced(&configs), validate_only)?;
             }
             Changes::Some(changes) => {
-                let changes = Change::to_operations(changes)?;
+                let changes = Change::to_operations::<GroupConfig>(changes)?;
                 self.store.change_group_configs(group, |config| config.altered(&changes), validate_only)?;
             }
         }

@@ -114,7 +114,7 @@ served! {
     OffsetFetch: 1..=10 => blocking offset_fetch::answer;
     FindCoordinator: 0..=6 => blocking find_coordinator::answer;
     JoinGroup: 0..=9 => ordered join_group::answer;
-    Heartbeat: 0..=4 => blocking heartbeat::answer;
+    Heartbeat: 0..=4 => ordered heartbeat::answer;
     LeaveGroup: 0..=5 => blocking leave_group::answer;
     SyncGroup: 0..=5 => ordered sync_group::answer;
     DescribeGroups: 0..=6 => blocking describe_groups::answer;

@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use tokio::sync::{Notify, oneshot, watch};
 
-use super::broker::Node;
+use super::broker::{Broker, Node};
 use super::dispatch::Context;
 use super::executor;
-use crate::coordinator::driver::{Alarm, Coordinator, Waiter};
+use crate::coordinator::driver::{Alarm, Asked, Coordinator, Waiter};
 use crate::coordinator::{GroupError, Response};
 use crate::net::ErrorCode;
 
@@ -29,6 +29,26 @@ impl Node {
     }
 }
 
+/// Asks the coordinator: here, and on a thread that may block only if there is something to write or to wait for. Most
+/// heartbeats change nothing, and to hand each of them to another thread takes longer than to answer it.
+pub(super) async fn ask<R: Send + 'static>(
+    broker: &Arc<Broker>,
+    ask: impl FnOnce(&mut Coordinator, i64) -> R + Send + 'static,
+) -> Result<R, GroupError> {
+    match broker.groups.try_ask(ask) {
+        Asked::Done(result) => Ok(result),
+        Asked::Decided(result) => {
+            let broker = broker.clone();
+            executor::run(move || broker.groups.get_on()).await;
+            Ok(result)
+        }
+        Asked::Busy(ask) => {
+            let broker = broker.clone();
+            executor::run(move || broker.groups.ask(ask)).await
+        }
+    }
+}
+
 /// Asks the coordinator something that it answers in its own time: at once, or when others have joined, or have not. The
 /// result is what waits for that, until the server stops.
 pub(super) async fn begin<A: FnOnce(&mut Coordinator, Waiter, i64) + Send + 'static>(
@@ -38,8 +58,8 @@ pub(super) async fn begin<A: FnOnce(&mut Coordinator, Waiter, i64) + Send + 'sta
     let (sender, response) = oneshot::channel();
     // Its other end may be gone, which does no harm.
     let waiter = Waiter::new(move |response| drop(sender.send(response)));
-    let (broker, mut stop) = (context.broker.clone(), context.stop.clone());
-    let asked = executor::run(move || broker.groups.ask(|groups, now_ms| ask(groups, waiter, now_ms))).await;
+    let mut stop = context.stop.clone();
+    let asked = self::ask(&context.broker, move |groups, now_ms| ask(groups, waiter, now_ms)).await;
     async move {
         asked?;
         tokio::select! {

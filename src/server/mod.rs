@@ -66,6 +66,7 @@ mod operations;
 mod outgoing;
 mod partitions;
 mod properties;
+mod refused_batch;
 mod security;
 #[cfg(target_os = "linux")]
 mod socket;

@@ -83,7 +83,8 @@ struct State {
 }
 
 impl Store {
-    /// Commits offsets of a group: the ones to read next. Returns when `acks` says, as for any append.
+    /// Commits offsets of a group: the ones to read next. Returns when `acks` says, as for any append; but what
+    /// `flush.messages` says is not waited for.
     ///
     /// # Errors
     /// [`Error::InvalidGroupId`], [`Error::UnknownTopicOrPartition`] and [`Error::OffsetMetadataTooLarge`] before

@@ -186,12 +186,13 @@ fn configs_of_groups_are_altered_and_described() {
     let cli = with_group();
     let alter = ["group", "alter", "new", "--config", "consumer.session.timeout.ms=50000"];
     assert_eq!(cli.text(&alter), "Altered group new.\n");
-    let expected = "GROUP  CONFIG                          VALUE  SOURCE\n\
-                    g      consumer.heartbeat.interval.ms  5000   DEFAULT_CONFIG\n\
-                    g      consumer.session.timeout.ms     45000  DEFAULT_CONFIG\n";
+    let expected = "GROUP  CONFIG                           VALUE  SOURCE\n\
+                    g      consumer.assignment.interval.ms  0      DEFAULT_CONFIG\n\
+                    g      consumer.heartbeat.interval.ms   5000   DEFAULT_CONFIG\n\
+                    g      consumer.session.timeout.ms      45000  DEFAULT_CONFIG\n";
     assert_eq!(cli.text(&["group", "describe", "--configs"]), expected);
     let rows = cli.json(&["group", "describe", "new", "--configs", "--read-only"]);
-    let session = &rows[1];
+    let session = &rows[2];
     assert_eq!((&session["value"], &session["source"]), (&json!("50000"), &json!("DYNAMIC_GROUP_CONFIG")));
     assert_eq!((&session["group"], &session["type"]), (&json!("new"), &json!("INT")));
     cli.ok(&["group", "alter", "new", "--delete-config", "consumer.session.timeout.ms"], b"");

@@ -219,7 +219,7 @@ fn configs_of_groups_are_the_same() {
     both.print(&["group", "alter", "g", "--config", "consumer.heartbeat.interval.ms=6000"]);
     let described = both.print(&["group", "describe", "g", "h", "--configs"]);
     assert!(
-        described.contains("\ng      consumer.heartbeat.interval.ms  6000   DYNAMIC_GROUP_CONFIG\n"),
+        described.contains("\ng      consumer.heartbeat.interval.ms   6000   DYNAMIC_GROUP_CONFIG\n"),
         "{described}"
     );
     both.print(&["group", "alter", "g", "--delete-config", "consumer.heartbeat.interval.ms"]);

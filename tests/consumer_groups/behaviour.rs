@@ -125,6 +125,32 @@ fn members_go_by_what_their_group_sets_for_itself_from_their_next_heartbeat_on()
 }
 
 #[test]
+fn a_group_is_assigned_anew_once_in_an_interval() {
+    let mut fixture = Fixture::new(4);
+    let mut config = GroupConfig::default();
+    config.set("consumer.assignment.interval.ms", "3000").unwrap();
+    fixture.groups.set_group_configs([("g".to_owned(), config)]);
+    assert_eq!(fixture.gets(join("a")), (1, Some(part([0, 1, 2, 3]))), "the first one waits for nothing");
+    // Those who come then are in the epoch that is assigned, and have nothing in it.
+    assert_eq!(fixture.gets(join("b")), (1, Some(part([]))));
+    fixture.pass(2999);
+    assert_eq!(fixture.gets(join("c")), (1, Some(part([]))));
+    assert_eq!(fixture.gets(heartbeat("a", 1)), (1, None));
+    let group = fixture.group();
+    assert_eq!((group.state, group.epoch, group.assignment_epoch), (GroupState::Assigning, 3, 1));
+    fixture.pass(1);
+    assert_eq!(fixture.gets(heartbeat("b", 1)), (3, None), "the others still have its part");
+    assert_eq!(fixture.gets(heartbeat("a", 1)), (1, Some(part([0, 1]))));
+    let group = fixture.group();
+    assert_eq!((group.state, group.epoch, group.assignment_epoch), (GroupState::Reconciling, 3, 3));
+    // What has happened before a restart holds up nobody after it.
+    fixture.gets(heartbeat("c", -1));
+    fixture.restart();
+    fixture.gets(heartbeat("b", 3));
+    assert_eq!(fixture.group().assignment_epoch, 4);
+}
+
+#[test]
 fn a_static_member_keeps_its_part_while_it_is_away() {
     let mut fixture = Fixture::new(4);
     fixture.gets(join_static("a", "one"));

@@ -292,6 +292,25 @@ fn members_of_the_classic_protocol_come_and_go_in_a_consumer_group() {
 }
 
 #[test]
+fn members_of_the_classic_protocol_wait_for_the_next_assignment_in_peace() {
+    let config = StoreConfig { group_consumer_assignment_interval_ms: 3000, ..StoreConfig::default() };
+    let mut fixture = with_classic_group(config);
+    assert_eq!(fixture.gets(join("a")), (6, Some(part([]))), "the first assignment of a consumer group");
+    for (name, id, owned) in [(None, "x", [0, 1]), (Some("why"), "y", [2, 3])] {
+        join_again(&mut fixture, id, name, &owned).unwrap();
+    }
+    join_again(&mut fixture, "y", Some("why"), &[2]).unwrap();
+    assert_eq!(fixture.gets(heartbeat("a", 6)), (6, Some(part([3]))));
+    fixture.gets(join("b"));
+    assert_eq!(fixture.group().state, GroupState::Assigning);
+    assert_eq!((is_alive(&mut fixture, "x", 6), sync(&mut fixture, "x", 6)), (Ok(()), Ok(vec![0, 1])));
+    fixture.pass(3000);
+    assert_eq!(is_alive(&mut fixture, "x", 6), Err(GroupError::RebalanceInProgress));
+    join_again(&mut fixture, "x", None, &[0, 1]).unwrap();
+    assert_eq!(sync(&mut fixture, "x", 6).unwrap().len(), 1, "it lets go of one of them");
+}
+
+#[test]
 fn who_is_told_to_join_or_has_yet_to_sync_has_its_rebalance_timeout_for_it() {
     for joins in [false, true] {
         let mut fixture = with_classic_group(StoreConfig::default());

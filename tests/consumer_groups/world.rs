@@ -119,6 +119,7 @@ impl World {
             group_consumer_max_size: *random.pick(&[4, i32::MAX, i32::MAX]),
             group_consumer_session_timeout_ms: *random.pick(&[10_000, 45_000]),
             group_initial_rebalance_delay_ms: *random.pick(&[0, 3000]),
+            group_consumer_assignment_interval_ms: *random.pick(&[0, 0, 1000, 5000]),
             ..StoreConfig::default()
         };
         let groups = 1 + random.below(2) as usize;

@@ -82,6 +82,13 @@ async fn a_batch_that_is_refused_is_refused_alone() {
         bytes[at] ^= 1;
         Bytes::from(bytes)
     };
+    // Sent as it is, so that its CRC is right.
+    let wrong = |at: usize| {
+        let mut bytes = damaged(at).to_vec();
+        let crc = crc32c::crc32c(&bytes[21..]);
+        bytes[17..21].copy_from_slice(&crc.to_be_bytes());
+        Bytes::from(bytes)
+    };
     let two = Bytes::from([batch(&["a"]), batch(&["b"])].concat());
     // What is no batch of today is not damaged: clients would send it again and again.
     let of_magic_1 = || {
@@ -91,6 +98,12 @@ async fn a_batch_that_is_refused_is_refused_alone() {
     };
     let cases = [
         (0, damaged(65), ErrorCode::CORRUPT_MESSAGE),
+        // Its count of records, and the length of one.
+        (0, damaged(60), ErrorCode::CORRUPT_MESSAGE),
+        (0, wrong(60), ErrorCode::INVALID_RECORD),
+        (0, wrong(57), ErrorCode::INVALID_RECORD),
+        (0, wrong(61), ErrorCode::INVALID_RECORD),
+        (0, damaged(7), ErrorCode::INVALID_RECORD),
         (0, two, ErrorCode::INVALID_RECORD),
         (0, Bytes::new(), ErrorCode::INVALID_RECORD),
         (0, batch(&["a"]).slice(..68), ErrorCode::INVALID_RECORD),
@@ -131,6 +144,7 @@ async fn clients_are_told_which_records_are_refused() {
         let is_told = version >= 8;
         let refused = send("compacted", &[keyed, record, keyed, record], version).await;
         assert_eq!(refused.error_code, ErrorCode::INVALID_RECORD);
+        assert_eq!(refused.log_start_offset, if version >= 5 { 0 } else { -1 });
         assert_eq!(told(&refused), if is_told { vec![(1, true), (3, true)] } else { vec![] });
         assert_eq!(refused.error_message.is_some(), is_told);
         let refused = send("t", &[from_the_future, record], version).await;
@@ -280,6 +294,8 @@ async fn metadata_names_this_node_and_the_topics() {
         ("new", false, ErrorCode::UNKNOWN_TOPIC_OR_PARTITION),
         ("new", true, ErrorCode::NONE),
         ("no/topic", true, ErrorCode::INVALID_TOPIC_EXCEPTION),
+        // Who is told that it is unknown asks again and again.
+        ("no/topic", false, ErrorCode::INVALID_TOPIC_EXCEPTION),
         ("__consumer_offsets", false, ErrorCode::UNKNOWN_TOPIC_OR_PARTITION),
         ("__consumer_offsets", true, ErrorCode::NONE),
         ("__share_group_state", true, ErrorCode::INVALID_TOPIC_EXCEPTION),

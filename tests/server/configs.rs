@@ -163,7 +163,7 @@ async fn what_has_no_configs_here_says_so() {
         (resource(BROKER_LOGGER, "", None), Err(ErrorCode::INVALID_REQUEST)),
         (resource(CLIENT_METRICS, "m", None), Ok(0)),
         (resource(CLIENT_METRICS, "", None), Err(ErrorCode::INVALID_REQUEST)),
-        (resource(GROUP, "g", None), Ok(2)),
+        (resource(GROUP, "g", None), Ok(3)),
         (resource(GROUP, "", None), Err(ErrorCode::INVALID_REQUEST)),
         (resource(99, "x", None), Err(ErrorCode::INVALID_REQUEST)),
     ] {
@@ -201,10 +201,14 @@ async fn configs_are_altered_one_by_one_in_every_version() {
         (topic, &[set, ("no.such.config", SET, Some("1"))][..], ErrorCode::INVALID_CONFIG),
         (topic, &[set, ("segment.bytes", SET, Some("1"))], ErrorCode::INVALID_CONFIG),
         (topic, &[set, ("segment.bytes", APPEND, Some("1"))], ErrorCode::INVALID_CONFIG),
+        (topic, &[("no.such.config", DELETE, None)], ErrorCode::NONE),
         (topic, &[set, set], ErrorCode::INVALID_REQUEST),
         (topic, &[("retention.ms", SET, None)], ErrorCode::INVALID_REQUEST),
         (topic, &[("retention.ms", 9, Some("1"))], ErrorCode::INVALID_REQUEST),
+        // There is nothing to delete.
+        (topic, &[("no.such.config", DELETE, None)], ErrorCode::NONE),
         ((TOPIC, "nobody"), &[set], ErrorCode::UNKNOWN_TOPIC_OR_PARTITION),
+        ((TOPIC, "no/topic"), &[set], ErrorCode::INVALID_TOPIC_EXCEPTION),
         ((TOPIC, ""), &[set], ErrorCode::INVALID_REQUEST),
         ((TOPIC, "__consumer_offsets"), &[set], ErrorCode::INVALID_TOPIC_EXCEPTION),
         ((BROKER, ""), &[("log.retention.ms", SET, Some("1"))], ErrorCode::INVALID_REQUEST),

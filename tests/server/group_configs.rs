@@ -13,6 +13,7 @@ use super::configs::{
 };
 use super::{connections, serve};
 
+const ASSIGNMENT: &str = "consumer.assignment.interval.ms";
 const SESSION: &str = "consumer.session.timeout.ms";
 const HEARTBEAT: &str = "consumer.heartbeat.interval.ms";
 
@@ -37,7 +38,7 @@ async fn configs_of_a_group_are_told_and_altered_in_every_version_and_members_go
     for connection in connections(&server).await {
         for version in 1..=4 {
             let configs = describe(&connection, resource(GROUP, "g", None), version).await.unwrap();
-            assert!(configs.keys().eq([HEARTBEAT, SESSION]));
+            assert!(configs.keys().eq([ASSIGNMENT, HEARTBEAT, SESSION]));
             let interval = &configs[HEARTBEAT];
             assert_eq!((interval.value.as_deref(), interval.config_source), (Some("5000"), 5));
             assert!(!interval.read_only && !interval.is_sensitive);
@@ -79,6 +80,8 @@ async fn what_a_group_can_not_have_is_refused() {
         (HEARTBEAT, Some("15001"), ErrorCode::INVALID_CONFIG),
         (SESSION, Some("soon"), ErrorCode::INVALID_CONFIG),
         (SESSION, None, ErrorCode::INVALID_REQUEST),
+        (ASSIGNMENT, Some("15001"), ErrorCode::INVALID_CONFIG),
+        ("consumer.assignor.offload.enable", Some("true"), ErrorCode::INVALID_CONFIG),
         ("share.record.lock.duration.ms", Some("30000"), ErrorCode::INVALID_CONFIG),
         ("streams.heartbeat.interval.ms", Some("5000"), ErrorCode::INVALID_CONFIG),
         ("no.such.config", Some("1"), ErrorCode::INVALID_CONFIG),
@@ -86,6 +89,10 @@ async fn what_a_group_can_not_have_is_refused() {
         let (code, message) = alter(&connection, (GROUP, "g"), &[(config, SET, value)], 1).await;
         assert_eq!(code, expected, "{config} {value:?}");
         assert!(message.is_some_and(|message| message.contains(config)));
+    }
+    // Nobody has set it, so there is nothing to take back.
+    for config in ["no.such.config", "share.record.lock.duration.ms"] {
+        assert_eq!(alter(&connection, (GROUP, "g"), &[(config, DELETE, None)], 1).await, (ErrorCode::NONE, None));
     }
     let (code, _) = alter(&connection, (GROUP, ""), &[(SESSION, SET, Some("50000"))], 1).await;
     assert_eq!(code, ErrorCode::INVALID_REQUEST, "the defaults of all are configs of the broker");

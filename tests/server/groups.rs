@@ -261,16 +261,20 @@ async fn offsets_of_members_do_not_expire_and_groups_without_any_are_forgotten()
     let store = options.open_temporary().unwrap();
     store.create_topic("t", TopicConfig::new()).unwrap();
     let server = Server::builder(store.clone()).in_memory().unwrap();
-    let partition = TopicPartition::new("t", 0);
+    let (partition, unread) = (TopicPartition::new("t", 0), TopicPartition::new("u", 0));
+    store.create_topic("u", TopicConfig::new()).unwrap();
     store.commit_offsets("idle", [(partition.clone(), CommittedOffset::new(1))], Acks::All).unwrap();
     let mut member = Member { session_timeout_ms: 120_000, ..Member::new(server.connect(), 9) };
     member.join().await;
     assert_eq!(member.sync(&[]).await, Ok("".into()));
     assert_eq!(member.commit(1).await, ErrorCode::NONE);
+    store.commit_offsets(GROUP, [(unread.clone(), CommittedOffset::new(1))], Acks::All).unwrap();
+    let offset_of = |partition| store.committed_offset(GROUP, partition).unwrap().map(|committed| committed.offset);
 
     clock.0.fetch_add(90_000, Ordering::SeqCst);
     store.tick().unwrap();
     assert_eq!(store.groups().unwrap(), [GROUP], "the one that nobody is in has expired");
+    assert_eq!((offset_of(&partition), offset_of(&unread)), (Some(1), None), "and what no member reads");
     assert_eq!(member.leave().await, ErrorCode::NONE);
     store.tick().unwrap();
     assert_eq!(store.groups().unwrap(), [GROUP], "nobody has been in it for a moment only");

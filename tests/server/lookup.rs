@@ -65,7 +65,7 @@ async fn offsets_are_found_in_every_version() {
     for connection in &connections {
         // Nothing has been written in any epoch.
         for (timestamp, expected) in
-            [(EARLIEST, (0, -1, -1)), (LATEST, (0, -1, 0)), (MAX_TIMESTAMP, (-1, -1, -1)), (0, (-1, -1, -1))]
+            [(EARLIEST, (0, -1, 0)), (LATEST, (0, -1, 0)), (MAX_TIMESTAMP, (-1, -1, -1)), (0, (-1, -1, -1))]
         {
             let found = send(connection, &request(0, timestamp), 11).await;
             assert_eq!((found.offset, found.timestamp, found.leader_epoch), expected, "{timestamp}");
@@ -89,6 +89,7 @@ async fn offsets_are_found_in_every_version() {
                 (20, Ok((1, 30))),
                 (30, Ok((1, 30))),
                 (31, Ok((-1, -1))),
+                (-7, Err(ErrorCode::UNSUPPORTED_VERSION)),
             ] {
                 assert_eq!(look_up(connection, timestamp, version).await, expected, "{timestamp} in {version}");
             }
@@ -189,6 +190,8 @@ async fn leader_epochs_end_where_the_log_says_in_every_version() {
                 (0, 2, 1, (ErrorCode::NONE, 0, 5)),
                 (0, 2, 2, (ErrorCode::NONE, 2, 6)),
                 (0, -1, 3, (ErrorCode::NONE, -1, -1)),
+                // Nothing was written, and the epoch is 0 all the same.
+                (1, 0, 0, (ErrorCode::NONE, 0, 0)),
                 (0, 1, 1, (ErrorCode::FENCED_LEADER_EPOCH, -1, -1)),
                 (0, 3, 1, (ErrorCode::UNKNOWN_LEADER_EPOCH, -1, -1)),
                 (9, -1, 0, (ErrorCode::UNKNOWN_TOPIC_OR_PARTITION, -1, -1)),

@@ -392,6 +392,14 @@ async fn who_has_no_transactional_id_has_no_transaction() {
     assert_eq!(connection.send(&request, 3).await.unwrap().error_code, ErrorCode::INVALID_REQUEST);
     let request = AddOffsetsToTxnRequest { producer_id: 7, group_id: "g".into(), ..Default::default() };
     assert_eq!(connection.send(&request, 3).await.unwrap().error_code, ErrorCode::INVALID_REQUEST);
+    for (id, group, expected) in [("", "g", ErrorCode::INVALID_REQUEST), (ID, "", ErrorCode::INVALID_GROUP_ID)] {
+        let partitions = vec![TxnOffsetCommitRequestPartition { committed_offset: 5, ..Default::default() }];
+        let topics = vec![TxnOffsetCommitRequestTopic { name: "t".into(), partitions }];
+        let (transactional_id, group_id) = (id.to_owned(), group.to_owned());
+        let request = TxnOffsetCommitRequest { transactional_id, group_id, topics, ..Default::default() };
+        let response = connection.send(&request, 3).await.unwrap();
+        assert_eq!(response.topics[0].partitions[0].error_code, expected);
+    }
 }
 
 #[tokio::test]

@@ -48,6 +48,16 @@ pub struct ListedGroup<'a> {
     pub is_idle: bool,
 }
 
+impl ListedGroup<'_> {
+    /// Whether it is in use, and what [its members read](GroupCoordinator::is_subscribed_to) is settled.
+    pub(crate) fn knows_topics(&self) -> bool {
+        match self.group_type {
+            GroupType::Classic => self.state == GroupState::Stable && self.protocol_type == CONSUMER,
+            GroupType::Consumer => !self.is_idle,
+        }
+    }
+}
+
 /// By which protocol the members of a group become that, and get their parts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]

@@ -11,8 +11,10 @@ pub(super) struct Limits {
     pub(super) max_size: usize,
     pub(super) consumer_session_timeout_ms: i32,
     pub(super) consumer_heartbeat_interval_ms: i32,
+    pub(super) consumer_assignment_interval_ms: i32,
     consumer_session_timeouts_ms: (i32, i32),
     consumer_heartbeat_intervals_ms: (i32, i32),
+    consumer_assignment_intervals_ms: (i32, i32),
     pub(super) consumer_max_size: usize,
     pub(super) consumer_regex_refresh_interval_ms: i32,
     pub(super) assignors: Assignors,
@@ -28,6 +30,7 @@ impl Limits {
             max_size: usize::try_from(config.group_max_size).unwrap_or(usize::MAX),
             consumer_session_timeout_ms: config.group_consumer_session_timeout_ms,
             consumer_heartbeat_interval_ms: config.group_consumer_heartbeat_interval_ms,
+            consumer_assignment_interval_ms: config.group_consumer_assignment_interval_ms,
             consumer_session_timeouts_ms: (
                 config.group_consumer_min_session_timeout_ms,
                 config.group_consumer_max_session_timeout_ms,
@@ -35,6 +38,10 @@ impl Limits {
             consumer_heartbeat_intervals_ms: (
                 config.group_consumer_min_heartbeat_interval_ms,
                 config.group_consumer_max_heartbeat_interval_ms,
+            ),
+            consumer_assignment_intervals_ms: (
+                config.group_consumer_min_assignment_interval_ms,
+                config.group_consumer_max_assignment_interval_ms,
             ),
             consumer_max_size: usize::try_from(config.group_consumer_max_size).unwrap_or(usize::MAX),
             consumer_regex_refresh_interval_ms: config.group_consumer_regex_refresh_interval_ms,
@@ -58,6 +65,11 @@ impl Limits {
                 config.consumer_heartbeat_interval_ms,
                 self.consumer_heartbeat_intervals_ms,
                 self.consumer_heartbeat_interval_ms,
+            ),
+            consumer_assignment_interval_ms: own(
+                config.consumer_assignment_interval_ms,
+                self.consumer_assignment_intervals_ms,
+                self.consumer_assignment_interval_ms,
             ),
             ..self
         }

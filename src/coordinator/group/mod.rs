@@ -241,6 +241,12 @@ impl<T> GroupCoordinator<T> {
         });
     }
 
+    /// Whether there are records to write.
+    #[cfg(feature = "net")]
+    pub(crate) fn has_to_write(&self) -> bool {
+        self.outbox.actions.iter().any(|action| matches!(action, Action::Write { .. }))
+    }
+
     /// How often members had to do something so far: begin a rebalance, or join as new members.
     pub(crate) fn membership_changes(&self) -> u64 {
         self.outbox.membership_changes

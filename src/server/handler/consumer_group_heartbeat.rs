@@ -23,6 +23,7 @@ pub(in crate::server) async fn answer(
     ConnectionError,
 > {
     let is_named = !request.member_id.is_empty() || context.header.api_version < MEMBER_ID_VERSION;
+    let fresh_id = if request.member_id.is_empty() { Uuid::random() } else { Uuid::ZERO };
     let owned = request.topic_partitions.map(|topics| {
         let with_some = topics.into_iter().filter(|topic| !topic.partitions.is_empty());
         with_some.map(|topic| (topic.topic_id, topic.partitions.into_iter().collect())).collect()
@@ -40,7 +41,7 @@ pub(in crate::server) async fn answer(
         topic_regex: request.subscribed_topic_regex,
         server_assignor: request.server_assignor,
         owned,
-        fresh_id: Uuid::random(),
+        fresh_id,
     };
     let heartbeat = groups::begin(context, move |groups, waiter, now_ms| match is_named {
         true => groups.consumer_heartbeat(heartbeat, waiter, now_ms),

@@ -162,7 +162,7 @@ impl Broker {
     ) -> Result<PartitionData, ErrorCode> {
         let FetchParams { isolation, .. } = params;
         let log = self.log_of(key)?;
-        check_leader_epoch(&log, wanted.current_leader_epoch)?;
+        check_leader_epoch(&log, wanted.current_leader_epoch.max(-1))?;
         let diverging_epoch = diverging_epoch(&log, wanted)?;
         if let Some(diverging_epoch) = diverging_epoch {
             return Ok(PartitionData {

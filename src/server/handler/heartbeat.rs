@@ -2,13 +2,18 @@
 
 use crate::net::ErrorCode;
 use crate::net::messages::{HeartbeatRequest, HeartbeatResponse};
-use crate::server::broker::Broker;
+use crate::net::transport::ConnectionError;
+use crate::server::dispatch::Context;
+use crate::server::groups;
 
-pub(in crate::server) fn answer(broker: &Broker, request: HeartbeatRequest, _: i16) -> HeartbeatResponse {
+pub(in crate::server) async fn answer(
+    context: &Context,
+    request: HeartbeatRequest,
+) -> Result<impl Future<Output = Result<Option<HeartbeatResponse>, ConnectionError>> + use<>, ConnectionError> {
     let HeartbeatRequest { group_id, generation_id, member_id, group_instance_id, .. } = request;
-    let alive = broker.groups.ask(|groups, now_ms| {
+    let alive = groups::ask(&context.broker, move |groups, now_ms| {
         groups.heartbeat(&group_id, &member_id, group_instance_id.as_deref(), generation_id, now_ms)
     });
-    let error_code = alive.flatten().err().map_or(ErrorCode::NONE, ErrorCode::from);
-    HeartbeatResponse { error_code, ..Default::default() }
+    let error_code = alive.await.flatten().err().map_or(ErrorCode::NONE, ErrorCode::from);
+    Ok(std::future::ready(Ok(Some(HeartbeatResponse { error_code, ..Default::default() }))))
 }

@@ -78,7 +78,8 @@ impl Broker {
         isolation: IsolationLevel,
         version: i16,
     ) -> Result<Option<Found>, ErrorCode> {
-        if SINCE.iter().any(|(timestamp, since)| wanted.timestamp == *timestamp && version < *since) {
+        let is_too_early = |(timestamp, since): &(i64, i16)| wanted.timestamp == *timestamp && version < *since;
+        if wanted.timestamp < EARLIEST_PENDING_UPLOAD || SINCE.iter().any(is_too_early) {
             return Err(ErrorCode::UNSUPPORTED_VERSION);
         }
         let log = self.partition(topic, wanted.partition_index)?;
@@ -110,5 +111,10 @@ impl Broker {
 /// The epoch in which the record at `offset` was written, −1 if that isn't known.
 fn epoch_at(log: &Log, offset: Offset) -> LeaderEpoch {
     let epochs = log.leader_epochs();
-    epochs.iter().rev().find(|entry| entry.start_offset <= offset).map_or(-1, |entry| entry.epoch)
+    match epochs.iter().rev().find(|entry| entry.start_offset <= offset) {
+        Some(entry) => entry.epoch,
+        // What is written first is of the epoch that it is now.
+        None if epochs.is_empty() => leader_epoch(log),
+        None => -1,
+    }
 }

@@ -11,7 +11,7 @@ use crate::net::messages::metadata::{
 use crate::net::messages::{MetadataRequest, MetadataResponse};
 use crate::server::broker::{Broker, told_epoch};
 use crate::server::operations;
-use crate::store::{TopicDescription, is_internal};
+use crate::store::{TopicDescription, is_internal, validate_topic_name};
 use crate::uuid::Uuid;
 
 /// From this version on topics may be asked for by id.
@@ -31,7 +31,10 @@ pub(in crate::server) fn answer(broker: &Broker, request: MetadataRequest, versi
         }
     };
     if request.include_topic_authorized_operations {
-        topics.iter_mut().for_each(|topic| topic.topic_authorized_operations = operations::OF_TOPIC);
+        topics
+            .iter_mut()
+            .filter(|topic| topic.name.is_some())
+            .for_each(|topic| topic.topic_authorized_operations = operations::OF_TOPIC);
     }
     let node_id = broker.store.node_id();
     MetadataResponse {
@@ -63,12 +66,13 @@ impl Broker {
         // Beside an id Java's consumers say an empty name, where others say none.
         let named = topic.name.filter(|_| topic.topic_id == Uuid::ZERO);
         let Some(name) = named else { return self.topic_with_id(topic.topic_id) };
-        let found = self.known_topic(&name).or_else(|error| match error {
+        let found = validate_topic_name(&name).and_then(|()| self.known_topic(&name)).or_else(|error| match error {
             Error::UnknownTopicOrPartition { .. } if may_create => self.create_topic(&name),
             error => Err(error),
         });
         let refuse = |error: Error| MetadataResponseTopic {
             error_code: ErrorCode::from(&error),
+            is_internal: is_internal(&name),
             name: Some(name.clone()),
             ..Default::default()
         };

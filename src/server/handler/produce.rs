@@ -2,12 +2,11 @@
 
 use bytes::Bytes;
 
-use crate::error::{Corruption, Error};
 use crate::log::synced::{Progress, Synced, Turn};
 use crate::log::{Appended, Log};
 use crate::net::ErrorCode;
 use crate::net::messages::produce::{
-    BatchIndexAndErrorMessage, PartitionProduceData, PartitionProduceResponse, TopicProduceData, TopicProduceResponse,
+    PartitionProduceData, PartitionProduceResponse, TopicProduceData, TopicProduceResponse,
 };
 use crate::net::messages::{ProduceRequest, ProduceResponse};
 use crate::net::transport::ConnectionError;
@@ -16,6 +15,7 @@ use crate::server::broker::Broker;
 use crate::server::dispatch::Context;
 use crate::server::executor;
 use crate::server::metrics::Metrics;
+use crate::server::refused_batch::RefusedBatch;
 use crate::server::transaction_error;
 use crate::server::when_woken;
 use crate::store::{TakesPart, is_internal};
@@ -24,12 +24,6 @@ use crate::uuid::Uuid;
 
 /// From this version on batches may be compressed with zstd (KIP-110).
 const ZSTD_VERSION: i16 = 7;
-
-/// From this version on clients are told which records of a batch were refused (KIP-467).
-const RECORD_ERRORS_VERSION: i16 = 8;
-
-/// How many of them: a few bytes may decompress to millions of records.
-const RECORD_ERRORS_MAX: usize = 1000;
 
 /// From this version on clients know that a transaction can still be aborted (KIP-1050).
 const ABORTABLE_VERSION: i16 = 11;
@@ -88,31 +82,11 @@ struct InLog {
     synced: Synced,
 }
 
-/// Why a batch is not in the log.
-#[derive(Default)]
-struct Refused {
-    error_code: ErrorCode,
-    message: Option<String>,
-    records: Vec<BatchIndexAndErrorMessage>,
-}
-
-impl From<ErrorCode> for Refused {
-    fn from(error_code: ErrorCode) -> Self {
-        Self { error_code, ..Self::default() }
-    }
-}
-
-impl From<Error> for Refused {
-    fn from(error: Error) -> Self {
-        ErrorCode::from(error).into()
-    }
-}
-
 /// What became of the batches of a topic.
 struct InTopic {
     name: String,
     topic_id: Uuid,
-    partitions: Vec<(i32, Result<InLog, Refused>)>,
+    partitions: Vec<(i32, Result<InLog, RefusedBatch>)>,
 }
 
 impl Broker {
@@ -123,7 +97,7 @@ impl Broker {
             let TopicProduceData { name, topic_id, partition_data } = topic;
             let meant = acks.and_then(|_| self.topic_meant(&name, topic_id, version >= TOPIC_ID_VERSION));
             let append = |PartitionProduceData { index, records }| {
-                let appended = meant.clone().map_err(Refused::from).and_then(|topic| {
+                let appended = meant.clone().map_err(RefusedBatch::from).and_then(|topic| {
                     self.append(&topic, index, records.unwrap_or_default(), transactional_id, version)
                 });
                 (index, appended)
@@ -141,15 +115,15 @@ impl Broker {
         records: Bytes,
         transactional_id: Option<&str>,
         version: i16,
-    ) -> Result<InLog, Refused> {
+    ) -> Result<InLog, RefusedBatch> {
         if is_internal(topic) {
             return Err(ErrorCode::INVALID_TOPIC_EXCEPTION.into());
         }
         let log = self.partition(topic, partition)?;
-        let batch = BatchRef::parse(&records).map_err(|error| of_no_batch(&error))?;
+        let batch = BatchRef::parse(&records).map_err(|error| RefusedBatch::no_batch(&error, &records))?;
         let header = batch.header();
-        // Kafka takes exactly one batch of a partition in a request.
-        if header.size() != records.len() {
+        // Kafka takes exactly one batch of a partition in a request, which knows nothing of its place yet.
+        if header.size() != records.len() || header.base_offset != 0 {
             return Err(ErrorCode::INVALID_RECORD.into());
         }
         if version < ZSTD_VERSION && matches!(header.compression(), Ok(Compression::Zstd)) {
@@ -168,33 +142,13 @@ impl Broker {
         let refuse = |error| {
             let knows_abortable = version >= ABORTABLE_VERSION;
             let told = transaction_error::of_write(&error, knows_abortable, ErrorCode::NOT_ENOUGH_REPLICAS);
-            match error {
-                Error::InvalidRecord { .. } | Error::InvalidTimestamp { .. } if version >= RECORD_ERRORS_VERSION => {
-                    let records = log.rejected_records(&batch, RECORD_ERRORS_MAX).into_iter().map(record_error);
-                    Refused { error_code: told, message: Some(error.to_string()), records: records.collect() }
-                }
-                _ => told.into(),
-            }
+            RefusedBatch::by_log(&log, &batch, &error, told)
         };
         let appended = appended.and_then(|appended| appended).map_err(refuse)?;
         self.metrics.produced(topic, header.records_count, records.len());
         let synced = log.synced(appended.sync_target());
         Ok(InLog { log, appended, synced })
     }
-}
-
-/// What is not even a batch of this format is not damaged: to send it again, as after damage, would not help.
-fn of_no_batch(error: &Error) -> ErrorCode {
-    match error {
-        Error::CorruptRecord { reason: Corruption::Truncated { .. } | Corruption::Magic(_), .. } => {
-            ErrorCode::INVALID_RECORD
-        }
-        error => error.into(),
-    }
-}
-
-fn record_error((batch_index, error): (i32, Error)) -> BatchIndexAndErrorMessage {
-    BatchIndexAndErrorMessage { batch_index, batch_index_error_message: Some(error.to_string()) }
 }
 
 /// The first turn to sync that there is, if there is one.
@@ -223,7 +177,7 @@ async fn synced(topics: Vec<InTopic>, metrics: &Metrics) -> Vec<InTopic> {
 }
 
 /// Waits until a batch is on the device. Whoever waits alone syncs, the others wait for that one, none on a thread.
-async fn sync(mut in_log: InLog, metrics: Metrics) -> Result<InLog, Refused> {
+async fn sync(mut in_log: InLog, metrics: Metrics) -> Result<InLog, RefusedBatch> {
     loop {
         match (&mut in_log.synced).await {
             Progress::Done(result) => break result?,
@@ -245,7 +199,7 @@ fn respond(topics: Vec<InTopic>) -> ProduceResponse {
     ProduceResponse { responses: responses.collect(), ..Default::default() }
 }
 
-fn respond_of(index: i32, result: Result<InLog, Refused>) -> PartitionProduceResponse {
+fn respond_of(index: i32, result: Result<InLog, RefusedBatch>) -> PartitionProduceResponse {
     match result {
         Ok(InLog { log, appended, .. }) => PartitionProduceResponse {
             index,
@@ -254,13 +208,6 @@ fn respond_of(index: i32, result: Result<InLog, Refused>) -> PartitionProduceRes
             log_start_offset: log.log_start(),
             ..Default::default()
         },
-        Err(Refused { error_code, message, records }) => PartitionProduceResponse {
-            index,
-            error_code,
-            base_offset: -1,
-            record_errors: records,
-            error_message: message,
-            ..Default::default()
-        },
+        Err(refused) => refused.respond(index),
     }
 }

@@ -41,6 +41,12 @@ impl Broker {
         version: i16,
     ) -> Result<(), ErrorCode> {
         let (id, group) = (&request.transactional_id, &request.group_id);
+        if id.is_empty() {
+            return Err(ErrorCode::INVALID_REQUEST);
+        }
+        if group.is_empty() {
+            return Err(ErrorCode::INVALID_GROUP_ID);
+        }
         let producer = ProducerIdAndEpoch::new(request.producer_id, request.producer_epoch);
         let told = |error: Error| {
             let knows_abortable = version >= ABORTABLE_VERSION;

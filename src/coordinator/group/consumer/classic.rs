@@ -20,6 +20,7 @@ use super::super::message::{
 use super::super::timers::Due;
 use super::record::{ClassicMemberMetadata, ConsumerMemberMetadata, MemberState, Partitions};
 use super::state::{Member, State};
+use super::target::may_assign;
 use super::topics::Topics;
 use super::{ConsumerGroup, Draft, Event, Turn};
 use crate::error::GroupError;
@@ -50,7 +51,7 @@ impl<T> Turn<'_, T> {
         }
         // One that lets go of something joins again when it has, whatever it is told.
         let is_revoking = member.current.state == MemberState::UnrevokedPartitions;
-        if !self.group.opening.is_empty() || (member.current.epoch < state.metadata.epoch && !is_revoking) {
+        if !self.group.opening.is_empty() || (member.current.epoch < state.target_epoch && !is_revoking) {
             self.expect_join(id, member);
             return Err(GroupError::RebalanceInProgress);
         }
@@ -82,7 +83,7 @@ impl<T> Turn<'_, T> {
         if self.group.topics_version != Some(self.topics.version) && self.group.is_at_rest() {
             self.happen(Event::TopicsChanged);
         }
-        if state.must_join_again(id, member) {
+        if self.is_behind(member) || state.has_step_for(id, member) {
             self.expect_join(id, member);
             return Err(GroupError::RebalanceInProgress);
         }
@@ -106,6 +107,14 @@ impl<T> Turn<'_, T> {
             self.happen(Event::Left(leaving.into_iter().collect()));
         }
         left
+    }
+
+    /// Whether there is a later target than a member has got to, or it could be computed when it joins again.
+    fn is_behind(&self, member: &Member) -> bool {
+        let state = &self.group.state;
+        let is_due = || may_assign(self.group.assigned_ms, &self.limits, self.now_ms);
+        let epoch = if is_due() { state.metadata.epoch } else { state.target_epoch };
+        member.current.epoch < epoch
     }
 
     /// A member that was told to join again has its rebalance timeout for it, from the first time on.
@@ -165,7 +174,7 @@ impl<T> Draft<T> {
         wanted.instance_id = request.group_instance_id.clone().or(wanted.instance_id);
         wanted.rack_id = subscription.rack_id.or(wanted.rack_id);
         wanted.topic_names = subscription.topics.into_iter().collect();
-        self.want(&id, wanted, &before.metadata, topics);
+        self.want(&id, &wanted, &before.metadata, topics);
         self.step(&id, Some(&topics.identified(&subscription.owned_partitions)));
         Ok(Joined {
             generation: self.state.member(&id).map_or(0, |member| member.current.epoch),
@@ -194,7 +203,7 @@ impl<T> Draft<T> {
 
     /// The member as it is, or as it begins. A static one that comes without its id takes the place of the one that it was,
     /// whichever protocol that had.
-    fn classic_member_of(&mut self, id: &Arc<str>, request: &JoinRequest) -> Result<Member, GroupError> {
+    fn classic_member_of(&mut self, id: &Arc<str>, request: &JoinRequest) -> Result<Arc<Member>, GroupError> {
         let known = match &request.group_instance_id {
             None => self.state.member(id).cloned(),
             Some(name) => match self.state.static_member(name) {
@@ -208,7 +217,7 @@ impl<T> Draft<T> {
                 None => return Err(GroupError::UnknownMemberId),
             },
         };
-        Ok(known.map(|member| (*member).clone()).unwrap_or_default())
+        Ok(known.unwrap_or_default())
     }
 
     /// Several members leave at once.
@@ -253,8 +262,8 @@ impl State {
         }
     }
 
-    /// Whether there is a step that the member can take.
-    fn must_join_again(&self, id: &str, member: &Member) -> bool {
+    /// Whether there is a step that the member can take in its epoch.
+    fn has_step_for(&self, id: &str, member: &Member) -> bool {
         let awaits = |target: &Arc<Partitions>| {
             target.iter().any(|(topic, partitions)| {
                 let has = member.current.assigned.get(topic);
@@ -262,11 +271,10 @@ impl State {
                 missing.any(|partition| self.is_owned(*topic, *partition))
             })
         };
-        member.current.epoch < self.metadata.epoch
-            || match member.current.state {
-                MemberState::UnrevokedPartitions | MemberState::Unknown => true,
-                MemberState::UnreleasedPartitions => !self.targets.get(id).is_some_and(awaits),
-                MemberState::Stable => false,
-            }
+        match member.current.state {
+            MemberState::UnrevokedPartitions | MemberState::Unknown => true,
+            MemberState::UnreleasedPartitions => !self.targets.get(id).is_some_and(awaits),
+            MemberState::Stable => false,
+        }
     }
 }

@@ -1,5 +1,6 @@
 //! What a member says, and what comes of it: it joins, changes what it wants, lets go of partitions, or is just alive.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use super::assignor::Assignors;
@@ -37,7 +38,7 @@ impl<T> Draft<T> {
             // It has no more to do what it was told to by that protocol.
             self.moved.insert(id.clone());
         }
-        self.want(&id, wanted, &before.metadata, topics);
+        self.want(&id, &wanted, &before.metadata, topics);
         // One that missed the last answer is told it again. What it says it has is no answer to that: perhaps it is only
         // late. So it takes no step.
         let is_behind = !request.joins() && request.member_epoch < before.current.epoch;
@@ -45,11 +46,12 @@ impl<T> Draft<T> {
             self.step(&id, request.owned.as_ref());
         }
         self.seen.insert(id.clone());
-        let current = self.state.member(&id).map(|member| member.current.clone()).unwrap_or_default();
+        let member = self.state.member(&id).cloned().unwrap_or_default();
+        let current = &member.current;
         let is_full = request.joins()
             || (request.rebalance_timeout_ms != -1 && request.topic_names.is_some() && request.owned.is_some());
-        let assignment =
-            (is_full || is_behind || current.assigned != before.current.assigned).then_some(current.assigned);
+        let is_told = is_full || is_behind || current.assigned != before.current.assigned;
+        let assignment = is_told.then(|| current.assigned.clone());
         Ok(ConsumerHeartbeat {
             member_id: request.member_id,
             member_epoch: current.epoch,
@@ -62,15 +64,15 @@ impl<T> Draft<T> {
     pub(super) fn want(
         &mut self,
         id: &Arc<str>,
-        wanted: ConsumerMemberMetadata,
+        wanted: &ConsumerMemberMetadata,
         before: &ConsumerMemberMetadata,
         topics: &Topics,
     ) {
         let wants_else = wanted.topic_names != before.topic_names
             || wanted.topic_regex != before.topic_regex
             || self.state.member(id).is_none();
-        if self.state.member(id).is_none_or(|member| member.metadata != wanted) {
-            self.put(GroupRecord::Member(id.to_string(), Some(wanted)));
+        if self.state.member(id).is_none_or(|member| member.metadata != *wanted) {
+            self.put(GroupRecord::Member(id.to_string(), Some(wanted.clone())));
         }
         self.refresh(topics, wants_else);
         self.assign(topics);
@@ -86,7 +88,7 @@ impl<T> Draft<T> {
     }
 
     /// The member as it is, or as it begins. A static one that comes back takes the place of the one that it was.
-    fn member_of(&mut self, request: &ConsumerHeartbeatRequest) -> Result<Member, GroupError> {
+    fn member_of(&mut self, request: &ConsumerHeartbeatRequest) -> Result<Arc<Member>, GroupError> {
         let joins = request.joins();
         let known = match &request.instance_id {
             None => self.state.member(&request.member_id).cloned(),
@@ -106,15 +108,15 @@ impl<T> Draft<T> {
         match known {
             Some(member) => {
                 check_epoch(&member, request)?;
-                Ok((*member).clone())
+                Ok(member)
             }
-            None if joins => Ok(Member::default()),
+            None if joins => Ok(Arc::default()),
             None => Err(GroupError::UnknownMemberId),
         }
     }
 
     /// Gives the place of a static member to the one that has come back as it.
-    pub(super) fn replace(&mut self, old_id: &Arc<str>, member: &Member, id: &str) -> Member {
+    pub(super) fn replace(&mut self, old_id: &Arc<str>, member: &Member, id: &str) -> Arc<Member> {
         let mut member = member.clone();
         (member.current.epoch, member.current.previous_epoch) = (JOINS, JOINS);
         // It was the other that had its partitions in earlier epochs.
@@ -124,12 +126,15 @@ impl<T> Draft<T> {
         self.put(GroupRecord::Member(id.to_owned(), Some(member.metadata.clone())));
         self.put(GroupRecord::Target(id.to_owned(), Some(target)));
         self.put(GroupRecord::Current(id.to_owned(), Some(member.current.clone())));
-        member
+        Arc::new(member)
     }
 
     /// Lets a member go as far towards its target as it can now, that says it has this.
     pub(super) fn step(&mut self, id: &Arc<str>, owned: Option<&Partitions>) {
         let Some(member) = self.state.member(id).cloned() else { return };
+        if member.is_reconciled_to(self.state.target_epoch) {
+            return;
+        }
         let nothing = Arc::default();
         let target = self.state.targets.get(id).unwrap_or(&nothing);
         let goal = Goal {
@@ -200,7 +205,13 @@ fn check_epoch(member: &Member, request: &ConsumerHeartbeatRequest) -> Result<()
 }
 
 /// What a member wants now: as before, but for what it says.
-fn changed(before: &ConsumerMemberMetadata, request: &ConsumerHeartbeatRequest) -> ConsumerMemberMetadata {
+fn changed<'a>(
+    before: &'a ConsumerMemberMetadata,
+    request: &ConsumerHeartbeatRequest,
+) -> Cow<'a, ConsumerMemberMetadata> {
+    if says_nothing_new(before, request) {
+        return Cow::Borrowed(before);
+    }
     let mut wanted = before.clone();
     wanted.client_id.clone_from(&request.client_id);
     wanted.client_host.clone_from(&request.client_host);
@@ -223,5 +234,16 @@ fn changed(before: &ConsumerMemberMetadata, request: &ConsumerHeartbeatRequest) 
     if let Some(regex) = &request.topic_regex {
         wanted.topic_regex = Some(regex.clone()).filter(|regex| !regex.is_empty());
     }
-    wanted
+    Cow::Owned(wanted)
+}
+
+/// Whether a member is just alive, as it mostly is.
+fn says_nothing_new(before: &ConsumerMemberMetadata, request: &ConsumerHeartbeatRequest) -> bool {
+    let ConsumerHeartbeatRequest { rack_id, topic_names, topic_regex, server_assignor, .. } = request;
+    let is_bare = topic_names.is_none() && topic_regex.is_none() && server_assignor.is_none() && rack_id.is_none();
+    is_bare
+        && request.rebalance_timeout_ms < 0
+        && (request.instance_id.is_none() || request.instance_id == before.instance_id)
+        && (&request.client_id, &request.client_host) == (&before.client_id, &before.client_host)
+        && before.classic.is_none()
 }

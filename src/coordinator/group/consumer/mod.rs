@@ -79,6 +79,8 @@ pub(super) struct ConsumerGroup<T> {
     /// The version of the topics that its regular expressions were last resolved with; None if they are to be as soon as they
     /// may.
     regexes_version: Option<u64>,
+    /// When its target assignment was computed, if it was since this coordinator is there.
+    assigned_ms: Option<i64>,
     /// What makes a group of the classic protocol what this is taken for. It is written with the first decision.
     opening: Vec<GroupRecord>,
     waiting: VecDeque<Event<T>>,
@@ -113,6 +115,7 @@ struct Draft<T> {
     state: Arc<State>,
     topics_version: Option<u64>,
     regexes_version: Option<u64>,
+    assigned_ms: Option<i64>,
     records: Vec<GroupRecord>,
     answers: Vec<(T, Response)>,
     /// Members that were heard of.
@@ -143,6 +146,7 @@ impl<T> ConsumerGroup<T> {
             empty_since_ms: now_ms,
             topics_version: None,
             regexes_version: None,
+            assigned_ms: None,
             opening: Vec::new(),
             waiting: VecDeque::new(),
             draft: None,
@@ -267,6 +271,8 @@ impl<T> Turn<'_, T> {
                 }
             }
             if draft.records.is_empty() {
+                // A moment ago.
+                draft.seen.clear();
                 self.finish(draft);
             } else {
                 self.write(draft);
@@ -337,7 +343,7 @@ impl<T> Turn<'_, T> {
             self.outbox.membership_changes += 1;
         }
         (self.group.state, self.group.topics_version) = (draft.state, draft.topics_version);
-        self.group.regexes_version = draft.regexes_version;
+        (self.group.regexes_version, self.group.assigned_ms) = (draft.regexes_version, draft.assigned_ms);
         self.group.successor = draft.successor;
         draft.seen.iter().for_each(|id| self.expect_life_sign(id));
         draft.moved.iter().for_each(|id| self.expect_revocation(id));
@@ -385,6 +391,7 @@ impl<T> Draft<T> {
             state: group.state.clone(),
             topics_version: group.topics_version,
             regexes_version: group.regexes_version,
+            assigned_ms: group.assigned_ms,
             records: Vec::new(),
             answers: Vec::new(),
             seen: BTreeSet::new(),

@@ -91,13 +91,17 @@ impl State {
 
     /// What a member is subscribed to, by name or by what its regular expression stands for.
     pub(super) fn topics_of<'a>(&'a self, member: &'a Member) -> BTreeSet<&'a str> {
-        let regex = member.metadata.topic_regex.as_ref().and_then(|regex| self.regexes.get(regex));
-        let matched = regex.into_iter().flat_map(|resolved| &resolved.topics);
+        let matched = self.matched_by(member).into_iter().flat_map(|resolved| &resolved.topics);
         member.metadata.topic_names.iter().chain(matched).map(String::as_str).collect()
     }
 
     pub(super) fn is_subscribed_to(&self, topic: &str) -> bool {
-        self.members.values().any(|member| self.topics_of(member).contains(topic))
+        let matches = |member: &Member| self.matched_by(member).is_some_and(|resolved| resolved.topics.contains(topic));
+        self.members.values().any(|member| member.metadata.topic_names.contains(topic) || matches(member))
+    }
+
+    fn matched_by(&self, member: &Member) -> Option<&ResolvedRegex> {
+        self.regexes.get(member.metadata.topic_regex.as_ref()?).map(|resolved| &**resolved)
     }
 
     /// Takes in what a record says.

@@ -4,11 +4,11 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::Draft;
 use super::assignor::{Assignors, Subscriber};
 use super::record::{ConsumerGroupMetadata, GroupRecord, Partitions};
 use super::state::State;
 use super::topics::{Topics, hash};
+use super::{Draft, Limits};
 use crate::config::ConsumerGroupAssignor;
 
 impl<T> Draft<T> {
@@ -38,12 +38,14 @@ impl<T> Draft<T> {
         }
     }
 
-    /// Computes what everybody is to have, if the target is of an earlier epoch than the group.
+    /// Computes what everybody is to have, if the target is of an earlier epoch than the group, and was not computed just
+    /// now.
     pub(super) fn assign(&mut self, topics: &Topics) {
         let epoch = self.state.metadata.epoch;
-        if self.state.target_epoch >= epoch {
+        if self.state.target_epoch >= epoch || !may_assign(self.assigned_ms, &self.limits, self.now_ms) {
             return;
         }
+        self.assigned_ms = Some(self.now_ms);
         for (id, target) in targets(&self.state, topics, self.limits.assignors) {
             if self.state.targets.get(&id).is_none_or(|before| **before != target) {
                 self.put(GroupRecord::Target(id.to_string(), Some(target)));
@@ -51,6 +53,12 @@ impl<T> Draft<T> {
         }
         self.put(GroupRecord::TargetEpoch(Some(epoch)));
     }
+}
+
+/// Whether enough time has passed since the last assignment for the next (`group.consumer.assignment.interval.ms`).
+pub(super) fn may_assign(assigned_ms: Option<i64>, limits: &Limits, now_ms: i64) -> bool {
+    let interval_ms = i64::from(limits.consumer_assignment_interval_ms);
+    assigned_ms.is_none_or(|assigned_ms| now_ms >= assigned_ms.saturating_add(interval_ms))
 }
 
 fn targets(state: &State, topics: &Topics, assignors: Assignors) -> Vec<(Arc<str>, Partitions)> {

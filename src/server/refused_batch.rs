@@ -1,0 +1,83 @@
+//! Why a batch is not in the log, as its producer is told. What is wrong with the batch itself is `INVALID_RECORD`: to send
+//! it again would not help. Only of what may have happened to it on its way clients are told `CORRUPT_MESSAGE`, which makes
+//! them try again.
+
+use crate::error::{Corruption, Error};
+use crate::log::Log;
+use crate::net::ErrorCode;
+use crate::net::messages::produce::{BatchIndexAndErrorMessage, PartitionProduceResponse};
+use crate::record::{BatchRef, crc_is_right};
+
+/// How many records of a batch are told apart: a few bytes may decompress to millions.
+const RECORD_ERRORS_MAX: usize = 1000;
+
+/// A batch that is not in the log.
+#[derive(Default)]
+pub(super) struct RefusedBatch {
+    error_code: ErrorCode,
+    message: Option<String>,
+    records: Vec<BatchIndexAndErrorMessage>,
+    /// Where the log begins, if it was looked at.
+    log_start_offset: Option<i64>,
+}
+
+impl From<ErrorCode> for RefusedBatch {
+    fn from(error_code: ErrorCode) -> Self {
+        Self { error_code, ..Self::default() }
+    }
+}
+
+impl From<Error> for RefusedBatch {
+    fn from(error: Error) -> Self {
+        ErrorCode::from(error).into()
+    }
+}
+
+impl RefusedBatch {
+    /// Bytes that are no batch.
+    pub(super) fn no_batch(error: &Error, bytes: &[u8]) -> Self {
+        let Error::CorruptRecord { reason, .. } = error else { return ErrorCode::from(error).into() };
+        match reason {
+            Corruption::Truncated { .. } | Corruption::Magic(_) => ErrorCode::INVALID_RECORD,
+            Corruption::Offsets { .. } if crc_is_right(bytes) => ErrorCode::INVALID_RECORD,
+            _ => ErrorCode::CORRUPT_MESSAGE,
+        }
+        .into()
+    }
+
+    /// A batch that arrived as it was sent, and that a log does not take. What the error is called depends on who asks.
+    pub(super) fn by_log(log: &Log, batch: &BatchRef<'_>, error: &Error, error_code: ErrorCode) -> Self {
+        let refused = Self { error_code, log_start_offset: Some(log.log_start()), ..Self::default() };
+        match error {
+            Error::InvalidRecord { .. } | Error::InvalidTimestamp { .. } => {
+                let records = log.rejected_records(batch, RECORD_ERRORS_MAX).into_iter().map(record_error);
+                Self { message: Some(error.to_string()), records: records.collect(), ..refused }
+            }
+            Error::CorruptRecord { file: None, reason, .. } if !is_of_codec(reason) => {
+                Self { error_code: ErrorCode::INVALID_RECORD, message: Some(error.to_string()), ..refused }
+            }
+            _ => refused,
+        }
+    }
+
+    pub(super) fn respond(self, index: i32) -> PartitionProduceResponse {
+        PartitionProduceResponse {
+            index,
+            error_code: self.error_code,
+            base_offset: -1,
+            log_start_offset: self.log_start_offset.unwrap_or(-1),
+            record_errors: self.records,
+            error_message: self.message,
+            ..Default::default()
+        }
+    }
+}
+
+/// What Kafka calls corrupt although the batch has the right CRC.
+fn is_of_codec(reason: &Corruption) -> bool {
+    matches!(reason, Corruption::Codec(_) | Corruption::Compressed { .. } | Corruption::DecompressedSize { .. })
+}
+
+fn record_error((batch_index, error): (i32, Error)) -> BatchIndexAndErrorMessage {
+    BatchIndexAndErrorMessage { batch_index, batch_index_error_message: Some(error.to_string()) }
+}
