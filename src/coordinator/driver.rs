@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 use parking_lot::{Mutex, MutexGuard};
 
 use super::local::{LocalId, LocalMembers, Presence};
-use super::{Action, GroupCoordinator, GroupError, GroupRecord, LeaveRequest, ListedGroup, Response};
+use super::{Action, GroupCoordinator, GroupError, GroupRecord, LeaveRequest, Response};
 use crate::error::{Error, Result};
 use crate::store::{AppendedGroupRecords, GroupConfigs, GroupInUse, Store, Task, WeakStore};
 
@@ -213,7 +213,14 @@ impl Groups {
         state.mind_local_members(now_ms);
         state.coordinator.tick(now_ms);
         if now_ms >= state.expires_at {
-            state.expire(&store, now_ms);
+            let interval_ms = store.config().offsets_retention_check_interval_ms;
+            state.expires_at = now_ms.saturating_add(interval_ms);
+            let groups: Vec<_> = state.coordinator.groups().map(|group| group.group.to_owned()).collect();
+            for group in groups {
+                state.expire(&store, &group, now_ms);
+                // Of many groups that takes a while, and others have something to ask meanwhile.
+                MutexGuard::bump(state);
+            }
         }
         self.act(&store, state);
         state.wakes_at = state.next_deadline();
@@ -410,28 +417,24 @@ impl State {
         }
     }
 
-    /// Forgets the groups that have neither members nor offsets, and lets the offsets of those expire that have had no
-    /// members for long enough, and of topics that no member reads any more (KIP-211).
-    fn expire(&mut self, store: &Store, now_ms: i64) {
-        let config = store.config();
-        let retention_ms = i64::from(config.offsets_retention_minutes) * 60_000;
-        let idle = self.coordinator.groups().filter(|group| group.is_idle);
-        let idle: Vec<_> = idle.map(|group| (group.group.to_owned(), group.state_timestamp)).collect();
-        for (group, since_ms) in idle {
+    /// Forgets a group that has neither members nor offsets, and lets its offsets expire if it has had no members for long
+    /// enough, and those of topics that no member reads any more (KIP-211).
+    fn expire(&mut self, store: &Store, group: &str, now_ms: i64) {
+        let retention_ms = i64::from(store.config().offsets_retention_minutes) * 60_000;
+        let Some(listed) = self.coordinator.listed(group) else { return };
+        if listed.is_idle {
+            let is_over = now_ms.saturating_sub(listed.state_timestamp) >= retention_ms;
             // One of which that isn't known keeps what it may have.
-            if store.has_group(&group).is_ok_and(|has_offsets| !has_offsets) {
+            if store.has_group(group).is_ok_and(|has_offsets| !has_offsets) {
                 // It is there, and has no members.
-                let _ = self.coordinator.delete(&group);
-            } else if now_ms.saturating_sub(since_ms) >= retention_ms {
-                self.in_use.remove(&group);
+                let _ = self.coordinator.delete(group);
+            } else if is_over {
+                self.in_use.remove(group);
             }
-        }
-        let knows_topics = self.coordinator.groups().filter(ListedGroup::knows_topics);
-        for ListedGroup { group, .. } in knows_topics {
+        } else if listed.knows_topics() {
             // What can't be taken back now is looked for again.
             let _ = store.expire_unread_offsets(group, |topic| self.coordinator.is_subscribed_to(group, topic));
         }
-        self.expires_at = now_ms.saturating_add(config.offsets_retention_check_interval_ms);
     }
 }
 

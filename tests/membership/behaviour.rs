@@ -417,3 +417,50 @@ fn a_group_waits_for_static_members_in_no_hurry() {
     fixture.writes();
     assert_eq!(fixture.state(), GroupState::Empty);
 }
+
+#[test]
+fn ten_thousand_groups_and_a_thousand_members_have_a_timer_each() {
+    let config = StoreConfig { group_initial_rebalance_delay_ms: 0, ..StoreConfig::default() };
+    let mut groups: GroupCoordinator<usize> = GroupCoordinator::new(&config);
+    // The last thousand are in one group.
+    let group_of = |number: usize| if number < 10_000 { format!("g{number}") } else { "g".to_owned() };
+    let count = 11_000;
+    for number in 0..count {
+        let request = JoinRequest {
+            group: group_of(number),
+            session_timeout_ms: SESSION_MS as i32,
+            rebalance_timeout_ms: REBALANCE_MS as i32,
+            protocol_type: "consumer".into(),
+            protocols: vec![JoinProtocol { name: "range".into(), metadata: subscription(0) }],
+            fresh_id: Uuid::from_bytes((number as u128).to_be_bytes()),
+            ..JoinRequest::default()
+        };
+        groups.join(request, number, 0);
+    }
+    groups.tick(0);
+    let mut members = Vec::new();
+    while let Some(action) = groups.next_action() {
+        let Action::Respond { to, response: Response::Join(Ok(joined)) } = action else { panic!("{action:?}") };
+        members.push((group_of(to), joined));
+    }
+    assert_eq!(members.len(), count);
+    for (index, (group, joined)) in members.iter().enumerate() {
+        let (group, member_id) = (group.clone(), joined.member_id.clone());
+        let sync = SyncRequest { group, generation: joined.generation, member_id, ..SyncRequest::default() };
+        groups.sync(sync, index, 0);
+        while let Some(action) = groups.next_action() {
+            if let Action::Write { write: Some(write), .. } = action {
+                groups.written(write, Ok(()), 0);
+            }
+        }
+    }
+    // Heartbeats move them, however many come.
+    for now_ms in [1000, 2000, 3000] {
+        for (group, joined) in &members {
+            assert_eq!(groups.heartbeat(group, &joined.member_id, None, joined.generation, now_ms), Ok(()));
+        }
+        assert_eq!((groups.bookkeeping(), groups.next_deadline()), ((count, 0), Some(now_ms + SESSION_MS)));
+    }
+    groups.tick(3000 + SESSION_MS);
+    assert_eq!(groups.bookkeeping(), (0, 0), "nobody was heard of");
+}

@@ -96,6 +96,29 @@ pub struct DescribedMember {
     pub assignment: Bytes,
 }
 
+impl<T> Group<T> {
+    fn list(&self) -> ListedGroup<'_> {
+        match self {
+            Self::Classic(group) => ListedGroup {
+                group: &group.name,
+                group_type: GroupType::Classic,
+                state: group.state,
+                state_timestamp: group.state_timestamp,
+                protocol_type: group.protocol_type.as_deref().unwrap_or_default(),
+                is_idle: group.is_in(GroupState::Empty) && group.pending_join.is_empty(),
+            },
+            Self::Consumer(group) => ListedGroup {
+                group: &group.name,
+                group_type: GroupType::Consumer,
+                state: group.state(),
+                state_timestamp: group.empty_since_ms,
+                protocol_type: CONSUMER,
+                is_idle: group.is_empty(),
+            },
+        }
+    }
+}
+
 impl<T> GroupCoordinator<T> {
     /// Whether the coordinator knows a group, of either protocol.
     pub fn is_known(&self, group: &str) -> bool {
@@ -127,24 +150,12 @@ impl<T> GroupCoordinator<T> {
 
     /// All groups that are known, in no order.
     pub fn groups(&self) -> impl Iterator<Item = ListedGroup<'_>> {
-        self.groups.values().map(|group| match group {
-            Group::Classic(group) => ListedGroup {
-                group: &group.name,
-                group_type: GroupType::Classic,
-                state: group.state,
-                state_timestamp: group.state_timestamp,
-                protocol_type: group.protocol_type.as_deref().unwrap_or_default(),
-                is_idle: group.is_in(GroupState::Empty) && group.pending_join.is_empty(),
-            },
-            Group::Consumer(group) => ListedGroup {
-                group: &group.name,
-                group_type: GroupType::Consumer,
-                state: group.state(),
-                state_timestamp: group.empty_since_ms,
-                protocol_type: CONSUMER,
-                is_idle: group.is_empty(),
-            },
-        })
+        self.groups.values().map(Group::list)
+    }
+
+    /// A group as in the list of [`all`](Self::groups), if it is known.
+    pub(crate) fn listed(&self, group: &str) -> Option<ListedGroup<'_>> {
+        self.groups.get(group).map(Group::list)
     }
 
     /// Describes a consumer group, if it is known: what is durable of it.
