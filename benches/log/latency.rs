@@ -87,7 +87,9 @@ pub fn appends_beside_maintenance() {
             StoreConfig { log_retention_check_interval_ms: 1, log_cleaner_backoff_ms: 0, ..StoreConfig::default() };
         let store = Store::options().config(config).maintenance(Maintenance::Manual).open_temporary().unwrap();
         let small = TopicConfig::new().segment_bytes(4 << 20).file_delete_delay_ms(0);
-        store.create_topic("t", TopicConfig::new().retention_bytes(8 << 20).segment_bytes(1 << 20)).unwrap();
+        // By its size alone: the records are old, and would take the segment that is appended to along with each tick.
+        let kept = TopicConfig::new().retention_bytes(8 << 20).retention_ms(-1).segment_bytes(1 << 20);
+        store.create_topic("t", kept).unwrap();
         store.create_topic("compacted", small.clone().cleanup_policy(CleanupPolicy::COMPACT)).unwrap();
         store.create_topic("deleted", small.retention_bytes(0)).unwrap();
         let others = ["compacted", "deleted"].map(|topic| store.partition(topic, 0).unwrap());

@@ -425,6 +425,8 @@ impl LogInner {
 
     fn set_state(&self, state: State) {
         self.state.store(state as u8, Ordering::Release);
+        // Whoever is renaming files comes to an end first, and nobody begins.
+        drop(self.leaving.lock());
     }
 
     /// The configuration now. An append, or whatever else, looks once and keeps to that.

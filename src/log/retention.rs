@@ -19,24 +19,11 @@ impl Log {
     /// `file.delete.delay.ms` has passed. Slices that readers still have stay valid.
     pub(crate) fn delete_old_segments(&self, now_ms: i64) -> Result<usize> {
         let log = &*self.inner;
-        let mut writer = log.writer.lock();
-        if log.state() != State::Open {
-            return Ok(0);
-        }
         let config = &log.config();
         // What an earlier call could not finish comes first.
         log.rename_leaving(config)?;
-        let segments = log.segments.load_full();
-        let (by_time, failure) = match log.past_time(&segments, config, now_ms) {
-            Ok(count) => (count, None),
-            // A segment that can't be read must not keep the others, or the disk fills up.
-            Err(error) => (0, Some(error)),
-        };
-        let count = log.past_log_start(&segments).max(log.past_size(&segments, config)).max(by_time);
-        if count > 0 {
-            let segments = if count == segments.len() { log.roll_away(&mut writer, config, now_ms)? } else { segments };
-            log.delete_first(&segments, count, config)?;
-        }
+        let (count, failure) = log.let_go_of_old(config, now_ms)?;
+        log.rename_leaving(config)?;
         failure.map_or(Ok(count), Err)
     }
 
@@ -79,6 +66,32 @@ impl Log {
 }
 
 impl LogInner {
+    /// Lets go of the segments that nothing keeps, in the writer's turn: appends wait for no more than that. Returns how
+    /// many, and what was wrong with those that can't be read.
+    fn let_go_of_old(&self, config: &LogConfig, now_ms: i64) -> Result<(usize, Option<Error>)> {
+        let mut writer = self.writer.lock();
+        if self.state() != State::Open {
+            return Ok((0, None));
+        }
+        let segments = self.segments.load_full();
+        let (by_time, failure) = match self.past_time(&segments, config, now_ms) {
+            Ok(count) => (count, None),
+            // A segment that can't be read must not keep the others, or the disk fills up.
+            Err(error) => (0, Some(error)),
+        };
+        let count = self.past_log_start(&segments).max(self.past_size(&segments, config)).max(by_time);
+        if count > 0 {
+            let segments =
+                if count == segments.len() { self.roll_away(&mut writer, config, now_ms)? } else { segments };
+            let left = segments.without_first(count);
+            // Readers are told first: an offset is out of range before its file is gone.
+            self.raise_log_start(left.first().base_offset());
+            self.segments.store(Arc::new(left));
+            self.leaving.lock().extend(segments.iter().take(count).cloned());
+        }
+        Ok((count, failure))
+    }
+
     /// How many segments lie wholly below the log start: their records were deleted on demand, or an earlier deletion was
     /// not finished.
     fn past_log_start(&self, segments: &SegmentList) -> usize {
@@ -125,22 +138,18 @@ impl LogInner {
         Ok(self.segments.load_full())
     }
 
-    /// Lets go of the first `count` segments.
-    fn delete_first(&self, segments: &SegmentList, count: usize, config: &LogConfig) -> Result<()> {
-        let left = segments.without_first(count);
-        // Readers are told first: an offset is out of range before its file is gone.
-        self.raise_log_start(left.first().base_offset());
-        self.segments.store(Arc::new(left));
-        self.leaving.lock().extend(segments.iter().take(count).cloned());
-        self.rename_leaving(config)
-    }
-
     /// Renames the files of the segments that were let go of, one after the other on the device too: first the names of
     /// those that stay are made durable, and then each deletion before the next begins. So whatever the loss of power
     /// leaves of this, the log ends where it did and has no hole, which recovery would take for the log's end.
+    ///
+    /// Takes syncs, for which nobody who appends should wait.
     pub(super) fn rename_leaving(&self, config: &LogConfig) -> Result<()> {
         let due_ms = self.clock.monotonic_ms().saturating_add(config.file_delete_delay_ms);
         let mut leaving = self.leaving.lock();
+        // The names of a log that was closed or deleted may be another's.
+        if self.state() != State::Open {
+            return Ok(());
+        }
         while let Some(segment) = leaving.front() {
             let synced = self.home.storage.sync_dir(&self.home.dir);
             synced.map_err(|error| Error::io("sync", &self.home.dir, error))?;

@@ -310,7 +310,7 @@ fn what_is_not_whole_is_refused() {
     for invalid in [
         ConsumerHeartbeatRequest { group: String::new(), ..join("a") },
         ConsumerHeartbeatRequest { rebalance_timeout_ms: -1, ..join("a") },
-        ConsumerHeartbeatRequest { topic_names: Some(Vec::new()), ..join("a") },
+        ConsumerHeartbeatRequest { topic_names: None, ..join("a") },
         ConsumerHeartbeatRequest { owned: None, ..join("a") },
         ConsumerHeartbeatRequest { instance_id: Some(" ".into()), ..join("a") },
         owning_something,
@@ -321,6 +321,8 @@ fn what_is_not_whole_is_refused() {
     }
     assert_eq!(fixture.say(heartbeat("a", 1)), Err(GroupError::GroupIdNotFound));
     assert_eq!(fixture.groups.groups().count(), 0, "nothing is left of what was refused");
+    let nothing = ConsumerHeartbeatRequest { topic_names: Some(Vec::new()), ..join("a") };
+    assert_eq!(fixture.gets(nothing), (1, Some(part([]))), "to be subscribed to nothing is something to say");
     let answer = fixture.say(ConsumerHeartbeatRequest { fresh_id: topic(9), ..join("") }).unwrap();
     assert_eq!(answer.member_id, topic(9).to_string(), "version 0 lets the coordinator name members");
 }

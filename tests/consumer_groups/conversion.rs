@@ -285,7 +285,7 @@ fn members_of_the_classic_protocol_come_and_go_in_a_consumer_group() {
     assert_eq!(refused.error, GroupError::InconsistentGroupProtocol);
     assert_eq!(join_again(&mut fixture, "z", None, &[3]).unwrap_err().error, GroupError::UnknownMemberId);
     let leave = |member_id: &str| LeaveRequest { member_id: member_id.into(), ..LeaveRequest::default() };
-    let left = fixture.groups.leave("g", &[leave("a"), leave(&id), leave(&id)], 0).unwrap();
+    let left = fixture.groups.leave("g", &[leave("b"), leave(&id), leave(&id)], 0).unwrap();
     assert_eq!(left, [Err(GroupError::UnknownMemberId), Ok(()), Ok(())]);
     fixture.write_all();
     assert_eq!(fixture.gets(owning("a", 2, [0, 1])), (3, Some(part([0, 1, 2, 3]))));
@@ -334,6 +334,33 @@ fn who_is_told_to_join_or_has_yet_to_sync_has_its_rebalance_timeout_for_it() {
         assert_eq!(is_alive(&mut fixture, "x", generation), Err(GroupError::UnknownMemberId));
         assert!(fixture.member_ids().contains(&"y".to_owned()));
     }
+}
+
+#[test]
+fn an_administrator_takes_out_members_of_either_protocol() {
+    let mut fixture = with_classic_group(StoreConfig::default());
+    upgrade(&mut fixture);
+    fixture.gets(join_static("s", "name"));
+    let leave = |id: &str, name: Option<&str>| LeaveRequest {
+        member_id: id.into(),
+        group_instance_id: name.map(str::to_owned),
+    };
+    let take_out = |fixture: &mut Fixture, members: &[LeaveRequest]| {
+        let left = fixture.groups.leave("g", members, fixture.now_ms).unwrap();
+        fixture.write_all();
+        left
+    };
+    let refused = [leave("z", None), leave("", None), leave("", Some("nobody")), leave("a", Some("name"))];
+    let unknown = Err(GroupError::UnknownMemberId);
+    assert_eq!(take_out(&mut fixture, &refused), [unknown, unknown, unknown, Err(GroupError::FencedInstanceId)]);
+    assert_eq!(take_out(&mut fixture, &[leave("", Some("name"))]), [Ok(())]);
+    assert_eq!(fixture.member_ids(), ["a", "x", "y"]);
+    assert_eq!(fixture.say(heartbeat("s", 6)), Err(GroupError::UnknownMemberId));
+    // The last one of the newer protocol goes, and one of the others with it.
+    assert_eq!(take_out(&mut fixture, &[leave("a", None), leave("x", None)]), [Ok(()), Ok(())]);
+    is_classic_again(&fixture);
+    let left = fixture.groups.describe("g").unwrap().members;
+    assert_eq!(left.iter().map(|member| &*member.member_id).collect::<Vec<_>>(), ["y"]);
 }
 
 #[test]

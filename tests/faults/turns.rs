@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use esker::io::{AppendFile, Locked, Storage, StorageLock};
 use esker::sim::{FaultStorage, ManualClock};
-use esker::{Acks, Maintenance, Store, TopicConfig};
+use esker::{Acks, Log, Maintenance, ReadLimits, Store, TopicConfig};
 
 use crate::common::append_value;
 use crate::common::forward::forward;
@@ -156,5 +156,63 @@ fn a_tick_that_outlasts_the_store_does_not_write_into_a_directory_that_is_let_go
         });
         assert!(!disk.wrote_unlocked.load(Ordering::SeqCst));
         assert!(open(&disk.inner).unwrap().recovery_report().clean_shutdown);
+    }
+}
+
+/// A log of several segments that retention is about to take, and the middle of that.
+fn in_the_middle_of_retention(run: impl Fn(&Paused, &Store, &Log)) -> FaultStorage {
+    let disk = Paused::new(".deleted");
+    let clock = ManualClock::new(START_MS);
+    let store = disk.open(&clock);
+    let config = TopicConfig::new().internal_segment_bytes(200).retention_bytes(0);
+    store.create_topic("t", config).unwrap();
+    let log = store.partition("t", 0).unwrap();
+    for _ in 0..10 {
+        append_value(&log, START_MS, b"old", Acks::Leader).unwrap();
+    }
+    clock.advance(Duration::from_secs(3600));
+    disk.is_armed.store(true, Ordering::SeqCst);
+    thread::scope(|scope| {
+        let ticking = scope.spawn(|| store.tick());
+        disk.reached.wait();
+        run(&disk, &store, &log);
+        ticking.join().unwrap().unwrap();
+    });
+    store.close().unwrap();
+    disk.inner
+}
+
+#[test]
+fn appends_and_reads_go_on_while_retention_waits_for_the_device() {
+    in_the_middle_of_retention(|disk, _, log| {
+        assert_eq!(log.log_start(), 10);
+        // Across the end of a segment.
+        for offset in 10..20 {
+            append_value(log, START_MS, b"new", Acks::All).unwrap();
+            assert_eq!(log.read(offset, ReadLimits::new()).unwrap().next_offset(), offset + 1);
+        }
+        disk.released.wait();
+    });
+}
+
+#[test]
+fn a_topic_that_is_created_anew_is_safe_from_the_retention_of_the_one_before_it() {
+    for _ in 0..20 {
+        let disk = in_the_middle_of_retention(|disk, store, _| {
+            thread::scope(|scope| {
+                let creating = scope.spawn(|| {
+                    store.delete_topic("t").unwrap();
+                    store.create_topic("t", TopicConfig::new()).unwrap();
+                    append_value(&store.partition("t", 0).unwrap(), START_MS, b"new", Acks::All).unwrap();
+                });
+                (0..50).for_each(|_| thread::yield_now());
+                disk.released.wait();
+                creating.join().unwrap();
+            });
+        });
+        let store = open(&disk).unwrap();
+        let log = store.partition("t", 0).unwrap();
+        assert_eq!((log.log_start(), log.log_end()), (0, 1));
+        assert!(!log.read(0, ReadLimits::new()).unwrap().is_empty() && store.recovery_report().is_healthy());
     }
 }

@@ -1,11 +1,12 @@
 //! Members of consumer groups (KIP-848) over the wire.
 
 use esker::net::messages::consumer_group_heartbeat::TopicPartitions;
+use esker::net::messages::leave_group::MemberIdentity;
 use esker::net::messages::offset_commit::{OffsetCommitRequestPartition, OffsetCommitRequestTopic};
 use esker::net::messages::offset_fetch::OffsetFetchRequestGroup;
 use esker::net::messages::{
     ConsumerGroupDescribeRequest, ConsumerGroupHeartbeatRequest, ConsumerGroupHeartbeatResponse, DeleteGroupsRequest,
-    DescribeGroupsRequest, ListGroupsRequest, OffsetCommitRequest, OffsetFetchRequest,
+    DescribeGroupsRequest, LeaveGroupRequest, ListGroupsRequest, OffsetCommitRequest, OffsetFetchRequest,
 };
 use esker::net::{Connection, ErrorCode};
 use esker::server::Server;
@@ -109,7 +110,7 @@ async fn members_share_partitions_and_go_on_after_a_restart() {
         assert_eq!((response.error_code, member.epoch), (ErrorCode::NONE, epoch));
         assert_eq!(member.commit(epoch).await, ErrorCode::NONE);
     }
-    let group_ids = vec!["g".into(), "h".into()];
+    let group_ids = vec!["g".into(), "h".into(), String::new()];
     let request = ConsumerGroupDescribeRequest { group_ids, include_authorized_operations: true };
     let described = connection.send(&request, 1).await.unwrap().groups;
     assert!(described[0].authorized_operations > 0 && described[1].authorized_operations == i32::MIN);
@@ -117,7 +118,8 @@ async fn members_share_partitions_and_go_on_after_a_restart() {
     let member = &described[0].members[0];
     assert_eq!((&*member.assignment.topic_partitions[0].topic_name, member.member_type), ("t", 1));
     assert_eq!(member.assignment, member.target_assignment);
-    assert_eq!(described[1].error_code, ErrorCode::GROUP_ID_NOT_FOUND);
+    let refused = [described[1].error_code, described[2].error_code];
+    assert_eq!(refused, [ErrorCode::GROUP_ID_NOT_FOUND, ErrorCode::INVALID_GROUP_ID]);
 }
 
 #[tokio::test]
@@ -150,6 +152,26 @@ async fn members_that_are_taken_out_are_out_and_may_join_anew() {
     // Also while they are served.
     store.remove_members_from_group("g").unwrap();
     assert_eq!(back.heartbeat(topic).await.error_code, ErrorCode::UNKNOWN_MEMBER_ID);
+}
+
+#[tokio::test]
+async fn an_administrator_takes_members_out() {
+    let store = Store::temporary().unwrap();
+    let (server, topic) = serve(&store).await;
+    let connection = server.connect();
+    let mut members = ["a", "b"].map(|id| Member { connection: &connection, id, epoch: 0, partitions: Vec::new() });
+    for member in &mut members {
+        member.heartbeat(topic).await;
+    }
+    let identity = |id: &str| MemberIdentity { member_id: id.into(), ..Default::default() };
+    let out = vec![identity("a"), identity("c")];
+    let request = LeaveGroupRequest { group_id: "g".into(), members: out, ..Default::default() };
+    let left = connection.send(&request, 5).await.unwrap().members;
+    let left: Vec<_> = left.iter().map(|member| member.error_code).collect();
+    assert_eq!(left, [ErrorCode::NONE, ErrorCode::UNKNOWN_MEMBER_ID]);
+    assert_eq!(members[0].heartbeat(topic).await.error_code, ErrorCode::UNKNOWN_MEMBER_ID);
+    members[1].heartbeat(topic).await;
+    assert_eq!(members[1].partitions, [0, 1]);
 }
 
 #[tokio::test]

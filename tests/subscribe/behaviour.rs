@@ -4,9 +4,10 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use esker::coordinator::GroupState;
+use esker::sim::FaultStorage;
 use esker::{
-    CommittedOffset, Consumer, ConsumerGroupMetadata, Error, GroupError, ProducerConfig, ReadLimits, RebalanceListener,
-    Result, Store, TopicConfig, TopicPartition,
+    Acks, CommittedOffset, Consumer, ConsumerGroupMetadata, Error, GroupError, Maintenance, ProducerConfig, ReadLimits,
+    RebalanceListener, Result, Store, StoreConfig, TopicConfig, TopicPartition,
 };
 
 use super::{Fixture, GROUP, MAX_POLL_INTERVAL, config, cooperative, open, partitions, poll, refusal, send, settle};
@@ -88,9 +89,9 @@ fn a_commit_of_an_old_generation_is_refused() {
     settle(&mut [&mut a]);
     poll(&mut b);
     // `b` wants in. `a` may still commit what it has done; then it joins, and may not until it has its part.
-    a.commit_offsets([(TopicPartition::new("t", 0), CommittedOffset::new(0))], esker::Acks::All).unwrap();
+    a.commit_offsets([(TopicPartition::new("t", 0), CommittedOffset::new(0))], Acks::All).unwrap();
     poll(&mut a);
-    let early = b.commit_offsets([(TopicPartition::new("t", 0), CommittedOffset::new(9))], esker::Acks::All);
+    let early = b.commit_offsets([(TopicPartition::new("t", 0), CommittedOffset::new(9))], Acks::All);
     assert!(matches!(refusal(early), GroupError::RebalanceInProgress | GroupError::IllegalGeneration));
     settle(&mut [&mut a, &mut b]);
     assert_eq!(fixture.store.committed_offset(GROUP, &TopicPartition::new("t", 0)).unwrap().unwrap().offset, 0);
@@ -379,10 +380,7 @@ fn tools_see_who_reads_what_also_beside_the_process() {
     let fixture = Fixture::new(2);
     let mut a = fixture.consumer_with(config().client_id("app"));
     settle(&mut [&mut a]);
-    fixture
-        .store
-        .commit_offsets("idle", [(TopicPartition::new("t", 0), CommittedOffset::new(0))], esker::Acks::All)
-        .unwrap();
+    fixture.store.commit_offsets("idle", [(TopicPartition::new("t", 0), CommittedOffset::new(0))], Acks::All).unwrap();
     let beside = Store::options().storage(Arc::new(fixture.disk.clone())).open_read_only("data").unwrap();
     for store in [&fixture.store, &beside] {
         let seen = store.group_membership(GROUP).unwrap();
@@ -445,4 +443,23 @@ fn who_is_taken_out_of_a_group_joins_anew() {
     assert_eq!(member(), None);
     assert_eq!(settle(&mut [&mut a]), [[0]]);
     assert_ne!(member().unwrap(), before);
+}
+
+#[test]
+fn a_commit_waits_for_the_device_by_its_acks_alone() {
+    // Until it is in the log it holds up all groups.
+    let disk = FaultStorage::new(1);
+    let mut config = StoreConfig::default();
+    config.set("log.flush.interval.messages", "1").unwrap();
+    let options = Store::options().storage(Arc::new(disk.clone())).config(config).maintenance(Maintenance::Manual);
+    let store = options.open("data").unwrap();
+    store.create_topic("t", TopicConfig::new()).unwrap();
+    let commit = |acks| store.commit_offsets(GROUP, [(("t", 0).into(), CommittedOffset::new(1))], acks).unwrap();
+    commit(Acks::Leader);
+    disk.start_trace();
+    let syncs = || disk.trace().iter().filter(|operation| operation.contains("sync")).count();
+    commit(Acks::Leader);
+    assert_eq!(syncs(), 0);
+    commit(Acks::All);
+    assert!(syncs() > 0, "{:?}", disk.trace());
 }

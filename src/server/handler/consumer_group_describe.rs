@@ -29,6 +29,9 @@ pub(in crate::server) fn answer(
 
 impl Broker {
     fn describe_consumer_group(&self, group_id: String) -> DescribedGroup {
+        if group_id.is_empty() {
+            return DescribedGroup { error_code: ErrorCode::INVALID_GROUP_ID, ..Default::default() };
+        }
         let (error_code, message) = match self.groups.ask(|groups, _| groups.describe_consumer_group(&group_id)) {
             Ok(Some(group)) => return self.describe(group),
             Ok(None) => (ErrorCode::GROUP_ID_NOT_FOUND, format!("{group_id:?} is not a consumer group")),

@@ -90,15 +90,17 @@ impl<T> Turn<'_, T> {
         Ok(())
     }
 
-    /// Returns for each whether it was a member of the classic protocol. Those that were are out when that is written.
+    /// Returns for each whether it was a member, of whichever protocol: administrators take out either kind by this request.
+    /// Those that were are out when that is written.
     pub(in super::super) fn classic_leave(&mut self, members: &[LeaveRequest]) -> Vec<Result<(), GroupError>> {
         let mut leaving = BTreeSet::new();
         let leave = |LeaveRequest { member_id, group_instance_id }: &LeaveRequest| {
-            let name = group_instance_id.as_deref();
-            // An administrator knows the name alone.
-            let by_name = name.filter(|_| member_id.is_empty()).and_then(|name| self.group.state.static_member(name));
-            let id = by_name.map_or(&**member_id, |(id, _)| &**id);
-            let (id, _) = self.group.state.classic_member(id, name)?;
+            let known = self.group.state.known_as(member_id, group_instance_id.as_deref());
+            let (id, _) = known.ok_or(GroupError::UnknownMemberId)?;
+            // An administrator may know the name alone.
+            if !member_id.is_empty() && **id != **member_id {
+                return Err(GroupError::FencedInstanceId);
+            }
             leaving.insert(id.clone());
             Ok(())
         };
@@ -222,12 +224,11 @@ impl<T> Draft<T> {
 
     /// Several members leave at once.
     pub(super) fn remove_all(&mut self, ids: &[Arc<str>], topics: &Topics) {
-        let known: Vec<_> = ids.iter().filter(|id| self.state.member(id).is_some()).collect();
-        known.iter().for_each(|id| self.take_out(id));
+        let known: Vec<_> = ids.iter().filter(|id| self.state.member(id).is_some()).cloned().collect();
         if !known.is_empty() {
-            self.begin_epoch(topics, true);
+            self.remove_known(&known, topics);
             // Whoever could not be taken out is gone, and will not be heard of.
-            self.expired.extend(known.into_iter().map(|id| Due::Session(id.clone())));
+            self.expired.extend(known.into_iter().map(Due::Session));
         }
     }
 }
@@ -248,11 +249,7 @@ impl State {
 
     /// The member that says something by the classic protocol.
     fn classic_member(&self, id: &str, instance_id: Option<&str>) -> Result<(&Arc<str>, &Arc<Member>), GroupError> {
-        let known = match instance_id {
-            None => self.members.get_key_value(id),
-            Some(name) => self.static_member(name),
-        };
-        let (known, member) = known.ok_or(GroupError::UnknownMemberId)?;
+        let (known, member) = self.known_as(id, instance_id).ok_or(GroupError::UnknownMemberId)?;
         if **known != *id {
             Err(GroupError::FencedInstanceId)
         } else if member.is_classic() {

@@ -168,12 +168,12 @@ impl ConsumerHeartbeatRequest {
     /// Whether it says what it must, and nothing that it may not.
     pub(in super::super) fn check(&self, assignors: Assignors) -> Result<(), GroupError> {
         let is_blank = |text: &Option<String>| text.as_ref().is_some_and(|text| text.trim().is_empty());
-        let has_topics = self.topic_names.as_ref().is_some_and(|names| !names.is_empty());
-        let has_regex = self.topic_regex.as_ref().is_some_and(|regex| !regex.is_empty());
+        // It may be subscribed to nothing, but has to say so.
+        let says_topics = self.topic_names.is_some() || self.topic_regex.is_some();
         let is_whole = match self.member_epoch {
             JOINS => {
                 let owns_nothing = self.owned.as_ref().is_some_and(|owned| owned.is_empty());
-                self.rebalance_timeout_ms >= 0 && owns_nothing && (has_topics || has_regex)
+                self.rebalance_timeout_ms >= 0 && owns_nothing && says_topics
             }
             WILL_BE_BACK => !self.member_id.trim().is_empty() && self.instance_id.is_some(),
             LEAVES | 1.. => !self.member_id.trim().is_empty(),

@@ -22,10 +22,7 @@ impl<T> Draft<T> {
         request: &ConsumerHeartbeatRequest,
         topics: &Topics,
     ) -> Result<ConsumerHeartbeat, GroupError> {
-        let known = match &request.instance_id {
-            None => self.state.members.get_key_value(&*request.member_id),
-            Some(name) => self.state.static_member(name),
-        };
+        let known = self.state.known_as(&request.member_id, request.instance_id.as_deref());
         let (id, member) = known.ok_or(GroupError::UnknownMemberId)?;
         if **id != *request.member_id {
             return Err(GroupError::FencedInstanceId);
@@ -45,11 +42,18 @@ impl<T> Draft<T> {
         })
     }
 
-    /// Takes out a member, if there is one. The others will get its part with the next epoch, which begins now; unless they
-    /// all have the classic protocol, and go on by that.
+    /// Takes out a member, if there is one.
     pub(super) fn remove(&mut self, id: &Arc<str>, topics: &Topics) {
-        if self.state.member(id).is_some() && !self.downgrade_without(id, topics) {
-            self.take_out(id);
+        if self.state.member(id).is_some() {
+            self.remove_known(std::slice::from_ref(id), topics);
+        }
+    }
+
+    /// Takes out members. The others will get their parts with the next epoch, which begins now; unless they all have the
+    /// classic protocol, and go on by that.
+    pub(super) fn remove_known(&mut self, ids: &[Arc<str>], topics: &Topics) {
+        if !self.downgrade_without(ids, topics) {
+            ids.iter().for_each(|id| self.take_out(id));
             self.begin_epoch(topics, true);
         }
     }

@@ -71,29 +71,33 @@ impl<T> ConsumerGroup<T> {
 }
 
 impl<T> Draft<T> {
-    /// Makes the group a classic one if the last member of the newer protocol is to go and others are left. Returns whether
-    /// it does.
-    pub(super) fn downgrade_without(&mut self, leaving: &Arc<str>, topics: &Topics) -> bool {
-        self.state.members.len() > 1 && self.downgrade(leaving, 0, topics)
+    /// Makes the group a classic one if the last members of the newer protocol are to go and others are left. Returns
+    /// whether it does.
+    pub(super) fn downgrade_without(&mut self, leaving: &[Arc<str>], topics: &Topics) -> bool {
+        self.state.members.len() > leaving.len() && self.downgrade(leaving, 0, topics)
     }
 
     /// Likewise if that is a static member and the one that joins is to take its place, which then joins the classic group.
     pub(super) fn downgrade_by(&mut self, request: &JoinRequest, topics: &Topics) -> bool {
         let name = request.group_instance_id.as_ref().filter(|_| request.member_id.is_empty());
         let replaced = name.and_then(|name| self.state.static_member(name)).map(|(id, _)| id.clone());
-        replaced.is_some_and(|id| self.state.supports_classic(request) && self.downgrade(&id, 1, topics))
+        replaced.is_some_and(|id| self.state.supports_classic(request) && self.downgrade(&[id], 1, topics))
     }
 
-    fn downgrade(&mut self, leaving: &Arc<str>, joining: usize, topics: &Topics) -> bool {
-        let has_newer = |id: &Arc<str>, member: &Member| (id == leaving) != member.is_classic();
-        let is_last = self.state.members.iter().all(|(id, member)| has_newer(id, member));
-        let size = self.state.members.len() - 1 + joining;
-        if !is_last || !self.limits.migration_policy.downgrades() || size > self.limits.max_size {
+    fn downgrade(&mut self, leaving: &[Arc<str>], joining: usize, topics: &Topics) -> bool {
+        let stays_newer = |(id, member): (&Arc<str>, &Arc<Member>)| !member.is_classic() && !leaving.contains(id);
+        let size = self.state.members.len() - leaving.len() + joining;
+        if self.state.members.iter().any(stays_newer)
+            || !self.limits.migration_policy.downgrades()
+            || size > self.limits.max_size
+        {
             return false;
         }
-        self.seen.remove(leaving);
-        self.moved.insert(leaving.clone());
-        let successor: ClassicGroup<T> = downgrade(self.name.clone(), &self.state, topics, self.now_ms);
+        let mut left = State::clone(&self.state);
+        leaving.iter().for_each(|id| left.apply(&GroupRecord::Member(id.to_string(), None)));
+        self.seen.retain(|id| !leaving.contains(id));
+        self.moved.extend(leaving.iter().cloned());
+        let successor: ClassicGroup<T> = downgrade(self.name.clone(), &left, topics, self.now_ms);
         let mut records = self.state.tombstones();
         records.push(GroupRecord::Classic(Some(successor.to_record(|member| member.assignment.clone()))));
         records.into_iter().for_each(|record| self.put(record));

@@ -79,6 +79,14 @@ impl State {
         self.members.get(id)
     }
 
+    /// The member that is known as that: by its name, if it has one.
+    pub(super) fn known_as(&self, id: &str, instance_id: Option<&str>) -> Option<(&Arc<str>, &Arc<Member>)> {
+        match instance_id {
+            None => self.members.get_key_value(id),
+            Some(name) => self.static_member(name),
+        }
+    }
+
     /// The member that has a name.
     pub(super) fn static_member(&self, instance_id: &str) -> Option<(&Arc<str>, &Arc<Member>)> {
         let id = self.static_members.get(instance_id)?;
