@@ -13,6 +13,7 @@ from pathlib import Path
 import brokers
 import exactly_once
 import groups
+import odd_requests
 import passwords
 
 HERE = Path(__file__).parent.parent
@@ -108,6 +109,7 @@ def everything(programs, dir, log):
     jobs["secured"] = lambda: passwords.everyone(
         programs / "certificates", Path(dir), lambda at, configs: serve(at, configs=configs), tell,
     )
+    jobs["odd requests"] = lambda: odd_requests.run(programs / "odd_requests", dir, serve, tell, log)
     with ThreadPoolExecutor(AT_ONCE) as pool:
         running = {title: pool.submit(timed, title, job, log) for title, job in jobs.items()}
         table, rows = running.pop("clients").result()
