@@ -52,6 +52,10 @@ impl Member<'_> {
     }
 
     async fn commit(&self, epoch: i32) -> ErrorCode {
+        self.commit_by(epoch, 9).await
+    }
+
+    async fn commit_by(&self, epoch: i32, version: i16) -> ErrorCode {
         let partition = OffsetCommitRequestPartition { committed_offset: 5, ..Default::default() };
         let topic = OffsetCommitRequestTopic { name: "t".into(), partitions: vec![partition], ..Default::default() };
         let request = OffsetCommitRequest {
@@ -61,7 +65,7 @@ impl Member<'_> {
             topics: vec![topic],
             ..Default::default()
         };
-        self.connection.send(&request, 9).await.unwrap().topics[0].partitions[0].error_code
+        self.connection.send(&request, version).await.unwrap().topics[0].partitions[0].error_code
     }
 
     async fn fetch(&self, epoch: i32) -> ErrorCode {
@@ -91,6 +95,7 @@ async fn members_share_partitions_and_go_on_after_a_restart() {
     a.heartbeat(topic).await;
     assert_eq!((a.epoch, &*a.partitions), (1, &[0][..]));
     assert_eq!(a.commit(1).await, ErrorCode::NONE);
+    assert_eq!(a.commit_by(1, 8).await, ErrorCode::UNSUPPORTED_VERSION, "which knows of no epochs");
     a.heartbeat(topic).await;
     b.heartbeat(topic).await;
     assert_eq!((a.epoch, b.epoch, &*b.partitions), (2, 2, &[1][..]));

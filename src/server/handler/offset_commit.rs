@@ -85,12 +85,12 @@ impl Broker {
                 generation,
                 is_transactional: false,
             };
+            // Before, clients know of no epochs, and can't be told that theirs is stale.
+            if version < GROUP_ID_NOT_FOUND_VERSION && groups.has_newer_member(group_id, member_id) {
+                return Err(ErrorCode::UNSUPPORTED_VERSION);
+            }
             let checked = groups.check_commit_of(&committer, commits.iter().map(|(partition, _)| partition), now_ms);
-            checked.map_err(|error| match error {
-                // Which is none that the client knows.
-                GroupError::StaleMemberEpoch if version < GROUP_ID_NOT_FOUND_VERSION => ErrorCode::UNSUPPORTED_VERSION,
-                error => self.why_no_committer(error, group_id, unknown),
-            })?;
+            checked.map_err(|error| self.why_no_committer(error, group_id, unknown))?;
             Ok(self.store.commit_offsets(group_id, commits, Acks::Leader)?)
         })
     }

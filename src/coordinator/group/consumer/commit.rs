@@ -6,6 +6,11 @@ use crate::error::GroupError;
 use crate::uuid::Uuid;
 
 impl<T> ConsumerGroup<T> {
+    #[cfg(feature = "net")]
+    pub(in super::super) fn has_newer_member(&self, member_id: &str) -> bool {
+        self.state.member(member_id).is_some_and(|member| !member.is_classic())
+    }
+
     /// Whether offsets may be committed: by a member in its epoch, or, with a negative one, by somebody from outside while
     /// there are no members.
     pub(in super::super) fn check_commit(&self, member_id: &str, epoch: i32) -> Result<(), GroupError> {
