@@ -12,12 +12,13 @@ use std::thread;
 
 use esker::io::Storage;
 use esker::record::Compression;
-use esker::sim::{Crash, Fault, FaultStorage, Operation};
+use esker::sim::{Crash, Fault, FaultStorage, Lie, Operation};
 use esker::{
     Acks, CleanupPolicy, CommittedOffset, Error, Log, Maintenance, Offset, ReadLimits, Store, StoreConfig, TopicConfig,
     TopicPartition,
 };
 
+use common::cases::catching;
 use common::random::Random;
 use common::{Sent, append, append_value, check_lookups, codecs, read_all};
 
@@ -245,6 +246,28 @@ fn a_crash_leaves_a_whole_snapshot_or_none_and_the_source_as_it_was() {
         }
     }
     assert!(whole > 0 && refused > 10, "{whole} {refused}");
+}
+
+#[test]
+fn what_a_snapshot_does_not_sync_is_missed() {
+    const IMAGES: u64 = 8;
+    let whole = |lie: Option<Lie>| {
+        let (storage, store) = sample();
+        let expected = contents(&store);
+        lie.into_iter().for_each(|lie| storage.lie_about(lie));
+        store.snapshot("to").unwrap();
+        let is_whole = |seed: &u64| {
+            let storage = storage.after_crash(Crash::Power, *seed);
+            let Ok(restored) = options(&storage).open("to") else { return false };
+            let is_same = || if contents(&restored) == expected { Ok(()) } else { Err("others".to_owned()) };
+            !restored.topics().is_empty() && catching(is_same).is_ok()
+        };
+        (0..IMAGES).filter(is_whole).count() as u64
+    };
+    assert_eq!(whole(None), IMAGES);
+    for lie in [Lie::FileSync, Lie::DirSync] {
+        assert!(whole(Some(lie)) < IMAGES, "{lie:?}");
+    }
 }
 
 /// Two partitions are appended to one after the other, and how far that came is committed after both.

@@ -166,7 +166,8 @@ pub(crate) struct LogInner {
     /// Those who wait for records, and those who wait for the records to be decided as well.
     readers: Waiters,
     stable_readers: Waiters,
-    /// Segments that were let go of, and whose files still have their names.
+    /// Segments that were let go of, and whose files still have their names. Held by whoever changes names of closed
+    /// segments, and taken after the writer lock.
     leaving: Mutex<VecDeque<Arc<Segment>>>,
     /// Files of deleted segments that wait for their delay to pass, and when it has, by the monotonic clock.
     deleted_files: Mutex<Vec<(PathBuf, i64)>>,
@@ -425,7 +426,7 @@ impl LogInner {
 
     fn set_state(&self, state: State) {
         self.state.store(state as u8, Ordering::Release);
-        // Whoever is renaming files comes to an end first, and nobody begins.
+        // Whoever is changing names comes to an end first, and nobody begins.
         drop(self.leaving.lock());
     }
 

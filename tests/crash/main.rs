@@ -36,8 +36,8 @@ const SEEDS_WITH_BUG: u64 = 500;
 const SCRIPT_SEED: u64 = 1;
 /// How many images of each crash of a script are looked at.
 const IMAGES: u64 = 2;
-/// How many are looked at for a swap of segments that is not synced.
-const SWAP_IMAGES: u64 = 12;
+/// How many are looked at where a script has a bug in it.
+const IMAGES_WITH_BUG: u64 = 12;
 /// At every how many points of a script its recovery is crashed everywhere too.
 const RECOVERY_CRASHED_EVERY: u64 = 23;
 
@@ -513,15 +513,27 @@ fn producers_that_recovery_forgets_are_noticed() {
 #[test]
 fn a_swap_that_is_not_synced_step_by_step_is_noticed() {
     // A random workload seldom crashes just there: one in thousands notices.
-    let bug = Some(Bug::UnsyncedSwap);
     for (name, script) in [("compaction", compaction_script()), ("transactions", compacted_transactions_script())] {
-        let points = rehearse(name, &script, bug);
-        let found = try_all(SWAP_IMAGES * points, |index| {
-            let (image, point) = (index / points, index % points);
-            catching(|| crash_at(&script, bug, point, Crash::Power, image, &mut None))
-        });
-        assert!(found.is_some(), "{name}: {SWAP_IMAGES} images of each crash pass without the syncs");
+        assert_noticed_in_script(name, &script, Bug::UnsyncedSwap);
     }
+}
+
+#[test]
+fn commits_that_are_not_synced_are_noticed() {
+    // Nothing else is appended that could be missed.
+    let commit = || Op::Commit { group: "group-x", topic: "a", partition: 0, acks: Acks::All };
+    let script = [Op::create("a", small_segments()), commit(), commit()];
+    assert_noticed_in_script("commits", &script, Bug::NobodySyncs);
+}
+
+/// Crashes a script with a bug in it everywhere, which must show.
+fn assert_noticed_in_script(name: &str, script: &[Op], bug: Bug) {
+    let points = rehearse(name, script, Some(bug));
+    let found = try_all(IMAGES_WITH_BUG * points, |index| {
+        let (image, point) = (index / points, index % points);
+        catching(|| crash_at(script, Some(bug), point, Crash::Power, image, &mut None))
+    });
+    assert!(found.is_some(), "{name}: {IMAGES_WITH_BUG} images of each crash pass with {bug:?}");
 }
 
 #[test]

@@ -8,11 +8,12 @@ use std::thread;
 use std::time::Duration;
 
 use esker::io::{AppendFile, Locked, Storage, StorageLock};
+use esker::record::Compression;
 use esker::sim::{FaultStorage, ManualClock};
-use esker::{Acks, Log, Maintenance, ReadLimits, Store, TopicConfig};
+use esker::{Acks, CleanupPolicy, Log, Maintenance, ReadLimits, Store, TopicConfig};
 
-use crate::common::append_value;
 use crate::common::forward::forward;
+use crate::common::{Sent, append, append_value};
 use crate::{DIR, START_MS, open};
 
 /// A storage where a renaming or a removal, once, waits until it is let go.
@@ -215,4 +216,40 @@ fn a_topic_that_is_created_anew_is_safe_from_the_retention_of_the_one_before_it(
         assert_eq!((log.log_start(), log.log_end()), (0, 1));
         assert!(!log.read(0, ReadLimits::new()).unwrap().is_empty() && store.recovery_report().is_healthy());
     }
+}
+
+#[test]
+fn appends_and_reads_go_on_while_compacted_segments_take_their_names() {
+    let disk = Paused::new(".deleted");
+    let store = disk.open(&ManualClock::new(START_MS));
+    let config = TopicConfig::new().internal_segment_bytes(300).cleanup_policy(CleanupPolicy::COMPACT);
+    store.create_topic("t", config).unwrap();
+    let log = store.partition("t", 0).unwrap();
+    let put = |acks| {
+        let record = Sent { key: Some(b"key".to_vec()), ..Sent::value(START_MS, "value") };
+        append(&log, &[record], Compression::None, acks).unwrap().base_offset
+    };
+    (0..10).for_each(|offset| assert_eq!(put(Acks::Leader), offset));
+    disk.is_armed.store(true, Ordering::SeqCst);
+    thread::scope(|scope| {
+        let compacting = scope.spawn(|| store.compact("t"));
+        disk.reached.wait();
+        for offset in 10..20 {
+            assert_eq!(put(Acks::All), offset);
+            assert_eq!(log.read(offset, ReadLimits::new()).unwrap().next_offset(), offset + 1);
+        }
+        let deleting = scope.spawn(|| {
+            store.delete_topic("t").unwrap();
+            store.create_topic("t", TopicConfig::new()).unwrap();
+        });
+        disk.released.wait();
+        // It may have come to an end before the deletion, or not.
+        let _ = compacting.join().unwrap();
+        deleting.join().unwrap();
+    });
+    store.close().unwrap();
+    drop((log, store));
+    let store = open(&disk.inner).unwrap();
+    assert!(store.recovery_report().is_healthy());
+    assert_eq!(store.partition("t", 0).unwrap().log_end(), 0);
 }

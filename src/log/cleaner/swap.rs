@@ -40,7 +40,7 @@ impl LogInner {
         config: &LogConfig,
     ) -> Result<bool> {
         // Nobody rolls, deletes, cuts or closes meanwhile. Readers go on.
-        let _writer = self.writer.lock();
+        let writer = self.writer.lock();
         let segments = self.segments.load_full();
         let replacing = segments.replacing(old, new.clone()).filter(|_| segments.has_closed(last));
         let complete = |list| {
@@ -60,6 +60,9 @@ impl LogInner {
         };
         self.segments.store(Arc::new(list));
         old.iter().for_each(|segment| segment.file_slot().lose_names());
+        // From here on appends go on too: whoever deletes, cuts or closes waits for the names.
+        let _names = self.leaving.lock();
+        drop(writer);
         self.or_fail(self.take_place(old, new, config))?;
         new.file_slot().take_names();
         Ok(true)
