@@ -35,5 +35,7 @@ fn response(api: u8, version: u8, body: Bytes) {
     let _ = ResponseHeader::decode(&mut body.clone(), api, version);
     let Ok(response) = AnyResponse::from_bytes(api, body, version) else { return };
     let written = response.to_bytes(version).unwrap().to_bytes();
-    assert_eq!(AnyResponse::from_bytes(api, written, version).unwrap(), response);
+    let again = AnyResponse::from_bytes(api, written.clone(), version).unwrap();
+    // Not the values: what isn't a number, which a quota may be, is unlike itself.
+    assert_eq!(again.to_bytes(version).unwrap().to_bytes(), written);
 }
