@@ -8,6 +8,8 @@ use libfuzzer_sys::fuzz_target;
 fuzz_target!(|data: &[u8]| {
     let [index, mode, contents @ ..] = data else { return };
     let closed = mode & 1 == 1;
-    let path = pick(closed, *index, |path| !path.ends_with("index") && !path.ends_with(".log") && !path.ends_with(".snapshot"));
+    let path = pick(closed, *index, |path| {
+        !path.ends_with("index") && !path.ends_with(".log") && !path.ends_with(".snapshot")
+    });
     try_file(closed, &path, contents);
 });

@@ -13,7 +13,8 @@ use esker::clock::Clock;
 use esker::io::{MemoryStorage, Storage};
 use esker::record::{BatchBuilder, EndTransactionMarker, RecordData, TransactionResult};
 use esker::{
-    Acks, CommittedOffset, IsolationLevel, Log, Maintenance, Offset, ReadLimits, Store, StoreConfig, TopicConfig, TopicPartition,
+    Acks, CommittedOffset, IsolationLevel, Log, Maintenance, Offset, ReadLimits, Store, StoreConfig, TopicConfig,
+    TopicPartition,
 };
 
 use crate::internal_topics::{CONSUMER_OFFSETS, TRANSACTION_STATE};
@@ -267,7 +268,10 @@ pub fn try_file(closed: bool, path: &Path, contents: &[u8]) {
     let store = open(&storage).expect("what was closed can be opened");
     assert_eq!(read_all(&store), expected, "another open finds it all again");
     if committed {
-        assert_eq!(store.committed_offset("group", &at).expect("it can be read").map(|committed| committed.offset), Some(7));
+        assert_eq!(
+            store.committed_offset("group", &at).expect("it can be read").map(|committed| committed.offset),
+            Some(7)
+        );
     }
 }
 
