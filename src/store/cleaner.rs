@@ -63,17 +63,17 @@ struct Throttle {
 }
 
 impl Throttle {
-    fn new(bytes_per_second: u64, now_ms: i64) -> Self {
-        Self { bytes_per_second, credit: i128::from(bytes_per_second), last_ms: now_ms }
+    fn new(bytes_per_second: u64, monotonic_ms: i64) -> Self {
+        Self { bytes_per_second, credit: i128::from(bytes_per_second), last_ms: monotonic_ms }
     }
 
-    /// How much may be done at `now_ms`. What was not used for a second is lost.
-    fn allowance(&mut self, now_ms: i64) -> u64 {
-        let elapsed_ms = i128::from(now_ms.saturating_sub(self.last_ms).max(0));
+    /// How much may be done at `monotonic_ms`. What was not used for a second is lost.
+    fn allowance(&mut self, monotonic_ms: i64) -> u64 {
+        let elapsed_ms = i128::from(monotonic_ms.saturating_sub(self.last_ms).max(0));
         let earned = elapsed_ms * i128::from(self.bytes_per_second) / 1000;
         // Time that has earned nothing yet goes on counting.
-        if earned > 0 || now_ms < self.last_ms {
-            self.last_ms = now_ms;
+        if earned > 0 || monotonic_ms < self.last_ms {
+            self.last_ms = monotonic_ms;
         }
         self.credit = (self.credit + earned).min(i128::from(self.bytes_per_second));
         u64::try_from(self.credit).unwrap_or(0).min(STEP_BYTES)
@@ -92,8 +92,8 @@ impl Throttle {
 }
 
 impl Cleaner {
-    pub(super) fn new(first_dirty: HashMap<TopicPartition, Offset>, bytes_per_second: u64, now_ms: i64) -> Self {
-        let throttle = Throttle::new(bytes_per_second, now_ms);
+    pub(super) fn new(first_dirty: HashMap<TopicPartition, Offset>, bytes_per_second: u64, monotonic_ms: i64) -> Self {
+        let throttle = Throttle::new(bytes_per_second, monotonic_ms);
         let state = State { first_dirty, pass: None, look_again_ms: i64::MIN, throttle };
         Self { state: Mutex::new(state), uncleanable: Mutex::default() }
     }

@@ -91,19 +91,20 @@ struct SignalState {
 
 impl Schedule {
     pub(super) fn new(config: &StoreConfig, clock: &dyn Clock, maintenance: Maintenance) -> Self {
-        let now_ms = clock.monotonic_ms();
+        let monotonic_ms = clock.monotonic_ms();
         let state = SignalState { wake_at: Instant::now() + IDLE, stopped: false, hurried: Vec::new() };
         Self {
             maintenance,
             signal: Arc::new(Signal { state: Mutex::new(state), changed: Condvar::new() }),
             tasks: Mutex::default(),
             due: Mutex::new(Due {
-                retention_ms: now_ms.saturating_add(config.log_retention_check_interval_ms),
-                checkpoint_ms: now_ms.saturating_add(config.log_flush_offset_checkpoint_interval_ms),
-                offsets_ms: now_ms.saturating_add(config.offsets_retention_check_interval_ms),
-                producers_ms: now_ms.saturating_add(config.producer_id_expiration_check_interval_ms),
-                timeouts_ms: now_ms.saturating_add(config.transaction_abort_timed_out_transaction_cleanup_interval_ms),
-                transactional_ids_ms: now_ms
+                retention_ms: monotonic_ms.saturating_add(config.log_retention_check_interval_ms),
+                checkpoint_ms: monotonic_ms.saturating_add(config.log_flush_offset_checkpoint_interval_ms),
+                offsets_ms: monotonic_ms.saturating_add(config.offsets_retention_check_interval_ms),
+                producers_ms: monotonic_ms.saturating_add(config.producer_id_expiration_check_interval_ms),
+                timeouts_ms: monotonic_ms
+                    .saturating_add(config.transaction_abort_timed_out_transaction_cleanup_interval_ms),
+                transactional_ids_ms: monotonic_ms
                     .saturating_add(config.transaction_remove_expired_transaction_cleanup_interval_ms),
             }),
             thread: Mutex::default(),

@@ -185,9 +185,10 @@ impl StoreOptions {
         let group_configs = super::group_configs::read(&layout)?;
         let topics = Arc::new(RwLock::new(topics));
         checkpoints.set_topics(&topics);
-        let now_ms = self.clock.monotonic_ms();
-        let cleaner = Cleaner::new(layout.first_dirty()?, self.config.log_cleaner_io_max_bytes_per_second, now_ms);
-        let deleted_dirs = deleted_dirs.into_iter().map(|dir| (dir, now_ms)).collect();
+        let monotonic_ms = self.clock.monotonic_ms();
+        let cleaner =
+            Cleaner::new(layout.first_dirty()?, self.config.log_cleaner_io_max_bytes_per_second, monotonic_ms);
+        let deleted_dirs = deleted_dirs.into_iter().map(|dir| (dir, monotonic_ms)).collect();
         let inner = Arc::new(StoreInner {
             schedule,
             layout,
