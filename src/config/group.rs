@@ -72,7 +72,7 @@ impl GroupConfig {
     /// the interval between assignments;
     /// [`Error::UnsupportedConfig`] if it is one of Kafka's that has no meaning here.
     pub fn set(&mut self, key: &str, value: &str) -> Result<()> {
-        let least = i32::from(key != ASSIGNMENT_INTERVAL_MS);
+        let least = if key == ASSIGNMENT_INTERVAL_MS { 0 } else { 1 };
         let setting = self.setting(key, value)?;
         *setting = Some(at_least(least).parse(key, value)?);
         Ok(())

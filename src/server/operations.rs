@@ -1,5 +1,7 @@
 //! What a client may do, as bits: all that there is to do, for nobody is refused anything here.
 
+use crate::net::ErrorCode;
+
 /// The bits of Kafka's `AclOperation`s.
 const fn bits(operations: &[i8]) -> i32 {
     let (mut bits, mut at) = (0, 0);
@@ -25,13 +27,22 @@ const IDEMPOTENT_WRITE: i8 = 12;
 pub(super) const OF_TOPIC: i32 = bits(&[READ, WRITE, CREATE, DELETE, ALTER, DESCRIBE, DESCRIBE_CONFIGS, ALTER_CONFIGS]);
 
 /// What can be done with a group.
-pub(super) const OF_GROUP: i32 = bits(&[READ, DELETE, DESCRIBE, DESCRIBE_CONFIGS, ALTER_CONFIGS]);
+const OF_GROUP: i32 = bits(&[READ, DELETE, DESCRIBE, DESCRIBE_CONFIGS, ALTER_CONFIGS]);
 
 /// What can be done with the cluster.
-pub(super) const OF_CLUSTER: i32 =
+const OF_CLUSTER: i32 =
     bits(&[CREATE, ALTER, DESCRIBE, CLUSTER_ACTION, DESCRIBE_CONFIGS, ALTER_CONFIGS, IDEMPOTENT_WRITE]);
 
-/// What a response says of operations that not everybody wants to know.
-pub(super) fn told(operations: i32, is_asked_for: bool) -> i32 {
+/// What can be done with the cluster, for those who want to know.
+pub(super) fn told_of_cluster(is_asked_for: bool) -> i32 {
+    told(OF_CLUSTER, is_asked_for)
+}
+
+/// What can be done with a group that was described, or wasn't, for those who want to know.
+pub(super) fn told_of_group(is_asked_for: bool, error_code: ErrorCode) -> i32 {
+    told(OF_GROUP, is_asked_for && error_code == ErrorCode::NONE)
+}
+
+fn told(operations: i32, is_asked_for: bool) -> i32 {
     if is_asked_for { operations } else { i32::MIN }
 }

@@ -23,6 +23,7 @@ use crate::net::messages::FetchRequest;
 use crate::net::messages::fetch::{FetchPartition, PartitionData};
 use crate::uuid::Uuid;
 use partitions::Partitions;
+pub(super) use partitions::is_error;
 
 /// How many partitions the sessions may have together, for each slot. They are what takes memory.
 const PARTITIONS_PER_SLOT: usize = 100;

@@ -72,7 +72,7 @@ impl Partitions {
     pub(super) fn note_answer(&mut self, key: &PartitionKey, data: &PartitionData) -> bool {
         let Some(cached) = self.by_key.get_mut(key) else { return true };
         let has_records = data.records.as_ref().is_some_and(|records| !records.is_empty());
-        let is_error = data.error_code != ErrorCode::NONE || data.diverging_epoch != Default::default();
+        let is_error = is_error(data);
         let now = Known {
             high_watermark: data.high_watermark,
             last_stable_offset: data.last_stable_offset,
@@ -88,6 +88,11 @@ impl Partitions {
         }
         has_changed || has_records || is_error
     }
+}
+
+/// Whether a partition is answered by why there are no records: an error, or another history than the client's.
+pub(in crate::server) fn is_error(data: &PartitionData) -> bool {
+    data.error_code != ErrorCode::NONE || data.diverging_epoch != Default::default()
 }
 
 impl FromIterator<Wanted> for Partitions {

@@ -18,8 +18,9 @@ pub(in crate::server) fn answer(
 ) -> ConsumerGroupDescribeResponse {
     let describe = |group_id| {
         let described = broker.describe_consumer_group(group_id);
-        let wants = request.include_authorized_operations && described.error_code == ErrorCode::NONE;
-        DescribedGroup { authorized_operations: operations::told(operations::OF_GROUP, wants), ..described }
+        let authorized_operations =
+            operations::told_of_group(request.include_authorized_operations, described.error_code);
+        DescribedGroup { authorized_operations, ..described }
     };
     ConsumerGroupDescribeResponse {
         groups: request.group_ids.into_iter().map(describe).collect(),

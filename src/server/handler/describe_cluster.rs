@@ -32,10 +32,7 @@ pub(in crate::server) fn answer(broker: &Broker, request: DescribeClusterRequest
         cluster_id: broker.store.cluster_id().to_owned(),
         controller_id: node_id,
         brokers: vec![this],
-        cluster_authorized_operations: operations::told(
-            operations::OF_CLUSTER,
-            request.include_cluster_authorized_operations,
-        ),
+        cluster_authorized_operations: operations::told_of_cluster(request.include_cluster_authorized_operations),
         ..Default::default()
     }
 }

@@ -17,8 +17,9 @@ pub(in crate::server) fn answer(
 ) -> DescribeGroupsResponse {
     let describe = |group_id: String| {
         let described = broker.describe_group(group_id, version);
-        let wants = request.include_authorized_operations && described.error_code == ErrorCode::NONE;
-        DescribedGroup { authorized_operations: operations::told(operations::OF_GROUP, wants), ..described }
+        let authorized_operations =
+            operations::told_of_group(request.include_authorized_operations, described.error_code);
+        DescribedGroup { authorized_operations, ..described }
     };
     DescribeGroupsResponse { groups: request.groups.into_iter().map(describe).collect(), ..Default::default() }
 }

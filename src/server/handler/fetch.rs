@@ -18,7 +18,7 @@ use crate::net::transport::ConnectionError;
 use crate::server::broker::{Broker, check_leader_epoch, end_of_epoch};
 use crate::server::dispatch::Context;
 use crate::server::executor;
-use crate::server::fetch_session::{Answer, PartitionKey, TopicKey, Wanted};
+use crate::server::fetch_session::{Answer, PartitionKey, TopicKey, Wanted, is_error};
 use crate::types::IsolationLevel;
 use crate::uuid::Uuid;
 
@@ -144,7 +144,7 @@ impl Broker {
             let data = self.fetch_partition(key, wanted, limits, bytes == 0, &mut more);
             let data = data.unwrap_or_else(|error_code| refuse(wanted.partition, error_code));
             bytes += data.records.as_ref().map_or(0, |records| records.len());
-            has_error |= data.error_code != ErrorCode::NONE || data.diverging_epoch != EpochEndOffset::default();
+            has_error |= is_error(&data);
             data
         };
         let data = wanted.iter().map(fetch).collect();

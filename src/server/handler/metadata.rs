@@ -48,10 +48,7 @@ pub(in crate::server) fn answer(broker: &Broker, request: MetadataRequest, versi
         // Whoever it is, it must be among the brokers: admin clients turn to it.
         controller_id: node_id,
         topics,
-        cluster_authorized_operations: operations::told(
-            operations::OF_CLUSTER,
-            request.include_cluster_authorized_operations,
-        ),
+        cluster_authorized_operations: operations::told_of_cluster(request.include_cluster_authorized_operations),
         ..Default::default()
     }
 }

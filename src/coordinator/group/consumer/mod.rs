@@ -271,7 +271,7 @@ impl<T> Turn<'_, T> {
                 }
             }
             if draft.records.is_empty() {
-                // A moment ago.
+                // Nothing was waited for: their life signs still count from when they came.
                 draft.seen.clear();
                 self.finish(draft);
             } else {
