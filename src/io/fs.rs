@@ -342,6 +342,27 @@ pub(super) fn allocate(file: &File, from: u64, to: u64) -> io::Result<()> {
 }
 
 /// Writes the parts one behind the other, and returns where the last one ends.
+#[cfg(target_os = "linux")]
+pub(super) fn write_parts_at(file: &File, mut position: u64, parts: &[&[u8]]) -> io::Result<u64> {
+    let mut slices: Vec<_> = parts.iter().map(|part| io::IoSlice::new(part)).collect();
+    let mut left = &mut slices[..];
+    io::IoSlice::advance_slices(&mut left, 0); // leaves out what is empty
+    while !left.is_empty() {
+        match rustix::io::pwritev(file, left, position) {
+            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+            Ok(written) => {
+                position += written as u64;
+                io::IoSlice::advance_slices(&mut left, written);
+            }
+            Err(rustix::io::Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(position)
+}
+
+/// The same by a call for each.
+#[cfg(not(target_os = "linux"))]
 pub(super) fn write_parts_at(file: &File, mut position: u64, parts: &[&[u8]]) -> io::Result<u64> {
     for part in parts {
         write_all_at(file, position, part)?;
