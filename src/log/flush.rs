@@ -11,6 +11,7 @@
 //! ```
 
 use std::ops::Deref;
+use std::time::{Duration, Instant};
 
 use super::wait::{Parker, Waiters};
 use crate::error::{Error, Result};
@@ -18,8 +19,15 @@ use crate::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Orderin
 use crate::sync::{Mutex, RwLock, RwLockReadGuard, RwLockWriteGuard, rounds, thread};
 use crate::types::Offset;
 
-/// How often a leader lets others run for each caller that it waits for. Most are awake within one.
+/// How often a leader lets others run for each caller that it waits for, even where a sync takes less. Most are awake within
+/// one.
 const GATHER_YIELDS: usize = rounds(8);
+/// A model has no time, and each value that threads share multiplies its orders.
+const IS_MODEL: bool = cfg!(any(esker_loom, esker_shuttle));
+/// For how long it waits for them where a sync takes as long.
+const GATHER_MAX: Duration = Duration::from_millis(1);
+/// How many syncs in a row are begun without waiting for callers who did not come along in time, at most.
+const UNGATHERED_MAX: u64 = 64;
 /// How many syncs a leader adds for those who came later, before it lets another lead: its thread may be wanted elsewhere.
 #[cfg(any(feature = "net", esker_loom))]
 const LEAD_SYNCS_MAX: usize = rounds(100);
@@ -65,6 +73,12 @@ pub(crate) struct GroupCommit {
     covered: AtomicUsize,
     /// How many callers there are, it seems: those whom the last sync covered and those who came while it ran.
     callers: AtomicUsize,
+    /// How long the last sync took, in nanoseconds.
+    sync_nanos: AtomicU64,
+    /// How many syncs are begun yet without waiting for callers as long, and how many it was to be when they were missed last.
+    /// Only who leads looks at these.
+    ungathered: AtomicU64,
+    ungathered_last: AtomicU64,
     /// Those who wait, on a thread or without one.
     pub(super) waiters: Waiters,
 }
@@ -83,6 +97,9 @@ impl GroupCommit {
             arrived: AtomicUsize::new(0),
             covered: AtomicUsize::new(0),
             callers: AtomicUsize::new(0),
+            sync_nanos: AtomicU64::new(0),
+            ungathered: AtomicU64::new(0),
+            ungathered_last: AtomicU64::new(0),
             waiters: Waiters::default(),
         }
     }
@@ -191,11 +208,19 @@ impl GroupCommit {
     }
 
     fn lead(&self, sync: impl Fn() -> Result<Offset>) -> Result<()> {
+        self.gather(self.covered.load(Ordering::Relaxed));
+        self.sync(sync)
+    }
+
+    fn sync(&self, sync: impl Fn() -> Result<Offset>) -> Result<()> {
         let covered_before = self.covered.load(Ordering::Relaxed);
-        self.gather(covered_before);
         let covered = self.arrived.load(Ordering::Acquire);
         let shared = self.share_syncing();
+        let began = Instant::now();
         let synced = sync();
+        if !IS_MODEL {
+            self.sync_nanos.store(began.elapsed().as_nanos() as u64, Ordering::Relaxed);
+        }
         match &synced {
             Ok(end) => drop(self.synced.fetch_max(*end, Ordering::AcqRel)),
             Err(error) if !is_final(error) => {}
@@ -215,14 +240,45 @@ impl GroupCommit {
 
     /// Gives the callers who are likely on their way with their next append a moment to come along, instead of making
     /// them wait for the sync after this one. A caller alone waits for nobody.
+    ///
+    /// Where all come along within the time of a sync, as those do who send on what they are answered, one sync is enough
+    /// where two would have had a part of them each. Where they don't, that wait is left out for some time.
     fn gather(&self, covered: usize) {
         let callers = self.callers.load(Ordering::Relaxed);
-        for _ in 1..callers * GATHER_YIELDS {
-            if self.arrived.load(Ordering::Acquire) >= covered + callers {
-                return;
+        let are_here = || self.arrived.load(Ordering::Acquire) >= covered + callers;
+        let are_here_or_let_run = || {
+            are_here() || {
+                thread::yield_now();
+                false
             }
-            thread::yield_now();
+        };
+        let are_here_soon = (1..callers * GATHER_YIELDS).any(|_| are_here_or_let_run());
+        if callers < 2 || IS_MODEL {
+            return;
         }
+        if are_here_soon {
+            return self.gathered(true);
+        }
+        match self.ungathered.load(Ordering::Relaxed) {
+            0 => {
+                let sync = Duration::from_nanos(self.sync_nanos.load(Ordering::Relaxed));
+                let (began, patience) = (Instant::now(), sync.min(GATHER_MAX));
+                let mut came = are_here();
+                while !came && began.elapsed() < patience {
+                    came = are_here_or_let_run();
+                }
+                self.gathered(came);
+            }
+            left => self.ungathered.store(left - 1, Ordering::Relaxed),
+        }
+    }
+
+    /// Notes whether the callers came along.
+    fn gathered(&self, came: bool) {
+        let last = self.ungathered_last.load(Ordering::Relaxed);
+        let ungathered = if came { 0 } else { (last * 2).clamp(1, UNGATHERED_MAX) };
+        self.ungathered.store(ungathered, Ordering::Relaxed);
+        self.ungathered_last.store(ungathered, Ordering::Relaxed);
     }
 
     /// Ends it: whoever waits gets `failure`, and so does everyone after.
@@ -261,9 +317,9 @@ impl<C: Deref<Target = GroupCommit>> Lead<C> {
         if self.commit.check(target).is_some() { Ok(()) } else { self.commit.lead(sync) }
     }
 
-    /// Syncs, as [`GroupCommit::wait`] says.
+    /// Syncs, as [`GroupCommit::wait`] says, without waiting for anybody: for who keeps appends away.
     pub(super) fn sync(self, sync: impl Fn() -> Result<Offset>) -> Result<()> {
-        self.commit.lead(sync)
+        self.commit.sync(sync)
     }
 }
 
@@ -392,6 +448,27 @@ mod tests {
             truncation.join().expect("no panic");
         });
         assert_eq!(commit.synced(), 40);
+    }
+
+    #[test]
+    fn callers_who_did_not_come_along_in_time_are_waited_for_ever_less() {
+        let commit = GroupCommit::new(0);
+        let gather = |callers, arrived| {
+            commit.callers.store(callers, Ordering::Relaxed);
+            commit.arrived.store(arrived, Ordering::Relaxed);
+            commit.gather(0);
+            commit.ungathered.load(Ordering::Relaxed)
+        };
+        let mut missed = 0;
+        for expected in [1, 2, 4, 8, 16, 32, UNGATHERED_MAX, UNGATHERED_MAX] {
+            let left: Vec<u64> = (0..=expected).map(|_| gather(3, 2)).collect();
+            assert_eq!(left, (0..=expected).rev().collect::<Vec<_>>(), "after {missed}");
+            missed = expected;
+        }
+        gather(1, 1);
+        assert_eq!(gather(3, 2), UNGATHERED_MAX, "a caller alone says nothing of others");
+        assert_eq!(gather(3, 3), 0);
+        assert_eq!(gather(3, 2), 1, "they came along in between");
     }
 
     #[test]
