@@ -77,17 +77,17 @@ pub(crate) async fn write_frame(
     frame: &Encoded,
     stall_max: Duration,
 ) -> io::Result<()> {
-    write_chunks(stream, frame.chunks(), stall_max).await?;
+    write_chunks(stream, frame.chunks().iter(), stall_max).await?;
     timeout(stall_max, stream.flush()).await?
 }
 
-/// Writes pieces of a frame from where they are, without a flush.
+/// Writes pieces of frames from where they are, without a flush.
 pub(crate) async fn write_chunks(
     stream: &mut (impl AsyncWrite + Unpin),
-    chunks: &[Bytes],
+    chunks: impl Iterator<Item = &Bytes>,
     stall_max: Duration,
 ) -> io::Result<()> {
-    let mut slices: Vec<IoSlice<'_>> = chunks.iter().map(|chunk| IoSlice::new(chunk)).collect();
+    let mut slices: Vec<IoSlice<'_>> = chunks.map(|chunk| IoSlice::new(chunk)).collect();
     let mut left = &mut slices[..];
     while !left.is_empty() {
         match timeout(stall_max, stream.write_vectored(left)).await?? {

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::io;
-use std::pin::{Pin, pin};
+use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
@@ -13,11 +13,13 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::broker::Broker;
-use super::dispatch::{Answer, Answered, dispatch};
+use super::dispatch::{Answer, dispatch};
 use super::limits::{Limits, Room};
 use super::metrics::RequestTimer;
-use super::outgoing::{Outgoing, write_response};
+use super::outgoing::{Outgoing, write_responses};
 use super::security::{Access, Admission, Entrance};
+use super::when_woken::or_never;
+use crate::net::codec::Encoded;
 use crate::net::frame::FrameBuffer;
 use crate::net::transport::ConnectionError;
 
@@ -34,7 +36,7 @@ const ANSWERED_BYTES_MAX: usize = 1024 * 1024;
 struct Request {
     answer: Answer,
     timer: RequestTimer,
-    _room: Room,
+    room: Room,
 }
 
 /// Lets the client in, and answers its requests until it has no more, does what it may not, or the server stops.
@@ -88,20 +90,27 @@ pub(super) async fn serve(
             },
             (begun, timer, room) = or_never(beginning.as_mut()) => {
                 beginning = None;
-                requests.push_back(Request { answer: begun?, timer, _room: room });
+                let answer = begun.unwrap_or_else(|error| {
+                    has_more = false;
+                    last.send_replace(true);
+                    Answer::Now(Err(error))
+                });
+                requests.push_back(Request { answer, timer, room });
             }
-            response = first(&mut requests) => {
-                let response = response?;
-                let mut sent_from_files = 0;
-                if let Some(response) = &response {
+            answered = first(&mut requests) => {
+                let answered = answered?;
+                let responses = || answered.iter().filter_map(|(response, ..)| response.as_ref());
+                if responses().next().is_some() {
                     tokio::select! {
-                        written = write_response(&mut writing, response, idle_max) => sent_from_files = written?,
+                        sent = write_responses(&mut writing, responses(), idle_max) => {
+                            broker.metrics.sent_from_files(sent?);
+                        }
                         () = &mut stopped_for_long => return Ok(()),
                     }
                     incoming.last_activity = Instant::now();
                 }
-                if let Some(done) = requests.pop_front() {
-                    done.timer.answered(response.as_ref(), sent_from_files);
+                for (response, timer, _room) in answered {
+                    timer.answered(response.as_ref());
                 }
             }
             () = sleep_until(idle_until), if is_quiet => {
@@ -126,20 +135,21 @@ fn may_begin_another(requests: &VecDeque<Request>) -> bool {
     requests.len() < REQUESTS_MAX && answered < ANSWERED_BYTES_MAX
 }
 
-/// What came of the first request, once that is known. Those behind it get on meanwhile.
-async fn first(requests: &mut VecDeque<Request>) -> Answered {
+/// The first request and those right behind it of which it is known what came of them, once it is known of that one: their
+/// responses leave together. Those behind them get on meanwhile.
+async fn first(
+    requests: &mut VecDeque<Request>,
+) -> Result<Vec<(Option<Encoded>, RequestTimer, Room)>, ConnectionError> {
     std::future::poll_fn(|context| {
         requests.iter_mut().for_each(|request| request.answer.get_on(context));
-        requests.front_mut().and_then(|first| first.answer.take()).map_or(Poll::Pending, Poll::Ready)
+        let mut answered = Vec::new();
+        while let Some(answer) = requests.front_mut().and_then(|first| first.answer.take(answered.is_empty())) {
+            let response = answer?;
+            answered.extend(requests.pop_front().map(|Request { timer, room, .. }| (response, timer, room)));
+        }
+        if answered.is_empty() { Poll::Pending } else { Poll::Ready(Ok(answered)) }
     })
     .await
-}
-
-async fn or_never<F: Future>(future: Option<&mut Pin<Box<F>>>) -> F::Output {
-    match future {
-        Some(future) => future.await,
-        None => std::future::pending().await,
-    }
 }
 
 pub(super) async fn told_to_stop(stop: &mut watch::Receiver<bool>) {

@@ -42,9 +42,12 @@ impl Answer {
         }
     }
 
-    /// Takes what came of it, once that is known.
-    pub(super) fn take(&mut self) -> Option<Answered> {
+    /// Takes what came of it, once that is known. Only the first one may be a response that is sent from files, which may
+    /// take long, or end the connection.
+    pub(super) fn take(&mut self, is_first: bool) -> Option<Answered> {
         match self {
+            Self::Now(Err(_)) if !is_first => None,
+            Self::Now(Ok(Some(response))) if !is_first && !response.files().is_empty() => None,
             Self::Now(answered) => Some(std::mem::replace(answered, Ok(None))),
             Self::Later(_) => None,
         }

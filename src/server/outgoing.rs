@@ -6,11 +6,12 @@
 use std::io;
 use std::time::Duration;
 
-use tokio::io::{AsyncWrite, WriteHalf};
+use tokio::io::{AsyncWrite, AsyncWriteExt, WriteHalf};
+use tokio::time::timeout;
 
 use super::socket::Socket;
 use crate::net::codec::Encoded;
-use crate::net::transport::{write_chunks, write_frame};
+use crate::net::transport::write_chunks;
 
 /// What responses are written to.
 pub(super) trait Outgoing: AsyncWrite + Unpin {
@@ -26,27 +27,33 @@ pub(super) trait Outgoing: AsyncWrite + Unpin {
 /// That of a pipe, of TLS, or of a stream of the caller's.
 impl<S> Outgoing for WriteHalf<S> where Self: AsyncWrite {}
 
-/// Writes all of a response, and returns how much of it was sent from files. Fails if the client takes nothing of it for
-/// `stall_max`.
-pub(super) async fn write_response(
+/// Writes all of the responses, together where that takes one call, and returns how much of them was sent from files. Fails
+/// if the client takes nothing of them for `stall_max`.
+pub(super) async fn write_responses<'a>(
     to: &mut impl Outgoing,
-    response: &Encoded,
+    responses: impl Iterator<Item = &'a Encoded> + Clone,
     stall_max: Duration,
 ) -> io::Result<usize> {
-    let Some(socket) = to.socket().filter(|_| !response.files().is_empty()) else {
-        write_frame(to, response, stall_max).await?;
-        return Ok(0);
-    };
+    let have_files = responses.clone().any(|response| !response.files().is_empty());
+    let socket = to.socket().filter(|_| have_files);
     // The pieces are to fill packets together.
-    socket.cork(true)?;
-    let (mut chunks, mut done, mut sent) = (response.chunks(), 0, 0);
-    for (index, range) in response.files() {
-        let (before, rest) = chunks.split_at(index - done);
-        write_chunks(to, before, stall_max).await?;
-        socket.send(range, stall_max).await?;
-        (chunks, done, sent) = (&rest[1..], index + 1, sent + range.size());
+    socket.iter().try_for_each(|socket| socket.cork(true))?;
+    let (mut waiting, mut sent) = (Vec::new(), 0);
+    for response in responses {
+        let mut files = response.files().iter().peekable();
+        for (index, chunk) in response.chunks().iter().enumerate() {
+            let file = files.next_if(|(at, _)| *at == index);
+            let Some((socket, (_, range))) = socket.as_ref().zip(file) else {
+                waiting.push(chunk);
+                continue;
+            };
+            write_chunks(to, waiting.drain(..), stall_max).await?;
+            socket.send(range, stall_max).await?;
+            sent += range.size();
+        }
     }
-    write_chunks(to, chunks, stall_max).await?;
-    socket.cork(false)?;
+    write_chunks(to, waiting.drain(..), stall_max).await?;
+    socket.iter().try_for_each(|socket| socket.cork(false))?;
+    timeout(stall_max, to.flush()).await??;
     Ok(sent)
 }

@@ -67,3 +67,11 @@ pub(super) async fn all<T>(futures: Vec<impl Future<Output = T> + Send + 'static
     .await;
     running.into_iter().filter_map(|(_, result)| result).collect()
 }
+
+/// Awaits it, if there is one.
+pub(super) async fn or_never<F: Future>(future: Option<&mut Pin<Box<F>>>) -> F::Output {
+    match future {
+        Some(future) => future.await,
+        None => std::future::pending().await,
+    }
+}

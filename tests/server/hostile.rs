@@ -189,6 +189,33 @@ async fn sizes_out_of_range_cost_nothing() {
 
 /// A fetch that waits is first, and what is ready long before it leaves after it.
 #[tokio::test]
+async fn what_ends_a_connection_does_so_after_the_responses_before_it() {
+    let server = serve(ServerConfig::default()).await;
+    produce(&server.connect(), 1, 0, batch(&["opens files"])).await.unwrap();
+    let mut damaged = batch(&["damaged"]).to_vec();
+    *damaged.last_mut().unwrap() ^= 1;
+    for _ in 0..50 {
+        let mut stream = stranger(&server);
+        let sent = [
+            frame(&produce_request(1, 0, batch(&["a"])), 9, 1),
+            frame(&produce_request(-1, 0, batch(&["b"])), 9, 2),
+            frame(&produce_request(0, 0, damaged.clone().into()), 9, 3),
+            frame(&ApiVersionsRequest::default(), 3, 4),
+        ];
+        stream.write_all(&sent.concat()).await.unwrap();
+        let mut received = Vec::new();
+        stream.read_to_end(&mut received).await.unwrap();
+        let mut correlation_ids = Vec::new();
+        while let Some((size, rest)) = received.split_first_chunk::<4>() {
+            let (response, rest) = rest.split_at(u32::from_be_bytes(*size) as usize);
+            correlation_ids.push(i32::from_be_bytes(*response.first_chunk().unwrap()));
+            received = rest.to_vec();
+        }
+        assert_eq!(correlation_ids, [1, 2]);
+    }
+}
+
+#[tokio::test]
 async fn responses_keep_the_order_of_their_requests() {
     let server = serve(ServerConfig::default()).await;
     let mut good = Good::new(&server);

@@ -2,6 +2,8 @@
 //! copy. They are the same either way, whatever becomes of the log meanwhile.
 #![cfg(feature = "prometheus")]
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use esker::net::messages::fetch::{FetchPartition, FetchTopic};
 use esker::net::messages::{FetchRequest, request_frame};
@@ -86,6 +88,30 @@ async fn records_are_the_same_from_files_and_from_memory() {
     assert!(expected_from_files > 10 << 20, "{expected_from_files}");
     let expected_from_files = if cfg!(target_os = "linux") { expected_from_files } else { 0 };
     assert_eq!(sent_from_files(&server).await, expected_from_files);
+    server.shutdown().await;
+}
+
+#[tokio::test]
+async fn responses_that_leave_together_are_each_what_it_is_alone() {
+    let store = Store::temporary().unwrap();
+    store.create_topic("t", TopicConfig::new()).unwrap();
+    let server = serve(&store).await;
+    fill(&server, 0, [1, 600_000, 20, 3000, 700_000, 5]).await;
+    let socket = Arc::new(Connection::connect(server.local_addr().unwrap()).await.unwrap());
+    let pipe = server.connect();
+    let mut random = Random::new(1);
+    for round in 0..20 {
+        let mut sent = Vec::new();
+        for _ in 0..20 {
+            let request = request(&[random.below(6) as i64], 1);
+            let expected = pipe.send(&request, 12).await.unwrap();
+            let socket = socket.clone();
+            sent.push((expected, tokio::spawn(async move { socket.send(&request, 12).await.unwrap() })));
+        }
+        for (expected, sent) in sent {
+            assert_eq!(sent.await.unwrap(), expected, "round {round}");
+        }
+    }
     server.shutdown().await;
 }
 

@@ -111,6 +111,10 @@ impl Metrics {
         self.count(names::TOPIC_BYTES_OUT, vec![Label::new("topic", topic.to_owned())], bytes as u64);
     }
 
+    pub(in crate::server) fn sent_from_files(&self, bytes: usize) {
+        self.0.sent_from_files_bytes.increment(bytes as u64);
+    }
+
     /// There was a sync.
     pub(in crate::server) fn flushed(&self, took: Duration) {
         self.0.log_flush_seconds.record(took);
@@ -160,8 +164,8 @@ pub(in crate::server) struct RequestTimer {
 }
 
 impl RequestTimer {
-    /// The response was written, if there is one, and so many bytes of it from files.
-    pub(in crate::server) fn answered(&self, response: Option<&Encoded>, sent_from_files: usize) {
+    /// The response was written, if there is one.
+    pub(in crate::server) fn answered(&self, response: Option<&Encoded>) {
         let request = ApiKey::from_key(self.key).map_or(Cow::from("unknown"), |key| key.to_string().into());
         let error = response.map_or(ErrorCode::NONE, Encoded::first_error);
         let error = error.name().map_or_else(|| error.0.to_string().into(), Cow::from);
@@ -172,7 +176,6 @@ impl RequestTimer {
         let seconds = self.metrics.in_registry(|registry| registry.register_histogram(&key, &METADATA));
         seconds.record(self.began.elapsed());
         self.metrics.0.sent_bytes.increment(response.map_or(0, Encoded::size) as u64);
-        self.metrics.0.sent_from_files_bytes.increment(sent_from_files as u64);
     }
 }
 

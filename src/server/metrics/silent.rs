@@ -33,11 +33,13 @@ impl Metrics {
 
     pub(in crate::server) fn fetched(&self, _topic: &str, _bytes: usize) {}
 
+    pub(in crate::server) fn sent_from_files(&self, _bytes: usize) {}
+
     pub(in crate::server) fn flushed(&self, _took: Duration) {}
 
     pub(in crate::server) fn group_rebalanced(&self) {}
 }
 
 impl RequestTimer {
-    pub(in crate::server) fn answered(&self, _response: Option<&Encoded>, _sent_from_files: usize) {}
+    pub(in crate::server) fn answered(&self, _response: Option<&Encoded>) {}
 }
