@@ -119,6 +119,25 @@ fn a_disk_knows_its_space() {
     assert_eq!(MemoryStorage::new().space(dir.path()).unwrap(), None);
 }
 
+#[cfg(all(unix, target_pointer_width = "64"))]
+#[test]
+fn a_file_on_disk_appends_at_once_until_it_has_to_grow() {
+    let dir = tempfile::tempdir().unwrap();
+    let storage = FsStorage::new();
+    let mut writer = storage.open_append(&dir.path().join("file"), 0, 1 << 30).unwrap();
+    assert!(!writer.appends_at_once(1), "it has no space yet");
+    writer.append(&[b"a"]).unwrap();
+    assert!(writer.appends_at_once(1) && !writer.appends_at_once(1 << 29));
+    let mut appended = 1;
+    while writer.appends_at_once(1000) {
+        writer.append(&[&[b'b'; 1000]]).unwrap();
+        appended += 1000;
+    }
+    writer.append(&[&[b'b'; 1000]]).unwrap();
+    assert!(writer.appends_at_once(1000), "what it lacked it has got");
+    assert_eq!(writer.file().len(), appended + 1000);
+}
+
 fn a_directory_is_made_with_those_above_it_and_making_it_again_is_fine(storage: &dyn Storage, root: &Path) {
     let dir = root.join("a/b/c");
     storage.create_dir_all(&dir).unwrap();

@@ -229,6 +229,10 @@ impl StorageFile for MemoryReader {
         Ok(())
     }
 
+    fn is_viewed_in_place(&self) -> bool {
+        true
+    }
+
     fn view(&self, position: u64, len: usize) -> io::Result<Bytes> {
         let contents = self.file.contents.read();
         check_range(position, len, self.readable_end(&contents))?;
@@ -279,6 +283,10 @@ impl AppendFile for MemoryAppender {
         self.check(&contents, additional)?;
         contents.reserve(additional);
         Ok(())
+    }
+
+    fn appends_at_once(&self, _: u64) -> bool {
+        true
     }
 
     fn append(&mut self, parts: &[&[u8]]) -> io::Result<()> {

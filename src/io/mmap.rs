@@ -153,6 +153,10 @@ impl StorageFile for MappedFile {
         Ok(self.shared.view(position, len)?.map(kept).map(Bytes::from_owner).unwrap_or_default())
     }
 
+    fn is_viewed_in_place(&self) -> bool {
+        true
+    }
+
     fn as_fd(&self) -> Option<BorrowedFd<'_>> {
         Some(self.shared.file.as_fd())
     }
@@ -227,6 +231,12 @@ impl MappedAppend {
         self.shared.reserved.load(Ordering::Relaxed) // likewise
     }
 
+    /// Whether so many bytes are appended by a system call.
+    #[inline]
+    fn goes_by_call(&self, additional: u64) -> bool {
+        additional >= WRITE_BYTES_MIN && self.shared.is_synced_often(self.len())
+    }
+
     fn map(&self) -> &MmapRaw {
         self.shared.map.as_ref().expect("a file that grows is always mapped")
     }
@@ -294,11 +304,17 @@ impl AppendFile for MappedAppend {
         Ok(())
     }
 
+    fn appends_at_once(&self, additional: u64) -> bool {
+        let end = self.len().saturating_add(additional);
+        let has_pages = || end <= self.shared.populated.load(Ordering::Relaxed);
+        end <= self.reserved() && (self.goes_by_call(additional) || has_pages())
+    }
+
     #[inline]
     fn append(&mut self, parts: &[&[u8]]) -> io::Result<()> {
         let mut end = self.len();
         let total: u64 = parts.iter().map(|part| part.len() as u64).sum();
-        if total >= WRITE_BYTES_MIN && self.shared.is_synced_often(end) {
+        if self.goes_by_call(total) {
             return self.write(parts, total);
         }
         let room = self.reserved().min(self.shared.populated.load(Ordering::Relaxed));

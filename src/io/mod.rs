@@ -138,6 +138,12 @@ pub trait StorageFile: Send + Sync + fmt::Debug {
     /// outlive the file. `UnexpectedEof` if the file ends before.
     fn view(&self, position: u64, len: usize) -> io::Result<Bytes>;
 
+    /// Whether [views](Self::view) are of the memory that appended bytes are in, so that those of late are had without waiting
+    /// for a device. No by default.
+    fn is_viewed_in_place(&self) -> bool {
+        false
+    }
+
     /// The file as the operating system has it, if it holds at `position` what is read from there, and for as long as
     /// the handle is kept: then ranges of it can be sent to a socket without passing through this process. None by
     /// default.
@@ -164,6 +170,13 @@ pub trait AppendFile: Send + fmt::Debug {
 
     /// Takes hold of the space for `additional` more bytes, so that appending them can't fail for want of it.
     fn reserve(&mut self, additional: u64) -> io::Result<()>;
+
+    /// Whether `additional` bytes can be appended in a moment, because that takes no more than memory: a guess, for a caller
+    /// who should not block. What can't tell says no.
+    fn appends_at_once(&self, additional: u64) -> bool {
+        let _ = additional;
+        false
+    }
 
     /// Appends the parts one after another, all or nothing: after an error the length is what it was, and the file
     /// can be appended to again. Survives the death of the process as soon as it returns.

@@ -14,6 +14,8 @@ use super::validator::Now;
 use crate::config::LogConfig;
 use crate::error::{Error, Result};
 use crate::io::{AppendFile, StorageFile};
+#[cfg(feature = "net")]
+use crate::record::BatchHeader;
 use crate::record::StampedHead;
 use crate::types::{NO_TIMESTAMP, Offset};
 
@@ -72,6 +74,11 @@ impl Appender {
             Some(file) => Ok(&mut **file),
             None => Err(io::Error::other("the file was let go of")),
         }
+    }
+
+    #[cfg(feature = "net")]
+    fn appends_at_once(&self, bytes: u64) -> bool {
+        self.0.as_ref().is_some_and(|file| file.appends_at_once(bytes))
     }
 
     fn file(&self) -> Option<Arc<dyn StorageFile>> {
@@ -135,12 +142,15 @@ impl Found {
     }
 }
 
-/// Tells whether appends come so fast that pages should be brought in ahead of them by another thread.
+/// Tells whether appends come so fast that pages should be brought in ahead of them by another thread, and what was appended
+/// lately.
 #[derive(Debug)]
 struct Pace {
     /// The size at which to look next.
     next_look: u64,
     last_look: Instant,
+    /// What the next offset was when somebody looked last.
+    last_offset: Offset,
 }
 
 impl Pace {
@@ -150,16 +160,12 @@ impl Pace {
     const AHEAD_BYTES: u64 = 16 << 20;
     const STEP_HURRIED: Duration = Duration::from_millis(20);
 
-    fn new(size: u64) -> Self {
-        Self { next_look: size + Self::STEP_BYTES, last_look: Instant::now() }
+    fn new(end: SegmentEnd) -> Self {
+        Self { next_look: end.size + Self::STEP_BYTES, last_look: Instant::now(), last_offset: end.next_offset }
     }
 
-    #[cold]
-    fn is_hurried(&mut self, size: u64) -> bool {
-        let now = Instant::now();
-        let is_hurried = now.duration_since(self.last_look) < Self::STEP_HURRIED;
-        *self = Self { next_look: size + Self::STEP_BYTES, last_look: now };
-        is_hurried
+    fn is_hurried(&self) -> bool {
+        self.last_look.elapsed() < Self::STEP_HURRIED
     }
 }
 
@@ -193,7 +199,7 @@ impl ActiveSegment {
             log_capacity,
             rested_end: None,
             seen_end: end,
-            pace: Pace::new(end.size),
+            pace: Pace::new(end),
             transaction_len: found.transaction_index_len.unwrap_or(0),
             is_abandoned: false,
         };
@@ -283,6 +289,12 @@ impl ActiveSegment {
     /// Whether a batch belongs into a new segment.
     #[inline]
     pub(super) fn is_full_for(&self, batch: &StampedBatch<'_>, now: &Now<'_>, config: &LogConfig) -> bool {
+        self.is_full(batch.size(), batch.last_offset, batch.max_timestamp, now, config)
+    }
+
+    /// The same, of what is known of a batch before it is stamped.
+    #[inline]
+    fn is_full(&self, size: u64, last_offset: Offset, max_timestamp: i64, now: &Now<'_>, config: &LogConfig) -> bool {
         if self.is_abandoned {
             return true;
         }
@@ -290,14 +302,14 @@ impl ActiveSegment {
             return false;
         }
         let waited = match self.first_timestamp {
-            Some(first) if first >= 0 => batch.max_timestamp.saturating_sub(first),
+            Some(first) if first >= 0 => max_timestamp.saturating_sub(first),
             _ => now.fresh().saturating_sub(self.created_ms),
         };
         // It may have been opened under another configuration.
-        self.end.size + batch.size() > config.segment_size().min(self.log_capacity)
+        self.end.size + size > config.segment_size().min(self.log_capacity)
             || waited > self.segment_ms(config)
             || self.indexes.is_full()
-            || batch.last_offset - self.segment.base_offset() > Offset::from(i32::MAX)
+            || last_offset - self.segment.base_offset() > Offset::from(i32::MAX)
     }
 
     /// How much later than its first record one may be that goes into it. The jitter is the segment's for ever, also
@@ -322,12 +334,43 @@ impl ActiveSegment {
         self.end.size == 0 && batch.size() > self.log_capacity
     }
 
-    /// The log file, if the writer is in a hurry and somebody should populate it ahead.
+    /// Whether a batch with this header is appended in a moment: no file has to be opened for it, or to grow, or to be brought
+    /// into memory. A guess.
+    #[cfg(feature = "net")]
+    pub(super) fn appends_at_once(
+        &self,
+        header: &BatchHeader,
+        max_timestamp: i64,
+        now: &Now<'_>,
+        config: &LogConfig,
+    ) -> bool {
+        let size = header.size() as u64;
+        let last_offset = self.end.next_offset + Offset::from(header.last_offset_delta);
+        !self.is_full(size, last_offset, max_timestamp, now, config)
+            && self.end.size + size < self.pace.next_look
+            && self.log.appends_at_once(size)
+            && self.indexes.appends_at_once()
+    }
+
+    /// Whether it has gone on by so much that somebody should [look](Self::look).
     #[inline]
-    pub(super) fn hurried_file(&mut self) -> Option<Arc<dyn StorageFile>> {
-        if self.end.size < self.pace.next_look || !self.pace.is_hurried(self.end.size) {
-            return None;
-        }
+    pub(super) fn is_to_be_looked_at(&self) -> bool {
+        self.end.size >= self.pace.next_look
+    }
+
+    /// From which offset on all was appended lately, and whether the writer is in a hurry.
+    pub(super) fn look(&mut self) -> (Offset, bool) {
+        let last = std::mem::replace(&mut self.pace, Pace::new(self.end));
+        (last.last_offset, last.is_hurried())
+    }
+
+    /// Whether readers have the log file's bytes from where they are in memory.
+    pub(super) fn is_viewed_in_place(&self) -> bool {
+        self.log.file().is_some_and(|file| file.is_viewed_in_place())
+    }
+
+    /// The log file, for somebody to populate ahead.
+    pub(super) fn file_to_populate(&mut self) -> Option<Arc<dyn StorageFile>> {
         // Pages need space first. Where there is none, the append that needs it will say so.
         let _ = self.log.get().and_then(|log| log.reserve(Pace::AHEAD_BYTES.min(self.log_capacity - self.end.size)));
         self.log.file()
@@ -481,6 +524,14 @@ impl IndexWriter {
         self.offset_index.0 = Some(open_append(segment, OFFSET_INDEX, self.offset_len, offset_capacity)?);
         self.time_index.0 = Some(open_append(segment, TIME_INDEX, self.time_len, time_capacity)?);
         Ok(())
+    }
+
+    /// Whether the next batch is, with an entry of each if it gets them.
+    #[cfg(feature = "net")]
+    fn appends_at_once(&self) -> bool {
+        self.bytes_since_entry <= self.interval_bytes
+            || self.offset_index.appends_at_once(OffsetEntry::BYTES as u64)
+                && self.time_index.appends_at_once(TimeEntry::BYTES as u64)
     }
 
     fn is_full(&self) -> bool {

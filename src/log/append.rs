@@ -13,8 +13,12 @@ use super::segment::{Segment, SegmentEnd, SegmentFiles};
 use super::validator;
 use super::validator::{Now, ValidatedBatch, validate};
 use super::{Log, LogInner, Writer};
+#[cfg(feature = "net")]
+use crate::config::BrokerCompressionType;
 use crate::config::LogConfig;
 use crate::error::{Error, Result};
+#[cfg(feature = "net")]
+use crate::record::{BatchHeader, Compression, TimestampType};
 use crate::record::{BatchRef, BatchView};
 use crate::sync::atomic::Ordering;
 use crate::types::{Acks, LeaderEpoch, Offset};
@@ -127,6 +131,24 @@ impl Log {
         let flush_messages = if options.origin == AppendOrigin::Coordinator { i64::MAX } else { flush_messages };
         log.acknowledge(&appended, options.acks, flush_messages)?;
         Ok(appended)
+    }
+
+    /// Whether a batch with this header is appended in a moment: nobody else is at it, its records are not packed anew, and no
+    /// sync is due after it. A guess, for a caller who should not block; a batch that is refused, it may take for either.
+    #[cfg(feature = "net")]
+    pub(crate) fn appends_at_once(&self, header: &BatchHeader) -> bool {
+        let log = &*self.inner;
+        let Some(writer) = log.writer.try_lock() else { return false };
+        let Writer { active: Some(active), config, .. } = &*writer else { return false };
+        let now = Now::new(&*log.clock, &log.clock_last_read);
+        let time = match config.message_timestamp_type {
+            TimestampType::CreateTime => header.max_timestamp,
+            TimestampType::LogAppendTime => now.fresh(),
+        };
+        matches!(header.compression(), Ok(Compression::None))
+            && matches!(config.compression_type, BrokerCompressionType::Producer | BrokerCompressionType::Uncompressed)
+            && config.flush_messages == i64::MAX
+            && active.appends_at_once(header, time, &now, config)
     }
 
     /// Which records of a batch that was refused this log does not take, by their index in it, and why; the first `max` of
@@ -291,12 +313,27 @@ impl LogInner {
         if stamped.max_timestamp < 0 {
             active.segment().set_modified(now.fresh());
         }
-        if let Some(helper) = &self.helper
-            && let Some(file) = active.hurried_file()
+        if active.is_to_be_looked_at() {
+            self.keep_pace(active);
+        }
+        Ok(())
+    }
+
+    #[cold]
+    fn keep_pace(&self, active: &mut ActiveSegment) {
+        let (recent, is_hurried) = active.look();
+        self.set_recent(recent, active);
+        if let Some(helper) = self.helper.as_ref().filter(|_| is_hurried)
+            && let Some(file) = active.file_to_populate()
         {
             helper.populate_ahead(file);
         }
-        Ok(())
+    }
+
+    /// From `offset` on all was appended lately. Known to be in memory only where it is read in place.
+    pub(super) fn set_recent(&self, offset: Offset, active: &ActiveSegment) {
+        let recent = if active.is_viewed_in_place() { offset } else { Offset::MAX };
+        self.recent.store(recent, Ordering::Release);
     }
 
     #[inline]
@@ -350,6 +387,7 @@ impl LogInner {
         active.seal()?;
         self.segments.store(Arc::new(self.segments.load().with(segment)));
         *active = opened;
+        self.set_recent(base_offset, active);
         Ok(())
     }
 

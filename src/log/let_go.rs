@@ -17,6 +17,7 @@ use super::{LogInner, State};
 use crate::config::{LogConfig, SyncPolicy};
 use crate::error::Result;
 use crate::sync::atomic::Ordering;
+use crate::types::Offset;
 
 impl LogInner {
     /// Lets go of the files in `slot`. False if they can't be spared now.
@@ -75,6 +76,7 @@ impl LogInner {
         }
         active.segment().set_flushed(syncs);
         active.rest();
+        self.recent.store(Offset::MAX, Ordering::Release);
         true
     }
 
@@ -94,7 +96,9 @@ impl LogInner {
                 self.note_names();
                 Ok(())
             }
-        })
+        })?;
+        active.iter().for_each(|active| self.set_recent(self.log_end(), active));
+        Ok(())
     }
 }
 

@@ -152,6 +152,8 @@ pub(crate) struct LogInner {
     /// Where the oldest transaction begins that is not decided yet; [`Offset::MAX`] if all are. Lowered before readers
     /// see the transaction, and raised after they can see what became of it.
     first_unstable: AtomicI64,
+    /// From which offset on all was appended lately, by this process: it is still in memory, as good as certainly.
+    recent: AtomicI64,
     /// The latest of `epochs`, for every append.
     leader_epoch: AtomicI32,
     epochs: LeaderEpochCache,
@@ -249,6 +251,7 @@ impl Log {
                 segments: ArcSwap::from_pointee(load.segments),
                 log_start: AtomicI64::new(load.log_start),
                 first_unstable: AtomicI64::new(first_unstable),
+                recent: AtomicI64::new(Offset::MAX),
                 leader_epoch: AtomicI32::new(load.epochs.current()),
                 epochs: load.epochs,
                 recovery_point: AtomicI64::new(load.recovery_point),

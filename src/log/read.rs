@@ -185,6 +185,16 @@ impl Log {
         self.inner.read_followed(|| self.inner.read(offset, limits))
     }
 
+    /// Whether reading from `offset` on takes but a moment: there is nothing, or it was appended lately, so that it is in
+    /// memory. A guess, for a caller who should not block.
+    #[cfg(feature = "net")]
+    pub(crate) fn reads_at_once(&self, offset: Offset, isolation: IsolationLevel) -> bool {
+        let log = &*self.inner;
+        // A reader of what was committed looks at the aborted transactions too.
+        let is_recent = || isolation == IsolationLevel::ReadUncommitted && offset >= log.recent.load(Ordering::Acquire);
+        !log.home.is_followed && (offset >= log.readable_end(isolation, log.log_end()) || is_recent())
+    }
+
     /// The first record whose timestamp is `timestamp` or later; None if there is none.
     ///
     /// # Errors

@@ -210,6 +210,7 @@ impl LogInner {
     /// the records from the new end on is forgotten, and everybody who waits for them is told. Syncs are excluded.
     fn end_with(&self, writer: &mut Writer, segments: SegmentList, producers: ProducerStates) {
         (writer.active, writer.producers) = (None, producers);
+        self.recent.store(Offset::MAX, Ordering::Release);
         // A transaction whose marker goes is open again before readers see that.
         let first_unstable = writer.producers.first_unstable_offset().unwrap_or(Offset::MAX);
         self.first_unstable.fetch_min(first_unstable, Ordering::AcqRel);

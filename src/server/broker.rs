@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
+use super::executor::Promptness;
 use super::fetch_session::FetchSessions;
 use super::metrics::Metrics;
 use crate::config::ServerConfig;
@@ -24,13 +25,16 @@ pub(super) struct Node {
     pub(super) config: ServerConfig,
     pub(super) fetch_sessions: Mutex<FetchSessions>,
     pub(super) metrics: Metrics,
+    /// Of what is done where it was read.
+    pub(super) promptness: Promptness,
 }
 
 impl Node {
     pub(super) fn new(store: Store, config: ServerConfig, metrics: Metrics) -> Self {
         let fetch_sessions = FetchSessions::new(config.max_incremental_fetch_session_cache_slots);
         let groups = Groups::of(&store);
-        Self { store, groups, config, fetch_sessions: Mutex::new(fetch_sessions), metrics }
+        let fetch_sessions = Mutex::new(fetch_sessions);
+        Self { store, groups, config, fetch_sessions, metrics, promptness: Promptness::default() }
     }
 
     /// The name of the topic that a request means: `by_id` in newer versions, which don't have the name.
@@ -53,6 +57,11 @@ impl Node {
     pub(super) fn check_partitions(&self, counts: impl Iterator<Item = usize>) -> Result<(), ErrorCode> {
         let is_fine = counts.sum::<usize>() <= self.config.request_partitions_max;
         is_fine.then_some(()).ok_or(ErrorCode::INVALID_REQUEST)
+    }
+
+    /// Whether what should take but a moment may be done where it was read. What another process writes has to be looked for.
+    pub(super) fn may_do_at_once(&self) -> bool {
+        self.promptness.is_expected() && !self.store.is_read_only()
     }
 
     pub(super) fn partition(&self, topic: &str, partition: i32) -> Result<Log, Error> {

@@ -24,8 +24,11 @@
 //!
 //! Each connection is a task, which begins one request after the other; responses leave in the order of their requests.
 //! What may block, because it touches the disk, runs on the runtime's threads for that; a fetch that waits for records
-//! holds no thread, and neither does a member of a group that waits for others. A client that sends what is no request, or
-//! more than it may, loses its own connection and nothing else.
+//! holds no thread, and neither does a member of a group that waits for others. What takes no more than memory and a moment
+//! is done by the task itself, for another thread takes longer to wake up: appends of some 100 KB into files that have
+//! room, and fetches of what was appended lately. Should such a moment last, as where the system makes writers wait for a
+//! slow disk, all goes to those threads for a while. A client that sends what is no request, or more than it may, loses its
+//! own connection and nothing else.
 //!
 //! Records leave as they lie in the log. On Linux, over TCP without TLS, the system sends them from the file to the socket by
 //! itself (`sendfile`), from 512 KiB on.

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by a panic")]
 
 mod admin_topics;
+mod at_once;
 mod basics;
 #[cfg(feature = "tls")]
 #[path = "../common/certificates.rs"]

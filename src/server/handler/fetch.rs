@@ -34,6 +34,9 @@ const STORAGE_ERROR_VERSION: i16 = 6;
 /// fetch a little less than one of a partition (`max.partition.fetch.bytes`), and several partitions at once.
 const FILE_RANGE_BYTES_MIN: usize = 512 * 1024;
 
+/// From up to how many partitions is read on the thread that has read the request.
+const AT_ONCE_PARTITIONS_MAX: usize = 16;
+
 /// Answers once there are `min_bytes`, one partition has an error or another history than the client's, `max_wait_ms` are
 /// over, or the server stops.
 pub(in crate::server) async fn answer(
@@ -86,7 +89,11 @@ async fn read_enough(context: &Context, request: &FetchRequest, wanted: &Arc<Vec
     let deadline = Instant::now() + max_wait;
     loop {
         let (broker, wanted) = (context.broker.clone(), wanted.clone());
-        let attempt = executor::run(move || broker.fetch(&wanted, params)).await;
+        let attempt = if broker.fetches_at_once(&wanted, params) {
+            broker.promptness.run(|| broker.fetch(&wanted, params)).await
+        } else {
+            executor::run(move || broker.fetch(&wanted, params)).await
+        };
         if attempt.is_complete || Instant::now() >= deadline || *stop.borrow() {
             return attempt.data;
         }
@@ -137,6 +144,14 @@ struct Attempt {
 }
 
 impl Broker {
+    /// Whether all that is wanted is read in a moment, as it seems.
+    fn fetches_at_once(&self, wanted: &[Wanted], params: FetchParams) -> bool {
+        let at_once = |(key, wanted): &Wanted| {
+            self.log_of(key).is_ok_and(|log| log.reads_at_once(wanted.fetch_offset, params.isolation))
+        };
+        self.may_do_at_once() && wanted.len() <= AT_ONCE_PARTITIONS_MAX && wanted.iter().all(at_once)
+    }
+
     fn fetch(&self, wanted: &[Wanted], params: FetchParams) -> Attempt {
         let (mut bytes, mut has_error, mut more) = (0, false, Vec::new());
         let fetch = |(key, wanted): &Wanted| {

@@ -10,14 +10,14 @@ use crate::net::messages::produce::{
 };
 use crate::net::messages::{ProduceRequest, ProduceResponse};
 use crate::net::transport::ConnectionError;
-use crate::record::{BatchRef, Compression};
+use crate::record::{BatchHeader, BatchRef, Compression};
 use crate::server::broker::Broker;
 use crate::server::dispatch::Context;
 use crate::server::executor;
 use crate::server::metrics::Metrics;
 use crate::server::refused_batch::RefusedBatch;
 use crate::server::transaction_error;
-use crate::server::when_woken;
+use crate::server::when_woken::{self, or_never};
 use crate::store::{TakesPart, is_internal};
 use crate::types::{Acks, ProducerIdAndEpoch};
 use crate::uuid::Uuid;
@@ -33,6 +33,11 @@ const ADDING_VERSION: i16 = 12;
 
 /// From this version on topics are spoken of by id (KIP-516).
 const TOPIC_ID_VERSION: i16 = 13;
+
+/// Up to how much of how many partitions is appended on the thread that has read it. That is some ten microseconds of work,
+/// or a few hundred where records are tiny.
+const AT_ONCE_BYTES_MAX: usize = 128 * 1024;
+const AT_ONCE_PARTITIONS_MAX: usize = 16;
 
 /// Appends now, and answers later: once all is on the device with `acks` −1. There is no response with `acks` 0.
 ///
@@ -50,17 +55,22 @@ pub(in crate::server) async fn answer(
         _ => Err(ErrorCode::INVALID_REQUIRED_ACKS),
     };
     let (broker, version) = (context.broker.clone(), context.header.api_version);
-    let topics = executor::run_on(move |appended| {
-        let mut topics = broker.produce(request, acks, version);
-        // The thread is awake: if nobody else syncs, it does, while the connection goes on.
-        let turn = if acks == Ok(Acks::All) { first_turn(&mut topics) } else { None };
-        let _ = appended.send(topics);
-        if let Some(turn) = turn {
-            // Where it could not begin, whoever waits tries again, and is told.
-            let _ = turn.take(|took| broker.metrics.flushed(took));
-        }
-    })
-    .await;
+    let topics = if broker.produces_at_once(&request, version) {
+        // Another thread would take longer to wake up.
+        broker.promptness.run(|| broker.produce(request, acks, version)).await
+    } else {
+        executor::run_on(move |appended| {
+            let mut topics = broker.produce(request, acks, version);
+            // The thread is awake: if nobody else syncs, it does, while the connection goes on.
+            let turn = if acks == Ok(Acks::All) { first_turn(&mut topics) } else { None };
+            let _ = appended.send(topics);
+            if let Some(turn) = turn {
+                // Where it could not begin, whoever waits tries again, and is told.
+                let _ = turn.take(|took| broker.metrics.flushed(took));
+            }
+        })
+        .await
+    };
     let refused = |topic: &InTopic| topic.partitions.iter().any(|(_, result)| result.is_err());
     if acks == Ok(Acks::None) && topics.iter().any(refused) {
         return Err(ConnectionError::Closed);
@@ -90,6 +100,29 @@ struct InTopic {
 }
 
 impl Broker {
+    /// Whether all that a request brings is appended in a moment, as it seems.
+    fn produces_at_once(&self, request: &ProduceRequest, version: i16) -> bool {
+        let partitions = || request.topic_data.iter().flat_map(|topic| &topic.partition_data);
+        let bytes = || partitions().map(|partition| partition.records.as_ref().map_or(0, Bytes::len)).sum::<usize>();
+        self.may_do_at_once()
+            && request.transactional_id.is_none()
+            && request.topic_data.len() <= AT_ONCE_PARTITIONS_MAX
+            && partitions().count() <= AT_ONCE_PARTITIONS_MAX
+            && bytes() <= AT_ONCE_BYTES_MAX
+            && request.topic_data.iter().all(|topic| self.appends_at_once(topic, version))
+    }
+
+    fn appends_at_once(&self, topic: &TopicProduceData, version: i16) -> bool {
+        let Ok(name) = self.topic_meant(&topic.name, topic.topic_id, version >= TOPIC_ID_VERSION) else { return false };
+        topic.partition_data.iter().all(|PartitionProduceData { index, records }| {
+            let header = BatchHeader::parse(records.as_deref().unwrap_or_default());
+            match (header, self.partition(&name, *index)) {
+                (Ok(header), Ok(log)) => log.appends_at_once(&header),
+                _ => false,
+            }
+        })
+    }
+
     fn produce(&self, request: ProduceRequest, acks: Result<Acks, ErrorCode>, version: i16) -> Vec<InTopic> {
         let transactional_id = request.transactional_id.as_deref();
         let acks = self.check_partitions(request.topic_data.iter().map(|topic| topic.partition_data.len())).and(acks);
@@ -178,12 +211,23 @@ async fn synced(topics: Vec<InTopic>, metrics: &Metrics) -> Vec<InTopic> {
 
 /// Waits until a batch is on the device. Whoever waits alone syncs, the others wait for that one, none on a thread.
 async fn sync(mut in_log: InLog, metrics: Metrics) -> Result<InLog, RefusedBatch> {
+    let mut turn_taken = None;
     loop {
-        match (&mut in_log.synced).await {
-            Progress::Done(result) => break result?,
-            Progress::Turn(turn) => {
-                let metrics = metrics.clone();
-                executor::run(move || turn.take(|took| metrics.flushed(took))).await?;
+        tokio::select! {
+            progress = &mut in_log.synced => match progress {
+                Progress::Done(result) => break result?,
+                Progress::Turn(turn) => {
+                    if let Some(taken) = turn_taken.take() {
+                        taken.await?;
+                    }
+                    let metrics = metrics.clone();
+                    turn_taken = Some(Box::pin(executor::run(move || turn.take(|took| metrics.flushed(took)))));
+                }
+            },
+            // It goes on for others when this one is done.
+            taken = or_never(turn_taken.as_mut()) => {
+                turn_taken = None;
+                taken?;
             }
         }
     }

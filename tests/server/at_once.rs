@@ -1,0 +1,115 @@
+//! What takes but a moment is done on the thread that has read the request: it goes on while all threads for what may block
+//! are held up, and what may block waits for one of them.
+
+use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
+use std::time::Duration;
+
+use esker::net::messages::FetchRequest;
+use tokio::runtime::Builder;
+use tokio::task::{JoinHandle, spawn_blocking};
+
+use super::*;
+
+/// Runs it on a runtime that has one thread for what may block.
+fn run(test: impl Future<Output = ()>) {
+    Builder::new_current_thread().max_blocking_threads(1).enable_all().build().unwrap().block_on(test);
+}
+
+/// Holds up that thread. No time passes meanwhile, so that every moment is short.
+struct HeldUp {
+    sender: Sender<()>,
+    task: JoinHandle<Result<(), RecvTimeoutError>>,
+}
+
+impl HeldUp {
+    fn new() -> Self {
+        let (sender, receiver) = channel();
+        // Who waits for the thread must not wait for ever.
+        let task = spawn_blocking(move || receiver.recv_timeout(Duration::from_secs(60)));
+        tokio::time::pause();
+        Self { sender, task }
+    }
+
+    async fn let_go(self) {
+        tokio::time::resume();
+        drop(self.sender);
+        assert_eq!(self.task.await.unwrap(), Err(RecvTimeoutError::Disconnected), "somebody waited for the thread");
+    }
+}
+
+/// Produces while others go on.
+fn begin(server: &Server, acks: i16, partition: i32, records: Bytes) -> JoinHandle<i64> {
+    let connection = server.connect();
+    tokio::spawn(async move { produce(&connection, acks, partition, records).await.unwrap().base_offset })
+}
+
+#[test]
+fn small_appends_and_fetches_of_what_is_new_wait_for_no_thread() {
+    run(async {
+        let (_store, server) = serve().await;
+        for connection in connections(&server).await {
+            // Opens the log's files.
+            let mut end = produce(&connection, 1, 0, batch(&["first"])).await.unwrap().base_offset + 1;
+            let held_up = HeldUp::new();
+            for value in ["a", "b", "c"] {
+                let waiting = FetchRequest { max_wait_ms: 60_000, min_bytes: 1, ..fetch_request(0, end) };
+                let fetched_at_end = connection.send(&waiting, 12);
+                let producing = server.connect();
+                let (response, produced) = tokio::join!(fetched_at_end, produce(&producing, 1, 0, batch(&[value])));
+                assert_eq!(values(&fetched(response.unwrap())), [(end, value.to_owned())]);
+                assert_eq!(produced.unwrap().base_offset, end);
+                end += 1;
+            }
+            held_up.let_go().await;
+        }
+        server.shutdown().await;
+    });
+}
+
+#[test]
+fn what_may_take_longer_waits_for_a_thread() {
+    run(async {
+        let (store, server) = serve().await;
+        let connection = server.connect();
+        produce(&connection, 1, 0, batch(&["first"])).await.unwrap();
+        let held_up = HeldUp::new();
+        let large = begin(&server, 1, 0, batch(&[&"x".repeat(200_000)]));
+        let synced = begin(&server, -1, 0, batch(&["to be synced"]));
+        let first_of_its_log = begin(&server, 1, 1, batch(&["opens files"]));
+        // So few that no file grows by them.
+        for _ in 0..10 {
+            produce(&connection, 1, 0, batch(&["small"])).await.unwrap();
+        }
+        assert!(![&large, &synced, &first_of_its_log].iter().any(|task| task.is_finished()));
+        held_up.let_go().await;
+        assert_eq!(first_of_its_log.await.unwrap(), 0);
+        synced.await.unwrap();
+        assert_eq!(large.await.unwrap(), 12, "those that were small did not wait for it");
+        assert_eq!(store.partition("t", 0).unwrap().log_end(), 13);
+        server.shutdown().await;
+    });
+}
+
+#[test]
+fn what_was_not_appended_lately_is_read_on_such_a_thread() {
+    run(async {
+        let store = Store::temporary().unwrap();
+        store.create_topic("t", TopicConfig::new().internal_segment_bytes(200)).unwrap();
+        let server = Server::builder(store).in_memory().unwrap();
+        let connection = server.connect();
+        for value in ["of an earlier segment", "of an earlier segment", "recent"] {
+            produce(&connection, 1, 0, batch(&[&value.repeat(5)])).await.unwrap();
+        }
+        let held_up = HeldUp::new();
+        let fetch = |offset| {
+            let connection = server.connect();
+            tokio::spawn(async move { fetched(connection.send(&fetch_request(0, offset), 12).await.unwrap()) })
+        };
+        let old = fetch(0);
+        assert_eq!(values(&fetch(2).await.unwrap()), [(2, "recent".repeat(5))]);
+        assert!(!old.is_finished());
+        held_up.let_go().await;
+        assert_eq!(values(&old.await.unwrap())[0], (0, "of an earlier segment".repeat(5)));
+        server.shutdown().await;
+    });
+}
