@@ -426,6 +426,28 @@ fn appends_of_any_size_between_syncs_follow_each_other(storage: &dyn Storage, ro
     assert_eq!(storage.read(&path).unwrap(), expected);
 }
 
+/// A recovery looks at what lies behind the end: it must not find what was never appended.
+#[cfg(unix)]
+#[test]
+fn behind_the_end_of_a_file_that_was_not_sealed_are_zeros() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("file");
+    let mut file = FsStorage::new().open_append(&path, 0, 16 << 20).unwrap();
+    let mut expected = Vec::new();
+    for (index, len) in [100, 5_000, 1_024, 40_000, 130_000, 70_001, 200_000].into_iter().cycle().take(60).enumerate() {
+        file.append(&[&vec![b'x'; len]]).unwrap();
+        expected.resize(expected.len() + len, b'x');
+        if index % 3 != 0 {
+            file.file().sync().unwrap();
+        }
+        let found = std::fs::read(&path).unwrap();
+        let (appended, behind) = found.split_at(expected.len());
+        assert!(appended == expected && behind.iter().all(|byte| *byte == 0), "after append {index}");
+    }
+    file.seal().unwrap();
+    assert_eq!(std::fs::metadata(&path).unwrap().len(), expected.len() as u64);
+}
+
 fn readers_see_whole_appends_while_a_writer_works(storage: &dyn Storage, root: &Path) {
     const APPENDS: u64 = 2_000;
     const SIZE: u64 = 50;

@@ -328,15 +328,19 @@ pub(super) fn allocate(file: &File, from: u64, to: u64) -> io::Result<()> {
         }
     }
     // Where space can't be reserved by a call, writing is what takes it.
+    write_zeros_at(file, from, to - from).inspect_err(|_| {
+        let _ = file.set_len(from);
+    })
+}
+
+/// Writes so many zeros.
+pub(super) fn write_zeros_at(file: &File, mut position: u64, mut bytes: u64) -> io::Result<()> {
     static ZEROS: [u8; 64 << 10] = [0; 64 << 10];
-    let mut at = from;
-    while at < to {
-        let len = (to - at).min(ZEROS.len() as u64) as usize;
-        if let Err(error) = write_all_at(file, at, &ZEROS[..len]) {
-            let _ = file.set_len(from);
-            return Err(error);
-        }
-        at += len as u64;
+    while bytes > 0 {
+        let zeros = &ZEROS[..bytes.min(ZEROS.len() as u64) as usize];
+        write_all_at(file, position, zeros)?;
+        position += zeros.len() as u64;
+        bytes -= zeros.len() as u64;
     }
     Ok(())
 }

@@ -6,7 +6,9 @@
 //!
 //! That is for a file that is written back now and then. Where each few appends are synced, a sync would write the
 //! populated pages too, and protect all it wrote, so that the next copy faults: there more than a few bytes go by a
-//! system call, and readers find them in the same pages.
+//! system call, and readers find them in the same pages. Space that is reserved and was never written costs each sync
+//! that writes to it first an entry in the file system's journal, which takes as long as the bytes do: so zeros are
+//! written ahead, for one entry in place of many.
 //!
 //! ```text
 //!   0 .. len         appended: readable by everyone, never written again
@@ -31,7 +33,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use memmap2::{MmapOptions, MmapRaw};
 
-use super::fs::{allocate, check_capacity, write_parts_at};
+use super::fs::{allocate, check_capacity, write_parts_at, write_zeros_at};
 use super::{AppendFile, StorageFile};
 
 const PAGE_BYTES: u64 = 4096;
@@ -49,6 +51,10 @@ const POPULATE_STEP_BYTES: u64 = 1024 << 10;
 /// page, and with it the fault.
 const SYNCED_LATELY_BYTES: u64 = 1 << 20;
 const WRITE_BYTES_MIN: u64 = 1024;
+/// Zeros are written ahead of appends up to this size, as many as have been appended so, within limits.
+const ZEROED_APPEND_BYTES_MAX: u64 = 128 << 10;
+const ZERO_BYTES_MIN: u64 = 64 << 10;
+const ZERO_BYTES_MAX: u64 = 1 << 20;
 /// Reserving starts with a page or few, and goes on in steps that grow with the log, so that it never holds much more space
 /// than it uses. The steps are few: each may have to wait for the file system.
 const RESERVE_BYTES_MIN: u64 = 64 << 10;
@@ -210,6 +216,10 @@ impl<M: Borrow<Arc<MmapRaw>>> AsRef<[u8]> for View<M> {
 pub(super) struct MappedAppend {
     shared: Arc<Shared>,
     capacity: u64,
+    /// How many bytes were appended by system calls.
+    written: u64,
+    /// Up to where zeros have been written ahead of them.
+    zeroed: u64,
     populate_step: u64,
     populated_last: Option<Instant>,
 }
@@ -220,7 +230,7 @@ impl MappedAppend {
         check_capacity(len, 0, capacity)?;
         let map = MmapOptions::new().len(capacity as usize).map_raw(&file)?;
         let shared = Arc::new(Shared::new(file, Some(map), len));
-        Ok(Self { shared, capacity, populate_step: POPULATE_BYTES_MIN, populated_last: None })
+        Ok(Self { shared, capacity, written: 0, zeroed: 0, populate_step: POPULATE_BYTES_MIN, populated_last: None })
     }
 
     fn len(&self) -> u64 {
@@ -265,10 +275,29 @@ impl MappedAppend {
     #[cold]
     fn write(&mut self, parts: &[&[u8]], total: u64) -> io::Result<()> {
         self.reserve(total)?;
+        if !self.is_zeroed_for(total) {
+            self.write_zeros(self.len() + total);
+        }
         let end = write_parts_at(&self.shared.file, self.len(), parts)?;
+        self.written += total;
         self.shared.populated.fetch_max(end / PAGE_BYTES * PAGE_BYTES, Ordering::Relaxed);
         self.shared.len.store(end, Ordering::Release);
         Ok(())
+    }
+}
+
+impl MappedAppend {
+    /// Whether an append by a system call needs no zeros to be written first.
+    fn is_zeroed_for(&self, additional: u64) -> bool {
+        additional > ZEROED_APPEND_BYTES_MAX || self.len() + additional <= self.zeroed
+    }
+
+    /// Writes zeros from `end` on, as far as space is reserved. What goes wrong with that, the append that goes there will say.
+    fn write_zeros(&mut self, end: u64) {
+        let start = end.next_multiple_of(PAGE_BYTES);
+        let wanted = start + self.written.clamp(ZERO_BYTES_MIN, ZERO_BYTES_MAX) / PAGE_BYTES * PAGE_BYTES;
+        self.zeroed = wanted.min(self.reserved()).max(end);
+        let _ = write_zeros_at(&self.shared.file, start, self.zeroed.saturating_sub(start));
     }
 }
 
@@ -306,8 +335,11 @@ impl AppendFile for MappedAppend {
 
     fn appends_at_once(&self, additional: u64) -> bool {
         let end = self.len().saturating_add(additional);
-        let has_pages = || end <= self.shared.populated.load(Ordering::Relaxed);
-        end <= self.reserved() && (self.goes_by_call(additional) || has_pages())
+        let is_ready = || match self.goes_by_call(additional) {
+            true => self.is_zeroed_for(additional),
+            false => end <= self.shared.populated.load(Ordering::Relaxed),
+        };
+        end <= self.reserved() && is_ready()
     }
 
     #[inline]
