@@ -18,8 +18,11 @@ pub(crate) use parking_lot::{Mutex, MutexGuard, RwLock, RwLockReadGuard, RwLockW
 #[cfg(not(any(esker_loom, esker_shuttle)))]
 pub(crate) use std::{sync::atomic, thread};
 
+/// Whether a checker runs this. In a model no time passes, and each value that threads share multiplies its orders.
+pub(crate) const IS_MODEL: bool = cfg!(any(esker_loom, esker_shuttle));
+
 /// How often a loop goes round that lets other threads run, only to save time. A checker tries those orders anyway,
 /// and each round multiplies them: it gets one.
 pub(crate) const fn rounds(rounds: usize) -> usize {
-    if cfg!(any(esker_loom, esker_shuttle)) { 1 } else { rounds }
+    if IS_MODEL { 1 } else { rounds }
 }

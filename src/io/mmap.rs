@@ -284,9 +284,7 @@ impl MappedAppend {
         self.shared.len.store(end, Ordering::Release);
         Ok(())
     }
-}
 
-impl MappedAppend {
     /// Whether an append by a system call needs no zeros to be written first.
     fn is_zeroed_for(&self, additional: u64) -> bool {
         additional > ZEROED_APPEND_BYTES_MAX || self.len() + additional <= self.zeroed

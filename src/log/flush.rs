@@ -16,14 +16,12 @@ use std::time::{Duration, Instant};
 use super::wait::{Parker, Waiters};
 use crate::error::{Error, Result};
 use crate::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Ordering};
-use crate::sync::{Mutex, RwLock, RwLockReadGuard, RwLockWriteGuard, rounds, thread};
+use crate::sync::{IS_MODEL, Mutex, RwLock, RwLockReadGuard, RwLockWriteGuard, rounds, thread};
 use crate::types::Offset;
 
 /// How often a leader lets others run for each caller that it waits for, even where a sync takes less. Most are awake within
 /// one.
 const GATHER_YIELDS: usize = rounds(8);
-/// A model has no time, and each value that threads share multiplies its orders.
-const IS_MODEL: bool = cfg!(any(esker_loom, esker_shuttle));
 /// For how long it waits for them where a sync takes as long.
 const GATHER_MAX: Duration = Duration::from_millis(1);
 /// How many syncs in a row are begun without waiting for callers who did not come along in time, at most.
@@ -208,7 +206,7 @@ impl GroupCommit {
     }
 
     fn lead(&self, sync: impl Fn() -> Result<Offset>) -> Result<()> {
-        self.gather(self.covered.load(Ordering::Relaxed));
+        self.gather();
         self.sync(sync)
     }
 
@@ -243,8 +241,8 @@ impl GroupCommit {
     ///
     /// Where all come along within the time of a sync, as those do who send on what they are answered, one sync is enough
     /// where two would have had a part of them each. Where they don't, that wait is left out for some time.
-    fn gather(&self, covered: usize) {
-        let callers = self.callers.load(Ordering::Relaxed);
+    fn gather(&self) {
+        let (covered, callers) = (self.covered.load(Ordering::Relaxed), self.callers.load(Ordering::Relaxed));
         let are_here = || self.arrived.load(Ordering::Acquire) >= covered + callers;
         let are_here_or_let_run = || {
             are_here() || {
@@ -456,7 +454,7 @@ mod tests {
         let gather = |callers, arrived| {
             commit.callers.store(callers, Ordering::Relaxed);
             commit.arrived.store(arrived, Ordering::Relaxed);
-            commit.gather(0);
+            commit.gather();
             commit.ungathered.load(Ordering::Relaxed)
         };
         let mut missed = 0;

@@ -97,7 +97,9 @@ impl LogInner {
                 Ok(())
             }
         })?;
-        active.iter().for_each(|active| self.set_recent(self.log_end(), active));
+        if let Some(active) = active {
+            self.set_recent(self.log_end(), active);
+        }
         Ok(())
     }
 }

@@ -17,6 +17,9 @@ use crate::store::Store;
 use crate::types::LeaderEpoch;
 use crate::uuid::Uuid;
 
+/// Up to how many partitions one request appends to, or reads from, on the thread that has read it.
+const AT_ONCE_PARTITIONS_MAX: usize = 16;
+
 /// This node, whoever asks.
 #[derive(Debug)]
 pub(super) struct Node {
@@ -59,9 +62,10 @@ impl Node {
         is_fine.then_some(()).ok_or(ErrorCode::INVALID_REQUEST)
     }
 
-    /// Whether what should take but a moment may be done where it was read. What another process writes has to be looked for.
-    pub(super) fn may_do_at_once(&self) -> bool {
-        self.promptness.is_expected() && !self.store.is_read_only()
+    /// Whether what should take but a moment for each of so many partitions may be done where it was read. What another
+    /// process writes has to be looked for.
+    pub(super) fn may_do_at_once(&self, partitions: usize) -> bool {
+        partitions <= AT_ONCE_PARTITIONS_MAX && self.promptness.is_expected() && !self.store.is_read_only()
     }
 
     pub(super) fn partition(&self, topic: &str, partition: i32) -> Result<Log, Error> {

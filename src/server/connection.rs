@@ -62,8 +62,8 @@ pub(super) async fn serve(
     // Once there will be no more requests, those that wait for records or for others are answered as things are: the
     // client may have gone, and would be kept for as long as it said that it would wait.
     let (last, hurry) = watch::channel(false);
-    let mut has_more = true;
-    while has_more || beginning.is_some() || !requests.is_empty() {
+    let has_more = || !*last.borrow();
+    while has_more() || beginning.is_some() || !requests.is_empty() {
         let is_quiet = beginning.is_none() && requests.is_empty();
         if is_quiet && is_to_be_admitted {
             let (reading, writing) = (&mut reading, &mut writing);
@@ -73,7 +73,7 @@ pub(super) async fn serve(
             (admission, is_to_be_admitted) = (admitted, false);
             incoming.last_activity = Instant::now();
         }
-        let may_read = has_more && !is_to_be_admitted && beginning.is_none() && may_begin_another(&requests);
+        let may_read = has_more() && !is_to_be_admitted && beginning.is_none() && may_begin_another(&requests);
         let idle_until = incoming.last_activity + idle_max;
         tokio::select! {
             frame = incoming.next(&mut reading, limits), if may_read => match frame? {
@@ -83,15 +83,11 @@ pub(super) async fn serve(
                     let begun = dispatch(broker.clone(), frame, hurry.clone());
                     beginning = Some(Box::pin(async { (begun.await, timer, room) }));
                 }
-                None => {
-                    has_more = false;
-                    last.send_replace(true);
-                }
+                None => _ = last.send_replace(true),
             },
             (begun, timer, room) = or_never(beginning.as_mut()) => {
                 beginning = None;
                 let answer = begun.unwrap_or_else(|error| {
-                    has_more = false;
                     last.send_replace(true);
                     Answer::Now(Err(error))
                 });
@@ -119,8 +115,7 @@ pub(super) async fn serve(
                     return Err(io::Error::from(io::ErrorKind::TimedOut).into());
                 }
             }
-            () = told_to_stop(&mut stopped), if has_more => {
-                has_more = false;
+            () = told_to_stop(&mut stopped), if has_more() => {
                 last.send_replace(true);
             }
         }

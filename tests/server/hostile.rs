@@ -187,7 +187,6 @@ async fn sizes_out_of_range_cost_nothing() {
     good.finds_all().await;
 }
 
-/// A fetch that waits is first, and what is ready long before it leaves after it.
 #[tokio::test]
 async fn what_ends_a_connection_does_so_after_the_responses_before_it() {
     let server = serve(ServerConfig::default()).await;
@@ -215,6 +214,7 @@ async fn what_ends_a_connection_does_so_after_the_responses_before_it() {
     }
 }
 
+/// A fetch that waits is first, and what is ready long before it leaves after it.
 #[tokio::test]
 async fn responses_keep_the_order_of_their_requests() {
     let server = serve(ServerConfig::default()).await;

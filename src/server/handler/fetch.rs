@@ -34,9 +34,6 @@ const STORAGE_ERROR_VERSION: i16 = 6;
 /// fetch a little less than one of a partition (`max.partition.fetch.bytes`), and several partitions at once.
 const FILE_RANGE_BYTES_MIN: usize = 512 * 1024;
 
-/// From up to how many partitions is read on the thread that has read the request.
-const AT_ONCE_PARTITIONS_MAX: usize = 16;
-
 /// Answers once there are `min_bytes`, one partition has an error or another history than the client's, `max_wait_ms` are
 /// over, or the server stops.
 pub(in crate::server) async fn answer(
@@ -149,7 +146,7 @@ impl Broker {
         let at_once = |(key, wanted): &Wanted| {
             self.log_of(key).is_ok_and(|log| log.reads_at_once(wanted.fetch_offset, params.isolation))
         };
-        self.may_do_at_once() && wanted.len() <= AT_ONCE_PARTITIONS_MAX && wanted.iter().all(at_once)
+        self.may_do_at_once(wanted.len()) && wanted.iter().all(at_once)
     }
 
     fn fetch(&self, wanted: &[Wanted], params: FetchParams) -> Attempt {

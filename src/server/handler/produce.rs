@@ -34,10 +34,9 @@ const ADDING_VERSION: i16 = 12;
 /// From this version on topics are spoken of by id (KIP-516).
 const TOPIC_ID_VERSION: i16 = 13;
 
-/// Up to how much of how many partitions is appended on the thread that has read it. That is some ten microseconds of work,
-/// or a few hundred where records are tiny.
+/// Up to how much is appended on the thread that has read it. That is some ten microseconds of work, or a few hundred where
+/// records are tiny.
 const AT_ONCE_BYTES_MAX: usize = 128 * 1024;
-const AT_ONCE_PARTITIONS_MAX: usize = 16;
 
 /// Appends now, and answers later: once all is on the device with `acks` −1. There is no response with `acks` 0.
 ///
@@ -104,10 +103,9 @@ impl Broker {
     fn produces_at_once(&self, request: &ProduceRequest, version: i16) -> bool {
         let partitions = || request.topic_data.iter().flat_map(|topic| &topic.partition_data);
         let bytes = || partitions().map(|partition| partition.records.as_ref().map_or(0, Bytes::len)).sum::<usize>();
-        self.may_do_at_once()
+        // Topics may come without partitions.
+        self.may_do_at_once(request.topic_data.len().max(partitions().count()))
             && request.transactional_id.is_none()
-            && request.topic_data.len() <= AT_ONCE_PARTITIONS_MAX
-            && partitions().count() <= AT_ONCE_PARTITIONS_MAX
             && bytes() <= AT_ONCE_BYTES_MAX
             && request.topic_data.iter().all(|topic| self.appends_at_once(topic, version))
     }
