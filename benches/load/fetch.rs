@@ -11,7 +11,7 @@ use esker::net::messages::fetch::{FetchPartition, FetchTopic};
 use esker::net::messages::{FetchRequest, request_frame};
 use esker::net::{ApiKey, RequestHeader};
 use esker::record::{BatchBuilder, BatchRef, RecordData};
-use esker::server::Server;
+use esker::server::{Server, ServerConfig};
 use esker::{Acks, Store, TopicConfig};
 use tokio::net::TcpListener;
 
@@ -34,7 +34,8 @@ pub fn serve() {
         for _ in 0..BATCHES {
             log.append(BatchRef::parse(&batch).unwrap(), Acks::Leader).unwrap();
         }
-        let server = Server::builder(store).bind("127.0.0.1:0").await.unwrap();
+        let config = ServerConfig { sendfile_to_local_clients: true, ..Default::default() };
+        let server = Server::builder(store).config(config).bind("127.0.0.1:0").await.unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         println!("{} {}", server.local_addr().unwrap(), listener.local_addr().unwrap());
         let ended = tokio::task::spawn_blocking(|| std::io::stdin().read_to_end(&mut Vec::new()));

@@ -55,6 +55,9 @@ configs! {
     connections_max_idle_ms: u64 = 600_000, "connections.max.idle.ms", at_least(1);
     /// The most bytes of records in the response to a fetch. The first batch is in it however large it is.
     fetch_max_bytes: usize = 57_671_680, "fetch.max.bytes", between(1024, i32::MAX as usize);
+    /// Whether records that are in memory go by `sendfile` to clients on the server's own machine too, as they do to others
+    /// from 512 KiB on. A copy is faster there. Kafka has no such config.
+    sendfile_to_local_clients: bool = false, "sendfile.to.local.clients", any();
     /// The most partitions that one request to produce or to fetch may name. One with more is refused as a whole, with
     /// `INVALID_REQUEST`. Kafka has no such limit.
     request_partitions_max: usize = 100_000, "request.partitions.max", at_least(1);

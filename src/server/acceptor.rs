@@ -137,7 +137,9 @@ impl Acceptor {
         let came_to = || stream.local_addr().unwrap_or(self.bound);
         let advertised = self.advertised.clone().unwrap_or_else(|| (came_to().ip().to_string(), self.bound.port()));
         let (access, client_host) = (self.access.clone(), format!("/{}", peer.ip()));
-        service.serve(stream, socket::split, access, client_host, advertised, slot);
+        let sendfile_to_local = service.node.config.sendfile_to_local_clients;
+        let split = move |stream| socket::split(stream, sendfile_to_local);
+        service.serve(stream, split, access, client_host, advertised, slot);
     }
 }
 

@@ -31,7 +31,8 @@
 //! own connection and nothing else.
 //!
 //! Records leave as they lie in the log. On Linux, over TCP without TLS, the system sends them from the file to the socket by
-//! itself (`sendfile`), from 512 KiB on.
+//! itself (`sendfile`), from 512 KiB on; to a client on the same machine, what is not in memory
+//! (`sendfile.to.local.clients`).
 //!
 //! Groups have members, by Kafka's classic protocol, by the newer one (KIP-848), or by both at once: see
 //! [`coordinator`](crate::coordinator).

@@ -13,6 +13,9 @@ use super::socket::Socket;
 use crate::net::codec::Encoded;
 use crate::net::transport::write_chunks;
 
+/// How much of a file is sent, or copied, before it is looked at what follows.
+const PART_BYTES: usize = 1 << 20;
+
 /// What responses are written to.
 pub(super) trait Outgoing: AsyncWrite + Unpin {
     /// Whether it sends files.
@@ -38,21 +41,35 @@ pub(super) async fn write_responses<'a>(
     let socket = to.socket().filter(|_| have_files);
     // The pieces are to fill packets together.
     socket.iter().try_for_each(|socket| socket.cork(true))?;
-    let (mut waiting, mut sent) = (Vec::new(), 0);
+    let (mut waiting, mut is_copied, mut sent) = (Vec::new(), false, 0);
     for response in responses {
         let mut files = response.files().iter().peekable();
         for (index, chunk) in response.chunks().iter().enumerate() {
             let file = files.next_if(|(at, _)| *at == index);
             let Some((socket, (_, range))) = socket.as_ref().zip(file) else {
-                waiting.push(chunk);
+                waiting.push(chunk.clone());
                 continue;
             };
-            write_chunks(to, waiting.drain(..), stall_max).await?;
-            socket.send(range, stall_max).await?;
-            sent += range.size();
+            for start in (0..range.size()).step_by(PART_BYTES) {
+                let part = range.part(start, PART_BYTES);
+                // First what waits, which may take long: it is asked what is in memory then.
+                if std::mem::take(&mut is_copied) {
+                    write_chunks(to, waiting.iter(), stall_max).await?;
+                    waiting.clear();
+                }
+                is_copied = socket.copies(&part);
+                if is_copied {
+                    waiting.push(chunk.slice(start..start + part.size()));
+                    continue;
+                }
+                write_chunks(to, waiting.iter(), stall_max).await?;
+                waiting.clear();
+                socket.send(&part, stall_max).await?;
+                sent += part.size();
+            }
         }
     }
-    write_chunks(to, waiting.drain(..), stall_max).await?;
+    write_chunks(to, waiting.iter(), stall_max).await?;
     socket.iter().try_for_each(|socket| socket.cork(false))?;
     timeout(stall_max, to.flush()).await??;
     Ok(sent)

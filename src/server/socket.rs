@@ -4,6 +4,10 @@
 //! thread for work that blocks, and not on those that all connections share. What is in memory is sent at once: to hand it
 //! to another thread, for each time that the socket takes some more, costs as much as sending it. The socket itself never
 //! blocks.
+//!
+//! A client on the same machine copies what it is sent from the very pages of the file, and may be woken for each few of
+//! them, which takes longer than a copy that is made here. So for that one, files are sent from only where that spares a
+//! thread from waiting for the disk.
 
 use std::io;
 use std::pin::Pin;
@@ -24,30 +28,53 @@ const PART_BYTES: usize = 512 * 1024;
 
 /// A connection. Clones are the same one; one task reads from it, and one writes to it.
 #[derive(Clone, Debug)]
-pub(super) struct Socket(Arc<TcpStream>);
+pub(super) struct Socket {
+    stream: Arc<TcpStream>,
+    /// What is in memory is copied, whatever file it is in.
+    copies_memory: bool,
+}
 
 /// The side that is read from, and the one that is written to.
-pub(super) fn split(stream: TcpStream) -> (Socket, Socket) {
-    let socket = Socket(Arc::new(stream));
+pub(super) fn split(stream: TcpStream, sendfile_to_local: bool) -> (Socket, Socket) {
+    let copies_memory = !sendfile_to_local && is_local(&stream);
+    let socket = Socket { stream: Arc::new(stream), copies_memory };
     (socket.clone(), socket)
 }
 
+/// Whether both ends are on this machine, as far as their addresses tell.
+fn is_local(stream: &TcpStream) -> bool {
+    match (stream.peer_addr(), stream.local_addr()) {
+        (Ok(peer), Ok(here)) => peer.ip().to_canonical().is_loopback() || peer.ip() == here.ip(),
+        _ => false,
+    }
+}
+
 impl Socket {
-    /// Holds back packets that are not full, or lets them go.
+    /// Holds back packets that are not full, or lets them go. What is copied is written in one piece.
     pub(super) fn cork(&self, is_corked: bool) -> io::Result<()> {
-        socket::cork(&*self.0, is_corked)
+        if self.copies_memory { Ok(()) } else { socket::cork(&*self.stream, is_corked) }
+    }
+
+    /// Whether this is to be copied from memory, although it is in a file.
+    pub(super) fn copies(&self, range: &FileRange) -> bool {
+        self.copies_memory && range.is_in_memory()
     }
 
     /// Sends all of a range. Fails if the client takes nothing of it for `stall_max`.
     pub(super) async fn send(&self, range: &FileRange, stall_max: Duration) -> io::Result<()> {
-        let mut sent = 0;
+        // A client that gets copies is sent from files what was found not to be in memory.
+        let (mut sent, mut may_block_until) = (0, if self.copies_memory { range.size() } else { 0 });
         while sent < range.size() {
-            timeout(stall_max, self.0.writable()).await??;
+            timeout(stall_max, self.stream.writable()).await??;
             let part = range.part(sent, PART_BYTES);
-            let result = if part.is_in_memory() {
+            // Not asked twice of the same part: to look brings in what is looked at.
+            if sent >= may_block_until && !part.is_in_memory() {
+                may_block_until = sent + part.size();
+            }
+            let result = if sent >= may_block_until {
                 self.try_send(&part)
             } else {
-                let socket = self.clone();
+                let (socket, part) = (self.clone(), range.part(sent, may_block_until - sent));
                 executor::run(move || socket.try_send(&part)).await
             };
             sent += match result {
@@ -61,7 +88,7 @@ impl Socket {
     }
 
     fn try_send(&self, range: &FileRange) -> io::Result<usize> {
-        self.0.try_io(Interest::WRITABLE, || range.send_to(&*self.0))
+        self.stream.try_io(Interest::WRITABLE, || range.send_to(&*self.stream))
     }
 }
 
@@ -75,13 +102,13 @@ impl Outgoing for Socket {
 
 impl AsyncRead for Socket {
     fn poll_read(self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        when(|| self.0.poll_read_ready(context), || self.0.try_read_buf(buffer).map(drop))
+        when(|| self.stream.poll_read_ready(context), || self.stream.try_read_buf(buffer).map(drop))
     }
 }
 
 impl AsyncWrite for Socket {
     fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        when(|| self.0.poll_write_ready(context), || self.0.try_write(bytes))
+        when(|| self.stream.poll_write_ready(context), || self.stream.try_write(bytes))
     }
 
     fn poll_write_vectored(
@@ -89,7 +116,7 @@ impl AsyncWrite for Socket {
         context: &mut Context<'_>,
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        when(|| self.0.poll_write_ready(context), || self.0.try_write_vectored(slices))
+        when(|| self.stream.poll_write_ready(context), || self.stream.try_write_vectored(slices))
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -101,7 +128,7 @@ impl AsyncWrite for Socket {
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(socket::shutdown_writing(&*self.0))
+        Poll::Ready(socket::shutdown_writing(&*self.stream))
     }
 }
 

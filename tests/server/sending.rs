@@ -9,7 +9,7 @@ use esker::net::messages::fetch::{FetchPartition, FetchTopic};
 use esker::net::messages::{FetchRequest, request_frame};
 use esker::net::{ApiKey, Connection, ErrorCode, RequestHeader};
 use esker::record::{BatchBuilder, RecordData};
-use esker::server::Server;
+use esker::server::{Server, ServerConfig};
 use esker::{CleanupPolicy, Log, Maintenance, ReadLimits, Store, StoreConfig, TopicConfig};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
@@ -24,7 +24,8 @@ const FILE_BYTES_MIN: usize = 512 * 1024;
 const SEGMENT_BYTES: i32 = 9 << 20;
 
 async fn serve(store: &Store) -> Server {
-    Server::builder(store.clone()).metrics_listener("0").bind("127.0.0.1:0").await.unwrap()
+    let config = ServerConfig { sendfile_to_local_clients: true, ..Default::default() };
+    Server::builder(store.clone()).config(config).metrics_listener("0").bind("127.0.0.1:0").await.unwrap()
 }
 
 /// A batch of one record that has so many bytes.
@@ -88,6 +89,20 @@ async fn records_are_the_same_from_files_and_from_memory() {
     assert!(expected_from_files > 10 << 20, "{expected_from_files}");
     let expected_from_files = if cfg!(target_os = "linux") { expected_from_files } else { 0 };
     assert_eq!(sent_from_files(&server).await, expected_from_files);
+    server.shutdown().await;
+}
+
+#[tokio::test]
+async fn what_is_in_memory_is_copied_for_clients_on_the_same_machine() {
+    let store = Store::temporary().unwrap();
+    store.create_topic("t", TopicConfig::new()).unwrap();
+    let server = Server::builder(store).metrics_listener("0").bind("127.0.0.1:0").await.unwrap();
+    fill(&server, 0, [1_000_000; 3]).await;
+    let request = request(&[0], 10 << 20);
+    let expected = server.connect().send(&request, 12).await.unwrap();
+    let socket = Connection::connect(server.local_addr().unwrap()).await.unwrap();
+    assert_eq!(socket.send(&request, 12).await.unwrap(), expected);
+    assert_eq!(sent_from_files(&server).await, 0);
     server.shutdown().await;
 }
 
