@@ -134,6 +134,9 @@
 //! | memory of all requests | `queued.max.request.bytes` | nothing is read until some are answered; who is slow to send the rest of one is closed |
 //! | requests of a connection | 64, and 1 MiB of responses that wait to be taken | nothing is read from it |
 //! | partitions of a request to produce or to fetch | `request.partitions.max` | `INVALID_REQUEST` |
+//! | elements of a message's arrays | 1,000,000, and of numbers 4,000,000 | the connection is closed |
+//! | partitions that one request creates, by asking for metadata too | 10,000 | `POLICY_VIOLATION`, or the rest is created when it is asked for again |
+//! | how long a producer waits for a sync | its `request.timeout.ms`, 1 s at least | `REQUEST_TIMED_OUT`; the records are in the log |
 //! | time without a request, or without taking a response | `connections.max.idle.ms` | the connection is closed |
 //! | memory of fetch sessions | `max.incremental.fetch.session.cache.slots` | clients fetch without one |
 //!
@@ -146,7 +149,7 @@
 //!
 //! | name | labels | what |
 //! |---|---|---|
-//! | `esker_requests_total` | `request`, `version`, `error` | requests that were answered; `error` is the first one in the response, or `NONE` |
+//! | `esker_requests_total` | `request`, `version`, `error` | requests that were answered; `error` is the first one in the response, or `NONE`; `version` is `unknown` if there is no such |
 //! | `esker_request_duration_seconds` | `request` | from a request to its response, waiting included |
 //! | `esker_requests_in_flight`, `esker_request_bytes_in_flight` | | requests that were read and not answered yet |
 //! | `esker_received_bytes_total`, `esker_sent_bytes_total` | | bytes of requests and of responses |

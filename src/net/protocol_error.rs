@@ -76,6 +76,12 @@ pub enum Malformation {
     /// A length is negative and doesn't mean "null", or is beyond the largest.
     #[error("a length can't be {0}")]
     Length(i64),
+    /// The arrays of the message have too many elements.
+    #[error("a message can't have more than {max} elements in its arrays")]
+    Elements {
+        /// How many it may have.
+        max: usize,
+    },
     /// A variable-length integer has more than 32 bits.
     #[error("a variable-length integer is too long")]
     Varint,

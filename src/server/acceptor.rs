@@ -102,17 +102,23 @@ impl Acceptor {
         let mut stop = service.stop.clone();
         loop {
             let accepted = tokio::select! {
-                accepted = self.next(&service.limits) => accepted,
+                accepted = self.socket.accept() => accepted,
                 _ = stop.wait_for(|stop| *stop) => return,
             };
             match accepted {
-                Ok((stream, peer, one_of_all)) => match service.limits.admit(peer.ip(), one_of_all) {
-                    Some(slot) => self.serve(&service, stream, peer, slot),
-                    None => {
+                Ok((stream, peer)) => {
+                    let Some(slot) = service.limits.admit(peer.ip()) else {
                         service.node.metrics.connection_rejected();
                         tracing::warn!(%peer, "too many connections from there (max.connections.per.ip)");
-                    }
-                },
+                        continue;
+                    };
+                    // Not before somebody comes: listeners that nobody comes to must not take it from others.
+                    let one_of_all = tokio::select! {
+                        one_of_all = service.limits.one_more() => one_of_all,
+                        _ = stop.wait_for(|stop| *stop) => return,
+                    };
+                    self.serve(&service, stream, peer, (slot, one_of_all));
+                }
                 // Too many open files, or the client has gone: let others get on, and look again.
                 Err(error) => {
                     tracing::warn!(error = &error as &dyn std::error::Error, "a connection can't be accepted");
@@ -120,15 +126,6 @@ impl Acceptor {
                 }
             }
         }
-    }
-
-    async fn next(
-        &self,
-        limits: &Limits,
-    ) -> std::io::Result<(TcpStream, SocketAddr, tokio::sync::OwnedSemaphorePermit)> {
-        let one_of_all = limits.one_more().await;
-        let (stream, peer) = self.socket.accept().await?;
-        Ok((stream, peer, one_of_all))
     }
 
     fn serve(&self, service: &Service, stream: TcpStream, peer: SocketAddr, slot: impl Send + 'static) {

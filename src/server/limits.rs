@@ -34,12 +34,11 @@ pub(super) struct Room {
     since: Instant,
 }
 
-/// The right to a connection, until it is dropped.
+/// The right to a connection from an address, until it is dropped.
 #[derive(Debug)]
 pub(super) struct ConnectionSlot {
     limits: Arc<Limits>,
     ip: IpAddr,
-    _one_of_all: OwnedSemaphorePermit,
 }
 
 impl Limits {
@@ -64,14 +63,14 @@ impl Limits {
 
     /// Gives a connection to a client at `ip`, unless there are as many from there as there may be
     /// (`max.connections.per.ip`).
-    pub(super) fn admit(self: &Arc<Self>, ip: IpAddr, one_of_all: OwnedSemaphorePermit) -> Option<ConnectionSlot> {
+    pub(super) fn admit(self: &Arc<Self>, ip: IpAddr) -> Option<ConnectionSlot> {
         let mut by_ip = self.by_ip.lock();
         let count = by_ip.get(&ip).copied().unwrap_or(0);
         if count >= self.connections_per_ip_max {
             return None;
         }
         by_ip.insert(ip, count + 1);
-        Some(ConnectionSlot { limits: self.clone(), ip, _one_of_all: one_of_all })
+        Some(ConnectionSlot { limits: self.clone(), ip })
     }
 
     /// Waits until a request of so many bytes may be read (`queued.max.request.bytes`). One that is larger than the limit

@@ -4,7 +4,7 @@ use crate::net::ErrorCode;
 use crate::server::api_error::ApiError;
 
 /// The most partitions that one request creates (Kafka's `MAX_PARTITIONS_PER_BATCH`).
-const MAX_PARTITIONS_PER_BATCH: usize = 10_000;
+pub(super) const MAX_PARTITIONS_PER_BATCH: usize = 10_000;
 
 /// Stands for `num.partitions` and `default.replication.factor`.
 pub(super) const DEFAULT: i32 = -1;

@@ -1,11 +1,17 @@
 //! What clients may take: connections, memory, time.
 
+use std::sync::Arc;
+use std::time::Duration;
+
+use esker::io::MemoryStorage;
 use esker::net::messages::MetadataRequest;
+use esker::net::messages::metadata::MetadataRequestTopic;
 use esker::net::{Connection, ErrorCode};
 use esker::server::{Server, ServerConfig};
 use esker::{Store, TopicConfig};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tokio::time::timeout;
 
 use super::{batch, produce, produce_request, produced};
 
@@ -47,6 +53,37 @@ async fn a_connection_beyond_the_limit_waits_until_another_ends() {
     assert!(!waiting.is_finished());
     drop(first);
     assert!(waiting.await.unwrap());
+}
+
+#[tokio::test]
+async fn a_listener_that_nobody_comes_to_takes_no_place_from_others() {
+    let mut config = ServerConfig { max_connections: 1, ..ServerConfig::default() };
+    config.set("listeners", "PLAINTEXT://127.0.0.1:0,OTHER://127.0.0.1:0").unwrap();
+    config.set("listener.security.protocol.map", "PLAINTEXT:PLAINTEXT,OTHER:PLAINTEXT").unwrap();
+    let server = Server::builder(Store::temporary().unwrap()).config(config).start().await.unwrap();
+    for address in [0, 1, 0, 1].map(|listener| server.local_addrs()[listener]) {
+        assert!(is_served(&Connection::connect(address).await.unwrap()).await);
+    }
+    server.shutdown().await;
+}
+
+#[tokio::test]
+async fn one_request_creates_so_many_partitions_and_no_more() {
+    let store = Store::options().storage(Arc::new(MemoryStorage::new())).open("data").unwrap();
+    let config = ServerConfig { num_partitions: 5_000, ..ServerConfig::default() };
+    let server = Server::builder(store.clone()).config(config).in_memory().unwrap();
+    let connection = server.connect();
+    let topics =
+        ["a", "b", "c", "d"].map(|name| MetadataRequestTopic { name: Some(name.into()), ..Default::default() });
+    let request = MetadataRequest { topics: Some(topics.to_vec()), ..Default::default() };
+    for expected in [2, 4] {
+        let told = connection.send(&request, 12).await.unwrap().topics;
+        let created = told.iter().filter(|topic| topic.error_code == ErrorCode::NONE).count();
+        let unknown = told.iter().filter(|topic| topic.error_code == ErrorCode::UNKNOWN_TOPIC_OR_PARTITION).count();
+        assert_eq!((created, unknown), (expected, 4 - expected), "who asks again gets the rest");
+        assert_eq!(store.topics().len(), expected);
+    }
+    server.shutdown().await;
 }
 
 #[tokio::test]
@@ -96,6 +133,27 @@ async fn a_client_that_reads_nothing_keeps_nobody_else_waiting() {
         }
         assert!(produce(&good, 1, 0, batch(&["a"])).await.is_ok());
     }
+    server.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_client_that_takes_no_responses_is_let_go() {
+    let server = serve(ServerConfig { connections_max_idle_ms: 50, ..ServerConfig::default() }).await;
+    let deaf = TcpStream::connect(server.local_addr().unwrap()).await.unwrap();
+    let requests = b"\0\0\0\x0a\0\x12\0\0\0\0\0\x01\xff\xff".repeat(1000);
+    let writes = async {
+        let mut written = 0;
+        loop {
+            deaf.writable().await.unwrap();
+            match deaf.try_write(&requests[written..]) {
+                Ok(more) => written = (written + more) % requests.len(),
+                Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {}
+                Err(error) => break error.kind(),
+            }
+        }
+    };
+    let ended = timeout(Duration::from_secs(60), writes).await.expect("the server ends it");
+    assert!(matches!(ended, std::io::ErrorKind::ConnectionReset | std::io::ErrorKind::BrokenPipe), "{ended:?}");
     server.shutdown().await;
 }
 

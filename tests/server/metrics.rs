@@ -121,6 +121,21 @@ async fn what_clients_did_is_counted() {
 }
 
 #[tokio::test]
+async fn versions_that_there_are_not_are_one_series() {
+    let server = serve(ServerConfig::default()).await;
+    let mut stream = TcpStream::connect(server.local_addr().unwrap()).await.unwrap();
+    for version in [1000_i16, 1001, 1002] {
+        let [high, low] = version.to_be_bytes();
+        stream.write_all(&[0, 0, 0, 11, 0, 18, high, low, 0, 0, 0, 1, 0xff, 0xff, 0]).await.unwrap();
+        let size = stream.read_u32().await.unwrap();
+        stream.read_exact(&mut vec![0; size as usize]).await.unwrap();
+    }
+    let scraped = scrape_when_quiet(&server).await;
+    assert_eq!(answered(&scraped, "ApiVersions", "unknown", "UNSUPPORTED_VERSION"), 3.0, "{scraped}");
+    server.shutdown().await;
+}
+
+#[tokio::test]
 async fn what_clients_may_not_do_is_counted() {
     let server = serve(ServerConfig { max_connections_per_ip: 1, ..ServerConfig::default() }).await;
     let address = server.local_addr().unwrap();

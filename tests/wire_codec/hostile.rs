@@ -5,6 +5,7 @@ use std::cell::Cell;
 
 use bytes::Bytes;
 use esker::net::messages::{AnyRequest, AnyResponse};
+use esker::net::protocol_error::Malformation;
 use esker::net::{ApiKey, FrameBuffer, ProtocolError, RequestHeader, ResponseHeader};
 
 use crate::generate::{self, Direction};
@@ -164,6 +165,29 @@ fn nothing_costs_much_more_memory_than_it_has_bytes() {
     }
     println!("at worst {:.0} bytes for a byte, in {}", worst.0, worst.1);
     assert!(worst.0 > 10.0, "messages were made at all");
+}
+
+#[test]
+fn so_many_elements_and_no_more_are_in_a_message() {
+    // FindCoordinator 4: a type of key, that many empty keys, and no tagged fields.
+    let request = |keys: u32| {
+        let mut bytes = vec![0];
+        let mut count = keys + 1;
+        while count >= 0x80 {
+            bytes.push((count & 0x7f) as u8 | 0x80);
+            count >>= 7;
+        }
+        bytes.push(count as u8);
+        bytes.extend(std::iter::repeat_n(1, keys as usize));
+        bytes.push(0);
+        Bytes::from(bytes)
+    };
+    let (_, sound) = read(Direction::Request, ApiKey::FindCoordinator, &request(1_000_000), 4);
+    sound.unwrap();
+    let (memory, refused) = read(Direction::Request, ApiKey::FindCoordinator, &request(1_000_001), 4);
+    let reason = Malformation::Elements { max: 1_000_000 };
+    assert!(matches!(&refused, Err(ProtocolError::Malformed { reason: found, .. }) if *found == reason), "{refused:?}");
+    assert!(memory < 1000, "{memory} bytes");
 }
 
 #[test]

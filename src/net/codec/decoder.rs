@@ -14,12 +14,27 @@ pub struct Decoder {
     field: &'static str,
     size: usize,
     bytes: Bytes,
+    /// How many small elements of arrays there may still be.
+    elements_left: usize,
 }
+
+/// The most elements that all arrays of a message have together; of numbers and the like four times as many. In memory, and
+/// in what is answered, one may take a hundred times what it takes on the wire, and nobody needs as many.
+pub const ELEMENTS_MAX: usize = 1_000_000;
+/// How many small elements one that isn't small stands for.
+const SMALL_ELEMENTS: usize = 4;
 
 impl Decoder {
     /// Reads version `version` of a message, in the layout of its flexible versions or in the older one.
     pub fn new(bytes: Bytes, version: i16, flexible: bool) -> Self {
-        Self { version, flexible, field: "message", size: bytes.len(), bytes }
+        Self {
+            version,
+            flexible,
+            field: "message",
+            size: bytes.len(),
+            bytes,
+            elements_left: ELEMENTS_MAX * SMALL_ELEMENTS,
+        }
     }
 
     /// What was not read.
@@ -81,6 +96,18 @@ impl Decoder {
         if self.flexible { self.take_compact_length() } else { i32::decode(self).and_then(|n| self.length(n.into())) }
     }
 
+    /// How many elements an array has, if there is one.
+    pub(super) fn take_count<T>(&mut self) -> Result<Option<usize>, ProtocolError> {
+        let count = self.take_length()?;
+        let is_small = size_of::<T>() <= size_of::<[usize; 2]>();
+        let cost = if is_small { 1 } else { SMALL_ELEMENTS };
+        match self.elements_left.checked_sub(count.unwrap_or(0).saturating_mul(cost)) {
+            Some(left) => self.elements_left = left,
+            None => return Err(self.malformed(Malformation::Elements { max: ELEMENTS_MAX })),
+        }
+        Ok(count)
+    }
+
     fn take_compact_length(&mut self) -> Result<Option<usize>, ProtocolError> {
         self.take_unsigned_varint().and_then(|n| self.length(i64::from(n) - 1))
     }
@@ -135,6 +162,7 @@ impl Decoder {
             let bytes = self.take(size as usize)?;
             let mut alone = Self { size: bytes.len(), bytes, field: self.field, ..*self };
             read(tag, &mut alone)?;
+            self.elements_left = alone.elements_left;
         }
         Ok(())
     }

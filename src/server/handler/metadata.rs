@@ -11,6 +11,7 @@ use crate::net::messages::metadata::{
 use crate::net::messages::{MetadataRequest, MetadataResponse};
 use crate::server::broker::{Broker, told_epoch};
 use crate::server::operations;
+use crate::server::partitions::MAX_PARTITIONS_PER_BATCH;
 use crate::store::{TopicDescription, is_internal, validate_topic_name};
 use crate::uuid::Uuid;
 
@@ -27,7 +28,8 @@ pub(in crate::server) fn answer(broker: &Broker, request: MetadataRequest, versi
             // Each once, however often it is named.
             let mut seen = HashSet::new();
             let once = topics.into_iter().filter(|topic| seen.insert((topic.name.clone(), topic.topic_id)));
-            once.map(|topic| broker.wanted_topic(topic, may_create, version)).collect()
+            let mut partitions_left = if may_create { MAX_PARTITIONS_PER_BATCH } else { 0 };
+            once.map(|topic| broker.wanted_topic(topic, &mut partitions_left, version)).collect()
         }
     };
     if request.include_topic_authorized_operations {
@@ -54,7 +56,13 @@ pub(in crate::server) fn answer(broker: &Broker, request: MetadataRequest, versi
 }
 
 impl Broker {
-    fn wanted_topic(&self, topic: MetadataRequestTopic, may_create: bool, version: i16) -> MetadataResponseTopic {
+    /// Creates it if need be, and if there may be any more partitions. Otherwise a client asks again.
+    fn wanted_topic(
+        &self,
+        topic: MetadataRequestTopic,
+        partitions_left: &mut usize,
+        version: i16,
+    ) -> MetadataResponseTopic {
         if version < TOPIC_ID_VERSION && (topic.name.is_none() || topic.topic_id != Uuid::ZERO) {
             let MetadataRequestTopic { name, topic_id } = topic;
             let (error_code, name) = (ErrorCode::INVALID_REQUEST, Some(name.unwrap_or_default()));
@@ -63,9 +71,12 @@ impl Broker {
         // Beside an id Java's consumers say an empty name, where others say none.
         let named = topic.name.filter(|_| topic.topic_id == Uuid::ZERO);
         let Some(name) = named else { return self.topic_with_id(topic.topic_id) };
-        let found = validate_topic_name(&name).and_then(|()| self.known_topic(&name)).or_else(|error| match error {
-            Error::UnknownTopicOrPartition { .. } if may_create => self.create_topic(&name),
-            error => Err(error),
+        let found = validate_topic_name(&name).and_then(|()| self.known_topic(&name)).or_else(|error| {
+            if !matches!(error, Error::UnknownTopicOrPartition { .. }) || *partitions_left == 0 {
+                return Err(error);
+            }
+            *partitions_left = partitions_left.saturating_sub(self.config.num_partitions.unsigned_abs() as usize);
+            self.create_topic(&name)
         });
         let refuse = |error: Error| MetadataResponseTopic {
             error_code: ErrorCode::from(&error),

@@ -166,11 +166,15 @@ pub(in crate::server) struct RequestTimer {
 impl RequestTimer {
     /// The response was written, if there is one.
     pub(in crate::server) fn answered(&self, response: Option<&Encoded>) {
-        let request = ApiKey::from_key(self.key).map_or(Cow::from("unknown"), |key| key.to_string().into());
+        let api = ApiKey::from_key(self.key);
+        let request = api.map_or(Cow::from("unknown"), |api| api.to_string().into());
+        // Anybody may ask in any version, and each would be a series.
+        let is_known = api.is_some_and(|api| api.versions().contains(&self.version));
+        let version = if is_known { Cow::from(self.version.to_string()) } else { "unknown".into() };
         let error = response.map_or(ErrorCode::NONE, Encoded::first_error);
         let error = error.name().map_or_else(|| error.0.to_string().into(), Cow::from);
         let request = Label::new("request", request);
-        let labels = vec![request.clone(), Label::new("version", self.version.to_string()), Label::new("error", error)];
+        let labels = vec![request.clone(), Label::new("version", version), Label::new("error", error)];
         self.metrics.count(names::REQUESTS, labels, 1);
         let key = Key::from_parts(names::REQUEST_SECONDS, vec![request]);
         let seconds = self.metrics.in_registry(|registry| registry.register_histogram(&key, &METADATA));
