@@ -2,7 +2,7 @@
 //!
 //! ```sh
 //! cargo run --release --example server --features net                               # 127.0.0.1:9092, data in ./data
-//! cargo run --release --example server --features net,compression -- server.properties
+//! cargo run --release --example server --features net -- server.properties
 //! cargo run --release --example server --features net -- --override log.dirs=/var/lib/esker --override num.partitions=4
 //! ```
 //!
@@ -11,16 +11,19 @@
 
 use std::error::Error;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use esker::Store;
 #[cfg(feature = "prometheus")]
 use esker::server::ServerBuilder;
 use esker::server::{Server, ServerProperties};
 use tokio::signal::unix::{SignalKind, signal};
+use tracing_subscriber::EnvFilter;
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
-    tracing_subscriber::fmt().with_env_filter(tracing_subscriber::EnvFilter::from_default_env()).init();
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
     let properties = configure(std::env::args().skip(1))?;
     for key in &properties.ignored {
         eprintln!("warning: {key} has no meaning here");
@@ -30,9 +33,6 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let builder = Server::builder(store.clone()).config(properties.server.clone());
     #[cfg(feature = "prometheus")]
     let builder = std::env::var("METRICS_LISTENER").into_iter().fold(builder, ServerBuilder::metrics_listener);
-    let server = builder.start().await?;
-    println!("serving {} at {:?}", dir.display(), server.local_addrs());
-
     let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
     let mut told = async || {
         tokio::select! {
@@ -40,10 +40,28 @@ async fn main() -> Result<(), Box<dyn Error>> {
             _ = terminate.recv() => {}
         }
     };
-    told().await;
+    let server = tokio::select! {
+        server = builder.start() => server?,
+        () = told() => return Ok(store.close()?),
+    };
+    println!("serving {} at {:?}", dir.display(), server.local_addrs());
+
+    let mut look = tokio::time::interval(Duration::from_secs(10));
+    loop {
+        tokio::select! {
+            () = told() => break,
+            _ = look.tick() => if let Some(error) = store.take_maintenance_error() {
+                tracing::error!(error = &error as &dyn Error, "maintenance of the store fails");
+            },
+        }
+    }
     println!("stopping");
+    let stopped = async {
+        server.shutdown().await;
+        tokio::task::spawn_blocking(move || store.close()).await
+    };
     tokio::select! {
-        () = server.shutdown() => store.close()?,
+        closed = stopped => closed??,
         () = told() => std::process::exit(130),
     }
     Ok(())

@@ -3,6 +3,18 @@
 use crate::error::Error;
 use crate::net::ErrorCode;
 
+/// Says what is wrong with the storage, which clients are told by a code alone, to whoever runs the server.
+pub(super) fn tell(error: &Error) {
+    let is_of_storage = match error {
+        Error::CorruptRecord { file, .. } => file.is_some(),
+        Error::ReadOnly { .. } => false,
+        error => ErrorCode::from(error) == ErrorCode::KAFKA_STORAGE_ERROR,
+    };
+    if is_of_storage {
+        tracing::error!(error = error as &dyn std::error::Error, "the storage fails");
+    }
+}
+
 /// Why one topic, partition or resource of a request was refused. The others of the request go on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct ApiError {

@@ -4,6 +4,7 @@
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::time::Duration;
 
+use esker::net::ErrorCode;
 use esker::net::messages::FetchRequest;
 use tokio::runtime::Builder;
 use tokio::task::{JoinHandle, spawn_blocking};
@@ -86,6 +87,31 @@ fn what_may_take_longer_waits_for_a_thread() {
         synced.await.unwrap();
         assert_eq!(large.await.unwrap(), 12, "those that were small did not wait for it");
         assert_eq!(store.partition("t", 0).unwrap().log_end(), 13);
+        server.shutdown().await;
+    });
+}
+
+/// The client learns in time, and the record is there all the same.
+#[test]
+fn who_waits_for_a_sync_that_takes_too_long_is_told() {
+    run(async {
+        let (store, server) = serve().await;
+        produce(&server.connect(), 1, 0, batch(&["first"])).await.unwrap();
+        let held_up = HeldUp::new();
+        let connection = server.connect();
+        let request = ProduceRequest { timeout_ms: 5_000, ..produce_request(-1, 0, batch(&["slow"])) };
+        let waiting = tokio::spawn(async move { produced(connection.send(&request, 9).await.unwrap()) });
+        let patient = begin(&server, -1, 0, batch(&["patient"])); // for half a minute
+        while store.partition("t", 0).unwrap().log_end() < 3 {
+            tokio::task::yield_now().await;
+        }
+        tokio::time::advance(Duration::from_millis(4_999)).await;
+        assert!(!waiting.is_finished());
+        tokio::time::advance(Duration::from_millis(2)).await;
+        assert_eq!(waiting.await.unwrap().error_code, ErrorCode::REQUEST_TIMED_OUT);
+        assert!(!patient.is_finished());
+        held_up.let_go().await;
+        assert!([1, 2].contains(&patient.await.unwrap()));
         server.shutdown().await;
     });
 }

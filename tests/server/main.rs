@@ -74,7 +74,7 @@ fn batch(values: &[&str]) -> Bytes {
 fn produce_request(acks: i16, partition: i32, records: Bytes) -> ProduceRequest {
     let partition_data = vec![PartitionProduceData { index: partition, records: Some(records) }];
     let topic_data = vec![TopicProduceData { name: "t".into(), partition_data, ..Default::default() }];
-    ProduceRequest { acks, timeout_ms: 1000, topic_data, ..Default::default() }
+    ProduceRequest { acks, timeout_ms: 30_000, topic_data, ..Default::default() }
 }
 
 fn produced(response: ProduceResponse) -> PartitionProduceResponse {

@@ -1,7 +1,8 @@
 //! `esker serve`: the directory as a Kafka broker.
 
 use std::path::{Path, PathBuf};
-use std::sync::mpsc;
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::time::Duration;
 
 use esker::Store;
 use esker::server::{Server, ServerBuilder, ServerProperties};
@@ -38,6 +39,9 @@ pub(crate) struct Args {
     metrics_listener: Option<String>,
 }
 
+/// How long a failure of the store's maintenance may stay untold.
+const LOOK_INTERVAL: Duration = Duration::from_secs(10);
+
 #[derive(Debug, Serialize)]
 struct Row {
     dir: String,
@@ -61,12 +65,12 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result {
     let builder = Server::builder(store.clone()).config(properties.server.clone());
     #[cfg(feature = "prometheus")]
     let builder = args.metrics_listener.iter().fold(builder, ServerBuilder::metrics_listener);
-    let served = serve(builder, dir, context);
+    let served = serve(builder, &store, dir, context);
     store.close()?;
     served
 }
 
-fn serve(builder: ServerBuilder, dir: &Path, context: &Context) -> Result {
+fn serve(builder: ServerBuilder, store: &Store, dir: &Path, context: &Context) -> Result {
     let (told, interrupted) = mpsc::channel();
     // Whoever is told has gone already if this fails.
     on_interrupt(move || _ = told.send(()))?;
@@ -82,8 +86,12 @@ fn serve(builder: ServerBuilder, dir: &Path, context: &Context) -> Result {
     context.print(&[row], |rows| {
         rows.iter().map(|row| format!("Serving {} at {}.\n", row.dir, row.listeners.join(", "))).collect()
     })?;
-    // An error would mean that nobody can interrupt this any more.
-    let _ = interrupted.recv();
+    // Another error would mean that nobody can interrupt this any more.
+    while interrupted.recv_timeout(LOOK_INTERVAL) == Err(RecvTimeoutError::Timeout) {
+        if let Some(error) = store.take_maintenance_error() {
+            tracing::error!(error = &error as &dyn std::error::Error, "maintenance of the store fails");
+        }
+    }
     runtime.block_on(server.shutdown());
     Ok(())
 }

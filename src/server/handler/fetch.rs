@@ -15,6 +15,7 @@ use crate::net::messages::fetch::{
 };
 use crate::net::messages::{FetchRequest, FetchResponse};
 use crate::net::transport::ConnectionError;
+use crate::server::api_error::tell;
 use crate::server::broker::{Broker, check_leader_epoch, end_of_epoch};
 use crate::server::dispatch::Context;
 use crate::server::executor;
@@ -29,9 +30,8 @@ const ERROR_VERSION: i16 = 7;
 /// From this version on clients know what a storage error is.
 const STORAGE_ERROR_VERSION: i16 = 6;
 
-/// From this size on records are sent from their file. Less is copied as quickly as it is sent page by page: through the
-/// loopback interface a response of 2 MiB and more takes two thirds of the CPU, and one of half a MiB as much. Most consumers
-/// fetch a little less than one of a partition (`max.partition.fetch.bytes`), and several partitions at once.
+/// From this size on records are sent from their file: less is copied as quickly as it is sent page by page. Most consumers
+/// fetch a little less than 1 MiB of a partition (`max.partition.fetch.bytes`), and several partitions at once.
 const FILE_RANGE_BYTES_MIN: usize = 512 * 1024;
 
 /// Answers once there are `min_bytes`, one partition has an error or another history than the client's, `max_wait_ms` are
@@ -190,7 +190,7 @@ impl Broker {
         more.push(log.readable_in(isolation, log.readable_end(isolation)));
         let max_bytes = usize::try_from(wanted.partition_max_bytes).unwrap_or(0).min(params.max_bytes);
         let limits = ReadLimits::new().max_bytes(max_bytes).isolation(isolation);
-        let fetched = log.read(wanted.fetch_offset, limits)?;
+        let fetched = log.read(wanted.fetch_offset, limits).inspect_err(tell)?;
         let fits = first || fetched.bytes().len() <= max_bytes;
         // Empty and not null, which not every client takes for it.
         let records = if fits { self.records(&fetched) } else { Records::default() };

@@ -1,6 +1,9 @@
 //! Produce: batches go to the log as they came.
 
+use std::time::Duration;
+
 use bytes::Bytes;
+use tokio::time::timeout;
 
 use crate::log::synced::{Progress, Synced, Turn};
 use crate::log::{Appended, Log};
@@ -11,6 +14,7 @@ use crate::net::messages::produce::{
 use crate::net::messages::{ProduceRequest, ProduceResponse};
 use crate::net::transport::ConnectionError;
 use crate::record::{BatchHeader, BatchRef, Compression};
+use crate::server::api_error::tell;
 use crate::server::broker::Broker;
 use crate::server::dispatch::Context;
 use crate::server::executor;
@@ -38,7 +42,12 @@ const TOPIC_ID_VERSION: i16 = 13;
 /// records are tiny.
 const AT_ONCE_BYTES_MAX: usize = 128 * 1024;
 
-/// Appends now, and answers later: once all is on the device with `acks` −1. There is no response with `acks` 0.
+/// How long a client that wants all to be on the device waits for that at least, whatever it says: to Kafka, which doesn't
+/// sync, 0 is enough.
+const PATIENCE_MIN: Duration = Duration::from_secs(1);
+
+/// Appends now, and answers later: once all is on the device with `acks` −1, or once that has taken as long as the client
+/// waits. There is no response with `acks` 0.
 ///
 /// # Errors
 ///
@@ -54,6 +63,7 @@ pub(in crate::server) async fn answer(
         _ => Err(ErrorCode::INVALID_REQUIRED_ACKS),
     };
     let (broker, version) = (context.broker.clone(), context.header.api_version);
+    let patience = Duration::from_millis(request.timeout_ms.try_into().unwrap_or(0)).max(PATIENCE_MIN);
     let topics = if broker.produces_at_once(&request, version) {
         // Another thread would take longer to wake up.
         broker.promptness.run(|| broker.produce(request, acks, version)).await
@@ -78,7 +88,7 @@ pub(in crate::server) async fn answer(
     Ok(async move {
         match acks {
             Ok(Acks::None) => Ok(None),
-            Ok(Acks::All) => Ok(Some(respond(synced(topics, &metrics).await))),
+            Ok(Acks::All) => Ok(Some(respond(synced(topics, &metrics, patience).await))),
             _ => Ok(Some(respond(topics))),
         }
     })
@@ -171,6 +181,7 @@ impl Broker {
             }
         };
         let refuse = |error| {
+            tell(&error);
             let knows_abortable = version >= ABORTABLE_VERSION;
             let told = transaction_error::of_write(&error, knows_abortable, ErrorCode::NOT_ENOUGH_REPLICAS);
             RefusedBatch::by_log(&log, &batch, &error, told)
@@ -190,13 +201,20 @@ fn first_turn(topics: &mut [InTopic]) -> Option<Turn> {
 }
 
 /// The same once all of it is on the device.
-async fn synced(topics: Vec<InTopic>, metrics: &Metrics) -> Vec<InTopic> {
+async fn synced(topics: Vec<InTopic>, metrics: &Metrics, patience: Duration) -> Vec<InTopic> {
     let topics = topics.into_iter().map(|InTopic { name, topic_id, partitions }| {
         let partitions = partitions.into_iter().map(|(index, result)| {
             let metrics = metrics.clone();
             async move {
                 match result {
-                    Ok(in_log) => (index, sync(in_log, metrics).await),
+                    Ok(in_log) => {
+                        let synced = timeout(patience, sync(in_log, metrics)).await;
+                        let told = synced.unwrap_or_else(|_| {
+                            tracing::warn!(?patience, "a sync takes longer than a producer waits");
+                            Err(ErrorCode::REQUEST_TIMED_OUT.into())
+                        });
+                        (index, told)
+                    }
                     Err(refused) => (index, Err(refused)),
                 }
             }
@@ -213,7 +231,7 @@ async fn sync(mut in_log: InLog, metrics: Metrics) -> Result<InLog, RefusedBatch
     loop {
         tokio::select! {
             progress = &mut in_log.synced => match progress {
-                Progress::Done(result) => break result?,
+                Progress::Done(result) => break result.inspect_err(tell)?,
                 Progress::Turn(turn) => {
                     if let Some(taken) = turn_taken.take() {
                         taken.await?;
