@@ -81,7 +81,7 @@ def clients(program, dir, log):
         served = brokers.everything(server.address)
     finally:
         stopped = server.stop()
-    if "kcat" not in tools:
+    if "kcat, commit" not in tools:
         tools["the tools"] = "they did not come to their end"
     if stopped != 0:
         tools["the server"] = f"ended with {stopped}"

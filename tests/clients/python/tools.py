@@ -137,15 +137,43 @@ def groups():
     java("org.apache.kafka.tools.consumer.group.ConsumerGroupCommand", "--group", topic, "--delete")
 
 
-def kcat():
-    of = f"{topic}-kcat"
+KCAT_TOPIC = f"{topic}-kcat"
+KCAT_COUNT = 10_000
+
+
+def kcat(*args, input=""):
+    return run(["kcat", "-b", server, "-q", *args], input)
+
+
+def kcat_records():
     for codec in CODECS:
-        lines = "".join(f"key-{number}:{codec}-{number}\n" for number in range(2000))
-        run(["kcat", "-b", server, "-P", "-t", of, "-K:", "-z", codec, "-H", f"codec={codec}"], lines)
-    read = run(["kcat", "-b", server, "-C", "-t", of, "-e", "-q", "-f", "%k:%s:%h\\n"]).split()
-    sent = [f"key-{number}:{codec}-{number}:codec={codec}" for codec in CODECS for number in range(2000)]
+        lines = "".join(f"key-{number}:{codec}-{number}\n" for number in range(KCAT_COUNT))
+        kcat("-P", "-t", KCAT_TOPIC, "-K:", "-z", codec, "-H", f"codec={codec}", input=lines)
+    read = kcat("-C", "-t", KCAT_TOPIC, "-e", "-f", "%k:%s:%h\\n").split()
+    sent = [f"key-{number}:{codec}-{number}:codec={codec}" for codec in CODECS for number in range(KCAT_COUNT)]
     expect(sorted(read) == sorted(sent), f"{len(read)} records")
-    expect(of in run(["kcat", "-b", server, "-L"]), "not listed")
+    expect(f'topic "{KCAT_TOPIC}" with 4 partitions' in kcat("-L", "-t", KCAT_TOPIC), "not described")
+
+
+def kcat_by_time():
+    lines = kcat("-C", "-t", KCAT_TOPIC, "-p", "0", "-e", "-f", "%o %T\\n").splitlines()
+    times = {int(offset): int(time) for offset, time in map(str.split, lines)}
+    for time in sorted(set(times.values()))[:: max(1, len(set(times.values())) // 20)]:
+        first = min(offset for offset in times if times[offset] >= time)
+        found = kcat("-Q", "-t", f"{KCAT_TOPIC}:0:{time}")
+        expect(found.split()[-1] == str(first), f"{found} in the place of {first}")
+
+
+def kcat_commit():
+    def read(*more):
+        options = ["-X", "auto.offset.reset=earliest", "-f", "%p:%o\\n", *more]
+        return kcat(*options, "-G", f"{KCAT_TOPIC}-group", KCAT_TOPIC).split()
+
+    total = KCAT_COUNT * len(CODECS)
+    first = read("-c", str(total // 2))
+    rest = read("-e")
+    expect(len(first) == total // 2, f"{len(first)} records at first")
+    expect(len(set(first + rest)) == len(first + rest) == total, f"{len(rest)} records in the end")
 
 
 operation("kafka-topics", topics)
@@ -161,4 +189,6 @@ operation("kafka-producer-perf-test", producer_perf)
 operation("kafka-consumer-perf-test", consumer_perf)
 operation("kafka-verifiable-producer", verifiable_producer)
 operation("esker", lambda: command_line.check(server, f"{topic}-esker"))
-operation("kcat", kcat)
+operation("kcat, records", kcat_records)
+operation("kcat, by time", kcat_by_time)
+operation("kcat, commit", kcat_commit)
