@@ -70,9 +70,9 @@
 //! # Features
 //!
 //! None is on by default. `gzip`, `snappy`, `lz4`, `zstd` build in a codec each, `compression` all four; `coordinator`
-//! lets consumers of a group share topics, `net` Kafka's wire protocol and a server that speaks it, `tls` and `sasl` let
-//! that ask for certificates and for users with passwords, `metrics` counts what it does, `prometheus` shows that, `sim` a
-//! simulated disk for tests; `cli` builds the `esker` command.
+//! lets consumers of a group share topics, `net` adds Kafka's wire protocol and a server that speaks it, with `coordinator`
+//! and `compression`, `tls` and `sasl` let that ask for certificates and for users with passwords, `metrics` counts what it
+//! does, `prometheus` shows that, `sim` a simulated disk for tests; `cli` builds the `esker` command.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![warn(missing_debug_implementations)]
 
