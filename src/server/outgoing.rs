@@ -6,6 +6,7 @@
 use std::io;
 use std::time::Duration;
 
+use bytes::Bytes;
 use tokio::io::{AsyncWrite, AsyncWriteExt, WriteHalf};
 use tokio::time::timeout;
 
@@ -53,24 +54,26 @@ pub(super) async fn write_responses<'a>(
             for start in (0..range.size()).step_by(PART_BYTES) {
                 let part = range.part(start, PART_BYTES);
                 // First what waits, which may take long: it is asked what is in memory then.
-                if std::mem::take(&mut is_copied) {
-                    write_chunks(to, waiting.iter(), stall_max).await?;
-                    waiting.clear();
+                if is_copied {
+                    write_waiting(to, &mut waiting, stall_max).await?;
                 }
                 is_copied = socket.copies(&part);
                 if is_copied {
                     waiting.push(chunk.slice(start..start + part.size()));
                     continue;
                 }
-                write_chunks(to, waiting.iter(), stall_max).await?;
-                waiting.clear();
+                write_waiting(to, &mut waiting, stall_max).await?;
                 socket.send(&part, stall_max).await?;
                 sent += part.size();
             }
         }
     }
-    write_chunks(to, waiting.iter(), stall_max).await?;
+    write_waiting(to, &mut waiting, stall_max).await?;
     socket.iter().try_for_each(|socket| socket.cork(false))?;
     timeout(stall_max, to.flush()).await??;
     Ok(sent)
+}
+
+async fn write_waiting(to: &mut impl Outgoing, waiting: &mut Vec<Bytes>, stall_max: Duration) -> io::Result<()> {
+    write_chunks(to, std::mem::take(waiting).iter(), stall_max).await
 }

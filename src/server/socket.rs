@@ -63,19 +63,17 @@ impl Socket {
     /// Sends all of a range. Fails if the client takes nothing of it for `stall_max`.
     pub(super) async fn send(&self, range: &FileRange, stall_max: Duration) -> io::Result<()> {
         // A client that gets copies is sent from files what was found not to be in memory.
-        let (mut sent, mut may_block_until) = (0, if self.copies_memory { range.size() } else { 0 });
+        let (mut sent, mut may_block) = (0, self.copies_memory);
         while sent < range.size() {
             timeout(stall_max, self.stream.writable()).await??;
             let part = range.part(sent, PART_BYTES);
-            // Not asked twice of the same part: to look brings in what is looked at.
-            if sent >= may_block_until && !part.is_in_memory() {
-                may_block_until = sent + part.size();
-            }
-            let result = if sent >= may_block_until {
-                self.try_send(&part)
-            } else {
-                let (socket, part) = (self.clone(), range.part(sent, may_block_until - sent));
+            // Not asked again then: to look brings in what is looked at.
+            may_block = may_block || !part.is_in_memory();
+            let result = if may_block {
+                let socket = self.clone();
                 executor::run(move || socket.try_send(&part)).await
+            } else {
+                self.try_send(&part)
             };
             sent += match result {
                 Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),

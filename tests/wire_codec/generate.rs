@@ -88,7 +88,7 @@ fn bloated_struct(schema: &Schema, version: i16, flexible: bool, depth: usize, c
     }
 }
 
-fn unsigned_varint(mut value: u64, bytes: &mut Vec<u8>) {
+pub(crate) fn unsigned_varint(mut value: u64, bytes: &mut Vec<u8>) {
     while value >= 0x80 {
         bytes.push(value as u8 | 0x80);
         value >>= 7;

@@ -170,14 +170,9 @@ fn nothing_costs_much_more_memory_than_it_has_bytes() {
 #[test]
 fn so_many_elements_and_no_more_are_in_a_message() {
     // FindCoordinator 4: a type of key, that many empty keys, and no tagged fields.
-    let request = |keys: u32| {
+    let request = |keys: u64| {
         let mut bytes = vec![0];
-        let mut count = keys + 1;
-        while count >= 0x80 {
-            bytes.push((count & 0x7f) as u8 | 0x80);
-            count >>= 7;
-        }
-        bytes.push(count as u8);
+        generate::unsigned_varint(keys + 1, &mut bytes);
         bytes.extend(std::iter::repeat_n(1, keys as usize));
         bytes.push(0);
         Bytes::from(bytes)

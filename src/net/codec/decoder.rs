@@ -6,6 +6,12 @@ use super::Wire;
 use super::schema::Field;
 use crate::net::protocol_error::{Malformation, ProtocolError};
 
+/// The most elements that all arrays of a message have together; of numbers and the like four times as many. In memory, and
+/// in what is answered, one may take a hundred times what it takes on the wire, and nobody needs as many.
+const ELEMENTS_MAX: usize = 1_000_000;
+/// How many small elements one that isn't small stands for.
+const SMALL_ELEMENTS: usize = 4;
+
 /// The bytes of a message that are still to be read, in one version of it.
 #[derive(Debug)]
 pub struct Decoder {
@@ -17,12 +23,6 @@ pub struct Decoder {
     /// How many small elements of arrays there may still be.
     elements_left: usize,
 }
-
-/// The most elements that all arrays of a message have together; of numbers and the like four times as many. In memory, and
-/// in what is answered, one may take a hundred times what it takes on the wire, and nobody needs as many.
-pub const ELEMENTS_MAX: usize = 1_000_000;
-/// How many small elements one that isn't small stands for.
-const SMALL_ELEMENTS: usize = 4;
 
 impl Decoder {
     /// Reads version `version` of a message, in the layout of its flexible versions or in the older one.

@@ -207,14 +207,7 @@ async fn synced(topics: Vec<InTopic>, metrics: &Metrics, patience: Duration) -> 
             let metrics = metrics.clone();
             async move {
                 match result {
-                    Ok(in_log) => {
-                        let synced = timeout(patience, sync(in_log, metrics)).await;
-                        let told = synced.unwrap_or_else(|_| {
-                            tracing::warn!(?patience, "a sync takes longer than a producer waits");
-                            Err(ErrorCode::REQUEST_TIMED_OUT.into())
-                        });
-                        (index, told)
-                    }
+                    Ok(in_log) => (index, sync_within(patience, in_log, metrics).await),
                     Err(refused) => (index, Err(refused)),
                 }
             }
@@ -223,6 +216,14 @@ async fn synced(topics: Vec<InTopic>, metrics: &Metrics, patience: Duration) -> 
         async move { InTopic { name, topic_id, partitions: partitions.await } }
     });
     when_woken::all(topics.collect()).await
+}
+
+/// Waits until a batch is on the device, and no longer than that.
+async fn sync_within(patience: Duration, in_log: InLog, metrics: Metrics) -> Result<InLog, RefusedBatch> {
+    timeout(patience, sync(in_log, metrics)).await.unwrap_or_else(|_| {
+        tracing::warn!(?patience, "a sync takes longer than a producer waits");
+        Err(ErrorCode::REQUEST_TIMED_OUT.into())
+    })
 }
 
 /// Waits until a batch is on the device. Whoever waits alone syncs, the others wait for that one, none on a thread.

@@ -158,7 +158,8 @@ def kcat_records():
 def kcat_by_time():
     lines = kcat("-C", "-t", KCAT_TOPIC, "-p", "0", "-e", "-f", "%o %T\\n").splitlines()
     times = {int(offset): int(time) for offset, time in map(str.split, lines)}
-    for time in sorted(set(times.values()))[:: max(1, len(set(times.values())) // 20)]:
+    distinct = sorted(set(times.values()))
+    for time in distinct[:: max(1, len(distinct) // 20)]:
         first = min(offset for offset in times if times[offset] >= time)
         found = kcat("-Q", "-t", f"{KCAT_TOPIC}:0:{time}")
         expect(found.split()[-1] == str(first), f"{found} in the place of {first}")
