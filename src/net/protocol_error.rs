@@ -77,9 +77,9 @@ pub enum Malformation {
     #[error("a length can't be {0}")]
     Length(i64),
     /// The arrays of the message have too many elements.
-    #[error("a message can't have more than {max} elements in its arrays")]
-    Elements {
-        /// How many it may have.
+    #[error("the arrays of a message can't take more than {max} bytes of memory")]
+    ArrayBytes {
+        /// How many bytes they may take.
         max: usize,
     },
     /// A variable-length integer has more than 32 bits.

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::io;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
@@ -48,7 +48,7 @@ pub(super) async fn serve(
     (mut reading, mut writing): (impl AsyncRead + Unpin, impl Outgoing),
     access: &Access,
     broker: Arc<Broker>,
-    limits: &Limits,
+    limits: &Arc<Limits>,
     stop: watch::Receiver<bool>,
 ) -> Result<(), ConnectionError> {
     let idle_max = Duration::from_millis(broker.config.connections_max_idle_ms);
@@ -76,12 +76,15 @@ pub(super) async fn serve(
         let may_read = has_more() && !is_to_be_admitted && beginning.is_none() && may_begin_another(&requests);
         let idle_until = incoming.last_activity + idle_max;
         tokio::select! {
-            frame = incoming.next(&mut reading, limits), if may_read => match frame? {
+            frame = incoming.next(&mut reading, limits, may_read) => match frame? {
                 Some((frame, _)) if admission.is_renewed_by(&frame)? => (again, is_to_be_admitted) = (Some(frame), true),
-                Some((frame, room)) => {
+                Some((frame, mut room)) => {
                     let timer = broker.metrics.request_began(&frame);
-                    let begun = dispatch(broker.clone(), frame, hurry.clone());
-                    beginning = Some(Box::pin(async { (begun.await, timer, room) }));
+                    let (broker, hurry) = (broker.clone(), hurry.clone());
+                    beginning = Some(Box::pin(async move {
+                        let begun = dispatch(broker, frame, hurry, &mut room).await;
+                        (begun, timer, room)
+                    }));
                 }
                 None => _ = last.send_replace(true),
             },
@@ -101,6 +104,7 @@ pub(super) async fn serve(
                         sent = write_responses(&mut writing, responses(), idle_max) => {
                             broker.metrics.sent_from_files(sent?);
                         }
+                        error = incoming.wanted_back(limits) => return Err(error.into()),
                         () = &mut stopped_for_long => return Ok(()),
                     }
                     incoming.last_activity = Instant::now();
@@ -160,41 +164,45 @@ async fn grace(mut stop: watch::Receiver<bool>) {
 /// What comes from the client.
 struct Incoming {
     frames: FrameBuffer,
-    /// The room of the frame that is being read.
+    /// The room of the frame that is being read, and the wait for it: whoever waits keeps its place.
     room: Option<Room>,
+    waiting: Option<Pin<Box<dyn Future<Output = Room> + Send>>>,
     last_activity: Instant,
 }
 
 impl Incoming {
     fn new(frame_bytes_max: usize) -> Self {
-        Self { frames: FrameBuffer::new(frame_bytes_max), room: None, last_activity: Instant::now() }
+        Self { frames: FrameBuffer::new(frame_bytes_max), room: None, waiting: None, last_activity: Instant::now() }
     }
 
-    /// The next frame, which is not read before there is room for it. `None` if the client sends no more.
+    /// The next frame, which is not read before there is room for it, nor unless it `may_read`. `None` if the client sends no
+    /// more.
     ///
     /// A call that is dropped loses nothing.
     async fn next(
         &mut self,
         stream: &mut (impl AsyncRead + Unpin),
-        limits: &Limits,
+        limits: &Arc<Limits>,
+        may_read: bool,
     ) -> Result<Option<(Bytes, Room)>, ConnectionError> {
         loop {
+            if !may_read {
+                return Err(self.wanted_back(limits).await.into());
+            }
             if let Some(bytes) = self.frames.next_size()? {
-                let room = match self.room.take() {
-                    Some(room) => room,
-                    None => limits.room_for(bytes).await,
-                };
-                match self.frames.next_frame()? {
-                    Some(frame) => return Ok(Some((frame, room))),
-                    None => self.room = Some(room),
+                if self.room.is_none() {
+                    let waiting = self.waiting.get_or_insert_with(|| Box::pin(limits.room_for(bytes)));
+                    self.room = Some(waiting.await);
+                    self.waiting = None;
+                }
+                if let Some(frame) = self.frames.next_frame()? {
+                    return Ok(self.room.take().map(|room| (frame, room)));
                 }
             }
             let received = self.frames.len();
             let read = tokio::select! {
                 read = stream.read_buf(self.frames.with_room()) => read?,
-                () = wanted_back(limits, self.room.as_ref(), received) => {
-                    return Err(io::Error::new(io::ErrorKind::TimedOut, "others wait for the memory of a slow request").into());
-                }
+                error = wanted_back(limits, self.room.as_ref(), received) => return Err(error.into()),
             };
             if read == 0 {
                 return if self.frames.is_empty() { Ok(None) } else { Err(ConnectionError::Closed) };
@@ -202,12 +210,22 @@ impl Incoming {
             self.last_activity = Instant::now();
         }
     }
+
+    /// Returns when others need the memory that the client has been given for a frame, or waits for, while nothing is read.
+    async fn wanted_back(&mut self, limits: &Limits) -> io::Error {
+        if let Some(waiting) = &mut self.waiting {
+            self.room = Some(waiting.await);
+            self.waiting = None;
+        }
+        wanted_back(limits, self.room.as_ref(), self.frames.len()).await
+    }
 }
 
 /// Returns when the room of a frame that isn't whole yet is needed by others. What isn't held can't be given back.
-async fn wanted_back(limits: &Limits, room: Option<&Room>, received: usize) {
+async fn wanted_back(limits: &Limits, room: Option<&Room>, received: usize) -> io::Error {
     match room {
         Some(room) => limits.wanted_back(room, received).await,
         None => std::future::pending().await,
     }
+    io::Error::new(io::ErrorKind::TimedOut, "others wait for the memory of a slow request")
 }

@@ -11,9 +11,10 @@ use tokio::sync::watch;
 use super::broker::Broker;
 use super::executor;
 use super::handler::*;
+use super::limits::Room;
 use super::when_woken::WhenWoken;
 use crate::net::codec::Encoded;
-use crate::net::messages::{Body, response_frame};
+use crate::net::messages::{Body, decode_body, response_frame};
 use crate::net::transport::ConnectionError;
 use crate::net::{ApiKey, ProtocolError, RequestHeader};
 
@@ -74,11 +75,12 @@ macro_rules! served {
         /// The versions that are served.
         pub(super) const SERVED: &[(ApiKey, RangeInclusive<i16>)] = &[$($(#[$meta])* (ApiKey::$api, $versions)),*];
 
-        async fn answer(context: Context, body: Bytes) -> Result<Answer, ConnectionError> {
+        async fn answer(context: Context, body: Bytes, room: &mut Room) -> Result<Answer, ConnectionError> {
             let version = context.header.api_version;
             match context.header.api_key {
                 $($(#[$meta])* ApiKey::$api => {
-                    let request = Body::from_bytes(body, version)?;
+                    let (request, array_bytes) = decode_body(body, version)?;
+                    room.hold_decoded(array_bytes)?;
                     answer!($kind $handler, context, request)
                 })*
                 #[allow(unreachable_patterns, reason = "all that have a name are served, until there are more")]
@@ -169,15 +171,17 @@ pub(super) struct Context {
     pub(super) stop: watch::Receiver<bool>,
 }
 
-/// Begins to answer the request in a frame.
+/// Begins to answer the request in a frame, which has been given `room`.
 ///
 /// # Errors
 ///
-/// What ends the connection: a frame that is no request, or a request that isn't served here.
+/// What ends the connection: a frame that is no request, a request that isn't served here, or one that takes more memory
+/// than there is.
 pub(super) async fn dispatch(
     broker: Arc<Broker>,
     mut frame: Bytes,
     stop: watch::Receiver<bool>,
+    room: &mut Room,
 ) -> Result<Answer, ConnectionError> {
     let header = RequestHeader::decode(&mut frame)?;
     if let Err(error) = check_served(header.api_key, header.api_version) {
@@ -187,7 +191,7 @@ pub(super) async fn dispatch(
             _ => Err(error.into()),
         };
     }
-    answer(Context { broker, header, stop }, frame).await
+    answer(Context { broker, header, stop }, frame, room).await
 }
 
 fn check_served(api: ApiKey, version: i16) -> Result<(), ProtocolError> {

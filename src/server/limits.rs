@@ -1,6 +1,7 @@
 //! What clients may take together: connections, and memory for their requests.
 
 use std::collections::HashMap;
+use std::io;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,6 +17,10 @@ use crate::config::ServerConfig;
 const PATIENCE: Duration = Duration::from_secs(5);
 const PACE_BYTES_PER_SECOND: usize = 64 * 1024;
 
+/// How many times the bytes of its frame a request may take in memory once it is decoded, before that counts. Those of
+/// honest clients take less.
+const DECODED_RATIO: usize = 4;
+
 #[derive(Debug)]
 pub(super) struct Limits {
     connections: Arc<Semaphore>,
@@ -30,7 +35,8 @@ pub(super) struct Limits {
 /// Room for a request.
 #[derive(Debug)]
 pub(super) struct Room {
-    _bytes: OwnedSemaphorePermit,
+    bytes: OwnedSemaphorePermit,
+    bytes_max: u32,
     since: Instant,
 }
 
@@ -74,17 +80,21 @@ impl Limits {
     }
 
     /// Waits until a request of so many bytes may be read (`queued.max.request.bytes`). One that is larger than the limit
-    /// has all of it.
-    pub(super) async fn room_for(&self, bytes: usize) -> Room {
-        let bytes = u32::try_from(bytes).unwrap_or(u32::MAX).min(self.request_bytes_max);
-        let bytes = match self.request_bytes.clone().try_acquire_many_owned(bytes) {
-            Ok(permit) => permit,
-            Err(_) => {
-                let _waiting = Waiting::begin(&self.waiting);
-                acquire(&self.request_bytes, bytes).await
-            }
-        };
-        Room { _bytes: bytes, since: Instant::now() }
+    /// has all of it. Whoever waits has its turn before those who came later, for as long as it keeps the future.
+    pub(super) fn room_for(self: &Arc<Self>, bytes: usize) -> impl Future<Output = Room> + Send + use<> {
+        let limits = self.clone();
+        async move {
+            let bytes_max = limits.request_bytes_max;
+            let bytes = at_most(bytes, bytes_max);
+            let bytes = match limits.request_bytes.clone().try_acquire_many_owned(bytes) {
+                Ok(permit) => permit,
+                Err(_) => {
+                    let _waiting = Waiting::begin(&limits.waiting);
+                    acquire(&limits.request_bytes, bytes).await
+                }
+            };
+            Room { bytes, bytes_max, since: Instant::now() }
+        }
     }
 
     /// Returns when a client has to give its room back: others wait for some, and it has sent no more than `received`
@@ -94,6 +104,31 @@ impl Limits {
         sleep_until(room.since + PATIENCE + earned).await;
         // The sender is here.
         let _ = self.waiting.subscribe().wait_for(|waiting| *waiting > 0).await;
+    }
+}
+
+fn at_most(bytes: usize, max: u32) -> u32 {
+    u32::try_from(bytes).unwrap_or(u32::MAX).min(max)
+}
+
+impl Room {
+    /// Makes it large enough for a request whose arrays take so many bytes now that it is decoded.
+    ///
+    /// # Errors
+    ///
+    /// If there is no memory left for that: who waited for it with what it has could wait for ever.
+    pub(super) fn hold_decoded(&mut self, bytes: usize) -> io::Result<()> {
+        let held = self.bytes.num_permits();
+        if bytes <= held.saturating_mul(DECODED_RATIO) {
+            return Ok(());
+        }
+        let missing = at_most(bytes, self.bytes_max).saturating_sub(at_most(held, self.bytes_max));
+        let more = self.bytes.semaphore().clone().try_acquire_many_owned(missing).map_err(|_| {
+            let message = "a request takes more memory than is left (queued.max.request.bytes)";
+            io::Error::new(io::ErrorKind::OutOfMemory, message)
+        })?;
+        self.bytes.merge(more);
+        Ok(())
     }
 }
 

@@ -292,6 +292,65 @@ async fn memory_that_is_claimed_and_not_used_goes_to_others() {
     assert_eq!(correlation_ids(&answers), [4]);
 }
 
+/// Whoever waits for memory has its turn before those who come later, whatever else happens to it meanwhile.
+#[tokio::test(start_paused = true)]
+async fn those_who_wait_for_memory_take_turns() {
+    let config = ServerConfig { queued_max_request_bytes: 1000, ..ServerConfig::default() };
+    let server = serve(config).await;
+    let mut first = stranger(&server);
+    let waiting = FetchRequest { max_wait_ms: 100, min_bytes: 1, ..fetch_request(0, 0) };
+    first.write_all(&frame(&waiting, 12, 1)).await.unwrap();
+    let mut claiming = stranger(&server);
+    claiming.write_all(b"\0\0\x03\0\0\x12").await.unwrap();
+    tokio::time::sleep(Duration::from_millis(10)).await;
+    let large = |number| {
+        let coordinator_keys = vec!["x".repeat(2000)];
+        frame(&FindCoordinatorRequest { coordinator_keys, ..Default::default() }, 4, number)
+    };
+    first.write_all(&large(2)).await.unwrap();
+    tokio::time::sleep(Duration::from_millis(10)).await;
+    let mut second = stranger(&server);
+    second.write_all(&large(3)).await.unwrap();
+    // The first one's fetch is answered, then the memory becomes free.
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    drop(claiming);
+    let (answered, mut order) = tokio::sync::mpsc::unbounded_channel();
+    for mut stream in [first, second] {
+        let answered = answered.clone();
+        tokio::spawn(async move {
+            while let Ok(size) = stream.read_i32().await {
+                let mut response = vec![0; size as usize];
+                stream.read_exact(&mut response).await.unwrap();
+                let _ = answered.send(i32::from_be_bytes(*response.first_chunk().unwrap()));
+            }
+        });
+    }
+    let mut numbers = Vec::new();
+    for _ in 0..3 {
+        numbers.extend(order.recv().await);
+    }
+    assert_eq!(numbers, [1, 2, 3]);
+}
+
+/// Requests that are small on the wire, and take twenty times as much memory.
+#[tokio::test]
+async fn what_requests_are_decoded_to_takes_memory_too() {
+    let config = ServerConfig { queued_max_request_bytes: 100_000, ..ServerConfig::default() };
+    let server = serve(config).await;
+    let names = |count| {
+        frame(&FindCoordinatorRequest { coordinator_keys: vec![String::new(); count], ..Default::default() }, 4, 7)
+    };
+    // More than all there is, but nobody else needs any.
+    assert_eq!(exchange(&server, &names(20_000)).await, [7]);
+    let mut claiming = stranger(&server);
+    claiming.write_all(&frame(&ApiVersionsRequest::default(), 3, 1)[..15]).await.unwrap();
+    let mut good = Good::new(&server);
+    good.works_on("a request that isn't whole").await;
+    assert_eq!(exchange(&server, &names(1_000)).await, [7], "there is enough for it");
+    assert_eq!(exchange(&server, &names(20_000)).await, []);
+    good.works_on("a request that takes too much memory").await;
+}
+
 /// Many clients that send and never read: each is read from until its responses pile up, and no further.
 #[tokio::test]
 async fn the_deaf_are_not_listened_to() {

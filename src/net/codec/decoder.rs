@@ -6,11 +6,9 @@ use super::Wire;
 use super::schema::Field;
 use crate::net::protocol_error::{Malformation, ProtocolError};
 
-/// The most elements that all arrays of a message have together; of numbers and the like four times as many. In memory, and
-/// in what is answered, one may take a hundred times what it takes on the wire, and nobody needs as many.
-const ELEMENTS_MAX: usize = 1_000_000;
-/// How many small elements one that isn't small stands for.
-const SMALL_ELEMENTS: usize = 4;
+/// How many bytes all arrays of a message may take together once they are read: an element may take a hundred times what it
+/// takes on the wire, in what is answered too, and nobody needs as many.
+const ARRAY_BYTES_MAX: usize = 64 * 1024 * 1024;
 
 /// The bytes of a message that are still to be read, in one version of it.
 #[derive(Debug)]
@@ -20,21 +18,19 @@ pub struct Decoder {
     field: &'static str,
     size: usize,
     bytes: Bytes,
-    /// How many small elements of arrays there may still be.
-    elements_left: usize,
+    /// How many bytes the elements of arrays take that have been read.
+    array_bytes: usize,
 }
 
 impl Decoder {
     /// Reads version `version` of a message, in the layout of its flexible versions or in the older one.
     pub fn new(bytes: Bytes, version: i16, flexible: bool) -> Self {
-        Self {
-            version,
-            flexible,
-            field: "message",
-            size: bytes.len(),
-            bytes,
-            elements_left: ELEMENTS_MAX * SMALL_ELEMENTS,
-        }
+        Self { version, flexible, field: "message", size: bytes.len(), bytes, array_bytes: 0 }
+    }
+
+    /// How many bytes all arrays take that have been read, without what their elements point to.
+    pub(in crate::net) fn array_bytes(&self) -> usize {
+        self.array_bytes
     }
 
     /// What was not read.
@@ -99,11 +95,10 @@ impl Decoder {
     /// How many elements an array has, if there is one.
     pub(super) fn take_count<T>(&mut self) -> Result<Option<usize>, ProtocolError> {
         let count = self.take_length()?;
-        let is_small = size_of::<T>() <= size_of::<[usize; 2]>();
-        let cost = if is_small { 1 } else { SMALL_ELEMENTS };
-        match self.elements_left.checked_sub(count.unwrap_or(0).saturating_mul(cost)) {
-            Some(left) => self.elements_left = left,
-            None => return Err(self.malformed(Malformation::Elements { max: ELEMENTS_MAX })),
+        let bytes = count.unwrap_or(0).saturating_mul(size_of::<T>());
+        self.array_bytes = self.array_bytes.saturating_add(bytes);
+        if self.array_bytes > ARRAY_BYTES_MAX {
+            return Err(self.malformed(Malformation::ArrayBytes { max: ARRAY_BYTES_MAX }));
         }
         Ok(count)
     }
@@ -162,7 +157,7 @@ impl Decoder {
             let bytes = self.take(size as usize)?;
             let mut alone = Self { size: bytes.len(), bytes, field: self.field, ..*self };
             read(tag, &mut alone)?;
-            self.elements_left = alone.elements_left;
+            self.array_bytes = alone.array_bytes;
         }
         Ok(())
     }

@@ -75,8 +75,7 @@ pub trait Body: Wire + Clone + std::fmt::Debug + PartialEq + Default {
     ///
     /// [`ProtocolError::UnsupportedVersion`], [`ProtocolError::Malformed`].
     fn from_bytes(bytes: Bytes, version: i16) -> Result<Self, ProtocolError> {
-        Self::API_KEY.check(version)?;
-        Self::decode(&mut Decoder::new(bytes, version, Self::API_KEY.is_flexible(version)))
+        decode_body(bytes, version).map(|(body, _)| body)
     }
 
     /// Writes it in version `version`.
@@ -95,6 +94,14 @@ pub trait Body: Wire + Clone + std::fmt::Debug + PartialEq + Default {
 pub trait Request: Body {
     /// The response.
     type Response: Body;
+}
+
+/// Reads a body as [`Body::from_bytes`], and tells how much memory its arrays take, in bytes.
+pub(crate) fn decode_body<B: Body>(bytes: Bytes, version: i16) -> Result<(B, usize), ProtocolError> {
+    B::API_KEY.check(version)?;
+    let mut from = Decoder::new(bytes, version, B::API_KEY.is_flexible(version));
+    let body = B::decode(&mut from)?;
+    Ok((body, from.array_bytes()))
 }
 
 fn encode_body<B: Body>(body: &B, version: i16, to: &mut Encoder) -> Result<(), ProtocolError> {

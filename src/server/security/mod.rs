@@ -100,7 +100,7 @@ impl Access {
         stream: S,
         split: impl FnOnce(S) -> (R, W),
         broker: Arc<Broker>,
-        limits: &Limits,
+        limits: &Arc<Limits>,
         stop: watch::Receiver<bool>,
     ) -> Result<(), ConnectionError> {
         let Some(tls) = &self.tls else {
