@@ -7,13 +7,15 @@
 //! ```
 //!
 //! It is configured as Kafka is, by a file, by the environment (`KAFKA_NUM_PARTITIONS=4`) and by overrides; what comes later
-//! in this list counts. With the feature `prometheus`, `METRICS_LISTENER=127.0.0.1:9404` is where its metrics are. SIGINT and SIGTERM stop it in good order, a second one at once. `RUST_LOG=debug` tells more.
+//! in this list counts. With the feature `prometheus`, `METRICS_LISTENER=127.0.0.1:9404` is where its metrics are. SIGINT
+//! and SIGTERM stop it in good order, a second one at once. `RUST_LOG=debug` tells more.
 
 use std::error::Error;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use esker::Store;
+use esker::io::raise_open_files_limit;
 #[cfg(feature = "prometheus")]
 use esker::server::ServerBuilder;
 use esker::server::{Server, ServerProperties};
@@ -24,6 +26,10 @@ use tracing_subscriber::EnvFilter;
 async fn main() -> Result<(), Box<dyn Error>> {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    // Every connection is one.
+    if let Err(error) = raise_open_files_limit() {
+        tracing::warn!(error = &error as &dyn Error, "the limit on open files stays as it is");
+    }
     let properties = configure(std::env::args().skip(1))?;
     for key in &properties.ignored {
         eprintln!("warning: {key} has no meaning here");

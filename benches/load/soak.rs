@@ -35,6 +35,7 @@ pub fn serve() {
 }
 
 pub fn run(seconds: u64) {
+    esker::io::raise_open_files_limit().unwrap();
     let mut server = Command::new(std::env::current_exe().unwrap());
     let mut server = server.arg(SERVER).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
     let mut line = String::new();

@@ -177,6 +177,29 @@ pub(crate) fn process_files_max() -> Option<usize> {
     None
 }
 
+/// Lets this process have as many files open as the system allows it, sockets among them. By default many systems allow
+/// 1,024 and a million to whoever asks. The Java runtime asks for every process, so a Kafka broker has them too.
+///
+/// To be called before a store is opened, which keeps up to half of them to itself.
+///
+/// # Errors
+///
+/// That of the system, which leaves the limit as it was.
+pub fn raise_open_files_limit() -> io::Result<()> {
+    #[cfg(unix)]
+    {
+        use rustix::process::{Resource, getrlimit, setrlimit};
+        let mut limit = getrlimit(Resource::Nofile);
+        limit.current = limit.maximum;
+        if cfg!(target_vendor = "apple") {
+            // It says that there is no limit, and takes no more than OPEN_MAX.
+            limit.current = Some(limit.maximum.map_or(10_240, |maximum| maximum.min(10_240)));
+        }
+        setrlimit(Resource::Nofile, limit)?;
+    }
+    Ok(())
+}
+
 /// A directory that is removed, with all that is in it, when the value is dropped.
 #[derive(Debug)]
 pub(crate) struct TemporaryDir(tempfile::TempDir);

@@ -33,7 +33,7 @@ use bytes::Bytes;
 
 pub use file_range::FileRange;
 pub(crate) use file_range::Lent;
-pub use fs::FsStorage;
+pub use fs::{FsStorage, raise_open_files_limit};
 pub(crate) use fs::{TemporaryDir, process_files_max};
 pub use memory::MemoryStorage;
 pub(crate) use read_only::ReadOnlyStorage;

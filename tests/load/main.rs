@@ -1,7 +1,8 @@
-//! Many connections, most of them idle, some at work and often killed: nothing that was acknowledged is lost, and once
-//! they are gone the server has what it had before. In a binary of its own, for it counts what the process has.
+//! Ten thousand idle connections and a thousand at work, which are often killed: nothing that was acknowledged is lost, and
+//! once they are gone the server has what it had before. In a binary of its own, for it counts what the process has; the
+//! clients are in another process.
 //!
-//! `cargo bench --bench load` does the same with ten times as many, for minutes.
+//! `cargo bench --bench load` does the same for minutes.
 #![cfg(all(feature = "prometheus", target_os = "linux"))]
 #![expect(clippy::unwrap_used, reason = "a test fails by a panic")]
 
@@ -12,20 +13,97 @@ mod clients;
 #[allow(dead_code, reason = "others use all of it")]
 mod random;
 
+use std::env;
 use std::fs;
+use std::io::{BufRead, BufReader, Read};
+use std::process::{Child, ChildStdout, Command, Stdio};
 
+use esker::io::raise_open_files_limit;
 use esker::server::{Server, ServerConfig};
-use esker::{ReadLimits, Store, TopicConfig};
+use esker::{Offset, ReadLimits, Store, TopicConfig};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tokio::runtime::Runtime;
 
-use clients::{Acknowledged, PARTITIONS};
+use clients::PARTITIONS;
 
-const IDLE: usize = 1000;
-const ACTIVE: usize = 100;
+const IDLE: usize = 10_000;
+const ACTIVE: usize = 1000;
 const REQUESTS: usize = 40;
 /// What may stay behind: free places in the buffers and tables that all connections share.
 const HEAP_LEFT_MAX: usize = 1 << 20;
+
+const ADDRESS: &str = "ESKER_LOAD_ADDRESS";
+const SEED: &str = "ESKER_LOAD_SEED";
+
+fn runtime() -> Runtime {
+    raise_open_files_limit().unwrap();
+    tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap()
+}
+
+/// Not a test of its own: all clients of a round. What was acknowledged is printed; then they stay until standard input ends.
+#[test]
+fn child() {
+    let Ok(address) = env::var(ADDRESS) else { return };
+    let (address, seed) = (address.parse().unwrap(), env::var(SEED).unwrap().parse::<u64>().unwrap());
+    runtime().block_on(async {
+        let mut idle = Vec::new();
+        for _ in 0..IDLE {
+            idle.push(clients::idle(address).await);
+        }
+        let active = (0..ACTIVE as u64).map(|client| {
+            let partition = (client % PARTITIONS as u64) as i32;
+            tokio::spawn(clients::active(address, partition, seed << 32 | client, REQUESTS))
+        });
+        println!();
+        for client in active.collect::<Vec<_>>() {
+            for (partition, offset, value) in client.await.unwrap() {
+                println!("{partition} {offset} {value}");
+            }
+        }
+        println!("done");
+        std::io::stdin().read_to_end(&mut Vec::new()).unwrap();
+        for client in &idle {
+            assert!(clients::is_served(client).await, "an idle one is still there");
+        }
+    });
+}
+
+/// The clients of a round.
+struct Clients {
+    process: Child,
+    lines: std::io::Lines<BufReader<ChildStdout>>,
+}
+
+impl Clients {
+    fn start(server: &Server, seed: u64) -> Self {
+        let mut command = Command::new(env::current_exe().unwrap());
+        command.args(["child", "--exact", "--nocapture", "--test-threads=1"]);
+        command.env(ADDRESS, server.local_addr().unwrap().to_string()).env(SEED, seed.to_string());
+        let mut process = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        let lines = BufReader::new(process.stdout.take().unwrap()).lines();
+        Self { process, lines }
+    }
+
+    /// What was acknowledged, once those at work are done.
+    fn acknowledged(&mut self) -> Vec<(i32, Offset, String)> {
+        let mut acknowledged = Vec::new();
+        for line in self.lines.by_ref().map(Result::unwrap).take_while(|line| line != "done") {
+            let mut parts = line.splitn(3, ' ');
+            let mut number = || parts.next().and_then(|part| part.parse::<i64>().ok());
+            // The test harness speaks first.
+            if let (Some(partition), Some(offset), Some(value)) = (number(), number(), parts.next()) {
+                acknowledged.push((partition as i32, offset, value.to_owned()));
+            }
+        }
+        acknowledged
+    }
+
+    fn go(mut self) {
+        drop(self.process.stdin.take());
+        assert!(self.process.wait().unwrap().success());
+    }
+}
 
 fn open_files() -> usize {
     fs::read_dir("/proc/self/fd").unwrap().count()
@@ -46,68 +124,49 @@ async fn gauges<const N: usize>(server: &Server, names: [&str; N]) -> [f64; N] {
 const CONNECTIONS: &str = "esker_connections";
 const IN_FLIGHT: &str = "esker_request_bytes_in_flight";
 
-/// Connections come, work, are killed and go. Returns what was acknowledged.
-async fn round(server: &Server, seed: u64) -> Vec<Acknowledged> {
-    let address = server.local_addr().unwrap();
-    let coming: Vec<_> = (0..IDLE).map(|_| tokio::spawn(clients::idle(address))).collect();
-    let mut idle = Vec::new();
-    for client in coming {
-        idle.push(client.await.unwrap());
-    }
-    let active = (0..ACTIVE as u64).map(|client| {
-        let partition = (client % PARTITIONS as u64) as i32;
-        tokio::spawn(clients::active(address, partition, seed * 1000 + client, REQUESTS))
-    });
-    let active: Vec<_> = active.collect();
-    let mut acknowledged = Vec::new();
-    for client in active {
-        acknowledged.push(client.await.unwrap());
-    }
-    let [connections] = gauges(server, [CONNECTIONS]).await;
+/// Connections come, work, are killed and go. Returns how much was acknowledged, all of which is there.
+fn round(runtime: &Runtime, server: &Server, store: &Store, seed: u64) -> usize {
+    let mut clients = Clients::start(server, seed);
+    let acknowledged = clients.acknowledged();
+    let [connections] = runtime.block_on(gauges(server, [CONNECTIONS]));
     assert!(connections >= IDLE as f64, "{connections}");
-    for client in &idle {
-        assert!(clients::is_served(client).await, "an idle one is still there");
-    }
-    drop(idle);
+    clients.go();
     // The server learns of it in its own time.
-    while gauges(server, [CONNECTIONS, IN_FLIGHT]).await != [0.0, 0.0] {}
-    acknowledged
+    while runtime.block_on(gauges(server, [CONNECTIONS, IN_FLIGHT])) != [0.0, 0.0] {}
+    let count = acknowledged.len();
+    find_all(store, acknowledged);
+    count
 }
 
 #[test]
 fn what_connections_take_comes_back() {
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-    runtime.block_on(async {
-        let store = Store::temporary().unwrap();
-        store.create_topic("t", TopicConfig::new().partitions(PARTITIONS + 1)).unwrap();
-        let config = ServerConfig { queued_max_request_bytes: 1 << 20, ..ServerConfig::default() };
-        let builder = Server::builder(store.clone()).config(config).metrics_listener("0");
-        let server = builder.bind("127.0.0.1:0").await.unwrap();
-        // The first one fills what is kept: tables, series of metrics, threads.
-        let mut acknowledged = round(&server, 1).await;
-        let (files, heap) = (open_files(), allocator::allocated());
-        acknowledged.extend(round(&server, 2).await);
-        while open_files() > files {
-            tokio::task::yield_now().await;
-        }
-        let left = allocator::allocated().saturating_sub(heap);
-        assert!(left < HEAP_LEFT_MAX, "{left} bytes are left of the second round");
-        find_all(&store, acknowledged);
-        server.shutdown().await;
-        store.close().unwrap();
-    });
+    let runtime = runtime();
+    let store = Store::temporary().unwrap();
+    store.create_topic("t", TopicConfig::new().partitions(PARTITIONS + 1)).unwrap();
+    let config = ServerConfig { queued_max_request_bytes: 1 << 20, ..ServerConfig::default() };
+    let builder = Server::builder(store.clone()).config(config).metrics_listener("0");
+    let server = runtime.block_on(builder.bind("127.0.0.1:0")).unwrap();
+    // The first one fills what is kept: tables, series of metrics, threads.
+    let mut count = round(&runtime, &server, &store, 1);
+    let (files, heap) = (open_files(), allocator::allocated());
+    count += round(&runtime, &server, &store, 2);
+    while open_files() > files {
+        std::thread::yield_now();
+    }
+    let left = allocator::allocated().saturating_sub(heap);
+    assert!(left < HEAP_LEFT_MAX, "{left} bytes are left of the second round");
+    assert!(count > 2 * ACTIVE * REQUESTS / 4, "{count} records");
+    runtime.block_on(server.shutdown());
+    store.close().unwrap();
 }
 
 /// Each value that was acknowledged is where the client was told.
-fn find_all(store: &Store, acknowledged: Vec<Acknowledged>) {
-    let mut count = 0;
-    for (partition, offset, value) in acknowledged.into_iter().flatten() {
+fn find_all(store: &Store, acknowledged: Vec<(i32, Offset, String)>) {
+    for (partition, offset, value) in acknowledged {
         let fetched = store.partition("t", partition).unwrap().read(offset, ReadLimits::new()).unwrap();
         let batch = fetched.batches().next().unwrap().unwrap();
         let records = batch.records().unwrap();
         let found = records.iter().map(Result::unwrap).find(|record| record.offset == offset).unwrap();
         assert_eq!(found.value, Some(value.as_bytes()));
-        count += 1;
     }
-    assert!(count > ACTIVE * REQUESTS / 4, "{count} records");
 }

@@ -5,6 +5,7 @@ use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::Duration;
 
 use esker::Store;
+use esker::io::raise_open_files_limit;
 use esker::server::{Server, ServerBuilder, ServerProperties};
 use serde::Serialize;
 use tracing_subscriber::EnvFilter;
@@ -54,6 +55,9 @@ struct Row {
 pub(crate) fn run(args: &Args, context: &Context) -> Result {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    if let Err(error) = raise_open_files_limit() {
+        tracing::warn!(error = &error as &dyn std::error::Error, "the limit on open files stays as it is");
+    }
     let properties = ServerProperties::load(args.config.as_deref(), std::env::vars(), args.overrides.clone())?;
     for key in &properties.ignored {
         tell("warning", format_args!("{key} has no meaning here"));
