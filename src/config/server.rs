@@ -42,11 +42,11 @@ configs! {
     replication_factor_max: i32 = 1, "replication.factor.max", at_least(1);
     /// The largest request that is taken, in bytes.
     socket_request_max_bytes: usize = 104_857_600, "socket.request.max.bytes", between(1, i32::MAX as usize);
-    /// The most bytes that requests may have in memory, from when they are read until they are answered, in all. Nothing
-    /// is read from clients while there are more. A request that is larger than that is taken alone. A client that is slow
-    /// to send the rest of a request, or to take its responses, loses its connection if others wait for the memory. What a
-    /// request takes once it is decoded counts where that is more than 4 times as much; if there is not enough, the client
-    /// loses its connection. Kafka's default is no limit.
+    /// The most bytes that requests may have in memory, in all. Nothing is read from clients while there are more. A request
+    /// that is larger than that is taken alone. What it takes once it is decoded counts too, until it is answered, where that
+    /// is more than 64 KiB and four times as much as it takes on the wire; if there is not enough, the client loses its
+    /// connection. So does one that is slow to send the rest of a request, or to take the response to a large one, if others
+    /// wait for the memory. Kafka's default is no limit.
     queued_max_request_bytes: usize = 536_870_912, "queued.max.request.bytes", at_least(1);
     /// How many connections there may be. Further ones have to wait until one ends.
     max_connections: i32 = i32::MAX, "max.connections", at_least(1);

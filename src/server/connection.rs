@@ -75,6 +75,7 @@ pub(super) async fn serve(
         }
         let may_read = has_more() && !is_to_be_admitted && beginning.is_none() && may_begin_another(&requests);
         let idle_until = incoming.last_activity + idle_max;
+        let due = requests.iter().filter_map(|request| request.room.due_once_begun()).min();
         tokio::select! {
             frame = incoming.next(&mut reading, limits, may_read) => match frame? {
                 Some((frame, _)) if admission.is_renewed_by(&frame)? => (again, is_to_be_admitted) = (Some(frame), true),
@@ -83,6 +84,7 @@ pub(super) async fn serve(
                     let (broker, hurry) = (broker.clone(), hurry.clone());
                     beginning = Some(Box::pin(async move {
                         let begun = dispatch(broker, frame, hurry, &mut room).await;
+                        room.let_go_of_frame();
                         (begun, timer, room)
                     }));
                 }
@@ -100,11 +102,13 @@ pub(super) async fn serve(
                 let answered = answered?;
                 let responses = || answered.iter().filter_map(|(response, ..)| response.as_ref());
                 if responses().next().is_some() {
+                    let due = answered.iter().filter_map(|(.., room)| room.due_once_begun()).chain(due).min();
                     tokio::select! {
                         sent = write_responses(&mut writing, responses(), idle_max) => {
                             broker.metrics.sent_from_files(sent?);
                         }
                         error = incoming.wanted_back(limits) => return Err(error.into()),
+                        error = wanted_back(limits, due) => return Err(error.into()),
                         () = &mut stopped_for_long => return Ok(()),
                     }
                     incoming.last_activity = Instant::now();
@@ -113,6 +117,7 @@ pub(super) async fn serve(
                     timer.answered(response.as_ref());
                 }
             }
+            error = wanted_back(limits, due) => return Err(error.into()),
             () = sleep_until(idle_until), if is_quiet => {
                 // It may have sent something since.
                 if incoming.last_activity.elapsed() >= idle_max {
@@ -199,10 +204,10 @@ impl Incoming {
                     return Ok(self.room.take().map(|room| (frame, room)));
                 }
             }
-            let received = self.frames.len();
+            let due = self.due();
             let read = tokio::select! {
                 read = stream.read_buf(self.frames.with_room()) => read?,
-                error = wanted_back(limits, self.room.as_ref(), received) => return Err(error.into()),
+                error = wanted_back(limits, due) => return Err(error.into()),
             };
             if read == 0 {
                 return if self.frames.is_empty() { Ok(None) } else { Err(ConnectionError::Closed) };
@@ -217,15 +222,17 @@ impl Incoming {
             self.room = Some(waiting.await);
             self.waiting = None;
         }
-        wanted_back(limits, self.room.as_ref(), self.frames.len()).await
+        wanted_back(limits, self.due()).await
+    }
+
+    /// Until when the rest of a frame should be there that has been given room. What isn't held can't be given back.
+    fn due(&self) -> Option<Instant> {
+        self.room.as_ref().map(|room| room.due(self.frames.len()))
     }
 }
 
-/// Returns when the room of a frame that isn't whole yet is needed by others. What isn't held can't be given back.
-async fn wanted_back(limits: &Limits, room: Option<&Room>, received: usize) -> io::Error {
-    match room {
-        Some(room) => limits.wanted_back(room, received).await,
-        None => std::future::pending().await,
-    }
+/// Returns when others need the room that should have been given back by `due`.
+async fn wanted_back(limits: &Limits, due: Option<Instant>) -> io::Error {
+    limits.wanted_back(due).await;
     io::Error::new(io::ErrorKind::TimedOut, "others wait for the memory of a slow request")
 }

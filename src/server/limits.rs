@@ -12,14 +12,19 @@ use tokio::time::{Instant, sleep_until};
 
 use crate::config::ServerConfig;
 
-/// How long a client that holds room for a request may send nothing of it while others wait for room, and how quick it
-/// has to be beyond that. Without it a few clients that announce large requests and say no more would stop all others.
+/// How long a client that holds room may do nothing about it while others wait for room, and how quick it has to be beyond
+/// that: to send the rest of a request, or to take the response. Without it a few clients that announce large requests and
+/// say no more would stop all others.
 const PATIENCE: Duration = Duration::from_secs(5);
 const PACE_BYTES_PER_SECOND: usize = 64 * 1024;
 
-/// How many times the bytes of its frame a request may take in memory once it is decoded, before that counts. Those of
-/// honest clients take less.
+/// How many times the bytes of its frame a request may take in memory once it is decoded, and how many it may take in any
+/// case, before that counts. Those of honest clients take less.
 const DECODED_RATIO: usize = 4;
+const SMALL_BYTES: usize = 64 * 1024;
+/// What a request may keep, once it has begun, without being counted: whoever waits for all the room that there is must not
+/// wait for every long poll.
+const NEGLIGIBLE_BYTES: usize = 4096;
 
 #[derive(Debug)]
 pub(super) struct Limits {
@@ -37,6 +42,8 @@ pub(super) struct Limits {
 pub(super) struct Room {
     bytes: OwnedSemaphorePermit,
     bytes_max: u32,
+    /// How many bytes the arrays of the request take, once it is decoded.
+    decoded: usize,
     since: Instant,
 }
 
@@ -93,15 +100,16 @@ impl Limits {
                     acquire(&limits.request_bytes, bytes).await
                 }
             };
-            Room { bytes, bytes_max, since: Instant::now() }
+            Room { bytes, bytes_max, decoded: 0, since: Instant::now() }
         }
     }
 
-    /// Returns when a client has to give its room back: others wait for some, and it has sent no more than `received`
-    /// bytes by then.
-    pub(super) async fn wanted_back(&self, room: &Room, received: usize) {
-        let earned = Duration::from_secs_f64(received as f64 / PACE_BYTES_PER_SECOND as f64);
-        sleep_until(room.since + PATIENCE + earned).await;
+    /// Returns when others wait for room that a client should have given back by `due`; never if there is none.
+    pub(super) async fn wanted_back(&self, due: Option<Instant>) {
+        match due {
+            Some(due) => sleep_until(due).await,
+            None => std::future::pending().await,
+        }
         // The sender is here.
         let _ = self.waiting.subscribe().wait_for(|waiting| *waiting > 0).await;
     }
@@ -119,7 +127,8 @@ impl Room {
     /// If there is no memory left for that: who waited for it with what it has could wait for ever.
     pub(super) fn hold_decoded(&mut self, bytes: usize) -> io::Result<()> {
         let held = self.bytes.num_permits();
-        if bytes <= held.saturating_mul(DECODED_RATIO) {
+        self.decoded = bytes;
+        if bytes <= held.saturating_mul(DECODED_RATIO).max(SMALL_BYTES) {
             return Ok(());
         }
         let missing = at_most(bytes, self.bytes_max).saturating_sub(at_most(held, self.bytes_max));
@@ -129,6 +138,25 @@ impl Room {
         })?;
         self.bytes.merge(more);
         Ok(())
+    }
+
+    /// Keeps no more than what was decoded: the frame is gone once a request has begun.
+    pub(super) fn let_go_of_frame(&mut self) {
+        let kept = if self.decoded > NEGLIGIBLE_BYTES { self.decoded } else { 0 };
+        drop(self.bytes.split(self.bytes.num_permits().saturating_sub(kept)));
+        self.since = Instant::now();
+    }
+
+    /// Until when a client that has sent so many bytes of a request has time for the rest.
+    pub(super) fn due(&self, sent: usize) -> Instant {
+        self.since + PATIENCE + Duration::from_secs_f64(sent as f64 / PACE_BYTES_PER_SECOND as f64)
+    }
+
+    /// Until when a request that has begun should be answered, and the client have taken that. One that is small may wait for
+    /// as long as it likes.
+    pub(super) fn due_once_begun(&self) -> Option<Instant> {
+        let held = self.bytes.num_permits();
+        (held > SMALL_BYTES).then(|| self.due(held))
     }
 }
 

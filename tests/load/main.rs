@@ -18,7 +18,11 @@ use std::fs;
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, ChildStdout, Command, Stdio};
 
+use bytes::Bytes;
 use esker::io::raise_open_files_limit;
+use esker::net::messages::join_group::JoinGroupRequestProtocol;
+use esker::net::messages::{JoinGroupRequest, request_frame};
+use esker::net::{ApiKey, RequestHeader};
 use esker::server::{Server, ServerConfig};
 use esker::{Offset, ReadLimits, Store, TopicConfig};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -156,8 +160,47 @@ fn what_connections_take_comes_back() {
     let left = allocator::allocated().saturating_sub(heap);
     assert!(left < HEAP_LEFT_MAX, "{left} bytes are left of the second round");
     assert!(count > 2 * ACTIVE * REQUESTS / 4, "{count} records");
+    runtime.block_on(join_with_much(&server));
     runtime.block_on(server.shutdown());
     store.close().unwrap();
+}
+
+/// Members of groups whose requests are large, and bring little.
+async fn join_with_much(server: &Server) {
+    let heap = allocator::allocated();
+    let mut joining = Vec::new();
+    for group in 0..10 {
+        let protocol = JoinGroupRequestProtocol {
+            name: "range".into(),
+            metadata: Bytes::from_static(b"\0\0"),
+            ..Default::default()
+        };
+        let request = JoinGroupRequest {
+            group_id: format!("g{group}"),
+            session_timeout_ms: 1_800_000,
+            rebalance_timeout_ms: 1_800_000,
+            group_instance_id: Some("static".into()),
+            protocol_type: "consumer".into(),
+            protocols: vec![protocol],
+            ..Default::default()
+        };
+        let header = RequestHeader { api_key: ApiKey::JoinGroup, api_version: 5, correlation_id: 1, client_id: None };
+        let mut frame = request_frame(&header, &request).unwrap().to_bytes().to_vec();
+        // Bytes behind a request are ignored, as in Kafka.
+        frame.resize(10 << 20, 0);
+        let size = frame.len() as u32 - 4;
+        frame[..4].copy_from_slice(&size.to_be_bytes());
+        let mut stream = TcpStream::connect(server.local_addr().unwrap()).await.unwrap();
+        stream.write_all(&frame).await.unwrap();
+        joining.push(stream);
+    }
+    // A new group gives others some seconds to come too.
+    for mut stream in joining {
+        stream.read_i32().await.unwrap();
+    }
+    while gauges(server, [CONNECTIONS]).await != [0.0] {}
+    let left = allocator::allocated().saturating_sub(heap);
+    assert!(left < HEAP_LEFT_MAX, "{left} bytes are left of members who brought two each");
 }
 
 /// Each value that was acknowledged is where the client was told.

@@ -332,6 +332,36 @@ async fn those_who_wait_for_memory_take_turns() {
     assert_eq!(numbers, [1, 2, 3]);
 }
 
+/// The same with bytes behind it that mean nothing, as newer clients may have them.
+fn padded(mut frame: Vec<u8>, bytes: usize) -> Vec<u8> {
+    frame.resize(frame.len() + bytes, 0);
+    let size = (frame.len() - 4) as u32;
+    frame[..4].copy_from_slice(&size.to_be_bytes());
+    frame
+}
+
+/// Requests that wait, and would take all the memory for as long.
+#[tokio::test(start_paused = true)]
+async fn who_waits_keeps_no_memory_from_others() {
+    let config = ServerConfig { queued_max_request_bytes: 100_000, ..ServerConfig::default() };
+    let server = serve(config).await;
+    let mut good = Good::new(&server);
+    let began = Instant::now();
+    let waiting = FetchRequest { max_wait_ms: i32::MAX, min_bytes: 1, ..fetch_request(0, 0) };
+    let mut padding = stranger(&server);
+    padding.write_all(&padded(frame(&waiting, 12, 1), 90_000)).await.unwrap();
+    good.works_on("a frame that means little").await;
+    assert_eq!(began.elapsed(), Duration::ZERO);
+    let mut large = waiting.clone();
+    large.topics.resize_with(2000, FetchTopic::default);
+    let mut stranger = stranger(&server);
+    stranger.write_all(&frame(&large, 12, 1)).await.unwrap();
+    good.works_on("a request that takes all memory").await;
+    assert!(began.elapsed() < Duration::from_secs(60), "it is cut off when others need that");
+    assert_eq!(stranger.read(&mut [0]).await.unwrap_or(0), 0);
+    assert!(now(padding.read(&mut [0])).await.is_none(), "who takes little may wait");
+}
+
 /// Requests that are small on the wire, and take twenty times as much memory.
 #[tokio::test]
 async fn what_requests_are_decoded_to_takes_memory_too() {

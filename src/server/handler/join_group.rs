@@ -1,5 +1,7 @@
 //! JoinGroup: a client becomes a member of a group, or stays one.
 
+use bytes::Bytes;
+
 use crate::coordinator::{JoinProtocol, JoinRequest, Joined, NotJoined, Response};
 use crate::net::messages::join_group::{JoinGroupRequestProtocol, JoinGroupResponseMember};
 use crate::net::messages::{JoinGroupRequest, JoinGroupResponse};
@@ -22,7 +24,9 @@ pub(in crate::server) async fn answer(
 ) -> Result<impl Future<Output = Result<Option<JoinGroupResponse>, ConnectionError>> + use<>, ConnectionError> {
     let version = context.header.api_version;
     let member_id = request.member_id.clone();
-    let protocol = |JoinGroupRequestProtocol { name, metadata, .. }| JoinProtocol { name, metadata };
+    // A copy: the group keeps it for longer than the request, in the memory of which it is.
+    let copy = |metadata: Bytes| Bytes::copy_from_slice(&metadata);
+    let protocol = |JoinGroupRequestProtocol { name, metadata, .. }| JoinProtocol { name, metadata: copy(metadata) };
     let join = JoinRequest {
         group: request.group_id,
         member_id: request.member_id,

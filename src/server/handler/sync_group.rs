@@ -1,5 +1,7 @@
 //! SyncGroup: a member gets its part of the assignment, which the leader brings.
 
+use bytes::Bytes;
+
 use crate::coordinator::{GroupError, Response, SyncRequest, Synced};
 use crate::net::messages::sync_group::SyncGroupRequestAssignment;
 use crate::net::messages::{SyncGroupRequest, SyncGroupResponse};
@@ -17,7 +19,9 @@ pub(in crate::server) async fn answer(
 ) -> Result<impl Future<Output = Result<Option<SyncGroupResponse>, ConnectionError>> + use<>, ConnectionError> {
     let says_protocol = request.protocol_type.is_some() && request.protocol_name.is_some();
     let may_ask = context.header.api_version < PROTOCOL_VERSION || says_protocol;
-    let assignment = |SyncGroupRequestAssignment { member_id, assignment, .. }| (member_id, assignment);
+    // A copy: the group keeps it for longer than the request, in the memory of which it is.
+    let copy = |assignment: Bytes| Bytes::copy_from_slice(&assignment);
+    let assignment = |SyncGroupRequestAssignment { member_id, assignment, .. }| (member_id, copy(assignment));
     let sync = SyncRequest {
         group: request.group_id,
         generation: request.generation_id,
