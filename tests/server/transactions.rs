@@ -31,6 +31,21 @@ fn init_request(timeout_ms: i32) -> InitProducerIdRequest {
     }
 }
 
+/// Asks for the id as who has it (KIP-360).
+async fn init_as(
+    connection: &Connection,
+    producer: ProducerIdAndEpoch,
+    version: i16,
+) -> Result<ProducerIdAndEpoch, ErrorCode> {
+    let ProducerIdAndEpoch { producer_id, producer_epoch } = producer;
+    let request = InitProducerIdRequest { producer_id, producer_epoch, ..init_request(60_000) };
+    let response = connection.send(&request, version).await.unwrap();
+    match response.error_code {
+        ErrorCode::NONE => Ok(ProducerIdAndEpoch::new(response.producer_id, response.producer_epoch)),
+        error_code => Err(error_code),
+    }
+}
+
 async fn init(connection: &Connection, version: i16) -> ProducerIdAndEpoch {
     let response = connection.send(&init_request(60_000), version).await.unwrap();
     assert_eq!(response.error_code, ErrorCode::NONE, "version {version}");
@@ -433,4 +448,37 @@ async fn a_member_that_the_group_does_not_know_commits_nothing() {
     assert_eq!(errors, [ErrorCode::ILLEGAL_GENERATION, ErrorCode::UNKNOWN_MEMBER_ID]);
     assert_eq!(end(&connection, producer, true, 3).await, ErrorCode::NONE);
     assert_eq!(committed(&store).unwrap().offset, 1);
+}
+
+/// A producer that has an error in its transaction asks for its id, as who it is, and goes on.
+#[tokio::test]
+async fn who_goes_on_after_an_error_is_not_fenced_by_itself() {
+    let (store, server) = serve().await;
+    for connection in connections(&server).await {
+        let before = init(&connection, 5).await;
+        assert_eq!(send_batch(&connection, before, 0, 0, 12).await, ErrorCode::NONE);
+        let next = ProducerIdAndEpoch::new(before.producer_id, before.producer_epoch + 1);
+        // The second time it hasn't got the answer.
+        for _ in 0..2 {
+            assert_eq!(init_as(&connection, before, 5).await, Ok(next));
+        }
+        let log = store.partition("t", 0).unwrap();
+        assert_eq!(log.last_stable_offset(), log.log_end(), "the transaction is aborted");
+        assert_eq!(send_batch(&connection, next, 0, 0, 12).await, ErrorCode::NONE);
+        let other = init(&connection, 5).await;
+        assert_eq!(init_as(&connection, next, 5).await, Err(ErrorCode::PRODUCER_FENCED));
+        assert_eq!(init_as(&connection, other, 5).await.map(|own| own.producer_epoch), Ok(other.producer_epoch + 1));
+    }
+}
+
+/// The first batch of a transaction was refused, and the next one is on its way already.
+#[tokio::test]
+async fn a_transaction_does_not_begin_with_its_second_batch() {
+    let (_store, server) = serve().await;
+    let connection = server.connect();
+    let producer = init(&connection, 5).await;
+    assert_eq!(send_batch(&connection, producer, 0, 3, 12).await, ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER);
+    for sequence in 0..3 {
+        assert_eq!(send_batch(&connection, producer, 0, sequence, 12).await, ErrorCode::NONE);
+    }
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::time::timeout;
 
+use crate::error::Error;
 use crate::log::synced::{Progress, Synced, Turn};
 use crate::log::{Appended, Log};
 use crate::net::ErrorCode;
@@ -177,7 +178,14 @@ impl Broker {
             Some(id) => {
                 let producer = ProducerIdAndEpoch::new(header.producer_id, header.producer_epoch);
                 let takes_part = if version >= ADDING_VERSION { TakesPart::FromNowOn } else { TakesPart::Already };
-                self.store.in_transaction(id, producer, log.topic_partition(), takes_part, append)
+                self.store.in_transaction(id, producer, log.topic_partition(), takes_part, || {
+                    // A batch before it was refused, and is to come again.
+                    let is_early = takes_part == TakesPart::FromNowOn && header.base_sequence != 0;
+                    if is_early && !log.remembers_producer(header.producer_id) {
+                        return Err(out_of_order(&log, header));
+                    }
+                    append()
+                })
             }
         };
         let refuse = |error| {
@@ -190,6 +198,18 @@ impl Broker {
         self.metrics.produced(topic, header.records_count, records.len());
         let synced = log.synced(appended.sync_target());
         Ok(InLog { log, appended, synced })
+    }
+}
+
+/// A batch that is not a producer's first in a partition where it has none.
+fn out_of_order(log: &Log, header: &BatchHeader) -> Error {
+    Error::OutOfOrderSequenceNumber {
+        topic_partition: log.topic_partition().clone(),
+        producer_id: header.producer_id,
+        producer_epoch: header.producer_epoch,
+        offset: log.log_end(),
+        expected: 0,
+        actual: header.base_sequence,
     }
 }
 

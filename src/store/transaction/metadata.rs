@@ -75,8 +75,8 @@ impl<F: FnOnce() -> Result<ProducerId>> NewProducerId for F {}
 pub(crate) enum Init {
     /// Once this is written down, the producer in it owns the id.
     Own(TransactionMetadata),
-    /// An earlier producer left a transaction open, which is to be aborted first. Its producer is fenced by an epoch
-    /// that nobody gets to know; after that, ask again.
+    /// A transaction is open, which is to be aborted first, and its producer fenced by the next epoch; after that, ask
+    /// again.
     AbortFirst(TransactionMetadata),
 }
 
@@ -154,19 +154,22 @@ impl TransactionMetadata {
         let epoch = self.producer.producer_epoch;
         let replaces = |replaced: bool| if replaced { epoch } else { NO_PRODUCER_EPOCH };
         match expected {
-            // A retry of what succeeded.
-            Some(expected) if expected.producer_epoch != epoch => {
-                if expected.producer_epoch != NO_PRODUCER_EPOCH && expected.producer_epoch == self.last_producer_epoch {
-                    Ok((self.producer, self.last_producer_epoch))
-                } else {
-                    Err(self.fenced(expected))
-                }
+            Some(expected) if expected.producer_epoch != epoch && !self.has_given_up(expected.producer_epoch) => {
+                Err(self.fenced(expected))
+            }
+            // A retry of what succeeded, or the transaction was taken away from it. The last epoch is nobody's.
+            Some(expected) if expected.producer_epoch != epoch && epoch < i16::MAX => {
+                Ok((self.producer, self.last_producer_epoch))
             }
             _ if is_exhausted(epoch) => {
                 Ok((ProducerIdAndEpoch::new(new_producer_id()?, 0), replaces(expected.is_some())))
             }
             _ => Ok((self.with_next_epoch(), replaces(expected.is_some()))),
         }
+    }
+
+    fn has_given_up(&self, epoch: i16) -> bool {
+        epoch != NO_PRODUCER_EPOCH && epoch == self.last_producer_epoch
     }
 
     /// Partitions are to take part in the transaction, which begins with the first. None if they do already.
@@ -228,7 +231,7 @@ impl TransactionMetadata {
         now_ms: i64,
         new_producer_id: impl NewProducerId,
     ) -> Result<Option<Self>> {
-        let retry = self.is_retry(producer);
+        let retry = version.bumps_epochs() && self.is_retry(producer);
         if !retry {
             self.check_owner(producer)?;
         }
@@ -301,16 +304,18 @@ impl TransactionMetadata {
         Ok(next)
     }
 
-    /// Takes the transaction away from its producer, to be aborted: it took too long, or another producer comes. If
+    /// Takes the transaction away from its producer, to be aborted: it took too long, or somebody asks for the id. If
     /// that can't be written down and is tried again, it comes to the same.
+    ///
+    /// As long as nobody else has the id, its producer may go on: it asks for the id itself (KIP-360), or aborts what is
+    /// aborted already, and gets the next epoch (KIP-890).
     pub(crate) fn fence(&self, now_ms: i64) -> Self {
         Self {
             producer: self.with_next_epoch(),
-            last_producer_epoch: NO_PRODUCER_EPOCH,
+            last_producer_epoch: self.producer.producer_epoch,
             state: TransactionState::PrepareAbort,
             last_update_timestamp: now_ms,
-            // The epoch is not one that its producer may retry with.
-            client_version: TransactionVersion::V0,
+            client_version: TransactionVersion::V2,
             ..self.clone()
         }
     }

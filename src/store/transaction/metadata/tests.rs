@@ -230,12 +230,34 @@ fn the_second_version_changes_producer_ids_at_the_end_of_a_transaction() {
 }
 
 #[test]
-fn a_fenced_producer_of_the_second_version_may_not_take_the_fence_for_its_own_end() {
-    let fenced = v2(Ongoing).fence(NOW);
-    for current in [fenced.clone(), fenced.complete(NOW)] {
-        let late = current.end(producer(7, 3), Abort, TransactionVersion::V2, NOW, none);
-        assert!(matches!(late, Err(Error::ProducerFenced { .. })), "{}", current.state);
+fn whose_transaction_was_taken_away_goes_on_unless_somebody_else_came() {
+    let fenced = known(Ongoing).fence(NOW);
+    let complete = fenced.complete(NOW);
+    let end = |current: &TransactionMetadata, result, version| current.end(producer(7, 3), result, version, NOW, none);
+    assert!(matches!(end(&fenced, Abort, TransactionVersion::V2), Err(Error::ConcurrentTransactions { .. })));
+    assert_eq!(end(&complete, Abort, TransactionVersion::V2).expect("it is aborted"), None);
+    let committed = end(&complete, Commit, TransactionVersion::V2);
+    assert!(matches!(committed, Err(Error::InvalidTransactionTransition { .. })));
+    // One of the first version does not know that epochs move on by themselves.
+    for result in [Abort, Commit] {
+        assert!(matches!(end(&complete, result, TransactionVersion::V0), Err(Error::ProducerFenced { .. })));
     }
+    assert!(matches!(init(Some(&fenced), Some(producer(7, 3))), Err(Error::ConcurrentTransactions { .. })));
+    let Init::Own(own) = init(Some(&complete), Some(producer(7, 3))).expect("it is its own") else { panic!() };
+    assert_eq!(own.producer, producer(7, 4));
+    assert_eq!(owner(init(Some(&own), Some(producer(7, 3)))), producer(7, 4), "it never got the answer");
+
+    let Init::Own(others) = init(Some(&complete), None).expect("free") else { panic!() };
+    assert!(matches!(init(Some(&others), Some(producer(7, 3))), Err(Error::ProducerFenced { .. })));
+    assert!(matches!(end(&others, Abort, TransactionVersion::V2), Err(Error::ProducerFenced { .. })));
+}
+
+#[test]
+fn nobody_gets_the_epoch_that_is_for_fencing_alone() {
+    let last = with_epoch(i16::MAX - 1, Ongoing);
+    let complete = last.fence(NOW).complete(NOW);
+    let goes_on = TransactionMetadata::init(&id(), Some(&complete), 5_000, Some(last.producer), NOW, || Ok(8));
+    assert_eq!(owner(goes_on), producer(8, 0));
 }
 
 #[test]
