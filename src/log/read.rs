@@ -195,6 +195,12 @@ impl Log {
         !log.home.is_followed && (offset >= log.readable_end(isolation, log.log_end()) || is_recent())
     }
 
+    /// Whether what comes at `offset` lies in a segment that was closed: there is more than a read of it returns.
+    #[cfg(feature = "net")]
+    pub(crate) fn is_on_older_segment(&self, offset: Offset) -> bool {
+        offset < self.inner.segments.load().active().base_offset()
+    }
+
     /// The first record whose timestamp is `timestamp` or later; None if there is none.
     ///
     /// # Errors

@@ -3,14 +3,14 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use esker::net::messages::fetch::{FetchPartition, ForgottenTopic};
-use esker::net::messages::{FetchRequest, FetchResponse};
+use esker::net::messages::fetch::{FetchPartition, FetchTopic, ForgottenTopic};
+use esker::net::messages::{ApiVersionsRequest, FetchRequest, FetchResponse};
 use esker::net::{Connection, ErrorCode};
 use esker::record::{BatchBuilder, BatchRef, RecordData};
 use esker::server::{Server, ServerConfig};
 use esker::{Acks, ProducerIdAndEpoch, Store, TopicConfig, TopicPartition, Uuid};
 
-use super::{batch, connections, fetch_request, fetched, produce, serve, values};
+use super::{batch, connections, fetch_request, fetched, produce, produce_request, produced, serve, values};
 
 fn id_of(store: &Store) -> Uuid {
     store.describe_topic("t").unwrap().id
@@ -220,6 +220,72 @@ async fn no_more_is_waited_for_than_there_may_be() {
     produce(&connection, 1, 0, batch(&[&"x".repeat(500)])).await.unwrap();
     let request = FetchRequest { min_bytes: 10_000, max_bytes: 100, max_wait_ms: i32::MAX, ..fetch_request(0, 0) };
     assert_eq!(values(&fetched(send(&connection, &request, 12).await)).len(), 1);
+}
+
+/// What doesn't fit is there all the same, and so is what lies in the segments after the one that is read.
+#[tokio::test]
+async fn what_there_is_counts_though_it_does_not_fit() {
+    let (store, server) = serve().await;
+    store.create_topic("rolled", TopicConfig::new().internal_segment_bytes(1000)).unwrap();
+    let connection = server.connect();
+    for topic in ["t", "rolled"] {
+        for _ in 0..6 {
+            let mut request = produce_request(1, 0, batch(&[&"x".repeat(300)]));
+            request.topic_data[0].name = topic.into();
+            assert_eq!(produced(connection.send(&request, 9).await.unwrap()).error_code, ErrorCode::NONE);
+        }
+        let mut request = patient(fetch_request(0, 0));
+        request.topics[0].topic = topic.into();
+        (request.min_bytes, request.topics[0].partitions[0].partition_max_bytes) = match topic {
+            "t" => (1000, 1000),
+            _ => (10_000, 1 << 20),
+        };
+        let fetched = fetched(send(&connection, &request, 12).await);
+        assert_eq!(values(&fetched).len(), 2, "{topic}");
+    }
+}
+
+/// A client wants what there is not, because it does not know yet, and waits for something else.
+#[tokio::test]
+async fn what_there_is_not_ends_no_wait() {
+    let (store, server) = serve().await;
+    let connection = server.connect();
+    let mut request = patient(fetch_request(0, end(&store, 0)));
+    request.topics.push(FetchTopic {
+        topic: "nobody".into(),
+        partitions: request.topics[0].partitions.clone(),
+        ..Default::default()
+    });
+    let other = server.connect();
+    let (response, _) = tokio::join!(connection.send(&request, 12), async {
+        // The fetch waits by then: the server does first what came first.
+        other.send(&ApiVersionsRequest::default(), 0).await.unwrap();
+        produce(&other, 1, 0, batch(&["a"])).await.unwrap()
+    });
+    let response = response.unwrap();
+    let told: Vec<_> = response.responses.iter().map(|topic| topic.partitions[0].error_code).collect();
+    assert_eq!(told, [ErrorCode::NONE, ErrorCode::UNKNOWN_TOPIC_OR_PARTITION]);
+    assert_eq!(values(&response.responses[0].partitions[0]).len(), 1);
+    request.topics.remove(0);
+    let nothing_else = send(&connection, &request, 12).await;
+    assert_eq!(fetched(nothing_else).error_code, ErrorCode::UNKNOWN_TOPIC_OR_PARTITION);
+}
+
+/// Whoever reads what is committed is told, when its time is over, how far the others are by then.
+#[tokio::test(start_paused = true)]
+async fn what_is_told_when_the_time_is_over_is_not_old() {
+    let (store, server) = serve().await;
+    let connection = server.connect();
+    let producer = store.init_transactional_id("x", Duration::from_secs(60)).unwrap();
+    store.add_partitions_to_transaction("x", producer, [TopicPartition::new("t", 0)]).unwrap();
+    append_in_transaction(&store, producer, 0, "a");
+    let request = FetchRequest { isolation_level: 1, max_wait_ms: 1000, ..patient(fetch_request(0, 0)) };
+    let (response, ()) = tokio::join!(connection.send(&request, 12), async {
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        append_in_transaction(&store, producer, 1, "b");
+    });
+    let data = fetched(response.unwrap());
+    assert_eq!((data.high_watermark, data.last_stable_offset), (2, 0));
 }
 
 #[tokio::test]

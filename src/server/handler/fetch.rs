@@ -20,7 +20,7 @@ use crate::server::broker::{Broker, check_leader_epoch, end_of_epoch};
 use crate::server::dispatch::Context;
 use crate::server::executor;
 use crate::server::fetch_session::{Answer, PartitionKey, TopicKey, Wanted, is_error};
-use crate::types::IsolationLevel;
+use crate::types::{IsolationLevel, Offset};
 use crate::uuid::Uuid;
 
 /// From this version on topics are spoken of by id.
@@ -34,8 +34,8 @@ const STORAGE_ERROR_VERSION: i16 = 6;
 /// fetch a little less than 1 MiB of a partition (`max.partition.fetch.bytes`), and several partitions at once.
 const FILE_RANGE_BYTES_MIN: usize = 512 * 1024;
 
-/// Answers once there are `min_bytes`, one partition has an error or another history than the client's, `max_wait_ms` are
-/// over, or the server stops.
+/// Answers once there are `min_bytes`, one partition has an error or another history than the client's, or more behind it
+/// than its segment, `max_wait_ms` are over, or the server stops.
 pub(in crate::server) async fn answer(
     context: &Context,
     request: FetchRequest,
@@ -84,6 +84,7 @@ async fn read_enough(context: &Context, request: &FetchRequest, wanted: &Arc<Vec
     // A client that says nothing for longer is let go.
     let max_wait = Duration::from_millis(max_wait_ms.min(context.broker.config.connections_max_idle_ms));
     let deadline = Instant::now() + max_wait;
+    let mut unknown_at_first = None;
     loop {
         let (broker, wanted) = (context.broker.clone(), wanted.clone());
         let attempt = if broker.fetches_at_once(&wanted, params) {
@@ -91,11 +92,14 @@ async fn read_enough(context: &Context, request: &FetchRequest, wanted: &Arc<Vec
         } else {
             executor::run(move || broker.fetch(&wanted, params)).await
         };
-        if attempt.is_complete || Instant::now() >= deadline || *stop.borrow() {
+        // What was not there from the beginning may be of use to nobody, and others wait for the rest.
+        let is_gone = attempt.unknown > *unknown_at_first.get_or_insert(attempt.unknown);
+        if attempt.is_complete || is_gone || Instant::now() >= deadline || *stop.borrow() {
             return attempt.data;
         }
         tokio::select! {
-            waited = timeout_at(deadline, any(attempt.more)) => if waited.is_err() { return attempt.data },
+            // When the time is over, things may be different all the same.
+            _ = timeout_at(deadline, any(attempt.more)) => {}
             _ = stop.wait_for(|stop| *stop) => return attempt.data,
         }
     }
@@ -136,8 +140,32 @@ struct Attempt {
     data: Vec<PartitionData>,
     /// Whether there is nothing to wait for.
     is_complete: bool,
+    /// How many of the partitions there are not.
+    unknown: usize,
     /// Each ready when its partition goes beyond where it ended, which was looked at before it was read.
     more: Vec<Readable>,
+}
+
+/// What an attempt comes by in its partitions.
+#[derive(Default)]
+struct Seen {
+    /// What counts as bytes that are there: as in Kafka, which cuts batches, all that the limits leave room for.
+    bytes: usize,
+    /// Whether a partition is read in a segment that was closed, behind which there is more.
+    is_behind: bool,
+    more: Vec<Readable>,
+}
+
+impl Seen {
+    fn take_in(&mut self, log: &Log, offset: Offset, fetched: &Fetched, max_bytes: usize, isolation: IsolationLevel) {
+        let readable_end = match isolation {
+            IsolationLevel::ReadUncommitted => fetched.high_watermark(),
+            IsolationLevel::ReadCommitted => fetched.last_stable_offset(),
+        };
+        let (bytes, has_more) = (fetched.bytes().len(), fetched.next_offset() < readable_end);
+        self.bytes += if has_more { bytes.max(max_bytes) } else { bytes };
+        self.is_behind |= bytes > 0 && log.is_on_older_segment(offset);
+    }
 }
 
 impl Broker {
@@ -150,17 +178,22 @@ impl Broker {
     }
 
     fn fetch(&self, wanted: &[Wanted], params: FetchParams) -> Attempt {
-        let (mut bytes, mut has_error, mut more) = (0, false, Vec::new());
+        let (mut bytes, mut has_error, mut unknown, mut seen) = (0, false, 0, Seen::default());
         let fetch = |(key, wanted): &Wanted| {
             let limits = FetchParams { max_bytes: params.max_bytes.saturating_sub(bytes), ..params };
-            let data = self.fetch_partition(key, wanted, limits, bytes == 0, &mut more);
+            let data = self.fetch_partition(key, wanted, limits, bytes == 0, &mut seen);
             let data = data.unwrap_or_else(|error_code| refuse(wanted.partition, error_code));
             bytes += data.records.as_ref().map_or(0, |records| records.len());
-            has_error |= is_error(&data);
+            match data.error_code {
+                ErrorCode::UNKNOWN_TOPIC_ID | ErrorCode::UNKNOWN_TOPIC_OR_PARTITION => unknown += 1,
+                _ => has_error |= is_error(&data),
+            }
             data
         };
         let data = wanted.iter().map(fetch).collect();
-        Attempt { data, is_complete: bytes >= params.min_bytes || has_error || more.is_empty(), more }
+        let Seen { bytes, is_behind, more } = seen;
+        let is_complete = bytes >= params.min_bytes || is_behind || has_error || more.is_empty();
+        Attempt { data, is_complete, unknown, more }
     }
 
     /// The `first` batch of a response is in it however large it is, or a consumer would never get beyond it (KIP-74).
@@ -170,7 +203,7 @@ impl Broker {
         wanted: &FetchPartition,
         params: FetchParams,
         first: bool,
-        more: &mut Vec<Readable>,
+        seen: &mut Seen,
     ) -> Result<PartitionData, ErrorCode> {
         let FetchParams { isolation, .. } = params;
         let log = self.log_of(key)?;
@@ -187,10 +220,11 @@ impl Broker {
                 ..Default::default()
             });
         }
-        more.push(log.readable_in(isolation, log.readable_end(isolation)));
+        seen.more.push(log.readable_in(isolation, log.readable_end(isolation)));
         let max_bytes = usize::try_from(wanted.partition_max_bytes).unwrap_or(0).min(params.max_bytes);
         let limits = ReadLimits::new().max_bytes(max_bytes).isolation(isolation);
         let fetched = log.read(wanted.fetch_offset, limits).inspect_err(tell)?;
+        seen.take_in(&log, wanted.fetch_offset, &fetched, max_bytes, isolation);
         let fits = first || fetched.bytes().len() <= max_bytes;
         // Empty and not null, which not every client takes for it.
         let records = if fits { self.records(&fetched) } else { Records::default() };
