@@ -31,7 +31,8 @@ pub struct Appended {
     pub base_offset: Offset,
     /// The offset of its last record.
     pub last_offset: Offset,
-    /// The timestamp that all of its records got, if the topic's timestamps are `LogAppendTime`.
+    /// The timestamp that all of its records got, if the topic's timestamps are `LogAppendTime`; that of the latest record
+    /// if the batch had been sent before.
     pub log_append_time: Option<i64>,
     /// An idempotent producer had sent it before: nothing was written, and the offsets are those that it got then.
     pub is_duplicate: bool,
@@ -251,7 +252,7 @@ impl LogInner {
             && let Verdict::Duplicate(recent) =
                 producers.check(header, options.origin, base_offset, self.topic_partition())?
         {
-            return Ok(self.duplicate(&recent, batch.stamps_time()));
+            return Ok(self.duplicate(&recent));
         }
         if let Some(expected) = options.expected_offset
             && expected != base_offset
@@ -404,11 +405,11 @@ impl LogInner {
 
     /// What the append of a batch that came before is answered with.
     #[cold]
-    fn duplicate(&self, recent: &RecentBatch, stamps_time: bool) -> Appended {
+    fn duplicate(&self, recent: &RecentBatch) -> Appended {
         Appended {
             base_offset: recent.first_offset(),
             last_offset: recent.last_offset,
-            log_append_time: stamps_time.then_some(recent.timestamp),
+            log_append_time: Some(recent.timestamp),
             is_duplicate: true,
             generation: self.commit.generation(),
         }

@@ -15,7 +15,7 @@ impl Log {
     ///
     /// # Errors
     /// [`Error::OffsetOutOfRange`] for an offset above the high watermark, and [`Error::PolicyViolation`] if the topic's
-    /// `cleanup.policy` has no `delete`: nothing is deleted. [`Error::Io`] and [`Error::StorageFull`] mean that the
+    /// `cleanup.policy` is `compact` alone: nothing is deleted. [`Error::Io`] and [`Error::StorageFull`] mean that the
     /// records are gone, and may be back after a crash; call this again. [`Error::Closed`] and [`Error::LogOffline`].
     pub fn delete_records(&self, before_offset: Offset) -> Result<Offset> {
         /// Kafka's `DeleteRecordsRequest.HIGH_WATERMARK`.
@@ -24,8 +24,9 @@ impl Log {
         // Held until that is written down: a store that is closed writes nothing more.
         let _writer = log.writer.lock();
         log.check_open()?;
-        if !log.config().cleanup_policy.delete {
-            let reason = format!("the cleanup.policy of {} has no delete", self.topic_partition());
+        let policy = log.config().cleanup_policy;
+        if policy.compact && !policy.delete {
+            let reason = format!("the cleanup.policy of {} is compact alone", self.topic_partition());
             return Err(Error::PolicyViolation { reason });
         }
         let high_watermark = self.high_watermark();

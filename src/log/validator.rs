@@ -235,11 +235,6 @@ impl ValidatedBatch<'_> {
         self.batch.header()
     }
 
-    /// Whether all records get the time of the append.
-    pub(super) fn stamps_time(&self) -> bool {
-        matches!(self.timestamps, Timestamps::LogAppendTime)
-    }
-
     /// The batch in the codec that the topic asks for, unless it has that already.
     pub(super) fn recode(self, config: &LogConfig) -> Result<Option<BatchView>> {
         let (codec, level) = match config.compression_type {

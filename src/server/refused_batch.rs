@@ -1,6 +1,6 @@
-//! Why a batch is not in the log, as its producer is told. What is wrong with the batch itself is `INVALID_RECORD`: to send
-//! it again would not help. Only of what may have happened to it on its way clients are told `CORRUPT_MESSAGE`, which makes
-//! them try again.
+//! Why a batch is not in the log, as its producer is told. What is wrong with the batch itself is `INVALID_RECORD`, and what
+//! can't be decompressed `UNKNOWN_SERVER_ERROR`: to send it again would not help. Only of what may have happened to it on
+//! its way clients are told `CORRUPT_MESSAGE`, which makes them try again.
 
 use crate::error::{Corruption, Error};
 use crate::log::Log;
@@ -38,7 +38,8 @@ impl RefusedBatch {
     pub(super) fn no_batch(error: &Error, bytes: &[u8]) -> Self {
         let Error::CorruptRecord { reason, .. } = error else { return ErrorCode::from(error).into() };
         match reason {
-            Corruption::Truncated { .. } | Corruption::Magic(_) => ErrorCode::INVALID_RECORD,
+            // A format that was, or one that is none.
+            Corruption::Truncated { .. } | Corruption::Magic(..2) => ErrorCode::INVALID_RECORD,
             Corruption::Offsets { .. } if crc_is_right(bytes) => ErrorCode::INVALID_RECORD,
             _ => ErrorCode::CORRUPT_MESSAGE,
         }
@@ -53,8 +54,10 @@ impl RefusedBatch {
                 let records = log.rejected_records(batch, RECORD_ERRORS_MAX).into_iter().map(record_error);
                 Self { message: Some(error.to_string()), records: records.collect(), ..refused }
             }
-            Error::CorruptRecord { file: None, reason, .. } if !is_of_codec(reason) => {
-                Self { error_code: ErrorCode::INVALID_RECORD, message: Some(error.to_string()), ..refused }
+            Error::CorruptRecord { file: None, reason, .. } => {
+                let error_code =
+                    if is_of_codec(reason) { ErrorCode::UNKNOWN_SERVER_ERROR } else { ErrorCode::INVALID_RECORD };
+                Self { error_code, message: Some(error.to_string()), ..refused }
             }
             _ => refused,
         }
@@ -73,7 +76,7 @@ impl RefusedBatch {
     }
 }
 
-/// What Kafka calls corrupt although the batch has the right CRC.
+/// Whether the records can't be had at all.
 fn is_of_codec(reason: &Corruption) -> bool {
     matches!(reason, Corruption::Codec(_) | Corruption::Compressed { .. } | Corruption::DecompressedSize { .. })
 }
