@@ -51,7 +51,7 @@ class JavaClient {
         JavaClient client = new JavaClient(Map.of("bootstrap.servers", args[0]), args[1]);
         operation("create", client::create);
         for (String codec : CODECS) operation(codec, () -> client.thereAndBack(codec));
-        operation("by time", client::byTime);
+        operation("by time", () -> CODECS.forEach(client::byTime));
         operation("commit", client::commitAndResume);
         operation("describe", client::describe);
         operation("delete", client::delete);
@@ -138,10 +138,10 @@ class JavaClient {
         }
     }
 
-    void byTime() {
+    void byTime(String codec) {
         try (var consumer = consumer(null)) {
             Map<TopicPartition, Long> times = new HashMap<>();
-            for (TopicPartition partition : partitions("none")) times.put(partition, FIRST_MS + COUNT / 2);
+            for (TopicPartition partition : partitions(codec)) times.put(partition, FIRST_MS + COUNT / 2);
             consumer.assign(times.keySet());
             consumer.offsetsForTimes(times).forEach((partition, found) -> consumer.seek(partition, found.offset()));
             var late = poll(consumer, COUNT / 2);

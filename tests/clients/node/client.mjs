@@ -8,6 +8,7 @@ CompressionCodecs[CompressionTypes.Snappy] = SnappyCodec;
 
 const COUNT = 10_000;
 const PARTITIONS = 4;
+const CODECS = ["none", "gzip", "snappy"];
 const FIRST_MS = Date.now() - 3_600_000;
 const [server, topic] = process.argv.slice(2);
 const kafka = new Kafka({ brokers: [server], logLevel: logLevel.ERROR });
@@ -86,9 +87,9 @@ async function thereAndBack(codec, compression) {
   });
 }
 
-async function byTime() {
-  const found = await admin.fetchTopicOffsetsByTimestamp(`${topic}-none`, FIRST_MS + COUNT / 2);
-  const ends = await admin.fetchTopicOffsets(`${topic}-none`);
+async function byTime(codec) {
+  const found = await admin.fetchTopicOffsetsByTimestamp(`${topic}-${codec}`, FIRST_MS + COUNT / 2);
+  const ends = await admin.fetchTopicOffsets(`${topic}-${codec}`);
   const late = ends.reduce((sum, { partition, high }) => {
     return sum + Number(high) - Number(found.find((one) => one.partition === partition).offset);
   }, 0);
@@ -125,14 +126,16 @@ async function remove() {
 
 await admin.connect();
 await operation("create", async () => {
-  const topics = ["none", "gzip", "snappy"].map((codec) => ({ topic: `${topic}-${codec}`, numPartitions: PARTITIONS }));
+  const topics = CODECS.map((codec) => ({ topic: `${topic}-${codec}`, numPartitions: PARTITIONS }));
   expect(await admin.createTopics({ topics }), "not created");
 });
 await operation("none", () => thereAndBack("none", CompressionTypes.None));
 await operation("gzip", () => thereAndBack("gzip", CompressionTypes.GZIP));
 await operation("snappy", () => thereAndBack("snappy", CompressionTypes.Snappy));
 console.log("lz4\t-\nzstd\t-");
-await operation("by time", byTime);
+await operation("by time", async () => {
+  for (const codec of CODECS) await byTime(codec);
+});
 await operation("commit", commitAndResume);
 await operation("describe", describe);
 await operation("delete", remove);

@@ -61,9 +61,9 @@ def there_and_back(codec):
     ])
 
 
-def by_time():
+def by_time(codec):
     one = consumer()
-    asked = [TopicPartition(name("none"), partition, timestamp(COUNT // 2)) for partition in range(PARTITIONS)]
+    asked = [TopicPartition(name(codec), partition, timestamp(COUNT // 2)) for partition in range(PARTITIONS)]
     for found in one.offsets_for_times(asked, 30):
         one.assign([TopicPartition(found.topic, found.partition, found.offset)])
         message = one.poll(30)

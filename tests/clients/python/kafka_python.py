@@ -57,13 +57,13 @@ def there_and_back(codec):
     compare([(r.partition, r.offset, r.key, r.value, list(r.headers), r.timestamp) for r in records])
 
 
-def by_time():
+def by_time(codec):
     one = consumer()
-    one.assign(of("none"))
-    for partition, found in one.offsets_for_times({one: timestamp(COUNT // 2) for one in of("none")}).items():
+    one.assign(of(codec))
+    for partition, found in one.offsets_for_times({one: timestamp(COUNT // 2) for one in of(codec)}).items():
         expect(found.timestamp >= timestamp(COUNT // 2), f"{found} is too early")
         one.seek(partition, found.offset)
-    late = up_to_the_end(one, of("none"))
+    late = up_to_the_end(one, of(codec))
     expect(len(late) == COUNT // 2, f"{len(late)} records")
 
 

@@ -48,7 +48,7 @@ def perform(create, there_and_back, by_time, commit_and_resume, describe, delete
     operation("create", create)
     for codec in CODECS:
         operation(codec, lambda: there_and_back(codec))
-    operation("by time", by_time)
+    operation("by time", lambda: [by_time(codec) for codec in CODECS])
     operation("commit", commit_and_resume)
     operation("describe", describe)
     operation("delete", delete)

@@ -5,9 +5,10 @@ import os
 import subprocess
 import sys
 import tempfile
+import time
 
 import command_line
-from scenario import CODECS, expect, operation
+from scenario import CODECS, COUNT, expect, operation
 
 server, topic = sys.argv[1:]
 class_path = os.environ["KAFKA_CLASS_PATH"]
@@ -38,22 +39,25 @@ def topics():
     expect(f"{topic}-gone" not in tool("TopicCommand", "--list").split(), "not deleted")
 
 
+def line(codec, number):
+    return f"number:{number},codec:{codec}\tkey-{number % 1000}\tvalue-{number}"
+
+
 def console_producer():
-    lines = "".join(f"key-{number}:value-{number}\n" for number in range(100))
-    tool("ConsoleProducer", "--topic", topic, "--property", "parse.key=true", "--property", "key.separator=:", input=lines)
+    for codec in CODECS:
+        lines = "".join(line(codec, number) + "\n" for number in range(COUNT))
+        properties = [word for name in ("parse.key", "parse.headers") for word in ("--reader-property", f"{name}=true")]
+        tool("ConsoleProducer", "--topic", topic, "--compression-codec", codec, *properties, input=lines)
 
 
 def console_consumer():
-    seen = []
-    for partition in range(4):
-        count = offsets()[partition]
-        if count:
-            printed = java(
-                "org.apache.kafka.tools.consumer.ConsoleConsumer", "--topic", topic, "--partition", str(partition),
-                "--offset", "earliest", "--max-messages", str(count), "--timeout-ms", "30000",
-            )
-            seen += printed.split()
-    expect(sorted(seen) == sorted(f"value-{number}" for number in range(100)), seen)
+    properties = [word for name in ("print.key", "print.headers") for word in ("--formatter-property", f"{name}=true")]
+    printed = java(
+        "org.apache.kafka.tools.consumer.ConsoleConsumer", "--topic", topic, "--from-beginning", *properties,
+        "--max-messages", str(COUNT * len(CODECS)), "--timeout-ms", "30000", "--group", topic,
+    )
+    sent = sorted(line(codec, number) for codec in CODECS for number in range(COUNT))
+    expect(sorted(printed.splitlines()) == sent, f"{len(printed.splitlines())} records: {printed[:500]}")
 
 
 def configs():
@@ -88,7 +92,9 @@ def offsets(*args):
 
 
 def get_offsets():
-    expect(sum(offsets().values()) == 100, offsets())
+    expect(sum(offsets().values()) == COUNT * len(CODECS), offsets())
+    ever, later = offsets("--time", "0"), offsets("--time", str(int(time.time() * 1000) + 86_400_000))
+    expect(set(ever.values()) == {0} and not later, f"by time: {ever}, {later}")
     expect(set(offsets("--time", "earliest").values()) == {0}, "earliest")
     expect(max(offsets("--time", "max-timestamp").values()) >= 0, "max-timestamp")
 
@@ -138,7 +144,6 @@ def groups():
 
 
 KCAT_TOPIC = f"{topic}-kcat"
-KCAT_COUNT = 10_000
 
 
 def kcat(*args, input=""):
@@ -147,21 +152,21 @@ def kcat(*args, input=""):
 
 def kcat_records():
     for codec in CODECS:
-        lines = "".join(f"key-{number}:{codec}-{number}\n" for number in range(KCAT_COUNT))
+        lines = "".join(f"key-{number}:{codec}-{number}\n" for number in range(COUNT))
         kcat("-P", "-t", KCAT_TOPIC, "-K:", "-z", codec, "-H", f"codec={codec}", input=lines)
     read = kcat("-C", "-t", KCAT_TOPIC, "-e", "-f", "%k:%s:%h\\n").split()
-    sent = [f"key-{number}:{codec}-{number}:codec={codec}" for codec in CODECS for number in range(KCAT_COUNT)]
+    sent = [f"key-{number}:{codec}-{number}:codec={codec}" for codec in CODECS for number in range(COUNT)]
     expect(sorted(read) == sorted(sent), f"{len(read)} records")
     expect(f'topic "{KCAT_TOPIC}" with 4 partitions' in kcat("-L", "-t", KCAT_TOPIC), "not described")
 
 
 def kcat_by_time():
     lines = kcat("-C", "-t", KCAT_TOPIC, "-p", "0", "-e", "-f", "%o %T\\n").splitlines()
-    times = {int(offset): int(time) for offset, time in map(str.split, lines)}
+    times = {int(offset): int(timestamp) for offset, timestamp in map(str.split, lines)}
     distinct = sorted(set(times.values()))
-    for time in distinct[:: max(1, len(distinct) // 20)]:
-        first = min(offset for offset in times if times[offset] >= time)
-        found = kcat("-Q", "-t", f"{KCAT_TOPIC}:0:{time}")
+    for timestamp in distinct[:: max(1, len(distinct) // 20)]:
+        first = min(offset for offset in times if times[offset] >= timestamp)
+        found = kcat("-Q", "-t", f"{KCAT_TOPIC}:0:{timestamp}")
         expect(found.split()[-1] == str(first), f"{found} in the place of {first}")
 
 
@@ -170,7 +175,7 @@ def kcat_commit():
         options = ["-X", "auto.offset.reset=earliest", "-f", "%p:%o\\n", *more]
         return kcat(*options, "-G", f"{KCAT_TOPIC}-group", KCAT_TOPIC).split()
 
-    total = KCAT_COUNT * len(CODECS)
+    total = COUNT * len(CODECS)
     first = read("-c", str(total // 2))
     rest = read("-e")
     expect(len(first) == total // 2, f"{len(first)} records at first")
