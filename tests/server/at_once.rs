@@ -91,6 +91,33 @@ fn what_may_take_longer_waits_for_a_thread() {
     });
 }
 
+/// Requests of many clients that wait for the device wait for it together.
+#[cfg(feature = "prometheus")]
+#[test]
+fn many_requests_share_a_sync() {
+    use super::metrics::{scrape_when_quiet, value};
+    const CLIENTS: i64 = 50;
+    run(async {
+        let store = Store::temporary().unwrap();
+        store.create_topic("t", TopicConfig::new()).unwrap();
+        let server = Server::builder(store.clone()).metrics_listener("0").in_memory().unwrap();
+        let syncs = async || value(&scrape_when_quiet(&server).await, "esker_log_flush_duration_seconds_count", &[]);
+        produce(&server.connect(), -1, 0, batch(&["opens files"])).await.unwrap();
+        let before = syncs().await;
+        let held_up = HeldUp::new();
+        let clients: Vec<_> = (0..CLIENTS).map(|_| begin(&server, -1, 0, batch(&["a"]))).collect();
+        while store.partition("t", 0).unwrap().log_end() < 1 + CLIENTS {
+            tokio::task::yield_now().await;
+        }
+        held_up.let_go().await;
+        for client in clients {
+            client.await.unwrap();
+        }
+        assert_eq!(syncs().await - before, 1.0);
+        server.shutdown().await;
+    });
+}
+
 /// The client learns in time, and the record is there all the same.
 #[test]
 fn who_waits_for_a_sync_that_takes_too_long_is_told() {

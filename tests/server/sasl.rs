@@ -1,5 +1,7 @@
 //! SASL: who is let in, by which mechanism, and what becomes of those that are not.
 
+use std::time::Duration;
+
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use esker::Store;
@@ -15,6 +17,7 @@ use hmac::{Hmac, KeyInit, Mac};
 use sha2::{Digest, Sha256, Sha512};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
 use tokio::net::TcpStream;
+use tokio::time::Instant;
 
 use super::secured::{Authority, BOTH_VERSIONS, Client, Files, config, refused, serve, text, tls_client, tls_connect};
 use super::{api_versions, batch, produce_request, produced};
@@ -430,6 +433,27 @@ async fn many_who_guess_keep_nobody_out() {
     }
     let good = async { assert!(is_let_in(&server, "SCRAM-SHA-256", "alice", "secret").await) };
     tokio::join!(guesses, good);
+}
+
+/// Whoever guesses wrong learns it no sooner than after the delay, whoever is right at once.
+#[tokio::test(start_paused = true)]
+async fn who_fails_is_told_late() {
+    let delay = Duration::from_secs(20);
+    let (_store, server) = serve_sasl(&[("connection.failed.authentication.delay.ms", "20000")]).await;
+    for (mechanism, user) in [("PLAIN", "paul"), ("PLAIN", "nobody"), ("SCRAM-SHA-512", "alice")] {
+        let (client, stream) = tokio::io::duplex(1 << 16);
+        server.serve_as("SASL_PLAINTEXT", stream).unwrap();
+        let began = Instant::now();
+        let response = log_in(&mut Client::over(client), mechanism, user, "wrong").await;
+        assert_eq!(response.error_code, ErrorCode::SASL_AUTHENTICATION_FAILED);
+        assert!(began.elapsed() >= delay, "{mechanism}");
+    }
+    let (client, stream) = tokio::io::duplex(1 << 16);
+    server.serve_as("SASL_PLAINTEXT", stream).unwrap();
+    let began = Instant::now();
+    let response = log_in(&mut Client::over(client), "SCRAM-SHA-512", "alice", "secret").await;
+    assert_eq!(response.error_code, ErrorCode::NONE);
+    assert!(began.elapsed() < delay);
 }
 
 #[tokio::test]
