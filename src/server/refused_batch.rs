@@ -51,8 +51,9 @@ impl RefusedBatch {
         let refused = Self { error_code, log_start_offset: Some(log.log_start()), ..Self::default() };
         match error {
             Error::InvalidRecord { .. } | Error::InvalidTimestamp { .. } => {
-                let records = log.rejected_records(batch, RECORD_ERRORS_MAX).into_iter().map(record_error);
-                Self { message: Some(error.to_string()), records: records.collect(), ..refused }
+                let rejected = log.rejected_records(batch, RECORD_ERRORS_MAX).into_iter();
+                let records: Vec<_> = rejected.map(|(index, error)| record_error(log, index, &error)).collect();
+                Self { message: Some(summary(error, &records)), records, ..refused }
             }
             Error::CorruptRecord { file: None, reason, .. } => {
                 let error_code =
@@ -81,6 +82,37 @@ fn is_of_codec(reason: &Corruption) -> bool {
     matches!(reason, Corruption::Codec(_) | Corruption::Compressed { .. } | Corruption::DecompressedSize { .. })
 }
 
-fn record_error((batch_index, error): (i32, Error)) -> BatchIndexAndErrorMessage {
-    BatchIndexAndErrorMessage { batch_index, batch_index_error_message: Some(error.to_string()) }
+/// What is wrong with a record. Clients show these texts to their users, so they are Kafka's.
+fn record_error(log: &Log, batch_index: i32, error: &Error) -> BatchIndexAndErrorMessage {
+    let message = match error {
+        Error::InvalidTimestamp { timestamp, earliest, latest } => format!(
+            "Timestamp {timestamp} of message with offset {batch_index} is out of range. The timestamp should be within \
+             [{earliest}, {latest}]"
+        ),
+        Error::InvalidRecord { .. } => {
+            format!("Compacted topic cannot accept message without key in topic partition {}", log.topic_partition())
+        }
+        other => other.to_string(),
+    };
+    BatchIndexAndErrorMessage { batch_index, batch_index_error_message: Some(message) }
+}
+
+/// What is wrong with all of them.
+fn summary(error: &Error, records: &[BatchIndexAndErrorMessage]) -> String {
+    if let Error::InvalidTimestamp { .. } = error {
+        return "One or more records have been rejected due to invalid timestamp".to_owned();
+    }
+    if records.is_empty() {
+        return error.to_string();
+    }
+    let first = records.iter().take(3).map(|BatchIndexAndErrorMessage { batch_index, batch_index_error_message }| {
+        let message = batch_index_error_message.as_deref().unwrap_or_default();
+        format!("RecordError(batchIndex={batch_index}, message='{message}')")
+    });
+    format!(
+        "One or more records have been rejected due to {} record errors in total, and only showing the first three errors at \
+         most: [{}]",
+        records.len(),
+        first.collect::<Vec<_>>().join(", ")
+    )
 }

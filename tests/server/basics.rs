@@ -146,7 +146,17 @@ async fn clients_are_told_which_records_are_refused() {
         assert_eq!(refused.error_code, ErrorCode::INVALID_RECORD);
         assert_eq!(refused.log_start_offset, if version >= 5 { 0 } else { -1 });
         assert_eq!(told(&refused), if is_told { vec![(1, true), (3, true)] } else { vec![] });
-        assert_eq!(refused.error_message.is_some(), is_told);
+        let of_one = |index| {
+            let text = "Compacted topic cannot accept message without key in topic partition compacted-0";
+            format!("RecordError(batchIndex={index}, message='{text}')")
+        };
+        let of_all = format!(
+            "One or more records have been rejected due to 2 record errors in total, and only showing the first three errors \
+             at most: [{}, {}]",
+            of_one(1),
+            of_one(3)
+        );
+        assert_eq!(refused.error_message, is_told.then_some(of_all));
         let refused = send("t", &[from_the_future, record], version).await;
         assert_eq!(refused.error_code, ErrorCode::INVALID_TIMESTAMP);
         assert_eq!(told(&refused), if is_told { vec![(0, true)] } else { vec![] });
