@@ -342,6 +342,7 @@ async fn api_versions_are_told_in_every_version() {
             let supported: Vec<_> =
                 response.supported_features.iter().map(|one| (&*one.name, one.max_version)).collect();
             assert_eq!(supported.contains(&("transaction.version", 2)), version >= 4, "{supported:?}");
+            assert_eq!(supported.contains(&("metadata.version", 30)), version >= 3, "{supported:?}");
             let is_level_2 =
                 |one: &FinalizedFeatureKey| one.name == "transaction.version" && one.max_version_level == 2;
             assert_eq!(response.finalized_features.iter().any(is_level_2), version >= 3);

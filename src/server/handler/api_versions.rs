@@ -12,12 +12,14 @@ use crate::net::{ApiKey, ErrorCode, ProtocolError, RequestHeader};
 use crate::server::broker::Broker;
 use crate::server::dispatch::SERVED;
 
-/// What clients may rely on beyond single APIs, and to which level (KIP-584).
-const FEATURES: [(&str, i16); 2] = [
+/// What clients may rely on beyond single APIs: from which level to which, of which the last one is in use (KIP-584).
+const FEATURES: [(&str, i16, i16); 3] = [
     // There are consumer groups whose coordinator assigns (KIP-848).
-    ("group.version", 1),
+    ("group.version", 0, 1),
+    // Which Kafka this is like, for those who look it up here: 4.3.
+    ("metadata.version", 7, 30),
     // A partition takes part in a transaction by a write, and each transaction has an epoch of its own (KIP-890).
-    ("transaction.version", 2),
+    ("transaction.version", 0, 2),
 ];
 
 /// Before this version clients don't understand that a feature may be at level 0, so that they aren't told of it.
@@ -53,20 +55,21 @@ fn served(version: i16) -> ApiVersionsResponse {
         let min_version = if api == ApiKey::Produce { 0 } else { min_version };
         ApiVersion { api_key: api.key(), min_version, max_version }
     });
-    let supported = |(name, level): &(&str, i16)| SupportedFeatureKey {
-        name: (*name).to_owned(),
-        min_version: 0,
-        max_version: *level,
+    let is_understood = |(_, min, _): &(&str, i16, i16)| *min > 0 || version >= LEVEL_0_VERSION;
+    let supported = |(name, min, max): (&str, i16, i16)| SupportedFeatureKey {
+        name: name.to_owned(),
+        min_version: min,
+        max_version: max,
     };
-    let finalized = |(name, level): &(&str, i16)| FinalizedFeatureKey {
-        name: (*name).to_owned(),
-        min_version_level: *level,
-        max_version_level: *level,
+    let finalized = |(name, _, level): (&str, i16, i16)| FinalizedFeatureKey {
+        name: name.to_owned(),
+        min_version_level: level,
+        max_version_level: level,
     };
     ApiVersionsResponse {
         api_keys: api_keys.collect(),
-        supported_features: FEATURES.iter().filter(|_| version >= LEVEL_0_VERSION).map(supported).collect(),
-        finalized_features: FEATURES.iter().map(finalized).collect(),
+        supported_features: FEATURES.into_iter().filter(is_understood).map(supported).collect(),
+        finalized_features: FEATURES.into_iter().map(finalized).collect(),
         // They never change while a server runs.
         finalized_features_epoch: 0,
         ..Default::default()
