@@ -2,8 +2,8 @@
 
 mod corruption;
 mod group;
+mod place;
 
-use std::fmt;
 use std::io;
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 pub use corruption::Corruption;
 pub use group::GroupError;
+use place::{Asked, Place};
 
 use crate::types::{LeaderEpoch, Offset, ProducerId, ProducerIdAndEpoch, TopicPartition, TransactionState};
 
@@ -335,9 +336,9 @@ pub enum Error {
     },
 
     /// The topic or partition does not exist here.
-    #[error("unknown topic or partition {topic_partition}")]
+    #[error("unknown topic or partition {}", Asked(topic_partition))]
     UnknownTopicOrPartition {
-        /// What was asked for.
+        /// What was asked for. The partition is −1 where it was the topic, and none of its partitions.
         topic_partition: TopicPartition,
     },
 
@@ -566,25 +567,4 @@ fn is_out_of_files(error: &io::Error, operation: &str) -> bool {
     const CODES: [i32; 1] = [4]; // ERROR_TOO_MANY_OPEN_FILES
     let is_out_of_maps = error.kind() == io::ErrorKind::OutOfMemory && operation == "open";
     error.raw_os_error().is_some_and(|code| CODES.contains(&code)) || is_out_of_maps
-}
-
-/// "00000000000000000000.log at position 184, offsets 3..=3", as far as it is known.
-struct Place<'a> {
-    file: Option<&'a Path>,
-    position: u64,
-    offsets: Option<&'a RangeInclusive<Offset>>,
-}
-
-impl fmt::Display for Place<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.file {
-            Some(file) => write!(f, "{}", file.display())?,
-            None => write!(f, "bytes")?,
-        }
-        write!(f, " at position {}", self.position)?;
-        match self.offsets {
-            Some(offsets) => write!(f, ", offsets {}..={}", offsets.start(), offsets.end()),
-            None => Ok(()),
-        }
-    }
 }

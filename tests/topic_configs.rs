@@ -186,8 +186,9 @@ fn configs_are_altered_by_kafkas_operations_all_or_none() {
     }
     let lags = [AlterConfigOp::set("min.compaction.lag.ms", "5"), AlterConfigOp::set("max.compaction.lag.ms", "4")];
     assert!(store.alter_topic_configs("t", &lags).is_err());
-    let unknown = store.alter_topic_configs("u", std::slice::from_ref(&good));
-    assert!(matches!(unknown, Err(Error::UnknownTopicOrPartition { .. })));
+    let unknown = store.alter_topic_configs("u", std::slice::from_ref(&good)).unwrap_err();
+    assert!(matches!(unknown, Error::UnknownTopicOrPartition { .. }));
+    assert_eq!(unknown.to_string(), "unknown topic or partition u", "nobody named a partition");
     let internal = store.alter_topic_configs("__consumer_offsets", std::slice::from_ref(&good));
     assert!(matches!(internal, Err(Error::InvalidTopic { .. })));
 

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use super::topic::{Topic, create_partitions};
 use super::topic_list::{Listed, TopicList};
 use super::topic_name::refuse_internal;
-use super::{Store, StoreInner, unknown};
+use super::{Store, StoreInner, unknown_topic};
 use crate::config::{AlterConfigOp, Alterable, ConfigEntry, LogConfig, TopicConfig};
 use crate::error::{Error, Result};
 use crate::log::Log;
@@ -131,7 +131,7 @@ impl StoreInner {
         self.check_writable()?;
         let topic = self.topic(name)?;
         // Its deletion failed halfway.
-        if topic.partitions.iter().any(Log::is_deleted) { Err(unknown(name, 0)) } else { Ok(topic) }
+        if topic.partitions.iter().any(Log::is_deleted) { Err(unknown_topic(name)) } else { Ok(topic) }
     }
 
     /// Writes down the topic's configuration. A topic that was not created here becomes one of those that were.

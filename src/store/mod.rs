@@ -317,7 +317,7 @@ impl Store {
 
 impl StoreInner {
     pub(crate) fn topic(&self, name: &str) -> Result<Arc<Topic>> {
-        self.topics.read().get(name).cloned().ok_or_else(|| unknown(name, 0))
+        self.topics.read().get(name).cloned().ok_or_else(|| unknown_topic(name))
     }
 
     pub(crate) fn partition(&self, topic: &str, partition: i32) -> Result<Log> {
@@ -398,4 +398,9 @@ impl fmt::Debug for Store {
 
 fn unknown(topic: &str, partition: i32) -> Error {
     Error::UnknownTopicOrPartition { topic_partition: TopicPartition::new(topic, partition) }
+}
+
+/// The same of a topic of which nobody named a partition.
+fn unknown_topic(topic: &str) -> Error {
+    unknown(topic, -1)
 }

@@ -17,7 +17,7 @@ use super::open::log_context;
 use super::topic_list::{Listed, TopicList};
 use super::topic_map::TopicMap;
 use super::transaction::TRANSACTION_STATE;
-use super::{Store, StoreInner, in_parallel, meta_properties, topic_name, unknown};
+use super::{Store, StoreInner, in_parallel, meta_properties, topic_name, unknown, unknown_topic};
 use crate::config::{BrokerCompressionType, CleanupPolicy, LogConfig, TopicConfig};
 use crate::error::{Error, Result};
 use crate::io::DirEntry;
@@ -314,7 +314,7 @@ impl StoreInner {
         self.check_writable()?;
         let topic = self.topic(name)?;
         if id.is_some_and(|id| id != topic.id) {
-            return Err(unknown(name, 0));
+            return Err(unknown_topic(name));
         }
         topic.partitions.iter().for_each(Log::mark_deleted);
         // A pass over one of them ends here, before its directory is another's.
