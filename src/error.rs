@@ -3,6 +3,7 @@
 mod corruption;
 mod group;
 mod place;
+mod topic_name;
 
 use std::io;
 use std::ops::RangeInclusive;
@@ -12,6 +13,7 @@ use std::sync::Arc;
 pub use corruption::Corruption;
 pub use group::GroupError;
 use place::{Asked, Place};
+pub use topic_name::TopicNameError;
 
 use crate::types::{LeaderEpoch, Offset, ProducerId, ProducerIdAndEpoch, TopicPartition, TransactionState};
 
@@ -355,7 +357,7 @@ pub enum Error {
         /// The name.
         topic: String,
         /// Which rule it breaks.
-        reason: String,
+        reason: TopicNameError,
     },
 
     /// The partition count can't be had (Kafka's `INVALID_PARTITIONS`).

@@ -106,7 +106,7 @@ pub use config::{
 #[cfg(feature = "coordinator")]
 pub use consumer::RebalanceListener;
 pub use consumer::{AutoOffsetReset, Consumer, ConsumerConfig, ConsumerRecord};
-pub use error::{Corruption, Error, GroupError, Result};
+pub use error::{Corruption, Error, GroupError, Result, TopicNameError};
 pub use log::{
     AbortedTransaction, ActiveProducer, AppendOptions, Appended, Compaction, Cut, Damage, EpochEndOffset, EpochEntry,
     Fetched, FetchedBatches, Finding, Log, LostOffsets, OffsetAndTimestamp, PartitionRecovery, Problem, ReadLimits,

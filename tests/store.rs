@@ -18,7 +18,7 @@ use esker::io::MemoryStorage;
 use esker::record::{BatchBuilder, Compression, EndTransactionMarker, RecordData, TransactionResult};
 use esker::{
     Acks, AlterConfigOp, CleanupPolicy, CommittedOffset, Damage, Error, IsolationLevel, Log, ReadLimits, RepairOptions,
-    Store, StoreConfig, TopicConfig, TopicPartition,
+    Store, StoreConfig, TopicConfig, TopicNameError, TopicPartition,
 };
 
 fn create(store: &Store, topic: &str) -> Log {
@@ -51,8 +51,14 @@ fn topics_have_kafkas_names() {
     }
     let too_long = "x".repeat(250);
     for name in ["", ".", "..", "a/b", "../up", "a b", "ä", "a\0b", "a:b", &too_long] {
+        let broken = match name {
+            "" => TopicNameError::Empty,
+            "." | ".." => TopicNameError::Dots,
+            name if name.len() == 250 => TopicNameError::TooLong,
+            _ => TopicNameError::IllegalCharacter,
+        };
         match store.create_topic(name, TopicConfig::new()) {
-            Err(Error::InvalidTopic { topic, .. }) => assert_eq!(topic, name),
+            Err(Error::InvalidTopic { topic, reason }) => assert_eq!((&*topic, reason), (name, broken)),
             other => panic!("{name:?}: {other:?}"),
         }
         assert!(matches!(store.delete_topic(name), Err(Error::UnknownTopicOrPartition { .. })), "{name:?}");
@@ -64,7 +70,10 @@ fn a_topic_exists_once_and_apart_from_those_that_metrics_would_call_the_same() {
     let store = manual_store();
     let first = store.create_topic("a.b", TopicConfig::new()).unwrap();
     assert!(matches!(store.create_topic("a.b", TopicConfig::new()), Err(Error::TopicAlreadyExists { .. })));
-    assert!(matches!(store.create_topic("a_b", TopicConfig::new()), Err(Error::InvalidTopic { .. })));
+    match store.create_topic("a_b", TopicConfig::new()) {
+        Err(Error::InvalidTopic { reason: TopicNameError::Collision { other }, .. }) => assert_eq!(other, "a.b"),
+        other => panic!("{other:?}"),
+    }
     store.create_topic("a-b", TopicConfig::new()).unwrap();
     store.delete_topic("a.b").unwrap();
     let second = store.create_topic("a_b", TopicConfig::new()).unwrap();

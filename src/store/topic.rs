@@ -19,7 +19,7 @@ use super::topic_map::TopicMap;
 use super::transaction::TRANSACTION_STATE;
 use super::{Store, StoreInner, in_parallel, meta_properties, topic_name, unknown, unknown_topic};
 use crate::config::{BrokerCompressionType, CleanupPolicy, LogConfig, TopicConfig};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, TopicNameError};
 use crate::io::DirEntry;
 use crate::log::file_name::{LOG, PARTITION_METADATA, TEMPORARY, parse_base_offset};
 use crate::log::{LastKnown, Log};
@@ -223,7 +223,7 @@ impl StoreInner {
                 return Err(Error::TopicAlreadyExists { topic: name.to_owned() });
             }
             if let Some(other) = topics.keys().find(|other| topic_name::collide(other, name)) {
-                let reason = format!("it differs from {other} only in '.' and '_'");
+                let reason = TopicNameError::Collision { other: other.to_string() };
                 return Err(Error::InvalidTopic { topic: name.to_owned(), reason });
             }
         }

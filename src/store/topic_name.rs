@@ -1,6 +1,6 @@
 //! Kafka's rules for topic names, and the names of partition directories.
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, TopicNameError};
 use crate::types::TopicPartition;
 use crate::uuid::Uuid;
 
@@ -13,21 +13,21 @@ const SUFFIXES: [&str; 3] = [DELETE_SUFFIX, "-future", STRAY_SUFFIX];
 
 /// Refuses a name that no topic can have.
 pub(crate) fn validate(name: &str) -> Result<()> {
-    let fail = |reason: &str| Err(Error::InvalidTopic { topic: name.to_owned(), reason: reason.to_owned() });
+    let fail = |reason| Err(Error::InvalidTopic { topic: name.to_owned(), reason });
     if name.is_empty() {
-        return fail("it is empty");
+        return fail(TopicNameError::Empty);
     }
     if name == "." || name == ".." {
-        return fail("it is a directory's name for itself or its parent");
+        return fail(TopicNameError::Dots);
     }
     if name.len() > NAME_BYTES_MAX {
-        return fail("it is longer than 249 characters");
+        return fail(TopicNameError::TooLong);
     }
     if !name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte)) {
-        return fail("it has a character other than ASCII letters, digits, '.', '_' and '-'");
+        return fail(TopicNameError::IllegalCharacter);
     }
     if name == CLUSTER_METADATA {
-        return fail("a cluster keeps its metadata there");
+        return fail(TopicNameError::ClusterMetadata);
     }
     Ok(())
 }
@@ -46,7 +46,7 @@ pub(crate) fn is_internal(name: &str) -> bool {
 /// Refuses what is the store's own to create, change and delete.
 pub(super) fn refuse_internal(name: &str) -> Result<()> {
     match is_internal(name) {
-        true => Err(Error::InvalidTopic { topic: name.to_owned(), reason: "it belongs to the store".to_owned() }),
+        true => Err(Error::InvalidTopic { topic: name.to_owned(), reason: TopicNameError::Internal }),
         false => Ok(()),
     }
 }
