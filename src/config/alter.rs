@@ -65,6 +65,10 @@ impl AlterConfigOp {
 
 /// A configuration that is altered, of a topic or of a group.
 pub(crate) trait Alterable: Clone {
+    /// What Kafka calls such configs.
+    #[cfg(feature = "net")]
+    const KIND: &'static str;
+
     /// The same with nothing set.
     #[cfg(feature = "net")]
     fn cleared(&self) -> Self;
@@ -74,6 +78,10 @@ pub(crate) trait Alterable: Clone {
     fn has_config(&self, key: &str) -> bool {
         self.clone().unset_config(key).is_ok()
     }
+
+    /// What Kafka says of a value that the config `key` can't have, if that is known.
+    #[cfg(feature = "net")]
+    fn refusal(key: &str, value: &str) -> Option<String>;
 
     /// Gives a config a value.
     fn set_config(&mut self, key: &str, value: &str) -> Result<()>;
@@ -130,8 +138,16 @@ pub(crate) trait Alterable: Clone {
 
 impl Alterable for TopicConfig {
     #[cfg(feature = "net")]
+    const KIND: &'static str = "topic";
+
+    #[cfg(feature = "net")]
     fn cleared(&self) -> Self {
         Self::new().partitions(self.partition_count())
+    }
+
+    #[cfg(feature = "net")]
+    fn refusal(key: &str, value: &str) -> Option<String> {
+        Self::refusal_of(key, value)
     }
 
     fn set_config(&mut self, key: &str, value: &str) -> Result<()> {

@@ -2,7 +2,7 @@
 
 use super::alter::Alterable;
 use super::entry::entry_over;
-use super::value::at_least;
+use super::value::{Valid, at_least};
 use super::{ConfigEntry, ConfigSource, StoreConfig, invalid};
 use crate::error::{Error, Result};
 
@@ -23,6 +23,11 @@ fn unknown(key: &str, value: &str) -> Error {
         Some((_, reason)) => Error::UnsupportedConfig { key: key.to_owned(), reason },
         None => invalid(key, value, "a group config"),
     }
+}
+
+/// What a config takes, whatever the broker lets groups have.
+fn valid(key: &str) -> Valid<i32> {
+    at_least(if key == ASSIGNMENT_INTERVAL_MS { 0 } else { 1 })
 }
 
 /// The configs of a group: those of Kafka's group configs that have a meaning here. They go for members of the newer
@@ -72,9 +77,8 @@ impl GroupConfig {
     /// the interval between assignments;
     /// [`Error::UnsupportedConfig`] if it is one of Kafka's that has no meaning here.
     pub fn set(&mut self, key: &str, value: &str) -> Result<()> {
-        let least = if key == ASSIGNMENT_INTERVAL_MS { 0 } else { 1 };
         let setting = self.setting(key, value)?;
-        *setting = Some(at_least(least).parse(key, value)?);
+        *setting = Some(valid(key).parse(key, value)?);
         Ok(())
     }
 
@@ -125,8 +129,16 @@ impl GroupConfig {
 
 impl Alterable for GroupConfig {
     #[cfg(feature = "net")]
+    const KIND: &'static str = "group";
+
+    #[cfg(feature = "net")]
     fn cleared(&self) -> Self {
         Self::default()
+    }
+
+    #[cfg(feature = "net")]
+    fn refusal(key: &str, value: &str) -> Option<String> {
+        valid(key).refusal(key, value)
     }
 
     fn set_config(&mut self, key: &str, value: &str) -> Result<()> {

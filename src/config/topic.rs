@@ -3,6 +3,8 @@
 //! What a topic does not set comes from the store's [`TopicDefaults`](super::TopicDefaults), and what those do not set
 //! from Kafka.
 
+#[cfg(feature = "net")]
+use super::value::Valid;
 use super::value::{ConfigType, ConfigValue, any, at_least, between, minus_one_or_between};
 use super::{BrokerCompressionType, CleanupPolicy, invalid};
 use crate::error::{Error, Result};
@@ -102,6 +104,15 @@ macro_rules! topic_configs {
                     _ => return Err(unknown(key, value)),
                 }
                 Ok(())
+            }
+
+            /// What Kafka says of a value that the config `key` can't have, if that is known.
+            #[cfg(feature = "net")]
+            pub(super) fn refusal_of(key: &str, value: &str) -> Option<String> {
+                match key {
+                    $($key => Valid::<$type>::refusal(&$valid, key, value),)+
+                    _ => None,
+                }
             }
 
             /// Forgets that a config was set.

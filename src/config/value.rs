@@ -35,6 +35,16 @@ pub(super) trait ConfigValue: Clone + PartialEq {
     /// What is expected where a value is none of this type's.
     const EXPECTED: &'static str;
 
+    /// What Kafka says of a value that is none of this type's, if that is known.
+    #[cfg_attr(not(feature = "net"), allow(dead_code, reason = "a server tells its clients"))]
+    const REFUSAL: Option<&'static str> = None;
+
+    /// The part of a value because of which it is none of this type's.
+    #[cfg_attr(not(feature = "net"), allow(dead_code, reason = "a server tells its clients"))]
+    fn refused(value: &str) -> &str {
+        value
+    }
+
     fn parse(value: &str) -> Option<Self>;
 
     /// As Kafka writes it.
@@ -48,10 +58,11 @@ pub(super) trait Number: ConfigValue + Copy + PartialOrd + Display + 'static {
 }
 
 macro_rules! numbers {
-    ($($type:ty: $config_type:ident),+) => {$(
+    ($($type:ty: $config_type:ident = $name:literal),+) => {$(
         impl ConfigValue for $type {
             const TYPE: ConfigType = ConfigType::$config_type;
             const EXPECTED: &'static str = "a number";
+            const REFUSAL: Option<&'static str> = Some(concat!("Not a number of type ", $name));
 
             fn parse(value: &str) -> Option<Self> {
                 value.trim().parse().ok()
@@ -68,7 +79,7 @@ macro_rules! numbers {
     )+};
 }
 
-numbers!(i32: Int, i64: Long, u64: Long, f64: Double, usize: Int);
+numbers!(i32: Int = "INT", i64: Long = "LONG", u64: Long = "LONG", f64: Double = "DOUBLE", usize: Int = "INT");
 
 impl ConfigValue for String {
     const TYPE: ConfigType = ConfigType::String;
@@ -86,6 +97,7 @@ impl ConfigValue for String {
 impl ConfigValue for bool {
     const TYPE: ConfigType = ConfigType::Boolean;
     const EXPECTED: &'static str = "true or false";
+    const REFUSAL: Option<&'static str> = Some("Expected value to be either true or false");
 
     fn parse(value: &str) -> Option<Self> {
         value.trim().to_ascii_lowercase().parse().ok()
@@ -99,6 +111,11 @@ impl ConfigValue for bool {
 impl ConfigValue for CleanupPolicy {
     const TYPE: ConfigType = ConfigType::List;
     const EXPECTED: &'static str = "a list of delete and compact";
+    const REFUSAL: Option<&'static str> = Some("String must be one of: compact, delete");
+
+    fn refused(value: &str) -> &str {
+        value.split(',').map(str::trim).find(|name| Self::parse(name).is_none()).unwrap_or(value)
+    }
 
     fn parse(value: &str) -> Option<Self> {
         Self::parse(value)
@@ -111,10 +128,11 @@ impl ConfigValue for CleanupPolicy {
 
 /// Types that are one of a few words.
 macro_rules! words {
-    ($($type:ty: $expected:literal;)+) => {$(
+    ($($type:ty: $expected:literal $(, in Kafka $words:literal)?;)+) => {$(
         impl ConfigValue for $type {
             const TYPE: ConfigType = ConfigType::String;
             const EXPECTED: &'static str = $expected;
+            $(const REFUSAL: Option<&'static str> = Some(concat!("String must be one of: ", $words));)?
 
             fn parse(value: &str) -> Option<Self> {
                 Self::parse(value)
@@ -128,7 +146,8 @@ macro_rules! words {
 }
 
 words! {
-    BrokerCompressionType: "one of producer, uncompressed, gzip, snappy, lz4, zstd";
+    BrokerCompressionType: "one of producer, uncompressed, gzip, snappy, lz4, zstd",
+        in Kafka "uncompressed, zstd, lz4, snappy, gzip, producer";
     ConsumerGroupMigrationPolicy: "one of bidirectional, upgrade, downgrade, disabled";
     SyncPolicy: "always or os-managed";
 }
@@ -149,6 +168,7 @@ impl ConfigValue for Vec<ConsumerGroupAssignor> {
 impl ConfigValue for TimestampType {
     const TYPE: ConfigType = ConfigType::String;
     const EXPECTED: &'static str = "CreateTime or LogAppendTime";
+    const REFUSAL: Option<&'static str> = Some("String must be one of: CreateTime, LogAppendTime");
 
     fn parse(value: &str) -> Option<Self> {
         match value {
@@ -166,15 +186,38 @@ impl ConfigValue for TimestampType {
     }
 }
 
+/// What Kafka says of a value.
+type Refusal<T> = Box<dyn Fn(&T) -> String>;
+
 /// Which values of its type a config takes.
 pub(super) struct Valid<T> {
     accepts: Box<dyn Fn(&T) -> bool>,
     expected: String,
+    /// What Kafka says of a value of the type that is not accepted, if that is known.
+    #[cfg_attr(not(feature = "net"), allow(dead_code, reason = "a server tells its clients"))]
+    refusal: Option<Refusal<T>>,
 }
 
 impl<T: ConfigValue> Valid<T> {
     pub(super) fn new(accepts: impl Fn(&T) -> bool + 'static, expected: impl Into<String>) -> Self {
-        Self { accepts: Box::new(accepts), expected: expected.into() }
+        Self { accepts: Box::new(accepts), expected: expected.into(), refusal: None }
+    }
+
+    /// The same, and what Kafka says of what is not accepted.
+    fn refusing(mut self, refusal: impl Fn(&T) -> String + 'static) -> Self {
+        self.refusal = Some(Box::new(refusal));
+        self
+    }
+
+    /// What Kafka says of a value that the config `key` can't have, if that is known (`ConfigException`).
+    #[cfg(feature = "net")]
+    pub(super) fn refusal(&self, key: &str, value: &str) -> Option<String> {
+        let (value, reason) = match T::parse(value) {
+            Some(parsed) if (self.accepts)(&parsed) => return None,
+            Some(parsed) => (parsed.print(), self.refusal.as_ref()?(&parsed)),
+            None => (T::refused(value).to_owned(), T::REFUSAL?.to_owned()),
+        };
+        Some(format!("Invalid value {value} for configuration {key}: {reason}"))
     }
 
     /// Reads the value of the config `key`.
@@ -203,11 +246,15 @@ pub(super) fn at_least<T: Number>(min: T) -> Valid<T> {
 /// A number from `min` to `max`.
 pub(super) fn between<T: Number>(min: T, max: T) -> Valid<T> {
     let expected = format!("a number from {min} to {max}");
-    Valid::new(move |value| (&min..=&max).contains(&value), expected)
+    Valid::new(move |value| (&min..=&max).contains(&value), expected).refusing(move |value| match *value < min {
+        true => format!("Value must be at least {min}"),
+        false => format!("Value must be no more than {max}"),
+    })
 }
 
 /// −1, or a number from `min` to `max`.
 pub(super) fn minus_one_or_between(min: i32, max: i32) -> Valid<i32> {
     let expected = format!("-1 or a number from {min} to {max}");
     Valid::new(move |value| *value == -1 || (min..=max).contains(value), expected)
+        .refusing(move |_| format!("Value must be between {min} and {max} or equal to -1"))
 }

@@ -50,18 +50,25 @@ impl Change {
     /// As in Kafka, to delete a config that there is none of is to delete nothing: it was never set.
     fn to_operations<A: Alterable + Default>(changes: &[Self]) -> Result<Vec<AlterConfigOp>, ApiError> {
         let is_nothing = |change: &&Self| change.operation == DELETE && !A::default().has_config(&change.name);
-        changes.iter().filter(|change| !is_nothing(change)).map(Self::to_operation).collect()
+        changes.iter().filter(|change| !is_nothing(change)).map(Self::to_operation::<A>).collect()
     }
 
-    fn to_operation(&self) -> Result<AlterConfigOp, ApiError> {
+    fn to_operation<A: Alterable + Default>(&self) -> Result<AlterConfigOp, ApiError> {
         // Only to delete a config takes no value.
         let (key, value) = (&*self.name, self.value.as_deref().unwrap_or_default());
+        let check_list = |operation| match A::default().list(key) {
+            Ok(Some(_)) => Ok(()),
+            _ => {
+                let message = format!("Can't {operation} to key {key} because its type is not LIST.");
+                Err(ApiError::new(ErrorCode::INVALID_CONFIG, message))
+            }
+        };
         match self.operation {
             SET => Ok(AlterConfigOp::set(key, value)),
             DELETE => Ok(AlterConfigOp::delete(key)),
-            APPEND => Ok(AlterConfigOp::append(key, value)),
-            SUBTRACT => Ok(AlterConfigOp::subtract(key, value)),
-            other => Err(ApiError::invalid_request(format!("there is no operation {other} on configs"))),
+            APPEND => check_list("APPEND").map(|()| AlterConfigOp::append(key, value)),
+            SUBTRACT => check_list("SUBTRACT").map(|()| AlterConfigOp::subtract(key, value)),
+            other => Err(ApiError::invalid_request(format!("Unknown operations type {other}"))),
         }
     }
 }
@@ -76,12 +83,12 @@ impl Changes {
     /// Refuses what no resource takes.
     fn check(&self) -> Result<(), ApiError> {
         if !duplicates(self.list().iter().map(|change| &*change.name)).is_empty() {
-            return Err(ApiError::invalid_request("a config is named twice"));
+            return Err(ApiError::invalid_request("Error due to duplicate config keys"));
         }
         let lacks_value = |change: &&Change| change.value.is_none() && change.operation != DELETE;
         let without: Vec<_> = self.list().iter().filter(lacks_value).map(|change| &*change.name).collect();
         if !without.is_empty() {
-            return Err(ApiError::invalid_request(format!("these configs need a value: {}", without.join(", "))));
+            return Err(ApiError::invalid_request(format!("Null value not supported for : {}", without.join(", "))));
         }
         Ok(())
     }
@@ -99,7 +106,7 @@ impl Broker {
         let twice = duplicates(&resources);
         let alter = |(alteration, resource): (Alteration, &(i8, String))| {
             let altered = match twice.contains(resource) {
-                true => Err(ApiError::invalid_request("a resource is named twice")),
+                true => Err(ApiError::invalid_request("Each resource must appear at most once.")),
                 false => self.alter(&alteration, validate_only),
             };
             (alteration, altered)
@@ -119,7 +126,7 @@ impl Broker {
             (ConfigResourceType::BrokerLogger, Changes::Some(changes)) => {
                 self.check_node(name)?;
                 let no_logger = |change: &Change| {
-                    let message = format!("there is no logger {}", change.name);
+                    let message = format!("Logger {} does not exist!", change.name);
                     Err(ApiError::new(ErrorCode::INVALID_CONFIG, message))
                 };
                 changes.iter().try_for_each(no_logger)
@@ -133,39 +140,39 @@ impl Broker {
 
     fn alter_topic(&self, topic: &str, changes: &Changes, validate_only: bool) -> Result<(), ApiError> {
         if topic.is_empty() {
-            return Err(ApiError::invalid_request("which topic? The defaults of all are configs of the broker"));
+            return Err(ApiError::invalid_request("Default topic resources are not allowed."));
         }
         validate_topic_name(topic)?;
         match changes {
             Changes::All(changes) => {
-                self.store.replace_topic_configs(topic, &Change::to_configs(changes), validate_only)?;
+                self.store.replace_topic_configs(topic, &Change::to_configs(changes), validate_only)
             }
             Changes::Some(changes) => {
                 let changes = Change::to_operations::<TopicConfig>(changes)?;
                 match validate_only {
-                    true => self.store.check_topic_configs(topic, &changes)?,
-                    false => self.store.alter_topic_configs(topic, &changes)?,
+                    true => self.store.check_topic_configs(topic, &changes),
+                    false => self.store.alter_topic_configs(topic, &changes),
                 }
             }
         }
-        Ok(())
+        .map_err(ApiError::of_configs::<TopicConfig>)
     }
 
     fn alter_group(&self, group: &str, changes: &Changes, validate_only: bool) -> Result<(), ApiError> {
         if group.is_empty() {
-            return Err(ApiError::invalid_request("which group? The defaults of all are configs of the broker"));
+            return Err(ApiError::invalid_request("Default group resources are not allowed."));
         }
         match changes {
             Changes::All(changes) => {
                 let configs = Change::to_configs(changes);
-                self.store.change_group_configs(group, |config| config.replaced(&configs), validate_only)?;
+                self.store.change_group_configs(group, |config| config.replaced(&configs), validate_only)
             }
             Changes::Some(changes) => {
                 let changes = Change::to_operations::<GroupConfig>(changes)?;
-                self.store.change_group_configs(group, |config| config.altered(&changes), validate_only)?;
+                self.store.change_group_configs(group, |config| config.altered(&changes), validate_only)
             }
         }
-        Ok(())
+        .map_err(ApiError::of_configs::<GroupConfig>)
     }
 
     /// None of a broker's configs changes while it runs, and so there is none to delete either.

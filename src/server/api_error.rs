@@ -1,7 +1,12 @@
-//! What a response says of one thing that could not be done: Kafka's code, and words for whoever reads them.
+//! What a response says of one thing that could not be done: Kafka's code, and words for whoever reads them. They are
+//! Kafka's where it has any, for that is what people look for who see them in its tools.
 
-use crate::error::Error;
+use crate::config::Alterable;
+use crate::error::{Error, TopicNameError};
 use crate::net::ErrorCode;
+
+/// What Kafka says of a partition, or of a topic that is to be deleted.
+pub(super) const UNKNOWN_PARTITION: &str = "This server does not host this topic-partition.";
 
 /// Says what is wrong with the storage, which clients are told by a code alone, to whoever runs the server.
 pub(super) fn tell(error: &Error) {
@@ -30,11 +35,59 @@ impl ApiError {
     pub(super) fn invalid_request(message: impl Into<String>) -> Self {
         Self::new(ErrorCode::INVALID_REQUEST, message)
     }
+
+    /// Where Kafka has no words, and says it by the code alone.
+    pub(super) fn without_words(error: &Error) -> Self {
+        Self { code: ErrorCode::from(error), message: None }
+    }
+
+    /// Why configs of the kind `A` were refused.
+    pub(super) fn of_configs<A: Alterable + Default>(error: Error) -> Self {
+        let words = match &error {
+            Error::InvalidConfig { key, .. } if !A::default().has_config(key) => {
+                Some(format!("Unknown {} config name: {key}", A::KIND))
+            }
+            Error::InvalidConfig { key, value, .. } => A::refusal(key, value),
+            _ => None,
+        };
+        words.map_or_else(|| Self::from(&error), |words| Self::new(ErrorCode::INVALID_CONFIG, words))
+    }
+}
+
+/// What clients are told beside the code: Kafka's words, or else our own.
+fn words(error: &Error) -> String {
+    match error {
+        Error::UnknownTopicOrPartition { topic_partition } if topic_partition.partition < 0 => {
+            format!("The topic '{}' does not exist.", topic_partition.topic)
+        }
+        Error::UnknownTopicOrPartition { .. } => UNKNOWN_PARTITION.to_owned(),
+        Error::TopicAlreadyExists { topic } => format!("Topic '{topic}' already exists."),
+        Error::InvalidTopic { topic, reason } => words_of_name(topic, reason).unwrap_or_else(|| error.to_string()),
+        _ => error.to_string(),
+    }
+}
+
+/// What Kafka says of a name that can't be a topic's (`Topic.validate`).
+fn words_of_name(topic: &str, reason: &TopicNameError) -> Option<String> {
+    let reason = match reason {
+        TopicNameError::Empty => "the empty string is not allowed".to_owned(),
+        TopicNameError::Dots => format!("'{topic}' is not allowed"),
+        TopicNameError::TooLong => format!("the length of '{topic}' is longer than the max allowed length 249"),
+        TopicNameError::IllegalCharacter => {
+            format!("'{topic}' contains one or more characters other than ASCII alphanumerics, '.', '_' and '-'")
+        }
+        TopicNameError::Collision { other } => {
+            return Some(format!("Topic '{topic}' collides with existing topic: {other}"));
+        }
+        // Kafka refuses no others.
+        _ => return None,
+    };
+    Some(format!("Topic name is invalid: {reason}"))
 }
 
 impl From<&Error> for ApiError {
     fn from(error: &Error) -> Self {
-        Self::new(ErrorCode::from(error), error.to_string())
+        Self::new(ErrorCode::from(error), words(error))
     }
 }
 

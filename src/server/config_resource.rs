@@ -30,7 +30,7 @@ impl ConfigResourceType {
     }
 
     pub(super) fn from_id(id: i8) -> Result<Self, ApiError> {
-        let unknown = || ApiError::invalid_request(format!("there are no resources of type {id}"));
+        let unknown = || ApiError::invalid_request(format!("Unknown resource type {id}"));
         Self::ALL.into_iter().find(|known| known.id() == id).ok_or_else(unknown)
     }
 }
@@ -51,10 +51,10 @@ impl Broker {
         let node_id = self.store.node_id();
         match name.parse::<i32>() {
             Ok(id) if node_id == id => Ok(()),
-            Ok(_) => Err(ApiError::invalid_request(format!("this is broker {node_id}, not {name}"))),
-            Err(_) => {
-                Err(ApiError::invalid_request(format!("the name of a broker is its id, and {name} is no number")))
+            Ok(_) => {
+                Err(ApiError::invalid_request(format!("Unexpected broker id, expected {node_id}, but received {name}")))
             }
+            Err(_) => Err(ApiError::invalid_request(format!("Node id must be an integer, but it is: {name}"))),
         }
     }
 }

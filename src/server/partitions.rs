@@ -15,7 +15,7 @@ pub(super) const REPLICATION_FACTOR: i16 = 1;
 /// Refuses a request that asks for too many partitions in all.
 pub(super) fn check_batch(partitions: impl Iterator<Item = usize>) -> Result<(), ApiError> {
     if partitions.fold(0, usize::saturating_add) > MAX_PARTITIONS_PER_BATCH {
-        let message = format!("one request may ask for {MAX_PARTITIONS_PER_BATCH} new partitions at most");
+        let message = "Excessively large number of partitions per request.";
         return Err(ApiError::new(ErrorCode::POLICY_VIOLATION, message));
     }
     Ok(())
@@ -25,12 +25,12 @@ pub(super) fn check_batch(partitions: impl Iterator<Item = usize>) -> Result<(),
 pub(super) fn check_assignment(broker_ids: &[i32], node_id: i32) -> Result<(), ApiError> {
     let message = match broker_ids {
         [only] if *only == node_id => return Ok(()),
-        [] => "a partition is assigned to no broker".to_owned(),
+        [] => "The manual partition assignment includes an empty replica list.".to_owned(),
         ids => match ids.iter().find(|id| **id != node_id) {
             Some(id) => {
-                format!("a partition is assigned to broker {id}, and there is none but {node_id}")
+                format!("The manual partition assignment includes broker {id}, but no such broker is registered.")
             }
-            None => format!("a partition is assigned to broker {node_id} twice"),
+            None => format!("The manual partition assignment includes the broker {node_id} more than once."),
         },
     };
     Err(ApiError::new(ErrorCode::INVALID_REPLICA_ASSIGNMENT, message))

@@ -23,8 +23,8 @@ pub const GROUP: i8 = 32;
 
 pub const SET: i8 = 0;
 pub const DELETE: i8 = 1;
-const APPEND: i8 = 2;
-const SUBTRACT: i8 = 3;
+pub const APPEND: i8 = 2;
+pub const SUBTRACT: i8 = 3;
 
 pub fn resource(resource_type: i8, name: &str, keys: Option<&[&str]>) -> DescribeConfigsResource {
     let configuration_keys = keys.map(|keys| keys.iter().map(|key| (*key).to_owned()).collect());

@@ -34,6 +34,7 @@ mod strangers;
 #[cfg(feature = "tls")]
 mod tls;
 mod transactions;
+mod words;
 
 use bytes::Bytes;
 use esker::net::messages::fetch::{FetchPartition, FetchTopic, PartitionData};

@@ -1,5 +1,7 @@
 //! CreatePartitions: one answer for each topic.
 
+use std::cmp::Ordering;
+
 use crate::net::ErrorCode;
 use crate::net::messages::create_partitions::{CreatePartitionsTopic, CreatePartitionsTopicResult};
 use crate::net::messages::{CreatePartitionsRequest, CreatePartitionsResponse};
@@ -14,7 +16,7 @@ pub(in crate::server) fn answer(broker: &Broker, request: CreatePartitionsReques
     let results = request.topics.iter().map(|topic| {
         let created = match &batch {
             Err(error) => Err(error.clone()),
-            Ok(()) if twice.contains(&*topic.name) => Err(ApiError::invalid_request("the topic is named twice")),
+            Ok(()) if twice.contains(&*topic.name) => Err(ApiError::invalid_request("Duplicate topic name.")),
             Ok(()) => broker.add_partitions(topic, request.validate_only),
         };
         let (error_code, error_message) = outcome(created);
@@ -31,16 +33,25 @@ impl Broker {
     }
 
     fn add_partitions(&self, topic: &CreatePartitionsTopic, validate_only: bool) -> Result<(), ApiError> {
-        let count = self.store.partition_count(&topic.name)?;
-        if topic.count <= count {
-            let message = format!("topic {} has {count} partitions: {} are not more", topic.name, topic.count);
-            return Err(ApiError::new(ErrorCode::INVALID_PARTITIONS, message));
+        let count = self.store.partition_count(&topic.name).map_err(|error| ApiError::without_words(&error))?;
+        let refuse = |message| Err(ApiError::new(ErrorCode::INVALID_PARTITIONS, message));
+        match topic.count.cmp(&count) {
+            Ordering::Greater => {}
+            Ordering::Equal => return refuse(format!("Topic already has {count} partition(s).")),
+            Ordering::Less => {
+                let CreatePartitionsTopic { name, count: less, .. } = topic;
+                return refuse(format!(
+                    "The topic {name} currently has {count} partition(s); {less} would not be an increase."
+                ));
+            }
         }
         if let Some(assignments) = &topic.assignments {
             let additional = self.partitions_to_add(topic);
             if assignments.len() != additional {
-                let message =
-                    format!("{additional} partitions are to be added, and {} are assigned", assignments.len());
+                let message = format!(
+                    "Attempted to add {additional} additional partition(s), but only {} assignment(s) were specified.",
+                    assignments.len()
+                );
                 return Err(ApiError::new(ErrorCode::INVALID_REPLICA_ASSIGNMENT, message));
             }
             let node_id = self.store.node_id();

@@ -23,7 +23,7 @@ pub(in crate::server) fn answer(broker: &Broker, request: CreateTopicsRequest, _
     let topics = request.topics.iter().map(|topic| {
         let created = match &batch {
             Err(error) => Err(error.clone()),
-            Ok(()) if twice.contains(&*topic.name) => Err(ApiError::invalid_request("the topic is named twice")),
+            Ok(()) if twice.contains(&*topic.name) => Err(ApiError::invalid_request("Duplicate topic name.")),
             Ok(()) => broker.create(topic, request.validate_only),
         };
         created.unwrap_or_else(|error| CreatableTopicResult {
@@ -70,18 +70,21 @@ impl Broker {
         match i32::from(topic.replication_factor) {
             DEFAULT => {}
             ..=0 => {
-                let message = "the replication factor is 1, or -1 for the default";
+                let message = "Replication factor must be larger than 0, or -1 to use the default value.";
                 return Err(ApiError::new(ErrorCode::INVALID_REPLICATION_FACTOR, message));
             }
             many if many > self.config.replication_factor_max => {
-                let message = format!("{many} copies need as many brokers, and there is 1");
+                let message = format!(
+                    "Unable to replicate the partition {many} time(s): The target replication factor of {many} cannot be \
+                     reached because only 1 broker(s) are registered."
+                );
                 return Err(ApiError::new(ErrorCode::INVALID_REPLICATION_FACTOR, message));
             }
             _ => {}
         }
         match self.wanted_count(topic) {
             ..=0 => {
-                let message = "a topic has 1 partition at least; -1 stands for the default";
+                let message = "Number of partitions was set to an invalid non-positive value.";
                 Err(ApiError::new(ErrorCode::INVALID_PARTITIONS, message))
             }
             count => Ok(count),
@@ -92,17 +95,23 @@ impl Broker {
 /// How many partitions a client has assigned to nodes itself.
 fn assigned_count(topic: &CreatableTopic, node_id: i32) -> Result<i32, ApiError> {
     let refuse = |message: &str| Err(ApiError::new(ErrorCode::INVALID_REPLICA_ASSIGNMENT, message));
-    if topic.replication_factor != -1 || topic.num_partitions != DEFAULT {
-        let message = "partitions are assigned by hand: then their number and the replication factor are -1";
-        return Err(ApiError::invalid_request(message));
+    let refuse_with = |other| {
+        let message = format!("A manual partition assignment was specified, but {other} was not set to -1.");
+        Err(ApiError::invalid_request(message))
+    };
+    if topic.replication_factor != -1 {
+        return refuse_with("replication factor");
+    }
+    if topic.num_partitions != DEFAULT {
+        return refuse_with("numPartitions");
     }
     let index = |assignment: &CreatableReplicaAssignment| assignment.partition_index;
-    if !duplicates(topic.assignments.iter().map(index)).is_empty() {
-        return refuse("a partition is assigned twice");
+    if let Some(twice) = duplicates(topic.assignments.iter().map(index)).into_iter().min() {
+        return refuse(&format!("Found multiple manual partition assignments for partition {twice}"));
     }
     let count = topic.assignments.len() as i32;
     if topic.assignments.iter().any(|assignment| !(0..count).contains(&assignment.partition_index)) {
-        return refuse("the partitions that are assigned are not 0, 1, 2 and so on");
+        return refuse("partitions should be a consecutive 0-based integer sequence");
     }
     topic.assignments.iter().try_for_each(|assignment| check_assignment(&assignment.broker_ids, node_id))?;
     Ok(count)
@@ -111,9 +120,9 @@ fn assigned_count(topic: &CreatableTopic, node_id: i32) -> Result<i32, ApiError>
 fn config(topic: &CreatableTopic, partitions: i32) -> Result<TopicConfig, ApiError> {
     let mut config = TopicConfig::new().partitions(partitions);
     for set in &topic.configs {
-        let no_value = || format!("config {} needs a value", set.name);
+        let no_value = || format!("Null value not supported for topic configs: {}", set.name);
         let value = set.value.as_ref().ok_or_else(|| ApiError::new(ErrorCode::INVALID_CONFIG, no_value()))?;
-        config.set(&set.name, value)?;
+        config.set(&set.name, value).map_err(ApiError::of_configs::<TopicConfig>)?;
     }
     Ok(config)
 }

@@ -3,7 +3,7 @@
 use crate::net::ErrorCode;
 use crate::net::messages::delete_topics::{DeletableTopicResult, DeleteTopicState};
 use crate::net::messages::{DeleteTopicsRequest, DeleteTopicsResponse};
-use crate::server::api_error::{ApiError, outcome};
+use crate::server::api_error::{ApiError, UNKNOWN_PARTITION, outcome};
 use crate::server::broker::Broker;
 use crate::server::duplicates::duplicates;
 use crate::uuid::Uuid;
@@ -27,7 +27,7 @@ pub(in crate::server) fn answer(broker: &Broker, request: DeleteTopicsRequest, v
         let deleted = if !broker.config.delete_topic_enable {
             Err(disabled(version))
         } else if twice.contains(meant) {
-            Err(ApiError::invalid_request("the topic is named twice"))
+            Err(ApiError::invalid_request("Duplicate topic name."))
         } else {
             broker.delete(&mut response)
         };
@@ -48,18 +48,18 @@ impl Broker {
         let nil = Uuid::default();
         match &topic.name {
             Some(_) if topic.topic_id != nil => {
-                return Err(ApiError::invalid_request("a topic is named by its name or by its id, not by both"));
+                return Err(ApiError::invalid_request("You may not specify both topic name and topic id."));
             }
             Some(name) => {
-                let unknown = || ApiError::new(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION, format!("unknown topic {name}"));
+                let unknown = || ApiError::new(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION, UNKNOWN_PARTITION);
                 topic.topic_id = self.store.topic_id(name).ok_or_else(unknown)?;
             }
             None if topic.topic_id == nil => {
-                return Err(ApiError::invalid_request("which topic? There is neither a name nor an id"));
+                return Err(ApiError::invalid_request("Neither topic name nor id were specified."));
             }
             None => topic.name = self.store.topic_name(topic.topic_id).map(|name| name.to_string()),
         }
-        let unknown = || ApiError::new(ErrorCode::UNKNOWN_TOPIC_ID, "no topic has this id");
+        let unknown = || ApiError::new(ErrorCode::UNKNOWN_TOPIC_ID, "This server does not host this topic ID.");
         let name = topic.name.as_ref().ok_or_else(unknown)?;
         Ok(self.store.delete_topic_with_id(name, topic.topic_id)?)
     }

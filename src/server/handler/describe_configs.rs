@@ -7,7 +7,7 @@ use crate::net::messages::describe_configs::{
     DescribeConfigsResource, DescribeConfigsResourceResult, DescribeConfigsResult, DescribeConfigsSynonym,
 };
 use crate::net::messages::{DescribeConfigsRequest, DescribeConfigsResponse};
-use crate::server::api_error::{ApiError, outcome};
+use crate::server::api_error::ApiError;
 use crate::server::broker::Broker;
 use crate::server::config_resource::{ConfigResourceType, config_source};
 use crate::server::duplicates::duplicates;
@@ -24,11 +24,16 @@ pub(in crate::server) fn answer(broker: &Broker, request: DescribeConfigsRequest
         let mut result = DescribeConfigsResult {
             resource_type: resource.resource_type,
             resource_name: resource.resource_name.clone(),
+            // Where Kafka has nothing to say it says that, and not null.
+            error_message: Some(String::new()),
             ..Default::default()
         };
         match described {
             Ok(configs) => result.configs = configs.into_iter().map(|config| describe(config, &request)).collect(),
-            error => (result.error_code, result.error_message) = outcome(error),
+            Err(error) => {
+                result.error_code = error.code;
+                result.error_message = error.message.or(result.error_message);
+            }
         }
         result
     });
@@ -44,7 +49,8 @@ impl Broker {
         let (configs, is_read_only) = match ConfigResourceType::from_id(resource.resource_type)? {
             ConfigResourceType::Topic => {
                 validate_topic_name(name)?;
-                (self.store.describe_topic_configs(name)?, false)
+                let configs = self.store.describe_topic_configs(name);
+                (configs.map_err(|error| ApiError::without_words(&error))?, false)
             }
             // What was set for all brokers while they run: nothing.
             ConfigResourceType::Broker if name.is_empty() => (Vec::new(), true),

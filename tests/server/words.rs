@@ -1,0 +1,197 @@
+//! What clients are told of what can't be done: what a broker of Kafka 4.3 says, which is what people look for.
+
+use esker::TopicConfig;
+use esker::net::messages::create_partitions::{CreatePartitionsAssignment, CreatePartitionsTopic};
+use esker::net::messages::create_topics::{CreatableReplicaAssignment, CreatableTopic, CreatableTopicConfig};
+use esker::net::messages::delete_topics::DeleteTopicState;
+use esker::net::messages::{CreatePartitionsRequest, CreateTopicsRequest, DeleteTopicsRequest, DescribeConfigsRequest};
+use esker::net::{Connection, ErrorCode};
+
+use super::configs::{APPEND, GROUP, SET, SUBTRACT, TOPIC, alter, resource};
+use super::serve;
+
+fn new_topic(name: &str) -> CreatableTopic {
+    CreatableTopic { name: name.into(), num_partitions: -1, replication_factor: -1, ..Default::default() }
+}
+
+fn with_config(name: &str, value: Option<&str>) -> CreatableTopic {
+    let configs = vec![CreatableTopicConfig { name: name.into(), value: value.map(str::to_owned) }];
+    CreatableTopic { configs, ..new_topic("new") }
+}
+
+async fn told_of_new(connection: &Connection, topic: CreatableTopic) -> String {
+    let request = CreateTopicsRequest { topics: vec![topic], ..Default::default() };
+    connection.send(&request, 7).await.unwrap().topics.remove(0).error_message.unwrap()
+}
+
+#[tokio::test]
+async fn of_topics_that_can_not_be_created() {
+    let (store, server) = serve().await;
+    store.create_topic("a.b", TopicConfig::new()).unwrap();
+    let (connection, long) = (server.connect(), "x".repeat(250));
+    let assigned = |index, broker_ids: &[i32]| {
+        let assignment = CreatableReplicaAssignment { partition_index: index, broker_ids: broker_ids.to_vec() };
+        CreatableTopic { assignments: vec![assignment], ..new_topic("new") }
+    };
+    let node = store.node_id();
+    for (topic, expected) in [
+        (new_topic("t"), "Topic 't' already exists."),
+        (new_topic("a_b"), "Topic 'a_b' collides with existing topic: a.b"),
+        (new_topic(""), "Topic name is invalid: the empty string is not allowed"),
+        (new_topic(".."), "Topic name is invalid: '..' is not allowed"),
+        (
+            new_topic("a/b"),
+            "Topic name is invalid: 'a/b' contains one or more characters other than ASCII alphanumerics, '.', '_' and '-'",
+        ),
+        (
+            new_topic(&long),
+            &*format!("Topic name is invalid: the length of '{long}' is longer than the max allowed length 249"),
+        ),
+        (
+            CreatableTopic { num_partitions: 0, ..new_topic("new") },
+            "Number of partitions was set to an invalid non-positive value.",
+        ),
+        (
+            CreatableTopic { num_partitions: 10_001, ..new_topic("new") },
+            "Excessively large number of partitions per request.",
+        ),
+        (
+            CreatableTopic { replication_factor: 0, ..new_topic("new") },
+            "Replication factor must be larger than 0, or -1 to use the default value.",
+        ),
+        (assigned(1, &[node]), "partitions should be a consecutive 0-based integer sequence"),
+        (assigned(0, &[]), "The manual partition assignment includes an empty replica list."),
+        (
+            assigned(0, &[node + 1]),
+            &*format!(
+                "The manual partition assignment includes broker {}, but no such broker is registered.",
+                node + 1
+            ),
+        ),
+        (
+            assigned(0, &[node, node]),
+            &*format!("The manual partition assignment includes the broker {node} more than once."),
+        ),
+        (with_config("retention.ms", None), "Null value not supported for topic configs: retention.ms"),
+    ] {
+        assert_eq!(told_of_new(&connection, topic).await, expected);
+    }
+}
+
+#[tokio::test]
+async fn of_values_that_a_topics_configs_can_not_have() {
+    let (_store, server) = serve().await;
+    let connection = server.connect();
+    for (name, value, expected) in [
+        ("no.such", "1", "Unknown topic config name: no.such"),
+        ("retention.ms", "soon", "Invalid value soon for configuration retention.ms: Not a number of type LONG"),
+        ("retention.ms", "-2", "Invalid value -2 for configuration retention.ms: Value must be at least -1"),
+        ("segment.bytes", "1", "Invalid value 1 for configuration segment.bytes: Value must be at least 1048576"),
+        ("segment.bytes", "1.5", "Invalid value 1.5 for configuration segment.bytes: Not a number of type INT"),
+        (
+            "compression.gzip.level",
+            "0",
+            "Invalid value 0 for configuration compression.gzip.level: Value must be between 1 and 9 or equal to -1",
+        ),
+        (
+            "compression.zstd.level",
+            "23",
+            "Invalid value 23 for configuration compression.zstd.level: Value must be no more than 22",
+        ),
+        (
+            "min.cleanable.dirty.ratio",
+            "2",
+            "Invalid value 2.0 for configuration min.cleanable.dirty.ratio: Value must be no more than 1",
+        ),
+        (
+            "preallocate",
+            "yes",
+            "Invalid value yes for configuration preallocate: Expected value to be either true or false",
+        ),
+        (
+            "cleanup.policy",
+            "delete,none",
+            "Invalid value none for configuration cleanup.policy: String must be one of: compact, delete",
+        ),
+        (
+            "compression.type",
+            "zip",
+            "Invalid value zip for configuration compression.type: String must be one of: uncompressed, zstd, lz4, \
+             snappy, gzip, producer",
+        ),
+        (
+            "message.timestamp.type",
+            "createtime",
+            "Invalid value createtime for configuration message.timestamp.type: String must be one of: CreateTime, \
+             LogAppendTime",
+        ),
+    ] {
+        assert_eq!(told_of_new(&connection, with_config(name, Some(value))).await, expected);
+        let (code, message) = alter(&connection, (TOPIC, "t"), &[(name, SET, Some(value))], 1).await;
+        assert_eq!((code, message.as_deref()), (ErrorCode::INVALID_CONFIG, Some(expected)));
+    }
+    // Each is one of its values, and the two contradict each other: these words are not Kafka's.
+    let lags = [("min.compaction.lag.ms", SET, Some("10")), ("max.compaction.lag.ms", SET, Some("5"))];
+    let (_, message) = alter(&connection, (TOPIC, "t"), &lags, 1).await;
+    assert!(message.is_some_and(|message| message.contains("at least min.compaction.lag.ms = 10")));
+}
+
+#[tokio::test]
+async fn of_configs_that_can_not_be_altered() {
+    let (_store, server) = serve().await;
+    let connection = server.connect();
+    for (altered, change, expected) in [
+        ((TOPIC, "nobody"), ("retention.ms", SET, Some("5")), "The topic 'nobody' does not exist."),
+        ((TOPIC, ""), ("retention.ms", SET, Some("5")), "Default topic resources are not allowed."),
+        ((TOPIC, "t"), ("retention.ms", SET, None), "Null value not supported for : retention.ms"),
+        ((TOPIC, "t"), ("no.such", APPEND, Some("1")), "Can't APPEND to key no.such because its type is not LIST."),
+        (
+            (TOPIC, "t"),
+            ("retention.ms", SUBTRACT, Some("1")),
+            "Can't SUBTRACT to key retention.ms because its type is not LIST.",
+        ),
+        ((GROUP, "g"), ("no.such", SET, Some("1")), "Unknown group config name: no.such"),
+        (
+            (GROUP, "g"),
+            ("consumer.session.timeout.ms", SET, Some("0")),
+            "Invalid value 0 for configuration consumer.session.timeout.ms: Value must be at least 1",
+        ),
+    ] {
+        let (_, message) = alter(&connection, altered, &[change], 1).await;
+        assert_eq!(message.as_deref(), Some(expected));
+    }
+    for (name, expected) in [
+        ("t", (ErrorCode::NONE, "")),
+        ("nobody", (ErrorCode::UNKNOWN_TOPIC_OR_PARTITION, "")),
+        ("..", (ErrorCode::INVALID_TOPIC_EXCEPTION, "Topic name is invalid: '..' is not allowed")),
+    ] {
+        let request = DescribeConfigsRequest { resources: vec![resource(TOPIC, name, None)], ..Default::default() };
+        let result = connection.send(&request, 4).await.unwrap().results.remove(0);
+        assert_eq!((result.error_code, result.error_message.as_deref()), (expected.0, Some(expected.1)), "{name}");
+    }
+}
+
+#[tokio::test]
+async fn of_partitions_that_can_not_be_added_and_topics_that_can_not_be_deleted() {
+    let (store, server) = serve().await;
+    let connection = server.connect();
+    let topic = |name: &str, count| CreatePartitionsTopic { name: name.into(), count, ..Default::default() };
+    let assignments = Some(vec![CreatePartitionsAssignment { broker_ids: vec![store.node_id()] }]);
+    for (topic, expected) in [
+        (topic("t", 1), Some("The topic t currently has 2 partition(s); 1 would not be an increase.")),
+        (topic("t", 2), Some("Topic already has 2 partition(s).")),
+        (topic("nobody", 3), None),
+        (
+            CreatePartitionsTopic { assignments, ..topic("t", 4) },
+            Some("Attempted to add 2 additional partition(s), but only 1 assignment(s) were specified."),
+        ),
+    ] {
+        let request = CreatePartitionsRequest { topics: vec![topic], ..Default::default() };
+        let result = connection.send(&request, 3).await.unwrap().results.remove(0);
+        assert_eq!(result.error_message.as_deref(), expected);
+    }
+    let topics = vec![DeleteTopicState { name: Some("nobody".into()), ..Default::default() }];
+    let request = DeleteTopicsRequest { topics, ..Default::default() };
+    let deleted = connection.send(&request, 6).await.unwrap().responses.remove(0);
+    assert_eq!(deleted.error_message.as_deref(), Some("This server does not host this topic-partition."));
+}
