@@ -199,8 +199,11 @@ fn configs_are_checked_where_they_are_set_and_where_they_are_used() {
     assert!(TopicConfig::keys().all(|key| config.get(key).is_some()));
     for (policy, printed, read) in [
         ("compact", "compact", CleanupPolicy::COMPACT),
-        (" delete , compact", "compact,delete", CleanupPolicy::COMPACT_DELETE),
-        ("", "", CleanupPolicy { delete: false, compact: false }),
+        (" delete , compact", "delete,compact", CleanupPolicy::DELETE_COMPACT),
+        ("compact,delete", "compact,delete", CleanupPolicy::COMPACT_DELETE),
+        ("delete,compact,delete", "delete,compact", CleanupPolicy::DELETE_COMPACT),
+        ("compact,delete,compact", "compact,delete", CleanupPolicy::COMPACT_DELETE),
+        ("", "", CleanupPolicy::NONE),
         ("delete", "delete", CleanupPolicy::DELETE),
     ] {
         config.set("cleanup.policy", policy).unwrap();
@@ -391,12 +394,11 @@ fn retention_is_for_topics_whose_policy_has_delete() {
     let config = |policy| {
         TopicConfig::new().internal_segment_bytes(100).retention_ms(1000).retention_bytes(0).cleanup_policy(policy)
     };
-    let nothing = CleanupPolicy { delete: false, compact: false };
     let policies = [
         ("d", CleanupPolicy::DELETE),
         ("c", CleanupPolicy::COMPACT),
         ("cd", CleanupPolicy::COMPACT_DELETE),
-        ("n", nothing),
+        ("n", CleanupPolicy::NONE),
     ];
     let store = manual().0.storage(disk.clone()).open("data").unwrap();
     for (topic, policy) in policies {

@@ -22,7 +22,13 @@ const INT_MAX: &str = "2147483647";
 /// The topic configs of Kafka 4 with their types and defaults, the least and the greatest value, and what the broker
 /// calls them.
 const KAFKAS: [(&str, ConfigType, &str, &[&str], &str); 27] = [
-    ("cleanup.policy", ConfigType::List, "delete", &["compact", "delete", "compact,delete"], "log.cleanup.policy"),
+    (
+        "cleanup.policy",
+        ConfigType::List,
+        "delete",
+        &["compact", "delete", "compact,delete", "delete,compact"],
+        "log.cleanup.policy",
+    ),
     ("compression.gzip.level", ConfigType::Int, "-1", &["-1", "1", "9"], "compression.gzip.level"),
     ("compression.lz4.level", ConfigType::Int, "9", &["1", "17"], "compression.lz4.level"),
     (
@@ -164,7 +170,7 @@ fn configs_are_altered_by_kafkas_operations_all_or_none() {
         config_of(&store, "t", "cleanup.policy").value
     };
     assert_eq!(policy(AlterConfigOp::append("cleanup.policy", "delete")), "delete");
-    assert_eq!(policy(AlterConfigOp::append("cleanup.policy", "compact")), "compact,delete");
+    assert_eq!(policy(AlterConfigOp::append("cleanup.policy", "compact")), "delete,compact");
     assert_eq!(policy(AlterConfigOp::subtract("cleanup.policy", "delete, nothing")), "compact");
     assert_eq!(policy(AlterConfigOp::subtract("cleanup.policy", "compact")), "");
     assert_eq!(policy(AlterConfigOp::delete("cleanup.policy")), "delete");
@@ -192,8 +198,10 @@ fn configs_are_altered_by_kafkas_operations_all_or_none() {
     let internal = store.alter_topic_configs("__consumer_offsets", std::slice::from_ref(&good));
     assert!(matches!(internal, Err(Error::InvalidTopic { .. })));
 
-    store.alter_topic_configs("t", &[good, AlterConfigOp::delete("retention.ms")]).unwrap();
-    let after = [("cleanup.policy", String::new()), ("segment.ms", "9".to_owned())];
+    let changes =
+        [good, AlterConfigOp::delete("retention.ms"), AlterConfigOp::append("cleanup.policy", "delete,compact")];
+    store.alter_topic_configs("t", &changes).unwrap();
+    let after = [("cleanup.policy", "delete,compact".to_owned()), ("segment.ms", "9".to_owned())];
     assert_eq!(overrides(&store), after);
     drop(store);
     let store = manual().0.storage(disk).open("data").unwrap();

@@ -34,7 +34,7 @@ impl Store {
     /// ])?;
     /// let configs = store.describe_topic_configs("events")?;
     /// let policy = configs.iter().find(|config| config.name == "cleanup.policy").unwrap();
-    /// assert_eq!((&*policy.value, policy.source), ("compact,delete", ConfigSource::DynamicTopicConfig));
+    /// assert_eq!((&*policy.value, policy.source), ("delete,compact", ConfigSource::DynamicTopicConfig));
     /// # Ok::<(), esker::Error>(())
     /// ```
     ///

@@ -82,7 +82,7 @@ fn topics_are_altered() {
     let text = cli.text(&["topic", "describe", "t"]);
     assert!(
         text.contains("PartitionCount: 3")
-            && text.contains("Configs: cleanup.policy=compact,delete,segment.bytes=1048576\n"),
+            && text.contains("Configs: cleanup.policy=delete,compact,segment.bytes=1048576\n"),
         "{text}"
     );
     cli.ok(&["topic", "alter", "t", "--subtract-config", "cleanup.policy=delete"], b"");

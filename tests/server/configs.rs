@@ -188,7 +188,7 @@ async fn configs_are_altered_one_by_one_in_every_version() {
             let retention = format!("{}", 1000 + version);
             let set = [("retention.ms", SET, Some(&*retention)), ("cleanup.policy", APPEND, Some("compact"))];
             assert_eq!(alter(&connection, topic, &set, version).await, (ErrorCode::NONE, None));
-            assert_eq!(own(), [("cleanup.policy", "compact,delete".to_owned()), ("retention.ms", retention)]);
+            assert_eq!(own(), [("cleanup.policy", "delete,compact".to_owned()), ("retention.ms", retention)]);
             let undo = [("retention.ms", DELETE, None), ("cleanup.policy", SUBTRACT, Some("compact"))];
             assert_eq!(alter(&connection, topic, &undo, version).await.0, ErrorCode::NONE);
             assert_eq!(own(), [("cleanup.policy", "delete".to_owned())]);
