@@ -17,11 +17,12 @@ use esker::{
 };
 
 const LONG_MAX: &str = "9223372036854775807";
+const REPLICAS: &[&str] = &["*", "0:1", "0:1,1:2", ""];
 const INT_MAX: &str = "2147483647";
 
 /// The topic configs of Kafka 4 with their types and defaults, the least and the greatest value, and what the broker
 /// calls them.
-const KAFKAS: [(&str, ConfigType, &str, &[&str], &str); 27] = [
+const KAFKAS: [(&str, ConfigType, &str, &[&str], &str); 34] = [
     (
         "cleanup.policy",
         ConfigType::List,
@@ -86,23 +87,21 @@ const KAFKAS: [(&str, ConfigType, &str, &[&str], &str); 27] = [
         &["true", "false"],
         "unclean.leader.election.enable",
     ),
+    // These do nothing here. In Kafka the throttles and the tiers have no broker config for all topics.
+    ("follower.replication.throttled.replicas", ConfigType::List, "", REPLICAS, ""),
+    ("leader.replication.throttled.replicas", ConfigType::List, "", REPLICAS, ""),
+    ("local.retention.bytes", ConfigType::Long, "-2", &["-2", LONG_MAX], "log.local.retention.bytes"),
+    ("local.retention.ms", ConfigType::Long, "-2", &["-2", LONG_MAX], "log.local.retention.ms"),
+    ("remote.log.copy.disable", ConfigType::Boolean, "false", &["true", "false"], ""),
+    ("remote.log.delete.on.disable", ConfigType::Boolean, "false", &["true", "false"], ""),
+    ("remote.storage.enable", ConfigType::Boolean, "false", &["false"], ""),
     // For tests, in Kafka too, where the broker has no default for it.
     ("internal.segment.bytes", ConfigType::Int, "0", &["0", INT_MAX], ""),
 ];
 
-/// Those of Kafka's that have no meaning in a store.
-const WITHOUT_MEANING: [&str; 10] = [
-    "follower.replication.throttled.replicas",
-    "leader.replication.throttled.replicas",
-    "local.retention.bytes",
-    "local.retention.ms",
-    "message.downconversion.enable",
-    "message.format.version",
-    "message.timestamp.difference.max.ms",
-    "remote.log.copy.disable",
-    "remote.log.delete.on.disable",
-    "remote.storage.enable",
-];
+/// Those that Kafka had once.
+const WITHOUT_MEANING: [&str; 3] =
+    ["message.downconversion.enable", "message.format.version", "message.timestamp.difference.max.ms"];
 
 fn config_of(store: &Store, topic: &str, name: &str) -> ConfigEntry {
     let entries = store.describe_topic_configs(topic).unwrap();
@@ -144,6 +143,16 @@ fn every_config_of_kafkas_is_there_or_refused_for_a_reason() {
     }
     assert_eq!(TopicConfig::keys().collect::<BTreeSet<_>>(), known, "and there are no others");
     assert!(store.describe_topic_configs("t").unwrap().iter().all(ConfigEntry::is_default));
+
+    let tiered = store.alter_topic_configs("t", &[AlterConfigOp::set("remote.storage.enable", "true")]);
+    assert!(matches!(tiered, Err(Error::UnsupportedConfig { .. })), "{tiered:?}");
+    let tiered = store.create_topic("tiered", TopicConfig::new().remote_storage_enable(true));
+    assert!(matches!(tiered, Err(Error::UnsupportedConfig { .. })), "{tiered:?}");
+    for replicas in ["0", "0:", ":1", "0:1:2", "*,0:1", "a:b", "0:1 1:2"] {
+        let throttled =
+            store.alter_topic_configs("t", &[AlterConfigOp::set("leader.replication.throttled.replicas", replicas)]);
+        assert!(matches!(throttled, Err(Error::InvalidConfig { .. })), "{replicas}");
+    }
 
     for key in WITHOUT_MEANING {
         for change in [AlterConfigOp::set(key, "true"), AlterConfigOp::delete(key), AlterConfigOp::append(key, "x")] {
@@ -201,7 +210,12 @@ fn configs_are_altered_by_kafkas_operations_all_or_none() {
     let changes =
         [good, AlterConfigOp::delete("retention.ms"), AlterConfigOp::append("cleanup.policy", "delete,compact")];
     store.alter_topic_configs("t", &changes).unwrap();
-    let after = [("cleanup.policy", "delete,compact".to_owned()), ("segment.ms", "9".to_owned())];
+    set(&store, "t", "leader.replication.throttled.replicas", "0:1, 1:2");
+    let after = [
+        ("cleanup.policy", "delete,compact".to_owned()),
+        ("leader.replication.throttled.replicas", "0:1,1:2".to_owned()),
+        ("segment.ms", "9".to_owned()),
+    ];
     assert_eq!(overrides(&store), after);
     drop(store);
     let store = manual().0.storage(disk).open("data").unwrap();

@@ -23,7 +23,7 @@ const fn synonym(broker_key: &'static str, topic_key: &'static str, factor: i64)
 
 /// Of several names for a config the first that is configured counts, whatever the order they come in; the last is the
 /// one that has a default in Kafka.
-const SYNONYMS: [Synonym; 31] = [
+const SYNONYMS: [Synonym; 33] = [
     synonym("log.cleanup.policy", "cleanup.policy", 1),
     synonym("compression.gzip.level", "compression.gzip.level", 1),
     synonym("compression.lz4.level", "compression.lz4.level", 1),
@@ -35,6 +35,8 @@ const SYNONYMS: [Synonym; 31] = [
     synonym("log.flush.interval.ms", "flush.ms", 1),
     synonym("log.flush.scheduler.interval.ms", "flush.ms", 1),
     synonym("log.index.interval.bytes", "index.interval.bytes", 1),
+    synonym("log.local.retention.bytes", "local.retention.bytes", 1),
+    synonym("log.local.retention.ms", "local.retention.ms", 1),
     synonym("log.cleaner.max.compaction.lag.ms", "max.compaction.lag.ms", 1),
     synonym("message.max.bytes", "max.message.bytes", 1),
     synonym("log.message.timestamp.after.max.ms", "message.timestamp.after.max.ms", 1),

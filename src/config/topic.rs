@@ -5,7 +5,7 @@
 
 #[cfg(feature = "net")]
 use super::value::Valid;
-use super::value::{ConfigType, ConfigValue, any, at_least, between, minus_one_or_between};
+use super::value::{ConfigType, ConfigValue, any, at_least, between, minus_one_or_between, throttled_replicas};
 use super::{BrokerCompressionType, CleanupPolicy, invalid};
 use crate::error::{Error, Result};
 use crate::types::TimestampType;
@@ -27,21 +27,13 @@ impl<T> Setting<T> {
     }
 }
 
-/// The topic configs of Kafka that have no meaning here, and why.
-const WITHOUT_MEANING: [(&str, &str); 10] = [
-    ("follower.replication.throttled.replicas", NO_QUOTAS),
-    ("leader.replication.throttled.replicas", NO_QUOTAS),
-    ("local.retention.bytes", NO_TIERS),
-    ("local.retention.ms", NO_TIERS),
+/// Topic configs that Kafka had once and knows no more, and why.
+const WITHOUT_MEANING: [(&str, &str); 3] = [
     ("message.downconversion.enable", OLD_FORMATS),
     ("message.format.version", OLD_FORMATS),
     ("message.timestamp.difference.max.ms", "message.timestamp.before.max.ms and .after.max.ms took its place"),
-    ("remote.log.copy.disable", NO_TIERS),
-    ("remote.log.delete.on.disable", NO_TIERS),
-    ("remote.storage.enable", NO_TIERS),
 ];
-const NO_QUOTAS: &str = "replication has no quotas";
-const NO_TIERS: &str = "there is no tiered storage";
+const REMOTE_STORAGE_ENABLE: &str = "remote.storage.enable";
 const OLD_FORMATS: &str = "there is one record format";
 
 /// The answer to a key that is not in the table.
@@ -55,8 +47,8 @@ fn unknown(key: &str, value: &str) -> Error {
 /// Declares the configs: field, type, default, key, and which values are valid.
 macro_rules! topic_configs {
     ($($(#[doc = $doc:literal])+ $field:ident: $type:ty = $default:expr, $key:literal, $valid:expr;)+) => {
-        /// How a topic is stored: the topic configs of Kafka that have a meaning here, and for a new topic its number
-        /// of partitions.
+        /// How a topic is stored: the topic configs of Kafka, and for a new topic its number of partitions. What has no
+        /// meaning here is kept for a broker that opens the directory.
         ///
         /// It remembers which configs were set, be it to what is their default anyway.
         ///
@@ -128,7 +120,7 @@ macro_rules! topic_configs {
             #[must_use]
             pub(crate) fn over(mut self, defaults: &Self) -> Self {
                 $(if !self.$field.is_set {
-                    self.$field = Setting::default(defaults.$field.value);
+                    self.$field = Setting::default(defaults.$field.value.clone());
                 })+
                 self
             }
@@ -185,7 +177,7 @@ macro_rules! topic_configs {
 
         impl From<&TopicConfig> for LogConfig {
             fn from(config: &TopicConfig) -> Self {
-                Self { $($field: config.$field.value,)+ }
+                Self { $($field: config.$field.value.clone(),)+ }
             }
         }
     };
@@ -212,11 +204,25 @@ topic_configs! {
     /// How long a record may go without a sync, whatever `acks` it was appended with, in milliseconds. The maintenance
     /// looks about once a second.
     flush_ms: i64 = i64::MAX, "flush.ms", at_least(0);
+    /// Which replicas are throttled when they follow their leaders: `*`, or a list of `partition:broker`. There are no
+    /// followers here; the value is kept for the broker that opens the directory.
+    follower_replication_throttled_replicas: Vec<String> = Vec::new(), "follower.replication.throttled.replicas",
+        throttled_replicas();
     /// How many bytes of log lie between two entries of the indexes.
     index_interval_bytes: i32 = 4096, "index.interval.bytes", at_least(0);
     /// The size of a segment in bytes without the lower bound of `segment.bytes`, which it overrides unless it is 0.
     /// For tests, as in Kafka.
     internal_segment_bytes: i32 = 0, "internal.segment.bytes", at_least(0);
+    /// Which replicas are throttled when they lead: `*`, or a list of `partition:broker`. There is nobody to follow them
+    /// here; the value is kept for the broker that opens the directory.
+    leader_replication_throttled_replicas: Vec<String> = Vec::new(), "leader.replication.throttled.replicas",
+        throttled_replicas();
+    /// How many bytes of a tiered partition stay on the disk; −2 for `retention.bytes`. There are no tiers here; the value
+    /// is kept for the broker that opens the directory.
+    local_retention_bytes: i64 = -2, "local.retention.bytes", at_least(-2);
+    /// How long the records of a tiered partition stay on the disk, in milliseconds; −2 for `retention.ms`. There are no
+    /// tiers here; the value is kept for the broker that opens the directory.
+    local_retention_ms: i64 = -2, "local.retention.ms", at_least(-2);
     /// How long a record may go uncompacted, in milliseconds; at least `min.compaction.lag.ms`. In a compacted topic it
     /// bounds `segment.ms` too, for what is in the active segment is not compacted.
     max_compaction_lag_ms: i64 = i64::MAX, "max.compaction.lag.ms", at_least(1);
@@ -237,6 +243,14 @@ topic_configs! {
     min_insync_replicas: i32 = 1, "min.insync.replicas", at_least(1);
     /// Whether a new segment's log file takes all of its space at once.
     preallocate: bool = false, "preallocate", any();
+    /// Whether no more of a tiered topic is copied to the other tier. There are no tiers here; the value is kept for the
+    /// broker that opens the directory.
+    remote_log_copy_disable: bool = false, "remote.log.copy.disable", any();
+    /// Whether a topic that is no longer tiered loses what lies in the other tier. There are no tiers here; the value is
+    /// kept for the broker that opens the directory.
+    remote_log_delete_on_disable: bool = false, "remote.log.delete.on.disable", any();
+    /// Whether a topic is tiered. There are no tiers here, as in a broker that has none configured: no topic can be.
+    remote_storage_enable: bool = false, "remote.storage.enable", any();
     /// How large a partition may grow in bytes before its oldest segments are deleted; negative for no limit.
     retention_bytes: i64 = -1, "retention.bytes", any();
     /// How old the newest record of a segment may get, in milliseconds, before the segment is deleted; −1 for no limit.
@@ -279,6 +293,10 @@ impl TopicConfig {
             return Err(Error::InvalidPartitions { partitions: self.partitions, at_least: 1 });
         }
         self.check_values()?;
+        if self.remote_storage_enable.value {
+            let reason = "there is no tiered storage";
+            return Err(Error::UnsupportedConfig { key: REMOTE_STORAGE_ENABLE.to_owned(), reason });
+        }
         let (min, max) = (self.min_compaction_lag_ms.value, self.max_compaction_lag_ms.value);
         if max < min {
             let expected = format!("at least min.compaction.lag.ms = {min}");

@@ -152,6 +152,20 @@ words! {
     SyncPolicy: "always or os-managed";
 }
 
+impl ConfigValue for Vec<String> {
+    const TYPE: ConfigType = ConfigType::List;
+    const EXPECTED: &'static str = "a list";
+
+    fn parse(value: &str) -> Option<Self> {
+        let is_empty = value.trim().is_empty();
+        Some(if is_empty { Self::new() } else { value.split(',').map(|word| word.trim().to_owned()).collect() })
+    }
+
+    fn print(&self) -> String {
+        self.join(",")
+    }
+}
+
 impl ConfigValue for Vec<ConsumerGroupAssignor> {
     const TYPE: ConfigType = ConfigType::List;
     const EXPECTED: &'static str = "a list of uniform and range";
@@ -257,4 +271,15 @@ pub(super) fn minus_one_or_between(min: i32, max: i32) -> Valid<i32> {
     let expected = format!("-1 or a number from {min} to {max}");
     Valid::new(move |value| *value == -1 || (min..=max).contains(value), expected)
         .refusing(move |_| format!("Value must be between {min} and {max} or equal to -1"))
+}
+
+/// Replicas that Kafka throttles (`ThrottledReplicaListValidator`).
+pub(super) fn throttled_replicas() -> Valid<Vec<String>> {
+    const FORM: &str = "the literal '*' or a list of replicas in the following format: \
+                        [partitionId]:[brokerId],[partitionId]:[brokerId],...";
+    let is_number = |digits: &str| !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
+    let is_replica = move |word: &String| {
+        word.is_empty() || word.split_once(':').is_some_and(|(index, broker)| is_number(index) && is_number(broker))
+    };
+    Valid::new(move |replicas: &Vec<String>| replicas.iter().all(is_replica) || replicas.concat() == "*", FORM)
 }

@@ -3,8 +3,9 @@
 //! # The same words
 //!
 //! Names, configs, defaults, ranges and rules are Kafka's, so its documentation holds here too, topic by topic. Where
-//! a config has no meaning in a store (replica throttles, remote storage), setting it is
-//! [`Error::UnsupportedConfig`](crate::Error::UnsupportedConfig) rather than a quiet nothing.
+//! a config has no meaning in a store (replica throttles, tiers that there are none of), its value is kept for the broker
+//! that opens the directory; what no broker knows any more, such as `message.format.version`, is
+//! [`Error::UnsupportedConfig`](crate::Error::UnsupportedConfig).
 //!
 //! | in Kafka | here |
 //! |---|---|

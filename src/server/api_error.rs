@@ -8,6 +8,10 @@ use crate::net::ErrorCode;
 /// What Kafka says of a partition, or of a topic that is to be deleted.
 pub(super) const UNKNOWN_PARTITION: &str = "This server does not host this topic-partition.";
 
+/// What a broker without tiered storage says of a topic that is to have it.
+const UNTIERED: &str = "Tiered Storage functionality is disabled in the broker. Topic cannot be configured with remote log \
+                        storage.";
+
 /// Says what is wrong with the storage, which clients are told by a code alone, to whoever runs the server.
 pub(super) fn tell(error: &Error) {
     let is_of_storage = match error {
@@ -62,6 +66,7 @@ fn words(error: &Error) -> String {
         }
         Error::UnknownTopicOrPartition { .. } => UNKNOWN_PARTITION.to_owned(),
         Error::TopicAlreadyExists { topic } => format!("Topic '{topic}' already exists."),
+        Error::UnsupportedConfig { key, .. } if key == "remote.storage.enable" => UNTIERED.to_owned(),
         Error::InvalidTopic { topic, reason } => words_of_name(topic, reason).unwrap_or_else(|| error.to_string()),
         _ => error.to_string(),
     }

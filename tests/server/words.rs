@@ -89,6 +89,11 @@ async fn of_values_that_a_topics_configs_can_not_have() {
         ("segment.bytes", "1", "Invalid value 1 for configuration segment.bytes: Value must be at least 1048576"),
         ("segment.bytes", "1.5", "Invalid value 1.5 for configuration segment.bytes: Not a number of type INT"),
         (
+            "remote.storage.enable",
+            "true",
+            "Tiered Storage functionality is disabled in the broker. Topic cannot be configured with remote log storage.",
+        ),
+        (
             "compression.gzip.level",
             "0",
             "Invalid value 0 for configuration compression.gzip.level: Value must be between 1 and 9 or equal to -1",
