@@ -1,6 +1,6 @@
 //! What has configs: the kinds of resources, and which of them are here.
 
-use crate::config::ConfigSource;
+use crate::config::{ConfigEntry, ConfigSource};
 use crate::error::Result;
 use crate::server::api_error::ApiError;
 use crate::server::broker::Broker;
@@ -57,6 +57,11 @@ impl Broker {
             Err(_) => Err(ApiError::invalid_request(format!("Node id must be an integer, but it is: {name}"))),
         }
     }
+}
+
+/// Whether clients are told of a topic's config. One is for tests: it can be set, and Kafka doesn't list it.
+pub(super) fn is_told(config: &ConfigEntry) -> bool {
+    config.name != "internal.segment.bytes"
 }
 
 /// Kafka's number for where a value comes from.

@@ -8,7 +8,7 @@ use crate::net::messages::create_topics::{
 use crate::net::messages::{CreateTopicsRequest, CreateTopicsResponse};
 use crate::server::api_error::ApiError;
 use crate::server::broker::Broker;
-use crate::server::config_resource::config_source;
+use crate::server::config_resource::{config_source, is_told};
 use crate::server::duplicates::duplicates;
 use crate::server::partitions::{DEFAULT, REPLICATION_FACTOR, check_assignment, check_batch};
 use crate::uuid::Uuid;
@@ -53,7 +53,7 @@ impl Broker {
             topic_id,
             num_partitions,
             replication_factor: REPLICATION_FACTOR,
-            configs: Some(configs.into_iter().map(describe).collect()),
+            configs: Some(configs.into_iter().filter(is_told).map(describe).collect()),
             ..Default::default()
         })
     }

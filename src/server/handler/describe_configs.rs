@@ -9,7 +9,7 @@ use crate::net::messages::describe_configs::{
 use crate::net::messages::{DescribeConfigsRequest, DescribeConfigsResponse};
 use crate::server::api_error::ApiError;
 use crate::server::broker::Broker;
-use crate::server::config_resource::{ConfigResourceType, config_source};
+use crate::server::config_resource::{ConfigResourceType, config_source, is_told};
 use crate::server::duplicates::duplicates;
 use crate::store::validate_topic_name;
 
@@ -50,7 +50,9 @@ impl Broker {
             ConfigResourceType::Topic => {
                 validate_topic_name(name)?;
                 let configs = self.store.describe_topic_configs(name);
-                (configs.map_err(|error| ApiError::without_words(&error))?, false)
+                let mut configs = configs.map_err(|error| ApiError::without_words(&error))?;
+                configs.retain(is_told);
+                (configs, false)
             }
             // What was set for all brokers while they run: nothing.
             ConfigResourceType::Broker if name.is_empty() => (Vec::new(), true),
