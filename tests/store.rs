@@ -853,7 +853,7 @@ fn retention_takes_nothing_from_a_topic_whose_configs_are_kafkas_to_know() {
     write_kafkas_directory(dir.path());
     for round in 0..2 {
         let (options, clock) = manual();
-        let config = StoreConfig { producer_id_expiration_ms: i64::MAX, ..StoreConfig::default() };
+        let config = StoreConfig { producer_id_expiration_check_interval_ms: i64::MAX, ..StoreConfig::default() };
         let store = options.config(config).open(dir.path()).unwrap();
         if round == 0 {
             create(&store, "ours");

@@ -384,6 +384,7 @@ fn a_store_is_configured_by_the_names_of_brokers() {
         ("offsets.topic.num.partitions", "6"),
         ("offset.metadata.max.bytes", "7"),
         ("sync", "os-managed"),
+        ("log.cleaner.io.max.bytes.per.second", "1000000.0"),
         ("group.consumer.assignors", "range, org.apache.kafka.coordinator.group.assignor.UniformAssignor,range"),
         ("group.consumer.migration.policy", "UPGRADE"),
     ] {
@@ -391,6 +392,7 @@ fn a_store_is_configured_by_the_names_of_brokers() {
     }
     assert_eq!((config.num_recovery_threads_per_data_dir, config.log_retention_check_interval_ms), (3, 4));
     assert_eq!((config.log_flush_offset_checkpoint_interval_ms, config.offsets_topic_num_partitions), (5, 6));
+    assert_eq!(config.log_cleaner_io_max_bytes_per_second, 1_000_000.0);
     assert_eq!((config.offset_metadata_max_bytes, config.sync), (7, esker::SyncPolicy::OsManaged));
     let names: Vec<_> = config.group_consumer_assignors.iter().map(|assignor| assignor.name()).collect();
     assert_eq!((&*names, config.group_consumer_migration_policy.name()), (&["range", "uniform"][..], "upgrade"));
@@ -400,6 +402,10 @@ fn a_store_is_configured_by_the_names_of_brokers() {
         ("offset.metadata.max.bytes", "32768"),
         ("log.retention.check.interval.ms", "0"),
         ("log.retention.hours", "soon"),
+        ("log.retention.hours", "2147483648"),
+        ("producer.id.expiration.ms", "2147483648"),
+        ("log.cleaner.io.max.bytes.per.second", "NaN"),
+        ("log.cleaner.io.max.bytes.per.second", "0.5"),
         ("log.roll.hours", "0"),
         ("log.segment.bytes", "1"),
         ("retention.ms", "1"),
@@ -488,6 +494,7 @@ fn a_store_says_what_it_was_opened_with() {
         ("log.roll.ms", "5000", ConfigSource::StaticBrokerConfig),
         ("log.roll.hours", "168", ConfigSource::DefaultConfig),
         ("sync", "os-managed", ConfigSource::StaticBrokerConfig),
+        ("log.cleaner.io.max.bytes.per.second", "1.7976931348623157E308", ConfigSource::DefaultConfig),
     ] {
         let found = find(name).unwrap();
         assert_eq!((&*found.value, found.source), (value, source), "{name}");

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::entry::static_entry;
-use super::value::ConfigValue;
+use super::value::{ConfigType, ConfigValue};
 use super::{ConfigEntry, ConfigSource, ConfigSynonym, TopicConfig, invalid};
 use crate::error::{Error, Result};
 
@@ -134,7 +134,8 @@ impl TopicDefaults {
             let is_default = |named: &&ConfigSynonym| named.name == synonym.broker_key;
             let default = about.synonyms.iter().find(is_default).map(|named| named.value.clone());
             let value = self.get(synonym.broker_key).map(str::to_owned).or_else(|| default.clone())?;
-            Some(static_entry(synonym.broker_key, about.config_type, about.documentation, value, default))
+            let config_type = if synonym.factor > 1 { ConfigType::Int } else { about.config_type };
+            Some(static_entry(synonym.broker_key, config_type, about.documentation, value, default))
         };
         SYNONYMS.iter().filter_map(entry).collect()
     }
@@ -159,7 +160,11 @@ impl TopicDefaults {
 impl Synonym {
     /// Sets a topic's config to what the broker's `value` means.
     fn apply(&self, config: &mut TopicConfig, value: &str) -> Result<()> {
-        let meant = match i64::parse(value) {
+        let number = i64::parse(value);
+        if self.factor > 1 && number.is_some_and(|number| i32::try_from(number).is_err()) {
+            return Err(invalid(self.broker_key, value, "a number of 32 bits"));
+        }
+        let meant = match number {
             // For ever, in whatever units.
             Some(..0) if self.topic_key == "retention.ms" => "-1".to_owned(),
             Some(number) if self.factor > 1 => number.saturating_mul(self.factor).to_string(),

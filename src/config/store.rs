@@ -33,14 +33,14 @@ configs! {
     /// How often old segments are looked for, in milliseconds.
     log_retention_check_interval_ms: i64 = 300_000, "log.retention.check.interval.ms", at_least(1);
     /// How often the recovery points are written down, in milliseconds. A crash scans what was appended since.
-    log_flush_offset_checkpoint_interval_ms: i64 = 60_000, "log.flush.offset.checkpoint.interval.ms", at_least(1);
+    log_flush_offset_checkpoint_interval_ms: i32 = 60_000, "log.flush.offset.checkpoint.interval.ms", at_least(1);
     /// The partitions of `__consumer_offsets` when it is created.
     offsets_topic_num_partitions: i32 = 50, "offsets.topic.num.partitions", at_least(1);
     /// How long the metadata of a commit may be, in bytes. The length is 16 bits wide in its record.
     offset_metadata_max_bytes: usize = 4096, "offset.metadata.max.bytes", between(0, 32_767);
     /// How long a partition remembers a producer that has been idle, in milliseconds. What it sends after that is
     /// appended without a look at its sequence. One with an open transaction is not forgotten.
-    producer_id_expiration_ms: i64 = 86_400_000, "producer.id.expiration.ms", at_least(1);
+    producer_id_expiration_ms: i32 = 86_400_000, "producer.id.expiration.ms", at_least(1);
     /// How often idle producers are looked for, in milliseconds.
     producer_id_expiration_check_interval_ms: i64 = 600_000, "producer.id.expiration.check.interval.ms", at_least(1);
     /// How long a committed offset is kept after its commit, in minutes, while no consumer of its group is open.
@@ -96,12 +96,12 @@ configs! {
     /// The longest that a transactional producer may ask to leave a transaction open, in milliseconds.
     transaction_max_timeout_ms: i32 = 900_000, "transaction.max.timeout.ms", at_least(1);
     /// How often transactions are looked for that have been open for longer than their timeout, in milliseconds.
-    transaction_abort_timed_out_transaction_cleanup_interval_ms: i64 = 10_000,
+    transaction_abort_timed_out_transaction_cleanup_interval_ms: i32 = 10_000,
         "transaction.abort.timed.out.transaction.cleanup.interval.ms", at_least(1);
     /// How long a transactional id is known that is not used, in milliseconds.
     transactional_id_expiration_ms: i32 = 604_800_000, "transactional.id.expiration.ms", at_least(1);
     /// How often transactional ids that are older than that are looked for, in milliseconds.
-    transaction_remove_expired_transaction_cleanup_interval_ms: i64 = 3_600_000,
+    transaction_remove_expired_transaction_cleanup_interval_ms: i32 = 3_600_000,
         "transaction.remove.expired.transaction.cleanup.interval.ms", at_least(1);
     /// Whether topics are compacted by themselves. Where it is off, [`Store::compact`](crate::Store::compact) still
     /// does.
@@ -110,7 +110,8 @@ configs! {
     /// pass takes what its part of the log needs and gives it back; where that is more than this, it takes several.
     log_cleaner_dedupe_buffer_size: usize = 134_217_728, "log.cleaner.dedupe.buffer.size", at_least(384);
     /// How many bytes a second compaction reads and writes by itself, in all; the default is no limit.
-    log_cleaner_io_max_bytes_per_second: u64 = u64::MAX, "log.cleaner.io.max.bytes.per.second", at_least(1);
+    log_cleaner_io_max_bytes_per_second: f64 = f64::MAX, "log.cleaner.io.max.bytes.per.second",
+        Valid::new(|limit: &f64| limit.is_finite() && *limit >= 1.0, "a number from 1 up");
     /// How long to wait before looking for a log to compact after there was none, in milliseconds.
     log_cleaner_backoff_ms: i64 = 15_000, "log.cleaner.backoff.ms", at_least(0);
     /// How many files of its partitions the store has open at most, and maps of them. A segment that is read or written

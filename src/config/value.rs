@@ -69,7 +69,7 @@ macro_rules! numbers {
             }
 
             fn print(&self) -> String {
-                format!("{self:?}")
+                self.to_string()
             }
         }
 
@@ -79,7 +79,32 @@ macro_rules! numbers {
     )+};
 }
 
-numbers!(i32: Int = "INT", i64: Long = "LONG", u64: Long = "LONG", f64: Double = "DOUBLE", usize: Int = "INT");
+numbers!(i32: Int = "INT", i64: Long = "LONG", u64: Long = "LONG", usize: Int = "INT");
+
+impl ConfigValue for f64 {
+    const TYPE: ConfigType = ConfigType::Double;
+    const EXPECTED: &'static str = "a number";
+    const REFUSAL: Option<&'static str> = Some("Not a number of type DOUBLE");
+
+    fn parse(value: &str) -> Option<Self> {
+        value.trim().parse().ok()
+    }
+
+    /// As Java does: `0.5`, `1.0E7`.
+    fn print(&self) -> String {
+        let is_plain = *self == 0.0 || (1e-3..1e7).contains(&self.abs());
+        let digits = if is_plain { format!("{self:?}") } else { format!("{self:e}") };
+        match digits.split_once('e') {
+            Some((digits, exponent)) if digits.contains('.') => format!("{digits}E{exponent}"),
+            Some((digit, exponent)) => format!("{digit}.0E{exponent}"),
+            None => digits,
+        }
+    }
+}
+
+impl Number for f64 {
+    const GREATEST: Self = Self::MAX;
+}
 
 impl ConfigValue for String {
     const TYPE: ConfigType = ConfigType::String;
@@ -282,4 +307,26 @@ pub(super) fn throttled_replicas() -> Valid<Vec<String>> {
         word.is_empty() || word.split_once(':').is_some_and(|(index, broker)| is_number(index) && is_number(broker))
     };
     Valid::new(move |replicas: &Vec<String>| replicas.iter().all(is_replica) || replicas.concat() == "*", FORM)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_with_a_point_are_written_as_java_does() {
+        for (number, written) in [
+            (0.0, "0.0"),
+            (0.5, "0.5"),
+            (1_000_000.0, "1000000.0"),
+            (1e7, "1.0E7"),
+            (12_345_678.0, "1.2345678E7"),
+            (0.001, "0.001"),
+            (0.0001, "1.0E-4"),
+            (f64::MAX, "1.7976931348623157E308"),
+        ] {
+            assert_eq!(number.print(), written);
+            assert_eq!(f64::parse(written), Some(number));
+        }
+    }
 }

@@ -99,13 +99,13 @@ impl Schedule {
             tasks: Mutex::default(),
             due: Mutex::new(Due {
                 retention_ms: monotonic_ms.saturating_add(config.log_retention_check_interval_ms),
-                checkpoint_ms: monotonic_ms.saturating_add(config.log_flush_offset_checkpoint_interval_ms),
+                checkpoint_ms: monotonic_ms.saturating_add(config.log_flush_offset_checkpoint_interval_ms.into()),
                 offsets_ms: monotonic_ms.saturating_add(config.offsets_retention_check_interval_ms),
                 producers_ms: monotonic_ms.saturating_add(config.producer_id_expiration_check_interval_ms),
                 timeouts_ms: monotonic_ms
-                    .saturating_add(config.transaction_abort_timed_out_transaction_cleanup_interval_ms),
+                    .saturating_add(config.transaction_abort_timed_out_transaction_cleanup_interval_ms.into()),
                 transactional_ids_ms: monotonic_ms
-                    .saturating_add(config.transaction_remove_expired_transaction_cleanup_interval_ms),
+                    .saturating_add(config.transaction_remove_expired_transaction_cleanup_interval_ms.into()),
             }),
             thread: Mutex::default(),
             failure: Mutex::default(),
@@ -271,7 +271,7 @@ impl StoreInner {
         let logs = self.logs();
         for log in logs.iter().filter(|log| !log.is_deleted()) {
             if due.producers {
-                log.remove_expired_producers(now_ms, self.config.producer_id_expiration_ms);
+                log.remove_expired_producers(now_ms, self.config.producer_id_expiration_ms.into());
             }
             if due.retention {
                 failures.extend(self.reserve.run(|| log.delete_old_segments(now_ms)).err());
@@ -315,16 +315,16 @@ impl StoreInner {
         };
         DueNow {
             retention: take(&mut due.retention_ms, self.config.log_retention_check_interval_ms),
-            checkpoint: take(&mut due.checkpoint_ms, self.config.log_flush_offset_checkpoint_interval_ms),
+            checkpoint: take(&mut due.checkpoint_ms, self.config.log_flush_offset_checkpoint_interval_ms.into()),
             offsets: take(&mut due.offsets_ms, self.config.offsets_retention_check_interval_ms),
             producers: take(&mut due.producers_ms, self.config.producer_id_expiration_check_interval_ms),
             timeouts: take(
                 &mut due.timeouts_ms,
-                self.config.transaction_abort_timed_out_transaction_cleanup_interval_ms,
+                self.config.transaction_abort_timed_out_transaction_cleanup_interval_ms.into(),
             ),
             transactional_ids: take(
                 &mut due.transactional_ids_ms,
-                self.config.transaction_remove_expired_transaction_cleanup_interval_ms,
+                self.config.transaction_remove_expired_transaction_cleanup_interval_ms.into(),
             ),
         }
     }

@@ -186,8 +186,9 @@ impl StoreOptions {
         let topics = Arc::new(RwLock::new(topics));
         checkpoints.set_topics(&topics);
         let monotonic_ms = self.clock.monotonic_ms();
-        let cleaner =
-            Cleaner::new(layout.first_dirty()?, self.config.log_cleaner_io_max_bytes_per_second, monotonic_ms);
+        // The default is beyond all there are, and becomes the greatest.
+        let bytes_per_second = self.config.log_cleaner_io_max_bytes_per_second as u64;
+        let cleaner = Cleaner::new(layout.first_dirty()?, bytes_per_second, monotonic_ms);
         let deleted_dirs = deleted_dirs.into_iter().map(|dir| (dir, monotonic_ms)).collect();
         let inner = Arc::new(StoreInner {
             schedule,

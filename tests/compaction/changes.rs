@@ -13,7 +13,7 @@ const KEYS: [&str; 3] = ["tea", "salt", "rice"];
 
 fn slow() -> StoreConfig {
     StoreConfig {
-        log_cleaner_io_max_bytes_per_second: 700,
+        log_cleaner_io_max_bytes_per_second: 700.0,
         log_cleaner_backoff_ms: 1,
         offsets_topic_num_partitions: 1,
         ..StoreConfig::default()

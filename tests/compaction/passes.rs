@@ -140,7 +140,7 @@ fn a_map_too_small_for_all_keys_takes_several_passes_to_the_same_result() {
 
 #[test]
 fn the_throttle_bounds_what_a_second_does() {
-    let config = StoreConfig { log_cleaner_io_max_bytes_per_second: 1_000, ..StoreConfig::default() };
+    let config = StoreConfig { log_cleaner_io_max_bytes_per_second: 1_000.0, ..StoreConfig::default() };
     let world = World::new(Arc::new(MemoryStorage::new()), config, compacted());
     for index in 0..100 {
         world.put("tea", &format!("price {index}"));

@@ -20,7 +20,7 @@ const START_MS: i64 = 1_700_000_000_000;
 pub const PARTITIONS: i32 = 2;
 const TIMEOUT: Duration = Duration::from_secs(5);
 /// How often open transactions are looked at.
-const CHECK_MS: i64 = 1_000;
+const CHECK_MS: i32 = 1_000;
 const INTERNAL: [&str; 2] = ["__consumer_offsets", "__transaction_state"];
 
 /// Something that happens.

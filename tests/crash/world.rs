@@ -166,7 +166,7 @@ impl World {
             log_retention_check_interval_ms: *random.pick(&[1, 2_000, 10_000]),
             log_flush_offset_checkpoint_interval_ms: *random.pick(&[1, 3_000, 10_000, 60_000]),
             log_cleaner_backoff_ms: *random.pick(&[0, 2_000]),
-            log_cleaner_io_max_bytes_per_second: *random.pick(&[u64::MAX, 3_000]),
+            log_cleaner_io_max_bytes_per_second: *random.pick(&[f64::MAX, 3_000.0]),
             // Next to nothing, so that whatever needs a file takes it from somebody else; or enough for all.
             open_files_max: *random.pick(&[1, 4, 9, 1_000]),
             open_files_idle_ms: *random.pick(&[1, 5_000, 60_000]),
