@@ -34,7 +34,7 @@ configs! {
     /// of the Java runtime; here there is none.
     ssl_truststore_location: String = String::new(), "ssl.truststore.location", any();
     /// The certificates of these authorities themselves, in place of a file.
-    ssl_truststore_certificates: String = String::new(), "ssl.truststore.certificates", any();
+    ssl_truststore_certificates: Password = Password::default(), "ssl.truststore.certificates", any();
     /// The password of a truststore, which one in PEM doesn't have: there must be none.
     ssl_truststore_password: Password = Password::default(), "ssl.truststore.password", Valid::unset();
     /// What the client's key and certificates are written in. Kafka's default is JKS.
@@ -45,7 +45,7 @@ configs! {
     /// The private key itself, not encrypted, in place of a file.
     ssl_keystore_key: Password = Password::default(), "ssl.keystore.key", any();
     /// The certificates themselves, in place of a file.
-    ssl_keystore_certificate_chain: String = String::new(), "ssl.keystore.certificate.chain", any();
+    ssl_keystore_certificate_chain: Password = Password::default(), "ssl.keystore.certificate.chain", any();
     /// The password of an encrypted private key, which is not read here: there must be none.
     ssl_key_password: Password = Password::default(), "ssl.key.password", Valid::unset();
     /// The password of a keystore, which one in PEM doesn't have: there must be none.

@@ -158,6 +158,12 @@ impl Password {
     }
 }
 
+impl From<&str> for Password {
+    fn from(secret: &str) -> Self {
+        Self::new(secret)
+    }
+}
+
 impl std::fmt::Debug for Password {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(&self.print())
@@ -227,7 +233,7 @@ configs! {
     /// The private key itself, not encrypted, in place of a file.
     ssl_keystore_key: Password = Password::default(), "ssl.keystore.key", any();
     /// The certificates themselves, in place of a file.
-    ssl_keystore_certificate_chain: String = String::new(), "ssl.keystore.certificate.chain", any();
+    ssl_keystore_certificate_chain: Password = Password::default(), "ssl.keystore.certificate.chain", any();
     /// The password of an encrypted private key, which is not read here: there must be none.
     ssl_key_password: Password = Password::default(), "ssl.key.password", Valid::unset();
     /// The password of a keystore, which one in PEM doesn't have: there must be none.
@@ -237,7 +243,7 @@ configs! {
     /// A file with the certificates of the authorities that clients' certificates must come from.
     ssl_truststore_location: String = String::new(), "ssl.truststore.location", any();
     /// The certificates of these authorities themselves, in place of a file.
-    ssl_truststore_certificates: String = String::new(), "ssl.truststore.certificates", any();
+    ssl_truststore_certificates: Password = Password::default(), "ssl.truststore.certificates", any();
     /// Whether clients have to show certificates. As in Kafka, those of a `SASL_SSL` listener, who have to log in, have to
     /// if this is set for that listener and not for all.
     ssl_client_auth: ClientAuth = ClientAuth::None, "ssl.client.auth", any();

@@ -22,10 +22,10 @@ pub(crate) struct Source<'a> {
 pub(crate) fn keystore<'a>(
     location: &'a str,
     key: &'a Password,
-    certificate_chain: &'a str,
+    certificate_chain: &'a Password,
 ) -> Result<Option<(Source<'a>, Source<'a>)>> {
     let file = file("ssl.keystore.location", location);
-    let key = inline("ssl.keystore.key", key.secret());
+    let key = inline("ssl.keystore.key", key);
     let chain = inline("ssl.keystore.certificate.chain", certificate_chain);
     match (file, key, chain) {
         (None, None, None) => Ok(None),
@@ -45,7 +45,7 @@ pub(crate) fn keystore<'a>(
 }
 
 /// Where the certificates of authorities are. None if no config says so.
-pub(crate) fn truststore<'a>(location: &'a str, certificates: &'a str) -> Result<Option<Source<'a>>> {
+pub(crate) fn truststore<'a>(location: &'a str, certificates: &'a Password) -> Result<Option<Source<'a>>> {
     let file = file("ssl.truststore.location", location);
     match (file, inline("ssl.truststore.certificates", certificates)) {
         (Some(file), Some(_)) => Err(file.expected("nothing beside ssl.truststore.certificates".to_owned())),
@@ -71,8 +71,8 @@ fn file<'a>(key: &'static str, value: &'a str) -> Option<Source<'a>> {
     (!value.is_empty()).then_some(Source { key, value, is_inline: false })
 }
 
-fn inline<'a>(key: &'static str, value: &'a str) -> Option<Source<'a>> {
-    (!value.is_empty()).then_some(Source { key, value, is_inline: true })
+fn inline<'a>(key: &'static str, value: &'a Password) -> Option<Source<'a>> {
+    value.is_set().then_some(Source { key, value: value.secret(), is_inline: true })
 }
 
 impl Source<'_> {
