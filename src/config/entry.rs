@@ -71,6 +71,13 @@ pub(crate) fn static_entry(
     ConfigEntry { name, value, source, config_type, documentation, synonyms }
 }
 
+/// The same of one that has no default, and nobody has set.
+#[cfg(feature = "net")]
+pub(crate) fn unset_entry(name: &'static str, config_type: ConfigType, documentation: &'static str) -> ConfigEntry {
+    let (value, source, synonyms) = (String::new(), ConfigSource::DefaultConfig, Vec::new());
+    ConfigEntry { name, value, source, config_type, documentation, synonyms }
+}
+
 /// The same of one that is a field in one of the tables of configs.
 pub(super) fn field_entry<T: ConfigValue>(
     name: &'static str,

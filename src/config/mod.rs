@@ -41,9 +41,9 @@ pub use cleanup_policy::CleanupPolicy;
 pub use client::ClientConfig;
 pub use compression_type::BrokerCompressionType;
 pub use defaults::TopicDefaults;
-#[cfg(feature = "net")]
-pub(crate) use entry::static_entry;
 pub use entry::{ConfigEntry, ConfigSource, ConfigSynonym};
+#[cfg(feature = "net")]
+pub(crate) use entry::{static_entry, unset_entry};
 pub use group::GroupConfig;
 pub use group_assignor::ConsumerGroupAssignor;
 #[cfg(feature = "sasl")]

@@ -16,6 +16,8 @@ pub enum ConfigType {
     Boolean,
     /// Text, often one of a few words.
     String,
+    /// A number of 16 bits.
+    Short,
     /// A number of 32 bits.
     Int,
     /// A number of 64 bits.

@@ -148,10 +148,82 @@ async fn this_node_has_the_configs_of_its_store_and_its_server() {
         assert!(config.read_only, "none changes while the node runs");
         assert_eq!(config.synonyms[0].value.as_deref(), Some(value));
     }
-    assert!(!configs.contains_key("log.retention.ms"), "it has no value");
+    assert_eq!(configs["log.retention.minutes"].synonyms.len(), 1, "there is no default below it");
     assert!(configs["log.dirs"].value.as_ref().is_some_and(|dir| dir.starts_with('/')));
     // What is set for all nodes: nothing is.
     assert!(describe(&connection, resource(BROKER, "", None), 4).await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn configs_of_a_node_have_the_types_and_the_nulls_of_kafka() {
+    let (store, server) = serve().await;
+    let node = store.node_id().to_string();
+    let configs = describe(&server.connect(), resource(BROKER, &node, None), 4).await.unwrap();
+    let (string, int, short, long, double, list, password) = (2, 3, 4, 5, 6, 7, 9);
+    for (name, config_type, value) in [
+        ("authorizer.class.name", string, ""),
+        ("connection.failed.authentication.delay.ms", int, "100"),
+        ("group.coordinator.rebalance.protocols", list, "classic,consumer"),
+        ("log.cleaner.dedupe.buffer.size", long, "134217728"),
+        ("log.cleaner.io.max.bytes.per.second", double, "1.7976931348623157E308"),
+        ("log.flush.offset.checkpoint.interval.ms", int, "60000"),
+        ("log.retention.hours", int, "168"),
+        ("log.roll.hours", int, "168"),
+        ("log.roll.jitter.hours", int, "0"),
+        ("offsets.topic.replication.factor", short, "1"),
+        ("process.roles", list, "broker"),
+        ("producer.id.expiration.ms", int, "86400000"),
+        ("queued.max.request.bytes", long, "536870912"),
+        ("sasl.enabled.mechanisms", list, ""),
+        ("security.inter.broker.protocol", string, "PLAINTEXT"),
+        ("transaction.abort.timed.out.transaction.cleanup.interval.ms", int, "10000"),
+        ("transaction.remove.expired.transaction.cleanup.interval.ms", int, "3600000"),
+        ("transaction.state.log.min.isr", int, "1"),
+        ("transaction.state.log.replication.factor", short, "1"),
+    ] {
+        let config = &configs[name];
+        assert_eq!((config.config_type, config.value.as_deref()), (config_type, Some(value)), "{name}");
+        assert_eq!(config.synonyms[0].value.as_deref(), Some(value), "{name}");
+    }
+    for (name, config_type) in [
+        ("advertised.listeners", list),
+        ("inter.broker.listener.name", string),
+        ("log.flush.interval.ms", long),
+        ("log.retention.minutes", int),
+        ("log.retention.ms", long),
+        ("log.roll.jitter.ms", long),
+        ("log.roll.ms", long),
+        ("ssl.keystore.certificate.chain", password),
+        ("ssl.keystore.key", password),
+        ("ssl.keystore.location", string),
+        ("ssl.truststore.certificates", password),
+        ("ssl.truststore.location", string),
+    ] {
+        let config = &configs[name];
+        assert_eq!(
+            (config.config_type, config.value.as_deref(), config.config_source),
+            (config_type, None, 5),
+            "{name}"
+        );
+        assert_eq!((&config.synonyms[..], config.is_sensitive), (&[][..], config_type == password), "{name}");
+    }
+    assert_eq!(configs["log.dir"].value, configs["log.dirs"].value);
+}
+
+#[tokio::test]
+async fn certificates_are_not_told_as_keys_are_not() {
+    let (store, mut config) = (Store::temporary().unwrap(), ServerConfig::default());
+    for key in ["ssl.keystore.certificate.chain", "ssl.truststore.certificates"] {
+        config.set(key, "-----BEGIN CERTIFICATE-----").unwrap();
+    }
+    assert!(!format!("{config:?}").contains("BEGIN"));
+    let server = Server::builder(store.clone()).config(config).in_memory().unwrap();
+    let node = store.node_id().to_string();
+    let configs = describe(&server.connect(), resource(BROKER, &node, None), 4).await.unwrap();
+    for key in ["ssl.keystore.certificate.chain", "ssl.truststore.certificates"] {
+        let config = &configs[key];
+        assert_eq!((config.value.as_deref(), config.is_sensitive, config.config_source), (None, true, 4), "{key}");
+    }
 }
 
 #[tokio::test]

@@ -9,6 +9,7 @@ use crate::net::messages::describe_configs::{
 use crate::net::messages::{DescribeConfigsRequest, DescribeConfigsResponse};
 use crate::server::api_error::ApiError;
 use crate::server::broker::Broker;
+use crate::server::broker_configs::is_unset;
 use crate::server::config_resource::{ConfigResourceType, config_source, is_told};
 use crate::store::validate_topic_name;
 
@@ -45,13 +46,19 @@ pub(in crate::server) fn answer(broker: &Broker, request: DescribeConfigsRequest
     DescribeConfigsResponse { results: results.collect(), ..Default::default() }
 }
 
-/// A config, and whether it can be altered.
-type Described = (ConfigEntry, bool);
+/// A config, and what there is to say of it beside.
+struct Described {
+    config: ConfigEntry,
+    read_only: bool,
+    /// Whether its value is null. That of a topic or a group never is.
+    is_null: bool,
+}
 
 impl Broker {
     fn configs(&self, resource: &DescribeConfigsResource) -> Result<Vec<Described>, ApiError> {
         let name = &*resource.resource_name;
-        let (configs, is_read_only) = match ConfigResourceType::from_id(resource.resource_type)? {
+        let resource_type = ConfigResourceType::from_id(resource.resource_type)?;
+        let (configs, read_only) = match resource_type {
             ConfigResourceType::Topic => {
                 validate_topic_name(name)?;
                 let configs = self.store.describe_topic_configs(name);
@@ -78,16 +85,22 @@ impl Broker {
         };
         let wanted = resource.configuration_keys.as_deref().unwrap_or_default();
         let is_wanted = |config: &ConfigEntry| wanted.is_empty() || wanted.iter().any(|key| key == config.name);
-        Ok(configs.into_iter().filter(is_wanted).map(|config| (config, is_read_only)).collect())
+        let described = |config: ConfigEntry| Described {
+            is_null: resource_type == ConfigResourceType::Broker && is_unset(&config),
+            read_only,
+            config,
+        };
+        Ok(configs.into_iter().filter(is_wanted).map(described).collect())
     }
 }
 
-fn describe((config, read_only): Described, request: &DescribeConfigsRequest) -> DescribeConfigsResourceResult {
+fn describe(described: Described, request: &DescribeConfigsRequest) -> DescribeConfigsResourceResult {
+    let Described { config, read_only, is_null } = described;
     let synonyms = if request.include_synonyms { config.synonyms } else { Vec::new() };
     let is_sensitive = config.config_type == ConfigType::Password;
     DescribeConfigsResourceResult {
         name: config.name.to_owned(),
-        value: (!is_sensitive).then_some(config.value),
+        value: (!is_sensitive && !is_null).then_some(config.value),
         read_only,
         config_source: config_source(config.source),
         is_sensitive,
@@ -111,6 +124,7 @@ fn config_type(config_type: ConfigType) -> i8 {
         ConfigType::Boolean => 1,
         ConfigType::String => 2,
         ConfigType::Int => 3,
+        ConfigType::Short => 4,
         ConfigType::Long => 5,
         ConfigType::Double => 6,
         ConfigType::List => 7,
