@@ -28,6 +28,8 @@ configs! {
     /// Where clients are told to connect to, by the names of the listeners. One that isn't named here is told with the
     /// address that it is bound to, or, if that is every interface, the one that a client has come to.
     advertised_listeners: Vec<Listener> = Vec::new(), "advertised.listeners", any();
+    /// Where this broker is, for clients that prefer one that is near (KIP-392). Empty where nobody says so.
+    broker_rack: String = String::new(), "broker.rack", any();
     /// Which security protocol each listener has, by the names of listeners: `PLAINTEXT`, `SSL`, `SASL_PLAINTEXT` or
     /// `SASL_SSL`, the names that it is by itself.
     listener_security_protocol_map: SecurityProtocolMap = SecurityProtocolMap::default(), "listener.security.protocol.map", any();

@@ -40,6 +40,11 @@ impl Node {
         Self { store, groups, config, fetch_sessions, metrics, promptness: Promptness::default() }
     }
 
+    /// Where this broker is (`broker.rack`), if somebody says so.
+    pub(super) fn rack(&self) -> Option<String> {
+        Some(self.config.broker_rack.clone()).filter(|rack| !rack.is_empty())
+    }
+
     /// The name of the topic that a request means: `by_id` in newer versions, which don't have the name.
     ///
     /// # Errors

@@ -9,12 +9,13 @@ use esker::net::messages::describe_producers::TopicRequest;
 use esker::net::messages::list_partition_reassignments::ListPartitionReassignmentsTopics;
 use esker::net::messages::{
     DescribeClusterRequest, DescribeLogDirsRequest, DescribeProducersRequest, DescribeTransactionsRequest,
-    ListPartitionReassignmentsRequest, ListTransactionsRequest, ListTransactionsResponse,
+    ListPartitionReassignmentsRequest, ListTransactionsRequest, ListTransactionsResponse, MetadataRequest,
 };
 use esker::net::{Connection, ErrorCode};
-use esker::server::Server;
+use esker::server::{Server, ServerConfig};
 use esker::{ProducerConfig, Record, Store, TopicConfig};
 
+use super::configs::{BROKER, describe, resource};
 use super::{batch, connections, produce, serve};
 
 #[tokio::test]
@@ -40,6 +41,25 @@ async fn the_cluster_is_this_node_in_every_version() {
     {
         let request = DescribeClusterRequest { endpoint_type, ..Default::default() };
         assert_eq!(connection.send(&request, 2).await.unwrap().error_code, expected);
+    }
+}
+
+#[tokio::test]
+async fn a_node_says_in_which_rack_it_is_if_somebody_has_said_so() {
+    for rack in [None, Some("cellar")] {
+        let (store, mut config) = (Store::temporary().unwrap(), ServerConfig::default());
+        if let Some(rack) = rack {
+            config.set("broker.rack", rack).unwrap();
+        }
+        let server = Server::builder(store.clone()).config(config).in_memory().unwrap();
+        let connection = server.connect();
+        let cluster = connection.send(&DescribeClusterRequest::default(), 2).await.unwrap();
+        assert_eq!(cluster.brokers[0].rack.as_deref(), rack);
+        let metadata = connection.send(&MetadataRequest::default(), 12).await.unwrap();
+        assert_eq!(metadata.brokers[0].rack.as_deref(), rack);
+        let node = store.node_id().to_string();
+        let configs = describe(&connection, resource(BROKER, &node, Some(&["broker.rack"])), 4).await.unwrap();
+        assert_eq!(configs["broker.rack"].value.as_deref(), rack);
     }
 }
 

@@ -187,6 +187,7 @@ async fn configs_of_a_node_have_the_types_and_the_nulls_of_kafka() {
     }
     for (name, config_type) in [
         ("advertised.listeners", list),
+        ("broker.rack", string),
         ("inter.broker.listener.name", string),
         ("log.flush.interval.ms", long),
         ("log.retention.minutes", int),

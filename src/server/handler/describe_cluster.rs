@@ -26,6 +26,7 @@ pub(in crate::server) fn answer(broker: &Broker, request: DescribeClusterRequest
         broker_id: node_id,
         host: broker.host.clone(),
         port: broker.port.into(),
+        rack: broker.rack(),
         ..Default::default()
     };
     DescribeClusterResponse {

@@ -44,7 +44,7 @@ pub(in crate::server) fn answer(broker: &Broker, request: MetadataRequest, versi
             node_id,
             host: broker.host.clone(),
             port: broker.port.into(),
-            ..Default::default()
+            rack: broker.rack(),
         }],
         cluster_id: Some(broker.store.cluster_id().to_owned()),
         // Whoever it is, it must be among the brokers: admin clients turn to it.
