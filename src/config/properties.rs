@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::{ServerConfig, StoreConfig, invalid, java_properties};
+use super::{Listener, ServerConfig, StoreConfig, invalid, java_properties};
 use crate::error::Result;
 
 /// What a broker is configured with: the configs of its store and of its server, under the names and in the syntax of
@@ -114,7 +114,9 @@ impl ServerProperties {
         }
         // Whether they were named before the listeners or after.
         let controllers = &self.controllers;
-        self.server.listeners.retain(|listener| !controllers.contains(&listener.name));
+        let is_for_clients = |listener: &Listener| !controllers.contains(&listener.name);
+        self.server.listeners.retain(is_for_clients);
+        self.server.advertised_listeners.retain(is_for_clients);
         Ok(true)
     }
 }
@@ -127,9 +129,9 @@ mod tests {
     fn a_file_for_kafka_will_do() {
         let mut properties = ServerProperties::new();
         let text = "process.roles=broker,controller\nlisteners=PLAINTEXT://:9092,CONTROLLER://:9093\n\
-            controller.listener.names=CONTROLLER\nlog.dirs=/tmp/logs\nlog.dir=/elsewhere\nlog.retention.\\\n   hours=1\n";
+            advertised.listeners=PLAINTEXT://localhost:9092,CONTROLLER://localhost:9093\ncontroller.listener.names=CONTROLLER\nlog.dirs=/tmp/logs\nlog.dir=/elsewhere\nlog.retention.\\\n   hours=1\n";
         properties.read(text).expect("a file of Kafka's");
-        assert_eq!(properties.server.listeners.len(), 1);
+        assert_eq!((properties.server.listeners.len(), properties.server.advertised_listeners.len()), (1, 1));
         assert_eq!(properties.log_dir, Some("/tmp/logs".into()));
         assert_eq!(properties.store.topic_defaults.get("log.retention.hours"), Some("1"));
         assert_eq!(properties.ignored, ["process.roles"]);

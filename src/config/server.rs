@@ -1,5 +1,7 @@
 //! What a server does with its clients: Kafka's broker configs by their names, in one table.
 
+use std::net::IpAddr;
+
 use super::entry::field_entry;
 use super::listener::Listener;
 use super::security::{SecurityConfig, SecurityProtocolMap};
@@ -21,12 +23,14 @@ configs! {
     /// ```
     ServerConfig, each "a broker config", checked when "the server starts", with
         /// What clients have to show before they are let in, by listener.
-        security: SecurityConfig;
+        security: SecurityConfig,
+        held to validate_advertised_listeners;
 
     /// Where to listen. Kafka's default is every interface of the machine.
     listeners: Vec<Listener> = vec![Listener::plaintext("127.0.0.1", 9092)], "listeners", any();
     /// Where clients are told to connect to, by the names of the listeners. One that isn't named here is told with the
-    /// address that it is bound to, or, if that is every interface, the one that a client has come to.
+    /// address that it is bound to, or, if that is every interface, the one that a client has come to, as is one that is
+    /// named without a host.
     advertised_listeners: Vec<Listener> = Vec::new(), "advertised.listeners", any();
     /// Where this broker is, for clients that prefer one that is near (KIP-392). Empty where nobody says so.
     broker_rack: String = String::new(), "broker.rack", any();
@@ -68,4 +72,20 @@ configs! {
     /// How many fetch sessions there may be (KIP-227). Together they have at most 100 partitions for each of these. A
     /// client for whom there is no room fetches without one.
     max_incremental_fetch_session_cache_slots: usize = 1000, "max.incremental.fetch.session.cache.slots", at_least(0);
+}
+
+impl ServerConfig {
+    /// What Kafka demands of what clients are told: that somebody listens there, and that it is an address.
+    fn validate_advertised_listeners(&self) -> Result<()> {
+        for advertised in &self.advertised_listeners {
+            let refused = |expected| Err(invalid("advertised.listeners", &advertised.to_string(), expected));
+            if !self.listeners.iter().any(|listener| listener.name == advertised.name) {
+                return refused("names of listeners");
+            }
+            if advertised.host.parse().is_ok_and(|ip: IpAddr| ip.to_canonical().is_unspecified()) {
+                return refused("addresses that clients can connect to");
+            }
+        }
+        Ok(())
+    }
 }

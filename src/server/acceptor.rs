@@ -67,8 +67,9 @@ pub(super) struct Acceptor {
     name: String,
     bound: SocketAddr,
     access: Access,
-    /// None if that is where a client has come to.
-    advertised: Option<(String, u16)>,
+    /// None if that is the address that a client has come to.
+    advertised_host: Option<String>,
+    advertised_port: u16,
 }
 
 impl Acceptor {
@@ -81,11 +82,10 @@ impl Acceptor {
         let host = if listener.host.is_empty() { "0.0.0.0" } else { &*listener.host };
         let socket = TcpListener::bind((host, listener.port)).await.map_err(cannot)?;
         let bound = socket.local_addr().map_err(cannot)?;
-        let is_every_interface = bound.ip().is_unspecified();
-        let advertised =
-            advertised(listener, config).or((!is_every_interface).then(|| (bound.ip().to_string(), bound.port())));
+        let host = (!bound.ip().is_unspecified()).then(|| bound.ip().to_string());
+        let (advertised_host, advertised_port) = advertised(listener, config).unwrap_or((host, bound.port()));
         tracing::info!(listener = %listener, %bound, "listening");
-        Ok(Self { socket, name: listener.name.clone(), bound, access, advertised })
+        Ok(Self { socket, name: listener.name.clone(), bound, access, advertised_host, advertised_port })
     }
 
     pub(super) fn local_addr(&self) -> SocketAddr {
@@ -132,7 +132,8 @@ impl Acceptor {
         // Responses are written whole. A connection that is gone already ends by itself.
         let _ = stream.set_nodelay(true);
         let came_to = || stream.local_addr().unwrap_or(self.bound);
-        let advertised = self.advertised.clone().unwrap_or_else(|| (came_to().ip().to_string(), self.bound.port()));
+        let advertised_host = self.advertised_host.clone().unwrap_or_else(|| came_to().ip().to_string());
+        let advertised = (advertised_host, self.advertised_port);
         let (access, client_host) = (self.access.clone(), format!("/{}", peer.ip()));
         let sendfile_to_local = service.node.config.sendfile_to_local_clients;
         let split = move |stream| socket::split(stream, sendfile_to_local);
@@ -140,8 +141,9 @@ impl Acceptor {
     }
 }
 
-/// Where clients of a listener are told to connect to, if that is configured.
-pub(super) fn advertised(listener: &Listener, config: &ServerConfig) -> Option<(String, u16)> {
-    let advertised = config.advertised_listeners.iter().find(|advertised| advertised.name == listener.name);
-    advertised.map(|advertised| (advertised.host.clone(), advertised.port))
+/// Where clients of a listener are told to connect to, if that is configured. Without a host it is the one that a client
+/// has come to.
+pub(super) fn advertised(listener: &Listener, config: &ServerConfig) -> Option<(Option<String>, u16)> {
+    let advertised = config.advertised_listeners.iter().find(|advertised| advertised.name == listener.name)?;
+    Some(((!advertised.host.is_empty()).then(|| advertised.host.clone()), advertised.port))
 }

@@ -150,6 +150,7 @@ impl ServerBuilder {
     pub async fn bind(mut self, address: &str) -> Result<Server> {
         let listener = format!("PLAINTEXT://{address}").parse();
         self.config.listeners = vec![listener.map_err(|_| invalid("listeners", address, "host:port"))?];
+        self.config.advertised_listeners.retain(|advertised| advertised.name == self.config.listeners[0].name);
         self.start().await
     }
 
@@ -308,9 +309,11 @@ impl Server {
         listener: Option<&Listener>,
         stream: impl AsyncRead + AsyncWrite + Send + 'static,
     ) {
-        let bound = self.local_addr().map(|bound| (bound.ip().to_string(), bound.port()));
-        let advertised = listener.and_then(|listener| advertised(listener, &self.service.node.config)).or(bound);
-        let advertised = advertised.unwrap_or_default();
+        let (bound_host, bound_port) =
+            self.local_addr().map(|bound| (bound.ip().to_string(), bound.port())).unwrap_or_default();
+        let advertised = listener.and_then(|listener| advertised(listener, &self.service.node.config));
+        let (host, port) = advertised.unwrap_or((None, bound_port));
+        let advertised = (host.unwrap_or(bound_host), port);
         self.service.serve(stream, tokio::io::split, access, IN_PROCESS.into(), advertised, ());
     }
 

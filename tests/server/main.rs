@@ -19,6 +19,7 @@ mod groups;
 mod hostile;
 mod identity;
 mod limits;
+mod listeners;
 mod lookup;
 mod metrics;
 mod offsets;

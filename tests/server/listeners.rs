@@ -1,0 +1,44 @@
+//! Where a server listens, and where it tells clients to connect to.
+
+use esker::net::Connection;
+use esker::net::messages::MetadataRequest;
+use esker::server::{Server, ServerConfig};
+use esker::{Error, Store};
+
+fn config(pairs: &[(&str, &str)]) -> ServerConfig {
+    let mut config = ServerConfig::default();
+    pairs.iter().for_each(|(key, value)| config.set(key, value).unwrap());
+    config
+}
+
+async fn serve(config: ServerConfig) -> Server {
+    Server::builder(Store::temporary().unwrap()).config(config).start().await.unwrap()
+}
+
+/// Where a client is told to connect to.
+async fn told(connection: &Connection) -> (String, i32) {
+    let broker = connection.send(&MetadataRequest::default(), 12).await.unwrap().brokers.remove(0);
+    (broker.host, broker.port)
+}
+
+#[tokio::test]
+async fn clients_are_told_the_address_that_is_configured() {
+    let listening = ("listeners", "PLAINTEXT://127.0.0.1:0");
+    for (advertised, host) in [("PLAINTEXT://example.org:29194", "example.org"), ("PLAINTEXT://:29194", "127.0.0.1")] {
+        let server = serve(config(&[listening, ("advertised.listeners", advertised)])).await;
+        let connection = Connection::connect(server.local_addr().unwrap()).await.unwrap();
+        assert_eq!(told(&connection).await, (host.to_owned(), 29194));
+        assert_eq!(told(&server.connect()).await, (host.to_owned(), 29194));
+    }
+}
+
+#[tokio::test]
+async fn clients_are_not_told_what_they_cannot_connect_to() {
+    for advertised in ["PLAINTEXT://0.0.0.0:1", "PLAINTEXT://[::]:1", "OTHER://example.org:1"] {
+        let config = config(&[("listeners", "PLAINTEXT://127.0.0.1:0"), ("advertised.listeners", advertised)]);
+        let refused = Server::builder(Store::temporary().unwrap()).config(config).start().await.err();
+        let is_named =
+            |error: &Error| matches!(error, Error::InvalidConfig { key, .. } if key == "advertised.listeners");
+        assert!(refused.as_ref().is_some_and(is_named), "{advertised}: {refused:?}");
+    }
+}
