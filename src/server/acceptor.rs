@@ -1,11 +1,12 @@
 //! Where clients come in: one task a listener, which lets in as many as there may be.
 
-use std::net::SocketAddr;
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::watch;
 use tracing::Instrument;
 
@@ -79,10 +80,13 @@ impl Acceptor {
     pub(super) async fn bind(listener: &Listener, config: &ServerConfig, store: &Store) -> Result<Self> {
         let access = Access::new(listener, config, store)?;
         let cannot = |source| Error::io("listen on", listener.to_string(), source);
-        let host = if listener.host.is_empty() { "0.0.0.0" } else { &*listener.host };
-        let socket = TcpListener::bind((host, listener.port)).await.map_err(cannot)?;
+        let socket = match &*listener.host {
+            "" => bind_everywhere(listener.port).await,
+            host => TcpListener::bind((host, listener.port)).await,
+        };
+        let socket = socket.map_err(cannot)?;
         let bound = socket.local_addr().map_err(cannot)?;
-        let host = (!bound.ip().is_unspecified()).then(|| bound.ip().to_string());
+        let host = (!bound.ip().is_unspecified()).then(|| bound.ip().to_canonical().to_string());
         let (advertised_host, advertised_port) = advertised(listener, config).unwrap_or((host, bound.port()));
         tracing::info!(listener = %listener, %bound, "listening");
         Ok(Self { socket, name: listener.name.clone(), bound, access, advertised_host, advertised_port })
@@ -107,7 +111,9 @@ impl Acceptor {
             };
             match accepted {
                 Ok((stream, peer)) => {
-                    let Some(slot) = service.limits.admit(peer.ip()) else {
+                    // IPv4 comes as ::ffff:1.2.3.4 to a socket of both kinds, and is the same client as elsewhere.
+                    let peer = peer.ip().to_canonical();
+                    let Some(slot) = service.limits.admit(peer) else {
                         service.node.metrics.connection_rejected();
                         tracing::warn!(%peer, "too many connections from there (max.connections.per.ip)");
                         continue;
@@ -128,17 +134,41 @@ impl Acceptor {
         }
     }
 
-    fn serve(&self, service: &Service, stream: TcpStream, peer: SocketAddr, slot: impl Send + 'static) {
+    fn serve(&self, service: &Service, stream: TcpStream, peer: IpAddr, slot: impl Send + 'static) {
         // Responses are written whole. A connection that is gone already ends by itself.
         let _ = stream.set_nodelay(true);
         let came_to = || stream.local_addr().unwrap_or(self.bound);
-        let advertised_host = self.advertised_host.clone().unwrap_or_else(|| came_to().ip().to_string());
+        let advertised_host = self.advertised_host.clone().unwrap_or_else(|| came_to().ip().to_canonical().to_string());
         let advertised = (advertised_host, self.advertised_port);
-        let (access, client_host) = (self.access.clone(), format!("/{}", peer.ip()));
+        let (access, client_host) = (self.access.clone(), format!("/{peer}"));
         let sendfile_to_local = service.node.config.sendfile_to_local_clients;
         let split = move |stream| socket::split(stream, sendfile_to_local);
         service.serve(stream, split, access, client_host, advertised, slot);
     }
+}
+
+/// How many clients may wait to be let in, as tokio has it.
+const BACKLOG: u32 = 1024;
+
+/// Listens at every address of the machine: those of IPv6 and of IPv4, or of IPv4 alone where there are no others.
+async fn bind_everywhere(port: u16) -> io::Result<TcpListener> {
+    match bind_both(port) {
+        // It is taken, and no less so for one of the two.
+        Err(error) if error.kind() != io::ErrorKind::AddrInUse => {
+            TcpListener::bind((Ipv4Addr::UNSPECIFIED, port)).await
+        }
+        bound => bound,
+    }
+}
+
+fn bind_both(port: u16) -> io::Result<TcpListener> {
+    let socket = TcpSocket::new_v6()?;
+    // As tokio does it for sockets that it makes itself. On Windows this would let somebody else take the port over.
+    #[cfg(not(windows))]
+    socket.set_reuseaddr(true)?;
+    socket::take_ipv4_too(&socket)?;
+    socket.bind((Ipv6Addr::UNSPECIFIED, port).into())?;
+    socket.listen(BACKLOG)
 }
 
 /// Where clients of a listener are told to connect to, if that is configured. Without a host it is the one that a client

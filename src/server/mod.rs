@@ -81,7 +81,7 @@ mod transaction_error;
 mod when_woken;
 
 use std::collections::HashMap;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use parking_lot::Mutex;
@@ -309,8 +309,10 @@ impl Server {
         listener: Option<&Listener>,
         stream: impl AsyncRead + AsyncWrite + Send + 'static,
     ) {
+        // Every address of the machine is none to connect to. Whoever comes by a pipe is on it.
+        let host_of = |ip: IpAddr| if ip.is_unspecified() { "localhost".to_owned() } else { ip.to_string() };
         let (bound_host, bound_port) =
-            self.local_addr().map(|bound| (bound.ip().to_string(), bound.port())).unwrap_or_default();
+            self.local_addr().map(|bound| (host_of(bound.ip()), bound.port())).unwrap_or_default();
         let advertised = listener.and_then(|listener| advertised(listener, &self.service.node.config));
         let (host, port) = advertised.unwrap_or((None, bound_port));
         let advertised = (host.unwrap_or(bound_host), port);

@@ -21,6 +21,7 @@ use tokio::time::timeout;
 
 use super::executor;
 use super::outgoing::Outgoing;
+pub(super) use crate::io::socket::take_ipv4_too;
 use crate::io::{FileRange, socket};
 
 /// How much is sent at once, before others get their turn.

@@ -5,7 +5,7 @@ use std::io;
 use std::time::Duration;
 
 use tokio::io::{ReadHalf, WriteHalf};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 
 use crate::io::FileRange;
 
@@ -15,6 +15,11 @@ pub(super) struct Socket(Infallible);
 
 pub(super) fn split(stream: TcpStream, _: bool) -> (ReadHalf<TcpStream>, WriteHalf<TcpStream>) {
     tokio::io::split(stream)
+}
+
+/// There is no call for that here either. It is Apple's default; elsewhere there is IPv4 alone.
+pub(super) fn take_ipv4_too(_: &TcpSocket) -> io::Result<()> {
+    if cfg!(target_vendor = "apple") { Ok(()) } else { Err(io::ErrorKind::Unsupported.into()) }
 }
 
 impl Socket {

@@ -1,7 +1,9 @@
 //! Where a server listens, and where it tells clients to connect to.
 
-use esker::net::Connection;
+use std::net::{Ipv4Addr, Ipv6Addr, TcpListener};
+
 use esker::net::messages::MetadataRequest;
+use esker::net::{Connection, ConnectionError};
 use esker::server::{Server, ServerConfig};
 use esker::{Error, Store};
 
@@ -41,4 +43,22 @@ async fn clients_are_not_told_what_they_cannot_connect_to() {
             |error: &Error| matches!(error, Error::InvalidConfig { key, .. } if key == "advertised.listeners");
         assert!(refused.as_ref().is_some_and(is_named), "{advertised}: {refused:?}");
     }
+}
+
+#[tokio::test]
+async fn a_listener_without_a_host_takes_clients_of_both_kinds() {
+    if TcpListener::bind((Ipv6Addr::LOCALHOST, 0)).is_err() {
+        // This machine has one kind.
+        return;
+    }
+    let server = serve(config(&[("listeners", "PLAINTEXT://:0"), ("max.connections.per.ip", "1")])).await;
+    let port = server.local_addr().unwrap().port();
+    let over_ipv4 = Connection::connect((Ipv4Addr::LOCALHOST, port).into()).await.unwrap();
+    let over_ipv6 = Connection::connect((Ipv6Addr::LOCALHOST, port).into()).await.unwrap();
+    assert_eq!(told(&over_ipv4).await, ("127.0.0.1".to_owned(), port.into()), "as its clients write it");
+    assert_eq!(told(&over_ipv6).await, ("::1".to_owned(), port.into()));
+    assert_eq!(told(&server.connect()).await, ("localhost".to_owned(), port.into()), "who has come to none");
+    let second = Connection::connect((Ipv4Addr::LOCALHOST, port).into()).await.unwrap();
+    let refused = second.send(&MetadataRequest::default(), 12).await;
+    assert!(matches!(refused, Err(ConnectionError::Closed | ConnectionError::Io(_))), "{refused:?}");
 }
