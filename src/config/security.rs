@@ -266,6 +266,12 @@ configs! {
     /// For how long a login is good, in milliseconds: a client that knows how to logs in again on its connection before
     /// that, one that doesn't loses it (KIP-368). 0 for as long as the connection is.
     connections_max_reauth_ms: u64 = 0, "connections.max.reauth.ms", at_least(0);
+    /// The same for logins by PLAIN, in place of what holds for all.
+    plain_connections_max_reauth_ms: Option<u64> = None, "plain.connections.max.reauth.ms", any();
+    /// The same for SCRAM-SHA-256.
+    scram_sha_256_connections_max_reauth_ms: Option<u64> = None, "scram-sha-256.connections.max.reauth.ms", any();
+    /// The same for SCRAM-SHA-512.
+    scram_sha_512_connections_max_reauth_ms: Option<u64> = None, "scram-sha-512.connections.max.reauth.ms", any();
 }
 
 /// What clients have to show before they are let in: the same for all listeners, except for what a listener has of its own.

@@ -108,6 +108,20 @@ impl Number for f64 {
     const GREATEST: Self = Self::MAX;
 }
 
+/// A number that need not be set. Nothing stands for none.
+impl<T: Number> ConfigValue for Option<T> {
+    const TYPE: ConfigType = T::TYPE;
+    const EXPECTED: &'static str = "a number, or nothing";
+
+    fn parse(value: &str) -> Option<Self> {
+        if value.trim().is_empty() { Some(None) } else { T::parse(value).map(Some) }
+    }
+
+    fn print(&self) -> String {
+        self.map(|number| number.print()).unwrap_or_default()
+    }
+}
+
 impl ConfigValue for String {
     const TYPE: ConfigType = ConfigType::String;
     const EXPECTED: &'static str = "text";

@@ -314,6 +314,20 @@ async fn a_login_that_ends_some_time_can_be_renewed_by_the_same_user() {
 }
 
 #[tokio::test]
+async fn a_mechanism_may_have_its_own_time() {
+    let (_store, server) = serve_sasl(&[
+        ("connections.max.reauth.ms", "3600000"),
+        ("listener.name.sasl_plaintext.plain.connections.max.reauth.ms", "60000"),
+        ("listener.name.sasl_plaintext.scram-sha-512.connections.max.reauth.ms", "0"),
+    ])
+    .await;
+    for (mechanism, expected) in [("PLAIN", 60_000), ("SCRAM-SHA-256", 3_600_000), ("SCRAM-SHA-512", 0)] {
+        let response = log_in(&mut Client::connect(&server).await, mechanism, "alice", "secret").await;
+        assert_eq!((response.error_code, response.session_lifetime_ms), (ErrorCode::NONE, expected), "{mechanism}");
+    }
+}
+
+#[tokio::test]
 async fn a_login_that_is_not_renewed_ends() {
     let (_store, server) = serve_sasl(&[("connections.max.reauth.ms", "1")]).await;
     let mut client = Client::connect(&server).await;

@@ -157,7 +157,7 @@ impl Login {
         let token = SaslAuthenticateRequest::from_bytes(body, header.api_version)?.auth_bytes;
         match self.evaluate(mechanism, exchange, &token, true) {
             Ok((token, user)) => {
-                let session_lifetime_ms = match (&user, self.sasl.session_max) {
+                let session_lifetime_ms = match (&user, self.sasl.sessions_max.get(&mechanism)) {
                     (Some(_), Some(max)) => i64::try_from(max.as_millis()).unwrap_or(i64::MAX),
                     _ => 0,
                 };
@@ -180,7 +180,7 @@ impl Login {
         match user {
             None => Step::Answered(response),
             Some(user) => {
-                let expires = self.sasl.session_max.map(|max| Instant::now() + max);
+                let expires = self.sasl.sessions_max.get(&mechanism).map(|max| Instant::now() + *max);
                 Step::Done(response, Session { mechanism, user, expires })
             }
         }

@@ -14,7 +14,7 @@ mod login;
 mod plain;
 mod scram;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -46,7 +46,8 @@ pub(super) struct Sasl {
     secret: [u8; 16],
     receive_bytes_max: usize,
     failure_delay: Duration,
-    session_max: Option<Duration>,
+    /// For how long a login is good, where it isn't for as long as the connection is.
+    sessions_max: BTreeMap<SaslMechanism, Duration>,
     attempts: Attempts,
 }
 
@@ -95,7 +96,15 @@ impl Sasl {
         };
         // A file of users that can't be read shows now.
         store.scram_users()?;
-        let session_max = Duration::from_millis(security.connections_max_reauth_ms);
+        let session_max = |mechanism: &SaslMechanism| {
+            let own_ms = match mechanism {
+                SaslMechanism::Plain => security.plain_connections_max_reauth_ms,
+                SaslMechanism::ScramSha256 => security.scram_sha_256_connections_max_reauth_ms,
+                SaslMechanism::ScramSha512 => security.scram_sha_512_connections_max_reauth_ms,
+            };
+            let max = Duration::from_millis(own_ms.unwrap_or(security.connections_max_reauth_ms));
+            (!max.is_zero()).then_some((*mechanism, max))
+        };
         Ok(Self {
             mechanisms: security.sasl_enabled_mechanisms.clone(),
             plain_users: plain.into_iter().filter_map(user).collect(),
@@ -103,7 +112,7 @@ impl Sasl {
             secret: store.directory_id().to_bytes(),
             receive_bytes_max: security.sasl_server_max_receive_size,
             failure_delay: Duration::from_millis(security.connection_failed_authentication_delay_ms),
-            session_max: (!session_max.is_zero()).then_some(session_max),
+            sessions_max: security.sasl_enabled_mechanisms.iter().filter_map(session_max).collect(),
             attempts: Attempts::default(),
         })
     }
