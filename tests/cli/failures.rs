@@ -27,7 +27,7 @@ fn errors_are_one_line_and_their_exit_code_tells_usage_from_failure() {
     let absent = cli.temporary.path().join("absent");
     let absent = absent.to_str().unwrap();
     let no_topic = "error: topic nope does not exist: `esker topic create nope` creates it\n";
-    let cases: [(&[&str], i32, &str); 12] = [
+    let cases: [(&[&str], i32, &str); 13] = [
         (&["produce", "nope"], 1, no_topic),
         (&["consume", "nope"], 1, no_topic),
         (&["topic", "describe", "nope"], 1, no_topic),
@@ -51,6 +51,7 @@ fn errors_are_one_line_and_their_exit_code_tells_usage_from_failure() {
             2,
             "error: unexpected argument '-1' found",
         ),
+        (&["topic", "create", "x", "--partitions=-1"], 2, "error: invalid value '-1' for '--partitions <N>'"),
         (&["frobnicate"], 2, "error: unrecognized subcommand 'frobnicate'"),
     ];
     for (args, code, text) in cases {

@@ -394,7 +394,7 @@ fn members_are_told_by_the_server_and_later_by_the_directory() {
 fn refusals_are_the_same() {
     let mut both = Both::new();
     both.create(&["t"]);
-    let refusals: [(&[&str], i32); 16] = [
+    let refusals: [(&[&str], i32); 17] = [
         (&["produce", "nope"], 1),
         (&["consume", "nope"], 1),
         (&["topic", "describe", "nope"], 1),
@@ -403,6 +403,7 @@ fn refusals_are_the_same() {
         (&["topic", "alter", "t", "--partitions", "1"], 1),
         (&["group", "alter", "g", "--config", "consumer.session.timeout.ms=1"], 2),
         (&["topic", "create", "t"], 1),
+        (&["topic", "create", "x", "--partitions=-1"], 2),
         (&["topic", "delete-records", "t", "0:1"], 1),
         (&["topic", "delete-records", "t", "1:0"], 1),
         (&["produce", "t", "--partition", "1"], 1),

@@ -23,7 +23,7 @@ pub(crate) enum Command {
         /// Letters, digits, '.', '_' and '-'
         name: String,
         /// How many partitions it has
-        #[arg(long, value_name = "N", default_value_t = 1)]
+        #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(i32).range(1..))]
         partitions: i32,
         /// A config of the topic, such as retention.ms=86400000
         #[arg(long = "config", value_name = "KEY=VALUE", value_parser = key_value)]
