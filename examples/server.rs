@@ -85,5 +85,5 @@ fn configure(mut args: impl Iterator<Item = String>) -> Result<ServerProperties,
             _ => file = Some(PathBuf::from(arg)),
         }
     }
-    Ok(ServerProperties::load(file.as_deref(), std::env::vars(), overrides)?)
+    Ok(ServerProperties::load(file.as_deref(), std::env::vars_os(), overrides)?)
 }

@@ -1,5 +1,6 @@
 //! A broker's whole configuration, as Kafka's `server.properties`, its environment and its command line have it.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 use super::{Listener, ServerConfig, StoreConfig, invalid, java_properties};
@@ -37,6 +38,8 @@ pub struct ServerProperties {
     controllers: Vec<String>,
 }
 
+/// What is for neither the store nor the server alone.
+const OWN: [&str; 3] = ["controller.listener.names", "log.dir", "log.dirs"];
 /// Classes of Java that forbid clients something. To leave them aside would let everybody do it.
 const FORBIDDING: [&str; 3] =
     ["authorizer.class.name", "create.topic.policy.class.name", "alter.config.policy.class.name"];
@@ -58,15 +61,27 @@ impl ServerProperties {
     }
 
     /// Sets what the environment says, as Kafka's container images read it: `KAFKA_LOG_RETENTION_HOURS` is
-    /// `log.retention.hours`, two underscores are one, three are a hyphen. Variables that name no config are left alone.
+    /// `log.retention.hours`, two underscores are one, three are a hyphen. Variables that name no config are left alone,
+    /// whatever they are: [`std::env::vars_os`] will do.
     ///
     /// # Errors
     /// As [`set`](Self::set).
-    pub fn read_env(&mut self, variables: impl IntoIterator<Item = (String, String)>) -> Result<()> {
+    pub fn read_env<N, V>(&mut self, variables: impl IntoIterator<Item = (N, V)>) -> Result<()>
+    where
+        N: Into<OsString>,
+        V: Into<OsString>,
+    {
         for (name, value) in variables {
-            let Some(name) = name.strip_prefix("KAFKA_") else { continue };
+            let (name, value) = (name.into(), value.into());
+            // No config has a name that is not text.
+            let Some(name) = name.to_str().and_then(|name| name.strip_prefix("KAFKA_")) else { continue };
             let key = name.to_ascii_lowercase().replace("___", "-").replace("__", "\0").replace('_', ".");
-            self.set_known(&key.replace('\0', "_"), &value)?;
+            let key = key.replace('\0', "_");
+            if Self::has(&key) {
+                // It may be a secret.
+                let value = value.to_str().ok_or_else(|| invalid(&key, "[hidden]", "text in UTF-8"))?;
+                self.set_known(&key, value)?;
+            }
         }
         Ok(())
     }
@@ -76,14 +91,19 @@ impl ServerProperties {
     /// # Errors
     /// [`Error::InvalidConfig`](crate::Error::InvalidConfig) if the value isn't one of its values.
     pub fn set(&mut self, key: &str, value: &str) -> Result<()> {
-        if !self.set_known(key, value)? {
-            self.ignored.push(key.to_owned());
+        if Self::has(key) {
+            return self.set_known(key, value);
         }
+        self.ignored.push(key.to_owned());
         Ok(())
     }
 
-    /// Tells whether there is such a config.
-    fn set_known(&mut self, key: &str, value: &str) -> Result<bool> {
+    /// Whether there is a config of this name that has a meaning here.
+    fn has(key: &str) -> bool {
+        OWN.contains(&key) || FORBIDDING.contains(&key) || ServerConfig::has(key) || StoreConfig::has(key)
+    }
+
+    fn set_known(&mut self, key: &str, value: &str) -> Result<()> {
         match key {
             "log.dirs" | "log.dir" => {
                 let value = value.trim();
@@ -109,15 +129,14 @@ impl ServerProperties {
                 }
             }
             _ if ServerConfig::has(key) => self.server.set(key, value)?,
-            _ if StoreConfig::has(key) => self.store.set(key, value)?,
-            _ => return Ok(false),
+            _ => self.store.set(key, value)?,
         }
         // Whether they were named before the listeners or after.
         let controllers = &self.controllers;
         let is_for_clients = |listener: &Listener| !controllers.contains(&listener.name);
         self.server.listeners.retain(is_for_clients);
         self.server.advertised_listeners.retain(is_for_clients);
-        Ok(true)
+        Ok(())
     }
 }
 

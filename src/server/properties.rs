@@ -1,5 +1,6 @@
 //! What a broker is started with, from all the places where it may stand.
 
+use std::ffi::OsString;
 use std::path::Path;
 
 use crate::config::ServerProperties;
@@ -14,7 +15,7 @@ impl ServerProperties {
     /// use esker::server::ServerProperties;
     ///
     /// let overrides = [("num.partitions".to_owned(), "4".to_owned())];
-    /// let properties = ServerProperties::load(None, std::env::vars(), overrides)?;
+    /// let properties = ServerProperties::load(None, std::env::vars_os(), overrides)?;
     /// assert_eq!(properties.server.num_partitions, 4);
     /// # Ok::<(), esker::Error>(())
     /// ```
@@ -22,11 +23,15 @@ impl ServerProperties {
     /// # Errors
     ///
     /// [`Error::Io`] if the file can't be read, [`Error::InvalidConfig`] for a value that isn't valid.
-    pub fn load(
+    pub fn load<N, V>(
         file: Option<&Path>,
-        environment: impl IntoIterator<Item = (String, String)>,
+        environment: impl IntoIterator<Item = (N, V)>,
         overrides: impl IntoIterator<Item = (String, String)>,
-    ) -> Result<Self> {
+    ) -> Result<Self>
+    where
+        N: Into<OsString>,
+        V: Into<OsString>,
+    {
         let mut properties = Self::new();
         if let Some(path) = file {
             let cannot = |error| Error::io("read", path, error);

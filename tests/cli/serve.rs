@@ -1,9 +1,11 @@
 //! `esker serve`: the directory as a broker, until a signal.
 #![cfg(unix)]
 
+use std::ffi::OsStr;
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::os::unix::ffi::OsStrExt;
 use std::process::Child;
 
 use bytes::Bytes;
@@ -66,6 +68,21 @@ fn what_it_cannot_be_is_an_error() {
         let stderr = String::from_utf8(output.stderr).unwrap();
         assert!(output.status.code() == Some(code) && stderr.contains(says), "{stderr}");
     }
+}
+
+#[test]
+fn the_environment_may_have_what_is_no_text() {
+    let cli = Cli::with_topic();
+    let no_text = OsStr::from_bytes(b"\xff");
+    let output = |name: &str| {
+        let mut command = cli.command(&["serve", "--override", "num.partitions=0"]);
+        let output = command.env(name, no_text).output().unwrap();
+        (output.status.code(), String::from_utf8(output.stderr).unwrap())
+    };
+    let (code, stderr) = output("LESS");
+    assert!(code == Some(1) && stderr.contains("num.partitions"), "as without it: {stderr}");
+    let (code, stderr) = output("KAFKA_LISTENERS");
+    assert!(code == Some(1) && stderr.contains("listeners"), "{stderr}");
 }
 
 #[test]

@@ -423,7 +423,22 @@ fn a_broker_is_configured_by_a_file_the_environment_and_overrides_in_this_order(
     assert_eq!((server.num_partitions, server.max_connections, server.fetch_max_bytes), (3, 2, 1024));
     std::fs::write(&file, b"\xff").unwrap();
     for unreadable in [dir.path().join("missing"), file] {
-        let error = ServerProperties::load(Some(&unreadable), [], []).expect_err("it can't be read");
+        let error = ServerProperties::load(Some(&unreadable), std::env::vars_os(), []).expect_err("it can't be read");
         assert!(matches!(&error, Error::Io { path, .. } if *path == unreadable), "{error}");
     }
+}
+
+#[test]
+#[cfg(unix)]
+fn a_variable_need_not_be_text_unless_it_names_a_config() {
+    use std::ffi::OsString;
+    use std::os::unix::ffi::OsStringExt;
+
+    let mut properties = ServerProperties::new();
+    let bytes = |bytes: &[u8]| OsString::from_vec(bytes.to_vec());
+    let variable = |name: &[u8]| (bytes(name), bytes(b"\xff"));
+    properties.read_env([variable(b"LESS"), variable(b"\xff"), variable(b"KAFKA_OPTS")]).unwrap();
+    let error = properties.read_env([variable(b"KAFKA_SSL_KEYSTORE_LOCATION")]).expect_err("no text").to_string();
+    assert!(error.contains("ssl.keystore.location") && error.contains("UTF-8"), "{error}");
+    assert_eq!(properties.server, ServerConfig::default());
 }

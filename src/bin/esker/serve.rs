@@ -58,7 +58,7 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result {
     if let Err(error) = raise_open_files_limit() {
         tracing::warn!(error = &error as &dyn std::error::Error, "the limit on open files stays as it is");
     }
-    let properties = ServerProperties::load(args.config.as_deref(), std::env::vars(), args.overrides.clone())?;
+    let properties = ServerProperties::load(args.config.as_deref(), std::env::vars_os(), args.overrides.clone())?;
     for key in &properties.ignored {
         tell("warning", format_args!("{key} has no meaning here"));
     }
