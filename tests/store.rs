@@ -238,13 +238,11 @@ fn configs_are_checked_where_they_are_set_and_where_they_are_used() {
 #[test]
 fn a_store_config_out_of_range_is_refused() {
     type Change = fn(&mut StoreConfig);
-    let changes: [(&str, Change); 11] = [
+    let changes: [(&str, Change); 10] = [
         ("num.recovery.threads.per.data.dir", |config| config.num_recovery_threads_per_data_dir = 0),
         ("log.retention.check.interval.ms", |config| config.log_retention_check_interval_ms = 0),
         ("log.flush.offset.checkpoint.interval.ms", |config| config.log_flush_offset_checkpoint_interval_ms = -1),
         ("offsets.topic.num.partitions", |config| config.offsets_topic_num_partitions = 0),
-        // Longer metadata than its record can hold would make the whole of __consumer_offsets unreadable.
-        ("offset.metadata.max.bytes", |config| config.offset_metadata_max_bytes = 32_768),
         ("group.consumer.session.timeout.ms", |config| config.group_consumer_session_timeout_ms = 44_999),
         ("group.consumer.session.timeout.ms", |config| config.group_consumer_session_timeout_ms = 60_001),
         ("group.consumer.max.session.timeout.ms", |config| config.group_consumer_min_session_timeout_ms = 60_001),
@@ -268,13 +266,17 @@ fn a_store_config_out_of_range_is_refused() {
 fn commit_metadata_of_the_greatest_length_is_read_back() {
     let disk = Arc::new(MemoryStorage::new());
     let open = || {
-        let config = StoreConfig { offset_metadata_max_bytes: 32_767, ..StoreConfig::default() };
+        let config = StoreConfig { offset_metadata_max_bytes: 40_000, ..StoreConfig::default() };
         manual().0.storage(disk.clone()).config(config).open("data").unwrap()
     };
     let offset = || CommittedOffset::new(0).metadata("m".repeat(32_767));
     let store = open();
     create(&store, "t");
     store.commit_offsets("g", [(("t", 0).into(), offset())], Acks::All).unwrap();
+    // Longer than its record can hold, it would make the whole of __consumer_offsets unreadable.
+    let longer = CommittedOffset::new(1).metadata("m".repeat(32_768));
+    let refused = store.commit_offsets("g", [(("t", 0).into(), longer)], Acks::All);
+    assert!(matches!(refused, Err(Error::OffsetMetadataTooLarge { size: 32_768, max: 32_767 })), "{refused:?}");
     drop(store);
     assert_eq!(open().committed_offset("g", &("t", 0).into()).unwrap().unwrap().metadata, offset().metadata);
 }

@@ -399,7 +399,7 @@ fn a_store_is_configured_by_the_names_of_brokers() {
     for (key, value) in [
         ("group.consumer.assignors", "sticky"),
         ("group.consumer.migration.policy", "both"),
-        ("offset.metadata.max.bytes", "32768"),
+        ("offset.metadata.max.bytes", "2147483648"),
         ("log.retention.check.interval.ms", "0"),
         ("log.retention.hours", "soon"),
         ("log.retention.hours", "2147483648"),

@@ -52,15 +52,15 @@ configs! {
     /// that is larger than that is taken alone. What it takes once it is decoded counts too, until it is answered, where that
     /// is more than 64 KiB and four times as much as it takes on the wire; if there is not enough, the client loses its
     /// connection. So does one that is slow to send the rest of a request, or to take the response to a large one, if others
-    /// wait for the memory. Kafka's default is no limit.
-    queued_max_request_bytes: usize = 536_870_912, "queued.max.request.bytes", at_least(1);
-    /// How many connections there may be. Further ones have to wait until one ends.
-    max_connections: i32 = i32::MAX, "max.connections", at_least(1);
+    /// wait for the memory. Kafka's default is no limit, -1; here that is as much as is counted, 4 GiB.
+    queued_max_request_bytes: usize = 536_870_912, "queued.max.request.bytes", at_least(1).or_no_limit_below(1);
+    /// How many connections there may be. Further ones have to wait until one ends; of none, for ever.
+    max_connections: i32 = i32::MAX, "max.connections", at_least(0);
     /// How many connections there may be from one address. Further ones are closed at once.
     max_connections_per_ip: i32 = i32::MAX, "max.connections.per.ip", at_least(0);
     /// How long a connection may do nothing before it is closed, in milliseconds: the client sends no request, or doesn't
-    /// take its responses.
-    connections_max_idle_ms: u64 = 600_000, "connections.max.idle.ms", at_least(1);
+    /// take its responses. It may do so for ever if this is below 0.
+    connections_max_idle_ms: u64 = 600_000, "connections.max.idle.ms", at_least(1).or_no_limit_below(0);
     /// The most bytes of records in the response to a fetch. The first batch is in it however large it is.
     fetch_max_bytes: usize = 57_671_680, "fetch.max.bytes", between(1024, i32::MAX as usize);
     /// Whether records that are in memory go by `sendfile` to clients on the server's own machine too, as they do to others

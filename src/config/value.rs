@@ -251,11 +251,13 @@ pub(super) struct Valid<T> {
     /// What Kafka says of a value of the type that is not accepted, if that is known.
     #[cfg_attr(not(feature = "net"), allow(dead_code, reason = "a server tells its clients"))]
     refusal: Option<Refusal<T>>,
+    /// The number below which a value stands for no limit, and the value that is none.
+    no_limit: Option<(i64, T)>,
 }
 
 impl<T: ConfigValue> Valid<T> {
     pub(super) fn new(accepts: impl Fn(&T) -> bool + 'static, expected: impl Into<String>) -> Self {
-        Self { accepts: Box::new(accepts), expected: expected.into(), refusal: None }
+        Self { accepts: Box::new(accepts), expected: expected.into(), refusal: None, no_limit: None }
     }
 
     /// The same, and what Kafka says of what is not accepted.
@@ -277,6 +279,10 @@ impl<T: ConfigValue> Valid<T> {
 
     /// Reads the value of the config `key`.
     pub(super) fn parse(&self, key: &str, value: &str) -> Result<T> {
+        let is_below = |min: i64| i64::parse(value).is_some_and(|number| number < min);
+        if let Some((_, greatest)) = self.no_limit.as_ref().filter(|(min, _)| is_below(*min)) {
+            return Ok(greatest.clone());
+        }
         let parsed = T::parse(value).filter(|parsed| (self.accepts)(parsed));
         let told = if T::TYPE == ConfigType::Password { "[hidden]" } else { value };
         parsed.ok_or_else(|| invalid(key, told, self.expected.as_str()))
@@ -285,6 +291,16 @@ impl<T: ConfigValue> Valid<T> {
     /// Fails if the config `key` can't have this value.
     pub(super) fn check(&self, key: &str, value: &T) -> Result<()> {
         if (self.accepts)(value) { Ok(()) } else { Err(invalid(key, &value.print(), self.expected.as_str())) }
+    }
+}
+
+impl<T: Number> Valid<T> {
+    /// Takes what is below `min` for no limit, as Kafka does: for the greatest number.
+    #[cfg(feature = "net")]
+    pub(super) fn or_no_limit_below(mut self, min: i64) -> Self {
+        self.expected = format!("{}, or one below {min} for no limit", self.expected);
+        self.no_limit = Some((min, T::GREATEST));
+        self
     }
 }
 

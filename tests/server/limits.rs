@@ -68,6 +68,30 @@ async fn a_listener_that_nobody_comes_to_takes_no_place_from_others() {
 }
 
 #[tokio::test]
+async fn limits_may_be_none_as_in_kafka() {
+    let mut config = ServerConfig::default();
+    for (key, value) in [("queued.max.request.bytes", "-1"), ("connections.max.idle.ms", "-1")] {
+        config.set(key, value).unwrap();
+    }
+    let server = serve(config).await;
+    let connection = Connection::connect(server.local_addr().unwrap()).await.unwrap();
+    for _ in 0..2 {
+        assert!(is_served(&connection).await);
+    }
+    assert!(ServerConfig::default().set("connections.max.idle.ms", "0").is_err(), "nobody would be served");
+    server.shutdown().await;
+}
+
+#[tokio::test]
+async fn where_there_may_be_no_connection_all_wait() {
+    let server = serve(ServerConfig { max_connections: 0, ..ServerConfig::default() }).await;
+    let connection = Connection::connect(server.local_addr().unwrap()).await.unwrap();
+    assert!(timeout(Duration::from_millis(50), is_served(&connection)).await.is_err());
+    assert!(is_served(&server.connect()).await, "who is in the process is none that listeners let in");
+    server.shutdown().await;
+}
+
+#[tokio::test]
 async fn one_request_creates_so_many_partitions_and_no_more() {
     let store = Store::options().storage(Arc::new(MemoryStorage::new())).open("data").unwrap();
     let config = ServerConfig { num_partitions: 5_000, ..ServerConfig::default() };
