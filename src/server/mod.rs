@@ -159,9 +159,13 @@ impl ServerBuilder {
     /// # Errors
     ///
     /// [`Error::Io`](crate::Error::Io) if an address can't be had,
-    /// [`Error::InvalidConfig`](crate::Error::InvalidConfig).
+    /// [`Error::InvalidConfig`](crate::Error::InvalidConfig), also if it says nowhere: for that there is
+    /// [`in_memory`](Self::in_memory).
     pub async fn start(self) -> Result<Server> {
         self.config.validate()?;
+        if self.config.listeners.is_empty() {
+            return Err(invalid("listeners", "", "at least one, besides those of controllers"));
+        }
         let mut acceptors = Vec::new();
         for listener in &self.config.listeners {
             acceptors.push(Acceptor::bind(listener, &self.config, &self.store).await?);

@@ -62,6 +62,7 @@ fn what_it_cannot_be_is_an_error() {
     for (config, code, says) in [
         ("num.partitions=0", 1, "num.partitions"),
         ("listeners=PLAINTEXT://127.0.0.1:0,PLAINTEXT://127.0.0.1:0", 1, "listeners"),
+        ("listeners=", 1, "listeners"),
         ("nothing", 2, "expected KEY=VALUE"),
     ] {
         let output = cli.run(&["serve", "--override", config], b"");

@@ -4,7 +4,7 @@ use std::net::{Ipv4Addr, Ipv6Addr, TcpListener};
 
 use esker::net::messages::MetadataRequest;
 use esker::net::{Connection, ConnectionError};
-use esker::server::{Server, ServerConfig};
+use esker::server::{Server, ServerConfig, ServerProperties};
 use esker::{Error, Store};
 
 fn config(pairs: &[(&str, &str)]) -> ServerConfig {
@@ -42,6 +42,22 @@ async fn clients_are_not_told_what_they_cannot_connect_to() {
         let is_named =
             |error: &Error| matches!(error, Error::InvalidConfig { key, .. } if key == "advertised.listeners");
         assert!(refused.as_ref().is_some_and(is_named), "{advertised}: {refused:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_server_listens_somewhere_or_does_not_start() {
+    for pairs in [
+        &[("listeners", "")][..],
+        &[("listeners", "CONTROLLER://127.0.0.1:0"), ("controller.listener.names", "CONTROLLER")],
+    ] {
+        let mut properties = ServerProperties::new();
+        pairs.iter().for_each(|(key, value)| properties.set(key, value).unwrap());
+        let builder = || Server::builder(Store::temporary().unwrap()).config(properties.server.clone());
+        let refused = builder().start().await.err();
+        let is_named = |error: &Error| matches!(error, Error::InvalidConfig { key, .. } if key == "listeners");
+        assert!(refused.as_ref().is_some_and(is_named), "{refused:?}");
+        assert_eq!(builder().in_memory().unwrap().local_addr(), None, "nowhere, if that is what somebody wants");
     }
 }
 
