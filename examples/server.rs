@@ -35,7 +35,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         eprintln!("warning: {key} has no meaning here");
     }
     let dir = properties.log_dir.as_deref().unwrap_or(Path::new("data"));
-    let store = Store::options().config(properties.store.clone()).open(dir)?;
+    let store = Store::options().config(properties.store.clone()).node_id(properties.node_id).open(dir)?;
     let builder = Server::builder(store.clone()).config(properties.server.clone());
     #[cfg(feature = "prometheus")]
     let builder = std::env::var("METRICS_LISTENER").into_iter().fold(builder, ServerBuilder::metrics_listener);

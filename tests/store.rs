@@ -646,6 +646,20 @@ fn a_directory_is_open_in_one_process() {
 }
 
 #[test]
+fn a_directory_belongs_to_one_node() {
+    let disk = Arc::new(MemoryStorage::new());
+    let open = |node_id: Option<i32>| manual().0.storage(disk.clone()).node_id(node_id).open("data");
+    assert!(matches!(open(Some(-1)), Err(Error::InvalidConfig { key, .. }) if key == "node.id"));
+    assert_eq!(open(Some(7)).unwrap().node_id(), 7);
+    for same in [None, Some(7)] {
+        assert_eq!(open(same).unwrap().node_id(), 7);
+    }
+    let another = open(Some(8)).expect_err("it belongs to 7").to_string();
+    assert!(another.contains("node.id = \"8\"") && another.contains("7, the node"), "{another}");
+    assert_eq!(manual().0.open_temporary().unwrap().node_id(), 1, "if nobody says");
+}
+
+#[test]
 #[cfg(target_os = "linux")]
 fn a_lock_is_not_lost_to_one_that_is_let_go_of() {
     use esker::io::{FsStorage, Storage};

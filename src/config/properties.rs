@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
+use super::value::minus_one_or_between;
 use super::{Listener, ServerConfig, StoreConfig, invalid, java_properties};
 use crate::error::Result;
 
@@ -28,6 +29,8 @@ use crate::error::Result;
 pub struct ServerProperties {
     /// The data directory (`log.dirs`, or `log.dir` if that isn't set). There can be one.
     pub log_dir: Option<PathBuf>,
+    /// Which node it is (`node.id`, or `broker.id`), for [`StoreOptions::node_id`](crate::StoreOptions::node_id). −1 is none.
+    pub node_id: Option<i32>,
     /// What the store is to be like.
     pub store: StoreConfig,
     /// What the server does with its clients.
@@ -39,7 +42,7 @@ pub struct ServerProperties {
 }
 
 /// What is for neither the store nor the server alone.
-const OWN: [&str; 3] = ["controller.listener.names", "log.dir", "log.dirs"];
+const OWN: [&str; 5] = ["broker.id", "controller.listener.names", "log.dir", "log.dirs", "node.id"];
 /// Classes of Java that forbid clients something. To leave them aside would let everybody do it.
 const FORBIDDING: [&str; 3] =
     ["authorizer.class.name", "create.topic.policy.class.name", "alter.config.policy.class.name"];
@@ -116,6 +119,10 @@ impl ServerProperties {
                 }
                 self.has_log_dirs |= is_list;
             }
+            "node.id" | "broker.id" => {
+                let node_id = minus_one_or_between(0, i32::MAX).parse(key, value)?;
+                self.node_id = Some(node_id).filter(|node_id| *node_id >= 0);
+            }
             "controller.listener.names" => {
                 self.controllers = value.split(',').map(|name| name.trim().to_ascii_uppercase()).collect();
             }
@@ -148,14 +155,17 @@ mod tests {
     fn a_file_for_kafka_will_do() {
         let mut properties = ServerProperties::new();
         let text = "process.roles=broker,controller\nlisteners=PLAINTEXT://:9092,CONTROLLER://:9093\n\
-            advertised.listeners=PLAINTEXT://localhost:9092,CONTROLLER://localhost:9093\ncontroller.listener.names=CONTROLLER\nlog.dirs=/tmp/logs\nlog.dir=/elsewhere\nlog.retention.\\\n   hours=1\n";
+            advertised.listeners=PLAINTEXT://localhost:9092,CONTROLLER://localhost:9093\n\
+            controller.listener.names=CONTROLLER\nnode.id=7\nlog.dirs=/tmp/logs\nlog.dir=/elsewhere\n\
+            log.retention.\\\n   hours=1\n";
         properties.read(text).expect("a file of Kafka's");
         assert_eq!((properties.server.listeners.len(), properties.server.advertised_listeners.len()), (1, 1));
-        assert_eq!(properties.log_dir, Some("/tmp/logs".into()));
+        assert_eq!((properties.node_id, properties.log_dir.clone()), (Some(7), Some("/tmp/logs".into())));
         assert_eq!(properties.store.topic_defaults.get("log.retention.hours"), Some("1"));
         assert_eq!(properties.ignored, ["process.roles"]);
         assert!(properties.read("log.dirs=/a,/b").is_err());
         assert!(properties.set("num.partitions", "0").is_err());
+        assert!(properties.set("node.id", "-2").is_err());
         let authorizer = "org.apache.kafka.metadata.authorizer.StandardAuthorizer";
         assert!(properties.set("authorizer.class.name", authorizer).is_err(), "everybody would be let do everything");
         assert!(properties.set("authorizer.class.name", "").is_ok());

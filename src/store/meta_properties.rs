@@ -4,6 +4,7 @@
 use std::io;
 use std::path::Path;
 
+use crate::config::invalid;
 use crate::error::{Error, Result};
 use crate::io::{Storage, replace_file};
 use crate::uuid::Uuid;
@@ -29,15 +30,24 @@ impl MetaProperties {
         parse(&path, &contents)
     }
 
-    /// Reads the directory's file, or gives a new directory its identity.
-    pub(crate) fn load_or_create(storage: &dyn Storage, dir: &Path) -> Result<Self> {
+    /// Reads the directory's file, or gives a new directory its identity: that of the node `node_id`, if there is to be one.
+    pub(crate) fn load_or_create(storage: &dyn Storage, dir: &Path, node_id: Option<i32>) -> Result<Self> {
         let path = dir.join(META_PROPERTIES);
-        let (found, keys) = match storage.read(&path) {
-            Ok(contents) => (parse(&path, &contents)?, properties(&path, &contents)?.len()),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => (Self::default(), 0),
+        let (mut found, lines) = match storage.read(&path) {
+            Ok(contents) => (parse(&path, &contents)?, properties(&path, &contents)?),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => (Self::default(), Vec::new()),
             Err(error) => return Err(Error::io("read", path, error)),
         };
-        if keys < 4 {
+        let names_node = lines.iter().any(|(_, key, _)| matches!(&**key, "node.id" | "broker.id"));
+        match node_id {
+            Some(node_id) if names_node && node_id != found.node_id => {
+                let expected = format!("{}, the node whose directory this is by {}", found.node_id, path.display());
+                return Err(invalid("node.id", &node_id.to_string(), expected));
+            }
+            Some(node_id) => found.node_id = node_id,
+            None => {}
+        }
+        if lines.len() < 4 {
             found.write(storage, dir)?;
         }
         Ok(found)

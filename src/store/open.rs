@@ -24,7 +24,7 @@ use super::topic_name::{DirName, is_internal, parse_dir};
 use super::transaction::{TRANSACTION_STATE, Transactions};
 use super::{Store, StoreInner};
 use crate::clock::{Clock, SystemClock};
-use crate::config::{LogConfig, StoreConfig, TopicConfig};
+use crate::config::{LogConfig, StoreConfig, TopicConfig, invalid};
 use crate::error::{Error, Result};
 use crate::io::{DirEntry, FsStorage, Locked, Storage, TemporaryDir};
 use crate::log::{Checkpoints, Damage, LastKnown, Log, LogContext, OpenFiles, PartitionRecovery};
@@ -42,6 +42,7 @@ pub struct StoreOptions {
     pub(super) clock: Arc<dyn Clock>,
     pub(super) config: StoreConfig,
     maintenance: Maintenance,
+    node_id: Option<i32>,
 }
 
 /// What opening a store found, and what it did about it.
@@ -92,6 +93,7 @@ impl StoreOptions {
             clock: Arc::new(SystemClock),
             config: StoreConfig::default(),
             maintenance: Maintenance::default(),
+            node_id: None,
         }
     }
 
@@ -119,6 +121,13 @@ impl StoreOptions {
         self
     }
 
+    /// Which node it is, by Kafka's `node.id`. By default it is the one that the data directory belongs to, which for a new
+    /// one is 1. A directory that belongs to another is not opened. Of a store that is opened read-only this means nothing.
+    pub fn node_id(mut self, node_id: impl Into<Option<i32>>) -> Self {
+        self.node_id = node_id.into();
+        self
+    }
+
     /// Opens the data directory `dir`: see [`Store::open`].
     ///
     /// # Errors
@@ -138,6 +147,9 @@ impl StoreOptions {
 
     fn open_in(self, dir: &Path, temporary: Option<TemporaryDir>) -> Result<Store> {
         self.config.validate()?;
+        if let Some(node_id) = self.node_id.filter(|node_id| *node_id < 0) {
+            return Err(invalid("node.id", &node_id.to_string(), "a number from 0 up"));
+        }
         let layout = Layout { storage: self.storage, dir: dir.to_owned() };
         create_dir(layout.storage(), dir)?;
         let lock_path = dir.join(LOCK);
@@ -147,7 +159,7 @@ impl StoreOptions {
         })?;
         let reserve = Reserve::new(layout.storage.clone(), dir);
         let schedule = Schedule::new(&self.config, &*self.clock, self.maintenance);
-        let meta = reserve.run(|| MetaProperties::load_or_create(layout.storage(), dir))?;
+        let meta = reserve.run(|| MetaProperties::load_or_create(layout.storage(), dir, self.node_id))?;
         // Gone before any log is opened, so that a crash from here on counts as one.
         let clean = layout.take_clean_shutdown()?;
         let checkpoints = Arc::new(LogCheckpoints::new(layout.clone(), reserve.clone()));

@@ -63,6 +63,7 @@ fn what_it_cannot_be_is_an_error() {
         ("num.partitions=0", 1, "num.partitions"),
         ("listeners=PLAINTEXT://127.0.0.1:0,PLAINTEXT://127.0.0.1:0", 1, "listeners"),
         ("listeners=", 1, "listeners"),
+        ("node.id=7", 1, "node.id"),
         ("nothing", 2, "expected KEY=VALUE"),
     ] {
         let output = cli.run(&["serve", "--override", config], b"");

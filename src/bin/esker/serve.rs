@@ -64,7 +64,7 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result {
     }
     let dir = context.dir.as_deref().or(properties.log_dir.as_deref());
     let dir = dir.ok_or_else(|| Failure::Usage("which directory? --dir, $ESKER_DIR or log.dirs says so".to_owned()))?;
-    let store = Store::options().config(properties.store.clone()).open(dir)?;
+    let store = Store::options().config(properties.store.clone()).node_id(properties.node_id).open(dir)?;
     warn_of_recovery(&store);
     let builder = Server::builder(store.clone()).config(properties.server.clone());
     #[cfg(feature = "prometheus")]
