@@ -314,6 +314,28 @@ async fn a_login_that_ends_some_time_can_be_renewed_by_the_same_user() {
 }
 
 #[tokio::test]
+async fn who_is_refused_is_told_so_in_kafkas_words() {
+    let (_store, server) = serve_sasl(&[("connections.max.reauth.ms", "3600000")]).await;
+    let by_scram = |attempt| {
+        format!("Authentication failed during {attempt} due to invalid credentials with SASL mechanism SCRAM-SHA-256")
+    };
+    let by_plain = "Authentication failed: Invalid username or password".to_owned();
+    for (mechanism, user, expected) in [
+        ("PLAIN", "alice", &by_plain),
+        ("PLAIN", "nobody", &by_plain),
+        ("SCRAM-SHA-256", "alice", &by_scram("authentication")),
+        ("SCRAM-SHA-256", "nobody", &by_scram("authentication")),
+    ] {
+        let refused = log_in(&mut Client::connect(&server).await, mechanism, user, "wrong").await;
+        assert_eq!(refused.error_message.as_ref(), Some(expected), "{user}");
+    }
+    let mut client = Client::connect(&server).await;
+    log_in(&mut client, "SCRAM-SHA-256", "alice", "secret").await;
+    let refused = log_in(&mut client, "SCRAM-SHA-256", "alice", "wrong").await;
+    assert_eq!(refused.error_message, Some(by_scram("re-authentication")));
+}
+
+#[tokio::test]
 async fn a_mechanism_may_have_its_own_time() {
     let (_store, server) = serve_sasl(&[
         ("connections.max.reauth.ms", "3600000"),

@@ -166,14 +166,24 @@ impl Login {
                 Ok(self.goes_on(response_frame(header, &response)?, mechanism, user))
             }
             Err(refusal) => {
-                // Which of the reasons it was is not for the client to know.
-                let message = format!("Authentication failed: there is no such login by {}", mechanism.name());
+                let message = self.told(mechanism, &refusal);
                 let error_code = ErrorCode::SASL_AUTHENTICATION_FAILED;
                 let response =
                     SaslAuthenticateResponse { error_code, error_message: Some(message), ..Default::default() };
                 Ok(Step::Refused(Some(response_frame(header, &response)?), refusal))
             }
         }
+    }
+
+    /// What a client is told that is refused, in the words of Kafka's brokers. Which of the reasons it was is not for it to
+    /// know.
+    fn told(&self, mechanism: SaslMechanism, refusal: &Refusal) -> String {
+        if matches!(refusal, Refusal::Plain) {
+            return "Authentication failed: Invalid username or password".to_owned();
+        }
+        let attempt = if self.before.is_some() { "re-authentication" } else { "authentication" };
+        let mechanism = mechanism.name();
+        format!("Authentication failed during {attempt} due to invalid credentials with SASL mechanism {mechanism}")
     }
 
     fn goes_on(&self, response: Encoded, mechanism: SaslMechanism, user: Option<String>) -> Step {
