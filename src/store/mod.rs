@@ -82,6 +82,8 @@ pub(crate) use group_configs::GroupConfigs;
 pub(crate) use group_records::AppendedGroupRecords;
 pub(crate) use maintenance::Task;
 pub(crate) use offset_expiry::GroupInUse;
+#[cfg(feature = "coordinator")]
+pub(crate) use offset_record::java_hash;
 #[cfg(feature = "sasl")]
 pub(crate) use scram_credentials::{ScramAlteration, ScramUsers, USER_BYTES_MAX};
 #[cfg(feature = "coordinator")]

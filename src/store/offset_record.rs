@@ -68,10 +68,14 @@ impl CommittedOffset {
     }
 }
 
-/// Kafka's choice of partition for a group: Java's hash of its name over UTF-16, without the sign.
+/// Kafka's choice of partition for a group: Java's hash of its name, without the sign.
 pub(super) fn partition_for_group(group: &str, partitions: usize) -> usize {
-    let hash = group.encode_utf16().fold(0_i32, |hash, unit| hash.wrapping_mul(31).wrapping_add(i32::from(unit)));
-    hash.checked_abs().unwrap_or(0) as usize % partitions
+    java_hash(group).checked_abs().unwrap_or(0) as usize % partitions
+}
+
+/// Java's hash of a string, over UTF-16.
+pub(crate) fn java_hash(text: &str) -> i32 {
+    text.encode_utf16().fold(0, |hash: i32, unit| hash.wrapping_mul(31).wrapping_add(i32::from(unit)))
 }
 
 #[cfg(test)]

@@ -213,6 +213,17 @@ fn members_vote_for_a_protocol_that_all_of_them_know() {
 }
 
 #[test]
+fn a_tie_is_decided_as_in_kafka() {
+    let mut fixture = Fixture::without_delay();
+    for (token, protocols) in [("a", ["range", "roundrobin"]), ("b", ["roundrobin", "range"])] {
+        let request = fixture.request("", None, &protocols);
+        fixture.groups.join(request, token, 0);
+    }
+    fixture.pass(0);
+    assert_eq!(fixture.joined("a").protocol_name.as_deref(), Some("range"), "it comes first in Java's map");
+}
+
+#[test]
 fn the_slow_are_left_behind_and_the_next_one_leads() {
     let (mut fixture, first) = Fixture::without_delay().with_member();
     fixture.join("second", "");

@@ -11,6 +11,7 @@ use super::consumer_protocol::subscribed_topics;
 use super::member::{Member, Terms};
 use super::message::{Joined, JoinedMember};
 use super::record::{GroupMetadata, MemberMetadata};
+use super::vote;
 use crate::error::GroupError;
 
 /// The protocol type of consumers, whose subscriptions are understood here.
@@ -292,14 +293,11 @@ impl<T> ClassicGroup<T> {
     /// The protocol that all members know and most of them like best.
     pub(super) fn select_protocol(&self) -> Option<String> {
         let is_common = |name: &str| self.supported.get(name).copied().unwrap_or(0) == self.members.len();
-        let mut votes = BTreeMap::<&str, usize>::new();
-        for member in self.members() {
+        let votes = self.members().filter_map(|member| {
             let mut protocols = member.terms.protocols.iter().map(|protocol| &*protocol.name);
-            if let Some(choice) = protocols.find(|name| is_common(name)) {
-                *votes.entry(choice).or_default() += 1;
-            }
-        }
-        votes.into_iter().max_by_key(|(_, count)| *count).map(|(name, _)| name.to_owned())
+            protocols.find(|name| is_common(name))
+        });
+        vote::winner(votes).map(str::to_owned)
     }
 
     fn count_protocols(&mut self, terms: &Terms, change: isize) {

@@ -7,6 +7,7 @@
 //!   heartbeat   signs of life, commits among them
 //!   leave       go
 //!   describe    what can be seen from outside, and deletion
+//!   vote        the way to assign that members agree on
 //!   protocol    which protocol a group goes by, and how it goes over to the other
 //!   limits      what groups may have
 //!   classic, member   the state;   record   how it is written down;   timers   when something is due
@@ -30,6 +31,7 @@ mod rebalance;
 mod record;
 mod sync;
 mod timers;
+mod vote;
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
