@@ -94,6 +94,12 @@ async fn members_share_partitions_and_go_on_after_a_restart() {
     assert_eq!(b.partitions, [] as [i32; 0], "nothing that the other still has");
     a.heartbeat(topic).await;
     assert_eq!((a.epoch, &*a.partitions), (1, &[0][..]));
+    let request = ConsumerGroupDescribeRequest { group_ids: vec!["g".into()], ..Default::default() };
+    let described = connection.send(&request, 1).await.unwrap().groups.remove(0).members.remove(0);
+    let has = &described.assignment.topic_partitions[0].partitions;
+    assert_eq!((&*described.member_id, &**has), ("a", &[0, 1][..]), "what it has not let go of yet is its own");
+    assert_eq!(described.target_assignment.topic_partitions[0].partitions, [0]);
+    assert_eq!(described.subscribed_topic_regex.as_deref(), Some(""));
     assert_eq!(a.commit(1).await, ErrorCode::NONE);
     assert_eq!(a.commit_by(1, 8).await, ErrorCode::UNSUPPORTED_VERSION, "which knows of no epochs");
     a.heartbeat(topic).await;

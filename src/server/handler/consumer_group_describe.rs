@@ -62,8 +62,9 @@ impl Broker {
             client_id: member.client_id,
             client_host: member.client_host,
             subscribed_topic_names: member.topic_names,
-            subscribed_topic_regex: member.topic_regex,
-            assignment: self.name_topics(member.assigned),
+            // A member without one has an empty one in Kafka too.
+            subscribed_topic_regex: Some(member.topic_regex.unwrap_or_default()),
+            assignment: self.name_topics(had(member.assigned, member.revoking)),
             target_assignment: self.name_topics(member.target),
             member_type: if member.is_classic { CLASSIC } else { CONSUMER },
         }
@@ -77,4 +78,12 @@ impl Broker {
         });
         Assignment { topic_partitions: named.collect() }
     }
+}
+
+/// What a member may read, and what it was told to let go of: as long as it has not done so, it is still its own.
+fn had(mut assigned: Partitions, revoking: Partitions) -> Partitions {
+    for (topic_id, partitions) in revoking {
+        assigned.entry(topic_id).or_default().extend(partitions);
+    }
+    assigned
 }
