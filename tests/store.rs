@@ -281,6 +281,21 @@ fn commit_metadata_of_the_greatest_length_is_read_back() {
     assert_eq!(open().committed_offset("g", &("t", 0).into()).unwrap().unwrap().metadata, offset().metadata);
 }
 
+#[test]
+fn commit_metadata_is_as_long_as_java_says() {
+    let store = manual().0.open_temporary().unwrap();
+    create(&store, "t");
+    let commit = |metadata: String| {
+        store.commit_offsets("g", [(("t", 0).into(), CommittedOffset::new(0).metadata(metadata))], Acks::All)
+    };
+    // Two bytes and one unit of UTF-16; four bytes and two.
+    for (character, units) in [("ä", 1), ("😀", 2)] {
+        commit(character.repeat(4096 / units)).unwrap();
+        let refused = commit(character.repeat(4096 / units + 1));
+        assert!(matches!(refused, Err(Error::OffsetMetadataTooLarge { max: 4096, .. })), "{refused:?}");
+    }
+}
+
 // Deletion and retention
 
 #[test]

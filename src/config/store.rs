@@ -36,8 +36,9 @@ configs! {
     log_flush_offset_checkpoint_interval_ms: i32 = 60_000, "log.flush.offset.checkpoint.interval.ms", at_least(1);
     /// The partitions of `__consumer_offsets` when it is created.
     offsets_topic_num_partitions: i32 = 50, "offsets.topic.num.partitions", at_least(1);
-    /// How long the metadata of a commit may be, in bytes. More than 32,767 it can't be in any case: its record has 16 bits
-    /// for the length.
+    /// How long the metadata of a commit may be: not in bytes, whatever Kafka calls it, but in units of UTF-16, of which a
+    /// character has one, or seldom two. More than 32,767 bytes it can't be in any case: its record has 16 bits for the
+    /// length.
     offset_metadata_max_bytes: usize = 4096, "offset.metadata.max.bytes", between(0, i32::MAX as usize);
     /// How long a partition remembers a producer that has been idle, in milliseconds. What it sends after that is
     /// appended without a look at its sequence. One with an open transaction is not forgotten.

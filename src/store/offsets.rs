@@ -28,7 +28,7 @@ pub(super) const CONSUMER_OFFSETS: &str = "__consumer_offsets";
 /// How large a batch of records about groups may get.
 pub(super) const BATCH_BYTES: usize = 1 << 20;
 
-/// How long metadata can be, whatever the configuration says: its length is 16 bits wide in its record, and longer metadata
+/// How many bytes metadata can have, whatever the configuration says: its length is 16 bits wide in its record, and longer metadata
 /// would make the whole of the log unreadable.
 const METADATA_BYTES_MAX: usize = i16::MAX as usize;
 
@@ -204,10 +204,12 @@ impl StoreInner {
 
     /// Fails for what can't be committed: the partition doesn't exist, or the note is too large.
     fn check_commit(&self, at: &TopicPartition, offset: &CommittedOffset) -> Result<()> {
-        let (size, max) = (offset.metadata.len(), self.config.offset_metadata_max_bytes.min(METADATA_BYTES_MAX));
-        match size > max {
-            true => Err(Error::OffsetMetadataTooLarge { size, max }),
-            false => self.partition(&at.topic, at.partition).map(drop),
+        let bytes = (offset.metadata.len(), METADATA_BYTES_MAX);
+        // Whatever the config is called, Kafka counts what `String.length` does.
+        let characters = (offset.metadata.encode_utf16().count(), self.config.offset_metadata_max_bytes);
+        match [characters, bytes].into_iter().find(|(size, max)| size > max) {
+            Some((size, max)) => Err(Error::OffsetMetadataTooLarge { size, max }),
+            None => self.partition(&at.topic, at.partition).map(drop),
         }
     }
 
