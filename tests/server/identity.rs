@@ -23,6 +23,12 @@ async fn this_node_coordinates_every_group_and_transactional_id() {
                     },
                 };
                 let response = connection.send(&request, version).await.unwrap();
+                let told = match version {
+                    0..=3 => response.error_message.clone(),
+                    _ => response.coordinators[0].error_message.clone(),
+                };
+                let expected = [None, Some("NONE"), Some("")][usize::from(version > 0) + usize::from(version > 3)];
+                assert_eq!(told.as_deref(), expected, "as Kafka says it in version {version}");
                 let found = match version {
                     0..=3 => vec![(response.error_code, response.node_id, response.host, response.port)],
                     _ => {

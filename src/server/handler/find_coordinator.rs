@@ -21,7 +21,11 @@ pub(in crate::server) fn answer(
         let coordinators = request.coordinator_keys.into_iter().map(find).collect();
         return FindCoordinatorResponse { coordinators, ..Default::default() };
     }
-    let Coordinator { node_id, host, port, error_code, error_message, .. } = find(request.key);
+    let Coordinator { node_id, host, port, error_code, mut error_message, .. } = find(request.key);
+    // Kafka's word for that nothing is wrong, of which there is none in later versions.
+    if error_code == ErrorCode::NONE {
+        error_message = Some("NONE".to_owned());
+    }
     FindCoordinatorResponse { error_code, error_message, node_id, host, port, ..Default::default() }
 }
 
@@ -33,6 +37,7 @@ impl Broker {
                 node_id: self.store.node_id(),
                 host: self.host.clone(),
                 port: self.port.into(),
+                error_message: Some(String::new()),
                 ..Default::default()
             },
             // Share groups are served by brokers that have them turned on.
