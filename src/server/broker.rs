@@ -57,6 +57,12 @@ impl Node {
         }
     }
 
+    /// Whether a topic is in the answer to what was asked of its partitions. One that exists, and of which none were named, is
+    /// in none of Kafka's.
+    pub(super) fn is_answered(&self, topic: &str, partitions: usize) -> bool {
+        partitions > 0 || self.store.topic_id(topic).is_none()
+    }
+
     /// Whether one request may name partitions in these numbers.
     ///
     /// # Errors

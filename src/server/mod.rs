@@ -40,7 +40,7 @@
 //! `kafka-topics`, `kafka-configs`, `kafka-get-offsets`, `kafka-delete-records` and `kafka-log-dirs`, create, describe,
 //! alter and delete topics, look up and delete offsets, and see the node, its disk, its producers and its transactions.
 //! What one request asks for is bounded: it creates 10,000 partitions at most, produces to and fetches from no more than
-//! `request.partitions.max`, a page of topics describes 2,000, and nothing is answered again and again because it is named so.
+//! `request.partitions.max`, a page of topics describes 2,000, and to name something again and again makes no answer longer.
 //!
 //! Listeners may ask for TLS (feature `tls`) and for users with passwords (feature `sasl`), by Kafka's configs: see
 //! [`SecurityConfig`], and [the guide](crate::guide::operating#who-is-let-in). Pipes within the process ask for nothing.

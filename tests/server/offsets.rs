@@ -8,9 +8,11 @@ use esker::net::messages::offset_delete::{OffsetDeleteRequestPartition, OffsetDe
 use esker::net::messages::offset_fetch::{
     OffsetFetchRequestGroup, OffsetFetchRequestTopic, OffsetFetchRequestTopics, OffsetFetchResponseTopics,
 };
+use esker::net::messages::txn_offset_commit::TxnOffsetCommitRequestTopic;
+use esker::net::messages::write_txn_markers::{WritableTxnMarker, WritableTxnMarkerTopic};
 use esker::net::messages::{
     DeleteGroupsRequest, DescribeGroupsRequest, ListGroupsRequest, OffsetCommitRequest, OffsetDeleteRequest,
-    OffsetFetchRequest,
+    OffsetFetchRequest, TxnOffsetCommitRequest, WriteTxnMarkersRequest,
 };
 use esker::net::{Connection, ErrorCode};
 use esker::{Acks, CommittedOffset, Store, TopicConfig, TopicPartition, Uuid};
@@ -328,7 +330,7 @@ async fn groups_are_listed_described_and_deleted() {
         }
         for version in 0..=2 {
             store.commit_offsets("b", [(at(0), CommittedOffset::new(5))], Acks::All).unwrap();
-            let request = DeleteGroupsRequest { groups_names: vec!["b".into(), "nobody".into()] };
+            let request = DeleteGroupsRequest { groups_names: ["b", "nobody", "b"].map(str::to_owned).to_vec() };
             let results = connection.send(&request, version).await.unwrap().results;
             let result = |group_id: &str, error_code| DeletableGroupResult { group_id: group_id.into(), error_code };
             let expected = [result("b", ErrorCode::NONE), result("nobody", ErrorCode::GROUP_ID_NOT_FOUND)];
@@ -363,4 +365,32 @@ async fn offsets_of_partitions_are_deleted() {
             assert_eq!((response.error_code, response.topics), (expected, vec![]));
         }
     }
+}
+
+#[tokio::test]
+async fn a_topic_of_which_nothing_is_asked_is_in_no_answer() {
+    let (store, server) = serve().await;
+    store.commit_offsets("g", [(at(0), CommittedOffset::new(5))], Acks::All).unwrap();
+    let connection = server.connect();
+    let names = ["t", "nobody"];
+    let commit = |name: &str| OffsetCommitRequestTopic { name: name.into(), ..Default::default() };
+    let request = OffsetCommitRequest { group_id: "g".into(), topics: names.map(commit).into(), ..Default::default() };
+    let committed = connection.send(&request, 9).await.unwrap().topics;
+    let commit = |name: &str| TxnOffsetCommitRequestTopic { name: name.into(), ..Default::default() };
+    let request = TxnOffsetCommitRequest { topics: names.map(commit).into(), ..Default::default() };
+    let pending = connection.send(&request, 3).await.unwrap().topics;
+    let delete = |name: &str| OffsetDeleteRequestTopic { name: name.into(), ..Default::default() };
+    let request = OffsetDeleteRequest { group_id: "g".into(), topics: names.map(delete).into() };
+    let deleted = connection.send(&request, 0).await.unwrap().topics;
+    assert_eq!(
+        committed.iter().map(|topic| &*topic.name).collect::<Vec<_>>(),
+        ["nobody"],
+        "that there is no such topic"
+    );
+    assert_eq!(pending.iter().map(|topic| &*topic.name).collect::<Vec<_>>(), ["nobody"]);
+    assert_eq!(deleted.iter().map(|topic| &*topic.name).collect::<Vec<_>>(), ["nobody"]);
+
+    let topics = names.map(|name| WritableTxnMarkerTopic { name: name.into(), ..Default::default() }).into();
+    let markers = vec![WritableTxnMarker { producer_id: 7, topics, ..Default::default() }];
+    assert_eq!(connection.send(&WriteTxnMarkersRequest { markers }, 1).await.unwrap().markers, []);
 }

@@ -1,4 +1,6 @@
-//! DeleteGroups: remove groups, and what they have committed.
+//! DeleteGroups: remove groups, and what they have committed. One that is named twice is one.
+
+use std::collections::HashSet;
 
 use crate::net::ErrorCode;
 use crate::net::messages::delete_groups::DeletableGroupResult;
@@ -10,5 +12,7 @@ pub(in crate::server) fn answer(broker: &Broker, request: DeleteGroupsRequest, _
         let error_code = broker.store.delete_whole_group(&group_id).map_or_else(ErrorCode::from, |()| ErrorCode::NONE);
         DeletableGroupResult { group_id, error_code }
     };
-    DeleteGroupsResponse { results: request.groups_names.into_iter().map(delete).collect(), ..Default::default() }
+    let mut named = HashSet::new();
+    let groups = request.groups_names.into_iter().filter(|group_id| named.insert(group_id.clone()));
+    DeleteGroupsResponse { results: groups.map(delete).collect(), ..Default::default() }
 }

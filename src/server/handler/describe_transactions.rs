@@ -1,30 +1,37 @@
 //! DescribeTransactions: what is known of transactional ids.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use crate::net::ErrorCode;
 use crate::net::messages::describe_transactions::{TopicData, TransactionState};
 use crate::net::messages::{DescribeTransactionsRequest, DescribeTransactionsResponse};
 use crate::server::broker::Broker;
-use crate::server::duplicates::duplicates;
 use crate::store::{TransactionDescription, TransactionFilter};
+
+/// How many partitions are told again of transactions that are named again. An honest client has no reason to, and a short
+/// request could otherwise ask for a long answer as often as it has bytes.
+const REPEATED_PARTITIONS_MAX: usize = 2000;
 
 pub(in crate::server) fn answer(
     broker: &Broker,
     request: DescribeTransactionsRequest,
     _: i16,
 ) -> DescribeTransactionsResponse {
-    let twice = duplicates(request.transactional_ids.iter().map(|id| &**id));
+    let (mut named, mut repeated) = (HashSet::new(), 0);
     let known = broker.store.transactions(&TransactionFilter::new());
     let known = known.as_ref().map_err(ErrorCode::from).map(|known| {
         known.iter().map(|transaction| (&*transaction.transactional_id, transaction)).collect::<HashMap<_, _>>()
     });
     let states = request.transactional_ids.iter().map(|id| {
         let found = match &known {
-            _ if id.is_empty() || twice.contains(&**id) => Err(ErrorCode::INVALID_REQUEST),
+            _ if id.is_empty() => Err(ErrorCode::INVALID_REQUEST),
             Ok(known) => known.get(&**id).ok_or(ErrorCode::TRANSACTIONAL_ID_NOT_FOUND),
             Err(error_code) => Err(*error_code),
         };
+        let found = found.and_then(|transaction| {
+            repeated += if named.insert(&**id) { 0 } else { transaction.partitions.len() };
+            (repeated <= REPEATED_PARTITIONS_MAX).then_some(transaction).ok_or(ErrorCode::INVALID_REQUEST)
+        });
         match found {
             Ok(transaction) => describe(transaction),
             Err(error_code) => TransactionState { error_code, transactional_id: id.clone(), ..Default::default() },

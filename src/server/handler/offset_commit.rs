@@ -37,6 +37,9 @@ pub(super) fn commit_each(
     let mut topics = Vec::with_capacity(asked.len());
     for topic in asked {
         let name = broker.topic_meant(&topic.name, topic.topic_id, by_id);
+        if name.as_ref().is_ok_and(|name| !broker.is_answered(name, topic.partitions.len())) {
+            continue;
+        }
         let check = |partition: &OffsetCommitRequestPartition| {
             let checked = name.clone().and_then(|name| broker.check_commit(name, partition));
             let error_code = checked.map_or_else(

@@ -35,7 +35,8 @@ pub(in crate::server) fn answer(broker: &Broker, request: OffsetDeleteRequest, _
             let partitions = topic.partitions.iter().map(check).collect();
             OffsetDeleteResponseTopic { name: topic.name, partitions }
         };
-        let topics = request.topics.into_iter().map(respond).collect();
+        let is_answered = |topic: &OffsetDeleteRequestTopic| broker.is_answered(&topic.name, topic.partitions.len());
+        let topics = request.topics.into_iter().filter(is_answered).map(respond).collect();
         match broker.store.delete_where(group, Acks::Leader, |partition| known.contains(partition)) {
             // It has members, and nothing to delete.
             Err(Error::GroupIdNotFound { .. }) if groups.is_known(group) => Ok(topics),

@@ -28,10 +28,11 @@ pub(in crate::server) fn answer(broker: &Broker, request: WriteTxnMarkersRequest
             let partitions = topic.partition_indexes.iter().map(write).collect();
             WritableTxnMarkerTopicResult { name: topic.name.clone(), partitions }
         };
-        let topics = marker.topics.iter().map(write).collect();
+        let topics = marker.topics.iter().filter(|topic| !topic.partition_indexes.is_empty()).map(write).collect();
         WritableTxnMarkerResult { producer_id: marker.producer_id, topics }
     };
-    WriteTxnMarkersResponse { markers: request.markers.into_iter().map(write).collect() }
+    let written = request.markers.into_iter().map(write).filter(|marker| !marker.topics.is_empty());
+    WriteTxnMarkersResponse { markers: written.collect() }
 }
 
 impl Broker {
