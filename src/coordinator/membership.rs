@@ -138,7 +138,8 @@ impl Store {
         self.sync_group(group)
     }
 
-    /// All groups that have members, had some lately, or have committed offsets, in the order of the alphabet.
+    /// All groups that have members, had some lately, or have committed offsets, be it in a transaction that is open, in the
+    /// order of the alphabet.
     ///
     /// # Errors
     /// As [`committed_offset`](Self::committed_offset).
@@ -148,7 +149,7 @@ impl Store {
         } else {
             Groups::of(self).ask(|groups, _| list(groups)).map_err(|error| refused(self, "", error))?
         };
-        for group in self.groups()? {
+        for group in self.groups_with_offsets()? {
             listed.entry(group).or_insert_with_key(|group| GroupListing {
                 group: group.clone(),
                 group_type: GroupType::Classic,

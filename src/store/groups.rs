@@ -86,7 +86,13 @@ impl Store {
 
     /// Whether a group has committed something, or an open transaction of it is about to.
     pub(crate) fn has_group(&self, group: &str) -> Result<bool> {
-        self.inner.look_at_group(group, |group| !group.partitions().is_empty())
+        self.inner.look_at_group(group, Group::has_any)
+    }
+
+    /// The groups of which [that](Self::has_group) is so.
+    #[cfg(feature = "coordinator")]
+    pub(crate) fn groups_with_offsets(&self) -> Result<Vec<String>> {
+        self.inner.groups_where(|_, group| group.has_any())
     }
 
     /// Deletes what a group has committed where that holds. Returns when `acks` says.

@@ -107,6 +107,11 @@ impl Group {
         !self.committed.is_empty()
     }
 
+    /// Whether it has committed something, or an open transaction of it is about to.
+    pub(super) fn has_any(&self) -> bool {
+        self.has_committed() || self.pending.values().any(|pending| !pending.is_empty())
+    }
+
     /// Whether an open transaction has an offset for a partition, so that what was committed may change without another
     /// commit.
     pub(super) fn is_unstable(&self, partition: &TopicPartition) -> bool {

@@ -6,7 +6,7 @@ use esker::net::messages::txn_offset_commit::{TxnOffsetCommitRequestPartition, T
 use esker::net::messages::write_txn_markers::{WritableTxnMarker, WritableTxnMarkerTopic};
 use esker::net::messages::{
     AddOffsetsToTxnRequest, AddPartitionsToTxnRequest, EndTxnRequest, FetchRequest, InitProducerIdRequest,
-    ProduceRequest, TxnOffsetCommitRequest, WriteTxnMarkersRequest,
+    ListGroupsRequest, ProduceRequest, TxnOffsetCommitRequest, WriteTxnMarkersRequest,
 };
 use esker::net::{Connection, ErrorCode};
 use esker::record::{BatchBuilder, BatchRef, RecordData};
@@ -415,6 +415,24 @@ async fn who_has_no_transactional_id_has_no_transaction() {
         let response = connection.send(&request, 3).await.unwrap();
         assert_eq!(response.topics[0].partitions[0].error_code, expected);
     }
+}
+
+#[tokio::test]
+async fn a_group_is_listed_before_its_first_transaction_has_ended() {
+    let (store, server) = serve().await;
+    let connection = server.connect();
+    let listed = async || {
+        let groups = connection.send(&ListGroupsRequest::default(), 5).await.unwrap().groups;
+        groups.into_iter().map(|group| (group.group_id, group.group_state)).collect::<Vec<_>>()
+    };
+    let producer = init(&connection, 4).await;
+    assert_eq!(add_offsets(&connection, producer, 3).await, ErrorCode::NONE);
+    assert_eq!(listed().await, []);
+    assert_eq!(commit_offset(&connection, producer, 5, 3).await[0], ErrorCode::NONE);
+    assert_eq!(listed().await, [("g".to_owned(), "Empty".to_owned())]);
+    assert_eq!(store.groups().unwrap(), [] as [String; 0], "it has committed nothing yet");
+    assert_eq!(end(&connection, producer, false, 3).await, ErrorCode::NONE);
+    assert_eq!(listed().await, []);
 }
 
 #[tokio::test]
