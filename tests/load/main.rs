@@ -170,11 +170,7 @@ async fn join_with_much(server: &Server) {
     let heap = allocator::allocated();
     let mut joining = Vec::new();
     for group in 0..10 {
-        let protocol = JoinGroupRequestProtocol {
-            name: "range".into(),
-            metadata: Bytes::from_static(b"\0\0"),
-            ..Default::default()
-        };
+        let protocol = JoinGroupRequestProtocol { name: "range".into(), metadata: Bytes::from_static(b"\0\0") };
         let request = JoinGroupRequest {
             group_id: format!("g{group}"),
             session_timeout_ms: 1_800_000,
