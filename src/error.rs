@@ -425,11 +425,11 @@ pub enum Error {
     },
 
     /// The metadata of a commit is longer than `offset.metadata.max.bytes`.
-    #[error("commit metadata of {size} bytes is over offset.metadata.max.bytes = {max}")]
+    #[error("commit metadata of {size} characters is over offset.metadata.max.bytes = {max}")]
     OffsetMetadataTooLarge {
-        /// Its size in bytes.
+        /// Its size in characters, of which some count twice (UTF-16).
         size: usize,
-        /// The limit in bytes.
+        /// The limit, in the same.
         max: usize,
     },
 

@@ -109,8 +109,9 @@ pub(super) fn is_unset(config: &ConfigEntry) -> bool {
     config.synonyms.is_empty()
 }
 
-/// Gives a config of the tables Kafka's type. And where the tables have an empty text for what nobody has set, it is unset:
-/// Kafka has no default for that. An empty list is one, except for where clients are told to connect to.
+/// Gives a config of the tables Kafka's type, and −1 for a limit that there is none of. And where the tables have an empty
+/// text for what nobody has set, it is unset: Kafka has no default for that. An empty list is one, except for where clients
+/// are told to connect to.
 fn as_kafka_has_it(config: &mut ConfigEntry) {
     if let Some((_, config_type)) = KAFKAS_TYPES.iter().find(|(name, _)| *name == config.name) {
         config.config_type = *config_type;
@@ -119,4 +120,6 @@ fn as_kafka_has_it(config: &mut ConfigEntry) {
     if config.is_default() && config.value.is_empty() && (is_text || config.name == "advertised.listeners") {
         config.synonyms.clear();
     }
+    let values = std::iter::once(&mut config.value).chain(config.synonyms.iter_mut().map(|synonym| &mut synonym.value));
+    values.filter(|value| **value == u64::MAX.to_string()).for_each(|value| *value = "-1".to_owned());
 }

@@ -125,7 +125,8 @@ async fn this_node_has_the_configs_of_its_store_and_its_server() {
     let mut config = StoreConfig { offset_metadata_max_bytes: 100, ..Default::default() };
     config.set("log.retention.minutes", "5").unwrap();
     let store = Store::options().config(config).open_temporary().unwrap();
-    let config = ServerConfig { auto_create_topics_enable: false, num_partitions: 3, ..ServerConfig::default() };
+    let mut config = ServerConfig { auto_create_topics_enable: false, num_partitions: 3, ..ServerConfig::default() };
+    config.set("connections.max.idle.ms", "-1").unwrap();
     let server = Server::builder(store.clone()).config(config).in_memory().unwrap();
     let connection = server.connect();
     let node = store.node_id().to_string();
@@ -134,6 +135,7 @@ async fn this_node_has_the_configs_of_its_store_and_its_server() {
         ("node.id", &*node, 4),
         ("auto.create.topics.enable", "false", 4),
         ("num.partitions", "3", 4),
+        ("connections.max.idle.ms", "-1", 4),
         ("max.connections", "2147483647", 5),
         ("default.replication.factor", "1", 5),
         ("offset.metadata.max.bytes", "100", 4),

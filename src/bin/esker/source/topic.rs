@@ -44,7 +44,8 @@ impl Topic {
             id: topic.id.to_string(),
             internal: topic.is_internal,
             partitions: topic.partitions.iter().map(Partition::from).collect(),
-            configs: configs.iter().map(Config::from).collect(),
+            // Brokers don't tell of one that is for tests.
+            configs: configs.iter().filter(|one| one.name != "internal.segment.bytes").map(Config::from).collect(),
         }
     }
 }
