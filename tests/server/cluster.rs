@@ -208,9 +208,12 @@ async fn transactions_and_their_producers_are_described() {
         let (fine, twice) = (ErrorCode::NONE, ErrorCode::INVALID_REQUEST);
         assert_eq!(codes, [fine, ErrorCode::TRANSACTIONAL_ID_NOT_FOUND, ErrorCode::INVALID_REQUEST, fine, fine]);
         // Of its one partition so often and no more: a short request must not make a long answer.
-        let request = DescribeTransactionsRequest { transactional_ids: vec!["open".to_owned(); 2002] };
+        let mut transactional_ids = vec!["open".to_owned(); 2002];
+        transactional_ids.push("unknown".to_owned());
+        let request = DescribeTransactionsRequest { transactional_ids };
         let again = connection.send(&request, 0).await.unwrap().transaction_states;
         assert_eq!((again[2000].error_code, again[2001].error_code), (ErrorCode::NONE, ErrorCode::INVALID_REQUEST));
+        assert_eq!(again[2002].error_code, ErrorCode::TRANSACTIONAL_ID_NOT_FOUND, "it is named once");
         let open = &states[0];
         assert_eq!((&*open.transactional_id, &*open.transaction_state), ("open", "Ongoing"));
         assert_eq!((&*open.topics[0].topic, &open.topics[0].partitions), ("t", &vec![1]));

@@ -21,7 +21,10 @@ pub(in crate::server) fn answer(broker: &Broker, request: DescribeConfigsRequest
     let mut seen = HashSet::new();
     let mut repeats_left = REPEATS_MAX;
     let results = request.resources.iter().map(|resource| {
-        let is_new = seen.insert((resource.resource_type, &*resource.resource_name));
+        // A number can be written in many ways.
+        let number = resource.resource_name.parse::<i32>();
+        let name = number.map_or_else(|_| resource.resource_name.clone(), |number| number.to_string());
+        let is_new = seen.insert((resource.resource_type, name));
         let described = match is_new || repeats_left > 0 {
             true => broker.configs(resource),
             false => Err(ApiError::invalid_request("resources are named again and again")),

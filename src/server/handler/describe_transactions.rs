@@ -29,7 +29,10 @@ pub(in crate::server) fn answer(
             Err(error_code) => Err(*error_code),
         };
         let found = found.and_then(|transaction| {
-            repeated += if named.insert(&**id) { 0 } else { transaction.partitions.len() };
+            if named.insert(&**id) {
+                return Ok(transaction);
+            }
+            repeated += transaction.partitions.len().max(1);
             (repeated <= REPEATED_PARTITIONS_MAX).then_some(transaction).ok_or(ErrorCode::INVALID_REQUEST)
         });
         match found {
