@@ -80,14 +80,17 @@ impl Acceptor {
     pub(super) async fn bind(listener: &Listener, config: &ServerConfig, store: &Store) -> Result<Self> {
         let access = Access::new(listener, config, store)?;
         let cannot = |source| Error::io("listen on", listener.to_string(), source);
+        // As in Java, where the address that stands for all of IPv4 stands for all.
+        let is_everywhere = |host: &str| host.parse().is_ok_and(|ip: IpAddr| ip.is_unspecified());
         let socket = match &*listener.host {
-            "" => bind_everywhere(listener.port).await,
+            host if host.is_empty() || is_everywhere(host) => bind_everywhere(listener.port).await,
             host => TcpListener::bind((host, listener.port)).await,
         };
         let socket = socket.map_err(cannot)?;
         let bound = socket.local_addr().map_err(cannot)?;
         let host = (!bound.ip().is_unspecified()).then(|| bound.ip().to_canonical().to_string());
-        let (advertised_host, advertised_port) = advertised(listener, config).unwrap_or((host, bound.port()));
+        let (advertised_host, advertised_port) =
+            advertised(listener, config, bound.port()).unwrap_or((host, bound.port()));
         tracing::info!(listener = %listener, %bound, "listening");
         Ok(Self { socket, name: listener.name.clone(), bound, access, advertised_host, advertised_port })
     }
@@ -172,8 +175,10 @@ fn bind_both(port: u16) -> io::Result<TcpListener> {
 }
 
 /// Where clients of a listener are told to connect to, if that is configured. Without a host it is the one that a client
-/// has come to.
-pub(super) fn advertised(listener: &Listener, config: &ServerConfig) -> Option<(Option<String>, u16)> {
-    let advertised = config.advertised_listeners.iter().find(|advertised| advertised.name == listener.name)?;
-    Some(((!advertised.host.is_empty()).then(|| advertised.host.clone()), advertised.port))
+/// has come to, with port 0 the one that the listener got.
+pub(super) fn advertised(listener: &Listener, config: &ServerConfig, bound_port: u16) -> Option<(Option<String>, u16)> {
+    let Listener { name: _, host, port } =
+        config.advertised_listeners.iter().find(|advertised| advertised.name == listener.name)?;
+    let host = (!host.is_empty()).then(|| host.clone());
+    Some((host, if *port == 0 { bound_port } else { *port }))
 }

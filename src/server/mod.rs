@@ -40,13 +40,14 @@
 //! `kafka-topics`, `kafka-configs`, `kafka-get-offsets`, `kafka-delete-records` and `kafka-log-dirs`, create, describe,
 //! alter and delete topics, look up and delete offsets, and see the node, its disk, its producers and its transactions.
 //! What one request asks for is bounded: it creates 10,000 partitions at most, produces to and fetches from no more than
-//! `request.partitions.max`, a page of topics describes 2,000, and to name something again and again makes no answer longer.
+//! `request.partitions.max`, a page of topics describes 2,000, and what is named again and again is answered only so often.
 //!
 //! Listeners may ask for TLS (feature `tls`) and for users with passwords (feature `sasl`), by Kafka's configs: see
 //! [`SecurityConfig`], and [the guide](crate::guide::operating#who-is-let-in). Pipes within the process ask for nothing.
 //!
-//! A server is configured as a Kafka broker is: [`ServerProperties`] reads `server.properties`, and [`ServerConfig`] has
-//! what concerns clients. What it does is told as [`tracing`](https://docs.rs/tracing) events, and counted with the feature
+//! A server is configured as a Kafka broker is: [`ServerProperties`] reads `server.properties`, of which
+//! [`StoreConfig`](crate::StoreConfig) and [`StoreOptions::node_id`](crate::StoreOptions::node_id) are for the store, and
+//! [`ServerConfig`] has what concerns clients. What it does is told as [`tracing`](https://docs.rs/tracing) events, and counted with the feature
 //! `metrics`, for whichever recorder of the [`metrics`](https://docs.rs/metrics) crate the process has installed before it
 //! builds the server; with the feature `prometheus` a server can show them itself
 //! (`ServerBuilder::metrics_listener`). The guide to [operating](crate::guide::operating) lists them.
@@ -317,7 +318,7 @@ impl Server {
         let host_of = |ip: IpAddr| if ip.is_unspecified() { "localhost".to_owned() } else { ip.to_string() };
         let (bound_host, bound_port) =
             self.local_addr().map(|bound| (host_of(bound.ip()), bound.port())).unwrap_or_default();
-        let advertised = listener.and_then(|listener| advertised(listener, &self.service.node.config));
+        let advertised = listener.and_then(|listener| advertised(listener, &self.service.node.config, bound_port));
         let (host, port) = advertised.unwrap_or((None, bound_port));
         let advertised = (host.unwrap_or(bound_host), port);
         self.service.serve(stream, tokio::io::split, access, IN_PROCESS.into(), advertised, ());

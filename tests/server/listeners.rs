@@ -32,6 +32,9 @@ async fn clients_are_told_the_address_that_is_configured() {
         assert_eq!(told(&connection).await, (host.to_owned(), 29194));
         assert_eq!(told(&server.connect()).await, (host.to_owned(), 29194));
     }
+    let server = serve(config(&[listening, ("advertised.listeners", "PLAINTEXT://example.org:0")])).await;
+    let bound = i32::from(server.local_addr().unwrap().port());
+    assert_eq!(told(&server.connect()).await, ("example.org".to_owned(), bound));
 }
 
 #[tokio::test]
