@@ -38,6 +38,8 @@ pub struct ServerProperties {
     /// What was set and has no meaning here, in the order in which it came.
     pub ignored: Vec<String>,
     has_log_dirs: bool,
+    /// By which of its names it was set.
+    node_id_from: Option<&'static str>,
     controllers: Vec<String>,
 }
 
@@ -119,10 +121,17 @@ impl ServerProperties {
                 }
                 self.has_log_dirs |= is_list;
             }
-            "node.id" | "broker.id" => {
-                let node_id = minus_one_or_between(0, i32::MAX).parse(key, value)?;
-                self.node_id = Some(node_id).filter(|node_id| *node_id >= 0);
-            }
+            // Kafka has two names for it, which must not differ.
+            "node.id" | "broker.id" => match minus_one_or_between(0, i32::MAX).parse(key, value)? {
+                -1 => {}
+                node_id if self.node_id_from.is_some_and(|from| from != key) && self.node_id != Some(node_id) => {
+                    return Err(invalid(key, value, "what node.id and broker.id say alike"));
+                }
+                node_id => {
+                    self.node_id = Some(node_id);
+                    self.node_id_from = Some(if key == "node.id" { "node.id" } else { "broker.id" });
+                }
+            },
             "controller.listener.names" => {
                 self.controllers = value.split(',').map(|name| name.trim().to_ascii_uppercase()).collect();
             }
@@ -166,6 +175,9 @@ mod tests {
         assert!(properties.read("log.dirs=/a,/b").is_err());
         assert!(properties.set("num.partitions", "0").is_err());
         assert!(properties.set("node.id", "-2").is_err());
+        properties.read("broker.id=-1\nbroker.id=7\n").expect("it says nothing, and the same");
+        assert!(properties.set("broker.id", "8").is_err(), "it can't be two nodes");
+        assert_eq!(properties.node_id, Some(7));
         let authorizer = "org.apache.kafka.metadata.authorizer.StandardAuthorizer";
         assert!(properties.set("authorizer.class.name", authorizer).is_err(), "everybody would be let do everything");
         assert!(properties.set("authorizer.class.name", "").is_ok());
