@@ -415,7 +415,7 @@ pub enum Error {
         expected: String,
     },
 
-    /// A config is one of Kafka's that has no meaning in a store, so that setting it could only mislead.
+    /// A config is one that Kafka had once, or has and a store can't do what it says.
     #[error("config {key} is Kafka's and has no meaning in this store: {reason}")]
     UnsupportedConfig {
         /// The config's name.
@@ -424,12 +424,12 @@ pub enum Error {
         reason: &'static str,
     },
 
-    /// The metadata of a commit is longer than `offset.metadata.max.bytes`.
-    #[error("commit metadata of {size} characters is over offset.metadata.max.bytes = {max}")]
+    /// The metadata of a commit is longer than `offset.metadata.max.bytes`, or than 32,767 bytes, which a record can hold.
+    #[error("commit metadata of length {size} is over the limit of {max} (offset.metadata.max.bytes)")]
     OffsetMetadataTooLarge {
-        /// Its size in characters, of which some count twice (UTF-16).
+        /// Its length: in units of UTF-16, as Kafka counts it, or in bytes where that is what it has too many of.
         size: usize,
-        /// The limit, in the same.
+        /// The limit in the same.
         max: usize,
     },
 

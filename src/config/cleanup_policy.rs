@@ -3,9 +3,8 @@
 use std::fmt;
 
 /// What happens to old records (Kafka's `cleanup.policy`): a list of `delete` and `compact`. With an empty one nothing
-/// happens to them. The order means nothing; it is kept, for whoever reads the list back.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
+/// happens to them. The order means nothing, also to `==`; it is kept, for whoever reads the list back.
+#[derive(Clone, Copy, Debug, Eq)]
 pub struct CleanupPolicy {
     /// Whole segments are deleted when they are too old or the log is too large (`retention.ms`, `retention.bytes`).
     pub delete: bool,
@@ -46,6 +45,12 @@ impl CleanupPolicy {
             }
         }
         Some(policy)
+    }
+}
+
+impl PartialEq for CleanupPolicy {
+    fn eq(&self, other: &Self) -> bool {
+        (self.delete, self.compact) == (other.delete, other.compact)
     }
 }
 

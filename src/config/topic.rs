@@ -48,7 +48,7 @@ fn unknown(key: &str, value: &str) -> Error {
 macro_rules! topic_configs {
     ($($(#[doc = $doc:literal])+ $field:ident: $type:ty = $default:expr, $key:literal, $valid:expr;)+) => {
         /// How a topic is stored: the topic configs of Kafka, and for a new topic its number of partitions. What has no
-        /// meaning here is kept for a broker that opens the directory.
+        /// meaning here is kept, and told to who asks.
         ///
         /// It remembers which configs were set, be it to what is their default anyway.
         ///
@@ -169,7 +169,7 @@ macro_rules! topic_configs {
         }
 
         /// The fields as the engine reads them.
-        #[allow(dead_code, reason = "some are there for a broker that opens the directory")]
+        #[allow(dead_code, reason = "some have no meaning here, and are kept")]
         #[derive(Clone, Debug)]
         pub(crate) struct LogConfig {
             $(pub(crate) $field: $type,)+
@@ -205,7 +205,7 @@ topic_configs! {
     /// looks about once a second.
     flush_ms: i64 = i64::MAX, "flush.ms", at_least(0);
     /// Which replicas are throttled when they follow their leaders: `*`, or a list of `partition:broker`. There are no
-    /// followers here; the value is kept for the broker that opens the directory.
+    /// followers here; the value is kept, and told to who asks.
     follower_replication_throttled_replicas: Vec<String> = Vec::new(), "follower.replication.throttled.replicas",
         throttled_replicas();
     /// How many bytes of log lie between two entries of the indexes.
@@ -214,14 +214,14 @@ topic_configs! {
     /// For tests, as in Kafka.
     internal_segment_bytes: i32 = 0, "internal.segment.bytes", at_least(0);
     /// Which replicas are throttled when they lead: `*`, or a list of `partition:broker`. There is nobody to follow them
-    /// here; the value is kept for the broker that opens the directory.
+    /// here; the value is kept, and told to who asks.
     leader_replication_throttled_replicas: Vec<String> = Vec::new(), "leader.replication.throttled.replicas",
         throttled_replicas();
     /// How many bytes of a tiered partition stay on the disk; −2 for `retention.bytes`. There are no tiers here; the value
-    /// is kept for the broker that opens the directory.
+    /// is kept, and told to who asks.
     local_retention_bytes: i64 = -2, "local.retention.bytes", at_least(-2);
     /// How long the records of a tiered partition stay on the disk, in milliseconds; −2 for `retention.ms`. There are no
-    /// tiers here; the value is kept for the broker that opens the directory.
+    /// tiers here; the value is kept, and told to who asks.
     local_retention_ms: i64 = -2, "local.retention.ms", at_least(-2);
     /// How long a record may go uncompacted, in milliseconds; at least `min.compaction.lag.ms`. In a compacted topic it
     /// bounds `segment.ms` too, for what is in the active segment is not compacted.
@@ -239,15 +239,15 @@ topic_configs! {
     /// How long a record stays uncompacted at least, in milliseconds.
     min_compaction_lag_ms: i64 = 0, "min.compaction.lag.ms", at_least(0);
     /// How many replicas must be in sync for an append with `acks=all`. There is one here, which always is; the value
-    /// is kept for the broker that opens the directory.
+    /// is kept, and told to who asks.
     min_insync_replicas: i32 = 1, "min.insync.replicas", at_least(1);
     /// Whether a new segment's log file takes all of its space at once.
     preallocate: bool = false, "preallocate", any();
-    /// Whether no more of a tiered topic is copied to the other tier. There are no tiers here; the value is kept for the
-    /// broker that opens the directory.
+    /// Whether no more of a tiered topic is copied to the other tier. There are no tiers here; the value is kept, and
+    /// told to who asks.
     remote_log_copy_disable: bool = false, "remote.log.copy.disable", any();
     /// Whether a topic that is no longer tiered loses what lies in the other tier. There are no tiers here; the value is
-    /// kept for the broker that opens the directory.
+    /// kept, and told to who asks.
     remote_log_delete_on_disable: bool = false, "remote.log.delete.on.disable", any();
     /// Whether a topic is tiered. There are no tiers here, as in a broker that has none configured: no topic can be.
     remote_storage_enable: bool = false, "remote.storage.enable", any();
@@ -264,8 +264,8 @@ topic_configs! {
     segment_jitter_ms: i64 = 0, "segment.jitter.ms", at_least(0);
     /// How much later than a segment's first record a record may be, in milliseconds, and still go into it.
     segment_ms: i64 = 604_800_000, "segment.ms", at_least(1);
-    /// Whether a replica that is not in sync may lead when no other can. There is one replica here; the value is kept
-    /// for the broker that opens the directory.
+    /// Whether a replica that is not in sync may lead when no other can. There is one replica here; the value is
+    /// kept, and told to who asks.
     unclean_leader_election_enable: bool = false, "unclean.leader.election.enable", any();
 }
 

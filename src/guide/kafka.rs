@@ -3,9 +3,9 @@
 //! # The same words
 //!
 //! Names, configs, defaults, ranges and rules are Kafka's, so its documentation holds here too, topic by topic. Where
-//! a config has no meaning in a store (replica throttles, tiers that there are none of), its value is kept for the broker
-//! that opens the directory; what no broker knows any more, such as `message.format.version`, is
-//! [`Error::UnsupportedConfig`](crate::Error::UnsupportedConfig).
+//! a config has no meaning in a store (replica throttles, tiers that there are none of), its value is kept, and told
+//! to who asks; what no broker knows any more, such as `message.format.version`, and what can't be had, such as
+//! `remote.storage.enable=true`, is [`Error::UnsupportedConfig`](crate::Error::UnsupportedConfig).
 //!
 //! | in Kafka | here |
 //! |---|---|

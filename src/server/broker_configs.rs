@@ -116,8 +116,8 @@ fn as_kafka_has_it(config: &mut ConfigEntry) {
     if let Some((_, config_type)) = KAFKAS_TYPES.iter().find(|(name, _)| *name == config.name) {
         config.config_type = *config_type;
     }
-    let is_text = matches!(config.config_type, ConfigType::String | ConfigType::Password);
-    if config.is_default() && config.value.is_empty() && (is_text || config.name == "advertised.listeners") {
+    let may_be_empty = config.config_type == ConfigType::List && config.name != "advertised.listeners";
+    if config.is_default() && config.value.is_empty() && !may_be_empty {
         config.synonyms.clear();
     }
     let values = std::iter::once(&mut config.value).chain(config.synonyms.iter_mut().map(|synonym| &mut synonym.value));

@@ -44,10 +44,14 @@ impl Topic {
             id: topic.id.to_string(),
             internal: topic.is_internal,
             partitions: topic.partitions.iter().map(Partition::from).collect(),
-            // Brokers don't tell of one that is for tests.
-            configs: configs.iter().filter(|one| one.name != "internal.segment.bytes").map(Config::from).collect(),
+            configs: configs.iter().filter(|one| is_told(one)).map(Config::from).collect(),
         }
     }
+}
+
+/// One is for tests. Brokers don't tell of it, and here it is told if somebody has set it.
+fn is_told(config: &ConfigEntry) -> bool {
+    config.name != "internal.segment.bytes" || !config.is_default()
 }
 
 impl From<&PartitionDescription> for Partition {
