@@ -38,8 +38,8 @@ pub struct ServerProperties {
     /// What was set and has no meaning here, in the order in which it came.
     pub ignored: Vec<String>,
     has_log_dirs: bool,
-    /// By which of its names it was set.
-    node_id_from: Option<&'static str>,
+    /// What `node.id` and `broker.id` say.
+    ids: [Option<i32>; 2],
     controllers: Vec<String>,
 }
 
@@ -121,17 +121,17 @@ impl ServerProperties {
                 }
                 self.has_log_dirs |= is_list;
             }
-            // Kafka has two names for it, which must not differ.
-            "node.id" | "broker.id" => match minus_one_or_between(0, i32::MAX).parse(key, value)? {
-                -1 => {}
-                node_id if self.node_id_from.is_some_and(|from| from != key) && self.node_id != Some(node_id) => {
-                    return Err(invalid(key, value, "what node.id and broker.id say alike"));
-                }
-                node_id => {
-                    self.node_id = Some(node_id);
-                    self.node_id_from = Some(if key == "node.id" { "node.id" } else { "broker.id" });
-                }
-            },
+            "node.id" | "broker.id" => {
+                let id = minus_one_or_between(0, i32::MAX).parse(key, value)?;
+                let [node_id, broker_id] = &mut self.ids;
+                *(if key == "node.id" { node_id } else { broker_id }) = Some(id).filter(|id| *id >= 0);
+                self.node_id = match self.ids {
+                    [Some(node_id), Some(broker_id)] if node_id != broker_id => {
+                        return Err(invalid(key, value, "what the other of node.id and broker.id is"));
+                    }
+                    [node_id, broker_id] => node_id.or(broker_id),
+                };
+            }
             "controller.listener.names" => {
                 self.controllers = value.split(',').map(|name| name.trim().to_ascii_uppercase()).collect();
             }

@@ -123,7 +123,7 @@ impl Log {
     /// Whether the partition remembers a producer.
     #[cfg(feature = "net")]
     pub(crate) fn remembers_producer(&self, producer_id: ProducerId) -> bool {
-        self.inner.writer.lock().producers.iter().any(|producer| producer.producer_id == producer_id)
+        self.inner.writer.lock().producers.has(producer_id)
     }
 
     /// Forgets the producers that have been idle for `expiration_ms`.

@@ -14,7 +14,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 
 use super::broker::Broker;
 use super::dispatch::{Answer, dispatch};
-use super::limits::{Limits, Room};
+use super::limits::{Limits, Room, SMALL_BYTES};
 use super::metrics::RequestTimer;
 use super::outgoing::{Outgoing, write_responses};
 use super::security::{Access, Admission, Entrance};
@@ -54,6 +54,7 @@ pub(super) async fn serve(
     let idle_max = Duration::from_millis(broker.config.connections_max_idle_ms);
     let mut incoming = Incoming::new(broker.config.socket_request_max_bytes);
     let mut requests: VecDeque<Request> = VecDeque::new();
+    // With it, until when others let it keep its memory while the client is slow to take a response.
     let mut beginning = None;
     let (mut stopped, mut stopped_for_long) = (stop.clone(), pin!(grace(stop.clone())));
     // A client that has been let in may have to show again who it is. Then it waits until all is answered.
@@ -81,16 +82,17 @@ pub(super) async fn serve(
                 Some((frame, _)) if admission.is_renewed_by(&frame)? => (again, is_to_be_admitted) = (Some(frame), true),
                 Some((frame, mut room)) => {
                     let timer = broker.metrics.request_began(&frame);
-                    let (broker, hurry) = (broker.clone(), hurry.clone());
-                    beginning = Some(Box::pin(async move {
+                    let (broker, hurry, due) = (broker.clone(), hurry.clone(), room.due(frame.len()));
+                    let begun = Box::pin(async move {
                         let begun = dispatch(broker, frame, hurry, &mut room).await;
                         room.let_go_of_frame();
                         (begun, timer, room)
-                    }));
+                    });
+                    beginning = Some((begun, due));
                 }
                 None => _ = last.send_replace(true),
             },
-            (begun, timer, room) = or_never(beginning.as_mut()) => {
+            (begun, timer, room) = or_never(beginning.as_mut().map(|(begun, _)| begun)) => {
                 beginning = None;
                 let answer = begun.unwrap_or_else(|error| {
                     last.send_replace(true);
@@ -102,7 +104,8 @@ pub(super) async fn serve(
                 let answered = answered?;
                 let responses = || answered.iter().filter_map(|(response, ..)| response.as_ref());
                 if responses().next().is_some() {
-                    let due = answered.iter().filter_map(|(.., room)| room.due_once_begun()).chain(due).min();
+                    let due = answered.iter().filter_map(|(.., room)| room.due_once_begun()).chain(due);
+                    let due = due.chain(beginning.as_ref().map(|(_, due)| *due)).min();
                     tokio::select! {
                         sent = write_responses(&mut writing, responses(), idle_max) => {
                             broker.metrics.sent_from_files(sent?);
@@ -112,6 +115,7 @@ pub(super) async fn serve(
                         () = &mut stopped_for_long => return Ok(()),
                     }
                     incoming.last_activity = Instant::now();
+                    incoming.goes_on();
                 }
                 for (response, timer, _room) in answered {
                     timer.answered(response.as_ref());
@@ -217,12 +221,26 @@ impl Incoming {
     }
 
     /// Returns when others need the memory that the client has been given for a frame, or waits for, while nothing is read.
+    /// Where next to nothing of the frame is there, it is given back, and waited for once more when it is read on.
     async fn wanted_back(&mut self, limits: &Limits) -> io::Error {
-        if let Some(waiting) = &mut self.waiting {
-            self.room = Some(waiting.await);
-            self.waiting = None;
+        loop {
+            if let Some(waiting) = &mut self.waiting {
+                self.room = Some(waiting.await);
+                self.waiting = None;
+            }
+            let error = wanted_back(limits, self.due()).await;
+            if self.frames.len() > SMALL_BYTES {
+                return error;
+            }
+            self.room = None;
         }
-        wanted_back(limits, self.due()).await
+    }
+
+    /// The client has as much time for the rest of a frame as if it had just begun: it was not read from meanwhile.
+    fn goes_on(&mut self) {
+        if let Some(room) = &mut self.room {
+            room.begin_anew();
+        }
     }
 
     /// Until when the rest of a frame should be there that has been given room. What isn't held can't be given back.

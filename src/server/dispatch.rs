@@ -79,8 +79,8 @@ macro_rules! served {
             let version = context.header.api_version;
             match context.header.api_key {
                 $($(#[$meta])* ApiKey::$api => {
-                    let (request, array_bytes) = decode_body(body, version)?;
-                    room.hold_decoded(array_bytes)?;
+                    let (request, decoded_bytes) = decode_body(body, version)?;
+                    room.hold_decoded(decoded_bytes)?;
                     answer!($kind $handler, context, request)
                 })*
                 #[allow(unreachable_patterns, reason = "all that have a name are served, until there are more")]

@@ -21,7 +21,7 @@ const PACE_BYTES_PER_SECOND: usize = 64 * 1024;
 /// How many times the bytes of its frame a request may take in memory once it is decoded, and how many it may take in any
 /// case, before that counts. Those of honest clients take less.
 const DECODED_RATIO: usize = 4;
-const SMALL_BYTES: usize = 64 * 1024;
+pub(super) const SMALL_BYTES: usize = 64 * 1024;
 /// What a request may keep, once it has begun, without being counted: whoever waits for all the room that there is must not
 /// wait for every long poll.
 const NEGLIGIBLE_BYTES: usize = 4096;
@@ -42,7 +42,7 @@ pub(super) struct Limits {
 pub(super) struct Room {
     bytes: OwnedSemaphorePermit,
     bytes_max: u32,
-    /// How many bytes the arrays of the request take, once it is decoded.
+    /// How many bytes the request takes, once it is decoded.
     decoded: usize,
     since: Instant,
 }
@@ -120,7 +120,7 @@ fn at_most(bytes: usize, max: u32) -> u32 {
 }
 
 impl Room {
-    /// Makes it large enough for a request whose arrays take so many bytes now that it is decoded.
+    /// Makes it large enough for a request that takes so many bytes now that it is decoded.
     ///
     /// # Errors
     ///
@@ -144,6 +144,11 @@ impl Room {
     pub(super) fn let_go_of_frame(&mut self) {
         let kept = if self.decoded > NEGLIGIBLE_BYTES { self.decoded } else { 0 };
         drop(self.bytes.split(self.bytes.num_permits().saturating_sub(kept)));
+        self.begin_anew();
+    }
+
+    /// The time that a client has begins now.
+    pub(super) fn begin_anew(&mut self) {
         self.since = Instant::now();
     }
 
@@ -152,11 +157,11 @@ impl Room {
         self.since + PATIENCE + Duration::from_secs_f64(sent as f64 / PACE_BYTES_PER_SECOND as f64)
     }
 
-    /// Until when a request that has begun should be answered, and the client have taken that. One that is small may wait for
-    /// as long as it likes.
+    /// Until when a request that has begun should be answered, and the client have taken that. One that keeps next to nothing
+    /// may wait for as long as it likes.
     pub(super) fn due_once_begun(&self) -> Option<Instant> {
         let held = self.bytes.num_permits();
-        (held > SMALL_BYTES).then(|| self.due(held))
+        (held > 0).then(|| self.due(held))
     }
 }
 

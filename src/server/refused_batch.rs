@@ -8,8 +8,8 @@ use crate::net::ErrorCode;
 use crate::net::messages::produce::{BatchIndexAndErrorMessage, PartitionProduceResponse};
 use crate::record::{BatchRef, crc_is_right};
 
-/// How many records of a batch are told apart: a few bytes may decompress to millions.
-const RECORD_ERRORS_MAX: usize = 1000;
+/// How many records are told apart in the answer to a request: a few bytes may decompress to millions.
+pub(super) const RECORD_ERRORS_MAX: usize = 1000;
 
 /// A batch that is not in the log.
 #[derive(Default)]
@@ -46,14 +46,26 @@ impl RefusedBatch {
         .into()
     }
 
-    /// A batch that arrived as it was sent, and that a log does not take. What the error is called depends on who asks.
-    pub(super) fn by_log(log: &Log, batch: &BatchRef<'_>, error: &Error, error_code: ErrorCode) -> Self {
+    /// A batch that arrived as it was sent, and that a log does not take. What the error is called depends on who asks. There
+    /// are so many records left to tell apart.
+    pub(super) fn by_log(
+        log: &Log,
+        batch: &BatchRef<'_>,
+        error: &Error,
+        error_code: ErrorCode,
+        record_errors_left: &mut usize,
+    ) -> Self {
         let refused = Self { error_code, log_start_offset: Some(log.log_start()), ..Self::default() };
         match error {
             Error::InvalidRecord { .. } | Error::InvalidTimestamp { .. } => {
-                let rejected = log.rejected_records(batch, RECORD_ERRORS_MAX).into_iter();
-                let records: Vec<_> = rejected.map(|(index, error)| record_error(log, index, &error)).collect();
-                Self { message: Some(summary(error, &records)), records, ..refused }
+                let rejected = log.rejected_records(batch, *record_errors_left);
+                *record_errors_left -= rejected.len();
+                // If there is one, that is what the batch is refused for.
+                let untimely = rejected.iter().map(|(_, error)| error).find(is_untimely);
+                let records: Vec<_> = rejected.iter().map(|(index, error)| record_error(log, *index, error)).collect();
+                let message = Some(summary(untimely.unwrap_or(error), &records));
+                let error_code = if untimely.is_some() { ErrorCode::INVALID_TIMESTAMP } else { error_code };
+                Self { error_code, message, records, ..refused }
             }
             Error::CorruptRecord { file: None, reason, .. } => {
                 let error_code =
@@ -82,6 +94,10 @@ fn is_of_codec(reason: &Corruption) -> bool {
     matches!(reason, Corruption::Codec(_) | Corruption::Compressed { .. } | Corruption::DecompressedSize { .. })
 }
 
+fn is_untimely(error: &&Error) -> bool {
+    matches!(error, Error::InvalidTimestamp { .. })
+}
+
 /// What is wrong with a record. Clients show these texts to their users, so they are Kafka's.
 fn record_error(log: &Log, batch_index: i32, error: &Error) -> BatchIndexAndErrorMessage {
     let message = match error {
@@ -99,7 +115,7 @@ fn record_error(log: &Log, batch_index: i32, error: &Error) -> BatchIndexAndErro
 
 /// What is wrong with all of them.
 fn summary(error: &Error, records: &[BatchIndexAndErrorMessage]) -> String {
-    if let Error::InvalidTimestamp { .. } = error {
+    if is_untimely(&error) {
         return "One or more records have been rejected due to invalid timestamp".to_owned();
     }
     if records.is_empty() {

@@ -164,6 +164,18 @@ async fn clients_are_told_which_records_are_refused() {
     // What a few bytes ask for has an end.
     let many = vec![record; 10_000];
     assert_eq!(told(&send("compacted", &many, 9).await).len(), 1000);
+    let mut builder = BatchBuilder::new(1 << 20);
+    many.iter().for_each(|record| builder.push(record).unwrap());
+    let mut request = produce_request(-1, 0, Bytes::copy_from_slice(builder.build().unwrap().bytes()));
+    request.topic_data[0].name = "compacted".into();
+    let twice = request.topic_data[0].partition_data[0].clone();
+    request.topic_data[0].partition_data.push(twice);
+    let response = server.connect().send(&request, 9).await.unwrap();
+    let refused: Vec<_> = response.responses[0].partition_responses.iter().map(|one| told(one).len()).collect();
+    assert_eq!(refused, [1000, 0]);
+    // A time that is refused says more than a key that is missing.
+    let both = send("compacted", &[record, keyed.at(i64::MAX)], 9).await;
+    assert_eq!((both.error_code, told(&both).len()), (ErrorCode::INVALID_TIMESTAMP, 2));
     assert_eq!(send("compacted", &[keyed; 2], 9).await.error_code, ErrorCode::NONE);
 }
 

@@ -92,6 +92,11 @@ impl ProducerStates {
     }
 
     #[inline(never)]
+    #[cfg(feature = "net")]
+    pub(super) fn has(&self, producer_id: ProducerId) -> bool {
+        self.find_place(producer_id).is_some()
+    }
+
     fn find_place(&self, producer_id: ProducerId) -> Option<usize> {
         self.places.get(&producer_id).copied()
     }

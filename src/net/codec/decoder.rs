@@ -18,19 +18,20 @@ pub struct Decoder {
     field: &'static str,
     size: usize,
     bytes: Bytes,
-    /// How many bytes the elements of arrays take that have been read.
+    /// How many bytes the elements of arrays take that have been read, and strings.
     array_bytes: usize,
+    string_bytes: usize,
 }
 
 impl Decoder {
     /// Reads version `version` of a message, in the layout of its flexible versions or in the older one.
     pub fn new(bytes: Bytes, version: i16, flexible: bool) -> Self {
-        Self { version, flexible, field: "message", size: bytes.len(), bytes, array_bytes: 0 }
+        Self { version, flexible, field: "message", size: bytes.len(), bytes, array_bytes: 0, string_bytes: 0 }
     }
 
-    /// How many bytes all arrays take that have been read, without what their elements point to.
-    pub(in crate::net) fn array_bytes(&self) -> usize {
-        self.array_bytes
+    /// How many bytes all arrays and strings take that have been read. What is a slice of the message takes none.
+    pub(in crate::net) fn decoded_bytes(&self) -> usize {
+        self.array_bytes.saturating_add(self.string_bytes)
     }
 
     /// What was not read.
@@ -84,7 +85,12 @@ impl Decoder {
 
     /// The length of a string, if there is one.
     pub(super) fn take_short_length(&mut self) -> Result<Option<usize>, ProtocolError> {
-        if self.flexible { self.take_compact_length() } else { i16::decode(self).and_then(|n| self.length(n.into())) }
+        let length = match self.flexible {
+            true => self.take_compact_length(),
+            false => i16::decode(self).and_then(|n| self.length(n.into())),
+        }?;
+        self.string_bytes = self.string_bytes.saturating_add(length.unwrap_or(0));
+        Ok(length)
     }
 
     /// The length of bytes or of an array, if there are any.
@@ -157,7 +163,7 @@ impl Decoder {
             let bytes = self.take(size as usize)?;
             let mut alone = Self { size: bytes.len(), bytes, field: self.field, ..*self };
             read(tag, &mut alone)?;
-            self.array_bytes = alone.array_bytes;
+            (self.array_bytes, self.string_bytes) = (alone.array_bytes, alone.string_bytes);
         }
         Ok(())
     }

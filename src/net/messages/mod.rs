@@ -96,12 +96,12 @@ pub trait Request: Body {
     type Response: Body;
 }
 
-/// Reads a body as [`Body::from_bytes`], and tells how much memory its arrays take, in bytes.
+/// Reads a body as [`Body::from_bytes`], and tells how much memory it takes, in bytes.
 pub(crate) fn decode_body<B: Body>(bytes: Bytes, version: i16) -> Result<(B, usize), ProtocolError> {
     B::API_KEY.check(version)?;
     let mut from = Decoder::new(bytes, version, B::API_KEY.is_flexible(version));
     let body = B::decode(&mut from)?;
-    Ok((body, from.array_bytes()))
+    Ok((body, from.decoded_bytes()))
 }
 
 fn encode_body<B: Body>(body: &B, version: i16, to: &mut Encoder) -> Result<(), ProtocolError> {

@@ -84,7 +84,7 @@ async fn read_enough(context: &Context, request: &FetchRequest, wanted: &Arc<Vec
     // A client that says nothing for longer is let go.
     let max_wait = Duration::from_millis(max_wait_ms.min(context.broker.config.connections_max_idle_ms));
     let deadline = Instant::now() + max_wait;
-    let mut unknown_at_first = None;
+    let mut unknown = None;
     loop {
         let (broker, wanted) = (context.broker.clone(), wanted.clone());
         let attempt = if broker.fetches_at_once(&wanted, params) {
@@ -92,8 +92,8 @@ async fn read_enough(context: &Context, request: &FetchRequest, wanted: &Arc<Vec
         } else {
             executor::run(move || broker.fetch(&wanted, params)).await
         };
-        // What was not there from the beginning may be of use to nobody, and others wait for the rest.
-        let is_gone = attempt.unknown > *unknown_at_first.get_or_insert(attempt.unknown);
+        // What was not there before may be of use to nobody, and the rest is waited for.
+        let is_gone = attempt.unknown > unknown.replace(attempt.unknown).unwrap_or(attempt.unknown);
         if attempt.is_complete || is_gone || Instant::now() >= deadline || *stop.borrow() {
             return attempt.data;
         }

@@ -20,7 +20,7 @@ use crate::server::broker::Broker;
 use crate::server::dispatch::Context;
 use crate::server::executor;
 use crate::server::metrics::Metrics;
-use crate::server::refused_batch::RefusedBatch;
+use crate::server::refused_batch::{RECORD_ERRORS_MAX, RefusedBatch};
 use crate::server::transaction_error;
 use crate::server::when_woken::{self, or_never};
 use crate::store::{TakesPart, is_internal};
@@ -135,12 +135,14 @@ impl Broker {
     fn produce(&self, request: ProduceRequest, acks: Result<Acks, ErrorCode>, version: i16) -> Vec<InTopic> {
         let transactional_id = request.transactional_id.as_deref();
         let acks = self.check_partitions(request.topic_data.iter().map(|topic| topic.partition_data.len())).and(acks);
+        let mut record_errors_left = RECORD_ERRORS_MAX;
         let topics = request.topic_data.into_iter().map(|topic| {
             let TopicProduceData { name, topic_id, partition_data } = topic;
             let meant = acks.and_then(|_| self.topic_meant(&name, topic_id, version >= TOPIC_ID_VERSION));
             let append = |PartitionProduceData { index, records }| {
                 let appended = meant.clone().map_err(RefusedBatch::from).and_then(|topic| {
-                    self.append(&topic, index, records.unwrap_or_default(), transactional_id, version)
+                    let records = records.unwrap_or_default();
+                    self.append(&topic, index, records, transactional_id, version, &mut record_errors_left)
                 });
                 (index, appended)
             };
@@ -157,6 +159,7 @@ impl Broker {
         records: Bytes,
         transactional_id: Option<&str>,
         version: i16,
+        record_errors_left: &mut usize,
     ) -> Result<InLog, RefusedBatch> {
         if is_internal(topic) {
             return Err(ErrorCode::INVALID_TOPIC_EXCEPTION.into());
@@ -192,7 +195,7 @@ impl Broker {
             tell(&error);
             let knows_abortable = version >= ABORTABLE_VERSION;
             let told = transaction_error::of_write(&error, knows_abortable, ErrorCode::NOT_ENOUGH_REPLICAS);
-            RefusedBatch::by_log(&log, &batch, &error, told)
+            RefusedBatch::by_log(&log, &batch, &error, told, record_errors_left)
         };
         let appended = appended.and_then(|appended| appended).map_err(refuse)?;
         self.metrics.produced(topic, header.records_count, records.len());

@@ -152,24 +152,24 @@ impl TransactionMetadata {
         new_producer_id: impl NewProducerId,
     ) -> Result<(ProducerIdAndEpoch, i16)> {
         let epoch = self.producer.producer_epoch;
-        let replaces = |replaced: bool| if replaced { epoch } else { NO_PRODUCER_EPOCH };
+        let replaced = expected.map_or(NO_PRODUCER_EPOCH, |expected| expected.producer_epoch);
         match expected {
-            Some(expected) if expected.producer_epoch != epoch && !self.has_given_up(expected.producer_epoch) => {
+            Some(expected) if expected.producer_epoch != epoch && !self.has_given_up(expected) => {
                 Err(self.fenced(expected))
             }
             // A retry of what succeeded, or the transaction was taken away from it. The last epoch is nobody's.
             Some(expected) if expected.producer_epoch != epoch && epoch < i16::MAX => {
-                Ok((self.producer, self.last_producer_epoch))
+                Ok((self.producer, expected.producer_epoch))
             }
-            _ if is_exhausted(epoch) => {
-                Ok((ProducerIdAndEpoch::new(new_producer_id()?, 0), replaces(expected.is_some())))
-            }
-            _ => Ok((self.with_next_epoch(), replaces(expected.is_some()))),
+            _ if is_exhausted(epoch) => Ok((ProducerIdAndEpoch::new(new_producer_id()?, 0), replaced)),
+            _ => Ok((self.with_next_epoch(), replaced)),
         }
     }
 
-    fn has_given_up(&self, epoch: i16) -> bool {
-        epoch != NO_PRODUCER_EPOCH && epoch == self.last_producer_epoch
+    /// Whether it was this producer who was given the epoch that is current, and may not know.
+    fn has_given_up(&self, producer: ProducerIdAndEpoch) -> bool {
+        let is_last = producer.producer_epoch == self.last_producer_epoch;
+        (is_last && self.last_producer_epoch != NO_PRODUCER_EPOCH) || self.is_retry(producer)
     }
 
     /// Partitions are to take part in the transaction, which begins with the first. None if they do already.
@@ -273,7 +273,10 @@ impl TransactionMetadata {
         self.client_version.bumps_epochs()
             && match self.state {
                 TransactionState::PrepareCommit | TransactionState::PrepareAbort => bumped,
-                TransactionState::CompleteCommit | TransactionState::CompleteAbort => bumped || rotated,
+                // The last epoch is for fencing alone, and given to nobody.
+                TransactionState::CompleteCommit | TransactionState::CompleteAbort => {
+                    (bumped && self.producer.producer_epoch < i16::MAX) || rotated
+                }
                 _ => false,
             }
     }

@@ -257,7 +257,18 @@ fn nobody_gets_the_epoch_that_is_for_fencing_alone() {
     let last = with_epoch(i16::MAX - 1, Ongoing);
     let complete = last.fence(NOW).complete(NOW);
     let goes_on = TransactionMetadata::init(&id(), Some(&complete), 5_000, Some(last.producer), NOW, || Ok(8));
-    assert_eq!(owner(goes_on), producer(8, 0));
+    let Init::Own(own) = goes_on.expect("a way") else { panic!() };
+    assert_eq!(own.producer, producer(8, 0));
+    assert_eq!(owner(init(Some(&own), Some(last.producer))), producer(8, 0), "it never got the answer");
+    let ended = complete.end(last.producer, Abort, TransactionVersion::V2, NOW, none);
+    assert!(matches!(ended, Err(Error::ProducerFenced { .. })));
+}
+
+#[test]
+fn who_goes_on_is_known_after_a_restart() {
+    let complete = TransactionMetadata { last_producer_epoch: -1, ..known(Ongoing).fence(NOW).complete(NOW) };
+    assert_eq!(owner(init(Some(&complete), Some(producer(7, 3)))), producer(7, 4));
+    assert!(matches!(init(Some(&complete), Some(producer(7, 2))), Err(Error::ProducerFenced { .. })));
 }
 
 #[test]
