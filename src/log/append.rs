@@ -65,8 +65,18 @@ pub(super) enum AppendOrigin {
     /// A producer, whose batches are numbered.
     #[default]
     Client,
+    /// One that has a new epoch for each transaction (KIP-890), so that its numbers begin with 0 wherever it isn't known.
+    #[cfg(feature = "net")]
+    ClientWithEpochs,
     /// A coordinator on behalf of a producer, which appends in turn and needs no sequence numbers.
     Coordinator,
+}
+
+impl AppendOrigin {
+    /// Whether batches must follow each other by their sequence numbers.
+    pub(super) const fn is_numbered(self) -> bool {
+        !matches!(self, Self::Coordinator)
+    }
 }
 
 impl AppendOptions {
@@ -78,6 +88,13 @@ impl AppendOptions {
     /// Appends only if the batch's first record gets this offset: nobody else has appended since the caller looked.
     pub fn expected_offset(mut self, offset: Offset) -> Self {
         self.expected_offset = Some(offset);
+        self
+    }
+
+    /// Appends a batch of a producer that has a new epoch for each transaction.
+    #[cfg(feature = "net")]
+    pub(crate) fn by_client_with_epochs(mut self) -> Self {
+        self.origin = AppendOrigin::ClientWithEpochs;
         self
     }
 

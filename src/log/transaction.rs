@@ -120,12 +120,6 @@ impl Log {
         producers
     }
 
-    /// Whether the partition remembers a producer.
-    #[cfg(feature = "net")]
-    pub(crate) fn remembers_producer(&self, producer_id: ProducerId) -> bool {
-        self.inner.writer.lock().producers.has(producer_id)
-    }
-
     /// Forgets the producers that have been idle for `expiration_ms`.
     pub(crate) fn remove_expired_producers(&self, now_ms: i64, expiration_ms: i64) {
         self.inner.writer.lock().producers.remove_expired(now_ms, expiration_ms);

@@ -51,7 +51,7 @@ pub(super) fn validate<'a>(
     if header.records_count < 1 || i64::from(header.last_offset_delta) + 1 != i64::from(header.records_count) {
         return Err(not_consecutive(header.records_count, header.last_offset_delta));
     }
-    if header.producer_id >= 0 && header.base_sequence < 0 && origin == AppendOrigin::Client {
+    if header.producer_id >= 0 && header.base_sequence < 0 && origin.is_numbered() {
         return Err(invalid("a batch with a producer id needs a base sequence"));
     }
     if header.producer_id < 0 && header.is_transactional() {

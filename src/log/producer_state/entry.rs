@@ -84,7 +84,7 @@ impl ProducerState {
     pub(super) fn goes_on_with(&self, batch: &BatchHeader, origin: AppendOrigin) -> bool {
         batch.producer_id == self.producer_id
             && batch.producer_epoch == self.producer_epoch
-            && (origin != AppendOrigin::Client || batch.base_sequence == self.next_sequence(batch.producer_epoch))
+            && (!origin.is_numbered() || batch.base_sequence == self.next_sequence(batch.producer_epoch))
             && (self.transaction_start.is_none() || batch.is_transactional())
     }
 

@@ -92,11 +92,6 @@ impl ProducerStates {
     }
 
     #[inline(never)]
-    #[cfg(feature = "net")]
-    pub(super) fn has(&self, producer_id: ProducerId) -> bool {
-        self.find_place(producer_id).is_some()
-    }
-
     fn find_place(&self, producer_id: ProducerId) -> Option<usize> {
         self.places.get(&producer_id).copied()
     }
@@ -143,11 +138,26 @@ impl ProducerStates {
         offset: Offset,
         partition: &TopicPartition,
     ) -> Result<Verdict> {
-        // After its expiry, or once retention took all of its batches, a producer goes on where it was.
-        let Some(place) = self.find_place(batch.producer_id) else { return Ok(Verdict::Append) };
+        let out_of_order = |expected| Error::OutOfOrderSequenceNumber {
+            topic_partition: partition.clone(),
+            producer_id: batch.producer_id,
+            producer_epoch: batch.producer_epoch,
+            offset,
+            expected,
+            actual: batch.base_sequence,
+        };
+        let Some(place) = self.find_place(batch.producer_id) else {
+            return match origin {
+                // A batch before it was refused, and is to come again.
+                #[cfg(feature = "net")]
+                AppendOrigin::ClientWithEpochs if batch.base_sequence != 0 => Err(out_of_order(0)),
+                // After its expiry, or once retention took all of its batches, a producer goes on where it was.
+                _ => Ok(Verdict::Append),
+            };
+        };
         self.last = place; // where it is looked for if the batch is appended
         let known = &self.producers[place];
-        let is_numbered = origin == AppendOrigin::Client;
+        let is_numbered = origin.is_numbered();
         let expected = known.next_sequence(batch.producer_epoch);
         if is_numbered
             && batch.base_sequence != expected
@@ -158,14 +168,7 @@ impl ProducerStates {
         }
         known.check_epoch(batch.producer_epoch, partition)?;
         if is_numbered && batch.base_sequence != expected {
-            return Err(Error::OutOfOrderSequenceNumber {
-                topic_partition: partition.clone(),
-                producer_id: batch.producer_id,
-                producer_epoch: batch.producer_epoch,
-                offset,
-                expected,
-                actual: batch.base_sequence,
-            });
+            return Err(out_of_order(expected));
         }
         match known.transaction_start {
             Some(_) if !batch.is_transactional() => Err(Error::InvalidTxnState {

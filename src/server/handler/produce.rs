@@ -5,9 +5,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::time::timeout;
 
-use crate::error::Error;
 use crate::log::synced::{Progress, Synced, Turn};
-use crate::log::{Appended, Log};
+use crate::log::{AppendOptions, Appended, Log};
 use crate::net::ErrorCode;
 use crate::net::messages::produce::{
     PartitionProduceData, PartitionProduceResponse, TopicProduceData, TopicProduceResponse,
@@ -174,21 +173,18 @@ impl Broker {
         if version < ZSTD_VERSION && matches!(header.compression(), Ok(Compression::Zstd)) {
             return Err(ErrorCode::UNSUPPORTED_COMPRESSION_TYPE.into());
         }
-        let append = || log.append(batch, Acks::Leader);
+        let options = AppendOptions::new(Acks::Leader);
         let appended = match transactional_id {
-            _ if !header.is_transactional() => Ok(append()),
+            _ if !header.is_transactional() => Ok(log.append_with(batch, options)),
             None => return Err(ErrorCode::TRANSACTIONAL_ID_AUTHORIZATION_FAILED.into()),
             Some(id) => {
                 let producer = ProducerIdAndEpoch::new(header.producer_id, header.producer_epoch);
-                let takes_part = if version >= ADDING_VERSION { TakesPart::FromNowOn } else { TakesPart::Already };
-                self.store.in_transaction(id, producer, log.topic_partition(), takes_part, || {
-                    // A batch before it was refused, and is to come again.
-                    let is_early = takes_part == TakesPart::FromNowOn && header.base_sequence != 0;
-                    if is_early && !log.remembers_producer(header.producer_id) {
-                        return Err(out_of_order(&log, header));
-                    }
-                    append()
-                })
+                let (takes_part, options) = match version >= ADDING_VERSION {
+                    true => (TakesPart::FromNowOn, options.by_client_with_epochs()),
+                    false => (TakesPart::Already, options),
+                };
+                let append = || log.append_with(batch, options);
+                self.store.in_transaction(id, producer, log.topic_partition(), takes_part, append)
             }
         };
         let refuse = |error| {
@@ -201,18 +197,6 @@ impl Broker {
         self.metrics.produced(topic, header.records_count, records.len());
         let synced = log.synced(appended.sync_target());
         Ok(InLog { log, appended, synced })
-    }
-}
-
-/// A batch that is not a producer's first in a partition where it has none.
-fn out_of_order(log: &Log, header: &BatchHeader) -> Error {
-    Error::OutOfOrderSequenceNumber {
-        topic_partition: log.topic_partition().clone(),
-        producer_id: header.producer_id,
-        producer_epoch: header.producer_epoch,
-        offset: log.log_end(),
-        expected: 0,
-        actual: header.base_sequence,
     }
 }
 
