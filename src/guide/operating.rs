@@ -131,10 +131,10 @@
 //! |---|---|---|
 //! | connections | `max.connections`, `max.connections.per.ip` | further ones wait, or are closed |
 //! | a request | `socket.request.max.bytes` | the connection is closed before it is read |
-//! | memory of all requests | `queued.max.request.bytes` | nothing is read until some are answered; who is slow to send the rest of one is closed |
+//! | memory of all requests | `queued.max.request.bytes` | nothing is read until some are answered; who is slow to send the rest of one, or to take the response to a large one, is closed |
 //! | requests of a connection | 64, and 1 MiB of responses that wait to be taken | nothing is read from it |
 //! | partitions of a request to produce or to fetch | `request.partitions.max` | `INVALID_REQUEST` |
-//! | elements of a message's arrays | 1,000,000, and of numbers 4,000,000 | the connection is closed |
+//! | memory of a message's arrays | 64 MiB | the connection is closed |
 //! | partitions that one request creates, by asking for metadata too | 10,000 | `POLICY_VIOLATION`, or the rest is created when it is asked for again |
 //! | how long a producer waits for a sync | its `request.timeout.ms`, 1 s at least | `REQUEST_TIMED_OUT`; the records are in the log |
 //! | time without a request, or without taking a response | `connections.max.idle.ms` | the connection is closed |

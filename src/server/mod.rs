@@ -47,8 +47,8 @@
 //!
 //! A server is configured as a Kafka broker is: [`ServerProperties`] reads `server.properties`, of which
 //! [`StoreConfig`](crate::StoreConfig) and [`StoreOptions::node_id`](crate::StoreOptions::node_id) are for the store, and
-//! [`ServerConfig`] has what concerns clients. What it does is told as [`tracing`](https://docs.rs/tracing) events, and counted with the feature
-//! `metrics`, for whichever recorder of the [`metrics`](https://docs.rs/metrics) crate the process has installed before it
+//! [`ServerConfig`] has what concerns clients. What it does is told as [`tracing`](https://docs.rs/tracing) events, and
+//! counted with the feature `metrics`, for whichever recorder of the [`metrics`](https://docs.rs/metrics) crate the process has installed before it
 //! builds the server; with the feature `prometheus` a server can show them itself
 //! (`ServerBuilder::metrics_listener`). The guide to [operating](crate::guide::operating) lists them.
 
