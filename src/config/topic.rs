@@ -33,7 +33,6 @@ const WITHOUT_MEANING: [(&str, &str); 3] = [
     ("message.format.version", OLD_FORMATS),
     ("message.timestamp.difference.max.ms", "message.timestamp.before.max.ms and .after.max.ms took its place"),
 ];
-const REMOTE_STORAGE_ENABLE: &str = "remote.storage.enable";
 const OLD_FORMATS: &str = "there is one record format";
 
 /// The answer to a key that is not in the table.
@@ -295,7 +294,7 @@ impl TopicConfig {
         self.check_values()?;
         if self.remote_storage_enable.value {
             let reason = "there is no tiered storage";
-            return Err(Error::UnsupportedConfig { key: REMOTE_STORAGE_ENABLE.to_owned(), reason });
+            return Err(Error::UnsupportedConfig { key: "remote.storage.enable".to_owned(), reason });
         }
         let (min, max) = (self.min_compaction_lag_ms.value, self.max_compaction_lag_ms.value);
         if max < min {

@@ -71,7 +71,8 @@ macro_rules! numbers {
             }
 
             fn print(&self) -> String {
-                self.to_string()
+                // Where there is no −1, which is Kafka's for no limit, the greatest number stands for it.
+                if Self::MIN == 0 && *self == Self::MAX { "-1".to_owned() } else { self.to_string() }
             }
         }
 

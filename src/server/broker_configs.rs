@@ -7,13 +7,14 @@ use super::partitions::REPLICATION_FACTOR;
 use crate::config::{ConfigEntry, ConfigType, static_entry, unset_entry};
 
 /// What is the same for all nodes: there is one, and what it does with its clients.
-const FIXED: [(&str, ConfigType, &str, &str); 6] = [
+const FIXED: [(&str, ConfigType, &str, &str); 7] = [
     (
         "authorizer.class.name",
         ConfigType::String,
         "",
         "Who decides what clients may do: nobody, they may do everything.",
     ),
+    ("default.replication.factor", ConfigType::Int, ONE, "How many copies of a partition there are."),
     (
         "group.coordinator.rebalance.protocols",
         ConfigType::List,
@@ -71,9 +72,11 @@ impl Broker {
         let is_known = |name: &str| configs.iter().any(|config| config.name == name);
         let unset: Vec<_> = WITHOUT_DEFAULT.iter().filter(|(name, ..)| !is_known(name)).collect();
         configs.extend(unset.into_iter().map(|(name, config_type, about)| unset_entry(name, *config_type, about)));
-        configs.extend(FIXED.map(|(name, config_type, value, about)| {
-            static_entry(name, config_type, about, value.to_owned(), Some(value.to_owned()))
-        }));
+        let fixed = |name, config_type, about, value: String| {
+            static_entry(name, config_type, about, value.clone(), Some(value))
+        };
+        configs
+            .extend(FIXED.map(|(name, config_type, value, about)| fixed(name, config_type, about, value.to_owned())));
         let node_id = self.store.node_id().to_string();
         configs.extend(
             ["broker.id", "node.id"]
@@ -86,13 +89,8 @@ impl Broker {
         );
         let documentation = "What this node is of a cluster: there are no controllers to speak to.";
         configs.push(static_entry("process.roles", ConfigType::List, documentation, "broker".to_owned(), None));
-        let fixed = |name, documentation, value: String| {
-            static_entry(name, ConfigType::Int, documentation, value.clone(), Some(value))
-        };
-        let documentation = "How many copies of a partition there are.";
-        configs.push(fixed("default.replication.factor", documentation, REPLICATION_FACTOR.to_string()));
         let (documentation, limit) = ("How many partitions a page describes.", MAX_REQUEST_PARTITION_SIZE_LIMIT);
-        configs.push(fixed("max.request.partition.size.limit", documentation, limit.to_string()));
+        configs.push(fixed("max.request.partition.size.limit", ConfigType::Int, documentation, limit.to_string()));
         configs.sort_unstable_by_key(|config| config.name);
         configs
     }
@@ -109,9 +107,8 @@ pub(super) fn is_unset(config: &ConfigEntry) -> bool {
     config.synonyms.is_empty()
 }
 
-/// Gives a config of the tables Kafka's type, and −1 for a limit that there is none of. And where the tables have an empty
-/// text for what nobody has set, it is unset: Kafka has no default for that. An empty list is one, except for where clients
-/// are told to connect to.
+/// Gives a config of the tables Kafka's type. And where the tables have an empty text for what nobody has set, it is unset:
+/// Kafka has no default for that. An empty list is one, except for where clients are told to connect to.
 fn as_kafka_has_it(config: &mut ConfigEntry) {
     if let Some((_, config_type)) = KAFKAS_TYPES.iter().find(|(name, _)| *name == config.name) {
         config.config_type = *config_type;
@@ -120,6 +117,4 @@ fn as_kafka_has_it(config: &mut ConfigEntry) {
     if config.is_default() && config.value.is_empty() && !may_be_empty {
         config.synonyms.clear();
     }
-    let values = std::iter::once(&mut config.value).chain(config.synonyms.iter_mut().map(|synonym| &mut synonym.value));
-    values.filter(|value| **value == u64::MAX.to_string()).for_each(|value| *value = "-1".to_owned());
 }

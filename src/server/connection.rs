@@ -111,7 +111,7 @@ pub(super) async fn serve(
                             broker.metrics.sent_from_files(sent?);
                         }
                         error = incoming.wanted_back(limits) => return Err(error.into()),
-                        error = wanted_back(limits, due) => return Err(error.into()),
+                        error = limits.wanted_back(due) => return Err(error.into()),
                         () = &mut stopped_for_long => return Ok(()),
                     }
                     incoming.last_activity = Instant::now();
@@ -121,7 +121,7 @@ pub(super) async fn serve(
                     timer.answered(response.as_ref());
                 }
             }
-            error = wanted_back(limits, due) => return Err(error.into()),
+            error = limits.wanted_back(due) => return Err(error.into()),
             () = sleep_until(idle_until), if is_quiet => {
                 // It may have sent something since.
                 if incoming.last_activity.elapsed() >= idle_max {
@@ -194,10 +194,10 @@ impl Incoming {
         limits: &Arc<Limits>,
         may_read: bool,
     ) -> Result<Option<(Bytes, Room)>, ConnectionError> {
+        if !may_read {
+            return Err(self.wanted_back(limits).await.into());
+        }
         loop {
-            if !may_read {
-                return Err(self.wanted_back(limits).await.into());
-            }
             if let Some(bytes) = self.frames.next_size()? {
                 if self.room.is_none() {
                     let waiting = self.waiting.get_or_insert_with(|| Box::pin(limits.room_for(bytes)));
@@ -211,7 +211,7 @@ impl Incoming {
             let due = self.due();
             let read = tokio::select! {
                 read = stream.read_buf(self.frames.with_room()) => read?,
-                error = wanted_back(limits, due) => return Err(error.into()),
+                error = limits.wanted_back(due) => return Err(error.into()),
             };
             if read == 0 {
                 return if self.frames.is_empty() { Ok(None) } else { Err(ConnectionError::Closed) };
@@ -228,7 +228,7 @@ impl Incoming {
                 self.room = Some(waiting.await);
                 self.waiting = None;
             }
-            let error = wanted_back(limits, self.due()).await;
+            let error = limits.wanted_back(self.due()).await;
             if self.frames.len() > SMALL_BYTES {
                 return error;
             }
@@ -247,10 +247,4 @@ impl Incoming {
     fn due(&self) -> Option<Instant> {
         self.room.as_ref().map(|room| room.due(self.frames.len()))
     }
-}
-
-/// Returns when others need the room that should have been given back by `due`.
-async fn wanted_back(limits: &Limits, due: Option<Instant>) -> io::Error {
-    limits.wanted_back(due).await;
-    io::Error::new(io::ErrorKind::TimedOut, "others wait for the memory of a slow request")
 }

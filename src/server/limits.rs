@@ -104,14 +104,16 @@ impl Limits {
         }
     }
 
-    /// Returns when others wait for room that a client should have given back by `due`; never if there is none.
-    pub(super) async fn wanted_back(&self, due: Option<Instant>) {
+    /// Returns when others wait for room that a client should have given back by `due`, with why it is let go then; never if
+    /// there is none.
+    pub(super) async fn wanted_back(&self, due: Option<Instant>) -> io::Error {
         match due {
             Some(due) => sleep_until(due).await,
             None => std::future::pending().await,
         }
         // The sender is here.
         let _ = self.waiting.subscribe().wait_for(|waiting| *waiting > 0).await;
+        io::Error::new(io::ErrorKind::TimedOut, "others wait for the memory of a slow request")
     }
 }
 

@@ -25,8 +25,10 @@ pub(in crate::server) async fn answer(
     let version = context.header.api_version;
     let member_id = request.member_id.clone();
     // A copy: the group keeps it for longer than the request, in the memory of which it is.
-    let copy = |metadata: Bytes| Bytes::copy_from_slice(&metadata);
-    let protocol = |JoinGroupRequestProtocol { name, metadata, .. }| JoinProtocol { name, metadata: copy(metadata) };
+    let protocol = |JoinGroupRequestProtocol { name, metadata, .. }| JoinProtocol {
+        name,
+        metadata: Bytes::copy_from_slice(&metadata),
+    };
     let join = JoinRequest {
         group: request.group_id,
         member_id: request.member_id,

@@ -20,8 +20,8 @@ pub(in crate::server) async fn answer(
     let says_protocol = request.protocol_type.is_some() && request.protocol_name.is_some();
     let may_ask = context.header.api_version < PROTOCOL_VERSION || says_protocol;
     // A copy: the group keeps it for longer than the request, in the memory of which it is.
-    let copy = |assignment: Bytes| Bytes::copy_from_slice(&assignment);
-    let assignment = |SyncGroupRequestAssignment { member_id, assignment, .. }| (member_id, copy(assignment));
+    let assignment =
+        |SyncGroupRequestAssignment { member_id, assignment, .. }| (member_id, Bytes::copy_from_slice(&assignment));
     let sync = SyncRequest {
         group: request.group_id,
         generation: request.generation_id,
