@@ -12,8 +12,8 @@ use api::{NOW_MS, append, manual, manual_store, records, values};
 use esker::io::MemoryStorage;
 use esker::record::{BatchBuilder, RecordData};
 use esker::{
-    Acks, AlterConfigOp, ConfigEntry, ConfigSource, ConfigType, ConsumerConfig, Error, ProducerConfig, Record, Store,
-    StoreConfig, TopicConfig, TopicDefaults,
+    Acks, AlterConfigOp, CommittedOffset, ConfigEntry, ConfigSource, ConfigType, ConsumerConfig, Error, ProducerConfig,
+    Record, Store, StoreConfig, TopicConfig, TopicDefaults, TopicPartition,
 };
 
 const LONG_MAX: &str = "9223372036854775807";
@@ -204,8 +204,6 @@ fn configs_are_altered_by_kafkas_operations_all_or_none() {
     let unknown = store.alter_topic_configs("u", std::slice::from_ref(&good)).unwrap_err();
     assert!(matches!(unknown, Error::UnknownTopicOrPartition { .. }));
     assert_eq!(unknown.to_string(), "unknown topic or partition u", "nobody named a partition");
-    let internal = store.alter_topic_configs("__consumer_offsets", std::slice::from_ref(&good));
-    assert!(matches!(internal, Err(Error::InvalidTopic { .. })));
 
     let changes =
         [good, AlterConfigOp::delete("retention.ms"), AlterConfigOp::append("cleanup.policy", "delete,compact")];
@@ -220,6 +218,42 @@ fn configs_are_altered_by_kafkas_operations_all_or_none() {
     drop(store);
     let store = manual().0.storage(disk).open("data").unwrap();
     assert_eq!(overrides(&store), after);
+}
+
+#[test]
+fn the_stores_own_topics_are_configured_too_but_stay_compacted() {
+    const OFFSETS: &str = "__consumer_offsets";
+    let disk = Arc::new(MemoryStorage::new());
+    let store = manual().0.storage(disk.clone()).open("data").unwrap();
+    let overrides = |store: &Store| store.describe_topic(OFFSETS).unwrap().config.overrides();
+    let smaller = AlterConfigOp::set("segment.bytes", "1048576");
+    let altered = store.alter_topic_configs(OFFSETS, std::slice::from_ref(&smaller));
+    assert!(matches!(altered, Err(Error::UnknownTopicOrPartition { .. })), "nobody has committed yet");
+
+    store.create_topic("t", TopicConfig::new()).unwrap();
+    let partition = TopicPartition::new("t", 0);
+    store.commit_offsets("g", [(partition.clone(), CommittedOffset::new(7))], Acks::All).unwrap();
+    let created = |segment_bytes: &str| {
+        [("cleanup.policy", "compact"), ("compression.type", "producer"), ("segment.bytes", segment_bytes)]
+            .map(|(key, value)| (key, value.to_owned()))
+    };
+    assert_eq!(overrides(&store), created("104857600"));
+    for forgetful in [
+        AlterConfigOp::set("cleanup.policy", "delete"),
+        AlterConfigOp::append("cleanup.policy", "delete"),
+        AlterConfigOp::delete("cleanup.policy"),
+    ] {
+        let altered = store.alter_topic_configs(OFFSETS, &[smaller.clone(), forgetful]);
+        assert!(matches!(altered, Err(Error::InvalidConfig { .. })), "{altered:?}");
+    }
+    assert_eq!(overrides(&store), created("104857600"));
+    store.alter_topic_configs(OFFSETS, &[smaller]).unwrap();
+    assert_eq!(overrides(&store), created("1048576"));
+    drop(store);
+
+    let store = manual().0.storage(disk).open("data").unwrap();
+    assert_eq!(overrides(&store), created("1048576"));
+    assert_eq!(store.committed_offset("g", &partition).unwrap().map(|committed| committed.offset), Some(7));
 }
 
 #[test]

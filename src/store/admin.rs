@@ -46,7 +46,6 @@ impl Store {
 
     /// Whether [`alter_topic_configs`](Self::alter_topic_configs) would work.
     pub(crate) fn check_topic_configs(&self, topic: &str, changes: &[AlterConfigOp]) -> Result<()> {
-        refuse_internal(topic)?;
         self.inner.alter_topic_configs(topic, |config| config.altered(changes), true)
     }
 
@@ -58,7 +57,6 @@ impl Store {
         configs: &[(String, String)],
         validate_only: bool,
     ) -> Result<()> {
-        refuse_internal(topic)?;
         self.inner.alter_topic_configs(topic, |config| config.replaced(configs), validate_only)
     }
 

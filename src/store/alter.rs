@@ -6,9 +6,9 @@
 
 use std::sync::Arc;
 
-use super::topic::{Topic, create_partitions};
+use super::topic::{Topic, check_internal_config, create_partitions};
 use super::topic_list::{Listed, TopicList};
-use super::topic_name::refuse_internal;
+use super::topic_name::{is_internal, refuse_internal};
 use super::{Store, StoreInner, unknown_topic};
 use crate::config::{AlterConfigOp, Alterable, ConfigEntry, LogConfig, TopicConfig};
 use crate::error::{Error, Result};
@@ -21,7 +21,7 @@ impl Store {
     /// it. What lies in the log already stays as it is.
     ///
     /// A topic that a broker created, whose configs are in the metadata log of its cluster, has the configs from then on
-    /// that [`describe_topic`](Self::describe_topic) showed, with these changes.
+    /// that [`describe_topic`](Self::describe_topic) showed, with these changes. The store's own topics stay compacted.
     ///
     /// ```
     /// # let store = esker::Store::temporary()?;
@@ -39,11 +39,10 @@ impl Store {
     /// ```
     ///
     /// # Errors
-    /// [`Error::UnknownTopicOrPartition`] if there is no such topic, [`Error::InvalidTopic`] if it is the store's own,
-    /// [`Error::InvalidConfig`] and [`Error::UnsupportedConfig`] for a change that is refused, [`Error::ReadOnly`]. After [`Error::Io`] and
+    /// [`Error::UnknownTopicOrPartition`] if there is no such topic, [`Error::InvalidConfig`] and
+    /// [`Error::UnsupportedConfig`] for a change that is refused, [`Error::ReadOnly`]. After [`Error::Io`] and
     /// [`Error::StorageFull`] nothing has changed, but the next open may find that it has.
     pub fn alter_topic_configs(&self, topic: &str, changes: &[AlterConfigOp]) -> Result<()> {
-        refuse_internal(topic)?;
         self.inner.alter_topic_configs(topic, |config| config.altered(changes), false)
     }
 
@@ -84,6 +83,9 @@ impl StoreInner {
         let topic = self.topic_to_alter(name)?;
         let config = change(&topic.config)?.over(&self.topic_defaults);
         config.validate()?;
+        if is_internal(name) {
+            check_internal_config(&config)?;
+        }
         if validate_only {
             return Ok(());
         }

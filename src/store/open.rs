@@ -302,7 +302,10 @@ pub(super) fn count_whole(partitions: &FoundPartitions, id: Uuid) -> usize {
 /// The configs of a topic with `count` partitions.
 pub(super) fn config_of(list: &TopicList, name: &str, id: Uuid, count: usize, defaults: &TopicConfig) -> TopicConfig {
     let config = match list.config_of(name, id) {
-        _ if is_internal(name) => internal_config_of(name),
+        // Theirs were not always listed.
+        listed if is_internal(name) && listed.is_none_or(|config| config.overrides().is_empty()) => {
+            internal_config_of(name)
+        }
         Some(config) => config.clone(),
         // Its configs are in the metadata log of whoever created it. To keep everything is the one guess that costs no
         // record.

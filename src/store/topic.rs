@@ -343,7 +343,7 @@ impl StoreInner {
     }
 }
 
-/// The configuration of one of the store's own topics, which is fixed. Kafka keeps `__transaction_state` uncompressed.
+/// The configuration that one of the store's own topics is created with. Kafka keeps `__transaction_state` uncompressed.
 pub(super) fn internal_config_of(topic: &str) -> TopicConfig {
     let compression_type = match topic {
         TRANSACTION_STATE => BrokerCompressionType::Uncompressed,
@@ -353,6 +353,16 @@ pub(super) fn internal_config_of(topic: &str) -> TopicConfig {
         .cleanup_policy(CleanupPolicy::COMPACT)
         .compression_type(compression_type)
         .segment_bytes(104_857_600)
+}
+
+/// Refuses a configuration that would let one of the store's own topics forget what is in force.
+pub(super) fn check_internal_config(config: &TopicConfig) -> Result<()> {
+    let policy = LogConfig::from(config).cleanup_policy;
+    if policy == CleanupPolicy::COMPACT {
+        return Ok(());
+    }
+    let expected = "compact, which the store's own topics stay".to_owned();
+    Err(Error::InvalidConfig { key: "cleanup.policy".to_owned(), value: policy.to_string(), expected })
 }
 
 /// Whether a directory with these files is a partition's, as far as its name allows.

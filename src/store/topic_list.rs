@@ -15,7 +15,6 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::layout::Layout;
-use super::topic_name::is_internal;
 use crate::config::TopicConfig;
 use crate::error::{Error, Result};
 use crate::log::checkpoint;
@@ -122,13 +121,8 @@ impl TopicList {
                 Listed::Deleting { id } => entries.push(entry(DELETING, id.to_string())),
                 Listed::Created { id, config } => {
                     entries.push(entry(CREATED, id.to_string()));
-                    // Those of internal topics are fixed.
-                    let overrides = if is_internal(topic) { Vec::new() } else { config.overrides() };
-                    entries.extend(
-                        overrides
-                            .into_iter()
-                            .map(|(key, value)| entry(key, if value.is_empty() { EMPTY.to_owned() } else { value })),
-                    );
+                    let or_empty = |value: String| if value.is_empty() { EMPTY.to_owned() } else { value };
+                    entries.extend(config.overrides().into_iter().map(|(key, value)| entry(key, or_empty(value))));
                 }
             }
         }

@@ -306,7 +306,7 @@ async fn configs_are_altered_one_by_one_in_every_version() {
         ((TOPIC, "nobody"), &[set], ErrorCode::UNKNOWN_TOPIC_OR_PARTITION),
         ((TOPIC, "no/topic"), &[set], ErrorCode::INVALID_TOPIC_EXCEPTION),
         ((TOPIC, ""), &[set], ErrorCode::INVALID_REQUEST),
-        ((TOPIC, "__consumer_offsets"), &[set], ErrorCode::INVALID_TOPIC_EXCEPTION),
+        ((TOPIC, "__consumer_offsets"), &[set], ErrorCode::UNKNOWN_TOPIC_OR_PARTITION),
         ((BROKER, ""), &[("log.retention.ms", SET, Some("1"))], ErrorCode::INVALID_REQUEST),
         ((BROKER, ""), &[("log.retention.ms", DELETE, None)], ErrorCode::NONE),
         ((BROKER, "77"), &[], ErrorCode::INVALID_REQUEST),
