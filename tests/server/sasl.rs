@@ -12,7 +12,7 @@ use esker::net::messages::{
     SaslAuthenticateResponse, SaslHandshakeRequest,
 };
 use esker::net::{ApiKey, ErrorCode};
-use esker::server::{ScramCredential, ScramMechanism, Server, ServerConfig};
+use esker::server::{CONCURRENT_LOGINS_MAX, ScramCredential, ScramMechanism, Server, ServerConfig};
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::{Digest, Sha256, Sha512};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
@@ -462,7 +462,7 @@ async fn many_who_guess_keep_nobody_out() {
     };
     // More than are looked at at once, and none of them goes on.
     let mut begun = Vec::new();
-    for _ in 0..2 * esker::server::CONCURRENT_LOGINS_MAX {
+    for _ in 0..2 * CONCURRENT_LOGINS_MAX {
         let mut client = Client::connect(&server).await;
         handshake(&mut client, "SCRAM-SHA-256").await;
         begun.push(client);
@@ -490,6 +490,29 @@ async fn who_fails_is_told_late() {
     let response = log_in(&mut Client::over(client), "SCRAM-SHA-512", "alice", "secret").await;
     assert_eq!(response.error_code, ErrorCode::NONE);
     assert!(began.elapsed() < delay);
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_guesses_over_many_connections_guesses_no_faster() {
+    const ROUNDS: u32 = 3;
+    let delay = Duration::from_secs(5);
+    let (_store, server) = serve_sasl(&[("connection.failed.authentication.delay.ms", "5000")]).await;
+    let began = Instant::now();
+    let mut guesses = tokio::task::JoinSet::new();
+    for _ in 0..ROUNDS as usize * CONCURRENT_LOGINS_MAX {
+        let (client, stream) = tokio::io::duplex(1 << 16);
+        server.serve_as("SASL_PLAINTEXT", stream).unwrap();
+        guesses.spawn(async move {
+            let response = log_in(&mut Client::over(client), "PLAIN", "paul", "wrong").await;
+            assert_eq!(response.error_code, ErrorCode::SASL_AUTHENTICATION_FAILED);
+            began.elapsed()
+        });
+    }
+    let mut told = guesses.join_all().await;
+    told.sort_unstable();
+    for (round, told) in (1..).zip(told.chunks(CONCURRENT_LOGINS_MAX)) {
+        assert!(told[0] >= delay * round, "{told:?}");
+    }
 }
 
 #[tokio::test]

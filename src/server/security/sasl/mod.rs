@@ -135,8 +135,8 @@ impl Sasl {
                 None => read_frame(reading, frames).await?,
             };
             let Some(frame) = frame else { return Ok(None) };
-            let told_from = Instant::now() + self.failure_delay;
             let attempt = self.attempts.begin(&broker.client_host).await;
+            let told_from = Instant::now() + self.failure_delay;
             // It may read the file of users, and takes its time to look at a password.
             let (next, step) = executor::run(move || {
                 let step = login.step(frame);
