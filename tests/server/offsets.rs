@@ -11,8 +11,8 @@ use esker::net::messages::offset_fetch::{
 use esker::net::messages::txn_offset_commit::TxnOffsetCommitRequestTopic;
 use esker::net::messages::write_txn_markers::{WritableTxnMarker, WritableTxnMarkerTopic};
 use esker::net::messages::{
-    DeleteGroupsRequest, DescribeGroupsRequest, ListGroupsRequest, OffsetCommitRequest, OffsetDeleteRequest,
-    OffsetFetchRequest, TxnOffsetCommitRequest, WriteTxnMarkersRequest,
+    ConsumerGroupDescribeRequest, DeleteGroupsRequest, DescribeGroupsRequest, ListGroupsRequest, OffsetCommitRequest,
+    OffsetDeleteRequest, OffsetFetchRequest, TxnOffsetCommitRequest, WriteTxnMarkersRequest,
 };
 use esker::net::{Connection, ErrorCode};
 use esker::{Acks, CommittedOffset, Store, TopicConfig, TopicPartition, Uuid};
@@ -207,6 +207,27 @@ async fn many_groups_are_asked_for_at_once() {
             _ => assert_eq!((&*topics[0].name, &*topics[1].name), ("t", "u")),
         }
     }
+}
+
+#[tokio::test]
+async fn what_is_named_again_and_again_is_answered_once() {
+    let (store, server) = serve().await;
+    store.commit_offsets("g", [(at(0), CommittedOffset::new(7))], Acks::Leader).unwrap();
+    let connection = server.connect();
+    let id = id_of(&store);
+    for version in [1, 8, 10] {
+        let fetched = fetch(&connection, "g", Some(("t", id, &[0, 1, 0, 0])), false, version).await;
+        let offsets: Vec<_> = fetched.iter().map(|(partition, offset, ..)| (*partition, *offset)).collect();
+        assert_eq!(offsets, [(0, 7), (1, -1)], "version {version}");
+    }
+    let group = OffsetFetchRequestGroup { group_id: "g".into(), topics: None, ..Default::default() };
+    let request = OffsetFetchRequest { groups: vec![group; 3], ..Default::default() };
+    let groups = connection.send(&request, 9).await.unwrap().groups;
+    assert_eq!(groups.iter().map(|group| group.topics.len()).collect::<Vec<_>>(), [1, 0, 0]);
+    let request = DescribeGroupsRequest { groups: vec!["g".into(); 3], ..Default::default() };
+    assert_eq!(connection.send(&request, 5).await.unwrap().groups.len(), 1);
+    let request = ConsumerGroupDescribeRequest { group_ids: vec!["g".into(); 3], ..Default::default() };
+    assert_eq!(connection.send(&request, 1).await.unwrap().groups.len(), 1);
 }
 
 #[tokio::test]

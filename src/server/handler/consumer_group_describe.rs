@@ -1,10 +1,12 @@
-//! ConsumerGroupDescribe: where consumer groups stand, and what each member has and is to have (KIP-848).
+//! ConsumerGroupDescribe: where consumer groups stand, and what each member has and is to have (KIP-848). One that is named
+//! twice is one.
 
 use crate::coordinator::{DescribedConsumerGroup, DescribedConsumerMember, Partitions};
 use crate::net::ErrorCode;
 use crate::net::messages::consumer_group_describe::{Assignment, DescribedGroup, Member, TopicPartitions};
 use crate::net::messages::{ConsumerGroupDescribeRequest, ConsumerGroupDescribeResponse};
 use crate::server::broker::Broker;
+use crate::server::duplicates::once;
 use crate::server::operations;
 
 /// By which protocol a member takes part.
@@ -22,10 +24,7 @@ pub(in crate::server) fn answer(
             operations::told_of_group(request.include_authorized_operations, described.error_code);
         DescribedGroup { authorized_operations, ..described }
     };
-    ConsumerGroupDescribeResponse {
-        groups: request.group_ids.into_iter().map(describe).collect(),
-        ..Default::default()
-    }
+    ConsumerGroupDescribeResponse { groups: once(request.group_ids).map(describe).collect(), ..Default::default() }
 }
 
 impl Broker {

@@ -1,10 +1,11 @@
-//! DescribeGroups: where groups stand, and who is in them.
+//! DescribeGroups: where groups stand, and who is in them. One that is named twice is one.
 
 use crate::coordinator::{self, GroupState};
 use crate::net::ErrorCode;
 use crate::net::messages::describe_groups::{DescribedGroup, DescribedGroupMember};
 use crate::net::messages::{DescribeGroupsRequest, DescribeGroupsResponse};
 use crate::server::broker::Broker;
+use crate::server::duplicates::once;
 use crate::server::operations;
 
 /// From this version on a group that isn't known is an error (KIP-1043). Before, it is one that is dead.
@@ -21,7 +22,7 @@ pub(in crate::server) fn answer(
             operations::told_of_group(request.include_authorized_operations, described.error_code);
         DescribedGroup { authorized_operations, ..described }
     };
-    DescribeGroupsResponse { groups: request.groups.into_iter().map(describe).collect(), ..Default::default() }
+    DescribeGroupsResponse { groups: once(request.groups).map(describe).collect(), ..Default::default() }
 }
 
 impl Broker {

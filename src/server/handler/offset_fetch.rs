@@ -1,4 +1,6 @@
-//! OffsetFetch: what groups have committed.
+//! OffsetFetch: what groups have committed. A partition that is named twice is one.
+
+use std::collections::HashSet;
 
 use crate::error::Error;
 use crate::net::ErrorCode;
@@ -10,6 +12,7 @@ use crate::net::messages::{OffsetFetchRequest, OffsetFetchResponse};
 use crate::server::broker::Broker;
 use crate::store::CommittedOffset;
 use crate::types::TopicPartition;
+use crate::uuid::Uuid;
 
 /// From this version on a request has many groups (KIP-709).
 const MANY_GROUPS_VERSION: i16 = 8;
@@ -18,23 +21,41 @@ const TOPIC_ID_VERSION: i16 = 10;
 
 /// A group that has committed nothing is no error: its offsets are −1.
 pub(in crate::server) fn answer(broker: &Broker, request: OffsetFetchRequest, version: i16) -> OffsetFetchResponse {
-    let fetch = |group: &str, topics| match broker.committed_by(group, topics, version, request.require_stable) {
-        Ok(topics) => (topics, ErrorCode::NONE),
-        Err(error) => (Vec::new(), ErrorCode::from(&error)),
-    };
-    if version >= MANY_GROUPS_VERSION {
-        let groups = request.groups.into_iter().map(|group| {
-            let (topics, error_code) = match broker.check_fetch(&group) {
-                Ok(()) => fetch(&group.group_id, group.topics),
-                Err(error_code) => (Vec::new(), error_code),
-            };
-            OffsetFetchResponseGroup { group_id: group.group_id, topics, error_code }
-        });
-        return OffsetFetchResponse { groups: groups.collect(), ..Default::default() };
+    let has_groups = version >= MANY_GROUPS_VERSION;
+    let groups = if has_groups { request.groups } else { vec![widen(request.group_id, request.topics)] };
+    let topics = groups.iter().flat_map(|group| group.topics.iter().flatten());
+    let checked = broker.check_partitions(topics.map(|topic| topic.partition_indexes.len()));
+    let mut named = HashSet::new();
+    let mut answered = groups.into_iter().map(|group| {
+        let group = without_repeats(group, &mut named);
+        let checked = checked.and_then(|()| broker.check_fetch(&group));
+        let OffsetFetchRequestGroup { group_id, topics, .. } = group;
+        let committed =
+            checked.and_then(|()| Ok(broker.committed_by(&group_id, topics, version, request.require_stable)?));
+        let (topics, error_code) = committed.map_or_else(|code| (Vec::new(), code), |topics| (topics, ErrorCode::NONE));
+        OffsetFetchResponseGroup { group_id, topics, error_code }
+    });
+    if has_groups {
+        return OffsetFetchResponse { groups: answered.collect(), ..Default::default() };
     }
-    let topics = request.topics.map(|topics| topics.into_iter().map(widen).collect());
-    let (topics, error_code) = fetch(&request.group_id, topics);
+    let OffsetFetchResponseGroup { topics, error_code, .. } = answered.next().unwrap_or_default();
     OffsetFetchResponse { topics: topics.into_iter().map(narrow).collect(), error_code, ..Default::default() }
+}
+
+/// A partition of a group; None for all that it has committed.
+type Named = (String, Option<(String, Uuid, i32)>);
+
+/// Leaves out what was named before.
+fn without_repeats(mut group: OffsetFetchRequestGroup, named: &mut HashSet<Named>) -> OffsetFetchRequestGroup {
+    let mut is_new = |partition| named.insert((group.group_id.clone(), partition));
+    match &mut group.topics {
+        None if is_new(None) => {}
+        None => group.topics = Some(Vec::new()),
+        Some(topics) => topics.iter_mut().for_each(|OffsetFetchRequestTopics { name, topic_id, partition_indexes }| {
+            partition_indexes.retain(|index| is_new(Some((name.clone(), *topic_id, *index))));
+        }),
+    }
+    group
 }
 
 impl Broker {
@@ -123,9 +144,14 @@ fn respond(
     }
 }
 
-fn widen(topic: OffsetFetchRequestTopic) -> OffsetFetchRequestTopics {
-    let OffsetFetchRequestTopic { name, partition_indexes } = topic;
-    OffsetFetchRequestTopics { name, partition_indexes, ..Default::default() }
+fn widen(group_id: String, topics: Option<Vec<OffsetFetchRequestTopic>>) -> OffsetFetchRequestGroup {
+    let widen = |OffsetFetchRequestTopic { name, partition_indexes }| OffsetFetchRequestTopics {
+        name,
+        partition_indexes,
+        ..Default::default()
+    };
+    let topics = topics.map(|topics| topics.into_iter().map(widen).collect());
+    OffsetFetchRequestGroup { group_id, topics, ..Default::default() }
 }
 
 fn narrow(topic: OffsetFetchResponseTopics) -> OffsetFetchResponseTopic {

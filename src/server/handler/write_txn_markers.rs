@@ -16,13 +16,15 @@ use crate::types::Acks;
 /// From this version of transactions on a marker has the epoch after that of the records (KIP-890).
 const NEXT_EPOCH_VERSION: i8 = 2;
 
-/// The markers are on the device then.
+/// The markers are on the device then, each after a sync of its own: there are not to be too many.
 pub(in crate::server) fn answer(broker: &Broker, request: WriteTxnMarkersRequest, _: i16) -> WriteTxnMarkersResponse {
+    let topics = request.markers.iter().flat_map(|marker| &marker.topics);
+    let checked = broker.check_partitions(topics.map(|topic| topic.partition_indexes.len()));
     let write = |marker: WritableTxnMarker| {
         let write = |topic: &WritableTxnMarkerTopic| {
             let write = |index: &i32| {
-                let written = broker.write_marker(&topic.name, *index, &marker);
-                let error_code = written.err().map_or(ErrorCode::NONE, |error| error.into());
+                let write = || Ok(broker.write_marker(&topic.name, *index, &marker)?);
+                let error_code = checked.and_then(|()| write()).err().unwrap_or(ErrorCode::NONE);
                 WritableTxnMarkerPartitionResult { partition_index: *index, error_code }
             };
             let partitions = topic.partition_indexes.iter().map(write).collect();
