@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::io;
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI32, Ordering};
 use std::time::{Duration, Instant};
@@ -12,6 +13,7 @@ use parking_lot::Mutex;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::timeout;
 
 use super::api::ApiKey;
 use super::codec::Encoded;
@@ -22,12 +24,14 @@ use super::transport::{ConnectionError, read_frame, write_frame};
 
 /// How many requests may wait to be written before [`Connection::send`] waits itself.
 const QUEUED_REQUESTS_MAX: usize = 64;
+/// For how long a connection that was dropped waits for the other side to close it too.
+const LINGER_MAX: Duration = Duration::from_secs(30);
 
 /// A connection to a broker.
 ///
 /// Any number of requests may be under way at once: they are written in the order in which they are sent, without
-/// waiting for the responses of those before, which come in the same order. Closed when it is dropped. Its futures need
-/// a tokio runtime, that in which it was made.
+/// waiting for the responses of those before, which come in the same order. A response of more than 100 MiB ends it. Closed
+/// when it is dropped. Its futures need a tokio runtime, that in which it was made.
 #[derive(Debug)]
 pub struct Connection {
     requests: mpsc::Sender<Outgoing>,
@@ -83,26 +87,20 @@ impl Connection {
     /// Speaks over a stream that is there.
     pub(crate) fn over(stream: impl AsyncRead + AsyncWrite + Send + 'static) -> Self {
         let (mut incoming, mut outgoing) = tokio::io::split(stream);
-        let (requests, mut queue) = mpsc::channel::<Outgoing>(QUEUED_REQUESTS_MAX);
+        let (requests, mut queue) = mpsc::channel(QUEUED_REQUESTS_MAX);
         let awaited = Arc::new(Mutex::new(Awaited::default()));
-        let reader = awaited.clone();
+        let both = awaited.clone();
         tokio::spawn(async move {
-            let error = read_responses(&mut incoming, &reader).await;
-            reader.lock().end(error);
-        });
-        let writer = awaited.clone();
-        tokio::spawn(async move {
-            while let Some(Outgoing { frame, response }) = queue.recv().await {
-                // Before it is written: the response may be quick.
-                if !response.is_none_or(|response| writer.lock().expect(response)) {
-                    continue;
-                }
-                if let Err(error) = write_frame(&mut outgoing, &frame, Duration::MAX).await {
-                    writer.lock().end(error.into());
-                }
-            }
-            // Nobody is left to send: the other side sees the end.
-            let _ = outgoing.shutdown().await;
+            let mut reading = pin!(read_responses(&mut incoming, &both));
+            let error = tokio::select! {
+                error = &mut reading => error,
+                written = write_requests(&mut outgoing, &mut queue, &both) => match written {
+                    Err(error) => error.into(),
+                    // To close on what is still coming would take from the other side what it has not read yet.
+                    Ok(()) => timeout(LINGER_MAX, reading).await.unwrap_or(ConnectionError::Closed),
+                },
+            };
+            both.lock().end(error);
         });
         Self { requests, awaited, next_correlation_id: AtomicI32::new(0), client_id: None, log_in_again_at: None }
     }
@@ -135,7 +133,7 @@ impl Connection {
         let correlation_id = header.correlation_id;
         let response_to_come = Response { api_key: R::API_KEY, version, correlation_id, receiver };
         self.queue(Outgoing { frame, response: Some(response_to_come) }).await?;
-        let body = response.await.map_err(|_| ConnectionError::Closed)??;
+        let body = response.await.map_err(|_| self.ended())??;
         Ok(R::Response::from_bytes(body, version)?)
     }
 
@@ -155,28 +153,16 @@ impl Connection {
     }
 
     async fn queue(&self, outgoing: Outgoing) -> Result<(), ConnectionError> {
-        if let Some(error) = self.awaited.lock().ended.clone() {
-            return Err(error);
-        }
-        self.requests.send(outgoing).await.map_err(|_| ConnectionError::Closed)
+        self.requests.send(outgoing).await.map_err(|_| self.ended())
+    }
+
+    /// Why nothing goes out any more.
+    fn ended(&self) -> ConnectionError {
+        self.awaited.lock().ended.clone().unwrap_or(ConnectionError::Closed)
     }
 }
 
 impl Awaited {
-    /// Whether it is to be sent: not if the connection has ended.
-    fn expect(&mut self, response: Response) -> bool {
-        match &self.ended {
-            Some(error) => {
-                let _ = response.receiver.send(Err(error.clone()));
-                false
-            }
-            None => {
-                self.responses.push_back(response);
-                true
-            }
-        }
-    }
-
     fn end(&mut self, error: ConnectionError) {
         for response in self.responses.drain(..) {
             // Who doesn't wait any more isn't told.
@@ -184,6 +170,21 @@ impl Awaited {
         }
         self.ended.get_or_insert(error);
     }
+}
+
+/// Writes requests until nobody is left to send any.
+async fn write_requests(
+    stream: &mut (impl AsyncWrite + Unpin),
+    queue: &mut mpsc::Receiver<Outgoing>,
+    awaited: &Mutex<Awaited>,
+) -> io::Result<()> {
+    while let Some(Outgoing { frame, response }) = queue.recv().await {
+        // Before it is written: the response may be quick.
+        awaited.lock().responses.extend(response);
+        write_frame(stream, &frame, Duration::MAX).await?;
+    }
+    // The other side sees the end.
+    stream.shutdown().await
 }
 
 /// Hands out responses until the connection ends, and says why it did.
@@ -210,5 +211,40 @@ async fn read_responses(stream: &mut (impl AsyncRead + Unpin), awaited: &Mutex<A
         if let Some(error) = error {
             return error;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt, duplex};
+
+    use super::*;
+    use crate::net::messages::ApiVersionsRequest;
+
+    #[tokio::test(start_paused = true)]
+    async fn requests_that_were_not_written_yet_end_with_the_connection() {
+        let (here, mut there) = duplex(1);
+        let connection = Connection::over(here);
+        let request = ApiVersionsRequest::default();
+        // The first is stuck on its way, the others wait behind it.
+        let send = || timeout(LINGER_MAX, connection.send(&request, 0));
+        let (first, second, ended) = tokio::join!(send(), send(), there.shutdown());
+        ended.expect("a pipe");
+        for sent in [first, second, send().await] {
+            assert!(matches!(sent, Ok(Err(ConnectionError::Closed))), "{sent:?}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_connection_that_was_dropped_does_not_wait_for_ever() {
+        let (here, mut there) = duplex(1 << 10);
+        let connection = Connection::over(here);
+        connection.send_without_response(&ApiVersionsRequest::default(), 0).await.expect("a request");
+        drop(connection);
+        let mut sent = Vec::new();
+        assert!(there.read_to_end(&mut sent).await.expect("a pipe") > 0, "what was to be sent was");
+        there.write_all(&[0]).await.expect("it listens still");
+        tokio::time::sleep(LINGER_MAX * 2).await;
+        assert!(there.write_all(&[0]).await.is_err(), "all of it is gone");
     }
 }
