@@ -4,6 +4,8 @@
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
 
@@ -31,8 +33,23 @@ pub(crate) enum Event {
     Interrupted,
 }
 
+/// An input that is being read.
+#[derive(Debug)]
+pub(crate) struct Input {
+    events: Receiver<Event>,
+    is_interrupted: Arc<AtomicBool>,
+}
+
+impl Input {
+    /// Waits for what happens next. What has been read counts no more once somebody wants the command to end.
+    pub(crate) fn next(&self) -> Event {
+        let event = self.events.recv().ok();
+        event.filter(|_| !self.is_interrupted.load(Ordering::Relaxed)).unwrap_or(Event::Interrupted)
+    }
+}
+
 /// Begins to read `file`, or stdin if there is none.
-pub(crate) fn start(file: Option<&Path>) -> Result<Receiver<Event>> {
+pub(crate) fn start(file: Option<&Path>) -> Result<Input> {
     let source: Box<dyn Read + Send> = match file {
         Some(path) => {
             let cannot_open = |error| Failure::because(format!("cannot open {}", path.display()), error);
@@ -40,14 +57,18 @@ pub(crate) fn start(file: Option<&Path>) -> Result<Receiver<Event>> {
         }
         None => Box::new(io::stdin()),
     };
-    let (events, received) = sync_channel(CHUNKS_AHEAD);
-    let interrupted = events.clone();
+    let (sender, events) = sync_channel(CHUNKS_AHEAD);
+    let input = Input { events, is_interrupted: Arc::default() };
+    let (is_interrupted, interrupted) = (input.is_interrupted.clone(), sender.clone());
     on_interrupt(move || {
-        let _ = interrupted.send(Event::Interrupted);
+        is_interrupted.store(true, Ordering::Relaxed);
+        // Where there is no room for it, something is there to be received anyway. To wait would be not to hear who asks
+        // again.
+        let _ = interrupted.try_send(Event::Interrupted);
     })?;
     // Nobody waits for this thread: it may be in a read that never returns.
-    thread::spawn(move || read_chunks(source, &events));
-    Ok(received)
+    thread::spawn(move || read_chunks(source, &sender));
+    Ok(input)
 }
 
 /// Reads to the end, or until nobody wants more.

@@ -12,7 +12,6 @@ mod reader;
 
 use std::io::{self, IsTerminal};
 use std::path::PathBuf;
-use std::sync::mpsc::Receiver;
 
 use esker::ProducerConfig;
 use serde::Serialize;
@@ -21,7 +20,7 @@ use crate::context::Context;
 use crate::failure::{Failure, Result, tell};
 use crate::producer_args::ProducerArgs;
 use crate::source::{self, Access, Sink, Source, Target};
-use input::Event;
+use input::{Event, Input};
 use lines::{LINE_BYTES_MAX, Lines, TooLong};
 use reader::{Reader, ReaderArgs};
 
@@ -98,17 +97,17 @@ struct Feeder<'a> {
 }
 
 impl Feeder<'_> {
-    fn feed(mut self, input: &Receiver<Event>) -> Result {
+    fn feed(mut self, input: &Input) -> Result {
         while !self.sink.has_failed() {
-            match input.recv() {
-                Ok(Event::Chunk(chunk)) => {
+            match input.next() {
+                Event::Chunk(chunk) => {
                     self.lines.push(chunk);
                     self.feed_lines(false)?;
                 }
-                Ok(Event::End) => return self.feed_lines(true),
-                Ok(Event::Failed(error)) => return Err(Failure::because("cannot read the input", error)),
+                Event::End => return self.feed_lines(true),
+                Event::Failed(error) => return Err(Failure::because("cannot read the input", error)),
                 // A line that has begun may not be whole.
-                Ok(Event::Interrupted) | Err(_) => {
+                Event::Interrupted => {
                     return Err(Failure::Interrupted(format!("{} lines are written", self.line - 1)));
                 }
             }

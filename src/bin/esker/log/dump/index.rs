@@ -21,7 +21,9 @@ impl Dump<'_> {
         self.entries::<8>(path, |dump, at, entry| {
             let [a, b, c, d, position @ ..] = *entry;
             let (relative, position) = (u32::from_be_bytes([a, b, c, d]), u32::from_be_bytes(position));
-            let offset = base + Offset::from(relative);
+            let Some(offset) = base.checked_add(Offset::from(relative)) else {
+                return dump.damage(at, "there is no such offset");
+            };
             if offset >= dump.args.offset {
                 let object = Object::OffsetIndexEntry { position: at, offset, log_position: position };
                 dump.show(object, format_args!("offset: {offset} position: {position}"))?;
@@ -39,7 +41,9 @@ impl Dump<'_> {
         self.entries::<12>(path, |dump, at, entry| {
             let [timestamp @ .., a, b, c, d] = *entry;
             let (timestamp, relative) = (i64::from_be_bytes(timestamp), u32::from_be_bytes([a, b, c, d]));
-            let offset = base + Offset::from(relative);
+            let Some(offset) = base.checked_add(Offset::from(relative)) else {
+                return dump.damage(at, "there is no such offset");
+            };
             if offset >= dump.args.offset {
                 let object = Object::TimeIndexEntry { position: at, timestamp, offset };
                 dump.show(object, format_args!("timestamp: {timestamp} offset: {offset}"))?;
