@@ -12,65 +12,48 @@
 
 use std::error::Error;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::sync::Arc;
 
-use esker::Store;
-use esker::io::raise_open_files_limit;
 #[cfg(feature = "prometheus")]
 use esker::server::ServerBuilder;
 use esker::server::{Server, ServerProperties};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::Notify;
 use tracing_subscriber::EnvFilter;
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
-    // Every connection is one.
-    if let Err(error) = raise_open_files_limit() {
-        tracing::warn!(error = &error as &dyn Error, "the limit on open files stays as it is");
-    }
     let properties = configure(std::env::args().skip(1))?;
     for key in &properties.ignored {
         eprintln!("warning: {key} has no meaning here");
     }
     let dir = properties.log_dir.as_deref().unwrap_or(Path::new("data"));
-    let store = Store::options().config(properties.store.clone()).node_id(properties.node_id).open(dir)?;
+    let store = properties.open_store(dir)?;
     let builder = Server::builder(store.clone()).config(properties.server.clone());
     #[cfg(feature = "prometheus")]
     let builder = std::env::var("METRICS_LISTENER").into_iter().fold(builder, ServerBuilder::metrics_listener);
-    let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+    let stop = Arc::new(Notify::new());
+    tokio::spawn(listen(signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?, stop.clone()));
+    let server = builder.start().await?;
+    println!("serving {} at {:?}", dir.display(), server.local_addrs());
+    server.serve_until(stop.notified()).await;
+    Ok(tokio::task::spawn_blocking(move || store.close()).await??)
+}
+
+/// Asks for the end at the first signal, and brings it about at the second.
+async fn listen(mut interrupt: Signal, mut terminate: Signal, stop: Arc<Notify>) {
     let mut told = async || {
         tokio::select! {
             _ = interrupt.recv() => {}
             _ = terminate.recv() => {}
         }
     };
-    let server = tokio::select! {
-        server = builder.start() => server?,
-        () = told() => return Ok(store.close()?),
-    };
-    println!("serving {} at {:?}", dir.display(), server.local_addrs());
-
-    let mut look = tokio::time::interval(Duration::from_secs(10));
-    loop {
-        tokio::select! {
-            () = told() => break,
-            _ = look.tick() => if let Some(error) = store.take_maintenance_error() {
-                tracing::error!(error = &error as &dyn Error, "maintenance of the store fails");
-            },
-        }
-    }
-    println!("stopping");
-    let stopped = async {
-        server.shutdown().await;
-        tokio::task::spawn_blocking(move || store.close()).await
-    };
-    tokio::select! {
-        closed = stopped => closed??,
-        () = told() => std::process::exit(130),
-    }
-    Ok(())
+    told().await;
+    stop.notify_one();
+    told().await;
+    std::process::exit(130);
 }
 
 fn configure(mut args: impl Iterator<Item = String>) -> Result<ServerProperties, Box<dyn Error>> {

@@ -14,20 +14,6 @@ pub const SIZE_BYTES: usize = 4;
 /// Kafka's default for `socket.request.max.bytes`: 100 MiB.
 pub const SOCKET_REQUEST_MAX_BYTES: usize = 100 * 1024 * 1024;
 
-/// How many bytes the frame has that `buffer` begins with, its size field not counted. `None` if that isn't known yet.
-///
-/// # Errors
-///
-/// [`ProtocolError::FrameSize`] if that is negative or more than `max`.
-pub fn check_size(buffer: &[u8], max: usize) -> Result<Option<usize>, ProtocolError> {
-    let Some(size) = buffer.first_chunk::<SIZE_BYTES>() else { return Ok(None) };
-    let size = i32::from_be_bytes(*size);
-    match usize::try_from(size) {
-        Ok(size) if size <= max => Ok(Some(size)),
-        _ => Err(ProtocolError::FrameSize { size, max }),
-    }
-}
-
 /// How much room is made at once for what comes next: no more than that for a size on the wire.
 const ROOM_BYTES_MIN: usize = 8 * 1024;
 const ROOM_BYTES_MAX: usize = 256 * 1024;
@@ -80,7 +66,12 @@ impl FrameBuffer {
     ///
     /// [`ProtocolError::FrameSize`] if that is out of range.
     pub(crate) fn next_size(&self) -> Result<Option<usize>, ProtocolError> {
-        check_size(&self.bytes, self.max)
+        let Some(size) = self.bytes.first_chunk::<SIZE_BYTES>() else { return Ok(None) };
+        let size = i32::from_be_bytes(*size);
+        match usize::try_from(size) {
+            Ok(size) if size <= self.max => Ok(Some(size)),
+            _ => Err(ProtocolError::FrameSize { size, max: self.max }),
+        }
     }
 
     /// Takes the next frame, without its size field, if all of it is there. It shares the buffer's memory.

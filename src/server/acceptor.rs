@@ -16,6 +16,7 @@ use super::limits::Limits;
 use super::outgoing::Outgoing;
 use super::security::Access;
 use super::socket;
+use super::stop::told_to_stop;
 use crate::config::{Listener, ServerConfig};
 use crate::error::{Error, Result};
 use crate::store::Store;
@@ -110,7 +111,7 @@ impl Acceptor {
         loop {
             let accepted = tokio::select! {
                 accepted = self.socket.accept() => accepted,
-                _ = stop.wait_for(|stop| *stop) => return,
+                () = told_to_stop(&mut stop) => return,
             };
             match accepted {
                 Ok((stream, peer)) => {
@@ -124,7 +125,7 @@ impl Acceptor {
                     // Not before somebody comes: listeners that nobody comes to must not take it from others.
                     let one_of_all = tokio::select! {
                         one_of_all = service.limits.one_more() => one_of_all,
-                        _ = stop.wait_for(|stop| *stop) => return,
+                        () = told_to_stop(&mut stop) => return,
                     };
                     self.serve(&service, stream, peer, (slot, one_of_all));
                 }

@@ -2,7 +2,7 @@
 //! what could not be otherwise.
 
 use super::broker::Broker;
-use super::handler::describe_topic_partitions::MAX_REQUEST_PARTITION_SIZE_LIMIT;
+use super::partitions::MAX_REQUEST_PARTITION_SIZE_LIMIT;
 use super::partitions::REPLICATION_FACTOR;
 use crate::config::{ConfigEntry, ConfigType, static_entry, unset_entry};
 

@@ -18,6 +18,7 @@ use super::limits::{Limits, Room, SMALL_BYTES};
 use super::metrics::RequestTimer;
 use super::outgoing::{Outgoing, write_responses};
 use super::security::{Access, Admission, Entrance};
+use super::stop::told_to_stop;
 use super::when_woken::or_never;
 use crate::net::codec::Encoded;
 use crate::net::frame::FrameBuffer;
@@ -158,11 +159,6 @@ async fn first(
         if answered.is_empty() { Poll::Pending } else { Poll::Ready(Ok(answered)) }
     })
     .await
-}
-
-pub(super) async fn told_to_stop(stop: &mut watch::Receiver<bool>) {
-    // An error means that the server is gone.
-    let _ = stop.wait_for(|stop| *stop).await;
 }
 
 async fn grace(mut stop: watch::Receiver<bool>) {

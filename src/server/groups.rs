@@ -7,6 +7,7 @@ use tokio::sync::{Notify, oneshot, watch};
 use super::broker::{Broker, Node};
 use super::dispatch::Context;
 use super::executor;
+use super::stop::told_to_stop;
 use crate::coordinator::driver::{Alarm, Asked, Coordinator, Waiter};
 use crate::coordinator::{GroupError, Response};
 use crate::net::ErrorCode;
@@ -65,7 +66,7 @@ pub(super) async fn begin<A: FnOnce(&mut Coordinator, Waiter, i64) + Send + 'sta
         tokio::select! {
             biased;
             response = response => response.map_err(|_| GroupError::NotCoordinator),
-            _ = stop.wait_for(|stop| *stop) => Err(GroupError::NotCoordinator),
+            () = told_to_stop(&mut stop) => Err(GroupError::NotCoordinator),
         }
     }
 }
@@ -82,7 +83,7 @@ pub(super) async fn keep_time(node: Arc<Node>, mut stop: watch::Receiver<bool>) 
         tokio::select! {
             () = tokio::time::sleep(idle) => {}
             () = is_due_earlier.notified() => {}
-            _ = stop.wait_for(|stop| *stop) => return,
+            () = told_to_stop(&mut stop) => return,
         }
     }
 }

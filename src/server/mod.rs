@@ -36,10 +36,9 @@
 //!
 //! Groups have members, by Kafka's classic protocol, by the newer one (KIP-848), or by both at once: see
 //! [`coordinator`](crate::coordinator).
-//! Clients produce and fetch; topics are spoken of by name there, as up to Fetch version 12. Admin clients, and with them
-//! `kafka-topics`, `kafka-configs`, `kafka-get-offsets`, `kafka-delete-records` and `kafka-log-dirs`, create, describe,
-//! alter and delete topics, look up and delete offsets, and see the node, its disk, its producers and its transactions.
-//! What one request asks for is bounded: it creates 10,000 partitions at most, produces to and fetches from no more than
+//! Clients produce and fetch. Admin clients, and with them `kafka-topics`, `kafka-configs`, `kafka-get-offsets`,
+//! `kafka-delete-records` and `kafka-log-dirs`, create, describe, alter and delete topics, look up and delete offsets, and
+//! see the node, its disk, its producers and its transactions. What one request asks for is bounded: it creates 10,000 partitions at most, produces to and fetches from no more than
 //! `request.partitions.max`, a page of topics describes 2,000, and what is named again and again is answered only so often.
 //!
 //! Listeners may ask for TLS (feature `tls`) and for users with passwords (feature `sasl`), by Kafka's configs: see
@@ -70,6 +69,7 @@ mod metrics;
 mod operations;
 mod outgoing;
 mod partitions;
+mod process;
 mod properties;
 mod refused_batch;
 mod security;
@@ -78,6 +78,7 @@ mod socket;
 #[cfg(not(target_os = "linux"))]
 #[path = "without_sendfile.rs"]
 mod socket;
+mod stop;
 mod transaction_error;
 mod when_woken;
 
@@ -171,7 +172,7 @@ impl ServerBuilder {
         for listener in &self.config.listeners {
             acceptors.push(Acceptor::bind(listener, &self.config, &self.store).await?);
         }
-        let mut server = self.in_memory()?;
+        let mut server = self.build()?;
         server.local_addrs = acceptors.iter().map(Acceptor::local_addr).collect();
         *server.accesses.get_mut() = acceptors.iter().map(Acceptor::access).collect();
         for acceptor in acceptors {
@@ -189,6 +190,10 @@ impl ServerBuilder {
     /// address for metrics that can't be had.
     pub fn in_memory(self) -> Result<Server> {
         self.config.validate()?;
+        self.build()
+    }
+
+    fn build(self) -> Result<Server> {
         let (stop, stopped) = watch::channel(false);
         let limits = Limits::new(&self.config);
         #[cfg(feature = "prometheus")]
@@ -268,7 +273,7 @@ impl Server {
         &self.local_addrs
     }
 
-    /// Connects from within this process, by a pipe in memory.
+    /// Connects from within this process, by a pipe in memory. Must be called in a tokio runtime.
     pub fn connect(&self) -> Connection {
         let (client, server) = tokio::io::duplex(PIPE_BYTES);
         self.serve(server);

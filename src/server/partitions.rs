@@ -1,10 +1,13 @@
-//! How many partitions a request may ask for, and on which nodes: there is one.
+//! How many partitions a request may ask for or of, and on which nodes: there is one.
 
 use crate::net::ErrorCode;
 use crate::server::api_error::ApiError;
 
 /// The most partitions that one request creates (Kafka's `MAX_PARTITIONS_PER_BATCH`).
 pub(super) const MAX_PARTITIONS_PER_BATCH: usize = 10_000;
+
+/// The most partitions that one response describes, whatever the request says (Kafka's `max.request.partition.size.limit`).
+pub(super) const MAX_REQUEST_PARTITION_SIZE_LIMIT: usize = 2000;
 
 /// Stands for `num.partitions` and `default.replication.factor`.
 pub(super) const DEFAULT: i32 = -1;

@@ -27,7 +27,7 @@ async fn main() -> Result<(), Anything> {
         properties.set(key, value)?;
     }
     let dir = properties.log_dir.as_deref().unwrap_or(Path::new("data"));
-    let store = Store::options().config(properties.store.clone()).open(dir)?;
+    let store = properties.open_store(dir)?;
     let server = Server::builder(store.clone()).config(properties.server.clone()).start().await?;
     println!("serving {} at {:?}", dir.display(), server.local_addrs());
     let (of_members, mut terminated) = (store.clone(), signal(SignalKind::terminate())?);

@@ -10,8 +10,9 @@ use esker::net::messages::produce::{PartitionProduceResponse, TopicProduceData};
 use esker::net::messages::{ApiVersionsRequest, FetchRequest, MetadataRequest};
 use esker::net::{ApiKey, ErrorCode};
 use esker::record::{BatchBuilder, BatchRef, RecordData};
-use esker::server::{Server, ServerConfig};
+use esker::server::{Server, ServerConfig, ServerProperties};
 use esker::{Acks, CleanupPolicy, Maintenance, ReadLimits, Store, TopicConfig, Uuid};
+use tokio::sync::Notify;
 
 use super::{
     api_versions, batch, connections, fetch_request, fetched, produce, produce_request, produced, serve, values,
@@ -395,6 +396,26 @@ async fn a_server_stops_in_good_order() {
 }
 
 /// Servers and stores without a thread or a file of their own.
+#[tokio::test]
+async fn a_server_serves_until_it_is_told_to_stop() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut properties = ServerProperties::new();
+    properties.read("node.id=7\nlisteners=PLAINTEXT://127.0.0.1:0").unwrap();
+    let store = properties.open_store(dir.path()).unwrap();
+    assert_eq!(store.node_id(), 7);
+    let server = Server::builder(store.clone()).config(properties.server).start().await.unwrap();
+    let connection = server.connect();
+    let stop = Notify::new();
+    let use_it = async {
+        connection.send(&api_versions(), 4).await.unwrap();
+        stop.notify_one();
+    };
+    tokio::join!(use_it, server.serve_until(stop.notified()));
+    assert!(connection.send(&api_versions(), 4).await.is_err(), "it has stopped");
+    assert!(store.topics().is_empty(), "the store is open still");
+    store.close().unwrap();
+}
+
 #[tokio::test]
 async fn a_thousand_brokers_live_in_one_process() {
     let mut servers = Vec::new();

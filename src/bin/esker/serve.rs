@@ -1,13 +1,11 @@
 //! `esker serve`: the directory as a Kafka broker.
 
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::{self, RecvTimeoutError};
-use std::time::Duration;
+use std::sync::Arc;
 
-use esker::Store;
-use esker::io::raise_open_files_limit;
 use esker::server::{Server, ServerBuilder, ServerProperties};
 use serde::Serialize;
+use tokio::sync::Notify;
 use tracing_subscriber::EnvFilter;
 
 use crate::context::Context;
@@ -22,7 +20,7 @@ use crate::topic::key_value;
 /// (KAFKA_NUM_PARTITIONS is num.partitions), --override. The directory is that of --dir, or else log.dirs. By default it
 /// listens on 127.0.0.1:9092.
 ///
-/// The first SIGINT or SIGTERM stops it in good order, the second at once. What it does is told on stderr; RUST_LOG says
+/// The first SIGINT, SIGTERM or SIGHUP stops it in good order, the second at once. What it does is told on stderr; RUST_LOG says
 /// how much.
 ///
 /// JSON: dir, listeners (the addresses that it listens on), metrics (where they are, if anywhere), once it listens.
@@ -40,9 +38,6 @@ pub(crate) struct Args {
     metrics_listener: Option<String>,
 }
 
-/// How long a failure of the store's maintenance may stay untold.
-const LOOK_INTERVAL: Duration = Duration::from_secs(10);
-
 #[derive(Debug, Serialize)]
 struct Row {
     dir: String,
@@ -55,29 +50,26 @@ struct Row {
 pub(crate) fn run(args: &Args, context: &Context) -> Result {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
-    if let Err(error) = raise_open_files_limit() {
-        tracing::warn!(error = &error as &dyn std::error::Error, "the limit on open files stays as it is");
-    }
     let properties = ServerProperties::load(args.config.as_deref(), std::env::vars_os(), args.overrides.clone())?;
     for key in &properties.ignored {
         tell("warning", format_args!("{key} has no meaning here"));
     }
     let dir = context.dir.as_deref().or(properties.log_dir.as_deref());
     let dir = dir.ok_or_else(|| Failure::Usage("which directory? --dir, $ESKER_DIR or log.dirs says so".to_owned()))?;
-    let store = Store::options().config(properties.store.clone()).node_id(properties.node_id).open(dir)?;
+    let store = properties.open_store(dir)?;
     warn_of_recovery(&store);
     let builder = Server::builder(store.clone()).config(properties.server.clone());
     #[cfg(feature = "prometheus")]
     let builder = args.metrics_listener.iter().fold(builder, ServerBuilder::metrics_listener);
-    let served = serve(builder, &store, dir, context);
+    let served = serve(builder, dir, context);
     store.close()?;
     served
 }
 
-fn serve(builder: ServerBuilder, store: &Store, dir: &Path, context: &Context) -> Result {
-    let (told, interrupted) = mpsc::channel();
-    // Whoever is told has gone already if this fails.
-    on_interrupt(move || _ = told.send(()))?;
+fn serve(builder: ServerBuilder, dir: &Path, context: &Context) -> Result {
+    let interrupted = Arc::new(Notify::new());
+    let stop = interrupted.clone();
+    on_interrupt(move || stop.notify_one())?;
     let runtime = tokio::runtime::Runtime::new().map_err(|error| Failure::because("cannot start threads", error))?;
     let server = runtime.block_on(builder.start())?;
     let listeners = server.local_addrs().iter().map(ToString::to_string).collect();
@@ -90,12 +82,6 @@ fn serve(builder: ServerBuilder, store: &Store, dir: &Path, context: &Context) -
     context.print(&[row], |rows| {
         rows.iter().map(|row| format!("Serving {} at {}.\n", row.dir, row.listeners.join(", "))).collect()
     })?;
-    // Another error would mean that nobody can interrupt this any more.
-    while interrupted.recv_timeout(LOOK_INTERVAL) == Err(RecvTimeoutError::Timeout) {
-        if let Some(error) = store.take_maintenance_error() {
-            tracing::error!(error = &error as &dyn std::error::Error, "maintenance of the store fails");
-        }
-    }
-    runtime.block_on(server.shutdown());
+    runtime.block_on(server.serve_until(interrupted.notified()));
     Ok(())
 }

@@ -217,11 +217,6 @@ impl Encoded {
         &self.chunks
     }
 
-    /// The pieces, in order.
-    pub fn into_chunks(self) -> Vec<Bytes> {
-        self.chunks
-    }
-
     /// The pieces that are in files too, by their index and in order.
     pub(crate) fn files(&self) -> &[(usize, FileRange)] {
         &self.files

@@ -9,10 +9,8 @@ use crate::net::messages::describe_topic_partitions::{
 use crate::net::messages::{DescribeTopicPartitionsRequest, DescribeTopicPartitionsResponse};
 use crate::server::broker::{Broker, told_epoch};
 use crate::server::operations;
+use crate::server::partitions::MAX_REQUEST_PARTITION_SIZE_LIMIT;
 use crate::store::{PartitionDescription, validate_topic_name};
-
-/// The most partitions of a response, whatever the request says (Kafka's `max.request.partition.size.limit`).
-pub(in crate::server) const MAX_REQUEST_PARTITION_SIZE_LIMIT: usize = 2000;
 
 pub(in crate::server) fn answer(
     broker: &Broker,

@@ -20,6 +20,7 @@ use crate::server::broker::{Broker, check_leader_epoch, end_of_epoch};
 use crate::server::dispatch::Context;
 use crate::server::executor;
 use crate::server::fetch_session::{Answer, PartitionKey, TopicKey, Wanted, is_error};
+use crate::server::stop::told_to_stop;
 use crate::types::{IsolationLevel, Offset};
 use crate::uuid::Uuid;
 
@@ -100,7 +101,7 @@ async fn read_enough(context: &Context, request: &FetchRequest, wanted: &Arc<Vec
         tokio::select! {
             // When the time is over, things may be different all the same.
             _ = timeout_at(deadline, any(attempt.more)) => {}
-            _ = stop.wait_for(|stop| *stop) => return attempt.data,
+            () = told_to_stop(&mut stop) => return attempt.data,
         }
     }
 }

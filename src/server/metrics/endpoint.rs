@@ -17,8 +17,8 @@ use tokio::time::{interval, timeout};
 use super::Metrics;
 use crate::error::{Error, Result};
 use crate::server::acceptor::Service;
-use crate::server::connection::told_to_stop;
 use crate::server::executor;
+use crate::server::stop::told_to_stop;
 
 const HEAD_BYTES_MAX: usize = 8 * 1024;
 const SCRAPES_MAX: usize = 8;

@@ -32,9 +32,10 @@ use tokio::sync::watch;
 use tokio::time::timeout;
 
 use super::broker::Broker;
-use super::connection::{self, told_to_stop};
+use super::connection;
 use super::limits::Limits;
 use super::outgoing::Outgoing;
+use super::stop::told_to_stop;
 use crate::config::{ClientAuth, Listener, SecurityProtocol, ServerConfig, invalid};
 use crate::error::Result;
 use crate::net::{ConnectionError, FrameBuffer};
