@@ -88,7 +88,7 @@ BROKERS = {
 
 
 def answers(address):
-    """Whether a broker answers ApiVersions and, in the same breath, knows a leader to produce to."""
+    """Whether a broker answers ApiVersions, the first that a client asks."""
     host, port = address.split(":")
     try:
         with socket.create_connection((host, int(port)), timeout=1) as connection:

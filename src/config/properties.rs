@@ -91,7 +91,8 @@ impl ServerProperties {
         Ok(())
     }
 
-    /// Sets one of a broker's configs.
+    /// Sets one of a broker's configs. One that has no meaning here is no error, for a file of Kafka's has many: it is
+    /// [`ignored`](Self::ignored).
     ///
     /// # Errors
     /// [`Error::InvalidConfig`](crate::Error::InvalidConfig) if the value isn't one of its values.

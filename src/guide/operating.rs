@@ -13,10 +13,14 @@
 //!   replication-offset-checkpoint       the high watermarks
 //!   topic-config-checkpoint             the topics created here, and their configs (ours: Kafka passes over it)
 //!   group-config-checkpoint             the configs that groups have set (ours, too)
+//!   scram-credentials-checkpoint        who may log in to a server (ours, too)
+//!   producer-id-checkpoint              which producer ids were given out (ours, too)
 //!   payments-0/
 //!     00000000000000000000.log          batches
 //!     00000000000000000000.index        from offsets to positions
 //!     00000000000000000000.timeindex    from timestamps to offsets
+//!     00000000000000000000.txnindex     the transactions that were aborted, if any were
+//!     00000000000000000007.snapshot     what producers were at before offset 7
 //!     leader-epoch-checkpoint
 //!     partition.metadata                the topic's id
 //! ```
@@ -131,9 +135,9 @@
 //! |---|---|---|
 //! | connections | `max.connections`, `max.connections.per.ip` | further ones wait, or are closed |
 //! | a request | `socket.request.max.bytes` | the connection is closed before it is read |
-//! | memory of all requests | `queued.max.request.bytes` | nothing is read until some are answered; who is slow to send the rest of one, or to take the response to a large one, is closed |
+//! | memory of all requests | `queued.max.request.bytes` | nothing is read until some are answered; who is slow to send the rest of one, or to take the response to a large one, or has one of more than 4 KiB that waits for records or members, is closed |
 //! | requests of a connection | 64, and 1 MiB of responses that wait to be taken | nothing is read from it |
-//! | partitions of a request to produce or to fetch | `request.partitions.max` | `INVALID_REQUEST` |
+//! | partitions that a request names, to produce, to fetch records or offsets, or to end transactions | `request.partitions.max` | `INVALID_REQUEST` |
 //! | memory of a message's arrays | 64 MiB | the connection is closed |
 //! | partitions that one request creates, by asking for metadata too | 10,000 | `POLICY_VIOLATION`, or the rest is created when it is asked for again |
 //! | how long a producer waits for a sync | its `request.timeout.ms`, 1 s at least | `REQUEST_TIMED_OUT`; the records are in the log |

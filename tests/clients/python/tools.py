@@ -125,7 +125,9 @@ def producer_perf():
 
 def consumer_perf():
     printed = tool("ConsumerPerformance", "--topic", f"{topic}-perf", "--num-records", "50000")
-    expect(len(printed.splitlines()) >= 2, printed)
+    # start, end, MB, MB/s, records
+    read = printed.splitlines()[-1].split(",")[4]
+    expect(read.strip().isdigit() and int(read) >= 50_000, printed)
 
 
 def verifiable_producer():
@@ -134,13 +136,16 @@ def verifiable_producer():
 
 
 def groups():
-    java("org.apache.kafka.tools.consumer.group.ConsumerGroupCommand", "--group", topic, "--topic", topic,
-         "--reset-offsets", "--to-earliest", "--execute")
-    described = java("org.apache.kafka.tools.consumer.group.ConsumerGroupCommand", "--group", topic, "--describe")
-    expect(topic in described, described)
-    listed = java("org.apache.kafka.tools.consumer.group.ConsumerGroupCommand", "--list").split()
-    expect(topic in listed, listed)
-    java("org.apache.kafka.tools.consumer.group.ConsumerGroupCommand", "--group", topic, "--delete")
+    command = "org.apache.kafka.tools.consumer.group.ConsumerGroupCommand"
+    java(command, "--group", topic, "--topic", topic, "--reset-offsets", "--to-earliest", "--execute")
+    described = [line.split() for line in java(command, "--group", topic, "--describe").splitlines() if topic in line]
+    # group, topic, partition, where it is
+    reset = {int(row[2]): int(row[3]) for row in described if row[:2] == [topic, topic]}
+    earliest = offsets("--time", "earliest")
+    expect(reset == earliest, f"{reset} in the place of {earliest}")
+    expect(topic in java(command, "--list").split(), "it is not listed")
+    java(command, "--group", topic, "--delete")
+    expect(topic not in java(command, "--list").split(), "it is there still")
 
 
 KCAT_TOPIC = f"{topic}-kcat"
