@@ -11,7 +11,7 @@ use crate::error::Result;
 /// Kafka's `server.properties`. What is set later counts.
 ///
 /// A file that was written for Kafka will do: what is Kafka's business alone, such as its controllers, is left aside and
-/// listed in [`ignored`](Self::ignored). What would forbid clients something and can't be kept to, such as
+/// listed in [`ignored`](Self::ignored). A class of Java that would forbid clients something, such as
 /// `authorizer.class.name`, is an error.
 ///
 /// ```

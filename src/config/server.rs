@@ -58,6 +58,8 @@ configs! {
     max_connections: i32 = i32::MAX, "max.connections", at_least(0);
     /// How many connections there may be from one address. Further ones are closed at once.
     max_connections_per_ip: i32 = i32::MAX, "max.connections.per.ip", at_least(0);
+    /// From which addresses there may be more or fewer, `host:count` each, with names of hosts or addresses.
+    max_connections_per_ip_overrides: Vec<(String, i32)> = Vec::new(), "max.connections.per.ip.overrides", any();
     /// How long a connection may do nothing before it is closed, in milliseconds: the client sends no request, or doesn't
     /// take its responses. It may do so for ever if this is below 0.
     connections_max_idle_ms: u64 = 600_000, "connections.max.idle.ms", at_least(1).or_no_limit_below(0);

@@ -208,6 +208,27 @@ impl ConfigValue for Vec<String> {
     }
 }
 
+/// A number for each of some hosts.
+impl ConfigValue for Vec<(String, i32)> {
+    const TYPE: ConfigType = ConfigType::String;
+    const EXPECTED: &'static str = "a list of host:count";
+
+    fn parse(value: &str) -> Option<Self> {
+        let words = value.split(',').map(str::trim).filter(|word| !word.is_empty());
+        let pair = |word: &str| {
+            // An address of IPv6 has colons too.
+            let (host, count) = word.rsplit_once(':')?;
+            let count = count.trim().parse().ok().filter(|count| *count >= 0)?;
+            Some((host.trim().to_owned(), count)).filter(|(host, _)| !host.is_empty())
+        };
+        words.map(pair).collect()
+    }
+
+    fn print(&self) -> String {
+        self.iter().map(|(host, count)| format!("{host}:{count}")).collect::<Vec<_>>().join(",")
+    }
+}
+
 impl ConfigValue for Vec<ConsumerGroupAssignor> {
     const TYPE: ConfigType = ConfigType::List;
     const EXPECTED: &'static str = "a list of uniform and range";

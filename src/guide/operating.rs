@@ -133,7 +133,7 @@
 //!
 //! | what | bound | at the bound |
 //! |---|---|---|
-//! | connections | `max.connections`, `max.connections.per.ip` | further ones wait, or are closed |
+//! | connections | `max.connections`, `max.connections.per.ip` and its `.overrides` | further ones wait, or are closed |
 //! | a request | `socket.request.max.bytes` | the connection is closed before it is read |
 //! | memory of all requests | `queued.max.request.bytes` | nothing is read until some are answered; who is slow to send the rest of one, or to take the response to a large one, or has one of more than 4 KiB that waits for records or members, is closed |
 //! | requests of a connection | 64, and 1 MiB of responses that wait to be taken | nothing is read from it |

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::io;
-use std::net::IpAddr;
+use std::net::{IpAddr, ToSocketAddrs};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,7 +10,8 @@ use parking_lot::Mutex;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::{Instant, sleep_until};
 
-use crate::config::ServerConfig;
+use crate::config::{ServerConfig, invalid};
+use crate::error::Result;
 
 /// How long a client that holds room may do nothing about it while others wait for room, and how quick it has to be beyond
 /// that: to send the rest of a request, or to take the response. Without it a few clients that announce large requests and
@@ -30,6 +31,7 @@ const NEGLIGIBLE_BYTES: usize = 4096;
 pub(super) struct Limits {
     connections: Arc<Semaphore>,
     connections_per_ip_max: usize,
+    connections_max_of_ip: HashMap<IpAddr, usize>,
     by_ip: Mutex<HashMap<IpAddr, usize>>,
     request_bytes: Arc<Semaphore>,
     request_bytes_max: u32,
@@ -55,18 +57,30 @@ pub(super) struct ConnectionSlot {
 }
 
 impl Limits {
-    pub(super) fn new(config: &ServerConfig) -> Arc<Self> {
+    /// # Errors
+    ///
+    /// [`Error::InvalidConfig`](crate::Error::InvalidConfig) if a host in `max.connections.per.ip.overrides` has no address.
+    pub(super) fn new(config: &ServerConfig) -> Result<Arc<Self>> {
         let at_most = |number: i32| usize::try_from(number).unwrap_or(0);
         let request_bytes_max = config.queued_max_request_bytes.min(Semaphore::MAX_PERMITS);
         let request_bytes_max = u32::try_from(request_bytes_max).unwrap_or(u32::MAX);
-        Arc::new(Self {
+        let mut connections_max_of_ip = HashMap::new();
+        for (host, max) in &config.max_connections_per_ip_overrides {
+            // As Java takes it: one address of each. Most are addresses, which nobody needs to be asked for.
+            let address = (host.as_str(), 0).to_socket_addrs().ok().and_then(|mut addresses| addresses.next());
+            let address = address
+                .ok_or_else(|| invalid("max.connections.per.ip.overrides", host, "hosts that have an address"))?;
+            connections_max_of_ip.insert(address.ip().to_canonical(), at_most(*max));
+        }
+        Ok(Arc::new(Self {
             connections: Arc::new(Semaphore::new(at_most(config.max_connections))),
             connections_per_ip_max: at_most(config.max_connections_per_ip),
+            connections_max_of_ip,
             by_ip: Mutex::default(),
             request_bytes: Arc::new(Semaphore::new(request_bytes_max as usize)),
             request_bytes_max,
             waiting: watch::Sender::new(0),
-        })
+        }))
     }
 
     /// Waits until there may be another connection (`max.connections`).
@@ -75,11 +89,11 @@ impl Limits {
     }
 
     /// Gives a connection to a client at `ip`, unless there are as many from there as there may be
-    /// (`max.connections.per.ip`).
+    /// (`max.connections.per.ip` and its overrides).
     pub(super) fn admit(self: &Arc<Self>, ip: IpAddr) -> Option<ConnectionSlot> {
         let mut by_ip = self.by_ip.lock();
         let count = by_ip.get(&ip).copied().unwrap_or(0);
-        if count >= self.connections_per_ip_max {
+        if count >= self.connections_max_of_ip.get(&ip).copied().unwrap_or(self.connections_per_ip_max) {
             return None;
         }
         by_ip.insert(ip, count + 1);

@@ -195,7 +195,7 @@ impl ServerBuilder {
 
     fn build(self) -> Result<Server> {
         let (stop, stopped) = watch::channel(false);
-        let limits = Limits::new(&self.config);
+        let limits = Limits::new(&self.config)?;
         #[cfg(feature = "prometheus")]
         let (endpoint, metrics) = self.metrics_listener.as_deref().map(Endpoint::bind).transpose()?.unzip();
         #[cfg(feature = "prometheus")]

@@ -40,6 +40,32 @@ async fn one_connection_too_many_from_an_address_is_closed() {
 }
 
 #[tokio::test]
+async fn from_some_addresses_there_may_be_more_or_fewer() {
+    const OVERRIDES: &str = "max.connections.per.ip.overrides";
+    let with = |overrides: &str| {
+        let mut config = ServerConfig { max_connections_per_ip: 1, ..ServerConfig::default() };
+        config.set(OVERRIDES, overrides).map(|()| config)
+    };
+    for (overrides, max) in [("", 1), ("::1:5, 127.0.0.1:2", 2), ("127.0.0.1:0", 0), ("127.0.0.2:5", 1)] {
+        let server = serve(with(overrides).unwrap()).await;
+        let mut held = Vec::new();
+        for _ in 0..3 {
+            let connection = Connection::connect(server.local_addr().unwrap()).await.unwrap();
+            if is_served(&connection).await {
+                held.push(connection);
+            }
+        }
+        assert_eq!(held.len(), max, "{overrides}");
+    }
+    for wrong in ["127.0.0.1", "127.0.0.1:-1", ":1", "127.0.0.1:many"] {
+        assert!(with(wrong).is_err(), "{wrong}");
+    }
+    // No name has a space in it.
+    let config = with("no host:1").unwrap();
+    assert!(Server::builder(Store::temporary().unwrap()).config(config).in_memory().is_err());
+}
+
+#[tokio::test]
 async fn a_connection_beyond_the_limit_waits_until_another_ends() {
     let server = serve(ServerConfig { max_connections: 1, ..ServerConfig::default() }).await;
     let address = server.local_addr().unwrap();
