@@ -2,7 +2,7 @@
 
 use esker::AlterConfigOp;
 
-use crate::topic::key_value;
+use crate::key_value::key_value;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct ConfigChanges {

@@ -7,7 +7,6 @@ use esker::{Error, Store, TopicPartition};
 
 use crate::context::Context;
 use crate::failure::{Failure, Result, tell};
-use crate::source::no_topic;
 
 /// The option of commands that only look.
 #[derive(Debug, clap::Args)]
@@ -63,7 +62,7 @@ pub(crate) fn existing(context: &Context) -> Result<&Path> {
 /// How many partitions a topic has, or what to do about it that there is none.
 pub(crate) fn partition_count(store: &Store, topic: &str) -> Result<i32> {
     store.partition_count(topic).map_err(|error| match error {
-        Error::UnknownTopicOrPartition { .. } => no_topic(topic),
+        Error::UnknownTopicOrPartition { .. } => Failure::no_topic(topic),
         other => other.into(),
     })
 }

@@ -46,6 +46,11 @@ impl Failure {
         Self::Other(Box::new(Context { what: what.into(), source: source.into() }))
     }
 
+    /// There is no such topic.
+    pub(crate) fn no_topic(topic: &str) -> Self {
+        Self::new(format!("topic {topic} does not exist: `esker topic create {topic}` creates it"))
+    }
+
     /// A file, or a directory, can't be read.
     pub(crate) fn cannot_read(path: &Path, error: io::Error) -> Self {
         Self::because(format!("cannot read {}", path.display()), error)

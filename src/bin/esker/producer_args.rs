@@ -3,7 +3,7 @@
 use esker::record::Compression;
 use esker::{Acks, ProducerConfig};
 
-use crate::topic::key_value;
+use crate::key_value::key_value;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct ProducerArgs {

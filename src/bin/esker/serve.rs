@@ -12,7 +12,7 @@ use crate::context::Context;
 use crate::data_dir::warn_of_recovery;
 use crate::failure::{Failure, Result, tell};
 use crate::interrupt::on_interrupt;
-use crate::topic::key_value;
+use crate::key_value::key_value;
 
 /// Serve the data directory to Kafka clients, until interrupted
 ///

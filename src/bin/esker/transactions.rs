@@ -7,9 +7,10 @@ use esker::{Offset, TopicPartition, TransactionState};
 use serde::Serialize;
 
 use crate::confirm::Confirm;
-use crate::context::{Context, Table, or_dash};
+use crate::context::Context;
 use crate::data_dir::{self, ReadOnly};
 use crate::failure::Result;
+use crate::output::{Table, or_dash};
 use crate::source::{self, Access, Filter, Transaction};
 use crate::time;
 

@@ -9,9 +9,10 @@ use esker::server::{ScramCredential, ScramMechanism};
 use serde::Serialize;
 
 use crate::confirm::Confirm;
-use crate::context::{Context, Table};
+use crate::context::Context;
 use crate::data_dir::{self, ReadOnly};
 use crate::failure::{Failure, Result};
+use crate::output::Table;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {

@@ -1,8 +1,9 @@
 //! `esker group alter`: configs as with `kafka-configs --entity-type groups --alter`.
 
 use crate::config_changes::ConfigChanges;
-use crate::context::{Context, print};
+use crate::context::Context;
 use crate::failure::{Failure, Result};
+use crate::output::print;
 use crate::source::{self, Access};
 
 /// Change a group's configs, such as consumer.session.timeout.ms

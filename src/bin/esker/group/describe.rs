@@ -3,9 +3,10 @@
 use esker::TopicPartition;
 use serde::Serialize;
 
-use crate::context::{Context, Table, or_dash};
+use crate::context::Context;
 use crate::data_dir::ReadOnly;
 use crate::failure::Result;
+use crate::output::{Table, or_dash};
 use crate::source::{self, Access, Config, Group, GroupOffset};
 
 /// Describe what groups have committed, how far that is behind, and who reads it

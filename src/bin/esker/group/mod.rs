@@ -10,9 +10,10 @@ use esker::TopicPartition;
 use serde::Serialize;
 
 use crate::confirm::Confirm;
-use crate::context::{Context, Table};
+use crate::context::Context;
 use crate::data_dir::ReadOnly;
 use crate::failure::{Failure, Result};
+use crate::output::Table;
 use crate::partitions::TopicPartitions;
 use crate::source::{self, Access, Source};
 

@@ -10,9 +10,10 @@ use serde::Serialize;
 
 use super::committed_partitions;
 use super::csv::{self, Entry};
-use crate::context::{Context, Table, or_dash, print};
+use crate::context::Context;
 use crate::data_dir::ReadOnly;
 use crate::failure::{Failure, Result, tell};
+use crate::output::{Table, or_dash, print};
 use crate::partitions::TopicPartitions;
 use crate::source::{self, Access, Planned, Source};
 use crate::time;

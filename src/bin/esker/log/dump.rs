@@ -16,8 +16,9 @@ use std::path::{Path, PathBuf};
 
 use esker::Offset;
 
-use crate::context::{Context, json};
+use crate::context::Context;
 use crate::failure::{Failure, Result};
+use crate::output::json;
 use json::{Object, OfFile};
 
 /// Print what is in segment files, their indexes and producer snapshots, as kafka-dump-log does

@@ -4,10 +4,10 @@ use bytes::Bytes;
 use clap::ValueEnum;
 
 use crate::json_record::Read;
+use crate::key_value::key_value;
 use crate::separator::{separator, separator_to_find};
 use crate::source::NewRecord;
 use crate::time;
-use crate::topic::key_value;
 
 /// What the console consumer prints where there are no headers.
 const NO_HEADERS: &[u8] = b"NO_HEADERS";

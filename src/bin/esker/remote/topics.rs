@@ -17,7 +17,7 @@ use super::offsets::by_topic;
 use super::trouble::Trouble;
 use super::wire::REQUEST_TIMEOUT_MS;
 use crate::failure::{Failure, Result};
-use crate::source::{Partition, Span, Summary, Topic, no_topic};
+use crate::source::{Partition, Span, Summary, Topic};
 
 /// Stands for what the brokers say that a topic has if nobody says anything.
 const BROKERS_DEFAULT: i16 = -1;
@@ -47,7 +47,7 @@ impl Cluster {
         self.retry(|cluster| match cluster.topic(topic) {
             Ok(found) => Ok(found.partitions.len() as i32),
             Err(Trouble::Refused { code: ErrorCode::UNKNOWN_TOPIC_OR_PARTITION, .. }) => {
-                Err(Trouble::Final(no_topic(topic)))
+                Err(Trouble::Final(Failure::no_topic(topic)))
             }
             Err(trouble) => Err(trouble),
         })

@@ -230,11 +230,6 @@ pub(crate) fn explain(error: esker::Error, topic: &str) -> Failure {
     }
 }
 
-/// That there is no such topic, and what to do about it.
-pub(crate) fn no_topic(topic: &str) -> Failure {
-    Failure::new(format!("topic {topic} does not exist: `esker topic create {topic}` creates it"))
-}
-
 impl dyn Source + '_ {
     /// All partitions of a topic.
     pub(crate) fn partitions_of(&mut self, topic: &str) -> Result<Vec<TopicPartition>> {

@@ -2,10 +2,11 @@
 
 use esker::AlterConfigOp;
 
-use super::key_value;
 use crate::config_changes::ConfigChanges;
-use crate::context::{Context, print};
+use crate::context::Context;
 use crate::failure::{Failure, Result};
+use crate::key_value::key_value;
+use crate::output::print;
 use crate::source::{self, Access, Source};
 
 /// Change a topic's configs, and add partitions to it

@@ -3,9 +3,10 @@
 use esker::Store;
 use serde::Serialize;
 
-use crate::context::{Context, Table, or_dash};
+use crate::context::Context;
 use crate::data_dir;
 use crate::failure::Result;
+use crate::output::{Table, or_dash};
 
 /// Compact a topic now: keep the last record of each key
 ///

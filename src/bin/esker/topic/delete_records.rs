@@ -7,8 +7,9 @@ use esker::{Error, Offset, TopicPartition};
 use serde::{Deserialize, Serialize};
 
 use crate::confirm::Confirm;
-use crate::context::{Context, Table};
+use crate::context::Context;
 use crate::failure::{Failure, Result};
+use crate::output::Table;
 use crate::source::{self, Access, Source, Span};
 
 /// Which stands for the high watermark.

@@ -2,9 +2,10 @@
 
 use std::fmt::Write;
 
-use crate::context::{Context, Table};
+use crate::context::Context;
 use crate::data_dir::ReadOnly;
 use crate::failure::Result;
+use crate::output::Table;
 use crate::source::{self, Access, TOPIC_CONFIG, Topic};
 
 /// Describe a topic, or all of them

@@ -9,9 +9,11 @@ use clap::Subcommand;
 use serde::Serialize;
 
 use crate::confirm::Confirm;
-use crate::context::{Context, print};
+use crate::context::Context;
 use crate::data_dir::ReadOnly;
 use crate::failure::Result;
+use crate::key_value::key_value;
+use crate::output::print;
 use crate::source::{self, Access, Summary, topic_config};
 
 #[derive(Debug, Subcommand)]
@@ -49,12 +51,6 @@ pub(crate) enum Command {
     },
     DeleteRecords(delete_records::Args),
     Compact(compact::Args),
-}
-
-/// Reads `key=value`.
-pub(crate) fn key_value(text: &str) -> std::result::Result<(String, String), String> {
-    let (key, value) = text.split_once('=').ok_or("expected KEY=VALUE")?;
-    Ok((key.to_owned(), value.to_owned()))
 }
 
 /// A topic, in a line.
