@@ -1,5 +1,39 @@
 //! The table that a set of configs is: fields with their types, defaults, keys and valid values.
 
+/// Which values are valid, as documentation says it of a config. Says nothing where all of the type are.
+macro_rules! in_words {
+    (any()) => {
+        ""
+    };
+    (at_least($min:expr)) => {
+        concat!(", `", stringify!($min), "` or more")
+    };
+    (at_least($min:expr).or_no_limit_below($below:expr)) => {
+        concat!(", `", stringify!($min), "` or more, or less than `", stringify!($below), "` for no limit")
+    };
+    (between($min:expr, i32::MAX as usize)) => {
+        in_words!(between($min, 2_147_483_647))
+    };
+    (between($min:expr, $max:expr)) => {
+        concat!(", from `", stringify!($min), "` to `", stringify!($max), "`")
+    };
+    (minus_one_or_between($min:expr, $max:expr)) => {
+        concat!(", `-1`, or from `", stringify!($min), "` to `", stringify!($max), "`")
+    };
+    (throttled_replicas()) => {
+        ", `*`, or `partition:replica` each"
+    };
+    (Valid::unset()) => {
+        ", which must be empty"
+    };
+    (Valid::some()) => {
+        ", one at least"
+    };
+    (Valid::new($accepts:expr, $words:literal)) => {
+        concat!(", ", $words)
+    };
+}
+
 /// Declares configs as a struct: for each the field, type, default, key, and which values are valid. Keys that are not
 /// in the table are those of the struct in the field behind `with`. A field behind `planting` is for tests alone. What
 /// configs must be together is for the method behind `held to` to say.
@@ -9,7 +43,7 @@ macro_rules! configs {
             $(, with $(#[doc = $rest_doc:literal])+ $rest:ident: $rest_type:ty)?
             $(, planting $planted:ident: $planted_type:ty)?
             $(, held to $together:ident)?;
-        $($(#[doc = $doc:literal])+ $field:ident: $type:ty = $default:expr, $key:literal, $valid:expr;)+
+        $($(#[doc = $doc:literal])+ $field:ident: $type:ty = $default:expr, $key:literal, $rule:ident $(:: $of:ident)? ($($argument:tt)*) $(. $but:ident ($($limit:tt)*))?;)+
     ) => {
         $(#[$meta])*
         #[derive(Clone, Debug, PartialEq)]
@@ -17,7 +51,7 @@ macro_rules! configs {
             $(
                 $(#[doc = $doc])+
                 ///
-                #[doc = concat!("Config `", $key, "`; default `", stringify!($default), "`, valid `", stringify!($valid),
+                #[doc = concat!("Config `", $key, "`", in_words!($rule $(::$of)? ($($argument)*) $(.$but($($limit)*))?), "; default `", stringify!($default),
                     "`. Checked when ", $when, ".")]
                 pub $field: $type,
             )+
@@ -43,7 +77,7 @@ macro_rules! configs {
             /// not one of its values.
             pub fn set(&mut self, key: &str, value: &str) -> Result<()> {
                 match key {
-                    $($key => self.$field = $valid.parse(key, value)?,)+
+                    $($key => self.$field = $rule $(::$of)? ($($argument)*) $(.$but($($limit)*))?.parse(key, value)?,)+
                     $(_ if <$rest_type>::has(key) => self.$rest.set(key, value)?,)?
                     _ => return Err(invalid(key, value, $what)),
                 }
@@ -75,7 +109,7 @@ macro_rules! configs {
             }
 
             pub(crate) fn validate(&self) -> Result<()> {
-                $(Valid::<$type>::check(&$valid, $key, &self.$field)?;)+
+                $(Valid::<$type>::check(&$rule $(::$of)? ($($argument)*) $(.$but($($limit)*))?, $key, &self.$field)?;)+
                 $(self.$rest.validate()?;)?
                 $(self.$together()?;)?
                 Ok(())

@@ -3,9 +3,7 @@
 //! What a topic does not set comes from the store's [`TopicDefaults`](super::TopicDefaults), and what those do not set
 //! from Kafka.
 
-#[cfg(feature = "net")]
-use super::value::Valid;
-use super::value::{ConfigType, ConfigValue, any, at_least, between, minus_one_or_between, throttled_replicas};
+use super::value::{ConfigType, ConfigValue, Valid, any, at_least, between, minus_one_or_between, throttled_replicas};
 use super::{BrokerCompressionType, CleanupPolicy, invalid};
 use crate::error::{Error, Result};
 use crate::types::TimestampType;
@@ -45,7 +43,7 @@ fn unknown(key: &str, value: &str) -> Error {
 
 /// Declares the configs: field, type, default, key, and which values are valid.
 macro_rules! topic_configs {
-    ($($(#[doc = $doc:literal])+ $field:ident: $type:ty = $default:expr, $key:literal, $valid:expr;)+) => {
+    ($($(#[doc = $doc:literal])+ $field:ident: $type:ty = $default:expr, $key:literal, $rule:ident $(:: $of:ident)? ($($argument:tt)*) $(. $but:ident ($($limit:tt)*))?;)+) => {
         /// How a topic is stored: the topic configs of Kafka, and for a new topic its number of partitions. What has no
         /// meaning here is kept, and told to who asks.
         ///
@@ -75,7 +73,7 @@ macro_rules! topic_configs {
             $(
                 $(#[doc = $doc])+
                 ///
-                #[doc = concat!("Config `", $key, "`; default `", stringify!($default), "`, valid `", stringify!($valid),
+                #[doc = concat!("Config `", $key, "`", in_words!($rule $(::$of)? ($($argument)*) $(.$but($($limit)*))?), "; default `", stringify!($default),
                     "`. Checked when the topic is created.")]
                 #[must_use]
                 pub fn $field(mut self, $field: $type) -> Self {
@@ -91,7 +89,7 @@ macro_rules! topic_configs {
             /// [`Error::UnsupportedConfig`] if it is one of Kafka's that has no meaning here.
             pub fn set(&mut self, key: &str, value: &str) -> Result<()> {
                 match key {
-                    $($key => self.$field = Setting::set($valid.parse(key, value)?),)+
+                    $($key => self.$field = Setting::set($rule $(::$of)? ($($argument)*) $(.$but($($limit)*))?.parse(key, value)?),)+
                     _ => return Err(unknown(key, value)),
                 }
                 Ok(())
@@ -101,7 +99,7 @@ macro_rules! topic_configs {
             #[cfg(feature = "net")]
             pub(super) fn refusal_of(key: &str, value: &str) -> Option<String> {
                 match key {
-                    $($key => Valid::<$type>::refusal(&$valid, key, value),)+
+                    $($key => Valid::<$type>::refusal(&($rule $(::$of)? ($($argument)*) $(.$but($($limit)*))?), key, value),)+
                     _ => None,
                 }
             }
@@ -162,7 +160,7 @@ macro_rules! topic_configs {
 
             /// Fails if a field is out of its range.
             fn check_values(&self) -> Result<()> {
-                $($valid.check($key, &self.$field.value)?;)+
+                $(Valid::<$type>::check(&$rule $(::$of)? ($($argument)*) $(.$but($($limit)*))?, $key, &self.$field.value)?;)+
                 Ok(())
             }
         }
