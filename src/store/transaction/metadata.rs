@@ -236,7 +236,7 @@ impl TransactionMetadata {
             self.check_owner(producer)?;
         }
         // Where each transaction has an epoch of its own, the current one has nothing to do with the last transaction.
-        let is_next = self.client_version.bumps_epochs() && !retry;
+        let is_next = version.bumps_epochs() && !retry;
         let aborts_nothing = result == TransactionResult::Abort && version.bumps_epochs() && !retry;
         match self.state {
             TransactionState::Ongoing => self.prepare(result, version, now_ms, new_producer_id).map(Some),

@@ -215,6 +215,22 @@ fn the_second_version_ends_each_transaction_with_another_epoch() {
     ));
 }
 
+/// What an end means is for who asks to say, whatever the transaction before was ended by.
+#[test]
+fn a_client_may_change_versions_between_transactions() {
+    let end = |current: &TransactionMetadata, result, version| {
+        let ended = current.end(current.producer, result, version, NOW, none);
+        ended.map(|next| next.map(|next| (next.state, next.producer.producer_epoch)))
+    };
+    let refused = |ended| matches!(ended, Err(Error::InvalidTransactionTransition { .. }));
+    let (v0, v2_client) = (TransactionVersion::V0, TransactionVersion::V2);
+    assert!(refused(end(&known(CompleteCommit), Commit, v2_client)), "it is the next one, which there isn't");
+    assert_eq!(end(&known(CompleteAbort), Abort, v2_client).expect("fine"), Some((PrepareAbort, 4)));
+    assert_eq!(end(&v2(CompleteCommit), Commit, v0).expect("a retry"), None);
+    assert_eq!(end(&v2(CompleteAbort), Abort, v0).expect("a retry"), None);
+    assert!(refused(end(&v2(CompleteCommit), Abort, v0)));
+}
+
 #[test]
 fn the_second_version_changes_producer_ids_at_the_end_of_a_transaction() {
     let last = TransactionMetadata { producer: producer(7, i16::MAX - 1), ..v2(Ongoing) };
