@@ -48,8 +48,9 @@ configs! {
     replication_factor_max: i32 = 1, "replication.factor.max", at_least(1);
     /// The largest request that is taken, in bytes.
     socket_request_max_bytes: usize = 104_857_600, "socket.request.max.bytes", between(1, i32::MAX as usize);
-    /// The most bytes that requests may have in memory, in all. Nothing is read from clients while there are more. A request
-    /// that is larger than that is taken alone. What it takes once it is decoded counts too, until it is answered, where that
+    /// The most bytes that requests may have in memory, in all. Nothing is read from clients while there are more. An eighth of
+    /// it is for requests of up to 64 KiB alone, which don't wait for larger ones. A request that is larger than all is taken
+    /// alone. What it takes once it is decoded counts too, until it is answered, where that
     /// is more than 64 KiB and four times as much as it takes on the wire; if there is not enough, the client loses its
     /// connection. So does one that is slow to send the rest of a request, or to take the response to a large one, or whose
     /// request waits for records or for other members of a group and takes more than 4 KiB, if others wait for the memory. Kafka's default is no limit, -1; here that is as much as is counted, 4 GiB.

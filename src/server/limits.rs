@@ -23,6 +23,8 @@ const PACE_BYTES_PER_SECOND: usize = 64 * 1024;
 /// case, before that counts. Those of honest clients take less.
 const DECODED_RATIO: usize = 4;
 pub(super) const SMALL_BYTES: usize = 64 * 1024;
+/// The part of the memory that is for small requests alone, as a divisor.
+const SMALL_SHARE: u32 = 8;
 /// What a request may keep, once it has begun, without being counted: whoever waits for all the room that there is must not
 /// wait for every long poll.
 const NEGLIGIBLE_BYTES: usize = 4096;
@@ -33,17 +35,34 @@ pub(super) struct Limits {
     connections_per_ip_max: usize,
     connections_max_of_ip: HashMap<IpAddr, usize>,
     by_ip: Mutex<HashMap<IpAddr, usize>>,
-    request_bytes: Arc<Semaphore>,
-    request_bytes_max: u32,
+    /// For small requests, so that they never wait behind large ones that somebody announces and doesn't send; and for all
+    /// others.
+    small: Pool,
+    large: Pool,
     /// How many clients wait for room.
     waiting: watch::Sender<usize>,
+}
+
+/// Memory that requests share.
+#[derive(Debug)]
+struct Pool {
+    bytes: Arc<Semaphore>,
+    bytes_max: u32,
+}
+
+impl Pool {
+    fn new(bytes_max: u32) -> Self {
+        Self { bytes: Arc::new(Semaphore::new(bytes_max as usize)), bytes_max }
+    }
 }
 
 /// Room for a request.
 #[derive(Debug)]
 pub(super) struct Room {
-    bytes: OwnedSemaphorePermit,
-    bytes_max: u32,
+    limits: Arc<Limits>,
+    frame: OwnedSemaphorePermit,
+    /// What it takes beyond that.
+    more: Option<OwnedSemaphorePermit>,
     /// How many bytes the request takes, once it is decoded.
     decoded: usize,
     since: Instant,
@@ -64,6 +83,8 @@ impl Limits {
         let at_most = |number: i32| usize::try_from(number).unwrap_or(0);
         let request_bytes_max = config.queued_max_request_bytes.min(Semaphore::MAX_PERMITS);
         let request_bytes_max = u32::try_from(request_bytes_max).unwrap_or(u32::MAX);
+        let small_bytes_max = request_bytes_max / SMALL_SHARE;
+        let small_bytes_max = if small_bytes_max as usize >= SMALL_BYTES { small_bytes_max } else { 0 };
         let mut connections_max_of_ip = HashMap::new();
         for (host, max) in &config.max_connections_per_ip_overrides {
             // As Java takes it: one address of each. Most are addresses, which nobody needs to be asked for.
@@ -77,8 +98,8 @@ impl Limits {
             connections_per_ip_max: at_most(config.max_connections_per_ip),
             connections_max_of_ip,
             by_ip: Mutex::default(),
-            request_bytes: Arc::new(Semaphore::new(request_bytes_max as usize)),
-            request_bytes_max,
+            small: Pool::new(small_bytes_max),
+            large: Pool::new(request_bytes_max - small_bytes_max),
             waiting: watch::Sender::new(0),
         }))
     }
@@ -105,16 +126,17 @@ impl Limits {
     pub(super) fn room_for(self: &Arc<Self>, bytes: usize) -> impl Future<Output = Room> + Send + use<> {
         let limits = self.clone();
         async move {
-            let bytes_max = limits.request_bytes_max;
-            let bytes = at_most(bytes, bytes_max);
-            let bytes = match limits.request_bytes.clone().try_acquire_many_owned(bytes) {
+            let is_small = bytes <= SMALL_BYTES && limits.small.bytes_max > 0;
+            let pool = if is_small { &limits.small } else { &limits.large };
+            let bytes = at_most(bytes, pool.bytes_max);
+            let frame = match pool.bytes.clone().try_acquire_many_owned(bytes) {
                 Ok(permit) => permit,
                 Err(_) => {
                     let _waiting = Waiting::begin(&limits.waiting);
-                    acquire(&limits.request_bytes, bytes).await
+                    acquire(&pool.bytes, bytes).await
                 }
             };
-            Room { bytes, bytes_max, decoded: 0, since: Instant::now() }
+            Room { limits: limits.clone(), frame, more: None, decoded: 0, since: Instant::now() }
         }
     }
 
@@ -142,24 +164,33 @@ impl Room {
     ///
     /// If there is no memory left for that: who waited for it with what it has could wait for ever.
     pub(super) fn hold_decoded(&mut self, bytes: usize) -> io::Result<()> {
-        let held = self.bytes.num_permits();
+        let held = self.held();
         self.decoded = bytes;
         if bytes <= held.saturating_mul(DECODED_RATIO).max(SMALL_BYTES) {
             return Ok(());
         }
-        let missing = at_most(bytes, self.bytes_max).saturating_sub(at_most(held, self.bytes_max));
-        let more = self.bytes.semaphore().clone().try_acquire_many_owned(missing).map_err(|_| {
+        let large = &self.limits.large;
+        let missing = at_most(bytes, large.bytes_max).saturating_sub(at_most(held, large.bytes_max));
+        let more = large.bytes.clone().try_acquire_many_owned(missing).map_err(|_| {
             let message = "a request takes more memory than is left (queued.max.request.bytes)";
             io::Error::new(io::ErrorKind::OutOfMemory, message)
         })?;
-        self.bytes.merge(more);
+        self.more = Some(more);
         Ok(())
+    }
+
+    fn held(&self) -> usize {
+        std::iter::once(&self.frame).chain(&self.more).map(OwnedSemaphorePermit::num_permits).sum()
     }
 
     /// Keeps no more than what was decoded: the frame is gone once a request has begun.
     pub(super) fn let_go_of_frame(&mut self) {
         let kept = if self.decoded > NEGLIGIBLE_BYTES { self.decoded } else { 0 };
-        drop(self.bytes.split(self.bytes.num_permits().saturating_sub(kept)));
+        let mut surplus = self.held().saturating_sub(kept);
+        for permit in std::iter::once(&mut self.frame).chain(&mut self.more) {
+            let released = permit.split(surplus.min(permit.num_permits()));
+            surplus -= released.map_or(0, |released| released.num_permits());
+        }
         self.begin_anew();
     }
 
@@ -176,7 +207,7 @@ impl Room {
     /// Until when a request that has begun should be answered, and the client have taken that. One that keeps next to nothing
     /// may wait for as long as it likes.
     pub(super) fn due_once_begun(&self) -> Option<Instant> {
-        let held = self.bytes.num_permits();
+        let held = self.held();
         (held > 0).then(|| self.due(held))
     }
 }
