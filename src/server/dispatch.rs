@@ -79,7 +79,7 @@ macro_rules! served {
             let version = context.header.api_version;
             match context.header.api_key {
                 $($(#[$meta])* ApiKey::$api => {
-                    let (request, decoded_bytes) = decode_body(body, version)?;
+                    let (request, decoded_bytes) = decode(ApiKey::$api, body, version).await?;
                     room.hold_decoded(decoded_bytes)?;
                     answer!($kind $handler, context, request)
                 })*
@@ -94,8 +94,9 @@ macro_rules! answer {
     (blocking $handler:path, $context:ident, $request:ident) => {{
         let Context { broker, header, .. } = $context;
         let version = header.api_version;
-        let response = executor::run(move || $handler(&broker, $request, version)).await;
-        Ok(Answer::Now(Ok(Some(response_frame(&header, &response)?))))
+        // A response may be long, and is encoded where it was made.
+        let frame = executor::run(move || response_frame(&header, &$handler(&broker, $request, version))).await?;
+        Ok(Answer::Now(Ok(Some(frame))))
     }};
     (waiting $handler:path, $context:ident, $request:ident) => {
         Ok(Answer::later(async move { encode(&$context.header, $handler(&$context, $request).await?) }))
@@ -104,6 +105,16 @@ macro_rules! answer {
         let response = $handler(&$context, $request).await?;
         Ok(Answer::later(async move { encode(&$context.header, response.await?) }))
     }};
+}
+
+/// How large a request may be that is decoded where it was read. In one of records most of it stays as it is.
+const DECODED_HERE_BYTES_MAX: usize = 128 * 1024;
+
+async fn decode<B: Body + Send + 'static>(api: ApiKey, body: Bytes, version: i16) -> Result<(B, usize), ProtocolError> {
+    match body.len() > DECODED_HERE_BYTES_MAX && api != ApiKey::Produce {
+        true => executor::run(move || decode_body(body, version)).await,
+        false => decode_body(body, version),
+    }
 }
 
 fn encode(header: &RequestHeader, response: Option<impl Body>) -> Answered {

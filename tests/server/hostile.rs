@@ -332,6 +332,25 @@ async fn those_who_wait_for_memory_take_turns() {
     assert_eq!(numbers, [1, 2, 3]);
 }
 
+/// All the memory, and more of it to come, for requests of which there is but the size.
+#[tokio::test(start_paused = true)]
+async fn large_requests_that_are_announced_hold_up_no_small_ones() {
+    let server = serve(ServerConfig::default()).await;
+    let mut claiming = Vec::new();
+    for _ in 0..50 {
+        let mut stranger = stranger(&server);
+        stranger.write_all(&(100_i32 << 20).to_be_bytes()).await.unwrap();
+        stranger.write_all(&[0]).await.unwrap();
+        claiming.push(stranger);
+    }
+    let began = Instant::now();
+    let mut good = Good::new(&server);
+    for _ in 0..3 {
+        good.works_on("large requests that don't come").await;
+    }
+    assert_eq!(began.elapsed(), Duration::ZERO, "it waited for nobody");
+}
+
 /// The same with bytes behind it that mean nothing, as newer clients may have them.
 fn padded(mut frame: Vec<u8>, bytes: usize) -> Vec<u8> {
     frame.resize(frame.len() + bytes, 0);
@@ -379,6 +398,16 @@ async fn what_requests_are_decoded_to_takes_memory_too() {
     assert_eq!(exchange(&server, &names(1_000)).await, [7], "there is enough for it");
     assert_eq!(exchange(&server, &names(20_000)).await, []);
     good.works_on("a request that takes too much memory").await;
+}
+
+/// A short request could name something long as often as it has bytes.
+#[tokio::test]
+async fn strings_are_no_longer_than_in_kafka() {
+    let server = serve(ServerConfig::default()).await;
+    for (bytes, answered) in [(32_767, &[7][..]), (32_768, &[])] {
+        let request = FindCoordinatorRequest { coordinator_keys: vec!["x".repeat(bytes)], ..Default::default() };
+        assert_eq!(exchange(&server, &frame(&request, 4, 7)).await, answered, "{bytes}");
+    }
 }
 
 /// Many clients that send and never read: each is read from until its responses pile up, and no further.

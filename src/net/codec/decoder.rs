@@ -9,6 +9,7 @@ use crate::net::protocol_error::{Malformation, ProtocolError};
 /// How many bytes all arrays of a message may take together once they are read: an element may take a hundred times what it
 /// takes on the wire, in what is answered too, and nobody needs as many.
 const ARRAY_BYTES_MAX: usize = 64 * 1024 * 1024;
+const STRING_BYTES_MAX: usize = i16::MAX as usize;
 
 /// The bytes of a message that are still to be read, in one version of it.
 #[derive(Debug)]
@@ -83,12 +84,15 @@ impl Decoder {
         Err(self.malformed(Malformation::Varint))
     }
 
-    /// The length of a string, if there is one.
+    /// The length of a string, if there is one. In Kafka none is longer than what 16 bits can say, however it is written.
     pub(super) fn take_short_length(&mut self) -> Result<Option<usize>, ProtocolError> {
         let length = match self.flexible {
             true => self.take_compact_length(),
             false => i16::decode(self).and_then(|n| self.length(n.into())),
         }?;
+        if let Some(too_long) = length.filter(|length| *length > STRING_BYTES_MAX) {
+            return Err(self.malformed(Malformation::Length(too_long as i64)));
+        }
         self.string_bytes = self.string_bytes.saturating_add(length.unwrap_or(0));
         Ok(length)
     }

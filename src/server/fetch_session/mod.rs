@@ -16,6 +16,7 @@ mod partitions;
 mod tests;
 
 use std::collections::HashMap;
+use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use crate::net::ErrorCode;
@@ -30,15 +31,28 @@ const PARTITIONS_PER_SLOT: usize = 100;
 /// A session that wasn't used for so long may go for any other, and one that is as old for a larger one. As in Kafka.
 const EVICTION_MS: i64 = 120_000;
 
+/// How much of a topic's name is hashed.
+const NAME_BYTES_HASHED: usize = 249;
+
 const NO_SESSION: i32 = 0;
 const FINAL_EPOCH: i32 = -1;
 const INITIAL_EPOCH: i32 = 0;
 
 /// A topic as a request names it. In one session all are named in the same way.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum TopicKey {
     Name(Arc<str>),
     Id(Uuid),
+}
+
+impl Hash for TopicKey {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        match self {
+            // No topic has a longer name, and each of many partitions is looked up by what a client makes up.
+            Self::Name(name) => name.as_bytes().get(..NAME_BYTES_HASHED).unwrap_or(name.as_bytes()).hash(state),
+            Self::Id(id) => id.hash(state),
+        }
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

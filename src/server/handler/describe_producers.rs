@@ -15,14 +15,16 @@ pub(in crate::server) fn answer(
     request: DescribeProducersRequest,
     _: i16,
 ) -> DescribeProducersResponse {
+    let checked = broker.check_partitions(request.topics.iter().map(|topic| topic.partition_indexes.len()));
     let all =
         request.topics.iter().flat_map(|topic| topic.partition_indexes.iter().map(|index| (&*topic.name, *index)));
     let twice: HashSet<(&str, i32)> = duplicates(all);
     let topics = request.topics.iter().map(|topic| {
         let partitions = topic.partition_indexes.iter().map(|index| {
-            let described = match twice.contains(&(&*topic.name, *index)) {
-                true => Err(ApiError::invalid_request("the partition is named twice")),
-                false => broker.producers(&topic.name, *index),
+            let described = match (checked, twice.contains(&(&*topic.name, *index))) {
+                (Err(error_code), _) => Err(ApiError::new(error_code, "too many partitions are named")),
+                (Ok(()), true) => Err(ApiError::invalid_request("the partition is named twice")),
+                (Ok(()), false) => broker.producers(&topic.name, *index),
             };
             let mut response = PartitionResponse { partition_index: *index, ..Default::default() };
             match described {

@@ -98,10 +98,12 @@ async fn read_enough(context: &Context, request: &FetchRequest, wanted: &Arc<Vec
         if attempt.is_complete || is_gone || Instant::now() >= deadline || *stop.borrow() {
             return attempt.data;
         }
+        // What was read keeps maps of files, of which there can't be as many as clients may wait for.
+        drop(attempt.data);
+        // When the time is over, or the server stops, things may be different.
         tokio::select! {
-            // When the time is over, things may be different all the same.
             _ = timeout_at(deadline, any(attempt.more)) => {}
-            () = told_to_stop(&mut stop) => return attempt.data,
+            () = told_to_stop(&mut stop) => {}
         }
     }
 }
@@ -292,6 +294,7 @@ fn refuse(partition_index: i32, error_code: ErrorCode) -> PartitionData {
         partition_index,
         error_code,
         high_watermark: -1,
+        aborted_transactions: Some(Vec::new()),
         records: Some(Default::default()),
         ..Default::default()
     }

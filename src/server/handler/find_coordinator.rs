@@ -1,9 +1,10 @@
-//! FindCoordinator: this node, for every group and transactional id.
+//! FindCoordinator: this node, for every group and transactional id. One that is named twice is one.
 
 use crate::net::ErrorCode;
 use crate::net::messages::find_coordinator::Coordinator;
 use crate::net::messages::{FindCoordinatorRequest, FindCoordinatorResponse};
 use crate::server::broker::Broker;
+use crate::server::duplicates::once;
 
 const GROUP: i8 = 0;
 const TRANSACTION: i8 = 1;
@@ -18,7 +19,7 @@ pub(in crate::server) fn answer(
 ) -> FindCoordinatorResponse {
     let find = |key| broker.coordinator_of(key, request.key_type);
     if version >= MANY_KEYS_VERSION {
-        let coordinators = request.coordinator_keys.into_iter().map(find).collect();
+        let coordinators = once(request.coordinator_keys).map(find).collect();
         return FindCoordinatorResponse { coordinators, ..Default::default() };
     }
     let Coordinator { node_id, host, port, error_code, mut error_message, .. } = find(request.key);

@@ -1,6 +1,7 @@
 //! OffsetFetch: what groups have committed. A partition that is named twice is one.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
 use crate::error::Error;
 use crate::net::ErrorCode;
@@ -27,7 +28,7 @@ pub(in crate::server) fn answer(broker: &Broker, request: OffsetFetchRequest, ve
     let checked = broker.check_partitions(topics.map(|topic| topic.partition_indexes.len()));
     let mut named = HashSet::new();
     let mut answered = groups.into_iter().map(|group| {
-        let group = without_repeats(group, &mut named);
+        let group = if checked.is_ok() { without_repeats(group, &mut named) } else { group };
         let checked = checked.and_then(|()| broker.check_fetch(&group));
         let OffsetFetchRequestGroup { group_id, topics, .. } = group;
         let committed =
@@ -42,16 +43,18 @@ pub(in crate::server) fn answer(broker: &Broker, request: OffsetFetchRequest, ve
     OffsetFetchResponse { topics: topics.into_iter().map(narrow).collect(), error_code, ..Default::default() }
 }
 
-/// A partition of a group; None for all that it has committed.
-type Named = (String, Option<(String, Uuid, i32)>);
+/// A partition of a group; None for all that it has committed. Names are shared by those that have them in common.
+type Named = (Arc<str>, Option<(Arc<str>, Uuid, i32)>);
 
 /// Leaves out what was named before.
 fn without_repeats(mut group: OffsetFetchRequestGroup, named: &mut HashSet<Named>) -> OffsetFetchRequestGroup {
-    let mut is_new = |partition| named.insert((group.group_id.clone(), partition));
+    let group_id: Arc<str> = (*group.group_id).into();
+    let mut is_new = |partition| named.insert((group_id.clone(), partition));
     match &mut group.topics {
         None if is_new(None) => {}
         None => group.topics = Some(Vec::new()),
         Some(topics) => topics.iter_mut().for_each(|OffsetFetchRequestTopics { name, topic_id, partition_indexes }| {
+            let name: Arc<str> = (**name).into();
             partition_indexes.retain(|index| is_new(Some((name.clone(), *topic_id, *index))));
         }),
     }
