@@ -12,7 +12,7 @@ use super::segment::{Segment, SegmentList};
 use super::{Log, LogInner};
 use crate::error::{Error, Result};
 use crate::io::{FileRange, StorageFile};
-use crate::record::{BATCH_HEADER_BYTES, BatchHeader, BatchRef, BatchView};
+use crate::record::{BATCH_HEADER_BYTES, BatchHeader, BatchRef, BatchView, RecordIter};
 use crate::sync::atomic::Ordering;
 use crate::types::{IsolationLevel, NO_TIMESTAMP, Offset};
 
@@ -354,15 +354,17 @@ fn find_record(
         let lost = batch.header.base_offset..=batch.header.last_offset();
         error.in_file(&segment.path(LOG), batch.position).with_offsets(lost)
     };
-    let records = BatchView::parse(&bytes).and_then(|view| view.records()).map_err(located)?;
-    for record in &records {
-        let record = record.map_err(located)?;
-        let record = OffsetAndTimestamp { offset: record.offset, timestamp: record.timestamp };
-        if is_wanted(record) {
-            return Ok(Some(record));
+    let find = |records: RecordIter<'_>| {
+        for record in records {
+            let record = record?;
+            let record = OffsetAndTimestamp { offset: record.offset, timestamp: record.timestamp };
+            if is_wanted(record) {
+                return Ok(Some(record));
+            }
         }
-    }
-    Ok(None)
+        Ok(None)
+    };
+    BatchRef::parse(&bytes).and_then(|batch| batch.look_at_records(find)).map_err(located)
 }
 
 /// What a read finds in a segment.

@@ -10,8 +10,7 @@ use crate::error::{Error, Result};
 use crate::log::active::StampedBatch;
 use crate::log::append::AppendOrigin;
 use crate::record::{
-    BatchBuilder, BatchHeader, BatchRef, BatchView, Compression, DECOMPRESSED_BYTES_MAX, RecordData, RecordView,
-    TimestampType,
+    BatchBuilder, BatchHeader, BatchRef, BatchView, Compression, RecordData, RecordView, TimestampType,
 };
 use crate::sync::atomic::{AtomicI64, Ordering};
 use crate::types::{LeaderEpoch, NO_TIMESTAMP, Offset};
@@ -95,20 +94,26 @@ fn check_size(batch: &BatchRef<'_>, config: &LogConfig) -> Result<()> {
     Ok(())
 }
 
-/// Packs the records of a batch again.
-fn pack(batch: &BatchRef<'_>, codec: Compression, level: Option<i32>) -> Result<BatchView> {
+/// Packs the records of a batch again, if the topic takes what comes of that.
+fn pack(batch: &BatchRef<'_>, codec: Compression, level: Option<i32>, config: &LogConfig) -> Result<BatchView> {
     let header = batch.header();
-    let mut builder = BatchBuilder::new(0)
-        .compression(codec)
-        .compression_level(level)
-        .transactional(header.attributes.is_transactional())
-        .producer(header.producer_id, header.producer_epoch, header.base_sequence);
-    batch.for_each_record(DECOMPRESSED_BYTES_MAX, |record| {
-        let headers = record.headers().collect::<Result<Vec<_>>>()?;
-        let RecordView { timestamp, key, value, .. } = *record;
-        builder.push(&RecordData { timestamp, key, value, headers: &headers })
-    })?;
-    Ok(builder.build()?.into())
+    batch.look_at_records(|records| {
+        // The builder holds as much again, and goes with the records.
+        let mut builder = BatchBuilder::new(0)
+            .compression(codec)
+            .compression_level(level)
+            .transactional(header.attributes.is_transactional())
+            .producer(header.producer_id, header.producer_epoch, header.base_sequence);
+        for record in records {
+            let record = record?;
+            let headers = record.headers().collect::<Result<Vec<_>>>()?;
+            let RecordView { timestamp, key, value, .. } = record;
+            builder.push(&RecordData { timestamp, key, value, headers: &headers })?;
+        }
+        let packed = builder.build()?;
+        check_size(&packed, config)?;
+        Ok(packed.into())
+    })
 }
 
 /// A marker that the log itself has built.
@@ -170,18 +175,19 @@ impl RecordChecks {
 #[inline(never)]
 fn check_records(batch: &BatchRef<'_>, checks: &RecordChecks) -> Result<i64> {
     let header = batch.header();
-    let mut largest = NO_TIMESTAMP;
-    let mut next_offset = header.base_offset;
-    batch.for_each_record(DECOMPRESSED_BYTES_MAX, |record| {
-        if record.offset != next_offset {
-            return Err(invalid(&format!("record offset {} where {next_offset} should be", record.offset)));
+    batch.look_at_records(|records| {
+        let (mut largest, mut next_offset) = (NO_TIMESTAMP, header.base_offset);
+        for record in records {
+            let record = record?;
+            if record.offset != next_offset {
+                return Err(invalid(&format!("record offset {} where {next_offset} should be", record.offset)));
+            }
+            next_offset += 1;
+            checks.check(&record)?;
+            largest = largest.max(record.timestamp);
         }
-        next_offset += 1;
-        checks.check(record)?;
-        largest = largest.max(record.timestamp);
-        Ok(())
-    })?;
-    Ok(largest)
+        Ok(largest)
+    })
 }
 
 /// Which records of a batch the topic does not take, by their index in it, and why; the first `max` of them.
@@ -193,17 +199,15 @@ pub(super) fn rejected_records(
     max: usize,
 ) -> Vec<(i32, Error)> {
     let checks = RecordChecks::new(config, now);
-    let (mut rejected, mut indexes) = (Vec::new(), 0..);
-    // Behind what is no record there are none.
-    let _ = batch.for_each_record(DECOMPRESSED_BYTES_MAX, |record| {
-        let index = indexes.next().unwrap_or(i32::MAX);
-        match checks.check(record) {
-            Err(error) if rejected.len() < max => rejected.push((index, error)),
-            _ => {}
-        }
-        Ok(())
+    let rejected = batch.look_at_records(|records| {
+        // Behind what is no record there are none.
+        let rejected = (0..).zip(records.map_while(Result::ok)).filter_map(|(index, record)| {
+            let error = checks.check(&record).err()?;
+            Some((index, error))
+        });
+        Ok(rejected.take(max).collect())
     });
-    rejected
+    rejected.unwrap_or_default()
 }
 
 /// The timestamps that a topic accepts now (KIP-937).
@@ -248,9 +252,7 @@ impl ValidatedBatch<'_> {
         if self.batch.header().compression()? == codec {
             return Ok(None);
         }
-        let recoded = pack(self.batch, codec, level)?;
-        check_size(&recoded.as_ref(), config)?;
-        Ok(Some(recoded))
+        pack(self.batch, codec, level, config).map(Some)
     }
 
     /// The same in the other codec.

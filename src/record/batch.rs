@@ -9,8 +9,9 @@ use crate::record::batch_header::{
 };
 use crate::record::checksum::{crc32c, crc32c_append};
 use crate::record::compression::Compression;
+use crate::record::decompressed::Decompressed;
 use crate::record::record::RecordView;
-use crate::record::record_set::{BatchFacts, RecordSet};
+use crate::record::record_set::{BatchFacts, RecordIter, RecordSet};
 use crate::record::shifted;
 use crate::types::{LeaderEpoch, Offset, TimestampType};
 
@@ -130,6 +131,22 @@ impl<'a> BatchRef<'a> {
         let decompressed = self.decompress(limit)?;
         let records = decompressed.as_deref().unwrap_or(self.record_bytes());
         BatchFacts::new(&self.header).iter(records).try_for_each(|record| visit(&record?))
+    }
+
+    /// Lets `look` see the records, which it must not hand on. Copies nothing that is not compressed. There is a bound
+    /// to what all threads have decompressed in here, so this may wait for others in it: `look` must not wait for
+    /// anybody, nor be given locks that those who append or read need.
+    ///
+    /// # Errors
+    ///
+    /// As [`records_within`](Self::records_within) [`DECOMPRESSED_BYTES_MAX`], or what `look` returns.
+    pub(crate) fn look_at_records<T>(&self, look: impl FnOnce(RecordIter<'_>) -> Result<T>) -> Result<T> {
+        let facts = BatchFacts::new(&self.header);
+        if self.header.compression()? == Compression::None {
+            return look(facts.iter(self.record_bytes()));
+        }
+        let records = Decompressed::new(|limit| Ok(self.decompress(limit)?.unwrap_or_default()))?;
+        look(facts.iter(&records))
     }
 
     /// The first bytes as they go into the log: with its offset and leader epoch and, if given, what its timestamps mean

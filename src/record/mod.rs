@@ -41,6 +41,7 @@ mod batches;
 mod checksum;
 mod compression;
 mod control;
+mod decompressed;
 #[expect(clippy::module_inception, reason = "a file is named for the type it holds")]
 mod record;
 mod record_data;
