@@ -6,6 +6,10 @@ use crate::server::api_error::ApiError;
 /// The most partitions that one request creates (Kafka's `MAX_PARTITIONS_PER_BATCH`).
 pub(super) const MAX_PARTITIONS_PER_BATCH: usize = 10_000;
 
+/// How many topics are created together. Others who create, change or delete topics wait for these, and hardly more is saved by
+/// more.
+pub(super) const TOPICS_AT_A_TIME: usize = 100;
+
 /// The most partitions that one response describes, whatever the request says (Kafka's `max.request.partition.size.limit`).
 pub(super) const MAX_REQUEST_PARTITION_SIZE_LIMIT: usize = 2000;
 

@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use super::topic::{Topic, check_internal_config, create_partitions};
+use super::topic::{NewPartitions, Topic, check_internal_config, create_partitions};
 use super::topic_list::{Listed, TopicList};
 use super::topic_name::{is_internal, refuse_internal};
 use super::{Store, StoreInner, unknown_topic};
@@ -122,10 +122,11 @@ impl StoreInner {
 
     fn add_partitions(&self, topic: &Topic, config: &TopicConfig, total: i32) -> Result<Vec<Log>> {
         let added = topic.partitions.len() as i32..total;
-        self.forget_checkpoints_of(&topic.name, added.start)?;
+        self.forget_checkpoints_of(|known| known.topic == topic.name && known.partition >= added.start)?;
         // What is left of this after a crash is ours to clear away only if the topic is listed.
         self.list(topic, config)?;
-        create_partitions(&self.layout, &topic.name, topic.id, added.clone())?;
+        let new = NewPartitions { topic: &topic.name, id: topic.id, indexes: added.clone() };
+        create_partitions(&self.layout, &[new])?;
         added.map(|index| self.open_new(&TopicPartition::new(topic.name.clone(), index), config)).collect()
     }
 

@@ -9,7 +9,8 @@
 //! somebody compacts it on demand. If the failure was for want of space, it is tried again after
 //! `log.cleaner.backoff.ms`. The others go on.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::{Mutex, MutexGuard};
@@ -357,9 +358,9 @@ impl StoreInner {
         })
     }
 
-    /// Takes a topic that does not exist out of the checkpoint.
-    pub(super) fn forget_first_dirty(&self, topic: &str) -> Result<()> {
-        self.cleaner.forget(topic);
+    /// Takes topics that do not exist out of the checkpoint.
+    pub(super) fn forget_first_dirty(&self, topics: &HashSet<Arc<str>>) -> Result<()> {
+        topics.iter().for_each(|topic| self.cleaner.forget(topic));
         self.write_cleaner_checkpoint(&mut self.cleaner.state.lock())
     }
 }

@@ -24,6 +24,7 @@ mod alter;
 #[cfg(feature = "coordinator")]
 mod attached;
 mod cleaner;
+mod create_topics;
 mod group_configs;
 #[cfg(feature = "coordinator")]
 mod group_records;

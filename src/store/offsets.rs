@@ -8,6 +8,7 @@
 //!                                     markers ↗
 //! ```
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use parking_lot::{Mutex, MutexGuard};
@@ -284,9 +285,9 @@ impl StoreInner {
         Ok(groups)
     }
 
-    /// Takes back the offsets of all groups for a topic that is gone, pending ones too.
-    pub(super) fn forget_offsets_of_topic(&self, topic: &str) -> Result<()> {
-        let is_of_topic = |partition: &&TopicPartition| &*partition.topic == topic;
+    /// Takes back the offsets of all groups for topics that are gone, pending ones too.
+    pub(super) fn forget_offsets_of_topics(&self, topics: &HashSet<&str>) -> Result<()> {
+        let is_of_topic = |partition: &&TopicPartition| topics.contains(&*partition.topic);
         let take_back = |group: &Group| {
             Ok(group.partitions().into_iter().filter(is_of_topic).map(|partition| (partition.clone(), None)).collect())
         };

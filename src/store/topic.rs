@@ -4,7 +4,7 @@
 //! whole topic, or what the next open clears away. That a deletion has begun is written down before anything else, and
 //! the next open finishes it.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::io::ErrorKind;
 use std::ops::Range;
 use std::path::Path;
@@ -196,22 +196,6 @@ impl StoreInner {
         }
     }
 
-    pub(super) fn create_topic(&self, name: &str, config: TopicConfig) -> Result<Uuid> {
-        let config = config.over(&self.topic_defaults);
-        let _altering = self.altering.lock();
-        let found = self.check_new_topic(name, &config)?;
-        let (name, id): (Arc<str>, _) = (name.into(), Uuid::random());
-        let partitions = self.create_files(&name, id, &config).inspect_err(|_| {
-            // As good as it gets: partition 0 goes first, and what is left of the others the next open clears away.
-            if self.discard(&name, 0..config.partition_count(), &found).is_ok() {
-                let _ = TopicList::remove(&self.layout, &[name.to_string()]);
-            }
-        })?;
-        self.topics.write().insert(Topic { name, id, config, partitions });
-        self.note_topics_changed();
-        Ok(id)
-    }
-
     /// Refuses a topic that can't be created. Otherwise as [`find_remains`](Self::find_remains).
     pub(super) fn check_new_topic(&self, name: &str, config: &TopicConfig) -> Result<HashSet<i32>> {
         topic_name::validate(name)?;
@@ -222,10 +206,7 @@ impl StoreInner {
             if topics.contains_key(name) {
                 return Err(Error::TopicAlreadyExists { topic: name.to_owned() });
             }
-            if let Some(other) = topics.keys().find(|other| topic_name::collide(other, name)) {
-                let reason = TopicNameError::Collision { other: other.to_string() };
-                return Err(Error::InvalidTopic { topic: name.to_owned(), reason });
-            }
+            refuse_collision(name, topics.keys())?;
         }
         self.find_remains(&name.into(), 0..config.partition_count())
     }
@@ -263,35 +244,14 @@ impl StoreInner {
         Ok(())
     }
 
-    fn create_files(&self, name: &Arc<str>, id: Uuid, config: &TopicConfig) -> Result<Vec<Log>> {
-        self.forget_offsets_of(name)?;
-        let listed = Listed::Created { id, config: Box::new(config.clone()) };
-        TopicList::put(&self.layout, name, listed)?;
-        let partitions = 0..config.partition_count();
-        create_partitions(&self.layout, name, id, partitions.clone())?;
-        partitions.map(|index| self.open_new(&TopicPartition::new(name.clone(), index), config)).collect()
-    }
-
-    /// Takes a topic that does not exist out of the checkpoints and the committed offsets, where a crash or a deletion
-    /// may have left an earlier one of its name: the new one would be taken to begin, or to have been read, up to where
-    /// that one was.
-    fn forget_offsets_of(&self, name: &str) -> Result<()> {
-        self.forget_offsets_of_topic(name)?;
-        self.forget_checkpoints_of(name, 0)
-    }
-
-    /// Takes partitions that do not exist, from index `from` on, out of the checkpoints.
-    pub(super) fn forget_checkpoints_of(&self, name: &str, from: i32) -> Result<()> {
-        let is_known = |offsets: HashMap<TopicPartition, Offset>| {
-            offsets.keys().any(|known| &*known.topic == name && known.partition >= from)
-        };
+    /// Takes partitions that do not exist out of the checkpoints.
+    pub(super) fn forget_checkpoints_of(&self, is_gone: impl Fn(&TopicPartition) -> bool) -> Result<()> {
         // Whoever is writing them may have looked at the topics before the deletion.
-        self.checkpoints
-            .write_if(|| Ok(is_known(self.layout.recovery_points()?) || is_known(self.layout.log_starts()?)))?;
-        if is_known(self.layout.first_dirty()?) {
-            self.forget_first_dirty(name)?;
-        }
-        Ok(())
+        self.checkpoints.write_if(|| {
+            Ok(self.layout.recovery_points()?.keys().any(&is_gone) || self.layout.log_starts()?.keys().any(&is_gone))
+        })?;
+        let known: HashSet<_> = self.layout.first_dirty()?.into_keys().filter(is_gone).map(|gone| gone.topic).collect();
+        if known.is_empty() { Ok(()) } else { self.forget_first_dirty(&known) }
     }
 
     pub(super) fn open_new(&self, partition: &TopicPartition, config: &TopicConfig) -> Result<Log> {
@@ -329,7 +289,7 @@ impl StoreInner {
         self.topics.write().remove(name);
         self.note_topics_changed();
         self.reserve.run(|| TopicList::remove(&self.layout, &[name.to_owned()]))?;
-        self.forget_offsets_of_topic(name)
+        self.forget_offsets_of_topics(&HashSet::from([name]))
     }
 
     fn rename_deleted(&self, partition: &TopicPartition, due_ms: i64) -> Result<()> {
@@ -375,17 +335,38 @@ pub(super) fn is_new(files: &[DirEntry]) -> bool {
     files.iter().all(|file| !file.is_dir && file.name.trim_end_matches(TEMPORARY) == PARTITION_METADATA)
 }
 
-/// Creates the directories of partitions, the first one last, so that a crash leaves all of them or not that one.
-/// Durable on return.
-pub(super) fn create_partitions(layout: &Layout, name: &Arc<str>, id: Uuid, partitions: Range<i32>) -> Result<()> {
-    let create = |index: i32| create_partition(layout, &TopicPartition::new(name.clone(), index), id);
-    let others: Vec<i32> = partitions.clone().skip(1).rev().collect();
+/// Partitions that are to be created for a topic, at least one.
+pub(super) struct NewPartitions<'a> {
+    pub(super) topic: &'a Arc<str>,
+    pub(super) id: Uuid,
+    pub(super) indexes: Range<i32>,
+}
+
+/// Creates the directories of partitions of some topics, the first one of each last, so that a crash leaves all of a topic
+/// or not that one. Durable on return.
+pub(super) fn create_partitions(layout: &Layout, topics: &[NewPartitions<'_>]) -> Result<()> {
+    let create = |(of, index): &(&NewPartitions<'_>, i32)| {
+        create_partition(layout, &TopicPartition::new(of.topic.clone(), *index), of.id)
+    };
+    let others = topics.iter().flat_map(|of| of.indexes.clone().skip(1).rev().map(move |index| (of, index)));
+    let others: Vec<_> = others.collect();
     if !others.is_empty() {
-        in_parallel::for_each(&others, |index| create(*index))?;
+        in_parallel::for_each(&others, create)?;
         layout.sync()?;
     }
-    partitions.take(1).try_for_each(create)?;
+    let firsts: Vec<_> = topics.iter().map(|of| (of, of.indexes.start)).collect();
+    in_parallel::for_each(&firsts, create)?;
     layout.sync()
+}
+
+/// Refuses a name that can't be told apart from one of `others` in the names of metrics.
+pub(super) fn refuse_collision<'a>(name: &str, mut others: impl Iterator<Item = &'a Arc<str>>) -> Result<()> {
+    // Where neither is in the name there is nothing to mistake, and no need to look at all topics.
+    let other = if name.contains(['.', '_']) { others.find(|other| topic_name::collide(other, name)) } else { None };
+    other.map_or(Ok(()), |other| {
+        let reason = TopicNameError::Collision { other: other.to_string() };
+        Err(Error::InvalidTopic { topic: name.to_owned(), reason })
+    })
 }
 
 /// Creates the directory of a partition, with its topic's id in it. Its name is durable after a sync of the layout.

@@ -96,8 +96,13 @@ impl TopicList {
 
     /// Lists a topic, or says something else of it. Durable on return; a crash before leaves the list as it was.
     pub(super) fn put(layout: &Layout, topic: &str, listed: Listed) -> Result<()> {
+        Self::put_all(layout, [(topic.to_owned(), listed)])
+    }
+
+    /// The same for some topics, which takes as long as for one: the list is written anew.
+    pub(super) fn put_all(layout: &Layout, topics: impl IntoIterator<Item = (String, Listed)>) -> Result<()> {
         let mut list = Self::read(layout)?;
-        list.topics.insert(topic.to_owned(), listed);
+        list.topics.extend(topics);
         list.write(layout)
     }
 

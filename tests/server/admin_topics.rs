@@ -367,3 +367,55 @@ async fn a_page_has_an_end_whatever_a_client_says() {
     let (topics, next) = page(&server.connect(), &["t"], i32::MAX, None).await;
     assert_eq!((topics[0].2.len(), next), (2000, Some(("t".to_owned(), 2000))));
 }
+
+/// They were created one after the other, and the list of all topics was read and written for each.
+#[cfg(feature = "sim")]
+#[tokio::test]
+async fn topics_of_one_request_are_created_together_and_refused_each_for_itself() {
+    use std::path::Path;
+
+    use esker::io::Storage;
+    use esker::sim::{Fault, FaultStorage};
+
+    let disk = FaultStorage::new(1);
+    let store = Store::options().storage(Arc::new(disk.clone())).open("/data").unwrap();
+    disk.create_dir_all(Path::new("/data/many-7-0")).unwrap();
+    disk.set_contents("/data/many-7-0/notes", b"somebody else's").unwrap();
+    let server = Server::builder(store.clone()).in_memory().unwrap();
+    let connection = server.connect();
+    let code_of = |name: &str| match name {
+        "many-7" => ErrorCode::TOPIC_ALREADY_EXISTS,
+        "a_b" | "no/name" => ErrorCode::INVALID_TOPIC_EXCEPTION,
+        "twice" => ErrorCode::INVALID_REQUEST,
+        "many-180" => ErrorCode::KAFKA_STORAGE_ERROR,
+        _ => ErrorCode::NONE,
+    };
+    let many: Vec<String> = (0..150).map(|index| format!("many-{index}")).collect();
+    let others = ["a.b", "no/name", "a_b", "twice", "twice"].map(str::to_owned);
+    let names: Vec<String> = others.into_iter().chain(many).collect();
+    disk.start_trace();
+    let created = create(&connection, names.iter().map(|name| new_topic(name)).collect(), 7).await;
+    let of_list = disk.trace().iter().filter(|line| line.contains("topic-config-checkpoint")).count();
+    assert!(of_list < 50, "{of_list} operations");
+    assert!(created.iter().map(|topic| &topic.name).eq(&names));
+    for topic in created {
+        assert_eq!(topic.error_code, code_of(&topic.name), "{}", topic.name);
+        let described = store.describe_topic(&topic.name).ok();
+        assert_eq!(described.is_some(), topic.error_code == ErrorCode::NONE, "{}", topic.name);
+        assert_eq!(described.map_or(Uuid::default(), |described| described.id), topic.topic_id);
+    }
+
+    // One that the disk does not take keeps no other from being created.
+    let is_failing = |path: &Path| path.to_string_lossy().contains("many-180");
+    disk.inject(Fault::io_error().on_mutations().on_paths(is_failing));
+    let names: Vec<String> = (150..200).map(|index| format!("many-{index}")).collect();
+    for topic in create(&connection, names.iter().map(|name| new_topic(name)).collect(), 7).await {
+        assert_eq!(topic.error_code, code_of(&topic.name), "{}", topic.name);
+    }
+    let topics = store.topics();
+    store.close().unwrap();
+    disk.clear_faults();
+    let store = Store::options().storage(Arc::new(disk.clone())).open("/data").unwrap();
+    assert_eq!(store.topics(), topics);
+    store.create_topic("many-180", TopicConfig::new()).unwrap();
+}

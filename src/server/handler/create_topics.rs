@@ -1,6 +1,9 @@
-//! CreateTopics: each topic for itself.
+//! CreateTopics: each topic for itself, as far as a client can tell.
+
+use std::collections::HashSet;
 
 use crate::config::{ConfigEntry, TopicConfig};
+use crate::error::Error;
 use crate::net::ErrorCode;
 use crate::net::messages::create_topics::{
     CreatableReplicaAssignment, CreatableTopic, CreatableTopicConfigs, CreatableTopicResult,
@@ -10,7 +13,7 @@ use crate::server::api_error::ApiError;
 use crate::server::broker::Broker;
 use crate::server::config_resource::{config_source, is_told};
 use crate::server::duplicates::duplicates;
-use crate::server::partitions::{DEFAULT, REPLICATION_FACTOR, check_assignment, check_batch};
+use crate::server::partitions::{DEFAULT, REPLICATION_FACTOR, TOPICS_AT_A_TIME, check_assignment, check_batch};
 use crate::uuid::Uuid;
 
 pub(in crate::server) fn answer(broker: &Broker, request: CreateTopicsRequest, _: i16) -> CreateTopicsResponse {
@@ -20,42 +23,68 @@ pub(in crate::server) fn answer(broker: &Broker, request: CreateTopicsRequest, _
         assigned => assigned,
     });
     let batch = check_batch(asked);
-    let topics = request.topics.iter().map(|topic| {
-        let created = match &batch {
-            Err(error) => Err(error.clone()),
-            Ok(()) if twice.contains(&*topic.name) => Err(ApiError::invalid_request("Duplicate topic name.")),
-            Ok(()) => broker.create(topic, request.validate_only),
-        };
-        created.unwrap_or_else(|error| CreatableTopicResult {
-            name: topic.name.clone(),
-            error_code: error.code,
-            error_message: error.message,
-            configs: Some(Vec::new()),
-            ..Default::default()
-        })
-    });
+    let create = |some: &[CreatableTopic]| match &batch {
+        Err(error) => some.iter().map(|topic| refused(topic, error.clone())).collect(),
+        Ok(()) => broker.create(some, &twice, request.validate_only),
+    };
+    let topics = request.topics.chunks(TOPICS_AT_A_TIME).flat_map(create);
     CreateTopicsResponse { topics: topics.collect(), ..Default::default() }
 }
 
+fn refused(topic: &CreatableTopic, error: ApiError) -> CreatableTopicResult {
+    CreatableTopicResult {
+        name: topic.name.clone(),
+        error_code: error.code,
+        error_message: error.message,
+        configs: Some(Vec::new()),
+        ..Default::default()
+    }
+}
+
 impl Broker {
-    fn create(&self, topic: &CreatableTopic, validate_only: bool) -> Result<CreatableTopicResult, ApiError> {
-        let config = config(topic, self.partition_count(topic)?)?;
-        let num_partitions = config.partition_count();
-        let configs = self.store.describe_new_topic_configs(&config);
-        let topic_id = if validate_only {
-            self.store.check_new_topic(&topic.name, config)?;
-            Uuid::default()
-        } else {
-            self.store.create_topic(&topic.name, config)?
+    /// Creates topics, of which none may be named `twice`.
+    fn create(
+        &self,
+        topics: &[CreatableTopic],
+        twice: &HashSet<&str>,
+        validate_only: bool,
+    ) -> Vec<CreatableTopicResult> {
+        let config = |topic: &CreatableTopic| match twice.contains(&*topic.name) {
+            true => Err(ApiError::invalid_request("Duplicate topic name.")),
+            false => config(topic, self.partition_count(topic)?),
         };
-        Ok(CreatableTopicResult {
+        let configs: Vec<Result<TopicConfig, ApiError>> = topics.iter().map(config).collect();
+        let new = topics.iter().zip(&configs);
+        let new = new.filter_map(|(topic, config)| Some((&*topic.name, config.as_ref().ok()?.clone()))).collect();
+        let mut ids = self.create_or_check(new, validate_only).into_iter();
+        let result = |(topic, config): (&CreatableTopic, Result<TopicConfig, ApiError>)| {
+            let created = config.and_then(|config| {
+                let topic_id = ids.next().expect("there is one for each config")?;
+                Ok(self.created(topic, topic_id, &config))
+            });
+            created.unwrap_or_else(|error| refused(topic, error))
+        };
+        topics.iter().zip(configs).map(result).collect()
+    }
+
+    fn create_or_check(&self, topics: Vec<(&str, TopicConfig)>, validate_only: bool) -> Vec<Result<Uuid, Error>> {
+        if !validate_only {
+            return self.store.create_topics(topics);
+        }
+        let check = |(name, config)| self.store.check_new_topic(name, config).map(|()| Uuid::default());
+        topics.into_iter().map(check).collect()
+    }
+
+    fn created(&self, topic: &CreatableTopic, topic_id: Uuid, config: &TopicConfig) -> CreatableTopicResult {
+        let configs = self.store.describe_new_topic_configs(config);
+        CreatableTopicResult {
             name: topic.name.clone(),
             topic_id,
-            num_partitions,
+            num_partitions: config.partition_count(),
             replication_factor: REPLICATION_FACTOR,
             configs: Some(configs.into_iter().filter(is_told).map(describe).collect()),
             ..Default::default()
-        })
+        }
     }
 
     fn wanted_count(&self, topic: &CreatableTopic) -> i32 {

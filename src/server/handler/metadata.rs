@@ -1,6 +1,6 @@
 //! Metadata: this node, and the topics of its store.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use crate::config::TopicConfig;
 use crate::error::Error;
@@ -11,7 +11,7 @@ use crate::net::messages::metadata::{
 use crate::net::messages::{MetadataRequest, MetadataResponse};
 use crate::server::broker::{Broker, told_epoch};
 use crate::server::operations;
-use crate::server::partitions::MAX_PARTITIONS_PER_BATCH;
+use crate::server::partitions::{MAX_PARTITIONS_PER_BATCH, TOPICS_AT_A_TIME};
 use crate::store::{TopicDescription, is_internal, validate_topic_name};
 use crate::uuid::Uuid;
 
@@ -28,8 +28,9 @@ pub(in crate::server) fn answer(broker: &Broker, request: MetadataRequest, versi
             // Each once, however often it is named.
             let mut seen = HashSet::new();
             let once = topics.into_iter().filter(|topic| seen.insert((topic.name.clone(), topic.topic_id)));
-            let mut partitions_left = if may_create { MAX_PARTITIONS_PER_BATCH } else { 0 };
-            once.map(|topic| broker.wanted_topic(topic, &mut partitions_left, version)).collect()
+            let once: Vec<_> = once.collect();
+            let mut refused = if may_create { broker.create_missing(&once, version) } else { HashMap::new() };
+            once.into_iter().map(|topic| broker.wanted_topic(topic, &mut refused, version)).collect()
         }
     };
     if request.include_topic_authorized_operations {
@@ -56,14 +57,14 @@ pub(in crate::server) fn answer(broker: &Broker, request: MetadataRequest, versi
 }
 
 impl Broker {
-    /// Creates it if need be, and if there may be any more partitions. Otherwise a client asks again.
+    /// A topic that is asked for. Of those that are not there some could not be created.
     fn wanted_topic(
         &self,
         topic: MetadataRequestTopic,
-        partitions_left: &mut usize,
+        refused: &mut HashMap<String, Error>,
         version: i16,
     ) -> MetadataResponseTopic {
-        if version < TOPIC_ID_VERSION && (topic.name.is_none() || topic.topic_id != Uuid::ZERO) {
+        if !is_valid(&topic, version) {
             let MetadataRequestTopic { name, topic_id } = topic;
             let (error_code, name) = (ErrorCode::INVALID_REQUEST, Some(name.unwrap_or_default()));
             return MetadataResponseTopic { error_code, name, topic_id, ..Default::default() };
@@ -71,13 +72,8 @@ impl Broker {
         // Beside an id Java's consumers say an empty name, where others say none.
         let named = topic.name.filter(|_| topic.topic_id == Uuid::ZERO);
         let Some(name) = named else { return self.topic_with_id(topic.topic_id) };
-        let found = validate_topic_name(&name).and_then(|()| self.known_topic(&name)).or_else(|error| {
-            if !matches!(error, Error::UnknownTopicOrPartition { .. }) || *partitions_left == 0 {
-                return Err(error);
-            }
-            *partitions_left = partitions_left.saturating_sub(self.config.num_partitions.unsigned_abs() as usize);
-            self.create_topic(&name)
-        });
+        let found = validate_topic_name(&name).and_then(|()| self.known_topic(&name));
+        let found = found.map_err(|error| refused.remove(&name).unwrap_or(error));
         let refuse = |error: Error| MetadataResponseTopic {
             error_code: ErrorCode::from(&error),
             is_internal: is_internal(&name),
@@ -87,17 +83,31 @@ impl Broker {
         found.unwrap_or_else(refuse)
     }
 
-    fn create_topic(&self, name: &str) -> Result<MetadataResponseTopic, Error> {
-        let created = match is_internal(name) {
-            // As its first use would.
-            true => self.store.create_internal_topic(name),
-            false => self.store.create_topic(name, TopicConfig::new().partitions(self.config.num_partitions)).map(drop),
-        };
-        match created {
-            // Somebody else has asked for it too.
-            Ok(()) | Err(Error::TopicAlreadyExists { .. }) => self.known_topic(name),
-            Err(error) => Err(error),
+    /// Creates those of the topics that are not there, as far as there may be so many more partitions: for the others a client
+    /// asks again. Returns what kept some from being created.
+    fn create_missing(&self, topics: &[MetadataRequestTopic], version: i16) -> HashMap<String, Error> {
+        let partitions = self.config.num_partitions;
+        let topics_max = MAX_PARTITIONS_PER_BATCH.div_ceil(partitions.unsigned_abs().max(1) as usize);
+        let named = topics.iter().filter(|topic| topic.topic_id == Uuid::ZERO && is_valid(topic, version));
+        let missing = named.filter_map(|topic| topic.name.as_deref()).filter(|name| {
+            let found = validate_topic_name(name).and_then(|()| self.store.partition_count(name));
+            matches!(found, Err(Error::UnknownTopicOrPartition { .. }))
+        });
+        let (internal, others): (Vec<&str>, Vec<&str>) = missing.take(topics_max).partition(|name| is_internal(name));
+        let mut results = Vec::new();
+        // As their first use would.
+        results.extend(internal.into_iter().map(|name| (name, self.store.create_internal_topic(name))));
+        for some in others.chunks(TOPICS_AT_A_TIME) {
+            let new = some.iter().map(|name| (*name, TopicConfig::new().partitions(partitions))).collect();
+            let created = self.store.create_topics(new);
+            results.extend(some.iter().zip(created).map(|(name, created)| (*name, created.map(drop))));
         }
+        let refused = results.into_iter().filter_map(|(name, created)| match created {
+            // Somebody else has asked for it too.
+            Ok(()) | Err(Error::TopicAlreadyExists { .. }) => None,
+            Err(error) => Some((name.to_owned(), error)),
+        });
+        refused.collect()
     }
 
     fn topic_with_id(&self, topic_id: Uuid) -> MetadataResponseTopic {
@@ -112,6 +122,11 @@ impl Broker {
     fn known_topic(&self, name: &str) -> Result<MetadataResponseTopic, Error> {
         self.store.describe_topic(name).map(describe)
     }
+}
+
+/// Whether a topic is asked for as it may be in this version.
+fn is_valid(topic: &MetadataRequestTopic, version: i16) -> bool {
+    version >= TOPIC_ID_VERSION || (topic.name.is_some() && topic.topic_id == Uuid::ZERO)
 }
 
 fn describe(topic: TopicDescription) -> MetadataResponseTopic {
