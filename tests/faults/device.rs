@@ -7,6 +7,7 @@ use std::thread;
 use std::time::Duration;
 
 use esker::io::{AppendFile, Storage};
+use esker::record::{BatchBuilder, RecordData};
 use esker::sim::{Crash, Fault, FaultStorage, Operation};
 use esker::{Acks, CommittedOffset, Error, Log, Maintenance, ReadLimits, Store, TopicConfig, TopicPartition};
 
@@ -325,4 +326,36 @@ fn a_reader_tells_that_it_cannot_look_for_the_first_commit() {
     assert_io(reader.committed_offset("g", &at), ErrorKind::Other);
     disk.clear_faults();
     assert_eq!(reader.committed_offset("g", &at).unwrap().unwrap().offset, 2);
+}
+
+#[test]
+fn a_marker_that_does_not_reach_the_device_keeps_no_other_from_it() {
+    let disk = FaultStorage::new(1);
+    let store = open(&disk).unwrap();
+    let partitions = 0..100;
+    store.create_topic("t", TopicConfig::new().partitions(partitions.end)).unwrap();
+    let producer = store.init_transactional_id("id", Duration::from_secs(60)).unwrap();
+    let all = partitions.clone().map(|index| TopicPartition::new("t", index));
+    store.add_partitions_to_transaction("id", producer, all).unwrap();
+    for index in partitions.clone() {
+        let mut batch = BatchBuilder::new(100).producer(producer.producer_id, producer.producer_epoch, 0);
+        batch.push(&RecordData::new(None, Some(b"v")).at(START_MS)).unwrap();
+        let mut batch = batch.transactional(true);
+        store.partition("t", index).unwrap().append(batch.build().unwrap(), Acks::Leader).unwrap();
+    }
+    // The first sync is that of the records.
+    disk.inject(Fault::io_error().on(Operation::Sync).on_path_suffix("t-70/00000000000000000000.log").nth(1));
+    store.end_transaction("id", producer, true).unwrap();
+    assert!(
+        matches!(store.take_maintenance_error(), Some(Error::LogOffline { topic_partition, .. }) if topic_partition.partition == 70)
+    );
+    disk.crash();
+    drop(store);
+    let disk = disk.after_crash(Crash::Power, 1);
+    let store = open(&disk).unwrap();
+    for index in partitions {
+        // The record, the marker that was on the device, and the one that all got because not all were known to have one.
+        let expected = if index == 70 { 2..=3 } else { 3..=3 };
+        assert!(expected.contains(&store.partition("t", index).unwrap().last_stable_offset()), "{index}");
+    }
 }

@@ -4,6 +4,8 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use parking_lot::Mutex;
+
 use super::metadata::{Ending, Init, TransactionMetadata, TransactionVersion, unmapped};
 use super::record::{encode_key, encode_value};
 use super::{Entry, TRANSACTION_STATE, Turn};
@@ -12,7 +14,7 @@ use crate::log::{Appended, Log};
 use crate::record::{BatchBuilder, EndTransactionMarker, RecordData, TransactionResult};
 use crate::store::offset_record::partition_for_group;
 use crate::store::offsets::check_group_id;
-use crate::store::{Store, StoreInner, Topic};
+use crate::store::{Store, StoreInner, Topic, in_parallel};
 use crate::types::{Acks, ProducerIdAndEpoch, TopicPartition, TransactionState};
 
 /// How large a batch of records of `__transaction_state` may get.
@@ -322,14 +324,15 @@ impl StoreInner {
             true
         });
         // All markers are in their logs before the first sync: readers need not wait for that.
-        for (log, marker) in appended {
-            let marker = marker.filter(|_| self.config.syncs_markers());
-            match marker.map_or(Ok(()), |marker| log.wait_synced(marker.sync_target())) {
-                Ok(()) => drop(unmarked.remove(log.topic_partition())),
-                Err(error) => drop(failure.get_or_insert(error)),
+        let unmarked = Mutex::new(unmarked);
+        let synced = in_parallel::for_each(&appended, |(log, marker)| {
+            if let Some(marker) = marker.as_ref().filter(|_| self.config.syncs_markers()) {
+                log.wait_synced(marker.sync_target())?;
             }
-        }
-        failure.map_or(Ok(()), Err)
+            unmarked.lock().remove(log.topic_partition());
+            Ok(())
+        });
+        failure.map_or(synced, Err)
     }
 
     /// Tells a partition how the transaction ended. None if it knows of a later epoch of the producer, whose
@@ -353,13 +356,10 @@ impl StoreInner {
 
     /// Makes the records of a transaction durable.
     fn sync_records(&self, transaction: &TransactionMetadata) -> Result<()> {
-        for partition in &transaction.partitions {
-            // Of a topic that was deleted there is nothing to keep.
-            if let Ok(log) = self.partition(&partition.topic, partition.partition) {
-                log.wait_appended()?;
-            }
-        }
-        Ok(())
+        // Of a topic that was deleted there is nothing to keep.
+        let log = |partition: &TopicPartition| self.partition(&partition.topic, partition.partition).ok();
+        let logs: Vec<Log> = transaction.partitions.iter().filter_map(log).collect();
+        in_parallel::for_each(&logs, Log::wait_appended)
     }
 
     /// The topic `__transaction_state`, which the first transactional id creates.
