@@ -137,7 +137,7 @@ served! {
     ListGroups: 0..=5 => blocking list_groups::answer;
     SaslHandshake: 0..=1 => blocking sasl_handshake::answer;
     ApiVersions: 0..=4 => blocking api_versions::answer;
-    CreateTopics: 2..=7 => blocking create_topics::answer;
+    CreateTopics: 2..=7 => ordered create_topics::answer;
     DeleteTopics: 1..=6 => blocking delete_topics::answer;
     DeleteRecords: 0..=2 => blocking delete_records::answer;
     // Version 6 is not stable in Kafka.
