@@ -10,18 +10,18 @@ use crate::fixture::{Fixture, REBALANCE_MS, SESSION_MS, heartbeat, join, join_st
 #[test]
 fn a_partition_changes_hands_in_two_steps() {
     let mut fixture = Fixture::new(4);
-    assert_eq!(fixture.gets(join("a")), (1, Some(part([0, 1, 2, 3]))));
-    assert_eq!(fixture.gets(owning("a", 1, [0, 1, 2, 3])), (1, None), "nothing has changed");
+    assert_eq!(fixture.gets(join("a")), (2, Some(part([0, 1, 2, 3]))));
+    assert_eq!(fixture.gets(owning("a", 2, [0, 1, 2, 3])), (2, None), "nothing has changed");
     // The second one gets nothing that the first still has.
-    assert_eq!(fixture.gets(join("b")), (2, Some(part([]))));
+    assert_eq!(fixture.gets(join("b")), (3, Some(part([]))));
     assert_eq!(fixture.group().state, GroupState::Reconciling);
-    assert_eq!(fixture.gets(heartbeat("a", 1)), (1, Some(part([0, 1]))), "it must let go first");
-    assert_eq!(fixture.gets(owning("a", 1, [0, 1, 2, 3])), (1, None), "and has not yet");
-    assert_eq!(fixture.gets(heartbeat("b", 2)), (2, None));
-    assert_eq!(fixture.gets(owning("a", 1, [0, 1])), (2, None));
-    assert_eq!(fixture.gets(heartbeat("b", 2)), (2, Some(part([2, 3]))));
+    assert_eq!(fixture.gets(heartbeat("a", 2)), (2, Some(part([0, 1]))), "it must let go first");
+    assert_eq!(fixture.gets(owning("a", 2, [0, 1, 2, 3])), (2, None), "and has not yet");
+    assert_eq!(fixture.gets(heartbeat("b", 3)), (3, None));
+    assert_eq!(fixture.gets(owning("a", 2, [0, 1])), (3, None));
+    assert_eq!(fixture.gets(heartbeat("b", 3)), (3, Some(part([2, 3]))));
     let group = fixture.group();
-    assert_eq!((group.state, group.epoch, group.assignment_epoch), (GroupState::Stable, 2, 2));
+    assert_eq!((group.state, group.epoch, group.assignment_epoch), (GroupState::Stable, 3, 3));
     assert_eq!(group.assignor, "uniform");
 }
 
@@ -44,7 +44,7 @@ fn answers_wait_for_what_they_tell_to_be_written() {
     else {
         panic!()
     };
-    assert_eq!((answer.member_epoch, answer.assignment), (1, Some(part([0, 1, 2, 3]))));
+    assert_eq!((answer.member_epoch, answer.assignment), (2, Some(part([0, 1, 2, 3]))));
     assert_eq!(answer.heartbeat_interval_ms, 5000);
     assert_eq!(fixture.member_ids(), ["b"]);
 }
@@ -54,14 +54,14 @@ fn a_member_that_missed_an_answer_says_so_by_its_epoch() {
     let mut fixture = Fixture::new(4);
     fixture.gets(join("a"));
     fixture.gets(join("b"));
-    fixture.gets(heartbeat("a", 1));
-    assert_eq!(fixture.gets(owning("a", 1, [0, 1])), (2, None), "this does not arrive");
-    assert_eq!(fixture.gets(owning("a", 1, [0, 1])), (2, Some(part([0, 1]))), "but this");
-    for wrong in [heartbeat("a", 1), owning("a", 1, [0, 1, 2]), heartbeat("a", 3)] {
+    fixture.gets(heartbeat("a", 2));
+    assert_eq!(fixture.gets(owning("a", 2, [0, 1])), (3, None), "this does not arrive");
+    assert_eq!(fixture.gets(owning("a", 2, [0, 1])), (3, Some(part([0, 1]))), "but this");
+    for wrong in [heartbeat("a", 2), owning("a", 2, [0, 1, 2]), heartbeat("a", 4)] {
         assert_eq!(fixture.say(wrong), Err(GroupError::FencedMemberEpoch));
     }
-    assert_eq!(fixture.say(heartbeat("c", 1)), Err(GroupError::UnknownMemberId));
-    assert_eq!(fixture.gets(join("a")), (2, Some(part([0, 1]))), "it joins again, as the same");
+    assert_eq!(fixture.say(heartbeat("c", 2)), Err(GroupError::UnknownMemberId));
+    assert_eq!(fixture.gets(join("a")), (3, Some(part([0, 1]))), "it joins again, as the same");
 }
 
 #[test]
@@ -69,16 +69,16 @@ fn whoever_does_not_let_go_in_time_is_taken_out() {
     let mut fixture = Fixture::new(4);
     fixture.gets(join("a"));
     fixture.gets(join("b"));
-    fixture.gets(heartbeat("a", 1));
+    fixture.gets(heartbeat("a", 2));
     let alive = |fixture: &mut Fixture| {
         fixture.pass(5000);
-        let _ = fixture.say(heartbeat("a", 1));
+        let _ = fixture.say(heartbeat("a", 2));
         fixture.gets(heartbeat("b", fixture.group().members.last().unwrap().epoch)).0
     };
     for _ in 0..REBALANCE_MS / 5000 {
         alive(&mut fixture);
     }
-    assert_eq!(fixture.say(heartbeat("a", 1)), Err(GroupError::UnknownMemberId));
+    assert_eq!(fixture.say(heartbeat("a", 2)), Err(GroupError::UnknownMemberId));
     assert_eq!(fixture.group().members[0].assigned, part([0, 1, 2, 3]));
 }
 
@@ -88,10 +88,10 @@ fn whoever_is_not_heard_of_is_taken_out() {
     fixture.gets(join("a"));
     fixture.gets(join("b"));
     fixture.pass(SESSION_MS - 1);
-    fixture.gets(heartbeat("b", 2));
+    fixture.gets(heartbeat("b", 3));
     fixture.pass(1);
     assert_eq!(fixture.member_ids(), ["b"]);
-    assert_eq!(fixture.gets(heartbeat("b", 2)), (3, Some(part([0, 1, 2, 3]))));
+    assert_eq!(fixture.gets(heartbeat("b", 3)), (4, Some(part([0, 1, 2, 3]))));
     assert_eq!(fixture.say(heartbeat("b", -1)).unwrap().member_epoch, -1);
     let group = fixture.group();
     assert_eq!((group.state, group.members.len(), fixture.groups.bookkeeping()), (GroupState::Empty, 0, (0, 0)));
@@ -109,7 +109,7 @@ fn members_go_by_what_their_group_sets_for_itself_from_their_next_heartbeat_on()
     assert_eq!(fixture.say(join("a")).unwrap().heartbeat_interval_ms, 5000);
     fixture.gets(join("b"));
     set(&mut fixture, "50000", "10000");
-    assert_eq!(fixture.say(heartbeat("a", 1)).unwrap().heartbeat_interval_ms, 10_000);
+    assert_eq!(fixture.say(heartbeat("a", 2)).unwrap().heartbeat_interval_ms, 10_000);
     fixture.pass(SESSION_MS);
     assert_eq!(fixture.member_ids(), ["a"], "the other was not heard of since");
     fixture.pass(50_000 - SESSION_MS);
@@ -130,24 +130,24 @@ fn a_group_is_assigned_anew_once_in_an_interval() {
     let mut config = GroupConfig::default();
     config.set("consumer.assignment.interval.ms", "3000").unwrap();
     fixture.groups.set_group_configs([("g".to_owned(), config)]);
-    assert_eq!(fixture.gets(join("a")), (1, Some(part([0, 1, 2, 3]))), "the first one waits for nothing");
+    assert_eq!(fixture.gets(join("a")), (2, Some(part([0, 1, 2, 3]))), "the first one waits for nothing");
     // Those who come then are in the epoch that is assigned, and have nothing in it.
-    assert_eq!(fixture.gets(join("b")), (1, Some(part([]))));
+    assert_eq!(fixture.gets(join("b")), (2, Some(part([]))));
     fixture.pass(2999);
-    assert_eq!(fixture.gets(join("c")), (1, Some(part([]))));
-    assert_eq!(fixture.gets(heartbeat("a", 1)), (1, None));
+    assert_eq!(fixture.gets(join("c")), (2, Some(part([]))));
+    assert_eq!(fixture.gets(heartbeat("a", 2)), (2, None));
     let group = fixture.group();
-    assert_eq!((group.state, group.epoch, group.assignment_epoch), (GroupState::Assigning, 3, 1));
+    assert_eq!((group.state, group.epoch, group.assignment_epoch), (GroupState::Assigning, 4, 2));
     fixture.pass(1);
-    assert_eq!(fixture.gets(heartbeat("b", 1)), (3, None), "the others still have its part");
-    assert_eq!(fixture.gets(heartbeat("a", 1)), (1, Some(part([0, 1]))));
+    assert_eq!(fixture.gets(heartbeat("b", 2)), (4, None), "the others still have its part");
+    assert_eq!(fixture.gets(heartbeat("a", 2)), (2, Some(part([0, 1]))));
     let group = fixture.group();
-    assert_eq!((group.state, group.epoch, group.assignment_epoch), (GroupState::Reconciling, 3, 3));
+    assert_eq!((group.state, group.epoch, group.assignment_epoch), (GroupState::Reconciling, 4, 4));
     // What has happened before a restart holds up nobody after it.
     fixture.gets(heartbeat("c", -1));
     fixture.restart();
-    fixture.gets(heartbeat("b", 3));
-    assert_eq!(fixture.group().assignment_epoch, 4);
+    fixture.gets(heartbeat("b", 4));
+    assert_eq!(fixture.group().assignment_epoch, 5);
 }
 
 #[test]
@@ -155,16 +155,16 @@ fn a_static_member_keeps_its_part_while_it_is_away() {
     let mut fixture = Fixture::new(4);
     fixture.gets(join_static("a", "one"));
     fixture.gets(join_static("b", "two"));
-    fixture.gets(heartbeat_of("a", "one", 1));
-    let epoch = fixture.gets(ConsumerHeartbeatRequest { owned: Some(part([0, 1])), ..heartbeat_of("a", "one", 1) }).0;
+    fixture.gets(heartbeat_of("a", "one", 2));
+    let epoch = fixture.gets(ConsumerHeartbeatRequest { owned: Some(part([0, 1])), ..heartbeat_of("a", "one", 2) }).0;
     assert_eq!(fixture.say(join_static("c", "one")), Err(GroupError::UnreleasedInstanceId));
     assert_eq!(fixture.say(heartbeat_of("b", "one", epoch)), Err(GroupError::FencedInstanceId));
     assert_eq!(fixture.say(heartbeat("a", -2)), Err(GroupError::InvalidRequest), "only static ones come back");
     assert_eq!(fixture.say(heartbeat_of("a", "one", -2)).unwrap().member_epoch, -2);
     fixture.restart();
-    assert_eq!(fixture.gets(join_static("c", "one")), (2, Some(part([0, 1]))), "nothing has moved");
+    assert_eq!(fixture.gets(join_static("c", "one")), (3, Some(part([0, 1]))), "nothing has moved");
     assert_eq!(fixture.say(heartbeat_of("a", "one", epoch)), Err(GroupError::FencedInstanceId));
-    assert_eq!(fixture.group().epoch, 2);
+    assert_eq!(fixture.group().epoch, 3);
     // One that stays away is taken out.
     fixture.say(heartbeat_of("c", "one", -2)).unwrap();
     fixture.pass(SESSION_MS);
@@ -180,16 +180,16 @@ fn members_go_on_after_a_restart() {
     let mut fixture = Fixture::new(4);
     fixture.gets(join("a"));
     fixture.gets(join("b"));
-    fixture.gets(heartbeat("a", 1));
+    fixture.gets(heartbeat("a", 2));
     let before = fixture.group();
     fixture.restart();
     assert_eq!(fixture.group(), before);
-    assert_eq!(fixture.gets(owning("a", 1, [0, 1])), (2, None));
-    assert_eq!(fixture.gets(heartbeat("b", 2)), (2, Some(part([2, 3]))));
-    assert_eq!(fixture.group().epoch, 2, "the topics are those that they were");
+    assert_eq!(fixture.gets(owning("a", 2, [0, 1])), (3, None));
+    assert_eq!(fixture.gets(heartbeat("b", 3)), (3, Some(part([2, 3]))));
+    assert_eq!(fixture.group().epoch, 3, "the topics are those that they were");
     // One that has to let go has its time for it, from the restart on.
     fixture.gets(join("c"));
-    fixture.gets(heartbeat("a", 2));
+    fixture.gets(heartbeat("a", 3));
     fixture.restart();
     fixture.pass(i64::from(REBALANCE_MS));
     assert_eq!(fixture.group().members.len(), 0);
@@ -198,14 +198,14 @@ fn members_go_on_after_a_restart() {
 #[test]
 fn topics_that_grow_are_assigned_anew() {
     let mut fixture = Fixture::new(1);
-    assert_eq!(fixture.gets(join("a")), (1, Some(part([0]))));
+    assert_eq!(fixture.gets(join("a")), (2, Some(part([0]))));
     fixture.set_topics(&[("t", topic(1), 2), ("u", topic(2), 1)]);
-    assert_eq!(fixture.gets(owning("a", 1, [0])), (2, Some(part([0, 1]))));
+    assert_eq!(fixture.gets(owning("a", 2, [0])), (3, Some(part([0, 1]))));
     fixture.set_topics(&[("t", topic(1), 2)]);
-    assert_eq!(fixture.gets(heartbeat("a", 2)), (2, None), "nobody reads what is gone");
+    assert_eq!(fixture.gets(heartbeat("a", 3)), (3, None), "nobody reads what is gone");
     fixture.set_topics(&[]);
-    assert_eq!(fixture.gets(owning("a", 2, [0, 1])), (2, Some(part([]))), "to be let go of");
-    assert_eq!(fixture.gets(owning("a", 2, [])), (3, None));
+    assert_eq!(fixture.gets(owning("a", 3, [0, 1])), (3, Some(part([]))), "to be let go of");
+    assert_eq!(fixture.gets(owning("a", 3, [])), (4, None));
 }
 
 #[test]
@@ -217,14 +217,14 @@ fn a_regular_expression_stands_for_the_topics_that_it_matches_as_a_whole() {
         assert_eq!(fixture.say(subscribe(invalid)), Err(GroupError::InvalidRegularExpression), "{invalid}");
     }
     fixture.set_topics(&[("t", topic(1), 1), ("t-x", topic(2), 1)]);
-    assert_eq!(fixture.gets(subscribe("t|u.*")), (1, Some(part([0]))));
+    assert_eq!(fixture.gets(subscribe("t|u.*")), (2, Some(part([0]))));
     assert!(fixture.groups.is_subscribed_to("g", "t") && !fixture.groups.is_subscribed_to("g", "t-x"));
     fixture.set_topics(&[("t", topic(1), 1), ("t-x", topic(2), 1), ("u-y", topic(3), 1)]);
     fixture.pass(10_000);
-    assert_eq!(fixture.gets(heartbeat("a", 1)), (1, None), "new topics are looked at every ten seconds");
+    assert_eq!(fixture.gets(heartbeat("a", 2)), (2, None), "new topics are looked at every ten seconds");
     fixture.pass(1);
     let both: Partitions = [(topic(1), [0].into()), (topic(3), [0].into())].into();
-    assert_eq!(fixture.gets(heartbeat("a", 1)), (2, Some(both)));
+    assert_eq!(fixture.gets(heartbeat("a", 2)), (3, Some(both)));
     fixture.restart();
     assert!(fixture.groups.is_subscribed_to("g", "u-y"));
     // A name and no expression any more.
@@ -251,7 +251,7 @@ fn the_regular_expressions_of_a_group_are_resolved_together_now_and_then() {
         };
         fixture.log.iter().filter_map(at).collect()
     };
-    assert_eq!(fixture.gets(subscribe("a", "t.*")), (1, Some(part([0]))));
+    assert_eq!(fixture.gets(subscribe("a", "t.*")), (2, Some(part([0]))));
     assert_eq!(resolved(&fixture, 0), ["t.*"]);
     // Another one waits; one that is known is as good as before.
     fixture.pass(5_000);
@@ -259,7 +259,7 @@ fn the_regular_expressions_of_a_group_are_resolved_together_now_and_then() {
     assert_eq!(fixture.gets(subscribe("c", "t.*")).0, 3);
     fixture.gets(heartbeat("c", -1));
     fixture.pass(5_001);
-    fixture.gets(heartbeat("a", 1));
+    fixture.gets(heartbeat("a", 2));
     assert_eq!(resolved(&fixture, 10_001), ["t.*", "u.*"]);
     let epoch = fixture.group().epoch;
     assert_eq!(fixture.gets(heartbeat("b", 2)), (epoch, Some([(topic(2), [0].into())].into())));
@@ -319,7 +319,7 @@ fn what_is_not_whole_is_refused() {
     ] {
         assert_eq!(fixture.say(invalid.clone()), Err(GroupError::InvalidRequest), "{invalid:?}");
     }
-    assert_eq!(fixture.say(heartbeat("a", 1)), Err(GroupError::GroupIdNotFound));
+    assert_eq!(fixture.say(heartbeat("a", 2)), Err(GroupError::GroupIdNotFound));
     assert_eq!(fixture.groups.groups().count(), 0, "nothing is left of what was refused");
     let nothing = ConsumerHeartbeatRequest { topic_names: Some(Vec::new()), ..join("a") };
     assert_eq!(fixture.gets(nothing), (1, Some(part([]))), "to be subscribed to nothing is something to say");
@@ -328,11 +328,60 @@ fn what_is_not_whole_is_refused() {
 }
 
 #[test]
+fn whoever_is_subscribed_to_nothing_moves_nobody() {
+    let mut fixture = Fixture::new(4);
+    let nothing = |id: &str| ConsumerHeartbeatRequest { topic_names: Some(Vec::new()), ..join(id) };
+    let matching = |id: &str, regex: &str| {
+        let topic_regex = Some(regex.to_owned());
+        ConsumerHeartbeatRequest { topic_names: None, topic_regex, ..join(id) }
+    };
+    let epochs = |fixture: &Fixture| {
+        let group = fixture.group();
+        (group.state, group.epoch, group.assignment_epoch)
+    };
+    // A group begins in epoch 1, and stays in it as long as nobody wants anything.
+    assert_eq!(fixture.gets(nothing("a")), (1, Some(part([]))));
+    assert_eq!(fixture.gets(matching("b", "nowhere")), (1, Some(part([]))));
+    assert_eq!(epochs(&fixture), (GroupState::Stable, 1, 1));
+    fixture.restart();
+    assert_eq!(epochs(&fixture), (GroupState::Stable, 1, 1));
+    assert_eq!(fixture.gets(join("c")), (2, Some(part([0, 1, 2, 3]))));
+    assert_eq!(fixture.gets(nothing("d")), (2, Some(part([]))));
+    assert_eq!(fixture.gets(matching("e", "t.*")), (2, Some(part([]))), "it is not resolved yet");
+    fixture.restart();
+    assert_eq!(fixture.gets(heartbeat("c", 2)), (2, None), "everything is as it was");
+    fixture.gets(heartbeat("a", 1));
+    fixture.gets(heartbeat("b", 1));
+    assert_eq!(epochs(&fixture), (GroupState::Stable, 2, 2));
+    // Whose expression is resolved then, and whose was before, do.
+    fixture.pass(10_001);
+    assert_eq!(fixture.gets(heartbeat("e", 2)).0, 3);
+    assert_eq!(fixture.gets(matching("f", "nowhere")), (4, Some(part([]))));
+}
+
+#[test]
+fn a_group_that_kafka_has_not_written_down_in_its_first_epoch_goes_on_in_it() {
+    let mut fixture = Fixture::new(4);
+    fixture.gets(ConsumerHeartbeatRequest { topic_names: Some(Vec::new()), ..join("a") });
+    // Kafka writes no record of a group whose epoch has not changed yet.
+    fixture.log.retain(|record| !matches!(record, GroupRecord::ConsumerGroup(_)));
+    fixture.restart();
+    assert_eq!((fixture.group().state, fixture.group().epoch), (GroupState::Stable, 1));
+    assert_eq!(fixture.gets(heartbeat("a", 1)), (1, None));
+    assert_eq!(fixture.gets(join("b")), (2, Some(part([0, 1, 2, 3]))));
+    ["a", "b"].iter().for_each(|id| drop(fixture.say(heartbeat(id, -1)).unwrap()));
+    assert_eq!(fixture.groups.delete("g"), Ok(()));
+    fixture.write_all();
+    fixture.restart();
+    assert_eq!(fixture.groups.groups().count(), 0);
+}
+
+#[test]
 fn a_group_has_as_many_members_as_it_may() {
     let mut fixture = Fixture::with(StoreConfig { group_consumer_max_size: 1, ..StoreConfig::default() }, 1);
     fixture.gets(join("a"));
     assert_eq!(fixture.say(join("b")), Err(GroupError::GroupMaxSizeReached));
-    assert_eq!(fixture.gets(join("a")).0, 1);
+    assert_eq!(fixture.gets(join("a")).0, 2);
 }
 
 #[test]
@@ -341,14 +390,14 @@ fn only_members_commit_and_in_their_epoch() {
     fixture.gets(join("a"));
     fixture.gets(join("b"));
     let groups = &mut fixture.groups;
-    assert_eq!(groups.check_commit("g", "b", None, 2, 0), Ok(()));
-    assert_eq!(groups.check_commit("g", "a", None, 2, 0), Err(GroupError::StaleMemberEpoch));
-    assert_eq!(groups.check_commit("g", "c", None, 2, 0), Err(GroupError::UnknownMemberId));
+    assert_eq!(groups.check_commit("g", "b", None, 3, 0), Ok(()));
+    assert_eq!(groups.check_commit("g", "a", None, 3, 0), Err(GroupError::StaleMemberEpoch));
+    assert_eq!(groups.check_commit("g", "c", None, 3, 0), Err(GroupError::UnknownMemberId));
     assert_eq!(groups.check_commit("g", "", None, -1, 0), Err(GroupError::UnknownMemberId), "it has members");
-    assert_eq!(groups.check_transactional_commit("g", "a", None, 2), Err(GroupError::IllegalGeneration));
+    assert_eq!(groups.check_transactional_commit("g", "a", None, 3), Err(GroupError::IllegalGeneration));
     assert_eq!(groups.check_transactional_commit("g", "", None, -1), Ok(()), "at its word");
-    assert_eq!(groups.check_fetch("g", Some("a"), 1), Ok(()));
-    assert_eq!(groups.check_fetch("g", Some("a"), 2), Err(GroupError::StaleMemberEpoch));
+    assert_eq!(groups.check_fetch("g", Some("a"), 2), Ok(()));
+    assert_eq!(groups.check_fetch("g", Some("a"), 3), Err(GroupError::StaleMemberEpoch));
     assert_eq!(groups.check_fetch("g", None, -1), Ok(()));
     fixture.pass(SESSION_MS);
     assert_eq!(fixture.groups.check_commit("g", "", None, -1, fixture.now_ms), Ok(()), "it has none");
@@ -359,9 +408,9 @@ fn a_member_may_commit_in_an_earlier_epoch_what_it_has_had_since() {
     let mut fixture = Fixture::new(4);
     fixture.gets(join("a"));
     fixture.gets(join("b"));
-    fixture.gets(heartbeat("a", 1));
-    assert_eq!(fixture.gets(owning("a", 1, [0, 1])), (2, None), "this it does not know yet");
-    fixture.gets(heartbeat("b", 2));
+    fixture.gets(heartbeat("a", 2));
+    assert_eq!(fixture.gets(owning("a", 2, [0, 1])), (3, None), "this it does not know yet");
+    fixture.gets(heartbeat("b", 3));
     let commits = |fixture: &mut Fixture, member_id, generation, partitions: &[i32]| {
         let (group, group_instance_id, is_transactional) = ("g", None, false);
         let committer = Committer { group, member_id, group_instance_id, generation, is_transactional };
@@ -373,13 +422,13 @@ fn a_member_may_commit_in_an_earlier_epoch_what_it_has_had_since() {
         taken
     };
     for _ in 0..2 {
-        assert_eq!(commits(&mut fixture, "a", 1, &[0, 1]), Ok(()));
+        assert_eq!(commits(&mut fixture, "a", 2, &[0, 1]), Ok(()));
         for refused in [&[0, 2][..], &[9]] {
-            assert_eq!(commits(&mut fixture, "a", 1, refused), Err(GroupError::StaleMemberEpoch), "it has let go");
+            assert_eq!(commits(&mut fixture, "a", 2, refused), Err(GroupError::StaleMemberEpoch), "it has let go");
         }
-        assert_eq!(commits(&mut fixture, "b", 2, &[2]), Ok(()));
-        assert_eq!(commits(&mut fixture, "b", 1, &[2]), Err(GroupError::StaleMemberEpoch), "it had nothing then");
-        assert_eq!(commits(&mut fixture, "a", 3, &[0]), Err(GroupError::StaleMemberEpoch));
+        assert_eq!(commits(&mut fixture, "b", 3, &[2]), Ok(()));
+        assert_eq!(commits(&mut fixture, "b", 2, &[2]), Err(GroupError::StaleMemberEpoch), "it had nothing then");
+        assert_eq!(commits(&mut fixture, "a", 4, &[0]), Err(GroupError::StaleMemberEpoch));
         fixture.restart();
     }
 }

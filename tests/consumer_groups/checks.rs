@@ -89,7 +89,7 @@ impl World {
             let known = self.known.entry(group).or_default();
             let is_other = known.is_consumer_group != view.is_consumer_group;
             // Without members it begins anew when somebody comes, perhaps before anybody could look.
-            if (known.is_empty && is_other) || (view.epoch == 0 && (is_other || view.members.is_empty())) {
+            if (known.is_empty && is_other) || (view.epoch <= 1 && (is_other || view.members.is_empty())) {
                 *known = Known::default();
             }
             let goes_back = view.is_consumer_group && view.assignment_epoch < known.assignment_epoch;

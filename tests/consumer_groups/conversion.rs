@@ -33,7 +33,7 @@ fn an_empty_classic_group_becomes_a_consumer_group() {
     let mut fixture = with_empty_classic_group();
     assert_eq!(fixture.say(heartbeat("a", 3)), Err(GroupError::GroupIdNotFound));
     assert_eq!(fixture.groups.describe("g").unwrap().generation, 5, "what is refused changes nothing");
-    assert_eq!(fixture.gets(join("a")), (1, Some(part([0, 1, 2, 3]))));
+    assert_eq!(fixture.gets(join("a")), (2, Some(part([0, 1, 2, 3]))));
     assert_eq!(fixture.log[1], GroupRecord::Classic(None), "in one batch with what it is now");
     assert_eq!(fixture.groups.describe("g"), None);
     fixture.restart();
@@ -267,17 +267,17 @@ fn a_static_member_that_was_thrown_out_comes_back_and_counts_for_the_owner_of_no
 #[test]
 fn members_of_the_classic_protocol_come_and_go_in_a_consumer_group() {
     let mut fixture = Fixture::new(4);
-    assert_eq!(fixture.gets(join("a")), (1, Some(part([0, 1, 2, 3]))));
+    assert_eq!(fixture.gets(join("a")), (2, Some(part([0, 1, 2, 3]))));
     let refused = join_again(&mut fixture, "", None, &[]);
-    assert_eq!(refused.unwrap().generation, 2, "whose client can't come back with an id");
+    assert_eq!(refused.unwrap().generation, 3, "whose client can't come back with an id");
     let id = fixture.member_ids()[0].clone();
-    assert_eq!(sync(&mut fixture, &id, 2), Ok(vec![]));
-    assert_eq!(is_alive(&mut fixture, &id, 2), Ok(()), "it waits for the other");
-    fixture.gets(heartbeat("a", 1));
-    assert_eq!(fixture.gets(owning("a", 1, [0, 1])), (2, None));
-    assert_eq!(is_alive(&mut fixture, &id, 2), Err(GroupError::RebalanceInProgress), "its part is free");
+    assert_eq!(sync(&mut fixture, &id, 3), Ok(vec![]));
+    assert_eq!(is_alive(&mut fixture, &id, 3), Ok(()), "it waits for the other");
+    fixture.gets(heartbeat("a", 2));
+    assert_eq!(fixture.gets(owning("a", 2, [0, 1])), (3, None));
+    assert_eq!(is_alive(&mut fixture, &id, 3), Err(GroupError::RebalanceInProgress), "its part is free");
     join_again(&mut fixture, &id, None, &[]).unwrap();
-    assert_eq!(sync(&mut fixture, &id, 2), Ok(vec![2, 3]));
+    assert_eq!(sync(&mut fixture, &id, 3), Ok(vec![2, 3]));
     // What the assignors of others can't be is refused, and so is who is unknown and still has something.
     let other = JoinRequest { fresh_id: topic(8), ..classic_join() };
     fixture.groups.join(other, "join", 0);
@@ -288,7 +288,7 @@ fn members_of_the_classic_protocol_come_and_go_in_a_consumer_group() {
     let left = fixture.groups.leave("g", &[leave("b"), leave(&id), leave(&id)], 0).unwrap();
     assert_eq!(left, [Err(GroupError::UnknownMemberId), Ok(()), Ok(())]);
     fixture.write_all();
-    assert_eq!(fixture.gets(owning("a", 2, [0, 1])), (3, Some(part([0, 1, 2, 3]))));
+    assert_eq!(fixture.gets(owning("a", 3, [0, 1])), (4, Some(part([0, 1, 2, 3]))));
 }
 
 #[test]

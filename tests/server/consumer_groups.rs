@@ -93,21 +93,21 @@ async fn members_share_partitions_and_go_on_after_a_restart() {
     b.heartbeat(topic).await;
     assert_eq!(b.partitions, [] as [i32; 0], "nothing that the other still has");
     a.heartbeat(topic).await;
-    assert_eq!((a.epoch, &*a.partitions), (1, &[0][..]));
+    assert_eq!((a.epoch, &*a.partitions), (2, &[0][..]));
     let request = ConsumerGroupDescribeRequest { group_ids: vec!["g".into()], ..Default::default() };
     let described = connection.send(&request, 1).await.unwrap().groups.remove(0).members.remove(0);
     let has = &described.assignment.topic_partitions[0].partitions;
     assert_eq!((&*described.member_id, &**has), ("a", &[0, 1][..]), "what it has not let go of yet is its own");
     assert_eq!(described.target_assignment.topic_partitions[0].partitions, [0]);
     assert_eq!(described.subscribed_topic_regex.as_deref(), Some(""));
-    assert_eq!(a.commit(1).await, ErrorCode::NONE);
-    assert_eq!(a.commit_by(1, 8).await, ErrorCode::UNSUPPORTED_VERSION, "which knows of no epochs");
+    assert_eq!(a.commit(2).await, ErrorCode::NONE);
+    assert_eq!(a.commit_by(2, 8).await, ErrorCode::UNSUPPORTED_VERSION, "which knows of no epochs");
     a.heartbeat(topic).await;
     b.heartbeat(topic).await;
-    assert_eq!((a.epoch, b.epoch, &*b.partitions), (2, 2, &[1][..]));
-    // The first partition is one's since epoch 1, and never was the other's.
-    assert_eq!((a.commit(1).await, b.commit(1).await), (ErrorCode::NONE, ErrorCode::STALE_MEMBER_EPOCH));
-    assert_eq!((a.fetch(1).await, a.fetch(2).await), (ErrorCode::STALE_MEMBER_EPOCH, ErrorCode::NONE));
+    assert_eq!((a.epoch, b.epoch, &*b.partitions), (3, 3, &[1][..]));
+    // The first partition is one's since epoch 2, and never was the other's.
+    assert_eq!((a.commit(2).await, b.commit(2).await), (ErrorCode::NONE, ErrorCode::STALE_MEMBER_EPOCH));
+    assert_eq!((a.fetch(2).await, a.fetch(3).await), (ErrorCode::STALE_MEMBER_EPOCH, ErrorCode::NONE));
 
     let (a, b) = ((a.epoch, a.partitions), (b.epoch, b.partitions));
     server.shutdown().await;
@@ -125,7 +125,7 @@ async fn members_share_partitions_and_go_on_after_a_restart() {
     let request = ConsumerGroupDescribeRequest { group_ids, include_authorized_operations: true };
     let described = connection.send(&request, 1).await.unwrap().groups;
     assert!(described[0].authorized_operations > 0 && described[1].authorized_operations == i32::MIN);
-    assert_eq!((&*described[0].group_state, described[0].group_epoch, described[0].members.len()), ("Stable", 2, 2));
+    assert_eq!((&*described[0].group_state, described[0].group_epoch, described[0].members.len()), ("Stable", 3, 2));
     let member = &described[0].members[0];
     assert_eq!((&*member.assignment.topic_partitions[0].topic_name, member.member_type), ("t", 1));
     assert_eq!(member.assignment, member.target_assignment);
@@ -152,7 +152,7 @@ async fn members_that_are_taken_out_are_out_and_may_join_anew() {
     assert_eq!(store.group_membership("g").unwrap().members, []);
     let (server, _) = serve(&store).await;
     let connection = server.connect();
-    let mut gone = Member { connection: &connection, id: "a", epoch: 1, partitions: vec![0, 1] };
+    let mut gone = Member { connection: &connection, id: "a", epoch: 2, partitions: vec![0, 1] };
     assert_eq!(gone.heartbeat(topic).await.error_code, ErrorCode::UNKNOWN_MEMBER_ID);
     store.delete_whole_group("g").unwrap();
     assert_eq!(store.list_groups().unwrap().len(), 0);

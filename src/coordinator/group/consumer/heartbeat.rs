@@ -68,13 +68,16 @@ impl<T> Draft<T> {
         before: &ConsumerMemberMetadata,
         topics: &Topics,
     ) {
-        let wants_else = wanted.topic_names != before.topic_names
-            || wanted.topic_regex != before.topic_regex
-            || self.state.member(id).is_none();
         if self.state.member(id).is_none_or(|member| member.metadata != *wanted) {
             self.put(GroupRecord::Member(id.to_string(), Some(wanted.clone())));
         }
-        self.refresh(topics, wants_else);
+        // A member that is new was subscribed to nothing before. If it still is, nobody gets anything else by it.
+        let has_other_regex = wanted.topic_regex != before.topic_regex;
+        let stands_for_else = has_other_regex && self.change_regex(wanted.topic_regex.as_ref());
+        self.refresh(topics, wanted.topic_names != before.topic_names || stands_for_else);
+        if has_other_regex {
+            self.forget_unused_regexes();
+        }
         self.assign(topics);
     }
 

@@ -68,7 +68,7 @@ pub enum GroupRecord {
 }
 
 /// A consumer group: Kafka's `ConsumerGroupMetadataValue`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ConsumerGroupMetadata {
     /// The group epoch.
     pub epoch: i32,
@@ -245,6 +245,13 @@ fn value_of(bytes: &[u8]) -> Result<Fields<'_>> {
             Ok(fields)
         }
         version => Err(invalid(&format!("a record of a consumer group of version {version}"))),
+    }
+}
+
+impl Default for ConsumerGroupMetadata {
+    /// A group that begins: in epoch 1, as Kafka's `ModernGroup` does, without topics.
+    fn default() -> Self {
+        Self { epoch: 1, metadata_hash: 0 }
     }
 }
 

@@ -19,11 +19,18 @@ use super::topics::Topics;
 const REFRESH_MIN_MS: i64 = 10_000;
 
 impl<T> Draft<T> {
-    /// Resolves all regular expressions if it is time to. Returns whether any stands for something else than before.
-    pub(super) fn refresh_regexes(&mut self, topics: &Topics, has_changed: bool) -> bool {
-        if has_changed && self.state.used_regexes().iter().any(|regex| !self.state.regexes.contains_key(*regex)) {
+    /// A member is subscribed to another regular expression than before, or to none any more. Returns whether it is known
+    /// what that stands for: if it isn't, the group goes on as it is until it has been resolved, as in Kafka.
+    pub(super) fn change_regex(&mut self, regex: Option<&String>) -> bool {
+        let is_known = regex.is_none_or(|regex| self.state.regexes.contains_key(regex));
+        if !is_known {
             self.regexes_version = None;
         }
+        is_known
+    }
+
+    /// Resolves all regular expressions if it is time to. Returns whether any stands for something else than before.
+    pub(super) fn refresh_regexes(&mut self, topics: &Topics) -> bool {
         let is_outdated = self.regexes_version.is_none_or(|version| version < topics.created_version);
         let is_due = match self.state.regexes.values().map(|resolved| resolved.timestamp).max() {
             Some(last) => {
@@ -38,12 +45,16 @@ impl<T> Draft<T> {
 
     fn resolve_regexes(&mut self, topics: &Topics) -> bool {
         self.regexes_version = Some(topics.version);
+        // Whatever comes of it, it is compared with the topics that the group had.
+        self.topics_version = None;
         let used: Vec<String> = self.state.used_regexes().into_iter().map(str::to_owned).collect();
         let mut is_changed = false;
         for regex in used {
             // One that this engine does not know stands for what Kafka has found.
             let Ok(topics) = topics.matching(&regex) else { continue };
-            is_changed |= self.state.regexes.get(&regex).is_none_or(|before| before.topics != topics);
+            // What was not resolved yet stood for nothing.
+            let before = self.state.regexes.get(&regex);
+            is_changed |= before.map_or(!topics.is_empty(), |before| before.topics != topics);
             self.put(GroupRecord::Regex(regex, Some(ResolvedRegex { topics, version: 0, timestamp: self.now_ms })));
         }
         is_changed

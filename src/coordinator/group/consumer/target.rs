@@ -13,24 +13,26 @@ use crate::config::ConsumerGroupAssignor;
 
 impl<T> Draft<T> {
     /// Compares what members are subscribed to with the topics that there are, and begins the next epoch if something
-    /// has changed, or is said to have.
-    pub(super) fn refresh(&mut self, topics: &Topics, has_changed: bool) {
-        let must = self.refresh_regexes(topics, has_changed) || has_changed;
-        if must || self.topics_version != Some(topics.version) {
+    /// has changed, or it must.
+    pub(super) fn refresh(&mut self, topics: &Topics, must: bool) {
+        let must = self.refresh_regexes(topics) || must;
+        if must || !self.state.is_known || self.topics_version != Some(topics.version) {
             self.topics_version = Some(topics.version);
             self.begin_epoch(topics, must);
         }
     }
 
-    /// Begins the next epoch, if it must or the topics are not those that they were.
+    /// Begins the next epoch, if it must or the topics are not those that they were. A group that nobody knows yet is
+    /// written down in any case, in the epoch that it begins in.
     pub(super) fn begin_epoch(&mut self, topics: &Topics, must: bool) {
         self.forget_unused_regexes();
         let members = self.state.members.values();
         let names = members.flat_map(|member| self.state.topics_of(member)).collect();
         let metadata_hash = hash(&topics.existing(&names));
         let before = self.state.metadata;
-        if must || metadata_hash != before.metadata_hash || !self.state.is_known {
-            let epoch = before.epoch.saturating_add(1);
+        let has_changed = must || metadata_hash != before.metadata_hash;
+        if has_changed || !self.state.is_known {
+            let epoch = before.epoch.saturating_add(i32::from(has_changed));
             self.put(GroupRecord::ConsumerGroup(Some(ConsumerGroupMetadata { epoch, metadata_hash })));
             if self.state.has_partition_metadata {
                 self.put(GroupRecord::PartitionMetadata(false));
