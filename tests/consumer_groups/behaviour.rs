@@ -26,6 +26,26 @@ fn a_partition_changes_hands_in_two_steps() {
 }
 
 #[test]
+fn a_member_stays_in_its_epoch_until_it_has_let_go_of_everything() {
+    let mut fixture = Fixture::new(1);
+    fixture.set_topics(&[("t", topic(1), 1), ("u", topic(2), 1)]);
+    let of = |number: u8| -> Partitions { [(topic(number), [0].into())].into() };
+    let both: Partitions = [(topic(1), [0].into()), (topic(2), [0].into())].into();
+    let wants = |names: &[&str], owned: &Partitions| ConsumerHeartbeatRequest {
+        topic_names: Some(names.iter().map(|name| (*name).to_owned()).collect()),
+        owned: Some(owned.clone()),
+        ..heartbeat("a", 2)
+    };
+    let joins = ConsumerHeartbeatRequest { topic_names: Some(vec!["t".into(), "u".into()]), ..join("a") };
+    assert_eq!(fixture.gets(joins), (2, Some(both.clone())));
+    assert_eq!(fixture.gets(wants(&["u"], &both)), (2, Some(of(2))));
+    // It has let go of one, and is to let go of the other by now.
+    assert_eq!(fixture.gets(wants(&["t"], &of(2))), (2, Some(part([]))));
+    assert_eq!(fixture.group().epoch, 4);
+    assert_eq!(fixture.gets(owning("a", 2, [])), (4, Some(of(1))));
+}
+
+#[test]
 fn answers_wait_for_what_they_tell_to_be_written() {
     let mut fixture = Fixture::new(4);
     fixture.groups.consumer_heartbeat(join("a"), "a", 0);

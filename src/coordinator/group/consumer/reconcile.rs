@@ -35,9 +35,9 @@ pub(super) fn reconcile<F: Fn(Uuid, i32) -> bool>(
     match current.state {
         MemberState::Stable if current.epoch == goal.epoch => current.clone(),
         MemberState::UnrevokedPartitions if owns_any(goal.owned, &current.revoking) => current.clone(),
-        // What it had to let go of is free, and it moves on before it takes the next step.
-        MemberState::UnrevokedPartitions => next(current, current.epoch.saturating_add(1), goal),
-        MemberState::Stable | MemberState::UnreleasedPartitions => next(current, current.epoch, goal),
+        MemberState::Stable | MemberState::UnrevokedPartitions | MemberState::UnreleasedPartitions => {
+            next(current, current.epoch, goal)
+        }
         MemberState::Unknown => next(current, goal.epoch, goal),
     }
 }
