@@ -171,6 +171,52 @@ fn a_group_is_assigned_anew_once_in_an_interval() {
 }
 
 #[test]
+fn what_a_member_does_not_want_any_more_it_loses_before_the_next_assignment() {
+    let both: Partitions = [(topic(1), [0].into()), (topic(2), [0].into())].into();
+    let of = |number: u8| -> Partitions { [(topic(number), [0].into())].into() };
+    let begin = || {
+        let mut fixture = Fixture::new(1);
+        fixture.set_topics(&[("t", topic(1), 1), ("u", topic(2), 1), ("v", topic(3), 1)]);
+        let mut config = GroupConfig::default();
+        config.set("consumer.assignment.interval.ms", "15000").unwrap();
+        fixture.groups.set_group_configs([("g".to_owned(), config)]);
+        let joins = ConsumerHeartbeatRequest { topic_names: Some(vec!["t".into(), "u".into()]), ..join("a") };
+        assert_eq!(fixture.gets(joins), (2, Some(both.clone())));
+        fixture
+    };
+    let owns = |owned: &Partitions| ConsumerHeartbeatRequest { owned: Some(owned.clone()), ..heartbeat("a", 2) };
+    let wants = |name: &str, owned: &Partitions| {
+        let topic_names = Some(vec![name.to_owned()]);
+        ConsumerHeartbeatRequest { topic_names, ..owns(owned) }
+    };
+    let has = |fixture: &Fixture| {
+        let member = fixture.group().members.remove(0);
+        (member.assigned, member.revoking)
+    };
+    for (name, kept, lost, assigned) in [("u", of(2), of(1), of(2)), ("v", part([]), both.clone(), of(3))] {
+        let mut fixture = begin();
+        assert_eq!(fixture.gets(wants(name, &both)), (2, Some(kept.clone())));
+        let group = fixture.group();
+        assert_eq!((group.state, group.epoch, group.assignment_epoch), (GroupState::Assigning, 3, 2));
+        assert_eq!(has(&fixture), (kept.clone(), lost), "it may still have it");
+        // By the last target it does not get back what it has lost, when it has let go of that.
+        assert_eq!(fixture.gets(owns(&kept)), (2, None));
+        assert_eq!(has(&fixture), (kept, part([])));
+        fixture.pass(15_000);
+        assert_eq!(fixture.gets(heartbeat("a", 2)).0, 3);
+        assert_eq!(has(&fixture), (assigned, part([])));
+    }
+    // Of some it has let go already, and of others it has yet to.
+    let mut fixture = begin();
+    assert_eq!(fixture.gets(wants("u", &of(2))), (2, Some(of(2))));
+    assert_eq!(has(&fixture), (of(2), part([])));
+    let mut fixture = begin();
+    assert_eq!(fixture.gets(wants("u", &both)), (2, Some(of(2))));
+    assert_eq!(fixture.gets(wants("v", &both)), (2, Some(part([]))));
+    assert_eq!(has(&fixture), (part([]), both.clone()));
+}
+
+#[test]
 fn a_static_member_keeps_its_part_while_it_is_away() {
     let mut fixture = Fixture::new(4);
     fixture.gets(join_static("a", "one"));

@@ -176,8 +176,8 @@ impl<T> Draft<T> {
         wanted.instance_id = request.group_instance_id.clone().or(wanted.instance_id);
         wanted.rack_id = subscription.rack_id.or(wanted.rack_id);
         wanted.topic_names = subscription.topics.into_iter().collect();
-        self.want(&id, &wanted, &before.metadata, topics);
-        self.step(&id, Some(&topics.identified(&subscription.owned_partitions)));
+        let wants_else = self.want(&id, &wanted, &before.metadata, topics);
+        self.step(&id, Some(&topics.identified(&subscription.owned_partitions)), wants_else, topics);
         Ok(Joined {
             generation: self.state.member(&id).map_or(0, |member| member.current.epoch),
             protocol_type: Some(CONSUMER.to_owned()),

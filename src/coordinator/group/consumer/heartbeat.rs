@@ -38,12 +38,12 @@ impl<T> Draft<T> {
             // It has no more to do what it was told to by that protocol.
             self.moved.insert(id.clone());
         }
-        self.want(&id, &wanted, &before.metadata, topics);
+        let wants_else = self.want(&id, &wanted, &before.metadata, topics);
         // One that missed the last answer is told it again. What it says it has is no answer to that: perhaps it is only
         // late. So it takes no step.
         let is_behind = !request.joins() && request.member_epoch < before.current.epoch;
         if !is_behind {
-            self.step(&id, request.owned.as_ref());
+            self.step(&id, request.owned.as_ref(), wants_else, topics);
         }
         self.seen.insert(id.clone());
         let member = self.state.member(&id).cloned().unwrap_or_default();
@@ -60,25 +60,28 @@ impl<T> Draft<T> {
         })
     }
 
-    /// Lets a member want that, and computes what everybody is to have, if it is something else than before.
+    /// Lets a member want that, and computes what everybody is to have, if it is something else than before. Returns whether
+    /// its subscription is another.
     pub(super) fn want(
         &mut self,
         id: &Arc<str>,
         wanted: &ConsumerMemberMetadata,
         before: &ConsumerMemberMetadata,
         topics: &Topics,
-    ) {
+    ) -> bool {
         if self.state.member(id).is_none_or(|member| member.metadata != *wanted) {
             self.put(GroupRecord::Member(id.to_string(), Some(wanted.clone())));
         }
         // A member that is new was subscribed to nothing before. If it still is, nobody gets anything else by it.
+        let has_other_names = wanted.topic_names != before.topic_names;
         let has_other_regex = wanted.topic_regex != before.topic_regex;
         let stands_for_else = has_other_regex && self.change_regex(wanted.topic_regex.as_ref());
-        self.refresh(topics, wanted.topic_names != before.topic_names || stands_for_else);
+        self.refresh(topics, has_other_names || stands_for_else);
         if has_other_regex {
             self.forget_unused_regexes();
         }
         self.assign(topics);
+        has_other_names || has_other_regex
     }
 
     pub(super) fn check_room(&self, member_id: &str) -> Result<(), GroupError> {
@@ -132,10 +135,11 @@ impl<T> Draft<T> {
         Arc::new(member)
     }
 
-    /// Lets a member go as far towards its target as it can now, that says it has this.
-    pub(super) fn step(&mut self, id: &Arc<str>, owned: Option<&Partitions>) {
+    /// Lets a member go as far towards its target as it can now, that says it has this, and perhaps has another subscription
+    /// than before.
+    pub(super) fn step(&mut self, id: &Arc<str>, owned: Option<&Partitions>, wants_else: bool, topics: &Topics) {
         let Some(member) = self.state.member(id).cloned() else { return };
-        if member.is_reconciled_to(self.state.target_epoch) {
+        if !wants_else && member.is_reconciled_to(self.state.target_epoch) {
             return;
         }
         let nothing = Arc::default();
@@ -145,6 +149,8 @@ impl<T> Draft<T> {
             target,
             owned,
             is_owned: |topic, partition| self.state.is_owned(topic, partition),
+            is_subscribed_to: |topic| topics.name(topic).is_some_and(|name| self.state.is_topic_of(&member, name)),
+            wants_else,
         };
         let current = reconcile(&member.current, &goal);
         if current != member.current {

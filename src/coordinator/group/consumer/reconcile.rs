@@ -2,6 +2,7 @@
 //!
 //! A partition is taken away from a member in two steps, it is told to let go, and says that it has; and it is given to a
 //! member only when nobody else has it. So two members never have the same one.
+//! A member loses what it is not subscribed to any more at once, whether there is a target for that yet or not.
 //!
 //! ```text
 //!                  something is to be revoked
@@ -18,23 +19,33 @@ use super::record::{CurrentAssignment, MemberState, Partitions};
 use crate::uuid::Uuid;
 
 /// What a member is to reach, and what it may have of it.
-pub(super) struct Goal<'a, F> {
+pub(super) struct Goal<'a, F, S> {
     pub(super) epoch: i32,
     pub(super) target: &'a Partitions,
     /// What the member says it has, if it says so.
     pub(super) owned: Option<&'a Partitions>,
     /// Whether anybody has a partition, the member itself included.
     pub(super) is_owned: F,
+    /// Whether the member is subscribed to a topic, which there is.
+    pub(super) is_subscribed_to: S,
+    /// Whether its subscription is another than before.
+    pub(super) wants_else: bool,
 }
 
 /// The member's next step; as it is if it can't take one.
-pub(super) fn reconcile<F: Fn(Uuid, i32) -> bool>(
-    current: &CurrentAssignment,
-    goal: &Goal<'_, F>,
-) -> CurrentAssignment {
+pub(super) fn reconcile<F, S>(current: &CurrentAssignment, goal: &Goal<'_, F, S>) -> CurrentAssignment
+where
+    F: Fn(Uuid, i32) -> bool,
+    S: Fn(Uuid) -> bool,
+{
+    let must_wait = match current.state {
+        MemberState::Stable => current.epoch == goal.epoch,
+        MemberState::UnrevokedPartitions => owns_any(goal.owned, &current.revoking),
+        MemberState::UnreleasedPartitions | MemberState::Unknown => false,
+    };
     match current.state {
-        MemberState::Stable if current.epoch == goal.epoch => current.clone(),
-        MemberState::UnrevokedPartitions if owns_any(goal.owned, &current.revoking) => current.clone(),
+        _ if must_wait && goal.wants_else => without_unsubscribed(current, goal),
+        _ if must_wait => current.clone(),
         MemberState::Stable | MemberState::UnrevokedPartitions | MemberState::UnreleasedPartitions => {
             next(current, current.epoch, goal)
         }
@@ -47,21 +58,44 @@ fn owns_any(owned: Option<&Partitions>, wanted: &Partitions) -> bool {
     owned.is_none_or(|owned| !intersection(owned, wanted).is_empty())
 }
 
-fn next<F: Fn(Uuid, i32) -> bool>(current: &CurrentAssignment, epoch: i32, goal: &Goal<'_, F>) -> CurrentAssignment {
-    let kept = intersection(&current.assigned, goal.target);
+/// The member in its epoch, but for what it is not subscribed to any more.
+fn without_unsubscribed<F, S: Fn(Uuid) -> bool>(
+    current: &CurrentAssignment,
+    goal: &Goal<'_, F, S>,
+) -> CurrentAssignment {
+    let kept = select(&current.assigned, |topic, _| (goal.is_subscribed_to)(topic));
+    let lost = difference(&current.assigned, &kept);
+    if lost.is_empty() {
+        return current.clone();
+    }
+    let mut next = CurrentAssignment { previous_epoch: current.epoch, assigned: kept, ..current.clone() };
+    let revoking = union(current.revoking.clone(), lost);
+    if owns_any(goal.owned, &revoking) {
+        (next.state, next.revoking) = (MemberState::UnrevokedPartitions, revoking);
+    }
+    let CurrentAssignment { assigned, revoking, assigned_in, .. } = &mut next;
+    assigned_in.retain(|(topic, partition), _| has(assigned, *topic, *partition) || has(revoking, *topic, *partition));
+    next
+}
+
+fn next<F, S>(current: &CurrentAssignment, epoch: i32, goal: &Goal<'_, F, S>) -> CurrentAssignment
+where
+    F: Fn(Uuid, i32) -> bool,
+    S: Fn(Uuid) -> bool,
+{
+    // It may be of an earlier subscription.
+    let target = select(goal.target, |topic, _| (goal.is_subscribed_to)(topic));
+    let kept = intersection(&current.assigned, &target);
     let revoking = difference(&current.assigned, &kept);
-    let wanted = difference(goal.target, &kept);
+    let wanted = difference(&target, &kept);
     // What it had to let go of until now is its own in the eyes of the others, and may be given back to it.
-    let is_free = |topic, partition| {
-        let is_its_own = current.revoking.get(&topic).is_some_and(|partitions| partitions.contains(&partition));
-        is_its_own || !(goal.is_owned)(topic, partition)
-    };
+    let is_free = |topic, partition| has(&current.revoking, topic, partition) || !(goal.is_owned)(topic, partition);
     let (free, unreleased) = split(wanted, is_free);
     let mut assigned_in = current.assigned_in.clone();
-    let has = |of: &Partitions, topic, partition: &i32| of.get(&topic).is_some_and(|some| some.contains(partition));
     if !revoking.is_empty() && owns_any(goal.owned, &revoking) {
         let state = MemberState::UnrevokedPartitions;
-        assigned_in.retain(|(topic, partition), _| has(&kept, *topic, partition) || has(&revoking, *topic, partition));
+        assigned_in
+            .retain(|(topic, partition), _| has(&kept, *topic, *partition) || has(&revoking, *topic, *partition));
         return CurrentAssignment {
             epoch,
             previous_epoch: current.epoch,
@@ -71,7 +105,7 @@ fn next<F: Fn(Uuid, i32) -> bool>(current: &CurrentAssignment, epoch: i32, goal:
             assigned_in,
         };
     }
-    assigned_in.retain(|(topic, partition), _| has(&kept, *topic, partition));
+    assigned_in.retain(|(topic, partition), _| has(&kept, *topic, *partition));
     assigned_in.extend(pairs(&free).map(|partition| (partition, goal.epoch)));
     let state = if unreleased { MemberState::UnreleasedPartitions } else { MemberState::Stable };
     CurrentAssignment {
@@ -95,12 +129,16 @@ pub(super) fn is_subset(partitions: &Partitions, of: &Partitions) -> bool {
         .all(|(topic, partitions)| partitions.is_empty() || of.get(topic).is_some_and(|of| partitions.is_subset(of)))
 }
 
+fn has(partitions: &Partitions, topic: Uuid, partition: i32) -> bool {
+    partitions.get(&topic).is_some_and(|partitions| partitions.contains(&partition))
+}
+
 fn intersection(one: &Partitions, other: &Partitions) -> Partitions {
-    select(one, |topic, partition| other.get(&topic).is_some_and(|partitions| partitions.contains(&partition)))
+    select(one, |topic, partition| has(other, topic, partition))
 }
 
 fn difference(one: &Partitions, other: &Partitions) -> Partitions {
-    select(one, |topic, partition| !other.get(&topic).is_some_and(|partitions| partitions.contains(&partition)))
+    select(one, |topic, partition| !has(other, topic, partition))
 }
 
 fn union(mut one: Partitions, other: Partitions) -> Partitions {

@@ -103,9 +103,14 @@ impl State {
         member.metadata.topic_names.iter().chain(matched).map(String::as_str).collect()
     }
 
+    /// Whether a member is subscribed to a topic, by name or by what its regular expression stands for.
+    pub(super) fn is_topic_of(&self, member: &Member, topic: &str) -> bool {
+        let matches = || self.matched_by(member).is_some_and(|resolved| resolved.topics.contains(topic));
+        member.metadata.topic_names.contains(topic) || matches()
+    }
+
     pub(super) fn is_subscribed_to(&self, topic: &str) -> bool {
-        let matches = |member: &Member| self.matched_by(member).is_some_and(|resolved| resolved.topics.contains(topic));
-        self.members.values().any(|member| member.metadata.topic_names.contains(topic) || matches(member))
+        self.members.values().any(|member| self.is_topic_of(member, topic))
     }
 
     fn matched_by(&self, member: &Member) -> Option<&ResolvedRegex> {

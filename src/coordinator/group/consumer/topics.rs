@@ -46,6 +46,11 @@ impl Topics {
         names.iter().filter_map(|name| Some((*name, *self.by_name.get(*name)?))).collect()
     }
 
+    /// The name of a topic, if that exists.
+    pub(super) fn name(&self, id: Uuid) -> Option<&str> {
+        self.names.get(&id).map(|name| &**name)
+    }
+
     /// Partitions by the ids of their topics, as far as these exist.
     pub(super) fn identified(&self, partitions: &[TopicPartition]) -> Partitions {
         let mut identified = Partitions::new();
