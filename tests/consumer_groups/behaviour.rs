@@ -223,7 +223,9 @@ fn a_static_member_keeps_its_part_while_it_is_away() {
     fixture.gets(join_static("b", "two"));
     fixture.gets(heartbeat_of("a", "one", 2));
     let epoch = fixture.gets(ConsumerHeartbeatRequest { owned: Some(part([0, 1])), ..heartbeat_of("a", "one", 2) }).0;
-    assert_eq!(fixture.say(join_static("c", "one")), Err(GroupError::UnreleasedInstanceId));
+    for id in ["a", "c"] {
+        assert_eq!(fixture.say(join_static(id, "one")), Err(GroupError::UnreleasedInstanceId), "{id}");
+    }
     assert_eq!(fixture.say(heartbeat_of("b", "one", epoch)), Err(GroupError::FencedInstanceId));
     assert_eq!(fixture.say(heartbeat("a", -2)), Err(GroupError::InvalidRequest), "only static ones come back");
     assert_eq!(fixture.say(heartbeat_of("a", "one", -2)).unwrap().member_epoch, -2);
@@ -231,6 +233,9 @@ fn a_static_member_keeps_its_part_while_it_is_away() {
     assert_eq!(fixture.gets(join_static("c", "one")), (3, Some(part([0, 1]))), "nothing has moved");
     assert_eq!(fixture.say(heartbeat_of("a", "one", epoch)), Err(GroupError::FencedInstanceId));
     assert_eq!(fixture.group().epoch, 3);
+    fixture.say(heartbeat_of("c", "one", -2)).unwrap();
+    assert_eq!(fixture.gets(join_static("c", "one")), (3, Some(part([0, 1]))), "perhaps by the same id");
+    assert_eq!((fixture.group().epoch, fixture.member_ids()), (3, vec!["b".to_owned(), "c".to_owned()]));
     // One that stays away is taken out.
     fixture.say(heartbeat_of("c", "one", -2)).unwrap();
     fixture.pass(SESSION_MS);

@@ -99,7 +99,7 @@ impl<T> Draft<T> {
         let known = match &request.instance_id {
             None => self.state.member(&request.member_id).cloned(),
             Some(name) => match self.state.static_member(name) {
-                Some((id, member)) if **id == *request.member_id => Some(member.clone()),
+                // Nobody has a name twice, not even under the same id: as in Kafka, whoever has it must have left.
                 Some((id, member)) if joins => {
                     if member.current.epoch != WILL_BE_BACK && !member.is_classic() {
                         return Err(GroupError::UnreleasedInstanceId);
@@ -107,6 +107,7 @@ impl<T> Draft<T> {
                     let (id, member) = (id.clone(), member.clone());
                     return Ok(self.replace(&id, &member, &request.member_id));
                 }
+                Some((id, member)) if **id == *request.member_id => Some(member.clone()),
                 Some(_) => return Err(GroupError::FencedInstanceId),
                 None => None,
             },
