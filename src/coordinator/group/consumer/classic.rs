@@ -153,7 +153,8 @@ impl<T> Draft<T> {
     pub(super) fn join(&mut self, request: &JoinRequest, topics: &Topics) -> Result<Joined, NotJoined> {
         let is_unknown = request.member_id.is_empty();
         let id: Arc<str> = if is_unknown { request.fresh_id.to_string().into() } else { (*request.member_id).into() };
-        let refused = |error| NotJoined { error, member_id: request.member_id.clone() };
+        // As in Kafka, where a consumer group refuses by an exception, which tells no member id.
+        let refused = |error| NotJoined { error, member_id: String::new() };
         let (protocol, subscription) = self.check_join(&id, request).map_err(refused)?;
         if is_unknown && request.group_instance_id.is_none() && request.comes_back_with_id {
             return Err(NotJoined { error: GroupError::MemberIdRequired, member_id: id.to_string() });
