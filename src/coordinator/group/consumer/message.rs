@@ -27,7 +27,8 @@ pub struct ConsumerHeartbeatRequest {
     pub rebalance_timeout_ms: i32,
     /// The topics that it is subscribed to.
     pub topic_names: Option<Vec<String>>,
-    /// The regular expression that it is subscribed to; empty if it isn't any more.
+    /// The regular expression that it is subscribed to; empty if it isn't any more. One may be 4 KiB long, and compile to 128
+    /// KiB: enough for as many names as have room in it, or a thousand counted repetitions.
     pub topic_regex: Option<String>,
     /// The assignor that it wants: `uniform` or `range`.
     pub server_assignor: Option<String>,
