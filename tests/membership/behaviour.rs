@@ -151,6 +151,28 @@ impl Fixture {
 }
 
 #[test]
+fn what_could_never_be_written_down_is_not_kept() {
+    let mut fixture = Fixture::without_delay();
+    let large = |bytes: usize| JoinProtocol { name: "range".into(), metadata: vec![0; bytes].into() };
+    let other = |bytes: usize| JoinProtocol { name: "roundrobin".into(), ..large(bytes) };
+    let request = fixture.request("", None, &[]);
+    for refused in [
+        JoinRequest { protocols: vec![large(1_048_588)], ..request.clone() },
+        JoinRequest { protocols: vec![large(600_000), other(600_000)], ..request.clone() },
+        JoinRequest { protocols: vec![large(1)], client_id: "c".repeat(1_048_588), ..request.clone() },
+        JoinRequest { protocols: vec![large(1)], client_host: "h".repeat(1_048_588), ..request.clone() },
+        JoinRequest { protocols: vec![large(1)], group_instance_id: Some("i".repeat(1_048_588)), ..request.clone() },
+    ] {
+        fixture.groups.join(refused, "a", 0);
+        assert_eq!(fixture.refused("a").error, GroupError::UnknownServerError);
+        assert_eq!(fixture.groups.describe("g"), None);
+    }
+    fixture.groups.join(JoinRequest { protocols: vec![large(500_000), other(500_000)], ..request }, "a", 0);
+    fixture.pass(0);
+    fixture.joined("a");
+}
+
+#[test]
 fn the_first_members_wait_for_others_up_to_the_rebalance_timeout() {
     let mut fixture = Fixture::new(StoreConfig::default());
     fixture.join("first", "");

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::classic::GroupState;
+use super::limits::JOIN_BYTES_MAX;
 use super::member::{Member, Terms};
 use super::message::{JoinRequest, NotJoined, Response};
 use super::timers::Due;
@@ -23,6 +24,9 @@ impl<T> GroupCoordinator<T> {
             Err(GroupError::InvalidGroupId)
         } else if !timeouts.contains(&request.session_timeout_ms) {
             Err(GroupError::InvalidSessionTimeout)
+        } else if request.kept_bytes() > JOIN_BYTES_MAX {
+            // What Kafka makes of a group's record that is too large, if only when it is to be written.
+            Err(GroupError::UnknownServerError)
         } else {
             self.let_classic_join(&request, now_ms)
         };
@@ -35,6 +39,16 @@ impl<T> GroupCoordinator<T> {
             GroupTurn::Classic(mut turn) => turn.join(&request, waiter),
             GroupTurn::Consumer(mut turn) => turn.join(request, waiter),
         });
+    }
+}
+
+impl JoinRequest {
+    /// What a group keeps of it.
+    fn kept_bytes(&self) -> usize {
+        let Self { group_instance_id, client_id, client_host, protocol_type, protocols, .. } = self;
+        let instance = group_instance_id.as_ref().map_or(0, String::len);
+        let protocols: usize = protocols.iter().map(|protocol| protocol.name.len() + protocol.metadata.len()).sum();
+        instance + client_id.len() + client_host.len() + protocol_type.len() + protocols
     }
 }
 

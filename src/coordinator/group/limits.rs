@@ -3,6 +3,11 @@
 use super::consumer::Assignors;
 use crate::config::{ConsumerGroupMigrationPolicy, GroupConfig, StoreConfig};
 
+/// How much a member of the classic protocol may bring that its group keeps, in bytes: as much as a record of
+/// `__consumer_offsets` takes, by the default of its `max.message.bytes`. Of more than that, the group could never be written
+/// down, and until it is to be, nothing else would bound it.
+pub(super) const JOIN_BYTES_MAX: usize = 1_048_588;
+
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Limits {
     pub(super) min_session_timeout_ms: i32,

@@ -25,7 +25,8 @@ pub struct JoinRequest {
     pub rebalance_timeout_ms: i32,
     /// Which kind of group it is: `consumer` for consumers.
     pub protocol_type: String,
-    /// The ways to assign that the member knows, the one that it likes best first.
+    /// The ways to assign that the member knows, the one that it likes best first. Together, and with the names above, they
+    /// take 1,048,588 bytes at most, which is what fits into a record of `__consumer_offsets` by default.
     pub protocols: Vec<JoinProtocol>,
     /// Whether the client comes back with the member id that it is given (JoinGroup 4, KIP-394).
     pub comes_back_with_id: bool,
