@@ -334,7 +334,8 @@ def static_consumer(group):
         for name in names:
             restart(group, name, signal.SIGTERM)
     with group.row("kill -9, in shorter sessions"):
-        group.configure("consumer.session.timeout.ms=6000")
+        # Not as short as it may be: a Java virtual machine that starts among others takes some seconds.
+        group.configure("consumer.session.timeout.ms=12000")
         # Meanwhile the others are heard of, and from then on their sessions are as short as that.
         restart(group, "java-2", signal.SIGTERM)
         killed = ["java-1", "confluent-2"]
