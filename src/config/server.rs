@@ -50,10 +50,11 @@ configs! {
     socket_request_max_bytes: usize = 104_857_600, "socket.request.max.bytes", between(1, i32::MAX as usize);
     /// The most bytes that requests may have in memory, in all. Nothing is read from clients while there are more. An eighth of
     /// it is for requests of up to 64 KiB alone, which don't wait for larger ones. A request that is larger than all is taken
-    /// alone. What it takes once it is decoded counts too, until it is answered, where that
-    /// is more than 64 KiB and four times as much as it takes on the wire; if there is not enough, the client loses its
-    /// connection. So does one that is slow to send the rest of a request, or to take the response to a large one, or whose
-    /// request waits for records or for other members of a group and takes more than 4 KiB, if others wait for the memory. Kafka's default is no limit, -1; here that is as much as is counted, 4 GiB.
+    /// alone. What it takes once it is decoded counts too, until it is answered, where that is more than 64 KiB and four times
+    /// as much as it takes on the wire; if there is not enough, the client loses its connection. So does one that is slow to
+    /// send the rest of a request, or to take the response to a large one, or whose request waits for records or for other
+    /// members of a group and takes more than 4 KiB, if others wait for the memory. Kafka's default is no limit, -1; here that
+    /// is as much as is counted, 4 GiB.
     queued_max_request_bytes: usize = 536_870_912, "queued.max.request.bytes", at_least(1).or_no_limit_below(1);
     /// How many connections there may be. Further ones have to wait until one ends; of none, for ever.
     max_connections: i32 = i32::MAX, "max.connections", at_least(0);
@@ -69,8 +70,8 @@ configs! {
     /// Whether records that are in memory go by `sendfile` to clients on the server's own machine too, as they do to others
     /// from 512 KiB on. A copy is faster there. Kafka has no such config.
     sendfile_to_local_clients: bool = false, "sendfile.to.local.clients", any();
-    /// The most partitions that one request may name: to produce, to fetch records or committed offsets, or to write the
-    /// markers of transactions. One with more is refused as a whole, with `INVALID_REQUEST`. Kafka has no such limit.
+    /// The most partitions that one request may name: to produce, to fetch records or committed offsets, to describe producers,
+    /// or to write the markers of transactions. One with more is refused as a whole, with `INVALID_REQUEST`. Kafka has no such limit.
     request_partitions_max: usize = 100_000, "request.partitions.max", at_least(1);
     /// How many fetch sessions there may be (KIP-227). Together they have at most 100 partitions for each of these. A
     /// client for whom there is no room fetches without one.

@@ -43,7 +43,8 @@ macro_rules! configs {
             $(, with $(#[doc = $rest_doc:literal])+ $rest:ident: $rest_type:ty)?
             $(, planting $planted:ident: $planted_type:ty)?
             $(, held to $together:ident)?;
-        $($(#[doc = $doc:literal])+ $field:ident: $type:ty = $default:expr, $key:literal, $rule:ident $(:: $of:ident)? ($($argument:tt)*) $(. $but:ident ($($limit:tt)*))?;)+
+        $($(#[doc = $doc:literal])+ $field:ident: $type:ty = $default:expr, $key:literal,
+            $rule:ident $(:: $of:ident)? ($($argument:tt)*) $(. $but:ident ($($limit:tt)*))?;)+
     ) => {
         $(#[$meta])*
         #[derive(Clone, Debug, PartialEq)]
@@ -51,7 +52,9 @@ macro_rules! configs {
             $(
                 $(#[doc = $doc])+
                 ///
-                #[doc = concat!("Config `", $key, "`", in_words!($rule $(::$of)? ($($argument)*) $(.$but($($limit)*))?), "; default `", stringify!($default),
+                #[doc = concat!("Config `", $key, "`",
+                    in_words!($rule $(::$of)? ($($argument)*) $(.$but($($limit)*))?),
+                    "; default `", stringify!($default),
                     "`. Checked when ", $when, ".")]
                 pub $field: $type,
             )+

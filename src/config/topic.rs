@@ -43,7 +43,8 @@ fn unknown(key: &str, value: &str) -> Error {
 
 /// Declares the configs: field, type, default, key, and which values are valid.
 macro_rules! topic_configs {
-    ($($(#[doc = $doc:literal])+ $field:ident: $type:ty = $default:expr, $key:literal, $rule:ident $(:: $of:ident)? ($($argument:tt)*) $(. $but:ident ($($limit:tt)*))?;)+) => {
+    ($($(#[doc = $doc:literal])+ $field:ident: $type:ty = $default:expr, $key:literal,
+        $rule:ident $(:: $of:ident)? ($($argument:tt)*) $(. $but:ident ($($limit:tt)*))?;)+) => {
         /// How a topic is stored: the topic configs of Kafka, and for a new topic its number of partitions. What has no
         /// meaning here is kept, and told to who asks.
         ///
@@ -73,7 +74,9 @@ macro_rules! topic_configs {
             $(
                 $(#[doc = $doc])+
                 ///
-                #[doc = concat!("Config `", $key, "`", in_words!($rule $(::$of)? ($($argument)*) $(.$but($($limit)*))?), "; default `", stringify!($default),
+                #[doc = concat!("Config `", $key, "`",
+                    in_words!($rule $(::$of)? ($($argument)*) $(.$but($($limit)*))?),
+                    "; default `", stringify!($default),
                     "`. Checked when the topic is created.")]
                 #[must_use]
                 pub fn $field(mut self, $field: $type) -> Self {
@@ -89,7 +92,10 @@ macro_rules! topic_configs {
             /// [`Error::UnsupportedConfig`] if it is one of Kafka's that has no meaning here.
             pub fn set(&mut self, key: &str, value: &str) -> Result<()> {
                 match key {
-                    $($key => self.$field = Setting::set($rule $(::$of)? ($($argument)*) $(.$but($($limit)*))?.parse(key, value)?),)+
+                    $($key => {
+                        let valid = $rule $(::$of)? ($($argument)*) $(.$but($($limit)*))?;
+                        self.$field = Setting::set(valid.parse(key, value)?);
+                    })+
                     _ => return Err(unknown(key, value)),
                 }
                 Ok(())
@@ -99,7 +105,10 @@ macro_rules! topic_configs {
             #[cfg(feature = "net")]
             pub(super) fn refusal_of(key: &str, value: &str) -> Option<String> {
                 match key {
-                    $($key => Valid::<$type>::refusal(&($rule $(::$of)? ($($argument)*) $(.$but($($limit)*))?), key, value),)+
+                    $($key => {
+                        let valid: Valid<$type> = $rule $(::$of)? ($($argument)*) $(.$but($($limit)*))?;
+                        valid.refusal(key, value)
+                    })+
                     _ => None,
                 }
             }
@@ -160,7 +169,10 @@ macro_rules! topic_configs {
 
             /// Fails if a field is out of its range.
             fn check_values(&self) -> Result<()> {
-                $(Valid::<$type>::check(&$rule $(::$of)? ($($argument)*) $(.$but($($limit)*))?, $key, &self.$field.value)?;)+
+                $({
+                    let valid: Valid<$type> = $rule $(::$of)? ($($argument)*) $(.$but($($limit)*))?;
+                    valid.check($key, &self.$field.value)?;
+                })+
                 Ok(())
             }
         }

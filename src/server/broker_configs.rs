@@ -2,8 +2,7 @@
 //! what could not be otherwise.
 
 use super::broker::Broker;
-use super::partitions::MAX_REQUEST_PARTITION_SIZE_LIMIT;
-use super::partitions::REPLICATION_FACTOR;
+use super::partitions::{MAX_REQUEST_PARTITION_SIZE_LIMIT, REPLICATION_FACTOR};
 use crate::config::{ConfigEntry, ConfigType, static_entry, unset_entry};
 
 /// What is the same for all nodes: there is one, and what it does with its clients.

@@ -67,6 +67,7 @@ impl Answer {
 ///
 /// - A `blocking` handler is a function of the broker, the request and its version; it may touch the disk. The next
 ///   request of the connection begins when it is done.
+/// - A `stoppable` one is the same, but a function of the [`Context`] and the request: it looks at whether the server stops.
 /// - A `waiting` one is a future of the [`Context`] and the request, which says itself what may block, and may have no
 ///   response. The next request begins at once.
 /// - An `ordered` one is both: a future that the next request waits for, of a future that it doesn't.
@@ -96,6 +97,10 @@ macro_rules! answer {
         let version = header.api_version;
         // A response may be long, and is encoded where it was made.
         let frame = executor::run(move || response_frame(&header, &$handler(&broker, $request, version))).await?;
+        Ok(Answer::Now(Ok(Some(frame))))
+    }};
+    (stoppable $handler:path, $context:ident, $request:ident) => {{
+        let frame = executor::run(move || response_frame(&$context.header, &$handler(&$context, $request))).await?;
         Ok(Answer::Now(Ok(Some(frame))))
     }};
     (waiting $handler:path, $context:ident, $request:ident) => {
@@ -137,7 +142,7 @@ served! {
     ListGroups: 0..=5 => blocking list_groups::answer;
     SaslHandshake: 0..=1 => blocking sasl_handshake::answer;
     ApiVersions: 0..=4 => blocking api_versions::answer;
-    CreateTopics: 2..=7 => ordered create_topics::answer;
+    CreateTopics: 2..=7 => stoppable create_topics::answer;
     DeleteTopics: 1..=6 => blocking delete_topics::answer;
     DeleteRecords: 0..=2 => blocking delete_records::answer;
     // Version 6 is not stable in Kafka.

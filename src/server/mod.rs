@@ -38,8 +38,9 @@
 //! [`coordinator`](crate::coordinator).
 //! Clients produce and fetch. Admin clients, and with them `kafka-topics`, `kafka-configs`, `kafka-get-offsets`,
 //! `kafka-delete-records` and `kafka-log-dirs`, create, describe, alter and delete topics, look up and delete offsets, and
-//! see the node, its disk, its producers and its transactions. What one request asks for is bounded: it creates 10,000 partitions at most, produces to and fetches from no more than
-//! `request.partitions.max`, a page of topics describes 2,000, and what is named again and again is answered only so often.
+//! see the node, its disk, its producers and its transactions. What one request asks for is bounded: it creates 10,000
+//! partitions at most, produces to and fetches from no more than `request.partitions.max`, a page of topics describes 2,000,
+//! and what is named again and again is answered only so often.
 //!
 //! Listeners may ask for TLS (feature `tls`) and for users with passwords (feature `sasl`), by Kafka's configs: see
 //! [`SecurityConfig`], and [the guide](crate::guide::operating#who-is-let-in). Pipes within the process ask for nothing.

@@ -21,14 +21,7 @@ impl Store {
     /// [Creates](Self::create_topic) some topics in much less time than one after the other. What became of each is in their
     /// order. Nobody else changes topics meanwhile, so they should not be too many at a time.
     pub(crate) fn create_topics(&self, topics: Vec<(&str, TopicConfig)>) -> Vec<Result<Uuid>> {
-        let refused = |(name, _): &(&str, TopicConfig)| refuse_internal(name).err();
-        let refused: Vec<Option<Error>> = topics.iter().map(refused).collect();
-        let new = topics.into_iter().zip(&refused).filter(|(_, refused)| refused.is_none());
-        let mut created = self.inner.create_topics(new.map(|(topic, _)| topic).collect()).into_iter();
-        refused
-            .into_iter()
-            .filter_map(|refused| refused.map_or_else(|| created.next(), |error| Some(Err(error))))
-            .collect()
+        self.inner.create_topics(topics)
     }
 
     /// Creates one of the store's own topics, if it isn't there, before it is needed.

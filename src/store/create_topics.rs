@@ -7,6 +7,8 @@ use std::sync::Arc;
 use super::StoreInner;
 use super::topic::{NewPartitions, Topic, create_partitions, refuse_collision};
 use super::topic_list::{Listed, TopicList};
+#[cfg(feature = "net")]
+use super::topic_name::refuse_internal;
 use crate::config::TopicConfig;
 use crate::error::{Error, Result};
 use crate::log::Log;
@@ -29,14 +31,15 @@ impl StoreInner {
         self.create_one(&self.new_topic(name, config, &[])?)
     }
 
-    /// Creates topics, each for itself as far as anybody can tell: what became of it is in the order of `topics`.
+    /// Creates topics of an application's, each for itself as far as anybody can tell: what became of it is in the order of `topics`.
     #[cfg(feature = "net")]
     pub(super) fn create_topics(&self, topics: Vec<(&str, TopicConfig)>) -> Vec<Result<Uuid>> {
         let _altering = self.altering.lock();
         let mut checked: Vec<Result<NewTopic>> = Vec::new();
         for (name, config) in topics {
             let others: Vec<&NewTopic> = checked.iter().flatten().collect();
-            checked.push(self.new_topic(name, config.over(&self.topic_defaults), &others));
+            let new_topic = || self.new_topic(name, config.over(&self.topic_defaults), &others);
+            checked.push(refuse_internal(name).and_then(|()| new_topic()));
         }
         let are_created = self.create_together(&checked.iter().flatten().collect::<Vec<_>>()).is_ok();
         // Which of them it was that could not be created, and why, is told by creating each alone.

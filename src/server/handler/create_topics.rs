@@ -9,27 +9,17 @@ use crate::net::messages::create_topics::{
     CreatableReplicaAssignment, CreatableTopic, CreatableTopicConfigs, CreatableTopicResult,
 };
 use crate::net::messages::{CreateTopicsRequest, CreateTopicsResponse};
-use crate::net::transport::ConnectionError;
 use crate::server::api_error::ApiError;
 use crate::server::broker::Broker;
 use crate::server::config_resource::{config_source, is_told};
 use crate::server::dispatch::Context;
 use crate::server::duplicates::duplicates;
-use crate::server::executor;
 use crate::server::partitions::{DEFAULT, REPLICATION_FACTOR, TOPICS_AT_A_TIME, check_assignment, check_batch};
 use crate::uuid::Uuid;
 
-pub(in crate::server) async fn answer(
-    context: &Context,
-    request: CreateTopicsRequest,
-) -> Result<impl Future<Output = Result<Option<CreateTopicsResponse>, ConnectionError>> + use<>, ConnectionError> {
-    let (broker, stop) = (context.broker.clone(), context.stop.clone());
-    let response = executor::run(move || create_all(&broker, &request, || *stop.borrow())).await;
-    Ok(std::future::ready(Ok(Some(response))))
-}
-
 /// Creates topics until the server is to stop, which may not wait for thousands of them.
-fn create_all(broker: &Broker, request: &CreateTopicsRequest, is_stopping: impl Fn() -> bool) -> CreateTopicsResponse {
+pub(in crate::server) fn answer(context: &Context, request: CreateTopicsRequest) -> CreateTopicsResponse {
+    let broker = &context.broker;
     let twice = duplicates(request.topics.iter().map(|topic| &*topic.name));
     let asked = request.topics.iter().map(|topic| match topic.assignments.len() {
         0 => usize::try_from(broker.wanted_count(topic)).unwrap_or(0),
@@ -42,7 +32,9 @@ fn create_all(broker: &Broker, request: &CreateTopicsRequest, is_stopping: impl 
     let create = |some: &[CreatableTopic]| match &batch {
         Err(error) => refuse(some, error),
         // The client asks whoever is there next.
-        Ok(()) if is_stopping() => refuse(some, &ApiError::new(ErrorCode::NOT_CONTROLLER, "The server is stopping.")),
+        Ok(()) if *context.stop.borrow() => {
+            refuse(some, &ApiError::new(ErrorCode::NOT_CONTROLLER, "The server is stopping."))
+        }
         Ok(()) => broker.create(some, &twice, request.validate_only),
     };
     let topics = request.topics.chunks(TOPICS_AT_A_TIME).flat_map(create);

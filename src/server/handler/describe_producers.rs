@@ -18,7 +18,7 @@ pub(in crate::server) fn answer(
     let checked = broker.check_partitions(request.topics.iter().map(|topic| topic.partition_indexes.len()));
     let all =
         request.topics.iter().flat_map(|topic| topic.partition_indexes.iter().map(|index| (&*topic.name, *index)));
-    let twice: HashSet<(&str, i32)> = duplicates(all);
+    let twice: HashSet<(&str, i32)> = if checked.is_ok() { duplicates(all) } else { HashSet::new() };
     let topics = request.topics.iter().map(|topic| {
         let partitions = topic.partition_indexes.iter().map(|index| {
             let described = match (checked, twice.contains(&(&*topic.name, *index))) {
