@@ -519,3 +519,31 @@ fn groups_are_listed_and_deleted_when_they_are_empty() {
     fixture.restart();
     assert_eq!(fixture.groups.groups().count(), 0, "and stay so");
 }
+
+/// Each that joins changes what all are to have: written down together for all who came, it was too much for one batch, and
+/// all were refused.
+#[test]
+fn no_batch_is_too_large_for_how_many_come_at_once() {
+    const MEMBERS: usize = 60;
+    let config = StoreConfig { group_consumer_assignment_interval_ms: 0, ..StoreConfig::default() };
+    let mut fixture = Fixture::with(config, 10_000);
+    let mut answered = 0;
+    let ids: Vec<String> = (0..MEMBERS).map(|index| format!("member-{index}")).collect();
+    for id in &ids {
+        fixture.groups.consumer_heartbeat(join(id), "heartbeat", 0);
+    }
+    while let Some(action) = fixture.groups.next_action() {
+        match action {
+            Action::Write { write, records, .. } => {
+                let bytes: usize = records.iter().map(|record| record.encode_value().unwrap().len()).sum();
+                assert!(bytes < 512 << 10, "{bytes} bytes of {} records", records.len());
+                fixture.written(write, records);
+            }
+            Action::Respond { response, .. } => {
+                assert!(matches!(response, Response::ConsumerHeartbeat(Ok(_))), "{response:?}");
+                answered += 1;
+            }
+        }
+    }
+    assert_eq!(answered, MEMBERS);
+}

@@ -62,8 +62,10 @@ pub(super) use topics::Topics;
 
 use state::State;
 
-/// How many records one batch of decisions may come to, before the rest waits for the next.
+/// How many records and bytes one batch of decisions may come to, before the rest waits for the next. A decision more must
+/// fit into a batch of the log still (`max.message.bytes`), or nobody would get any.
 const BATCH_RECORDS: usize = 1000;
+const BATCH_BYTES: usize = 256 << 10;
 /// When to try again to take out a member whose records could not be written, in milliseconds.
 const AGAIN_MS: i32 = 1000;
 
@@ -117,6 +119,8 @@ struct Draft<T> {
     regexes_version: Option<u64>,
     assigned_ms: Option<i64>,
     records: Vec<GroupRecord>,
+    /// How long their values are.
+    bytes: usize,
     answers: Vec<(T, Response)>,
     /// Members that were heard of.
     seen: BTreeSet<Arc<str>>,
@@ -258,6 +262,7 @@ impl<T> Turn<'_, T> {
         while self.group.draft.is_none() && !self.group.waiting.is_empty() && !self.group.gives_way() {
             let mut draft = Draft::new(self.group, self.limits, self.now_ms);
             while draft.records.len() < BATCH_RECORDS
+                && draft.bytes < BATCH_BYTES
                 && draft.successor.is_none()
                 && let Some(event) = self.group.waiting.pop_front()
             {
@@ -393,6 +398,7 @@ impl<T> Draft<T> {
             regexes_version: group.regexes_version,
             assigned_ms: group.assigned_ms,
             records: Vec::new(),
+            bytes: 0,
             answers: Vec::new(),
             seen: BTreeSet::new(),
             moved: BTreeSet::new(),
@@ -404,6 +410,7 @@ impl<T> Draft<T> {
     /// Decides what a record says.
     fn put(&mut self, record: GroupRecord) {
         Arc::make_mut(&mut self.state).apply(&record);
+        self.bytes += record.encode_value().map_or(0, |value| value.len());
         self.records.push(record);
     }
 }
