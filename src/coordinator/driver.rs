@@ -141,14 +141,13 @@ impl Groups {
     ///
     /// # Errors
     /// [`GroupError::CoordinatorNotAvailable`] if the groups can't be read now, [`GroupError::NotCoordinator`] if the
-    /// store is closed.
+    /// store is closed; what kept a record from the log that nobody else waits for.
     pub(crate) fn ask<R>(&self, ask: impl FnOnce(&mut Coordinator, i64) -> R) -> Result<R, GroupError> {
         let store = self.store()?;
         let mut state = self.loaded(&store)?;
         let now_ms = state.time.now(&store);
         let result = ask(&mut state.coordinator, now_ms);
-        self.act(&store, &mut state);
-        Ok(result)
+        self.act(&store, &mut state).map(|()| result)
     }
 
     /// Asks the coordinator if that can be done at once, without a look at a disk.
@@ -167,16 +166,18 @@ impl Groups {
         if state.coordinator.has_to_write() {
             return Asked::Decided(result);
         }
-        self.act(&store, &mut state);
+        // What can fail is to write.
+        let _ = self.act(&store, &mut state);
         Asked::Done(result)
     }
 
     /// Does what was decided, and waits for the device if it has to.
+    ///
+    /// # Errors
+    /// As [`ask`](Self::ask).
     #[cfg(feature = "net")]
-    pub(crate) fn get_on(&self) {
-        if let Ok(store) = self.store() {
-            self.act(&store, &mut self.state.lock());
-        }
+    pub(crate) fn get_on(&self) -> Result<(), GroupError> {
+        self.act(&self.store()?, &mut self.state.lock())
     }
 
     /// From now on `alarm` is called when something is due earlier than the last tick said, for as long as it exists.
@@ -222,7 +223,8 @@ impl Groups {
                 MutexGuard::bump(state);
             }
         }
-        self.act(&store, state);
+        // Whom nobody takes out of the log is taken out anew after a restart.
+        let _ = self.act(&store, state);
         state.wakes_at = state.next_deadline();
         let now_ms = state.time.now(&store);
         until(state.wakes_at, now_ms)
@@ -263,7 +265,9 @@ impl Groups {
         self.store.upgrade().ok_or(GroupError::NotCoordinator)
     }
 
-    fn act(&self, store: &Store, state: &mut MutexGuard<'_, State>) {
+    /// Does what was decided. Returns what kept a record from the log that nobody waits for.
+    fn act(&self, store: &Store, state: &mut MutexGuard<'_, State>) -> Result<(), GroupError> {
+        let mut done = Ok(());
         loop {
             let mut writes = Vec::new();
             while let Some(action) = state.coordinator.next_action() {
@@ -271,7 +275,11 @@ impl Groups {
                     Action::Respond { to, response } => to.answer(response),
                     Action::Write { write, group, records } => {
                         let appended = state.append(store, &group, &records);
-                        writes.extend(write.map(|write| (write, appended)));
+                        match (write, appended) {
+                            (Some(write), appended) => writes.push((write, appended)),
+                            (None, Err(error)) => done = Err(why_unwritten(&error)),
+                            (None, Ok(_)) => {}
+                        }
                     }
                 }
             }
@@ -293,6 +301,7 @@ impl Groups {
             self.wake_all();
         }
         self.note_deadline(store, state);
+        done
     }
 
     /// Tells those who do what is due if something is earlier than they know.
@@ -332,7 +341,7 @@ impl Groups {
                 let _ = state.coordinator.leave(&group, &gone, now_ms);
             }
             state.is_loaded = true;
-            self.act(store, &mut state);
+            self.act(store, &mut state)?;
         }
         Ok(state)
     }

@@ -112,14 +112,16 @@ impl Store {
     pub fn delete_whole_group(&self, group: &str) -> Result<()> {
         self.check_writable()?;
         let deleted = Groups::of(self).ask(|groups, _| {
-            let had_record = match groups.delete(group) {
+            let is_known = match groups.check_delete(group) {
                 Err(GroupError::GroupIdNotFound) => false,
-                deleted => deleted.map(|()| true).map_err(|error| refused(self, group, error))?,
+                checked => checked.map(|()| true).map_err(|error| refused(self, group, error))?,
             };
             match self.delete_where(group, Acks::Leader, |_| true) {
-                Err(Error::GroupIdNotFound { .. }) if had_record => Ok(()),
-                deleted => deleted,
+                Err(Error::GroupIdNotFound { .. }) if is_known => {}
+                deleted => deleted?,
             }
+            // Last, so that it is still there if its offsets are.
+            if is_known { groups.delete(group).map_err(|error| refused(self, group, error)) } else { Ok(()) }
         });
         deleted.map_err(|error| refused(self, group, error))??;
         self.sync_group(group)

@@ -340,9 +340,14 @@ impl Log {
 
     /// Waits until everything that has been appended by now survives what [`Acks::All`](crate::Acks::All) promises.
     pub(crate) fn wait_appended(&self) -> Result<()> {
+        self.inner.wait_synced(self.appended())
+    }
+
+    /// Everything that has been appended by now.
+    pub(crate) fn appended(&self) -> SyncTarget {
         // The generation before the end: a truncation in between shows.
         let generation = self.inner.commit.generation();
-        self.inner.wait_synced(SyncTarget { generation, end: self.log_end() })
+        SyncTarget { generation, end: self.log_end() }
     }
 
     /// What [`wait_synced`](Self::wait_synced) would return now, or None if it would have to wait.

@@ -65,8 +65,9 @@ impl Answer {
 
 /// Declares what is served: the versions of each API, and the handler that answers it.
 ///
-/// - A `blocking` handler is a function of the broker, the request and its version; it may touch the disk. The next
-///   request of the connection begins when it is done.
+/// - An `inline` handler is a function of the broker, the request and its version that answers in a moment whatever is asked.
+/// - A `blocking` handler is the same, but may take longer and touch the disk. The next request of the connection begins when it
+///   is done.
 /// - A `stoppable` one is the same, but a function of the [`Context`] and the request: it looks at whether the server stops.
 /// - A `waiting` one is a future of the [`Context`] and the request, which says itself what may block, and may have no
 ///   response. The next request begins at once.
@@ -92,6 +93,11 @@ macro_rules! served {
 }
 
 macro_rules! answer {
+    (inline $handler:path, $context:ident, $request:ident) => {{
+        let Context { broker, header, .. } = $context;
+        let response = $handler(&broker, $request, header.api_version);
+        Ok(Answer::Now(encode(&header, Some(response))))
+    }};
     (blocking $handler:path, $context:ident, $request:ident) => {{
         let Context { broker, header, .. } = $context;
         let version = header.api_version;
@@ -131,7 +137,7 @@ served! {
     Fetch: 4..=18 => waiting fetch::answer;
     ListOffsets: 1..=11 => blocking list_offsets::answer;
     Metadata: 0..=13 => blocking metadata::answer;
-    OffsetCommit: 2..=10 => blocking offset_commit::answer;
+    OffsetCommit: 2..=10 => ordered offset_commit::answer;
     OffsetFetch: 1..=10 => blocking offset_fetch::answer;
     FindCoordinator: 0..=6 => blocking find_coordinator::answer;
     JoinGroup: 0..=9 => ordered join_group::answer;
@@ -140,8 +146,8 @@ served! {
     SyncGroup: 0..=5 => ordered sync_group::answer;
     DescribeGroups: 0..=6 => blocking describe_groups::answer;
     ListGroups: 0..=5 => blocking list_groups::answer;
-    SaslHandshake: 0..=1 => blocking sasl_handshake::answer;
-    ApiVersions: 0..=4 => blocking api_versions::answer;
+    SaslHandshake: 0..=1 => inline sasl_handshake::answer;
+    ApiVersions: 0..=4 => inline api_versions::answer;
     CreateTopics: 2..=7 => stoppable create_topics::answer;
     DeleteTopics: 1..=6 => blocking delete_topics::answer;
     DeleteRecords: 0..=2 => blocking delete_records::answer;
@@ -168,7 +174,7 @@ served! {
     DescribeUserScramCredentials: 0..=0 => blocking describe_user_scram_credentials::answer;
     #[cfg(feature = "sasl")]
     AlterUserScramCredentials: 0..=0 => blocking alter_user_scram_credentials::answer;
-    DescribeCluster: 0..=2 => blocking describe_cluster::answer;
+    DescribeCluster: 0..=2 => inline describe_cluster::answer;
     DescribeProducers: 0..=0 => blocking describe_producers::answer;
     DescribeTransactions: 0..=0 => blocking describe_transactions::answer;
     ListTransactions: 0..=2 => blocking list_transactions::answer;

@@ -6,8 +6,8 @@ use tokio::sync::{Notify, oneshot, watch};
 
 use super::broker::{Broker, Node};
 use super::dispatch::Context;
-use super::executor;
 use super::stop::told_to_stop;
+use super::{coordinator_error, executor};
 use crate::coordinator::driver::{Alarm, Asked, Coordinator, Waiter};
 use crate::coordinator::{GroupError, Response};
 use crate::net::ErrorCode;
@@ -25,7 +25,7 @@ impl Node {
         change: impl FnOnce(&mut Coordinator, i64) -> Result<R, ErrorCode>,
     ) -> Result<R, ErrorCode> {
         let changed = self.groups.ask(change)??;
-        self.store.sync_group(group)?;
+        self.store.sync_group(group).map_err(|error| coordinator_error::of(&error))?;
         Ok(changed)
     }
 }
@@ -40,8 +40,7 @@ pub(super) async fn ask<R: Send + 'static>(
         Asked::Done(result) => Ok(result),
         Asked::Decided(result) => {
             let broker = broker.clone();
-            executor::run(move || broker.groups.get_on()).await;
-            Ok(result)
+            executor::run(move || broker.groups.get_on()).await.map(|()| result)
         }
         Asked::Busy(ask) => {
             let broker = broker.clone();

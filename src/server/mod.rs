@@ -59,6 +59,7 @@ mod broker;
 mod broker_configs;
 mod config_resource;
 mod connection;
+mod coordinator_error;
 mod dispatch;
 mod duplicates;
 mod executor;
@@ -80,6 +81,7 @@ mod socket;
 #[path = "without_sendfile.rs"]
 mod socket;
 mod stop;
+mod sync;
 mod transaction_error;
 mod when_woken;
 

@@ -1,6 +1,7 @@
 //! What clients are told of transactions that are not as they think: the same thing has different names by version, and by
 //! who says it. Where a producer is told the wrong one, it gives up instead of aborting (Kafka's `TransactionManager`).
 
+use super::coordinator_error;
 use crate::error::Error;
 use crate::net::ErrorCode;
 
@@ -9,7 +10,7 @@ use crate::net::ErrorCode;
 pub(super) fn of_coordinator(error: &Error, knows_fenced: bool) -> ErrorCode {
     match error {
         Error::ProducerFenced { .. } if !knows_fenced => ErrorCode::INVALID_PRODUCER_EPOCH,
-        other => other.into(),
+        other => coordinator_error::of(other),
     }
 }
 

@@ -12,9 +12,10 @@ use esker::net::messages::txn_offset_commit::TxnOffsetCommitRequestTopic;
 use esker::net::messages::write_txn_markers::{WritableTxnMarker, WritableTxnMarkerTopic};
 use esker::net::messages::{
     ConsumerGroupDescribeRequest, DeleteGroupsRequest, DescribeGroupsRequest, ListGroupsRequest, OffsetCommitRequest,
-    OffsetDeleteRequest, OffsetFetchRequest, TxnOffsetCommitRequest, WriteTxnMarkersRequest,
+    OffsetDeleteRequest, OffsetFetchRequest, OffsetFetchResponse, TxnOffsetCommitRequest, WriteTxnMarkersRequest,
 };
 use esker::net::{Connection, ErrorCode};
+use esker::server::{Server, ServerConfig};
 use esker::{Acks, CommittedOffset, Store, TopicConfig, TopicPartition, Uuid};
 
 use super::{connections, serve};
@@ -414,4 +415,49 @@ async fn a_topic_of_which_nothing_is_asked_is_in_no_answer() {
     let topics = names.map(|name| WritableTxnMarkerTopic { name: name.into(), ..Default::default() }).into();
     let markers = vec![WritableTxnMarker { producer_id: 7, topics, ..Default::default() }];
     assert_eq!(connection.send(&WriteTxnMarkersRequest { markers }, 1).await.unwrap().markers, []);
+}
+
+/// They look for the coordinator again and go on, and would give up at what is said of a partition's log.
+#[cfg(feature = "sim")]
+#[tokio::test]
+async fn members_are_told_of_a_broken_log_as_by_a_coordinator() {
+    use std::io::ErrorKind;
+    use std::sync::Arc;
+
+    use esker::sim::{Fault, FaultStorage, Operation};
+
+    for (operation, kind) in [(Operation::Append, ErrorKind::StorageFull), (Operation::Sync, ErrorKind::Other)] {
+        let disk = FaultStorage::new(1);
+        let store = Store::options().storage(Arc::new(disk.clone())).open("/data").unwrap();
+        store.create_topic("t", TopicConfig::new()).unwrap();
+        let server = Server::builder(store.clone()).in_memory().unwrap();
+        let connection = server.connect();
+        let request = commit_request("g", ("t", Uuid::ZERO), &[(0, 5)]);
+        assert_eq!(commit(&connection, &request, 9).await, [(0, ErrorCode::NONE)]);
+        let is_of_offsets = |path: &std::path::Path| path.to_string_lossy().contains("__consumer_offsets");
+        disk.inject(Fault::new(kind).on(operation).on_paths(is_of_offsets));
+        assert_eq!(commit(&connection, &request, 9).await, [(0, ErrorCode::NOT_COORDINATOR)], "{operation:?}");
+        let delete = DeleteGroupsRequest { groups_names: vec!["g".into()] };
+        let deleted = connection.send(&delete, 2).await.unwrap();
+        assert_eq!(deleted.results[0].error_code, ErrorCode::NOT_COORDINATOR, "{operation:?}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_wrong_with_a_request_the_first_versions_say_of_each_partition() {
+    let store = Store::temporary().unwrap();
+    store.create_topic("t", TopicConfig::new().partitions(2)).unwrap();
+    let config = ServerConfig { request_partitions_max: 1, ..ServerConfig::default() };
+    let server = Server::builder(store).config(config).in_memory().unwrap();
+    let topics = vec![OffsetFetchRequestTopic { name: "t".into(), partition_indexes: vec![0, 1] }];
+    let request = OffsetFetchRequest { group_id: "g".into(), topics: Some(topics), ..Default::default() };
+    let refused = |answered: OffsetFetchResponse| {
+        let partitions = answered.topics.into_iter().flat_map(|topic| topic.partitions);
+        let each: Vec<_> = partitions.map(|partition| (partition.partition_index, partition.error_code)).collect();
+        (answered.error_code, each)
+    };
+    let connection = server.connect();
+    let each = [0, 1].map(|partition| (partition, ErrorCode::INVALID_REQUEST));
+    assert_eq!(refused(connection.send(&request, 1).await.unwrap()), (ErrorCode::NONE, each.into()));
+    assert_eq!(refused(connection.send(&request, 2).await.unwrap()), (ErrorCode::INVALID_REQUEST, Vec::new()));
 }

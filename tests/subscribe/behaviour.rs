@@ -1,10 +1,11 @@
 //! Membership, case by case.
 
+use std::io::ErrorKind;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use esker::coordinator::GroupState;
-use esker::sim::FaultStorage;
+use esker::sim::{Fault, FaultStorage, Operation};
 use esker::{
     Acks, CommittedOffset, Consumer, ConsumerGroupMetadata, Error, GroupError, Maintenance, ProducerConfig, ReadLimits,
     RebalanceListener, Result, Store, StoreConfig, TopicConfig, TopicPartition,
@@ -430,6 +431,20 @@ fn a_group_is_deleted_with_what_is_written_down_of_its_members_if_it_has_none() 
     let disk = fixture.disk.after_crash(esker::sim::Crash::Power, 0);
     let store = open(&disk, &fixture.clock).unwrap();
     assert_eq!((written_down(&store), store.list_groups().unwrap().len()), (Vec::new(), 0));
+}
+
+#[test]
+fn a_group_that_cannot_be_taken_out_of_the_log_is_not_said_to_be_deleted() {
+    let fixture = Fixture::new(1);
+    let mut a = fixture.consumer();
+    settle(&mut [&mut a]);
+    drop(a);
+    let no_room = Fault::new(ErrorKind::StorageFull).on(Operation::Append);
+    fixture.disk.inject(no_room.on_paths(|path| path.to_string_lossy().contains("__consumer_offsets")));
+    assert_eq!(refusal(fixture.store.delete_whole_group(GROUP)), GroupError::CoordinatorNotAvailable);
+    let store = open(&fixture.disk.after_crash(esker::sim::Crash::Process, 0), &fixture.clock).unwrap();
+    assert_eq!(store.list_groups().unwrap().len(), 1);
+    store.delete_whole_group(GROUP).unwrap();
 }
 
 #[test]

@@ -166,25 +166,36 @@ impl<T> GroupCoordinator<T> {
         }
     }
 
+    /// Whether [`delete`](Self::delete) would delete a group.
+    ///
+    /// # Errors
+    /// Those that it would return.
+    pub fn check_delete(&self, group: &str) -> Result<(), GroupError> {
+        match self.groups.get(group).ok_or(GroupError::GroupIdNotFound)? {
+            Group::Classic(known) if !known.is_in(GroupState::Empty) => Err(GroupError::NonEmptyGroup),
+            Group::Consumer(known) if !known.is_empty() => Err(GroupError::NonEmptyGroup),
+            _ => Ok(()),
+        }
+    }
+
     /// Takes a group back that has no members, and its record with it.
     ///
     /// # Errors
     /// [`GroupError::NonEmptyGroup`], [`GroupError::GroupIdNotFound`].
     pub fn delete(&mut self, group: &str) -> Result<(), GroupError> {
-        let tombstones = match self.groups.get(group).ok_or(GroupError::GroupIdNotFound)? {
-            Group::Classic(known) if !known.is_in(GroupState::Empty) => return Err(GroupError::NonEmptyGroup),
-            Group::Consumer(known) if !known.is_empty() => return Err(GroupError::NonEmptyGroup),
-            Group::Classic(known) if known.has_record => vec![GroupRecord::Classic(None)],
-            Group::Classic(_) => Vec::new(),
-            Group::Consumer(known) => known.tombstones(),
+        self.check_delete(group)?;
+        let tombstones = match self.groups.remove(group) {
+            Some(Group::Classic(known)) => {
+                // The ids that were given out, and that nobody has joined with.
+                for id in known.pending_join {
+                    self.timers.cancel(&Timer { group: known.name.clone(), due: Due::Session(id) });
+                }
+                if known.has_record { vec![GroupRecord::Classic(None)] } else { Vec::new() }
+            }
+            Some(Group::Consumer(known)) => known.tombstones(),
+            None => Vec::new(),
         };
         self.outbox.write(group, tombstones);
-        if let Some(Group::Classic(known)) = self.groups.remove(group) {
-            // The ids that were given out, and that nobody has joined with.
-            for id in known.pending_join {
-                self.timers.cancel(&Timer { group: known.name.clone(), due: Due::Session(id) });
-            }
-        }
         Ok(())
     }
 

@@ -5,6 +5,7 @@ use crate::net::ErrorCode;
 use crate::net::messages::describe_groups::{DescribedGroup, DescribedGroupMember};
 use crate::net::messages::{DescribeGroupsRequest, DescribeGroupsResponse};
 use crate::server::broker::Broker;
+use crate::server::coordinator_error;
 use crate::server::duplicates::once;
 use crate::server::operations;
 
@@ -39,7 +40,7 @@ impl Broker {
                     let message = format!("group {group_id:?} isn't known");
                     (ErrorCode::GROUP_ID_NOT_FOUND, Some(message), Some(GroupState::Dead))
                 }
-                Err(error) => (ErrorCode::from(&error), Some(error.to_string()), None),
+                Err(error) => (coordinator_error::of(&error), Some(error.to_string()), None),
             },
             Err(error) => (error.into(), Some(error.to_string()), None),
         };

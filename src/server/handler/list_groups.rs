@@ -1,10 +1,10 @@
 //! ListGroups: the groups that have members or offsets.
 
 use crate::coordinator::GroupListing;
-use crate::net::ErrorCode;
 use crate::net::messages::list_groups::ListedGroup;
 use crate::net::messages::{ListGroupsRequest, ListGroupsResponse};
 use crate::server::broker::Broker;
+use crate::server::coordinator_error;
 
 pub(in crate::server) fn answer(broker: &Broker, request: ListGroupsRequest, _: i16) -> ListGroupsResponse {
     let includes = |filter: &[String], value: &str| {
@@ -12,7 +12,7 @@ pub(in crate::server) fn answer(broker: &Broker, request: ListGroupsRequest, _: 
     };
     let groups = match broker.store.list_groups() {
         Ok(groups) => groups,
-        Err(error) => return ListGroupsResponse { error_code: ErrorCode::from(&error), ..Default::default() },
+        Err(error) => return ListGroupsResponse { error_code: coordinator_error::of(&error), ..Default::default() },
     };
     let list = |GroupListing { group, group_type, state, protocol_type }| ListedGroup {
         group_id: group,

@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use crate::coordinator::pattern::Pattern;
-use crate::net::ErrorCode;
 use crate::net::messages::list_transactions::TransactionState;
 use crate::net::messages::{ListTransactionsRequest, ListTransactionsResponse};
 use crate::server::broker::Broker;
+use crate::server::coordinator_error;
 use crate::store::{TransactionDescription, TransactionFilter};
 use crate::types;
 
@@ -34,7 +34,7 @@ pub(in crate::server) fn answer(broker: &Broker, request: ListTransactionsReques
             let transaction_states = found.into_iter().filter(is_meant).map(describe).collect();
             ListTransactionsResponse { transaction_states, ..response }
         }
-        Err(error) => ListTransactionsResponse { error_code: ErrorCode::from(&error), ..response },
+        Err(error) => ListTransactionsResponse { error_code: coordinator_error::of(&error), ..response },
     }
 }
 

@@ -8,7 +8,10 @@ use crate::net::messages::offset_commit::{
     OffsetCommitRequestPartition, OffsetCommitRequestTopic, OffsetCommitResponsePartition, OffsetCommitResponseTopic,
 };
 use crate::net::messages::{OffsetCommitRequest, OffsetCommitResponse};
+use crate::net::transport::ConnectionError;
 use crate::server::broker::Broker;
+use crate::server::dispatch::Context;
+use crate::server::{coordinator_error, executor, sync};
 use crate::store::CommittedOffset;
 use crate::types::{Acks, TopicPartition};
 
@@ -19,11 +22,31 @@ const GROUP_ID_NOT_FOUND_VERSION: i16 = 9;
 
 pub(super) type Commit = (TopicPartition, CommittedOffset);
 
-/// What is committed is on the device then.
-pub(in crate::server) fn answer(broker: &Broker, request: OffsetCommitRequest, version: i16) -> OffsetCommitResponse {
-    let by_id = version >= TOPIC_ID_VERSION;
-    let topics = commit_each(broker, &request.topics, by_id, |commits| broker.commit(&request, commits, version));
-    OffsetCommitResponse { topics, ..Default::default() }
+/// Appends now, and answers once what is committed is on the device.
+pub(in crate::server) async fn answer(
+    context: &Context,
+    request: OffsetCommitRequest,
+) -> Result<impl Future<Output = Result<Option<OffsetCommitResponse>, ConnectionError>> + use<>, ConnectionError> {
+    let (broker, version) = (context.broker.clone(), context.header.api_version);
+    let metrics = broker.metrics.clone();
+    let (mut topics, synced) = executor::run(move || {
+        let mut synced = None;
+        let topics = commit_each(&broker, &request.topics, version >= TOPIC_ID_VERSION, |commits| {
+            broker.commit(&request, commits, version)?;
+            synced = broker.store.offsets_log_of(&request.group_id).map(|log| log.synced(log.appended()));
+            Ok(())
+        });
+        (topics, synced)
+    })
+    .await;
+    Ok(async move {
+        if let Some(mut synced) = synced
+            && let Err(error) = sync::wait(&mut synced, &metrics).await
+        {
+            refuse(&mut topics, coordinator_error::of(&error));
+        }
+        Ok(Some(OffsetCommitResponse { topics, ..Default::default() }))
+    })
 }
 
 /// Refuses alone what can't be committed, and lets the others be committed together.
@@ -56,11 +79,16 @@ pub(super) fn commit_each(
     }
     let committed = if commits.is_empty() { Ok(()) } else { commit(commits) };
     if let Err(error_code) = committed {
-        let partitions = topics.iter_mut().flat_map(|topic| &mut topic.partitions);
-        let checked = partitions.filter(|partition| partition.error_code == ErrorCode::NONE);
-        checked.for_each(|partition| partition.error_code = error_code);
+        refuse(&mut topics, error_code);
     }
     topics
+}
+
+/// Refuses what there was nothing to say against.
+fn refuse(topics: &mut [OffsetCommitResponseTopic], error_code: ErrorCode) {
+    let partitions = topics.iter_mut().flat_map(|topic| &mut topic.partitions);
+    let checked = partitions.filter(|partition| partition.error_code == ErrorCode::NONE);
+    checked.for_each(|partition| partition.error_code = error_code);
 }
 
 impl Broker {
@@ -80,7 +108,7 @@ impl Broker {
         };
         let OffsetCommitRequest { group_id, member_id, group_instance_id, .. } = request;
         let generation = request.generation_id_or_member_epoch;
-        self.change_group(group_id, |groups, now_ms| {
+        self.groups.ask(|groups, now_ms| {
             let committer = Committer {
                 group: group_id,
                 member_id,
@@ -94,8 +122,9 @@ impl Broker {
             }
             let checked = groups.check_commit_of(&committer, commits.iter().map(|(partition, _)| partition), now_ms);
             checked.map_err(|error| self.why_no_committer(error, group_id, unknown))?;
-            Ok(self.store.commit_offsets(group_id, commits, Acks::Leader)?)
-        })
+            let committed = self.store.commit_offsets(group_id, commits, Acks::Leader);
+            committed.map_err(|error| coordinator_error::of(&error))
+        })?
     }
 
     /// What a member is told that may not commit; `unknown` if there is nothing of its group.
@@ -105,7 +134,7 @@ impl Broker {
                 // It has no members, but there is something.
                 Ok(true) => ErrorCode::UNKNOWN_MEMBER_ID,
                 Ok(false) => unknown,
-                Err(error) => ErrorCode::from(&error),
+                Err(error) => coordinator_error::of(&error),
             },
             error => error.into(),
         }

@@ -9,6 +9,7 @@ use crate::net::messages::offset_delete::{
 };
 use crate::net::messages::{OffsetDeleteRequest, OffsetDeleteResponse};
 use crate::server::broker::Broker;
+use crate::server::coordinator_error;
 use crate::types::{Acks, TopicPartition};
 
 pub(in crate::server) fn answer(broker: &Broker, request: OffsetDeleteRequest, _: i16) -> OffsetDeleteResponse {
@@ -40,7 +41,7 @@ pub(in crate::server) fn answer(broker: &Broker, request: OffsetDeleteRequest, _
         match broker.store.delete_where(group, Acks::Leader, |partition| known.contains(partition)) {
             // It has members, and nothing to delete.
             Err(Error::GroupIdNotFound { .. }) if groups.is_known(group) => Ok(topics),
-            deleted => deleted.map(|()| topics).map_err(ErrorCode::from),
+            deleted => deleted.map(|()| topics).map_err(|error| coordinator_error::of(&error)),
         }
     });
     match deleted {

@@ -11,12 +11,15 @@ use crate::net::messages::offset_fetch::{
 };
 use crate::net::messages::{OffsetFetchRequest, OffsetFetchResponse};
 use crate::server::broker::Broker;
+use crate::server::coordinator_error;
 use crate::store::CommittedOffset;
 use crate::types::TopicPartition;
 use crate::uuid::Uuid;
 
 /// From this version on a request has many groups (KIP-709).
 const MANY_GROUPS_VERSION: i16 = 8;
+/// From this version on a response says what is wrong with all of it, and not each of its partitions.
+const ERROR_CODE_VERSION: i16 = 2;
 /// From this version on topics are spoken of by id.
 const TOPIC_ID_VERSION: i16 = 10;
 
@@ -31,9 +34,13 @@ pub(in crate::server) fn answer(broker: &Broker, request: OffsetFetchRequest, ve
         let group = if checked.is_ok() { without_repeats(group, &mut named) } else { group };
         let checked = checked.and_then(|()| broker.check_fetch(&group));
         let OffsetFetchRequestGroup { group_id, topics, .. } = group;
-        let committed =
-            checked.and_then(|()| Ok(broker.committed_by(&group_id, topics, version, request.require_stable)?));
-        let (topics, error_code) = committed.map_or_else(|code| (Vec::new(), code), |topics| (topics, ErrorCode::NONE));
+        let refused = if version < ERROR_CODE_VERSION { topics.clone().unwrap_or_default() } else { Vec::new() };
+        let committed = checked.and_then(|()| {
+            let committed = broker.committed_by(&group_id, topics, version, request.require_stable);
+            committed.map_err(|error| coordinator_error::of(&error))
+        });
+        let refuse = |code| (refused.into_iter().map(|topic| respond_each(topic, |_| Err(code))).collect(), code);
+        let (topics, error_code) = committed.map_or_else(refuse, |topics| (topics, ErrorCode::NONE));
         OffsetFetchResponseGroup { group_id, topics, error_code }
     });
     if has_groups {
@@ -81,14 +88,9 @@ impl Broker {
         let topics = topics.map_or_else(|| self.topics_committed_by(group, by_id), Ok)?;
         let answer = |topic: OffsetFetchRequestTopics| {
             let name = self.topic_meant(&topic.name, topic.topic_id, by_id);
-            let fetch = |index: &i32| {
-                let committed = name
-                    .clone()
-                    .and_then(|name| self.committed(group, &TopicPartition::new(name, *index), require_stable));
-                respond(*index, committed)
-            };
-            let partitions = topic.partition_indexes.iter().map(fetch).collect();
-            OffsetFetchResponseTopics { name: topic.name, topic_id: topic.topic_id, partitions }
+            respond_each(topic, |index| {
+                self.committed(group, &TopicPartition::new(name.clone()?, index), require_stable)
+            })
         };
         Ok(topics.into_iter().map(answer).collect())
     }
@@ -121,8 +123,17 @@ impl Broker {
             true => self.store.stable_committed_offset(group, at),
             false => self.store.committed_offset(group, at),
         };
-        Ok(committed?)
+        committed.map_err(|error| coordinator_error::of(&error))
     }
+}
+
+fn respond_each(
+    topic: OffsetFetchRequestTopics,
+    committed: impl Fn(i32) -> Result<Option<CommittedOffset>, ErrorCode>,
+) -> OffsetFetchResponseTopics {
+    let OffsetFetchRequestTopics { name, topic_id, partition_indexes } = topic;
+    let partitions = partition_indexes.into_iter().map(|index| respond(index, committed(index))).collect();
+    OffsetFetchResponseTopics { name, topic_id, partitions }
 }
 
 fn respond(

@@ -5,7 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::time::timeout;
 
-use crate::log::synced::{Progress, Synced, Turn};
+use crate::log::synced::{Synced, Turn};
 use crate::log::{AppendOptions, Appended, Log};
 use crate::net::ErrorCode;
 use crate::net::messages::produce::{
@@ -20,8 +20,7 @@ use crate::server::dispatch::Context;
 use crate::server::executor;
 use crate::server::metrics::Metrics;
 use crate::server::refused_batch::{RECORD_ERRORS_MAX, RefusedBatch};
-use crate::server::transaction_error;
-use crate::server::when_woken::{self, or_never};
+use crate::server::{sync, transaction_error, when_woken};
 use crate::store::{TakesPart, is_internal};
 use crate::types::{Acks, ProducerIdAndEpoch};
 use crate::uuid::Uuid;
@@ -226,36 +225,14 @@ async fn synced(topics: Vec<InTopic>, metrics: &Metrics, patience: Duration) -> 
 }
 
 /// Waits until a batch is on the device, and no longer than that.
-async fn sync_within(patience: Duration, in_log: InLog, metrics: Metrics) -> Result<InLog, RefusedBatch> {
-    timeout(patience, sync(in_log, metrics)).await.unwrap_or_else(|_| {
-        tracing::warn!(?patience, "a sync takes longer than a producer waits");
-        Err(ErrorCode::REQUEST_TIMED_OUT.into())
-    })
-}
-
-/// Waits until a batch is on the device. Whoever waits alone syncs, the others wait for that one, none on a thread.
-async fn sync(mut in_log: InLog, metrics: Metrics) -> Result<InLog, RefusedBatch> {
-    let mut turn_taken = None;
-    loop {
-        tokio::select! {
-            progress = &mut in_log.synced => match progress {
-                Progress::Done(result) => break result.inspect_err(tell)?,
-                Progress::Turn(turn) => {
-                    if let Some(taken) = turn_taken.take() {
-                        taken.await?;
-                    }
-                    let metrics = metrics.clone();
-                    turn_taken = Some(Box::pin(executor::run(move || turn.take(|took| metrics.flushed(took)))));
-                }
-            },
-            // It goes on for others when this one is done.
-            taken = or_never(turn_taken.as_mut()) => {
-                turn_taken = None;
-                taken?;
-            }
+async fn sync_within(patience: Duration, mut in_log: InLog, metrics: Metrics) -> Result<InLog, RefusedBatch> {
+    match timeout(patience, sync::wait(&mut in_log.synced, &metrics)).await {
+        Ok(synced) => Ok(synced.map(|()| in_log)?),
+        Err(_) => {
+            tracing::warn!(?patience, "a sync takes longer than a producer waits");
+            Err(ErrorCode::REQUEST_TIMED_OUT.into())
         }
     }
-    Ok(in_log)
 }
 
 fn respond(topics: Vec<InTopic>) -> ProduceResponse {

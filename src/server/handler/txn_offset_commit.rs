@@ -12,7 +12,7 @@ use crate::net::messages::txn_offset_commit::{
 use crate::net::messages::{TxnOffsetCommitRequest, TxnOffsetCommitResponse};
 use crate::server::broker::Broker;
 use crate::server::handler::offset_commit::{Commit, commit_each};
-use crate::server::transaction_error;
+use crate::server::{coordinator_error, transaction_error};
 use crate::store::TakesPart;
 use crate::types::ProducerIdAndEpoch;
 
@@ -50,7 +50,8 @@ impl Broker {
         let producer = ProducerIdAndEpoch::new(request.producer_id, request.producer_epoch);
         let told = |error: Error| {
             let knows_abortable = version >= ABORTABLE_VERSION;
-            transaction_error::of_write(&error, knows_abortable, ErrorCode::COORDINATOR_NOT_AVAILABLE)
+            let unavailable = ErrorCode::COORDINATOR_NOT_AVAILABLE;
+            coordinator_error::instead_of(transaction_error::of_write(&error, knows_abortable, unavailable))
         };
         // Before the transaction's turn: it may create the topic.
         let partition = self.store.offsets_partition(group).map_err(told)?;
