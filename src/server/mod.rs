@@ -287,7 +287,8 @@ impl Server {
     /// connections are for listeners, and don't hold for it, nor does their security: it is asked for nothing. All other
     /// limits do. Must be called in a tokio runtime.
     pub fn serve(&self, stream: impl AsyncRead + AsyncWrite + Send + 'static) {
-        self.serve_with(Access::default(), self.service.node.config.listeners.first(), stream);
+        let first = self.service.node.config.listeners.first();
+        self.serve_with(Access::default(), first, self.local_addr(), stream);
     }
 
     /// Serves a client over a stream of another kind, as [`serve`](Self::serve) does, and asks it for what the listener of
@@ -299,8 +300,9 @@ impl Server {
     /// secured as it says; [`Error::Io`](crate::Error::Io) if its files can't be read.
     pub fn serve_as(&self, listener: &str, stream: impl AsyncRead + AsyncWrite + Send + 'static) -> Result<()> {
         let Node { config, store, .. } = &*self.service.node;
-        let found = config.listeners.iter().find(|known| known.name.eq_ignore_ascii_case(listener));
-        let found = found.ok_or_else(|| invalid("listeners", listener, "the name of one of them"))?;
+        let named = config.listeners.iter().position(|known| known.name.eq_ignore_ascii_case(listener));
+        let named = named.and_then(|index| Some((config.listeners.get(index)?, self.local_addrs.get(index).copied())));
+        let (found, bound) = named.ok_or_else(|| invalid("listeners", listener, "the name of one of them"))?;
         let access = {
             let mut accesses = self.accesses.lock();
             match accesses.get(&found.name) {
@@ -312,7 +314,7 @@ impl Server {
                 }
             }
         };
-        self.serve_with(access, Some(found), stream);
+        self.serve_with(access, Some(found), bound, stream);
         Ok(())
     }
 
@@ -320,12 +322,12 @@ impl Server {
         &self,
         access: Access,
         listener: Option<&Listener>,
+        bound: Option<SocketAddr>,
         stream: impl AsyncRead + AsyncWrite + Send + 'static,
     ) {
         // Every address of the machine is none to connect to. Whoever comes by a pipe is on it.
         let host_of = |ip: IpAddr| if ip.is_unspecified() { "localhost".to_owned() } else { ip.to_string() };
-        let (bound_host, bound_port) =
-            self.local_addr().map(|bound| (host_of(bound.ip()), bound.port())).unwrap_or_default();
+        let (bound_host, bound_port) = bound.map(|bound| (host_of(bound.ip()), bound.port())).unwrap_or_default();
         let advertised = listener.and_then(|listener| advertised(listener, &self.service.node.config, bound_port));
         let (host, port) = advertised.unwrap_or((None, bound_port));
         let advertised = (host.unwrap_or(bound_host), port);

@@ -63,7 +63,9 @@ async fn a_pipe_asks_for_what_a_listener_asks() {
     let (client, served) = tokio::io::duplex(1 << 16);
     server.serve_as("PLAINTEXT", served).unwrap();
     let asked_for_nothing = Connector::new(&ClientConfig::default()).unwrap().connect_over(client, "").await.unwrap();
-    assert!(asked_for_nothing.send(&MetadataRequest::default(), 12).await.is_ok());
+    let told = asked_for_nothing.send(&MetadataRequest::default(), 12).await.unwrap();
+    // Where that listener is, and not another that asks for more.
+    assert_eq!(told.brokers[0].port, i32::from(server.local_addrs()[1].port()));
     server.shutdown().await;
 }
 
