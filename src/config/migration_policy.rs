@@ -9,7 +9,7 @@ pub enum ConsumerGroupMigrationPolicy {
     /// Both ways.
     #[default]
     Bidirectional,
-    /// It becomes a consumer group with the first member that has the newer protocol, and stays one.
+    /// It becomes a consumer group with the first member that has the consumer protocol, and stays one.
     Upgrade,
     /// It does not, but where it is one it becomes a classic group when the last such member has gone.
     Downgrade,

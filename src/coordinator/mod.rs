@@ -1,5 +1,5 @@
 //! Group membership: who is in which consumer group, and who of them reads which partitions. The coordinator's side of
-//! Kafka's classic protocol, and of the newer one of [consumer groups](#consumer-groups).
+//! Kafka's classic protocol, and of the consumer protocol of [consumer groups](#consumer-groups).
 //!
 //! [`GroupCoordinator`] is a state machine without I/O. Requests, the passing of time and the fate of its records go in;
 //! what comes out are [`Action`]s: requests to answer, records to write. It reads no clock, waits for nothing and touches
@@ -59,7 +59,7 @@
 //!
 //! # Consumer groups
 //!
-//! In the newer protocol (KIP-848) the coordinator assigns, and all that a member sends are heartbeats
+//! In the consumer protocol (KIP-848) the coordinator assigns, and all that a member sends are heartbeats
 //! ([`GroupCoordinator::consumer_heartbeat`]). They say what it is subscribed to and what it reads; the answers say what
 //! it is to read. Nobody waits for the others: members go on with what they keep while partitions go from one to another,
 //! each when the one that had it has let go.
@@ -93,8 +93,8 @@
 //! ```
 //!
 //! A group without members is of whichever protocol the next member has. One of the classic protocol becomes a consumer
-//! group while it is in use, when the first member comes that has the newer protocol, and a classic one again when the last
-//! such member has gone, as far as
+//! group while it is in use, when the first member comes that has the consumer protocol, and a classic one again when the
+//! last such member has gone, as far as
 //! [`group.consumer.migration.policy`](crate::StoreConfig::group_consumer_migration_policy) lets it. Members of the classic
 //! protocol are members of a consumer group as well: they join, sync and send heartbeats as ever, and the coordinator assigns.
 //!

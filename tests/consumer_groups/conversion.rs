@@ -133,7 +133,7 @@ fn is_alive(fixture: &mut Fixture, id: &str, generation: i32) -> Result<(), Grou
     fixture.groups.heartbeat("g", id, None, generation, fixture.now_ms)
 }
 
-/// A member of the newer protocol comes, and gets its part when the one that has too much has let go of some of it.
+/// A member of the consumer protocol comes, and gets its part when the one that has too much has let go of some of it.
 fn upgrade(fixture: &mut Fixture) {
     assert_eq!(fixture.gets(join("a")), (6, Some(part([]))), "the others have everything");
     assert_eq!(is_alive(fixture, "x", 5), Err(GroupError::RebalanceInProgress));
@@ -183,7 +183,7 @@ fn a_classic_group_in_use_becomes_a_consumer_group_and_its_members_go_on() {
 }
 
 #[test]
-fn a_group_is_classic_again_when_the_last_member_of_the_newer_protocol_goes() {
+fn a_group_is_classic_again_when_the_last_member_of_the_consumer_protocol_goes() {
     for leaves in [true, false] {
         let mut fixture = with_classic_group(StoreConfig::default());
         upgrade(&mut fixture);
@@ -210,7 +210,7 @@ fn a_group_is_classic_again_when_the_last_member_of_the_newer_protocol_goes() {
 #[test]
 fn static_members_go_from_one_protocol_to_the_other() {
     let mut fixture = with_classic_group(StoreConfig::default());
-    // It has been stopped, and comes back with the newer protocol: to its part.
+    // It has been stopped, and comes back with the consumer protocol: to its part.
     assert_eq!(fixture.gets(join_static("b", "why")), (6, Some(part([2, 3]))));
     assert_eq!(fixture.member_ids(), ["b", "x"]);
     assert_eq!(fixture.groups.heartbeat("g", "y", Some("why"), 5, 0), Err(GroupError::FencedInstanceId));
@@ -328,7 +328,7 @@ fn who_is_told_to_join_or_has_yet_to_sync_has_its_rebalance_timeout_for_it() {
             join_again(&mut fixture, "y", Some("why"), &[2, 3]).unwrap();
             sync(&mut fixture, "y", 5).unwrap();
             fixture.pass(5000);
-            for (id, epoch) in fixture.newer_members() {
+            for (id, epoch) in fixture.consumer_members() {
                 fixture.say(heartbeat(&id, epoch)).unwrap();
             }
         }
@@ -357,7 +357,7 @@ fn an_administrator_takes_out_members_of_either_protocol() {
     assert_eq!(take_out(&mut fixture, &[leave("", Some("name"))]), [Ok(())]);
     assert_eq!(fixture.member_ids(), ["a", "x", "y"]);
     assert_eq!(fixture.say(heartbeat("s", 6)), Err(GroupError::UnknownMemberId));
-    // The last one of the newer protocol goes, and one of the others with it.
+    // The last one of the consumer protocol goes, and one of the others with it.
     assert_eq!(take_out(&mut fixture, &[leave("a", None), leave("x", None)]), [Ok(()), Ok(())]);
     is_classic_again(&fixture);
     let left = fixture.groups.describe("g").unwrap().members;

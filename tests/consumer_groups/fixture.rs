@@ -144,8 +144,8 @@ impl Fixture {
         self.groups.describe_consumer_group("g").unwrap()
     }
 
-    /// Those that have the newer protocol, and the epochs that they are in.
-    pub fn newer_members(&self) -> Vec<(String, i32)> {
+    /// Those that have the consumer protocol, and the epochs that they are in.
+    pub fn consumer_members(&self) -> Vec<(String, i32)> {
         let members = self.group().members.into_iter().filter(|member| !member.is_classic);
         members.map(|member| (member.member_id, member.epoch)).collect()
     }

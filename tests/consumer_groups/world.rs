@@ -10,7 +10,7 @@
 //! - every heartbeat is answered once at most, and exactly once as long as the coordinator lives.
 //!
 //! And in the end, when nothing goes wrong any more, every member has all of its target, every partition that somebody is
-//! subscribed to has a reader, and a group goes by the newer protocol if any of its members has that.
+//! subscribed to has a reader, and a group goes by the consumer protocol if any of its members has that.
 
 use std::collections::{BTreeMap, HashMap};
 use std::rc::Rc;

@@ -147,7 +147,7 @@ async fn a_thread_and_a_client_share_a_topic_whoever_comes_first() {
     }
 }
 
-/// A member of the newer protocol (KIP-848), that lets go at once of what it is not to have.
+/// A member of the consumer protocol (KIP-848), that lets go at once of what it is not to have.
 struct NewerClient {
     connection: Connection,
     epoch: i32,
@@ -206,7 +206,7 @@ async fn members_of_both_protocols_share_a_topic() {
         assert_eq!((group.members.len(), &*group.protocol), (3, "uniform"), "the coordinator assigns");
         assert_eq!(store.group_memberships_written_down().unwrap(), [group]);
         consumers.iter_mut().for_each(|consumer| consumer.commit().unwrap());
-        // The last of the newer protocol goes, and the others assign by themselves.
+        // The last of the consumer protocol goes, and the others assign by themselves.
         newer.epoch = -1;
         newer.heartbeat(&store).await;
         while !all(&poll(&mut consumers)) {}

@@ -79,10 +79,10 @@ impl<T> GroupCoordinator<T> {
         checked.unwrap_or_else(|| commit_to_unknown(generation))
     }
 
-    /// Whether it is a member of a consumer group, and has the newer protocol.
+    /// Whether it is a member of a consumer group, and has the consumer protocol.
     #[cfg(feature = "net")]
-    pub(crate) fn has_newer_member(&self, group: &str, member_id: &str) -> bool {
-        matches!(self.groups.get(group), Some(Group::Consumer(group)) if group.has_newer_member(member_id))
+    pub(crate) fn has_consumer_member(&self, group: &str, member_id: &str) -> bool {
+        matches!(self.groups.get(group), Some(Group::Consumer(group)) if group.has_consumer_member(member_id))
     }
 
     /// Whether offsets may be committed within a transaction (TxnOffsetCommit). Whoever says which member it is must be in

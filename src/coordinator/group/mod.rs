@@ -11,7 +11,7 @@
 //!   protocol    which protocol a group goes by, and how it goes over to the other
 //!   limits      what groups may have
 //!   classic, member   the state;   record   how it is written down;   timers   when something is due
-//!   consumer    all that of groups of the newer protocol
+//!   consumer    all that of groups of the consumer protocol
 //!   consumer_protocol what consumers tell each other;   assignor   which of them gets what
 //! ```
 

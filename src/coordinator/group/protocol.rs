@@ -1,12 +1,12 @@
 //! Which protocol a group goes by. One without members is of whichever protocol the next member has. One of the classic
-//! protocol goes over to the newer one when the first member comes that has it, and comes back when the last has gone, as
-//! far as `group.consumer.migration.policy` lets it; members of the classic protocol go on all the while.
+//! protocol goes over to the consumer protocol when the first member comes that has it, and comes back when the last has
+//! gone, as far as `group.consumer.migration.policy` lets it; members of the classic protocol go on all the while.
 //!
 //! ```text
-//!                   the first member of the newer protocol joins
+//!                   the first member of the consumer protocol joins
 //!     classic group ────────────────────────────────────────────▶ consumer group, with members of both protocols
 //!           ▲                                                          │
-//!           └── the last one of the newer protocol leaves or is lost ──┘
+//!           └── the last one of the consumer protocol leaves or is lost ──┘
 //! ```
 //!
 //! Either way the group is told to rebalance; what members have they keep until they are told to let go of it.

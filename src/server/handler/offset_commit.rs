@@ -117,7 +117,7 @@ impl Broker {
                 is_transactional: false,
             };
             // Before, clients know of no epochs, and can't be told that theirs is stale.
-            if version < GROUP_ID_NOT_FOUND_VERSION && groups.has_newer_member(group_id, member_id) {
+            if version < GROUP_ID_NOT_FOUND_VERSION && groups.has_consumer_member(group_id, member_id) {
                 return Err(ErrorCode::UNSUPPORTED_VERSION);
             }
             let checked = groups.check_commit_of(&committer, commits.iter().map(|(partition, _)| partition), now_ms);

@@ -324,7 +324,7 @@ def consumer(group):
 
 
 def static_consumer(group):
-    """Members with names, by the newer protocol. Who is killed has its name, which nobody else can have, until its session
+    """Members with names, by the consumer protocol. Who is killed has its name, which nobody else can have, until its session
     ends; so a group may want it to be short."""
     names, of = ["java-1", "confluent-1", "java-2", "confluent-2"], {"protocol": CONSUMER, "is_static": True}
     with group.row("they share a topic"):
@@ -350,7 +350,7 @@ def both(group):
     with group.row("classic members share a topic"):
         group.start("java-1", "confluent-1", "python-1", "node-1", "thread-1")
         group.settle()
-    with group.row("members of the newer protocol come"):
+    with group.row("members of the consumer protocol come"):
         group.start("java-2", "java-3", "confluent-2", "confluent-3", protocol=CONSUMER)
         group.settle()
         group.become("consumer")
@@ -361,7 +361,7 @@ def both(group):
         group.end("node-1", "confluent-2", how=signal.SIGKILL)
         group.settle()
     with group.row("pause"):
-        # One of the newer protocol stays: if none did, the group would be a classic one, and java-2 would be told that there
+        # One of the consumer protocol stays: if none did, the group would be a classic one, and java-2 would be told that there
         # is no such group, as by Kafka, and give up.
         with group.paused("java-1", "java-2"):
             group.settle()
@@ -369,7 +369,7 @@ def both(group):
     with group.row("kill -9 of the server"):
         group.kill_server()
         group.settle()
-    with group.row("members of the newer protocol go"):
+    with group.row("members of the consumer protocol go"):
         group.end("java-2", "confluent-3")
         group.become("classic")
         group.settle()

@@ -1,6 +1,6 @@
-//! Members of a consumer group that have the classic protocol: their requests, in terms of the newer one. A join is the step
-//! towards the target that others take with a heartbeat, and is answered at once, for nobody waits for the others; the sync
-//! hands out what the coordinator has assigned; a heartbeat is told to join again when there is a step to take. A
+//! Members of a consumer group that have the classic protocol: their requests, in terms of the consumer protocol. A join is
+//! the step towards the target that others take with a heartbeat, and is answered at once, for nobody waits for the others;
+//! the sync hands out what the coordinator has assigned; a heartbeat is told to join again when there is a step to take. A
 //! generation is the epoch of the member.
 //!
 //! ```text

@@ -7,7 +7,7 @@ use crate::uuid::Uuid;
 
 impl<T> ConsumerGroup<T> {
     #[cfg(feature = "net")]
-    pub(in super::super) fn has_newer_member(&self, member_id: &str) -> bool {
+    pub(in super::super) fn has_consumer_member(&self, member_id: &str) -> bool {
         self.state.member(member_id).is_some_and(|member| !member.is_classic())
     }
 

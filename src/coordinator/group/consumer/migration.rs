@@ -71,7 +71,7 @@ impl<T> ConsumerGroup<T> {
 }
 
 impl<T> Draft<T> {
-    /// Makes the group a classic one if the last members of the newer protocol are to go and others are left. Returns
+    /// Makes the group a classic one if the last members of the consumer protocol are to go and others are left. Returns
     /// whether it does.
     pub(super) fn downgrade_without(&mut self, leaving: &[Arc<str>], topics: &Topics) -> bool {
         self.state.members.len() > leaving.len() && self.downgrade(leaving, 0, topics)

@@ -1,4 +1,4 @@
-//! Groups of the newer protocol (KIP-848): the coordinator assigns, and a heartbeat is all that members send.
+//! Groups of the consumer protocol (KIP-848): the coordinator assigns, and a heartbeat is all that members send.
 //!
 //! ```text
 //!   members, subscriptions, topics change    target assignment             each member, by itself

@@ -46,7 +46,7 @@ impl Member {
         self.metadata.classic.as_ref()?.protocols.first()
     }
 
-    /// How long it counts as alive after its last sign of life, in milliseconds: members of the newer protocol don't say.
+    /// How long it counts as alive after its last sign of life, in milliseconds: members of the consumer protocol don't say.
     pub(super) fn session_timeout_ms(&self, otherwise_ms: i32) -> i32 {
         self.metadata.classic.as_ref().map_or(otherwise_ms, |classic| classic.session_timeout_ms)
     }
