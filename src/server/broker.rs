@@ -34,7 +34,8 @@ pub(super) struct Node {
 
 impl Node {
     pub(super) fn new(store: Store, config: ServerConfig, metrics: Metrics) -> Self {
-        let fetch_sessions = FetchSessions::new(config.max_incremental_fetch_session_cache_slots);
+        let fetch_sessions =
+            FetchSessions::new(config.max_incremental_fetch_session_cache_slots, config.request_partitions_max);
         let groups = Groups::of(&store);
         let fetch_sessions = Mutex::new(fetch_sessions);
         Self { store, groups, config, fetch_sessions, metrics, promptness: Promptness::default() }

@@ -86,6 +86,8 @@ pub(super) enum FetchContext {
 #[derive(Debug)]
 pub(super) struct FetchSessions {
     slots: usize,
+    /// How many partitions one may have.
+    partitions_max: usize,
     sessions: HashMap<i32, FetchSession>,
     /// The sizes of all sessions.
     size: usize,
@@ -102,9 +104,10 @@ struct FetchSession {
 }
 
 impl FetchSessions {
-    /// No sessions, and never more than `slots` (`max.incremental.fetch.session.cache.slots`).
-    pub(super) fn new(slots: usize) -> Self {
-        Self { slots, sessions: HashMap::new(), size: 0 }
+    /// No sessions, and never more than `slots` (`max.incremental.fetch.session.cache.slots`), with no more partitions each
+    /// than a request may name (`request.partitions.max`).
+    pub(super) fn new(slots: usize, partitions_max: usize) -> Self {
+        Self { slots, partitions_max, sessions: HashMap::new(), size: 0 }
     }
 
     /// Takes in a request: how it is to be answered, and all partitions that the client wants by now, each once and in
@@ -144,7 +147,7 @@ impl FetchSessions {
             self.remove(id);
             return Ok((FetchContext::Sessionless, partitions));
         }
-        if self.size > self.size_max() {
+        if self.size > self.size_max() || partitions.len() > self.partitions_max {
             // The client asks in full then, and that may find room or not.
             self.remove(id);
             return Err(ErrorCode::FETCH_SESSION_ID_NOT_FOUND);

@@ -80,7 +80,7 @@ fn increment(
 
 #[test]
 fn a_session_remembers_what_is_wanted_and_what_is_known() {
-    let mut sessions = FetchSessions::new(10);
+    let mut sessions = FetchSessions::new(10, 1000);
     assert_eq!(begin_session(&mut sessions, 3, 0, 7), 7);
     assert_eq!(increment(&mut sessions, (7, 1), &[], &[]), Ok(vec![]));
     // One is new, one is wanted from elsewhere on, and one not any more.
@@ -98,8 +98,17 @@ fn a_session_remembers_what_is_wanted_and_what_is_known() {
 }
 
 #[test]
+fn a_session_does_not_grow_beyond_what_a_request_may_name() {
+    let mut sessions = FetchSessions::new(10, 3);
+    assert_eq!(begin_session(&mut sessions, 2, 0, 7), 7);
+    assert_eq!(increment(&mut sessions, (7, 1), &[(0, 8, 0)], &[]), Ok(vec![8]));
+    assert_eq!(increment(&mut sessions, (7, 2), &[(0, 9, 0)], &[]), Err(ErrorCode::FETCH_SESSION_ID_NOT_FOUND));
+    assert_eq!((sessions.size, sessions.sessions.len()), (0, 0));
+}
+
+#[test]
 fn a_request_out_of_turn_is_refused() {
-    let mut sessions = FetchSessions::new(10);
+    let mut sessions = FetchSessions::new(10, 1000);
     let id = begin_session(&mut sessions, 1, 0, 7);
     for epoch in [2, 3, -2, i32::MAX] {
         assert_eq!(increment(&mut sessions, (id, epoch), &[], &[]), Err(ErrorCode::INVALID_FETCH_SESSION_EPOCH));
@@ -123,7 +132,7 @@ fn a_request_out_of_turn_is_refused() {
 
 #[test]
 fn epochs_go_round() {
-    let mut sessions = FetchSessions::new(10);
+    let mut sessions = FetchSessions::new(10, 1000);
     let id = begin_session(&mut sessions, 1, 0, 7);
     sessions.sessions.get_mut(&id).unwrap().epoch = i32::MAX;
     assert_eq!(increment(&mut sessions, (id, i32::MAX), &[], &[]), Ok(vec![]));
@@ -132,7 +141,7 @@ fn epochs_go_round() {
 
 #[test]
 fn a_partition_is_wanted_once() {
-    let mut sessions = FetchSessions::new(10);
+    let mut sessions = FetchSessions::new(10, 1000);
     let twice = request((0, FINAL_EPOCH), &[(0, 0, 1), (0, 1, 2), (0, 0, 3), (1, 0, 4)], &[]);
     for by_id in [false, true] {
         let (_, wanted) = sessions.begin(&twice, by_id, 0).unwrap();
@@ -144,7 +153,7 @@ fn a_partition_is_wanted_once() {
 /// Kafka's rule: what wasn't used for two minutes goes for anybody, and what is as old for something larger.
 #[test]
 fn old_sessions_make_room() {
-    let mut sessions = FetchSessions::new(2);
+    let mut sessions = FetchSessions::new(2, 1000);
     assert_eq!(begin_session(&mut sessions, 2, 0, 1), 1);
     assert_eq!(begin_session(&mut sessions, 3, 1, 2), 2);
     assert_eq!(begin_session(&mut sessions, 50, EVICTION_MS, 3), NO_SESSION, "neither is old");
@@ -159,12 +168,12 @@ fn old_sessions_make_room() {
     assert_eq!(begin_session(&mut sessions, 1, 2 * EVICTION_MS + 1, 4), 4, "one is not used any more");
     assert_eq!(touch(&mut sessions, (2, 2), 0), Err(ErrorCode::FETCH_SESSION_ID_NOT_FOUND));
     assert_eq!(sessions.size, 4);
-    assert_eq!(begin_session(&mut FetchSessions::new(0), 1, 0, 1), NO_SESSION);
+    assert_eq!(begin_session(&mut FetchSessions::new(0, 1000), 1, 0, 1), NO_SESSION);
 }
 
 #[test]
 fn partitions_are_bounded_too() {
-    let mut sessions = FetchSessions::new(1);
+    let mut sessions = FetchSessions::new(1, 1000);
     let max = PARTITIONS_PER_SLOT as i32;
     assert_eq!(begin_session(&mut sessions, max + 1, 0, 1), NO_SESSION);
     let id = begin_session(&mut sessions, max, 0, 1);
@@ -182,7 +191,7 @@ fn partitions_are_bounded_too() {
 
 #[test]
 fn a_partition_that_always_has_records_does_not_starve_the_others() {
-    let mut sessions = FetchSessions::new(10);
+    let mut sessions = FetchSessions::new(10, 1000);
     let id = begin_session(&mut sessions, 5, 0, 7);
     let mut served = Vec::new();
     for epoch in 1..=10 {
@@ -309,7 +318,7 @@ impl Client {
 proptest! {
     #[test]
     fn increments_add_up_to_full_fetches(steps in prop::collection::vec(step(), 1..120), by_id: bool) {
-        let mut sessions = FetchSessions::new(2);
+        let mut sessions = FetchSessions::new(2, 1000);
         let (mut now_ms, mut last_id) = (0, 0);
         let mut new_id = move || { last_id += 1; last_id };
         let mut states = vec![State::default(); PARTITIONS];
