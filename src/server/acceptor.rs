@@ -100,6 +100,16 @@ impl Acceptor {
         self.bound
     }
 
+    /// Where clients find it: on this machine, where it has no address of its own.
+    pub(super) fn bootstrap_server(&self) -> String {
+        let host = self.advertised_host.clone().unwrap_or_else(|| match self.bound.ip().to_canonical() {
+            ip if ip.is_unspecified() => "localhost".to_owned(),
+            ip => ip.to_string(),
+        });
+        let host = if host.contains(':') { format!("[{host}]") } else { host };
+        format!("{host}:{}", self.advertised_port)
+    }
+
     /// The listener's name, and what it asks for.
     pub(super) fn access(&self) -> (String, Access) {
         (self.name.clone(), self.access.clone())

@@ -10,7 +10,7 @@
 //! let store = Store::temporary()?;
 //! store.create_topic("payments", TopicConfig::new())?;
 //! let server = Server::builder(store.clone()).bind("127.0.0.1:0").await?;
-//! println!("Kafka clients find it at {:?}", server.local_addr());
+//! println!("Kafka clients find it at {}", server.bootstrap_servers());
 //!
 //! // In the same process a client needs no port.
 //! let metadata = server.connect().send(&MetadataRequest::default(), 12).await?;
@@ -34,7 +34,7 @@
 //! itself (`sendfile`), from 512 KiB on; to a client on the same machine, what is not in memory
 //! (`sendfile.to.local.clients`).
 //!
-//! Groups have members, by Kafka's classic protocol, by the newer one (KIP-848), or by both at once: see
+//! Groups have members, by Kafka's classic protocol, by the consumer protocol (KIP-848), or by both at once: see
 //! [`coordinator`](crate::coordinator).
 //! Clients produce and fetch. Admin clients, and with them `kafka-topics`, `kafka-configs`, `kafka-get-offsets`,
 //! `kafka-delete-records` and `kafka-log-dirs`, create, describe, alter and delete topics, look up and delete offsets, and
@@ -88,6 +88,7 @@ mod when_woken;
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
+use std::time::Duration;
 
 use parking_lot::Mutex;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -159,7 +160,11 @@ impl ServerBuilder {
         self.start().await
     }
 
-    /// Listens wherever the config says (`listeners`). Must be called in a tokio runtime, which the server then runs in.
+    /// Listens wherever the config says (`listeners`). The server runs in the tokio runtime that this is called in.
+    ///
+    /// # Panics
+    ///
+    /// Outside of a tokio runtime, or in one without I/O or time ([`enable_all`](tokio::runtime::Builder::enable_all)).
     ///
     /// # Errors
     ///
@@ -177,6 +182,7 @@ impl ServerBuilder {
         }
         let mut server = self.build()?;
         server.local_addrs = acceptors.iter().map(Acceptor::local_addr).collect();
+        server.bootstrap_servers = acceptors.first().map(Acceptor::bootstrap_server).unwrap_or_default();
         *server.accesses.get_mut() = acceptors.iter().map(Acceptor::access).collect();
         for acceptor in acceptors {
             server.service.connections.spawn(acceptor.accept(server.service.clone()));
@@ -184,8 +190,12 @@ impl ServerBuilder {
         Ok(server)
     }
 
-    /// Listens nowhere, and serves this process alone, through [`Server::connect`]. Must be called in a tokio runtime, which
-    /// the server then runs in.
+    /// Listens nowhere, and serves this process alone, through [`Server::connect`]. The server runs in the tokio runtime that
+    /// this is called in.
+    ///
+    /// # Panics
+    ///
+    /// As [`start`](Self::start).
     ///
     /// # Errors
     ///
@@ -197,6 +207,8 @@ impl ServerBuilder {
     }
 
     fn build(self) -> Result<Server> {
+        // What needs the time runs in tasks of its own: without it that would fail where nobody sees it.
+        drop(tokio::time::sleep(Duration::ZERO));
         let (stop, stopped) = watch::channel(false);
         let limits = Limits::new(&self.config)?;
         #[cfg(feature = "prometheus")]
@@ -213,6 +225,7 @@ impl ServerBuilder {
             metrics_addr: endpoint.map(|endpoint| endpoint.spawn(&service)),
             service,
             local_addrs: Vec::new(),
+            bootstrap_servers: String::new(),
             accesses: Mutex::default(),
             stop,
         })
@@ -242,6 +255,7 @@ impl Connections {
 pub struct Server {
     service: Service,
     local_addrs: Vec<SocketAddr>,
+    bootstrap_servers: String,
     /// What listeners ask for, by their names: of those that listen, and of those that something came in the place of.
     accesses: Mutex<HashMap<String, Access>>,
     #[cfg(feature = "prometheus")]
@@ -263,6 +277,12 @@ impl Server {
     /// Where it listens first, with the port that it got. `None` if it serves this process alone.
     pub fn local_addr(&self) -> Option<SocketAddr> {
         self.local_addrs.first().copied()
+    }
+
+    /// Where clients of the first listener find it, as `host:port`: what they are to be given as `bootstrap.servers`. That is
+    /// what it advertises (`advertised.listeners`), or else where it listens. Empty if it serves this process alone.
+    pub fn bootstrap_servers(&self) -> &str {
+        &self.bootstrap_servers
     }
 
     /// Where it shows its metrics, with the port that it got. `None` if it doesn't.

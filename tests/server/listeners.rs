@@ -31,6 +31,7 @@ async fn clients_are_told_the_address_that_is_configured() {
         let connection = Connection::connect(server.local_addr().unwrap()).await.unwrap();
         assert_eq!(told(&connection).await, (host.to_owned(), 29194));
         assert_eq!(told(&server.connect()).await, (host.to_owned(), 29194));
+        assert_eq!(server.bootstrap_servers(), format!("{host}:29194"));
     }
     let server = serve(config(&[listening, ("advertised.listeners", "PLAINTEXT://example.org:0")])).await;
     let bound = i32::from(server.local_addr().unwrap().port());
@@ -60,7 +61,8 @@ async fn a_server_listens_somewhere_or_does_not_start() {
         let refused = builder().start().await.err();
         let is_named = |error: &Error| matches!(error, Error::InvalidConfig { key, .. } if key == "listeners");
         assert!(refused.as_ref().is_some_and(is_named), "{refused:?}");
-        assert_eq!(builder().in_memory().unwrap().local_addr(), None, "nowhere, if that is what somebody wants");
+        let nowhere = builder().in_memory().unwrap();
+        assert_eq!((nowhere.local_addr(), nowhere.bootstrap_servers()), (None, ""), "if that is what somebody wants");
     }
 }
 
@@ -77,6 +79,7 @@ async fn a_listener_without_a_host_takes_clients_of_both_kinds() {
     assert_eq!(told(&over_ipv4).await, ("127.0.0.1".to_owned(), port.into()), "as its clients write it");
     assert_eq!(told(&over_ipv6).await, ("::1".to_owned(), port.into()));
     assert_eq!(told(&server.connect()).await, ("localhost".to_owned(), port.into()), "who has come to none");
+    assert_eq!(server.bootstrap_servers(), format!("localhost:{port}"));
     let second = Connection::connect((Ipv4Addr::LOCALHOST, port).into()).await.unwrap();
     let refused = second.send(&MetadataRequest::default(), 12).await;
     assert!(matches!(refused, Err(ConnectionError::Closed | ConnectionError::Io(_))), "{refused:?}");
