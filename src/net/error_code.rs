@@ -256,14 +256,15 @@ impl From<&Error> for ErrorCode {
     /// What a broker answers when the log has answered with `error`.
     fn from(error: &Error) -> Self {
         match error {
-            // The disk is at fault. Clients try again, which helps once there is space, or another broker.
+            // The disk is at fault. Clients try again, which helps once there is space.
             Error::Io { .. }
             | Error::StorageFull { .. }
             | Error::TooManyOpenFiles { .. }
             | Error::LogOffline { .. }
             | Error::MalformedFile { .. }
-            | Error::DirectoryLocked { .. }
-            | Error::ReadOnly { .. } => Self::KAFKA_STORAGE_ERROR,
+            | Error::DirectoryLocked { .. } => Self::KAFKA_STORAGE_ERROR,
+            // It stays so, and nobody is to try again.
+            Error::ReadOnly { .. } => Self::POLICY_VIOLATION,
             Error::CorruptRecord { .. } => Self::CORRUPT_MESSAGE,
             Error::UnsupportedCompressionType { .. } => Self::UNSUPPORTED_COMPRESSION_TYPE,
             Error::OffsetOutOfRange { .. } => Self::OFFSET_OUT_OF_RANGE,

@@ -16,7 +16,6 @@ const UNTIERED: &str = "Tiered Storage functionality is disabled in the broker. 
 pub(super) fn tell(error: &Error) {
     let is_of_storage = match error {
         Error::CorruptRecord { file, .. } => file.is_some(),
-        Error::ReadOnly { .. } => false,
         error => ErrorCode::from(error) == ErrorCode::KAFKA_STORAGE_ERROR,
     };
     if is_of_storage {

@@ -416,6 +416,27 @@ async fn a_server_serves_until_it_is_told_to_stop() {
     store.close().unwrap();
 }
 
+/// Whoever is told of a fault of the storage tries again, for minutes.
+#[tokio::test]
+async fn what_can_only_be_read_is_served_and_no_producer_tries_again() {
+    let ((writer, _), records) = (serve().await, batch(&["a"]));
+    writer.partition("t", 0).unwrap().append(BatchRef::parse(&records).unwrap(), Acks::All).unwrap();
+    let store = Store::options().open_read_only(writer.dir()).unwrap();
+    let server = Server::builder(store).in_memory().unwrap();
+    let connection = server.connect();
+    let data = fetched(connection.send(&fetch_request(0, 0), 12).await.unwrap());
+    assert_eq!(values(&data), [(0, "a".to_owned())]);
+    let refused = produce(&connection, -1, 0, batch(&["b"])).await.unwrap();
+    assert_eq!(refused.error_code, ErrorCode::POLICY_VIOLATION);
+}
+
+#[test]
+#[should_panic(expected = "timers are disabled")]
+fn without_time_a_server_does_not_seem_to_start() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build().unwrap();
+    let _ = runtime.block_on(Server::builder(Store::temporary().unwrap()).bind("127.0.0.1:0"));
+}
+
 #[tokio::test]
 async fn a_thousand_brokers_live_in_one_process() {
     let mut servers = Vec::new();
