@@ -147,7 +147,7 @@ async fn a_client_that_does_nothing_is_let_go() {
 }
 
 #[tokio::test]
-async fn requests_share_the_memory_that_there_is_for_them() {
+async fn requests_that_are_larger_than_all_memory_for_them_are_served() {
     let config = ServerConfig { queued_max_request_bytes: 100, ..ServerConfig::default() };
     let server = serve(config).await;
     let mut tasks = Vec::new();
