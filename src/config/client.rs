@@ -61,10 +61,12 @@ impl ClientConfig {
     /// Sets what a file says, in the form of Kafka's `client.properties`. Returns the keys of what has no meaning here.
     ///
     /// # Errors
-    /// [`Error::InvalidConfig`](crate::Error::InvalidConfig) for a value that isn't valid. What stands before it is set.
+    /// [`Error::InvalidConfig`](crate::Error::InvalidConfig) for a value that isn't valid, and for a `\u` without four
+    /// hexadecimal digits. What stands before it is set.
     pub fn read(&mut self, text: &str) -> Result<Vec<String>> {
         let mut ignored = Vec::new();
-        for (key, value) in java_properties::pairs(text) {
+        for pair in java_properties::pairs(text) {
+            let (key, value) = pair?;
             match Self::has(&key) {
                 true => self.set(&key, &value)?,
                 false => ignored.push(key),

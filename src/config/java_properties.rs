@@ -1,20 +1,35 @@
 //! Files in the form of Java's properties, which Kafka's brokers, clients and tools are configured by.
 
+use std::str::Chars;
+
+use super::invalid;
+use crate::error::Result;
+
 /// The keys and values of a file, in its order. They are separated by `=`, `:` or a space; comments begin with `#` or `!`, a
 /// backslash at the end of a line joins the next to it, and elsewhere it takes the meaning from the character after it, or
-/// makes one of `\uXXXX`.
-pub(super) fn pairs(text: &str) -> impl Iterator<Item = (String, String)> {
-    let mut lines = text.lines().map(str::trim_start);
+/// makes one of `\uXXXX`, or of two of these.
+///
+/// A `\u` without four hexadecimal digits is an error, as it is in Java.
+pub(super) fn pairs(text: &str) -> impl Iterator<Item = Result<(String, String)>> {
+    let mut lines = (1..).zip(text.lines().map(str::trim_start));
     std::iter::from_fn(move || {
-        let line = lines.find(|line| !line.is_empty() && !line.starts_with(['#', '!']))?;
+        let (number, line) = lines.find(|(_, line)| !line.is_empty() && !line.starts_with(['#', '!']))?;
         let mut whole = line.to_owned();
         while ends_open(&whole) {
             whole.pop();
-            whole.push_str(lines.next().unwrap_or_default());
+            whole.push_str(lines.next().map_or("", |(_, line)| line));
         }
-        let (key, value) = split(&whole);
-        Some((unescape(key), unescape(value).trim_end().to_owned()))
+        Some(pair(&whole, number))
     })
+}
+
+fn pair(line: &str, number: u32) -> Result<(String, String)> {
+    let (key, value) = split(line);
+    match (unescape(key), unescape(value)) {
+        (Some(key), Some(value)) => Ok((key, value.trim_end().to_owned())),
+        // It may be a secret.
+        _ => Err(invalid(key, "[hidden]", format!("four hexadecimal digits after \\u, in line {number}"))),
+    }
 }
 
 /// Whether a line goes on in the next: its last backslash isn't itself behind one.
@@ -35,27 +50,36 @@ fn split(line: &str) -> (&str, &str) {
     (key, rest.strip_prefix(['=', ':']).unwrap_or(rest).trim_start())
 }
 
-fn unescape(text: &str) -> String {
-    let mut plain = String::with_capacity(text.len());
+/// None if there is something wrong with a `\uXXXX`.
+fn unescape(text: &str) -> Option<String> {
+    // As in Java's strings, a character beyond the first 65536 is two of them.
+    let mut utf16 = Vec::with_capacity(text.len());
     let mut chars = text.chars();
     while let Some(c) = chars.next() {
-        if c != '\\' {
-            plain.push(c);
-            continue;
-        }
-        match chars.next() {
-            Some('t') => plain.push('\t'),
-            Some('n') => plain.push('\n'),
-            Some('r') => plain.push('\r'),
-            Some('f') => plain.push('\u{c}'),
-            Some('u') => {
-                let digits: String = chars.by_ref().take(4).collect();
-                plain.extend(u32::from_str_radix(&digits, 16).ok().and_then(char::from_u32));
-            }
-            other => plain.extend(other),
-        }
+        let plain = match c {
+            '\\' => match chars.next() {
+                Some('t') => '\t',
+                Some('n') => '\n',
+                Some('r') => '\r',
+                Some('f') => '\u{c}',
+                Some('u') => {
+                    utf16.push(code_unit(&mut chars)?);
+                    continue;
+                }
+                Some(other) => other,
+                None => break,
+            },
+            other => other,
+        };
+        utf16.extend_from_slice(plain.encode_utf16(&mut [0; 2]));
     }
-    plain
+    Some(String::from_utf16_lossy(&utf16))
+}
+
+/// What the next four characters are as hexadecimal digits.
+fn code_unit(chars: &mut Chars<'_>) -> Option<u16> {
+    let value = (0..4).try_fold(0, |value, _| Some(16 * value + chars.next()?.to_digit(16)?))?;
+    u16::try_from(value).ok()
 }
 
 #[cfg(test)]
@@ -70,10 +94,13 @@ mod tests {
             ("a b=c", "a", "b=c"),
             ("a", "a", ""),
             ("a\\=b=c\\\\d", "a=b", "c\\d"),
-            ("a=\\u00e9\\t", "a", "\u{e9}\t"),
+            ("a=\\u00e9\\tb", "a", "\u{e9}\tb"),
+            ("a=\\uD83d\\ude00\u{1f600}", "a", "\u{1f600}\u{1f600}"),
+            // Half a character.
+            ("a=\\ud83dx\\ude00", "a", "\u{fffd}x\u{fffd}"),
         ] {
-            let (read_key, read_value) = split(line.trim_start());
-            assert_eq!((&*unescape(read_key), &*unescape(read_value)), (key, value), "{line}");
+            let read: Result<Vec<_>> = pairs(line).collect();
+            assert_eq!(read.expect("what Java reads"), [(key.to_owned(), value.to_owned())], "{line}");
         }
         assert!(ends_open("a\\") && !ends_open("a\\\\") && ends_open("a\\\\\\"));
     }

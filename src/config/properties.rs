@@ -57,12 +57,13 @@ impl ServerProperties {
 
     /// Sets what a file says: lines of `key=value`. Kafka's files are Java's properties, so a `:` or a space will do
     /// for the `=`, comments begin with `#` or `!`, a backslash at the end of a line joins the next to it, and elsewhere
-    /// it takes the meaning from the character after it, or makes one of `\uXXXX`.
+    /// it takes the meaning from the character after it, or makes one of `\uXXXX`, or of two of these.
     ///
     /// # Errors
-    /// [`Error::InvalidConfig`](crate::Error::InvalidConfig) for a value that isn't valid. What stands before it is set.
+    /// [`Error::InvalidConfig`](crate::Error::InvalidConfig) for a value that isn't valid, and for a `\u` without four
+    /// hexadecimal digits. What stands before it is set.
     pub fn read(&mut self, text: &str) -> Result<()> {
-        java_properties::pairs(text).try_for_each(|(key, value)| self.set(&key, &value))
+        java_properties::pairs(text).try_for_each(|pair| pair.and_then(|(key, value)| self.set(&key, &value)))
     }
 
     /// Sets what the environment says, as Kafka's container images read it: `KAFKA_LOG_RETENTION_HOURS` is
@@ -182,6 +183,19 @@ mod tests {
         let authorizer = "org.apache.kafka.metadata.authorizer.StandardAuthorizer";
         assert!(properties.set("authorizer.class.name", authorizer).is_err(), "everybody would be let do everything");
         assert!(properties.set("authorizer.class.name", "").is_ok());
+    }
+
+    #[test]
+    fn characters_are_escaped_as_in_java() {
+        let mut properties = ServerProperties::new();
+        properties.read("log.dirs=/\\u00e9/\\ud83d\\ude00").expect("what Java writes");
+        assert_eq!(properties.log_dir, Some("/\u{e9}/\u{1f600}".into()));
+        for wrong in ["\\u12zz", "\\u+123", "\\u123", "\\u"] {
+            let text = format!("# a comment\nnode.id=7\nlog.dirs=/a\\\n  {wrong}\nbroker.id=8");
+            let error = properties.read(&text).expect_err(wrong).to_string();
+            assert!(error.contains("log.dirs") && error.ends_with("line 3"), "{error}");
+        }
+        assert_eq!(properties.node_id, Some(7), "what stands before it counts");
     }
 
     #[test]
