@@ -1,15 +1,16 @@
 //! The same commands on a directory and over the network: what they print is the same, and so are errors and exit codes.
 
-use std::io::{BufRead, BufReader, Write};
-use std::net::TcpListener;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
 use std::process::Command;
 
 use bytes::Bytes;
+use esker::net::ApiKey;
 use esker::net::messages::join_group::JoinGroupRequestProtocol;
 use esker::net::messages::sync_group::SyncGroupRequestAssignment;
 use esker::net::messages::{JoinGroupRequest, SyncGroupRequest};
 use esker::server::{Listener, Server, ServerConfig};
-use esker::{Store, StoreConfig};
+use esker::{Acks, CommittedOffset, Store, StoreConfig, TopicPartition};
 use tokio::runtime::Runtime;
 
 use crate::Cli;
@@ -85,6 +86,38 @@ impl Drop for Served {
         self.stop();
         self.store.close().unwrap();
     }
+}
+
+/// Passes on what clients that come here and a server say to each other. Whoever hears of the key of a request hears of it
+/// before the server does.
+fn pass_on(clients: TcpListener, server: String, heard: impl Fn(i16) + Clone + Send + 'static) {
+    std::thread::spawn(move || {
+        for client in clients.incoming() {
+            let (mut client, mut server) = (client.unwrap(), TcpStream::connect(&server).unwrap());
+            let (mut responses, mut back) = (server.try_clone().unwrap(), client.try_clone().unwrap());
+            std::thread::spawn(move || std::io::copy(&mut responses, &mut back));
+            let heard = heard.clone();
+            std::thread::spawn(move || {
+                let mut size = [0; 4];
+                while client.read_exact(&mut size).is_ok() {
+                    let mut request = vec![0; u32::from_be_bytes(size) as usize];
+                    client.read_exact(&mut request).unwrap();
+                    heard(i16::from_be_bytes([request[0], request[1]]));
+                    server.write_all(&[&size, &*request].concat()).unwrap();
+                }
+            });
+        }
+    });
+}
+
+/// A server of a directory with a topic `t`, which clients come to by way of `clients`.
+fn behind(clients: &TcpListener) -> Served {
+    let config = ServerConfig {
+        listeners: vec![Listener::plaintext("127.0.0.1", 0)],
+        advertised_listeners: vec![Listener::plaintext("127.0.0.1", clients.local_addr().unwrap().port())],
+        ..ServerConfig::default()
+    };
+    Served::with(Cli::with_topic(), config)
 }
 
 /// What a command said: exit code, stdout, stderr.
@@ -348,6 +381,36 @@ fn groups_are_the_same() {
     both.say(&["group", "delete", "new", "nope"], b"");
     both.ok(&["group", "delete", "new"], b"");
     assert_eq!(both.print(&["group", "list"]), "g\nh\n");
+}
+
+#[test]
+fn a_group_that_goes_away_while_all_are_described_is_passed_over() {
+    let clients = TcpListener::bind("127.0.0.1:0").unwrap();
+    let mut served = behind(&clients);
+    let server = std::mem::replace(&mut served.address, clients.local_addr().unwrap().to_string());
+    let store = served.store.clone();
+    pass_on(clients, server, move |api_key| {
+        // After it was listed.
+        if api_key == ApiKey::DescribeGroups.key() {
+            let _ = store.delete_whole_group("goes");
+        }
+    });
+    let store = served.store.clone();
+    let commit = |group| {
+        let offsets = [(TopicPartition::new("t", 0), CommittedOffset::new(0))];
+        store.commit_offsets(group, offsets, Acks::Leader).unwrap();
+    };
+    commit("stays");
+    let side = Side::Network(Box::new(served));
+    for what in [&["describe"][..], &["describe", "--state"], &["describe", "--members"]] {
+        commit("goes");
+        let (code, stdout, stderr) = side.run(&[&["group"], what].concat(), b"");
+        assert_eq!((code, &*stderr), (Some(0), ""), "{what:?}");
+        assert!(!stdout.contains("goes") && (stdout.contains("stays") || what.contains(&"--members")), "{stdout}");
+    }
+    commit("goes");
+    let (code, _, stderr) = side.run(&["group", "describe", "stays", "goes"], b"");
+    assert!(code == Some(1) && stderr.contains("there is no group \"goes\""), "{stderr}");
 }
 
 #[test]

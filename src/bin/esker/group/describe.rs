@@ -50,7 +50,11 @@ pub(super) fn run(args: &Args, context: &Context) -> Result {
         source.close()?;
         return context.print(&rows, configs);
     }
-    let groups = source.describe_groups(&names)?;
+    let groups = match args.groups.is_empty() {
+        // One that was listed may have gone since.
+        true => source.describe_groups(&names)?,
+        false => source.describe_existing_groups(&names)?,
+    };
     source.close()?;
     match (args.members, args.state) {
         (true, _) => context.print(&groups.iter().flat_map(MemberRow::all).collect::<Vec<_>>(), members),

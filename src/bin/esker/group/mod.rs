@@ -82,7 +82,7 @@ fn list(context: &Context, read_only: &ReadOnly) -> Result {
 fn delete(context: &Context, groups: &[String], confirm: &Confirm) -> Result {
     let mut source = source::open(context, Access::Change)?;
     // None of them is deleted if one does not exist.
-    source.describe_groups(groups)?;
+    source.describe_existing_groups(groups)?;
     confirm.ask(&format!("Delete {} with all that is committed?", groups.join(", ")))?;
     groups.iter().try_for_each(|group| source.delete_group(group))?;
     source.close()
@@ -120,7 +120,7 @@ fn delete_offsets(context: &Context, group: &str, topics: &[TopicPartitions], co
 
 /// The partitions that a group has committed offsets for.
 fn committed_partitions(source: &mut dyn Source, group: &str) -> Result<Vec<TopicPartition>> {
-    let described = source.describe_groups(&[group.to_owned()])?.into_iter();
+    let described = source.describe_existing_groups(&[group.to_owned()])?.into_iter();
     let committed = described.flat_map(|group| group.offsets).filter(|offset| offset.committed.is_some());
     Ok(committed.map(|offset| offset.partition).collect())
 }

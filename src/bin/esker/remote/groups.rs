@@ -50,16 +50,17 @@ impl Cluster {
         Ok(groups.into_iter().collect())
     }
 
-    pub(super) fn described_group(&mut self, name: &str) -> Result<Group> {
+    /// A group, if somebody knows it.
+    pub(super) fn described_group(&mut self, name: &str) -> Result<Option<Group>> {
         let group = self.retry(|cluster| cluster.members(name))?;
         let committed = self.committed(name, None, false)?;
         if group.state == DEAD && committed.is_empty() {
-            return Err(Error::GroupIdNotFound { group: name.to_owned() }.into());
+            return Ok(None);
         }
         let all: BTreeSet<_> = group.members.iter().flat_map(|member| member.assignment.clone()).collect();
         let all = all.into_iter().chain(committed.iter().map(|(partition, _)| partition.clone()));
         let spans = self.spans_of_existing(all.collect())?;
-        Ok(group.with_offsets(committed, |partition| spans.get(partition).copied()))
+        Ok(Some(group.with_offsets(committed, |partition| spans.get(partition).copied())))
     }
 
     /// A group without what it has committed. One that nobody knows is dead.

@@ -84,7 +84,7 @@ impl Source for Cluster {
     }
 
     fn describe_groups(&mut self, groups: &[String]) -> Result<Vec<Group>> {
-        groups.iter().map(|group| self.described_group(group)).collect()
+        groups.iter().filter_map(|group| self.described_group(group).transpose()).collect()
     }
 
     fn alter_group_configs(&mut self, group: &str, changes: &[AlterConfigOp]) -> Result {

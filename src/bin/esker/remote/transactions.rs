@@ -37,22 +37,32 @@ impl Cluster {
             }
             Ok(ids)
         })?;
-        ids.into_iter().map(|id| self.described_transaction(&id)).collect()
+        // One that was listed may have expired since.
+        ids.iter().filter_map(|id| self.known_transaction(id).transpose()).collect()
     }
 
     pub(super) fn described_transaction(&mut self, id: &str) -> Result<Transaction> {
+        let not_found = || Error::TransactionalIdNotFound { transactional_id: id.to_owned() };
+        Ok(self.known_transaction(id)?.ok_or_else(not_found)?)
+    }
+
+    /// What is known of a transactional id, if somebody knows it.
+    fn known_transaction(&mut self, id: &str) -> Result<Option<Transaction>> {
         self.retry(|cluster| {
             let coordinator = cluster.coordinator(Coordinated::TransactionalId, id)?;
             let request = DescribeTransactionsRequest { transactional_ids: vec![id.to_owned()] };
             let response = cluster.wire.ask(&coordinator, &request, DESCRIBE_TRANSACTIONS_VERSION)?;
-            let not_found = || Trouble::from(Error::TransactionalIdNotFound { transactional_id: id.to_owned() });
-            let state = response.transaction_states.into_iter().next().ok_or_else(not_found)?;
-            match state.error_code {
-                ErrorCode::NONE => Ok(transaction(state)),
-                ErrorCode::TRANSACTIONAL_ID_NOT_FOUND => Err(not_found()),
-                code => Err(Trouble::refused(code, None, id)),
-            }
+            response.transaction_states.into_iter().next().map_or(Ok(None), known)
         })
+    }
+}
+
+/// A transaction, unless nobody knows its id.
+fn known(state: TransactionState) -> Result<Option<Transaction>, Trouble> {
+    match state.error_code {
+        ErrorCode::NONE => Ok(Some(transaction(state))),
+        ErrorCode::TRANSACTIONAL_ID_NOT_FOUND => Ok(None),
+        code => Err(Trouble::refused(code, None, &state.transactional_id)),
     }
 }
 

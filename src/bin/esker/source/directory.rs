@@ -125,14 +125,15 @@ impl Source for Directory {
             let committed = match self.store.describe_group(group) {
                 Ok(description) => description.offsets,
                 Err(Error::GroupIdNotFound { .. }) if membership.is_some() => Vec::new(),
+                Err(Error::GroupIdNotFound { .. }) => return Ok(None),
                 Err(error) => return Err(error.into()),
             };
             let empty = || Group { group: group.clone(), state: GroupState::Empty.to_string(), ..Group::default() };
             let committed = committed.into_iter().map(|of| (of.topic_partition, Committed::from(of.committed)));
             let described = membership.map_or_else(empty, Group::from);
-            Ok(described.with_offsets(committed, |partition| self.span(partition).ok()))
+            Ok(Some(described.with_offsets(committed, |partition| self.span(partition).ok())))
         };
-        groups.iter().map(describe).collect()
+        groups.iter().filter_map(|group| describe(group).transpose()).collect()
     }
 
     fn alter_group_configs(&mut self, group: &str, changes: &[AlterConfigOp]) -> Result {

@@ -81,7 +81,7 @@ pub(crate) trait Source {
     /// The names of all groups, in their order.
     fn groups(&mut self) -> Result<Vec<String>>;
 
-    /// Describes groups. It fails if one does not exist.
+    /// Describes those of these groups that exist.
     fn describe_groups(&mut self, groups: &[String]) -> Result<Vec<Group>>;
 
     /// Changes configs of a group, which need not exist: all that are given, or none.
@@ -231,6 +231,15 @@ pub(crate) fn explain(error: esker::Error, topic: &str) -> Failure {
 }
 
 impl dyn Source + '_ {
+    /// Describes groups. It fails if one does not exist.
+    pub(crate) fn describe_existing_groups(&mut self, names: &[String]) -> Result<Vec<Group>> {
+        let groups = self.describe_groups(names)?;
+        match names.iter().find(|name| !groups.iter().any(|group| group.group == **name)) {
+            Some(missing) => Err(esker::Error::GroupIdNotFound { group: missing.clone() }.into()),
+            None => Ok(groups),
+        }
+    }
+
     /// All partitions of a topic.
     pub(crate) fn partitions_of(&mut self, topic: &str) -> Result<Vec<TopicPartition>> {
         Ok((0..self.partition_count(topic)?).map(|index| TopicPartition::new(topic, index)).collect())
