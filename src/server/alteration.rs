@@ -25,7 +25,7 @@ pub(super) struct Alteration {
 #[derive(Debug)]
 pub(super) enum Changes {
     /// These change and the others stay (`IncrementalAlterConfigs`).
-    Some(Vec<Change>),
+    Incremental(Vec<Change>),
     /// These are set and the others have their defaults (`AlterConfigs`).
     All(Vec<Change>),
 }
@@ -76,7 +76,7 @@ impl Change {
 impl Changes {
     fn list(&self) -> &[Change] {
         match self {
-            Self::Some(changes) | Self::All(changes) => changes,
+            Self::Incremental(changes) | Self::All(changes) => changes,
         }
     }
 
@@ -123,7 +123,7 @@ impl Broker {
             (ConfigResourceType::BrokerLogger, Changes::All(_)) => {
                 Err(ApiError::invalid_request(format!("resources of type {resource_type} can't be altered as a whole")))
             }
-            (ConfigResourceType::BrokerLogger, Changes::Some(changes)) => {
+            (ConfigResourceType::BrokerLogger, Changes::Incremental(changes)) => {
                 self.check_node(name)?;
                 let no_logger = |change: &Change| {
                     let message = format!("Logger {} does not exist!", change.name);
@@ -147,7 +147,7 @@ impl Broker {
             Changes::All(changes) => {
                 self.store.replace_topic_configs(topic, &Change::to_configs(changes), validate_only)
             }
-            Changes::Some(changes) => {
+            Changes::Incremental(changes) => {
                 let changes = Change::to_operations::<TopicConfig>(changes)?;
                 match validate_only {
                     true => self.store.check_topic_configs(topic, &changes),
@@ -167,7 +167,7 @@ impl Broker {
                 let configs = Change::to_configs(changes);
                 self.store.change_group_configs(group, |config| config.replaced(&configs), validate_only)
             }
-            Changes::Some(changes) => {
+            Changes::Incremental(changes) => {
                 let changes = Change::to_operations::<GroupConfig>(changes)?;
                 self.store.change_group_configs(group, |config| config.altered(&changes), validate_only)
             }

@@ -22,7 +22,11 @@ fn alteration(resource: AlterConfigsResource) -> Alteration {
     let AlterConfigsResource { resource_type, resource_name, configs } = resource;
     let change =
         |config: AlterableConfig| Change { name: config.name, operation: config.config_operation, value: config.value };
-    Alteration { resource_type, resource_name, changes: Changes::Some(configs.into_iter().map(change).collect()) }
+    Alteration {
+        resource_type,
+        resource_name,
+        changes: Changes::Incremental(configs.into_iter().map(change).collect()),
+    }
 }
 
 fn respond((alteration, altered): (Alteration, Result<(), ApiError>)) -> AlterConfigsResourceResponse {
