@@ -40,7 +40,8 @@ pub struct GroupMember {
     pub group_instance_id: Option<String>,
     /// What it calls itself.
     pub client_id: String,
-    /// Where it is: an address as Java writes them, or `embedded` for a consumer of the process that has the store.
+    /// Where it is: an address as Java writes them, `embedded` for a consumer of the process that has the store, or
+    /// `in-process` for a client of its server that came by another way than a listener.
     pub client_host: String,
     /// The topics that it subscribes to; empty unless the group is stable.
     pub topics: Vec<String>,
