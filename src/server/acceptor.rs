@@ -2,65 +2,18 @@
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
-use tokio::sync::watch;
-use tracing::Instrument;
+use tokio::time::Instant;
 
-use super::Connections;
-use super::broker::{Broker, Node};
-use super::limits::Limits;
-use super::outgoing::Outgoing;
 use super::security::Access;
+use super::service::Service;
 use super::socket;
 use super::stop::told_to_stop;
 use crate::config::{Listener, ServerConfig};
 use crate::error::{Error, Result};
 use crate::store::Store;
-
-/// What all connections of a server have in common.
-#[derive(Clone, Debug)]
-pub(super) struct Service {
-    pub(super) node: Arc<Node>,
-    pub(super) limits: Arc<Limits>,
-    pub(super) connections: Connections,
-    pub(super) stop: watch::Receiver<bool>,
-}
-
-impl Service {
-    /// Serves a client at `client_host` that is told to connect to `host` and `port`, over what `split` makes of the
-    /// stream if nothing comes in between. The task ends with `guard`.
-    pub(super) fn serve<S, R, W>(
-        &self,
-        stream: S,
-        split: impl FnOnce(S) -> (R, W) + Send + 'static,
-        access: Access,
-        client_host: String,
-        (host, port): (String, u16),
-        guard: impl Send + 'static,
-    ) where
-        S: AsyncRead + AsyncWrite + Send + 'static,
-        R: AsyncRead + Send + Unpin + 'static,
-        W: Outgoing + Send + 'static,
-    {
-        let span = tracing::info_span!("connection", client = client_host, principal = tracing::field::Empty);
-        let sends_files = W::SENDS_FILES && !access.has_tls();
-        let broker = Arc::new(Broker { node: self.node.clone(), host, port, client_host, sends_files });
-        let (limits, stop) = (self.limits.clone(), self.stop.clone());
-        let (metrics, open) = (self.node.metrics.clone(), self.node.metrics.connection_opened());
-        let served = async move {
-            let _guard = (guard, open);
-            if let Err(error) = access.serve(stream, split, broker, &limits, stop).await {
-                metrics.connection_failed();
-                tracing::info!(error = &error as &dyn std::error::Error, "a connection ends");
-            }
-        };
-        self.connections.spawn(served.instrument(span));
-    }
-}
 
 /// A listener that is bound.
 #[derive(Debug)]
@@ -118,6 +71,7 @@ impl Acceptor {
     /// Lets clients in until the server stops.
     pub(super) async fn accept(self, service: Service) {
         let mut stop = service.stop.clone();
+        let mut told: Option<Instant> = None;
         loop {
             let accepted = tokio::select! {
                 accepted = self.socket.accept() => accepted,
@@ -141,7 +95,10 @@ impl Acceptor {
                 }
                 // Too many open files, or the client has gone: let others get on, and look again.
                 Err(error) => {
-                    tracing::warn!(error = &error as &dyn std::error::Error, "a connection can't be accepted");
+                    if told.is_none_or(|told| told.elapsed() >= TOLD_INTERVAL) {
+                        tracing::warn!(error = &error as &dyn std::error::Error, "connections can't be accepted");
+                        told = Some(Instant::now());
+                    }
                     tokio::time::sleep(Duration::from_millis(10)).await;
                 }
             }
@@ -160,6 +117,9 @@ impl Acceptor {
         service.serve(stream, split, access, client_host, advertised, slot);
     }
 }
+
+/// How often it is told that nobody can be let in.
+const TOLD_INTERVAL: Duration = Duration::from_secs(1);
 
 /// How many clients may wait to be let in, as tokio has it.
 const BACKLOG: u32 = 1024;

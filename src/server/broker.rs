@@ -1,6 +1,6 @@
 //! What the handlers know: the node that all connections share, and how one of them sees it.
 
-use std::ops::Deref;
+use std::ops::{Deref, RangeInclusive};
 use std::sync::Arc;
 
 use parking_lot::Mutex;
@@ -12,13 +12,16 @@ use crate::config::ServerConfig;
 use crate::coordinator::driver::Groups;
 use crate::error::Error;
 use crate::log::{EpochEndOffset, Log};
-use crate::net::ErrorCode;
+use crate::net::{ApiKey, ErrorCode};
 use crate::store::Store;
 use crate::types::LeaderEpoch;
 use crate::uuid::Uuid;
 
 /// Up to how many partitions one request appends to, or reads from, on the thread that has read it.
 const AT_ONCE_PARTITIONS_MAX: usize = 16;
+
+/// The APIs that there are, with the versions of each.
+pub(super) type Served = &'static [(ApiKey, RangeInclusive<i16>)];
 
 /// This node, whoever asks.
 #[derive(Debug)]
@@ -30,15 +33,16 @@ pub(super) struct Node {
     pub(super) metrics: Metrics,
     /// Of what is done where it was read.
     pub(super) promptness: Promptness,
+    pub(super) served: Served,
 }
 
 impl Node {
-    pub(super) fn new(store: Store, config: ServerConfig, metrics: Metrics) -> Self {
+    pub(super) fn new(store: Store, config: ServerConfig, metrics: Metrics, served: Served) -> Self {
         let fetch_sessions =
             FetchSessions::new(config.max_incremental_fetch_session_cache_slots, config.request_partitions_max);
         let groups = Groups::of(&store);
         let fetch_sessions = Mutex::new(fetch_sessions);
-        Self { store, groups, config, fetch_sessions, metrics, promptness: Promptness::default() }
+        Self { store, groups, config, fetch_sessions, metrics, promptness: Promptness::default(), served }
     }
 
     /// Where this broker is (`broker.rack`), if somebody says so.

@@ -1,6 +1,5 @@
 //! Which request goes to which handler, and what clients are told that there is.
 
-use std::ops::RangeInclusive;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll};
@@ -8,7 +7,8 @@ use std::task::{Context as TaskContext, Poll};
 use bytes::Bytes;
 use tokio::sync::watch;
 
-use super::broker::Broker;
+use super::broker::{Broker, Served};
+use super::context::Context;
 use super::executor;
 use super::handler::*;
 use super::limits::Room;
@@ -75,7 +75,7 @@ impl Answer {
 macro_rules! served {
     ($($(#[$meta:meta])* $api:ident: $versions:expr => $kind:ident $handler:path;)*) => {
         /// The versions that are served.
-        pub(super) const SERVED: &[(ApiKey, RangeInclusive<i16>)] = &[$($(#[$meta])* (ApiKey::$api, $versions)),*];
+        pub(super) const SERVED: Served = &[$($(#[$meta])* (ApiKey::$api, $versions)),*];
 
         async fn answer(context: Context, body: Bytes, room: &mut Room) -> Result<Answer, ConnectionError> {
             let version = context.header.api_version;
@@ -182,15 +182,6 @@ served! {
     ConsumerGroupDescribe: 0..=1 => blocking consumer_group_describe::answer;
     ListConfigResources: 0..=1 => blocking list_config_resources::answer;
     DescribeTopicPartitions: 0..=0 => blocking describe_topic_partitions::answer;
-}
-
-/// What a handler may need to know besides the request.
-#[derive(Debug)]
-pub(super) struct Context {
-    pub(super) broker: Arc<Broker>,
-    pub(super) header: RequestHeader,
-    /// Turns true when the server stops or the client sends no more: then nothing is waited for any more.
-    pub(super) stop: watch::Receiver<bool>,
 }
 
 /// Begins to answer the request in a frame, which has been given `room`.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tokio::sync::{Notify, oneshot, watch};
 
 use super::broker::{Broker, Node};
-use super::dispatch::Context;
+use super::context::Context;
 use super::stop::told_to_stop;
 use super::{coordinator_error, executor};
 use crate::coordinator::driver::{Alarm, Asked, Coordinator, Waiter};

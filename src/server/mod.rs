@@ -59,6 +59,7 @@ mod broker;
 mod broker_configs;
 mod config_resource;
 mod connection;
+mod context;
 mod coordinator_error;
 mod dispatch;
 mod duplicates;
@@ -75,6 +76,7 @@ mod process;
 mod properties;
 mod refused_batch;
 mod security;
+mod service;
 #[cfg(target_os = "linux")]
 mod socket;
 #[cfg(not(target_os = "linux"))]
@@ -93,7 +95,6 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::watch;
-use tokio::task::JoinSet;
 
 #[cfg(feature = "sasl")]
 pub use crate::config::ScramMechanism;
@@ -107,14 +108,16 @@ use crate::net::Connection;
 #[cfg(feature = "sasl")]
 pub use crate::store::ScramCredential;
 use crate::store::Store;
-use acceptor::{Acceptor, Service, advertised};
+use acceptor::{Acceptor, advertised};
 use broker::Node;
+use dispatch::SERVED;
 use limits::Limits;
 #[cfg(feature = "prometheus")]
 use metrics::endpoint::Endpoint;
 use security::Access;
 #[cfg(feature = "sasl")]
 pub use security::sasl::CONCURRENT_LOGINS_MAX;
+use service::{Service, Tasks};
 
 /// How many bytes may be under way in a pipe within the process.
 const PIPE_BYTES: usize = 64 * 1024;
@@ -185,7 +188,7 @@ impl ServerBuilder {
         server.bootstrap_servers = acceptors.first().map(Acceptor::bootstrap_server).unwrap_or_default();
         *server.accesses.get_mut() = acceptors.iter().map(Acceptor::access).collect();
         for acceptor in acceptors {
-            server.service.connections.spawn(acceptor.accept(server.service.clone()));
+            server.service.tasks.spawn(acceptor.accept(server.service.clone()));
         }
         Ok(server)
     }
@@ -217,9 +220,9 @@ impl ServerBuilder {
         let metrics = metrics.unwrap_or_default();
         #[cfg(not(feature = "prometheus"))]
         let metrics = Default::default();
-        let node = Arc::new(Node::new(self.store, self.config, metrics));
-        let service = Service { node, limits, connections: Connections::default(), stop: stopped };
-        service.connections.spawn(groups::keep_time(service.node.clone(), service.stop.clone()));
+        let node = Arc::new(Node::new(self.store, self.config, metrics, SERVED));
+        let service = Service { node, limits, tasks: Tasks::default(), stop: stopped };
+        service.tasks.spawn(groups::keep_time(service.node.clone(), service.stop.clone()));
         Ok(Server {
             #[cfg(feature = "prometheus")]
             metrics_addr: endpoint.map(|endpoint| endpoint.spawn(&service)),
@@ -229,24 +232,6 @@ impl ServerBuilder {
             accesses: Mutex::default(),
             stop,
         })
-    }
-}
-
-/// The tasks of a server.
-#[derive(Clone, Debug, Default)]
-struct Connections(Arc<Mutex<JoinSet<()>>>);
-
-impl Connections {
-    fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
-        let mut tasks = self.0.lock();
-        while tasks.try_join_next().is_some() {}
-        // In a box of its own, which goes with the connection: the rest of a task stays until the next one begins.
-        tasks.spawn(Box::pin(task));
-    }
-
-    async fn join(&self) {
-        let mut tasks = std::mem::take(&mut *self.0.lock());
-        while tasks.join_next().await.is_some() {}
     }
 }
 
@@ -359,14 +344,14 @@ impl Server {
     pub async fn shutdown(self) {
         // Nobody listens any more if all tasks are done.
         let _ = self.stop.send(true);
-        self.service.connections.join().await;
+        self.service.tasks.join().await;
         // Those that were accepted meanwhile.
-        self.service.connections.join().await;
+        self.service.tasks.join().await;
     }
 }
 
 impl Drop for Server {
     fn drop(&mut self) {
-        self.service.connections.0.lock().abort_all();
+        self.service.tasks.abort();
     }
 }

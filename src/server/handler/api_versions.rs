@@ -9,8 +9,7 @@ use crate::net::messages::Body;
 use crate::net::messages::api_versions::{ApiVersion, FinalizedFeatureKey, SupportedFeatureKey};
 use crate::net::messages::{ApiVersionsRequest, ApiVersionsResponse, response_frame};
 use crate::net::{ApiKey, ErrorCode, ProtocolError, RequestHeader};
-use crate::server::broker::Broker;
-use crate::server::dispatch::SERVED;
+use crate::server::broker::{Broker, Served};
 
 /// What clients may rely on beyond single APIs: from which level to which, of which the last one is in use (KIP-584).
 const FEATURES: [(&str, i16, i16); 3] = [
@@ -28,16 +27,16 @@ const LEVEL_0_VERSION: i16 = 4;
 /// From this version on clients say what they are (KIP-511).
 const SOFTWARE_VERSION: i16 = 3;
 
-pub(in crate::server) fn answer(_: &Broker, request: ApiVersionsRequest, version: i16) -> ApiVersionsResponse {
-    told(&request, version)
+pub(in crate::server) fn answer(broker: &Broker, request: ApiVersionsRequest, version: i16) -> ApiVersionsResponse {
+    told(broker.served, &request, version)
 }
 
-fn told(request: &ApiVersionsRequest, version: i16) -> ApiVersionsResponse {
+fn told(served: Served, request: &ApiVersionsRequest, version: i16) -> ApiVersionsResponse {
     let software = [&request.client_software_name, &request.client_software_version];
     if version >= SOFTWARE_VERSION && !software.iter().all(|said| is_software(said)) {
         return ApiVersionsResponse { error_code: ErrorCode::INVALID_REQUEST, ..Default::default() };
     }
-    served(version)
+    describe(served, version)
 }
 
 /// Whether this can be the name or the version of a client, which Kafka makes a part of the names of its metrics.
@@ -48,8 +47,8 @@ fn is_software(said: &str) -> bool {
     is_end(bytes.first()) && is_end(bytes.last()) && bytes.iter().all(is_inner)
 }
 
-fn served(version: i16) -> ApiVersionsResponse {
-    let api_keys = SERVED.iter().cloned().map(|(api, versions)| {
+fn describe(served: Served, version: i16) -> ApiVersionsResponse {
+    let api_keys = served.iter().cloned().map(|(api, versions)| {
         let (min_version, max_version) = versions.into_inner();
         // Before 2.11.1 librdkafka compresses only for brokers that claim to know Produce 0, so Kafka claims it too.
         let min_version = if api == ApiKey::Produce { 0 } else { min_version };
@@ -78,12 +77,16 @@ fn served(version: i16) -> ApiVersionsResponse {
 
 /// The answer before it is known who asks.
 #[cfg(feature = "sasl")]
-pub(in crate::server) fn respond(header: &RequestHeader, body: Bytes) -> Result<Encoded, ProtocolError> {
+pub(in crate::server) fn respond(
+    served: Served,
+    header: &RequestHeader,
+    body: Bytes,
+) -> Result<Encoded, ProtocolError> {
     let version = header.api_version;
     if !ApiKey::ApiVersions.versions().contains(&version) {
         return refuse(header);
     }
-    response_frame(header, &told(&ApiVersionsRequest::from_bytes(body, version)?, version))
+    response_frame(header, &told(served, &ApiVersionsRequest::from_bytes(body, version)?, version))
 }
 
 /// The answer in version 0 to a version that isn't known, with those of this very request, so that the client can ask

@@ -7,7 +7,7 @@ use crate::net::ErrorCode;
 use crate::net::messages::consumer_group_heartbeat::{Assignment, TopicPartitions};
 use crate::net::messages::{ConsumerGroupHeartbeatRequest, ConsumerGroupHeartbeatResponse};
 use crate::net::transport::ConnectionError;
-use crate::server::dispatch::Context;
+use crate::server::context::Context;
 use crate::server::groups;
 use crate::uuid::Uuid;
 

@@ -12,7 +12,7 @@ use crate::net::messages::{CreateTopicsRequest, CreateTopicsResponse};
 use crate::server::api_error::ApiError;
 use crate::server::broker::Broker;
 use crate::server::config_resource::{config_source, is_told};
-use crate::server::dispatch::Context;
+use crate::server::context::Context;
 use crate::server::duplicates::duplicates;
 use crate::server::partitions::{DEFAULT, REPLICATION_FACTOR, TOPICS_AT_A_TIME, check_assignment, check_batch};
 use crate::uuid::Uuid;

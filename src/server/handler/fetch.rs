@@ -17,7 +17,7 @@ use crate::net::messages::{FetchRequest, FetchResponse};
 use crate::net::transport::ConnectionError;
 use crate::server::api_error::tell;
 use crate::server::broker::{Broker, check_leader_epoch, end_of_epoch};
-use crate::server::dispatch::Context;
+use crate::server::context::Context;
 use crate::server::executor;
 use crate::server::fetch_session::{Answer, PartitionKey, TopicKey, Wanted, is_error};
 use crate::server::stop::told_to_stop;

@@ -3,7 +3,7 @@
 use crate::net::ErrorCode;
 use crate::net::messages::{HeartbeatRequest, HeartbeatResponse};
 use crate::net::transport::ConnectionError;
-use crate::server::dispatch::Context;
+use crate::server::context::Context;
 use crate::server::groups;
 
 pub(in crate::server) async fn answer(

@@ -6,7 +6,7 @@ use crate::coordinator::{JoinProtocol, JoinRequest, Joined, NotJoined, Response}
 use crate::net::messages::join_group::{JoinGroupRequestProtocol, JoinGroupResponseMember};
 use crate::net::messages::{JoinGroupRequest, JoinGroupResponse};
 use crate::net::transport::ConnectionError;
-use crate::server::dispatch::Context;
+use crate::server::context::Context;
 use crate::server::groups;
 use crate::uuid::Uuid;
 

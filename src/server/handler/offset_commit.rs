@@ -10,7 +10,7 @@ use crate::net::messages::offset_commit::{
 use crate::net::messages::{OffsetCommitRequest, OffsetCommitResponse};
 use crate::net::transport::ConnectionError;
 use crate::server::broker::Broker;
-use crate::server::dispatch::Context;
+use crate::server::context::Context;
 use crate::server::{coordinator_error, executor, sync};
 use crate::store::CommittedOffset;
 use crate::types::{Acks, TopicPartition};

@@ -16,7 +16,7 @@ use crate::net::transport::ConnectionError;
 use crate::record::{BatchHeader, BatchRef, Compression};
 use crate::server::api_error::tell;
 use crate::server::broker::Broker;
-use crate::server::dispatch::Context;
+use crate::server::context::Context;
 use crate::server::executor;
 use crate::server::metrics::Metrics;
 use crate::server::refused_batch::{RECORD_ERRORS_MAX, RefusedBatch};

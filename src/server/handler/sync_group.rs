@@ -6,7 +6,7 @@ use crate::coordinator::{GroupError, Response, SyncRequest, Synced};
 use crate::net::messages::sync_group::SyncGroupRequestAssignment;
 use crate::net::messages::{SyncGroupRequest, SyncGroupResponse};
 use crate::net::transport::ConnectionError;
-use crate::server::dispatch::Context;
+use crate::server::context::Context;
 use crate::server::groups;
 
 /// From this version on a member must say which protocol it goes by.

@@ -16,8 +16,8 @@ use tokio::time::{interval, timeout};
 
 use super::Metrics;
 use crate::error::{Error, Result};
-use crate::server::acceptor::Service;
 use crate::server::executor;
+use crate::server::service::Service;
 use crate::server::stop::told_to_stop;
 
 const HEAD_BYTES_MAX: usize = 8 * 1024;
@@ -63,7 +63,7 @@ impl Endpoint {
     /// Begins to answer scrapes, and returns where.
     pub(in crate::server) fn spawn(self, service: &Service) -> SocketAddr {
         let bound = self.bound;
-        service.connections.spawn(self.serve(service.stop.clone()));
+        service.tasks.spawn(self.serve(service.stop.clone()));
         bound
     }
 

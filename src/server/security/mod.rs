@@ -23,6 +23,7 @@ mod tls;
 mod tls;
 
 use std::io;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -32,16 +33,13 @@ use tokio::sync::watch;
 use tokio::time::timeout;
 
 use super::broker::Broker;
-use super::connection;
-use super::limits::Limits;
-use super::outgoing::Outgoing;
 use super::stop::told_to_stop;
 use crate::config::{ClientAuth, Listener, SecurityProtocol, ServerConfig, invalid};
 use crate::error::Result;
 use crate::net::{ConnectionError, FrameBuffer};
 use crate::store::Store;
 use sasl::{Sasl, Session};
-use tls::Tls;
+use tls::{Tls, TlsStream};
 
 /// How long a client may take for each of the two to be let in, if `connections.max.idle.ms` isn't less.
 const LOGIN_MAX: Duration = Duration::from_secs(30);
@@ -51,6 +49,12 @@ const LOGIN_MAX: Duration = Duration::from_secs(30);
 pub(super) struct Access {
     tls: Option<Tls>,
     sasl: Option<Arc<Sasl>>,
+}
+
+/// A stream as its listener wants it.
+pub(super) enum Secured<S> {
+    Plaintext(S),
+    Tls(Box<TlsStream<Pin<Box<S>>>>),
 }
 
 /// What a client has shown of itself. Nothing, where it is asked for nothing.
@@ -95,26 +99,23 @@ impl Access {
         self.tls.is_some()
     }
 
-    /// Serves a client once it is let in, over what `split` makes of the stream, or over TLS.
-    pub(super) async fn serve<S: AsyncRead + AsyncWrite, R: AsyncRead + Unpin, W: Outgoing>(
+    /// Secures a client's stream, if that is asked for. None if the server stops meanwhile.
+    pub(super) async fn secure<S: AsyncRead + AsyncWrite>(
         &self,
         stream: S,
-        split: impl FnOnce(S) -> (R, W),
-        broker: Arc<Broker>,
-        limits: &Arc<Limits>,
-        stop: watch::Receiver<bool>,
-    ) -> Result<(), ConnectionError> {
+        broker: &Broker,
+        mut stop: watch::Receiver<bool>,
+    ) -> Result<Option<Secured<S>>, ConnectionError> {
         let Some(tls) = &self.tls else {
             self.note_without_sasl(None);
-            return connection::serve(split(stream), self, broker, limits, stop).await;
+            return Ok(Some(Secured::Plaintext(stream)));
         };
-        let mut stopped = stop.clone();
         let stream = tokio::select! {
-            accepted = timeout(login_max(&broker), tls.accept(Box::pin(stream))) => accepted.map_err(io::Error::from)??,
-            () = told_to_stop(&mut stopped) => return Ok(()),
+            accepted = timeout(login_max(broker), tls.accept(Box::pin(stream))) => accepted.map_err(io::Error::from)??,
+            () = told_to_stop(&mut stop) => return Ok(None),
         };
         self.note_without_sasl(tls::subject(&stream));
-        connection::serve(tokio::io::split(stream), self, broker, limits, stop).await
+        Ok(Some(Secured::Tls(Box::new(stream))))
     }
 
     /// Lets a client in that has come this far, or one that has been let in before and begins anew with a request. None if

@@ -17,7 +17,7 @@ use tokio_rustls::rustls::crypto::{CryptoProvider, ring};
 use tokio_rustls::rustls::server::WebPkiClientVerifier;
 use tokio_rustls::rustls::server::danger::ClientCertVerifier;
 use tokio_rustls::rustls::{RootCertStore, ServerConfig};
-use tokio_rustls::server::TlsStream;
+pub(super) use tokio_rustls::server::TlsStream;
 
 use super::distinguished_name;
 use crate::config::{ClientAuth, ListenerSecurity, invalid};

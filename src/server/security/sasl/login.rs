@@ -19,6 +19,7 @@ use crate::net::messages::{
 };
 use crate::net::security::sasl::hash::{random, readable};
 use crate::net::{ApiKey, ErrorCode, ProtocolError, RequestHeader};
+use crate::server::broker::Served;
 use crate::server::handler::api_versions;
 use crate::store::ScramCredential;
 
@@ -26,6 +27,8 @@ use crate::store::ScramCredential;
 #[derive(Debug)]
 pub(super) struct Login {
     sasl: Arc<Sasl>,
+    /// What it may ask for once it is in, which is told before.
+    served: Served,
     /// Who it was until now, if it is in already.
     before: Option<Session>,
     mechanism: Option<SaslMechanism>,
@@ -80,8 +83,8 @@ pub(super) enum Refusal {
 type Evaluated = Result<(Vec<u8>, Option<String>), Refusal>;
 
 impl Login {
-    pub(super) fn new(sasl: Arc<Sasl>, before: Option<Session>) -> Self {
-        Self { sasl, before, mechanism: None, state: State::Handshake }
+    pub(super) fn new(sasl: Arc<Sasl>, served: Served, before: Option<Session>) -> Self {
+        Self { sasl, served, before, mechanism: None, state: State::Handshake }
     }
 
     /// The mechanism that was agreed on, if that happened.
@@ -116,7 +119,7 @@ impl Login {
         match header.api_key {
             ApiKey::ApiVersions => {
                 self.state = State::Handshake;
-                Ok(Step::Answered(api_versions::respond(header, body)?))
+                Ok(Step::Answered(api_versions::respond(self.served, header, body)?))
             }
             ApiKey::SaslHandshake => {
                 let asked = SaslHandshakeRequest::from_bytes(body, version)?.mechanism;

@@ -128,7 +128,7 @@ impl Sasl {
         let Entrance { frames, reading, writing, broker } = entrance;
         let request_bytes_max = frames.limit(self.receive_bytes_max);
         let (before, mut first) = again.unzip();
-        let mut login = Login::new(self.clone(), before);
+        let mut login = Login::new(self.clone(), broker.served, before);
         loop {
             let frame = match first.take() {
                 Some(frame) => Some(frame),
