@@ -3,6 +3,9 @@
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use bytes::Bytes;
 use esker::net::ApiKey;
@@ -333,6 +336,29 @@ fn what_an_aborted_transaction_left_is_passed_over_where_only_what_is_committed_
     });
     assert_eq!(rows[0], rows[1]);
     both.say(&["transactions", "describe", "nope"], b"");
+}
+
+#[test]
+fn all_transactions_are_described_at_once() {
+    let clients = TcpListener::bind("127.0.0.1:0").unwrap();
+    let mut served = behind(&clients);
+    let server = std::mem::replace(&mut served.address, clients.local_addr().unwrap().to_string());
+    for id in ["a", "b", "c"] {
+        served.store.init_transactional_id(id, Duration::from_secs(60)).unwrap();
+    }
+    let described = Arc::new(AtomicUsize::new(0));
+    let counted = described.clone();
+    pass_on(clients, server, move |api_key| {
+        if api_key == ApiKey::DescribeTransactions.key() {
+            counted.fetch_add(1, Ordering::Relaxed);
+        }
+    });
+    let side = Side::Network(Box::new(served));
+    let (code, stdout, stderr) = side.run(&["transactions", "list"], b"");
+    assert_eq!((code, &*stderr), (Some(0), ""));
+    let ids: Vec<_> = stdout.lines().skip(1).filter_map(|line| line.split(' ').next()).collect();
+    assert_eq!(ids, ["a", "b", "c"]);
+    assert_eq!(described.load(Ordering::Relaxed), 1, "one request for all of them");
 }
 
 #[test]

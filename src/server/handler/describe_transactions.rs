@@ -6,7 +6,7 @@ use crate::net::ErrorCode;
 use crate::net::messages::describe_transactions::{TopicData, TransactionState};
 use crate::net::messages::{DescribeTransactionsRequest, DescribeTransactionsResponse};
 use crate::server::broker::Broker;
-use crate::store::{TransactionDescription, TransactionFilter};
+use crate::store::TransactionDescription;
 
 /// How many partitions are told again of transactions that are named again. An honest client has no reason to, and a short
 /// request could otherwise ask for a long answer as often as it has bytes.
@@ -18,7 +18,8 @@ pub(in crate::server) fn answer(
     _: i16,
 ) -> DescribeTransactionsResponse {
     let (mut named, mut repeated) = (HashSet::new(), 0);
-    let known = broker.store.transactions(&TransactionFilter::new());
+    let ids = request.transactional_ids.iter().map(String::as_str).collect();
+    let known = broker.store.describe_known_transactions(&ids);
     let known = known.as_ref().map_err(ErrorCode::from).map(|known| {
         known.iter().map(|transaction| (&*transaction.transactional_id, transaction)).collect::<HashMap<_, _>>()
     });

@@ -1,5 +1,6 @@
 //! What can be seen of transactions from outside, and the end of those that nobody ends (KIP-664).
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -127,10 +128,19 @@ impl Store {
     /// # Errors
     /// [`Error::TransactionalIdNotFound`]; otherwise as [`transactions`](Self::transactions).
     pub fn describe_transaction(&self, transactional_id: &str) -> Result<TransactionDescription> {
-        let known = self.inner.known_transactions()?;
-        let found = known.iter().find(|known| &*known.transactional_id == transactional_id);
-        let not_found = || Error::TransactionalIdNotFound { transactional_id: transactional_id.to_owned() };
-        found.map(|known| (&**known).into()).ok_or_else(not_found)
+        let found = self.describe_known_transactions(&HashSet::from([transactional_id]))?.pop();
+        found.ok_or_else(|| Error::TransactionalIdNotFound { transactional_id: transactional_id.to_owned() })
+    }
+
+    /// What is known of those of these transactional ids that are known, in no order.
+    pub(crate) fn describe_known_transactions(&self, ids: &HashSet<&str>) -> Result<Vec<TransactionDescription>> {
+        let known = match self.inner.is_read_only {
+            // All of them have to be read.
+            true => self.inner.known_transactions()?,
+            false => ids.iter().filter_map(|id| self.inner.transactions.get(id)).collect(),
+        };
+        let named = known.iter().filter(|known| ids.contains(&*known.transactional_id));
+        Ok(named.map(|known| (&**known).into()).collect())
     }
 
     /// Transactions that are open in a partition, without a transactional id that accounts for them, and whose last

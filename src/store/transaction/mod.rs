@@ -85,6 +85,11 @@ impl Transactions {
         self.entries.lock().get(transactional_id).cloned()
     }
 
+    /// What is known of an id.
+    fn get(&self, transactional_id: &str) -> Option<Arc<TransactionMetadata>> {
+        self.entry(transactional_id)?.current()
+    }
+
     /// Whether this is still what stands for the id: it may have expired, and have come back as another.
     fn is_entry(&self, transactional_id: &str, entry: &Arc<Entry>) -> bool {
         self.entries.lock().get(transactional_id).is_some_and(|known| Arc::ptr_eq(known, entry))

@@ -1,6 +1,6 @@
 //! Transactions of a cluster, as far as coordinators tell of them.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use esker::net::ErrorCode;
@@ -25,35 +25,45 @@ impl Cluster {
             duration_filter: filter.longer_than.map_or(-1, duration_ms),
             ..Default::default()
         };
-        let ids = self.retry(|cluster| {
-            let requests = cluster.all()?.into_iter().map(|broker| (broker, request.clone())).collect();
-            let mut ids = BTreeSet::new();
-            for response in cluster.wire.ask_all(requests, LIST_TRANSACTIONS_VERSION, Duration::ZERO) {
+        let found = self.retry(|cluster| {
+            let brokers = cluster.all()?;
+            let requests = brokers.iter().map(|broker| (broker.clone(), request.clone())).collect();
+            let listed = cluster.wire.ask_all(requests, LIST_TRANSACTIONS_VERSION, Duration::ZERO);
+            let mut requests = Vec::new();
+            for (broker, response) in brokers.into_iter().zip(listed) {
                 let response = response?;
                 if response.error_code != ErrorCode::NONE {
                     return Err(Trouble::refused(response.error_code, None, "transactions"));
                 }
-                ids.extend(response.transaction_states.into_iter().map(|of| of.transactional_id));
+                let transactional_ids: Vec<_> =
+                    response.transaction_states.into_iter().map(|of| of.transactional_id).collect();
+                // It is the coordinator of those that it lists.
+                if !transactional_ids.is_empty() {
+                    requests.push((broker, DescribeTransactionsRequest { transactional_ids }));
+                }
             }
-            Ok(ids)
+            let mut found = BTreeMap::new();
+            for response in cluster.wire.ask_all(requests, DESCRIBE_TRANSACTIONS_VERSION, Duration::ZERO) {
+                for state in response?.transaction_states {
+                    // One that was listed may have expired since.
+                    if let Some(transaction) = known(state)? {
+                        found.insert(transaction.transactional_id.clone(), transaction);
+                    }
+                }
+            }
+            Ok(found)
         })?;
-        // One that was listed may have expired since.
-        ids.iter().filter_map(|id| self.known_transaction(id).transpose()).collect()
+        Ok(found.into_values().collect())
     }
 
     pub(super) fn described_transaction(&mut self, id: &str) -> Result<Transaction> {
-        let not_found = || Error::TransactionalIdNotFound { transactional_id: id.to_owned() };
-        Ok(self.known_transaction(id)?.ok_or_else(not_found)?)
-    }
-
-    /// What is known of a transactional id, if somebody knows it.
-    fn known_transaction(&mut self, id: &str) -> Result<Option<Transaction>> {
-        self.retry(|cluster| {
+        let found = self.retry(|cluster| {
             let coordinator = cluster.coordinator(Coordinated::TransactionalId, id)?;
             let request = DescribeTransactionsRequest { transactional_ids: vec![id.to_owned()] };
             let response = cluster.wire.ask(&coordinator, &request, DESCRIBE_TRANSACTIONS_VERSION)?;
             response.transaction_states.into_iter().next().map_or(Ok(None), known)
-        })
+        })?;
+        Ok(found.ok_or_else(|| Error::TransactionalIdNotFound { transactional_id: id.to_owned() })?)
     }
 }
 
