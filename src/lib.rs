@@ -69,10 +69,18 @@
 //!
 //! # Features
 //!
-//! None is on by default. `gzip`, `snappy`, `lz4`, `zstd` build in a codec each, `compression` all four; `coordinator`
-//! lets consumers of a group share topics, `net` adds Kafka's wire protocol and a server that speaks it, with `coordinator`
-//! and `compression`, `tls` and `sasl` let that ask for certificates and for users with passwords, `metrics` counts what it
-//! does, `prometheus` shows that, `sim` a simulated disk for tests; `cli` builds the `esker` command.
+//! None is on by default.
+//!
+//! | feature | what it adds |
+//! |---|---|
+//! | `gzip`, `snappy`, `lz4`, `zstd` | a codec each; `compression` is all four |
+//! | `coordinator` | members of groups, among whom topics are shared out |
+//! | `net` | Kafka's wire protocol: a client's connection, and a server. Brings along `compression` and `coordinator` |
+//! | `tls` | listeners with TLS, and clients' certificates; clients of such brokers |
+//! | `sasl` | listeners whose clients log in, with users in the data directory; clients that log in |
+//! | `metrics`, `prometheus` | what a server does, as numbers: for the `metrics` crate, or at an address for Prometheus |
+//! | `sim` | a simulated disk that crashes and fails on demand, and a clock to set, for tests |
+//! | `cli` | the `esker` command |
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![warn(missing_debug_implementations)]
 

@@ -11,7 +11,8 @@ pub enum ConfigSource {
     DynamicTopicConfig,
     /// The group's own configuration.
     DynamicGroupConfig,
-    /// What the store was opened with: [`StoreConfig::topic_defaults`](super::StoreConfig::topic_defaults).
+    /// What the store was opened with, or a server started: [`StoreConfig`](super::StoreConfig), its
+    /// [`topic_defaults`](super::StoreConfig::topic_defaults) among it, or `ServerConfig`.
     StaticBrokerConfig,
     /// Kafka's default.
     DefaultConfig,

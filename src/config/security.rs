@@ -246,8 +246,8 @@ configs! {
     ssl_truststore_location: String = String::new(), "ssl.truststore.location", any();
     /// The certificates of these authorities themselves, in place of a file.
     ssl_truststore_certificates: Password = Password::default(), "ssl.truststore.certificates", any();
-    /// Whether clients have to show certificates. As in Kafka, those of a `SASL_SSL` listener, who have to log in, have to
-    /// if this is set for that listener and not for all.
+    /// Whether clients have to show certificates. On a `SASL_SSL` listener this takes effect only if it is set for that
+    /// listener, as in Kafka.
     ssl_client_auth: ClientAuth = ClientAuth::None, "ssl.client.auth", any();
     /// The versions of TLS that are spoken. There are no older ones.
     ssl_enabled_protocols: Vec<TlsVersion> = vec![TlsVersion::Tls12, TlsVersion::Tls13], "ssl.enabled.protocols", Valid::some();

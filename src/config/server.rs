@@ -28,9 +28,9 @@ configs! {
 
     /// Where to listen. Kafka's default is every interface of the machine.
     listeners: Vec<Listener> = vec![Listener::plaintext("127.0.0.1", 9092)], "listeners", any();
-    /// Where clients are told to connect to, by the names of the listeners. One that isn't named here is told with the
-    /// address that it is bound to, or, if that is every interface, the one that a client has come to, as is one that is
-    /// named without a host.
+    /// Where clients are told to connect to, by the names of the listeners. A listener that isn't named here advertises the
+    /// address that it is bound to. If that is a wildcard, or no host is given here, it is the address that the client has
+    /// connected to.
     advertised_listeners: Vec<Listener> = Vec::new(), "advertised.listeners", any();
     /// Where this broker is, for clients that prefer one that is near (KIP-392). Empty where nobody says so.
     broker_rack: String = String::new(), "broker.rack", any();

@@ -137,7 +137,7 @@
 //! | a request | `socket.request.max.bytes` | the connection is closed before it is read |
 //! | memory of all requests | `queued.max.request.bytes` | nothing is read until some are answered; who is slow to send the rest of one, or to take the response to a large one, or has one of more than 4 KiB that waits for records or members, is closed |
 //! | requests of a connection | 64, and 1 MiB of responses that wait to be taken | nothing is read from it |
-//! | partitions that a request names, to produce, to fetch records or offsets, or to end transactions | `request.partitions.max` | `INVALID_REQUEST` |
+//! | partitions that a request names, to produce, to fetch records or offsets, to describe producers, or to end transactions | `request.partitions.max` | `INVALID_REQUEST` |
 //! | memory of a message's arrays | 64 MiB | the connection is closed |
 //! | partitions that one request creates, by asking for metadata too | 10,000 | `POLICY_VIOLATION`, or the rest is created when it is asked for again |
 //! | how long a producer waits for a sync | its `request.timeout.ms`, 1 s at least | `REQUEST_TIMED_OUT`; the records are in the log |

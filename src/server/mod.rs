@@ -22,25 +22,23 @@
 //! # }
 //! ```
 //!
-//! Each connection is a task, which begins one request after the other; responses leave in the order of their requests.
-//! What may block, because it touches the disk, runs on the runtime's threads for that; a fetch that waits for records
-//! holds no thread, and neither does a member of a group that waits for others. What takes no more than memory and a moment
-//! is done by the task itself, for another thread takes longer to wake up: appends of some 100 KB into files that have
-//! room, and fetches of what was appended lately. Should such a moment last, as where the system makes writers wait for a
-//! slow disk, all goes to those threads for a while. A client that sends what is no request, or more than it may, loses its
-//! own connection and nothing else.
-//!
-//! Records leave as they lie in the log. On Linux, over TCP without TLS, the system sends them from the file to the socket by
-//! itself (`sendfile`), from 512 KiB on; to a client on the same machine, what is not in memory
-//! (`sendfile.to.local.clients`).
-//!
-//! Groups have members, by Kafka's classic protocol, by the consumer protocol (KIP-848), or by both at once: see
-//! [`coordinator`](crate::coordinator).
-//! Clients produce and fetch. Admin clients, and with them `kafka-topics`, `kafka-configs`, `kafka-get-offsets`,
-//! `kafka-delete-records` and `kafka-log-dirs`, create, describe, alter and delete topics, look up and delete offsets, and
-//! see the node, its disk, its producers and its transactions. What one request asks for is bounded: it creates 10,000
-//! partitions at most, produces to and fetches from no more than `request.partitions.max`, a page of topics describes 2,000,
-//! and what is named again and again is answered only so often.
+//! - **Connections.** Each is a task, which begins one request after the other; responses leave in the order of their
+//!   requests. A client that sends what is no request, or more than it may, loses its own connection and nothing else.
+//! - **What may block**, because it touches the disk, runs on the runtime's threads for that. A fetch that waits for records
+//!   holds no thread, and neither does a member of a group that waits for others.
+//! - **What takes no more than memory and a moment** is done by the task itself, for another thread takes longer to wake up:
+//!   appends of some 100 KB into files that have room, and fetches of what was appended lately. Should such a moment last, as
+//!   where the system makes writers wait for a slow disk, all goes to those threads for a while.
+//! - **Records** leave as they lie in the log. On Linux, over TCP without TLS, the system sends them from the file to the
+//!   socket by itself (`sendfile`), from 512 KiB on; to a client on the same machine, what is not in memory
+//!   (`sendfile.to.local.clients`).
+//! - **Groups** have members, by Kafka's classic protocol, by the consumer protocol (KIP-848), or by both at once: see
+//!   [`coordinator`](crate::coordinator).
+//! - **Admin clients**, and with them `kafka-topics`, `kafka-configs`, `kafka-get-offsets`, `kafka-delete-records` and
+//!   `kafka-log-dirs`, create, describe, alter and delete topics, look up and delete offsets, and see the node, its disk, its
+//!   producers and its transactions.
+//! - **Bounds.** One request creates 10,000 partitions at most, and produces to and fetches from no more than
+//!   `request.partitions.max`; a page of topics describes 2,000. What is named again and again is answered only so often.
 //!
 //! Listeners may ask for TLS (feature `tls`) and for users with passwords (feature `sasl`), by Kafka's configs: see
 //! [`SecurityConfig`], and [the guide](crate::guide::operating#who-is-let-in). Pipes within the process ask for nothing.

@@ -153,7 +153,7 @@ impl<T> GroupCoordinator<T> {
         self.groups.values().map(Group::list)
     }
 
-    /// A group as in the list of [`all`](Self::groups), if it is known.
+    /// A group as [`groups`](Self::groups) lists it, if it is known.
     pub(crate) fn listed(&self, group: &str) -> Option<ListedGroup<'_>> {
         self.groups.get(group).map(Group::list)
     }
