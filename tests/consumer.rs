@@ -355,6 +355,29 @@ fn a_group_goes_on_where_it_committed_in_another_open_of_the_store() {
 }
 
 #[test]
+fn a_commit_keeps_the_leader_epoch_of_a_position_that_has_not_moved() {
+    let store = manual_store();
+    let log = create(&store, "t");
+    append(&log, NOW_MS, &["0"]);
+    log.set_leader_epoch(3).unwrap();
+    append(&log, NOW_MS, &["1", "2"]);
+    let epoch = || store.committed_offset("g", &("t", 0).into()).unwrap().unwrap().leader_epoch;
+
+    let mut first = member(&store, "g");
+    assert_eq!(poll_now(&mut first).len(), 3);
+    first.commit().unwrap();
+    assert_eq!(epoch(), Some(3));
+    let mut second = member(&store, "g");
+    assert!(poll_now(&mut second).is_empty());
+    second.commit().unwrap();
+    assert_eq!(epoch(), Some(3), "it is what the group knows of the record before the position");
+
+    second.seek(("t", 0), 3).unwrap();
+    second.commit().unwrap();
+    assert_eq!(epoch(), None, "nothing is known of where it was sent");
+}
+
+#[test]
 fn groups_are_independent() {
     let store = manual_store();
     append(&create(&store, "t"), NOW_MS, &["0", "1", "2"]);

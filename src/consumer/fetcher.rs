@@ -41,7 +41,7 @@ pub(super) struct Fetcher {
     pub(super) log: Log,
     /// The offset of the next record to hand out, once it is known where to start.
     position: Option<Offset>,
-    /// The leader epoch of the last record that was handed out since the last seek.
+    /// The leader epoch of the record before the position, if that was handed out or is committed (KIP-320).
     leader_epoch: Option<LeaderEpoch>,
     /// The batches that were read last, and where among them the next one starts.
     fetched: Option<(Fetched, usize)>,
@@ -97,8 +97,17 @@ impl Fetcher {
 
     /// Goes on at `offset`, whatever was read before.
     pub(super) fn seek(&mut self, offset: Offset) {
+        self.go_on_at(offset, None);
+    }
+
+    /// Goes on where the group left off, and knows as much of it as was committed.
+    pub(super) fn resume(&mut self, committed: &CommittedOffset) {
+        self.go_on_at(committed.offset, committed.leader_epoch);
+    }
+
+    fn go_on_at(&mut self, offset: Offset, leader_epoch: Option<LeaderEpoch>) {
         self.position = Some(offset);
-        self.leader_epoch = None;
+        self.leader_epoch = leader_epoch;
         self.fetched = None;
         self.batch = None;
     }
@@ -142,7 +151,7 @@ impl Fetcher {
                             // The position stays before the damage, so that who polls again is told again; who wants
                             // to go on seeks past it.
                             let lost = at..=batch.next_offset - 1;
-                            self.seek(at);
+                            self.go_on_at(at, self.leader_epoch);
                             return Err(error.with_offsets(lost));
                         }
                     }

@@ -239,8 +239,7 @@ impl Consumer {
     }
 
     /// Commits the positions of all assigned partitions, with the leader epoch of the last record of each, so that the
-    /// group goes on there. On return that survives the
-    /// loss of power.
+    /// group goes on there. On return that survives the loss of power.
     ///
     /// # Errors
     /// [`Error::NoGroup`], and as [`Store::commit_offsets`]. Of a consumer that subscribes [`Error::Group`] if it is not
@@ -250,7 +249,8 @@ impl Consumer {
     }
 
     /// What [`commit`](Self::commit) would commit now: the positions of all assigned partitions, as far as they are known,
-    /// with the leader epoch of the last record of each. To be sent with the records that were made from what was read:
+    /// with the leader epoch of the last record of each, or where none was read yet, with what was committed of it. To be
+    /// sent with the records that were made from what was read:
     /// [`Transaction::send_offsets`](crate::Transaction::send_offsets).
     pub fn positions(&self) -> Vec<(TopicPartition, CommittedOffset)> {
         let position = |fetcher: &Fetcher| Some((fetcher.topic_partition().clone(), fetcher.to_commit()?));
@@ -316,10 +316,11 @@ impl Consumer {
         }
         let group = self.config.group_id.as_deref();
         let committed = group.map(|group| self.committed_of(group, fetcher.topic_partition())).transpose()?;
-        let position = match committed.flatten() {
-            Some(committed) => committed.offset,
-            None => self.reset_offset(&fetcher.log).ok_or_else(|| no_offset(group, fetcher.topic_partition()))?,
-        };
+        if let Some(committed) = committed.flatten() {
+            self.fetchers[index].resume(&committed);
+            return Ok(committed.offset);
+        }
+        let position = self.reset_offset(&fetcher.log).ok_or_else(|| no_offset(group, fetcher.topic_partition()))?;
         self.fetchers[index].seek(position);
         Ok(position)
     }
