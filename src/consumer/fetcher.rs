@@ -1,39 +1,11 @@
 //! One partition of a consumer: where it stands, and what has been read from there and not handed out yet.
 
-use std::sync::Arc;
-
-use bytes::Bytes;
-
+use super::record::ConsumerRecord;
 use crate::error::{Error, Result};
 use crate::log::{Fetched, Log, ReadLimits};
 use crate::record::{AbortedProducers, Header, RecordCursor, RecordSet, RecordView};
 use crate::store::CommittedOffset;
 use crate::types::{IsolationLevel, LeaderEpoch, Offset, TimestampType, TopicPartition};
-
-/// A record as a consumer gets it. Key, value and headers are slices of the log itself where it is mapped and not
-/// compressed: nothing was copied, and they stay valid however long they are kept.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct ConsumerRecord {
-    /// The topic.
-    pub topic: Arc<str>,
-    /// The partition's index.
-    pub partition: i32,
-    /// The record's offset.
-    pub offset: Offset,
-    /// Its timestamp in milliseconds, −1 if it has none.
-    pub timestamp: i64,
-    /// Whose clock the timestamp is of.
-    pub timestamp_type: TimestampType,
-    /// The key, if it has one.
-    pub key: Option<Bytes>,
-    /// The value; None is a tombstone.
-    pub value: Option<Bytes>,
-    /// The headers in their order.
-    pub headers: Vec<(String, Option<Bytes>)>,
-    /// The leader epoch under which it was appended.
-    pub leader_epoch: LeaderEpoch,
-}
 
 /// A partition that is being read.
 #[derive(Debug)]

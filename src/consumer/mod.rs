@@ -11,13 +11,14 @@ mod config;
 mod fetcher;
 #[cfg(feature = "coordinator")]
 mod group;
+mod record;
 
 use std::time::{Duration, Instant};
 
 pub use config::{AutoOffsetReset, ConsumerConfig};
-pub use fetcher::ConsumerRecord;
 #[cfg(feature = "coordinator")]
 pub use group::RebalanceListener;
+pub use record::ConsumerRecord;
 
 #[cfg(feature = "coordinator")]
 use group::GroupSeat;
