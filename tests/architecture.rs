@@ -18,8 +18,8 @@ const MAY_IMPORT: [(&str, &[&str]); 8] = [
     // It decides; what is written is a store's business, and only the form of records is shared.
     ("coordinator", &["record", "store"]),
     // What a producer appends to and a consumer reads from is the log itself, and what both wait on is its wake-up
-    // primitive. They have no business with its files.
-    ("producer", &["record", "log", "store", "coordinator"]),
+    // primitive. They have no business with its files. What was consumed can be sent on.
+    ("producer", &["record", "log", "store", "coordinator", "consumer"]),
     ("consumer", &["record", "log", "store", "coordinator"]),
     // The wire knows no log: what it carries is bytes, in memory or in a file.
     ("net", &["record", "io"]),

@@ -139,6 +139,33 @@ fn records_come_with_all_that_they_were_sent_with() {
     assert_eq!((records[1].offset, records[1].timestamp), (1, NOW_MS));
 }
 
+#[test]
+fn a_record_that_is_sent_on_keeps_all_that_it_came_with_but_its_place() {
+    let store = manual_store();
+    create(&store, "t");
+    create(&store, "u");
+    let producer = store.producer(esker::ProducerConfig::new()).unwrap();
+    let sent = [
+        Record::to("t").key("k").value("v").header("h", "1").null_header("h").timestamp(NOW_MS - 5),
+        Record::to("t").key("k"),
+        Record::to("t").key("").value("").header("", ""),
+        Record::to("t").value("no time").timestamp(-1),
+    ];
+    for record in sent {
+        producer.send(record).unwrap();
+    }
+    let of = |topic| consumer_of(&store, [(topic, 0)]).poll(Duration::ZERO).unwrap();
+    for record in of("t") {
+        let offset = producer.send(record.forward_to("u")).unwrap().offset;
+        assert_eq!(offset, Some(record.offset));
+    }
+    let mut expected = of("t");
+    expected.iter_mut().for_each(|record| record.topic = "u".into());
+    expected[3].timestamp = NOW_MS;
+    assert_eq!(of("u"), expected);
+    assert_eq!((&of("u")[1].value, of("u")[2].value.as_deref()), (&None, Some(&b""[..])), "a tombstone is one");
+}
+
 // Waiting
 
 #[test]

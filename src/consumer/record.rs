@@ -23,7 +23,7 @@ pub struct ConsumerRecord {
     pub timestamp_type: TimestampType,
     /// The key, if it has one.
     pub key: Option<Bytes>,
-    /// The value; None is a tombstone.
+    /// The value; None is a tombstone. [`forward_to`](Self::forward_to) keeps it one, `unwrap_or_default` does not.
     pub value: Option<Bytes>,
     /// The headers in their order.
     pub headers: Vec<(String, Option<Bytes>)>,

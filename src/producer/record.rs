@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::types::{Offset, TopicPartition};
+use crate::consumer::ConsumerRecord;
+use crate::types::{NO_TIMESTAMP, Offset, TopicPartition};
 
 /// A record to be sent.
 ///
@@ -37,7 +38,7 @@ impl Record {
         self
     }
 
-    /// The value. A record without one is a tombstone.
+    /// The value. A record without one is a tombstone, which is not the same as one whose value is empty.
     pub fn value(mut self, value: impl Into<Bytes>) -> Self {
         self.value = Some(value.into());
         self
@@ -65,6 +66,40 @@ impl Record {
     pub fn timestamp(mut self, timestamp: i64) -> Self {
         self.timestamp = Some(timestamp);
         self
+    }
+}
+
+impl ConsumerRecord {
+    /// The same record for a topic: with its key, value, headers and timestamp, of which any can then be set anew. A
+    /// tombstone stays one. The partition is what the partitioner picks, and a record without a timestamp gets the time of
+    /// the send. Key and value are not copied.
+    ///
+    /// ```
+    /// # use esker::{AutoOffsetReset, ConsumerConfig, ProducerConfig, Record, Store, TopicConfig};
+    /// # use std::time::Duration;
+    /// # let store = Store::temporary()?;
+    /// # store.create_topic("payments", TopicConfig::new())?;
+    /// # store.create_topic("archive", TopicConfig::new())?;
+    /// # let producer = store.producer(ProducerConfig::new())?;
+    /// # producer.send(Record::to("payments").key("card-42"))?;
+    /// # let mut consumer = store.consumer(ConsumerConfig::new().auto_offset_reset(AutoOffsetReset::Earliest))?;
+    /// # consumer.assign_topics(["payments"])?;
+    /// for payment in consumer.poll(Duration::from_secs(1))? {
+    ///     producer.send(payment.forward_to("archive").header("from", payment.topic.to_string()))?;
+    /// }
+    /// # consumer.assign_topics(["archive"])?;
+    /// # assert_eq!(consumer.poll(Duration::from_secs(1))?[0].value, None);
+    /// # Ok::<(), esker::Error>(())
+    /// ```
+    pub fn forward_to(&self, topic: impl Into<Arc<str>>) -> Record {
+        Record {
+            topic: topic.into(),
+            partition: None,
+            timestamp: Some(self.timestamp).filter(|timestamp| *timestamp != NO_TIMESTAMP),
+            key: self.key.clone(),
+            value: self.value.clone(),
+            headers: self.headers.clone(),
+        }
     }
 }
 

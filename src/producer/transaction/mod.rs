@@ -51,7 +51,7 @@ use state::{State, Tell};
 /// let orders = consumer.poll(Duration::from_millis(100))?;
 /// let transaction = producer.begin_transaction()?;
 /// for order in &orders {
-///     let invoice = Record::to("invoices").value(order.value.clone().unwrap_or_default());
+///     let invoice = order.forward_to("invoices"); // a real one has a value of its own
 ///     drop(transaction.send_async(invoice)?); // nobody need wait for it: the commit fails if it does
 /// }
 /// transaction.send_offsets(consumer.group_metadata()?, consumer.positions())?;
