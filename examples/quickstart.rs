@@ -46,7 +46,7 @@ fn main() -> esker::Result<()> {
     for record in &records {
         let [key, value] = [&record.key, &record.value].map(|bytes| bytes.as_deref().unwrap_or_default());
         let (key, value) = (String::from_utf8_lossy(key), String::from_utf8_lossy(value));
-        println!("read {key} {value} from {}-{} at offset {}", record.topic, record.partition, record.offset);
+        println!("read {key} {value} from {} at offset {}", record.topic_partition(), record.offset);
     }
 
     // Only what is committed counts as read: commit after the work is done, and a crash repeats some but skips none.

@@ -132,6 +132,9 @@ fn records_come_with_all_that_they_were_sent_with() {
     let records = consumer_of(&store, [("t", 0)]).poll(Duration::ZERO).unwrap();
     let headers: Vec<_> = records[0].headers.iter().map(|(key, value)| (&**key, value.as_deref().unwrap())).collect();
     assert_eq!(headers, [("h", &b"1"[..]), ("h", &[0xff]), ("", b"")]);
+    let last = ["h", "", "H"].map(|key| records[0].header(key));
+    assert_eq!(last, [Some(&[0xff][..]), Some(b""), None]);
+    assert_eq!(records[0].topic_partition(), TopicPartition::new("t", 0));
     assert_eq!((records[0].key.as_deref(), records[0].value.as_deref()), (Some(&b"k"[..]), Some(&b"v"[..])));
     assert_eq!((&*records[0].topic, records[0].partition, records[0].leader_epoch), ("t", 0, 0));
     assert_eq!((records[0].offset, records[0].timestamp), (0, NOW_MS - 5));
@@ -163,6 +166,7 @@ fn a_record_that_is_sent_on_keeps_all_that_it_came_with_but_its_place() {
     expected.iter_mut().for_each(|record| record.topic = "u".into());
     expected[3].timestamp = NOW_MS;
     assert_eq!(of("u"), expected);
+    assert_eq!(of("u")[0].header("h"), None, "the last one has no value");
     assert_eq!((&of("u")[1].value, of("u")[2].value.as_deref()), (&None, Some(&b""[..])), "a tombstone is one");
 }
 
@@ -402,6 +406,20 @@ fn a_commit_keeps_the_leader_epoch_of_a_position_that_has_not_moved() {
     second.seek(("t", 0), 3).unwrap();
     second.commit().unwrap();
     assert_eq!(epoch(), None, "nothing is known of where it was sent");
+}
+
+#[test]
+fn a_record_that_is_dealt_with_is_committed_by_itself() {
+    let store = manual_store();
+    let log = create(&store, "t");
+    log.set_leader_epoch(2).unwrap();
+    append(&log, NOW_MS, &["0", "1", "2"]);
+    let mut consumer = member(&store, "g");
+    let record = &consumer.poll(Duration::ZERO).unwrap()[1];
+    consumer.commit_offsets([(record.topic_partition(), CommittedOffset::after(record))], Acks::All).unwrap();
+    let committed = consumer.committed(("t", 0)).unwrap().unwrap();
+    assert_eq!((committed.offset, committed.leader_epoch), (2, Some(2)));
+    assert_eq!(poll_now(&mut member(&store, "g")), ["2"]);
 }
 
 #[test]

@@ -269,7 +269,8 @@ impl Consumer {
         Ok(self.sign(group.into()))
     }
 
-    /// Commits these offsets for the consumer's group: the ones to read next. Returns when `acks` says.
+    /// Commits these offsets for the consumer's group: the ones to read next, of a record that is dealt with
+    /// [`CommittedOffset::after`] it. Returns when `acks` says. The positions stay as they are.
     ///
     /// # Errors
     /// As [`commit`](Self::commit).

@@ -40,12 +40,14 @@
 //! # Commit after the work
 //!
 //! [`Consumer::commit`](crate::Consumer::commit) is called by you and never on its own, unless you set
-//! `enable.auto.commit`: then each poll may commit what the polls before it have handed out, dealt with or not. Commit after the work, and a crash in between
-//! repeats some of it: *at least once*. Commit before, and the crash loses some: *at most once*. Work that can bear
-//! repetition, because its result is stored under a key, is the simplest way to be right.
+//! `enable.auto.commit`: then each poll may commit what the polls before it have handed out, dealt with or not. Commit
+//! after the work, and a crash in between repeats some of it: *at least once*. Commit before, and the crash loses some: *at
+//! most once*. Work that can bear repetition, because its result is stored under a key, is the simplest way to be right.
 //!
 //! A commit that has returned survives the loss of power. Progress that may be lost, because repeating is cheap, is
-//! cheaper with `commit_offsets(…, Acks::Leader)`.
+//! cheaper with `commit_offsets(…, Acks::Leader)`. Where no more than one record is to be repeated, commit behind each:
+//! `consumer.commit_offsets([(record.topic_partition(), CommittedOffset::after(&record))], Acks::All)?`
+//! ([`CommittedOffset::after`](crate::CommittedOffset::after)).
 //!
 //! Where the work is to write records into this store, it can be *exactly once*: a
 //! [`Transaction`](crate::Transaction) commits those records and the offsets together, or neither. Its documentation has
