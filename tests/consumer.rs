@@ -423,6 +423,37 @@ fn a_record_that_is_dealt_with_is_committed_by_itself() {
 }
 
 #[test]
+fn a_consumer_goes_back_to_what_its_group_has_committed() {
+    let store = manual_store();
+    store.create_topic("t", TopicConfig::new().partitions(2)).unwrap();
+    let of = |reset| {
+        let mut consumer = store.consumer(ConsumerConfig::from("g").auto_offset_reset(reset)).unwrap();
+        consumer.assign_topics(["t"]).unwrap();
+        consumer
+    };
+    let [mut earliest, mut none] = [AutoOffsetReset::Earliest, AutoOffsetReset::None].map(of);
+    for partition in 0..2 {
+        append(&store.partition("t", partition).unwrap(), NOW_MS, &["0", "1", "2"]);
+    }
+    assert_eq!(poll_now(&mut earliest).len(), 6);
+    earliest.commit_offsets([(("t", 1).into(), CommittedOffset::new(2).leader_epoch(0))], Acks::All).unwrap();
+    earliest.seek_to_committed().unwrap();
+    earliest.commit().unwrap();
+    assert_eq!(earliest.committed(("t", 0)).unwrap(), None, "it has no position until it polls");
+    let positions = [0, 1].map(|partition| earliest.position(("t", partition)).unwrap());
+    assert_eq!(positions, [0, 2]);
+    let mut again = poll_now(&mut earliest);
+    again.sort_unstable();
+    assert_eq!(again, ["0", "1", "2", "2"]);
+
+    none.seek_to_committed().unwrap();
+    assert!(matches!(none.poll(Duration::ZERO), Err(Error::NoOffsetForPartition { .. })));
+    let mut nobody = consumer_of(&store, [("t", 0)]);
+    assert!(matches!(nobody.seek_to_committed(), Err(Error::NoGroup)));
+    assert_eq!(nobody.position(("t", 0)).unwrap(), 0);
+}
+
+#[test]
 fn groups_are_independent() {
     let store = manual_store();
     append(&create(&store, "t"), NOW_MS, &["0", "1", "2"]);

@@ -103,6 +103,40 @@ fn a_commit_makes_all_of_it_count_at_once() {
 }
 
 #[test]
+fn what_an_aborted_transaction_was_made_from_is_read_again() {
+    let world = World::new();
+    let plain = world.store.producer(ProducerConfig::new()).unwrap();
+    let order = |value: &'static str| drop(plain.send(Record::to("a").value(value)).unwrap());
+    let config = ConsumerConfig::from("g").isolation_level(IsolationLevel::ReadCommitted);
+    let mut consumer = world.store.consumer(config.auto_offset_reset(AutoOffsetReset::Earliest)).unwrap();
+    consumer.assign([("a", 0)]).unwrap();
+    let producer = world.producer("t");
+
+    // Twice, for what is committed differs.
+    for (offset, value) in ["1", "2"].into_iter().enumerate() {
+        order(value);
+        for is_done in [false, false, true] {
+            let orders = consumer.poll(Duration::ZERO).unwrap();
+            let found: Vec<_> = orders.iter().map(|order| (order.offset, order.value.as_deref().unwrap())).collect();
+            assert_eq!(found, [(offset as i64, value.as_bytes())]);
+            let transaction = producer.begin_transaction().unwrap();
+            transaction.send(orders[0].forward_to("b")).unwrap();
+            transaction.send_offsets(consumer.group_metadata().unwrap(), consumer.positions()).unwrap();
+            if is_done {
+                transaction.commit().unwrap();
+            } else {
+                drop(transaction);
+                assert!(consumer.poll(Duration::ZERO).unwrap().is_empty(), "it has moved past it");
+                consumer.seek_to_committed().unwrap();
+                assert_eq!(consumer.positions(), [], "the next poll finds it");
+            }
+        }
+    }
+    assert_eq!(world.committed("b"), ["1", "2"]);
+    assert_eq!(world.committed_offset(), Some(2));
+}
+
+#[test]
 fn a_commit_has_everything_on_the_device() {
     let world = World::new();
     let producer = world.producer("t");

@@ -78,8 +78,15 @@ impl Fetcher {
     }
 
     fn go_on_at(&mut self, offset: Offset, leader_epoch: Option<LeaderEpoch>) {
+        self.forget_position();
         self.position = Some(offset);
         self.leader_epoch = leader_epoch;
+    }
+
+    /// It is not known any more where to go on.
+    pub(super) fn forget_position(&mut self) {
+        self.position = None;
+        self.leader_epoch = None;
         self.fetched = None;
         self.batch = None;
     }

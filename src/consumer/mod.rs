@@ -180,6 +180,21 @@ impl Consumer {
         Ok(())
     }
 
+    /// Goes back, in every assigned partition, to what the group has committed, or where it has committed nothing, to where
+    /// `auto.offset.reset` says: what was polled since is polled again. For when the work on it failed, such as after a
+    /// transaction that was [aborted](crate::Transaction#when-something-fails).
+    ///
+    /// Where that is is looked up by the next poll, as for a partition that was just assigned. With
+    /// `auto.offset.reset=latest` what was polled from a partition before anything was committed for it is passed over.
+    ///
+    /// # Errors
+    /// [`Error::NoGroup`]; the positions are then as they were.
+    pub fn seek_to_committed(&mut self) -> Result<()> {
+        self.config.group_id.as_ref().ok_or(Error::NoGroup)?;
+        self.fetchers.iter_mut().for_each(Fetcher::forget_position);
+        Ok(())
+    }
+
     /// The offset of the next record that a poll returns from a partition.
     ///
     /// # Errors

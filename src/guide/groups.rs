@@ -51,7 +51,8 @@
 //!
 //! Where the work is to write records into this store, it can be *exactly once*: a
 //! [`Transaction`](crate::Transaction) commits those records and the offsets together, or neither. Its documentation has
-//! the loop, and the example `exactly_once` kills it over and over. Whoever reads the result reads with
+//! the loop, with what to do when a transaction fails
+//! ([`seek_to_committed`](crate::Consumer::seek_to_committed)), and the example `exactly_once` kills it over and over. Whoever reads the result reads with
 //! [`IsolationLevel::ReadCommitted`](crate::IsolationLevel::ReadCommitted).
 //!
 //! # Who reads which partition

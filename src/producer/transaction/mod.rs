@@ -32,8 +32,11 @@ use state::{State, Tell};
 ///
 /// ```
 /// use std::time::Duration;
-/// use esker::{AutoOffsetReset, ConsumerConfig, IsolationLevel, ProducerConfig, Record, Store, TopicConfig};
+/// use esker::{
+///     AutoOffsetReset, Consumer, ConsumerConfig, ConsumerRecord, IsolationLevel, ProducerConfig, Store, Transaction,
+/// };
 ///
+/// # use esker::{Record, TopicConfig};
 /// # let store = Store::temporary()?;
 /// # store.create_topic("orders", TopicConfig::new())?;
 /// # store.create_topic("invoices", TopicConfig::new())?;
@@ -47,15 +50,25 @@ use state::{State, Tell};
 /// let mut consumer = store.consumer(config)?;
 /// consumer.assign([("orders", 0)])?;
 ///
-/// # for _ in 0..1 {
-/// let orders = consumer.poll(Duration::from_millis(100))?;
-/// let transaction = producer.begin_transaction()?;
-/// for order in &orders {
-///     let invoice = order.forward_to("invoices"); // a real one has a value of its own
-///     drop(transaction.send_async(invoice)?); // nobody need wait for it: the commit fails if it does
+/// /// All of it or, by the drop of the transaction, nothing.
+/// fn make_invoices(transaction: Transaction, consumer: &Consumer, orders: &[ConsumerRecord]) -> esker::Result<()> {
+///     for order in orders {
+///         let invoice = order.forward_to("invoices"); // a real one has a value of its own
+///         drop(transaction.send_async(invoice)?); // nobody need wait for it: the commit fails if it does
+///     }
+///     transaction.send_offsets(consumer.group_metadata()?, consumer.positions())?;
+///     transaction.commit()
 /// }
-/// transaction.send_offsets(consumer.group_metadata()?, consumer.positions())?;
-/// transaction.commit()?;
+///
+/// # let mut made = 0;
+/// # while made < 1 {
+/// let orders = consumer.poll(Duration::from_millis(100))?;
+/// let transaction = producer.begin_transaction()?; // fails if this producer can't go on
+/// if let Err(error) = make_invoices(transaction, &consumer, &orders) {
+///     eprintln!("these orders once more: {error}");
+///     consumer.seek_to_committed()?; // the consumer's positions are behind these orders, and no transaction moves them
+/// }
+/// # made += orders.len();
 /// # }
 /// assert_eq!(store.committed_offset("invoicing", &("orders", 0).into())?.unwrap().offset, 1);
 /// # Ok::<(), esker::Error>(())
@@ -64,11 +77,13 @@ use state::{State, Tell};
 /// # When something fails
 ///
 /// After the first error nothing more can be sent, and nothing is committed: drop the transaction, or
-/// [abort](Self::abort) it. [`begin_transaction`](Producer::begin_transaction) then tells whether the producer can go on:
-/// if it does, do all of the work again, from the [committed offsets](Store::committed_offset) on, for a consumer stands
-/// behind what was read. If it fails with [`Error::ProducerFenced`], another producer of the transactional id has taken
-/// over, or the transaction was open for longer than `transaction.timeout.ms`: this one is of no more use, and a new one
-/// can be made.
+/// [abort](Self::abort) it. [`begin_transaction`](Producer::begin_transaction) then tells whether the producer can go on.
+///
+/// If it does, do all of the work again. A consumer has moved past what it read, whatever became of the transaction: take
+/// it back with [`seek_to_committed`](crate::Consumer::seek_to_committed), or what was read goes missing.
+///
+/// If it fails with [`Error::ProducerFenced`], another producer of the transactional id has taken over, or the transaction
+/// was open for longer than `transaction.timeout.ms`: this one is of no more use, and a new one can be made.
 #[must_use = "a transaction that is dropped is aborted"]
 pub struct Transaction {
     producer: Producer,
