@@ -10,7 +10,8 @@ pub struct CleanupPolicy {
     pub delete: bool,
     /// The last record of each key is kept, so each record needs a key.
     ///
-    /// A record without a value deletes its key. The guide's page on operating a store has the rest.
+    /// A record without a value deletes its key. The guide to [compaction](crate::guide::retention#compaction) has the
+    /// rest.
     pub compact: bool,
     /// Whether `delete` comes before `compact`, where both are there.
     delete_first: bool,

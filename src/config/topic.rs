@@ -45,8 +45,8 @@ fn unknown(key: &str, value: &str) -> Error {
 macro_rules! topic_configs {
     ($($(#[doc = $doc:literal])+ $field:ident: $type:ty = $default:expr, $key:literal,
         $rule:ident $(:: $of:ident)? ($($argument:tt)*) $(. $but:ident ($($limit:tt)*))?;)+) => {
-        /// How a topic is stored: the topic configs of Kafka, and for a new topic its number of partitions. What has no
-        /// meaning here is kept, and told to who asks.
+        /// How a topic is stored: the topic configs of Kafka, and for a new topic its number of partitions. What does
+        /// nothing here is kept, and told to who asks.
         ///
         /// It remembers which configs were set, be it to what is their default anyway.
         ///
@@ -89,7 +89,9 @@ macro_rules! topic_configs {
             ///
             /// # Errors
             /// [`Error::InvalidConfig`] if there is no such config or the value is not one of its values;
-            /// [`Error::UnsupportedConfig`] if it is one of Kafka's that has no meaning here.
+            /// [`Error::UnsupportedConfig`] if it is one that Kafka had once and knows no more. What a store can't do, such
+            /// as `remote.storage.enable=true`, is refused with that error when the topic is created or altered, and so are
+            /// values that contradict each other, with [`Error::InvalidConfig`].
             pub fn set(&mut self, key: &str, value: &str) -> Result<()> {
                 match key {
                     $($key => {

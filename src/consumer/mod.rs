@@ -95,8 +95,9 @@ impl Store {
 }
 
 impl Consumer {
-    /// Reads these partitions from now on, and no others; what was subscribed to is not any more. A partition that was assigned before keeps its position,
-    /// unless its topic was deleted: one of the same name that came later is another topic.
+    /// Reads these partitions from now on, and no others; what was subscribed to is not any more. A partition that was
+    /// assigned before keeps its position, unless its topic was deleted: one of the same name that came later is another
+    /// topic.
     ///
     /// # Errors
     /// [`Error::UnknownTopicOrPartition`]; the assignment is then as it was.
@@ -122,7 +123,8 @@ impl Consumer {
         Ok(())
     }
 
-    /// Reads all partitions of these topics from now on, and no others.
+    /// Reads all partitions that these topics have now, and no others. Those that are added later are not read until this
+    /// is called again; a consumer that subscribes (`subscribe`, feature `coordinator`) takes them in by itself.
     ///
     /// # Errors
     /// As [`assign`](Self::assign).

@@ -3,9 +3,11 @@
 //! # The same words
 //!
 //! Names, configs, defaults, ranges and rules are Kafka's, so its documentation holds here too, topic by topic. Where
-//! a config has no meaning in a store (replica throttles, tiers that there are none of), its value is kept, and told
-//! to who asks; what no broker knows any more, such as `message.format.version`, and what can't be had, such as
-//! `remote.storage.enable=true`, is [`Error::UnsupportedConfig`](crate::Error::UnsupportedConfig).
+//! a config does nothing in a store (replica throttles, tiers that there are none of), its value is kept, and told
+//! to who asks. What is refused, with [`Error::UnsupportedConfig`](crate::Error::UnsupportedConfig), is what no broker
+//! knows any more, such as `message.format.version`: [`TopicConfig::set`](crate::TopicConfig::set) does that; and what
+//! can't be had, such as `remote.storage.enable=true`: [`create_topic`](crate::Store::create_topic) and
+//! [`alter_topic_configs`](crate::Store::alter_topic_configs) do that.
 //!
 //! | in Kafka | here |
 //! |---|---|

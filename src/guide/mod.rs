@@ -6,7 +6,10 @@
 //! | [`groups`] | how does a reader go on where it left off, and how are readers of one topic told apart? |
 //! | [`retention`] | when does a record go, and which ones are kept? |
 //! | [`operating`] | what is in the directory, how is it backed up, checked, and looked after? |
-#![cfg_attr(feature = "sim", doc = "| [`testing`] | how do I test my own code against crashes and failing disks? |")]
+#![cfg_attr(
+    feature = "sim",
+    doc = "| [`testing`] | how do I test my own code, also against crashes and failing disks? |"
+)]
 //! | [`kafka`] | how do data, tools and habits move to and from Apache Kafka? |
 
 pub mod durability;

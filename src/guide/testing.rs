@@ -1,4 +1,24 @@
-//! Testing your own code against crashes and failing disks, with [`sim`](crate::sim) (feature `sim`).
+//! Testing your own code: with a store of its own for each test, and against crashes and failing disks, with
+//! [`sim`](crate::sim) (feature `sim`).
+//!
+//! # A store for a test
+//!
+//! A [`MemoryStorage`](crate::io::MemoryStorage) touches no disk, so that tests are fast and share nothing. It needs no
+//! feature, and clones of it are the same files, for a test that closes the store and opens it again.
+//! [`Store::temporary`](crate::Store::temporary) is the same on the real disk, in a directory that goes with the store. With
+//! the feature `net`, a `Server` on either is a broker for a test of Kafka clients.
+//!
+//! ```
+//! use std::sync::Arc;
+//! use esker::{Store, io::MemoryStorage};
+//!
+//! # fn main() -> esker::Result<()> {
+//! let store = Store::options().storage(Arc::new(MemoryStorage::new())).open("data")?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # A disk that fails
 //!
 //! Code around a store has promises of its own: a payment that was confirmed is never lost, a job is never done zero
 //! times. Whether they hold shows when the machine stops between two of its steps, and there are too many of these to

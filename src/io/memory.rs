@@ -22,6 +22,8 @@ use crate::clock::{Clock, SystemClock};
 /// Appending copies once; a [`view`](StorageFile::view) of what one append wrote is a slice of that copy. Syncing does
 /// nothing and nothing survives the process. Absolute and relative paths are the same; `..` is refused.
 ///
+/// A store in memory is one that was given it: [`StoreOptions::storage`](crate::StoreOptions::storage).
+///
 /// ```
 /// use std::path::Path;
 /// use esker::io::{MemoryStorage, Storage};

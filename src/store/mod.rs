@@ -197,7 +197,8 @@ impl Store {
     }
 
     /// Opens a new store in a temporary directory of the operating system, which is removed when the store goes: for
-    /// tests and examples.
+    /// tests and examples. One that touches no disk at all has a [`MemoryStorage`](crate::io::MemoryStorage):
+    /// `Store::options().storage(Arc::new(MemoryStorage::new())).open("data")`.
     ///
     /// # Errors
     /// As [`open`](Self::open).

@@ -97,7 +97,16 @@ impl StoreOptions {
         }
     }
 
-    /// Where the files are: the real disk, memory, or a simulated disk.
+    /// Where the files are: the real disk, memory ([`MemoryStorage`](crate::io::MemoryStorage)), or a simulated disk
+    /// (feature `sim`).
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use esker::{Store, io::MemoryStorage};
+    ///
+    /// let store = Store::options().storage(Arc::new(MemoryStorage::new())).open("data")?; // touches no disk
+    /// # Ok::<(), esker::Error>(())
+    /// ```
     pub fn storage(mut self, storage: Arc<dyn Storage>) -> Self {
         self.storage = storage;
         self
