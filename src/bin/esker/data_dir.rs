@@ -11,13 +11,18 @@ use crate::failure::{Failure, Result, tell};
 /// The option of commands that only look.
 #[derive(Debug, clap::Args)]
 pub(crate) struct ReadOnly {
-    /// Open the directory read-only: change nothing in it, recover nothing, and take no lock
+    /// Change nothing in the directory: don't even recover what a crash left
     ///
-    /// Works beside another process that has the directory open, and follows what it appends. Without this option the
-    /// same is done, and said on stderr, if the directory is in use or may not be written to.
+    /// What only looks opens the directory read-only by itself. It works beside another process that has the directory open,
+    /// follows what that appends, and keeps nobody from writing. But if nobody has it open, and whoever had it last did not
+    /// come to close it, it is recovered first.
     #[arg(long)]
     pub(crate) read_only: bool,
 }
+
+/// Kafka's file that says that the directory was closed, and that there is nothing to recover. It is gone while the directory
+/// is open for writing.
+const CLEAN_SHUTDOWN: &str = ".kafka_cleanshutdown";
 
 /// Opens the store, creating it if there is none.
 pub(crate) fn create_or_open(context: &Context) -> Result<Store> {
@@ -29,21 +34,26 @@ pub(crate) fn open(context: &Context) -> Result<Store> {
     open_path(existing(context)?)
 }
 
-/// Opens the store that is there, to look at it: read-only if it can't be had otherwise.
+/// Opens the store that is there, to look at it: read-only, which keeps no writer out.
 pub(crate) fn open_to_read(context: &Context, read_only: &ReadOnly) -> Result<Store> {
     let path = existing(context)?;
-    if read_only.read_only {
-        return Ok(Store::options().open_read_only(path)?);
+    if !read_only.read_only && !path.join(CLEAN_SHUTDOWN).exists() {
+        recover(path)?;
     }
+    Ok(Store::options().open_read_only(path)?)
+}
+
+/// Recovers what a crash left, unless a process has the directory open: then there was no crash.
+fn recover(path: &Path) -> Result {
     match Store::open(path) {
         Ok(store) => {
             warn_of_recovery(&store);
-            Ok(store)
+            Ok(store.close()?)
         }
-        Err(error) if keeps_from_writing(&error) => {
-            let store = Store::options().open_read_only(path)?;
-            tell("note", format_args!("opened read-only: {}", Failure::from(error)));
-            Ok(store)
+        Err(Error::DirectoryLocked { .. }) => Ok(()),
+        Err(error) if may_not_write(&error) => {
+            tell("note", format_args!("nothing was recovered: {}", Failure::from(error)));
+            Ok(())
         }
         Err(error) => Err(error.into()),
     }
@@ -88,15 +98,10 @@ pub(crate) fn given(context: &Context) -> Result<&Path> {
         .ok_or_else(|| Failure::Usage("no data directory: give --dir DIR or set ESKER_DIR".to_owned()))
 }
 
-/// Whether a directory that can't be opened for writing may still be opened for reading.
-fn keeps_from_writing(error: &Error) -> bool {
-    match error {
-        Error::DirectoryLocked { .. } => true,
-        Error::Io { source, .. } => {
-            matches!(source.kind(), ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem)
-        }
-        _ => false,
-    }
+/// Whether a directory can't be opened for writing because nobody may write to it, or not this user.
+fn may_not_write(error: &Error) -> bool {
+    let Error::Io { source, .. } = error else { return false };
+    matches!(source.kind(), ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem)
 }
 
 pub(crate) fn warn_of_recovery(store: &Store) {
