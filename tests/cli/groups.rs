@@ -1,6 +1,7 @@
 //! Groups: consuming for one, and looking after what it has committed.
 
 use std::io::{BufRead, BufReader};
+use std::time::{Duration, Instant};
 
 use serde_json::json;
 
@@ -206,4 +207,25 @@ fn configs_of_groups_are_altered_and_described() {
         let (code, stderr) = cli.failure(&[&["group", "alter", "g"], args].concat(), b"");
         assert!(code == 2 && stderr.starts_with(text), "{args:?}: {stderr}");
     }
+}
+
+#[test]
+fn who_follows_commits_what_was_printed_though_nothing_else_comes() {
+    let cli = Cli::with_topic();
+    cli.ok(&["produce", "t"], b"a\nb\n");
+    let follow = ["consume", "t", "--follow", "--group", "g", "--from-beginning"];
+    let mut child = cli.command(&follow).spawn().unwrap();
+    let deadline = Instant::now() + Duration::from_secs(60);
+    let is_committed = || {
+        let described = cli.run(&["group", "describe", "g", "--output", "json"], b"");
+        String::from_utf8(described.stdout).unwrap().contains("\"current_offset\":2,")
+    };
+    while !is_committed() {
+        assert!(Instant::now() < deadline && child.try_wait().unwrap().is_none());
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    // It had no chance to commit at its end.
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert_eq!(cli.ok(&["consume", "t", "--group", "g"], b""), b"");
 }

@@ -90,7 +90,7 @@ fn consume(args: &Args, context: &Context, source: &mut dyn Source, interrupted:
     let ends = reader.ends()?;
     let output = Output::new(args.format.format(context.is_json())).map_err(Failure::Output)?;
     let (reader, epochs, last_commit) = (&mut *reader, HashMap::new(), Instant::now());
-    let mut printer = Printer { args, reader, output, printed: 0, epochs, last_commit };
+    let mut printer = Printer { args, reader, output, printed: 0, epochs, last_commit, committed: 0 };
     let printed = printer.print_all(&ends, interrupted);
     // What was printed was printed, however it ended.
     let committed = printer.commit();
@@ -107,6 +107,8 @@ struct Printer<'a> {
     /// The leader epoch of the last record that was printed of each partition.
     epochs: HashMap<TopicPartition, LeaderEpoch>,
     last_commit: Instant,
+    /// How many were printed by then.
+    committed: u64,
 }
 
 impl Printer<'_> {
@@ -121,15 +123,14 @@ impl Printer<'_> {
             }
             let timeout = idle_max.map_or(POLL_TIMEOUT, |max| max.min(POLL_TIMEOUT));
             let records = self.reader.poll(timeout)?;
-            if records.is_empty() {
-                if idle_max.is_some_and(|max| last_record.elapsed() >= max) {
-                    break;
-                }
-                continue;
+            if !records.is_empty() {
+                self.print(&records)?;
+                last_record = Instant::now();
+            } else if idle_max.is_some_and(|max| last_record.elapsed() >= max) {
+                break;
             }
-            self.print(&records)?;
-            last_record = Instant::now();
-            if self.last_commit.elapsed() >= COMMIT_INTERVAL {
+            // Also while nothing comes: what came before must not wait for that.
+            if self.printed > self.committed && self.last_commit.elapsed() >= COMMIT_INTERVAL {
                 self.commit()?;
             }
         }
@@ -166,7 +167,7 @@ impl Printer<'_> {
     }
 
     fn commit(&mut self) -> Result {
-        self.last_commit = Instant::now();
+        (self.last_commit, self.committed) = (Instant::now(), self.printed);
         if !self.args.commits() {
             return Ok(());
         }
