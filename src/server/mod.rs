@@ -115,6 +115,7 @@ use dispatch::SERVED;
 use limits::Limits;
 #[cfg(feature = "prometheus")]
 use metrics::endpoint::Endpoint;
+use properties::nowhere_to_listen;
 use security::Access;
 #[cfg(feature = "sasl")]
 pub use security::sasl::CONCURRENT_LOGINS_MAX;
@@ -178,7 +179,7 @@ impl ServerBuilder {
     pub async fn start(self) -> Result<Server> {
         self.config.validate()?;
         if self.config.listeners.is_empty() {
-            return Err(invalid("listeners", "", "at least one, besides those of controllers"));
+            return Err(nowhere_to_listen());
         }
         let mut acceptors = Vec::new();
         for listener in &self.config.listeners {

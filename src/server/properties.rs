@@ -3,7 +3,8 @@
 use std::ffi::OsString;
 use std::path::Path;
 
-use crate::config::ServerProperties;
+use super::security::Access;
+use crate::config::{ServerProperties, invalid};
 use crate::error::{Error, Result};
 use crate::io::{FsStorage, Storage};
 
@@ -43,4 +44,24 @@ impl ServerProperties {
         overrides.into_iter().try_for_each(|(key, value)| properties.set(&key, &value))?;
         Ok(properties)
     }
+    /// Whether there can be such a broker, as far as shows before its directory is opened and its addresses are bound: that
+    /// values go together, and that each listener has the protocol, the keys and the certificates that it needs. Their files
+    /// are read.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::InvalidConfig`] names the config, [`Error::Io`] the file that can't be read.
+    pub fn check(&self) -> Result<()> {
+        self.store.validate()?;
+        self.server.validate()?;
+        if self.server.listeners.is_empty() {
+            return Err(nowhere_to_listen());
+        }
+        self.server.listeners.iter().try_for_each(|listener| Access::check(listener, &self.server))
+    }
+}
+
+/// Those of controllers are not the server's.
+pub(super) fn nowhere_to_listen() -> Error {
+    invalid("listeners", "", "at least one, besides those of controllers")
 }

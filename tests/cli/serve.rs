@@ -58,18 +58,35 @@ fn a_client_is_served_until_the_server_is_told_to_stop() {
 
 #[test]
 fn what_it_cannot_be_is_an_error() {
-    let cli = Cli::with_topic();
-    for (config, code, says) in [
-        ("num.partitions=0", 1, "num.partitions"),
-        ("listeners=PLAINTEXT://127.0.0.1:0,PLAINTEXT://127.0.0.1:0", 1, "listeners"),
-        ("listeners=", 1, "listeners"),
-        ("node.id=7", 1, "node.id"),
-        ("nothing", 2, "expected KEY=VALUE"),
+    let cli = Cli::new();
+    for (configs, says) in [
+        (&["num.partitions=0"][..], "num.partitions"),
+        (&["log.retention.hours=x"], "log.retention.hours"),
+        (&["listeners=PLAINTEXT://127.0.0.1:0,PLAINTEXT://127.0.0.1:0"], "listeners"),
+        (&["listeners="], "listeners"),
+        (&["listeners=FOO://127.0.0.1:0"], "listener.security.protocol.map"),
+        (&["listeners=SSL://127.0.0.1:0"], "ssl.keystore"),
+        (&["listeners=SASL_PLAINTEXT://127.0.0.1:0", "sasl.enabled.mechanisms="], "sasl.enabled.mechanisms"),
+        (&[ANYWHERE, "advertised.listeners=SSL://127.0.0.1:9092"], "advertised.listeners"),
+        (&["nothing"], "expected KEY=VALUE"),
     ] {
-        let output = cli.run(&["serve", "--override", config], b"");
-        let stderr = String::from_utf8(output.stderr).unwrap();
-        assert!(output.status.code() == Some(code) && stderr.contains(says), "{stderr}");
+        let overrides: Vec<&str> = configs.iter().flat_map(|config| ["--override", config]).collect();
+        let (code, stderr) = cli.failure(&[&["serve"], &overrides[..]].concat(), b"");
+        assert!(code == 2 && stderr.contains(says), "{configs:?}: {code} {stderr}");
     }
+    #[cfg(feature = "prometheus")]
+    {
+        let (code, stderr) = cli.failure(&["serve", "--override", ANYWHERE, "--metrics-listener", "nope"], b"");
+        assert!(code == 2 && stderr.contains("expected HOST:PORT or a port"), "{code} {stderr}");
+    }
+    let lost = ["listeners=SSL://127.0.0.1:0", "ssl.keystore.type=PEM", "ssl.keystore.location=/nowhere/server.pem"];
+    let lost: Vec<&str> = lost.iter().flat_map(|config| ["--override", config]).collect();
+    let (code, stderr) = cli.failure(&[&["serve"], &lost[..]].concat(), b"");
+    assert!(code == 1 && stderr.contains("/nowhere/server.pem"), "{code} {stderr}");
+    assert!(!cli.dir().exists(), "nothing was done");
+
+    let (code, stderr) = Cli::with_topic().failure(&["serve", "--override", "node.id=7"], b"");
+    assert!(code == 2 && stderr.contains("node.id"), "{code} {stderr}");
 }
 
 #[test]
@@ -82,9 +99,9 @@ fn the_environment_may_have_what_is_no_text() {
         (output.status.code(), String::from_utf8(output.stderr).unwrap())
     };
     let (code, stderr) = output("LESS");
-    assert!(code == Some(1) && stderr.contains("num.partitions"), "as without it: {stderr}");
+    assert!(code == Some(2) && stderr.contains("num.partitions"), "as without it: {stderr}");
     let (code, stderr) = output("KAFKA_LISTENERS");
-    assert!(code == Some(1) && stderr.contains("listeners"), "{stderr}");
+    assert!(code == Some(2) && stderr.contains("listeners"), "{stderr}");
 }
 
 #[test]

@@ -69,7 +69,7 @@ pub(crate) enum OutputForm {
 }
 
 /// An address to connect to.
-fn address(text: &str) -> std::result::Result<String, String> {
+pub(crate) fn address(text: &str) -> std::result::Result<String, String> {
     let is_address = text.rsplit_once(':').is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok());
     if is_address { Ok(text.to_owned()) } else { Err("expected HOST:PORT".to_owned()) }
 }

@@ -51,6 +51,16 @@ impl Failure {
         Self::new(format!("topic {topic} does not exist: `esker topic create {topic}` creates it"))
     }
 
+    /// A config that is refused is a mistake in the command.
+    pub(crate) fn misconfigured(error: esker::Error) -> Self {
+        match error {
+            esker::Error::InvalidConfig { .. } | esker::Error::UnsupportedConfig { .. } => {
+                Self::Usage(error.to_string())
+            }
+            other => other.into(),
+        }
+    }
+
     /// A file, or a directory, can't be read.
     pub(crate) fn cannot_read(path: &Path, error: io::Error) -> Self {
         Self::because(format!("cannot read {}", path.display()), error)

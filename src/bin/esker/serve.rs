@@ -9,6 +9,8 @@ use tokio::sync::Notify;
 use tracing_subscriber::EnvFilter;
 
 use crate::context::Context;
+#[cfg(feature = "prometheus")]
+use crate::context::address;
 use crate::data_dir::warn_of_recovery;
 use crate::failure::{Failure, Result, tell};
 use crate::interrupt::on_interrupt;
@@ -34,8 +36,16 @@ pub(crate) struct Args {
     overrides: Vec<(String, String)>,
     /// Show metrics to Prometheus at http://ADDRESS/metrics; a port alone is one of the loopback interface
     #[cfg(feature = "prometheus")]
-    #[arg(long, value_name = "ADDRESS")]
+    #[arg(long, value_name = "ADDRESS", value_parser = address_or_port)]
     metrics_listener: Option<String>,
+}
+
+#[cfg(feature = "prometheus")]
+fn address_or_port(text: &str) -> std::result::Result<String, String> {
+    match text.parse::<u16>() {
+        Ok(_) => Ok(text.to_owned()),
+        Err(_) => address(text).map_err(|expected| format!("{expected} or a port")),
+    }
 }
 
 #[derive(Debug, Serialize)]
@@ -50,13 +60,16 @@ struct Row {
 pub(crate) fn run(args: &Args, context: &Context) -> Result {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
-    let properties = ServerProperties::load(args.config.as_deref(), std::env::vars_os(), args.overrides.clone())?;
+    let properties = ServerProperties::load(args.config.as_deref(), std::env::vars_os(), args.overrides.clone());
+    let properties = properties.map_err(Failure::misconfigured)?;
     for key in &properties.ignored {
         tell("warning", format_args!("{key} has no meaning here"));
     }
     let dir = context.dir.as_deref().or(properties.log_dir.as_deref());
     let dir = dir.ok_or_else(|| Failure::Usage("which directory? --dir, $ESKER_DIR or log.dirs says so".to_owned()))?;
-    let store = properties.open_store(dir)?;
+    // Before there is a directory that nobody needs.
+    properties.check().map_err(Failure::misconfigured)?;
+    let store = properties.open_store(dir).map_err(Failure::misconfigured)?;
     warn_of_recovery(&store);
     let builder = Server::builder(store.clone()).config(properties.server.clone());
     #[cfg(feature = "prometheus")]

@@ -34,7 +34,7 @@ use tokio::time::timeout;
 
 use super::broker::Broker;
 use super::stop::told_to_stop;
-use crate::config::{ClientAuth, Listener, SecurityProtocol, ServerConfig, invalid};
+use crate::config::{ClientAuth, Listener, ListenerSecurity, SecurityProtocol, ServerConfig, invalid};
 use crate::error::Result;
 use crate::net::{ConnectionError, FrameBuffer};
 use crate::store::Store;
@@ -80,18 +80,27 @@ impl Access {
     /// [`Error::InvalidConfig`](crate::Error::InvalidConfig) names the config that is missing, can't be used, or wants a
     /// feature that isn't built in; [`Error::Io`](crate::Error::Io) the file that can't be read.
     pub(super) fn new(listener: &Listener, config: &ServerConfig, store: &Store) -> Result<Self> {
-        let Some(protocol) = config.listener_security_protocol_map.get(&listener.name) else {
-            let expected = format!("{}:PROTOCOL among the others, for it is a listener", listener.name);
-            return Err(invalid("listener.security.protocol.map", &listener.to_string(), expected));
-        };
-        let mut security = config.security.of(&listener.name);
-        if protocol == SecurityProtocol::SaslSsl && !config.security.has_own(&listener.name, "ssl.client.auth") {
-            security.ssl_client_auth = ClientAuth::None;
-        }
+        let (protocol, security) = wanted(listener, config)?;
         Ok(Self {
             tls: protocol.has_tls().then(|| Tls::new(&security)).transpose()?,
             sasl: protocol.has_sasl().then(|| Sasl::new(&security, store)).transpose()?.map(Arc::new),
         })
+    }
+
+    /// Whether there can be one, as far as shows without a store.
+    ///
+    /// # Errors
+    ///
+    /// As [`new`](Self::new).
+    pub(super) fn check(listener: &Listener, config: &ServerConfig) -> Result<()> {
+        let (protocol, security) = wanted(listener, config)?;
+        if protocol.has_tls() {
+            Tls::new(&security)?;
+        }
+        if protocol.has_sasl() {
+            Sasl::users_of(&security)?;
+        }
+        Ok(())
     }
 
     /// Whether what is written is not what is sent.
@@ -158,6 +167,19 @@ impl Admission {
     pub(super) fn is_renewed_by(&self, request: &[u8]) -> Result<bool, ConnectionError> {
         self.session.as_ref().map_or(Ok(false), |session| session.is_renewed_by(request))
     }
+}
+
+/// The protocol of a listener, and what it is configured with.
+fn wanted(listener: &Listener, config: &ServerConfig) -> Result<(SecurityProtocol, ListenerSecurity)> {
+    let Some(protocol) = config.listener_security_protocol_map.get(&listener.name) else {
+        let expected = format!("{}:PROTOCOL among the others, for it is a listener", listener.name);
+        return Err(invalid("listener.security.protocol.map", &listener.to_string(), expected));
+    };
+    let mut security = config.security.of(&listener.name);
+    if protocol == SecurityProtocol::SaslSsl && !config.security.has_own(&listener.name, "ssl.client.auth") {
+        security.ssl_client_auth = ClientAuth::None;
+    }
+    Ok((protocol, security))
 }
 
 fn login_max(broker: &Broker) -> Duration {

@@ -19,7 +19,11 @@ pub(super) struct Sasl(Infallible);
 pub(super) struct Session(Infallible);
 
 impl Sasl {
-    pub(super) fn new(_: &ListenerSecurity, _: &Store) -> Result<Self> {
+    pub(super) fn new(security: &ListenerSecurity, _: &Store) -> Result<Self> {
+        Self::users_of(security)
+    }
+
+    pub(super) fn users_of(_: &ListenerSecurity) -> Result<Self> {
         let expected = "PLAINTEXT or SSL: feature `sasl` isn't built in";
         Err(invalid("listener.security.protocol.map", "SASL", expected))
     }

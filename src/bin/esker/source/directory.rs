@@ -73,7 +73,7 @@ impl Source for Directory {
     }
 
     fn alter_topic_configs(&mut self, topic: &str, changes: &[AlterConfigOp]) -> Result {
-        self.store.alter_topic_configs(topic, changes).map_err(misconfigured)
+        self.store.alter_topic_configs(topic, changes).map_err(Failure::misconfigured)
     }
 
     fn create_partitions(&mut self, topic: &str, total: i32) -> Result {
@@ -101,7 +101,7 @@ impl Source for Directory {
         if let Some(partition) = to.partition {
             self.store.partition(to.topic, partition)?;
         }
-        let producer = self.store.producer(to.config.clone()).map_err(misconfigured)?;
+        let producer = self.store.producer(to.config.clone()).map_err(Failure::misconfigured)?;
         produce(to.topic, partitions as usize, &producer, feed)
     }
 
@@ -137,7 +137,7 @@ impl Source for Directory {
     }
 
     fn alter_group_configs(&mut self, group: &str, changes: &[AlterConfigOp]) -> Result {
-        self.store.alter_group_configs(group, changes).map_err(misconfigured)
+        self.store.alter_group_configs(group, changes).map_err(Failure::misconfigured)
     }
 
     fn group_configs(&mut self, group: &str) -> Result<Vec<Config>> {
@@ -178,14 +178,6 @@ impl Source for Directory {
 
     fn close(self: Box<Self>) -> Result {
         Ok(self.store.close()?)
-    }
-}
-
-/// A config that is refused is a mistake in the command.
-fn misconfigured(error: Error) -> Failure {
-    match error {
-        Error::InvalidConfig { .. } | Error::UnsupportedConfig { .. } => Failure::Usage(error.to_string()),
-        other => other.into(),
     }
 }
 

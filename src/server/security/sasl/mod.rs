@@ -83,17 +83,7 @@ impl Sasl {
     /// [`Error::InvalidConfig`](crate::Error::InvalidConfig) names the config that is missing, or can't be read;
     /// [`Error::MalformedFile`](crate::Error::MalformedFile) the file of users.
     pub(super) fn new(security: &ListenerSecurity, store: &Store) -> Result<Self> {
-        if security.sasl_enabled_mechanisms.is_empty() {
-            let expected =
-                "a list of PLAIN, SCRAM-SHA-256, SCRAM-SHA-512, for a listener of SASL_PLAINTEXT or SASL_SSL";
-            return Err(invalid("sasl.enabled.mechanisms", "", expected));
-        }
-        options("scram-sha-256.sasl.jaas.config", &security.scram_sha_256_sasl_jaas_config, "ScramLoginModule")?;
-        options("scram-sha-512.sasl.jaas.config", &security.scram_sha_512_sasl_jaas_config, "ScramLoginModule")?;
-        let plain = options("plain.sasl.jaas.config", &security.plain_sasl_jaas_config, "PlainLoginModule")?;
-        let user = |(name, password): (String, String)| {
-            Some((name.strip_prefix("user_")?.to_owned(), Password::new(password)))
-        };
+        let plain_users = Self::users_of(security)?;
         // A file of users that can't be read shows now.
         store.scram_users()?;
         let session_max = |mechanism: &SaslMechanism| {
@@ -107,7 +97,7 @@ impl Sasl {
         };
         Ok(Self {
             mechanisms: security.sasl_enabled_mechanisms.clone(),
-            plain_users: plain.into_iter().filter_map(user).collect(),
+            plain_users,
             store: store.clone(),
             secret: store.directory_id().to_bytes(),
             receive_bytes_max: security.sasl_server_max_receive_size,
@@ -115,6 +105,26 @@ impl Sasl {
             sessions_max: security.sasl_enabled_mechanisms.iter().filter_map(session_max).collect(),
             attempts: Attempts::default(),
         })
+    }
+
+    /// The users that the configuration names, with their passwords.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::InvalidConfig`](crate::Error::InvalidConfig) names the config that is missing, or can't be read.
+    pub(super) fn users_of(security: &ListenerSecurity) -> Result<HashMap<String, Password>> {
+        if security.sasl_enabled_mechanisms.is_empty() {
+            let expected =
+                "a list of PLAIN, SCRAM-SHA-256, SCRAM-SHA-512, for a listener of SASL_PLAINTEXT or SASL_SSL";
+            return Err(invalid("sasl.enabled.mechanisms", "", expected));
+        }
+        options("scram-sha-256.sasl.jaas.config", &security.scram_sha_256_sasl_jaas_config, "ScramLoginModule")?;
+        options("scram-sha-512.sasl.jaas.config", &security.scram_sha_512_sasl_jaas_config, "ScramLoginModule")?;
+        let plain = options("plain.sasl.jaas.config", &security.plain_sasl_jaas_config, "PlainLoginModule")?;
+        let user = |(name, password): (String, String)| {
+            Some((name.strip_prefix("user_")?.to_owned(), Password::new(password)))
+        };
+        Ok(plain.into_iter().filter_map(user).collect())
     }
 
     /// Lets a client say who it is. None if it leaves, or isn't who it says; then it has been told so.
