@@ -59,6 +59,7 @@ fn what_changes_something_is_refused_and_what_looks_is_not() {
     for args in changing {
         let (code, stderr) = cli.failure(args, b"x\n");
         assert!(code == 1 && stderr.starts_with(&format!("error: {in_use}hint: wait ")), "{args:?}: {stderr}");
+        assert_eq!(stderr.contains("--bootstrap-server"), args[0] != "snapshot", "{args:?}: {stderr}");
     }
     let looking: [(&[&str], &str); 5] = [
         (&["topic", "list"], "t\n"),

@@ -24,17 +24,19 @@ fn every_command_bears_a_closed_pipe() {
 #[test]
 fn errors_are_one_line_and_their_exit_code_tells_usage_from_failure() {
     let cli = Cli::with_topic();
+    cli.ok(&["topic", "create", "three", "--partitions", "3"], b"");
     let absent = cli.temporary.path().join("absent");
     let absent = absent.to_str().unwrap();
     let no_topic = "error: topic nope does not exist: `esker topic create nope` creates it\n";
-    let cases: [(&[&str], i32, &str); 13] = [
+    let cases: [(&[&str], i32, &str); 15] = [
         (&["produce", "nope"], 1, no_topic),
         (&["consume", "nope"], 1, no_topic),
         (&["topic", "describe", "nope"], 1, no_topic),
         (&["topic", "delete", "nope"], 1, no_topic),
         (&["topic", "create", "t"], 1, "error: topic t already exists\n"),
-        (&["produce", "t", "--partition", "1"], 1, "error: unknown topic or partition t-1\n"),
-        (&["consume", "t", "--partition", "1"], 1, "error: unknown topic or partition t-1\n"),
+        (&["produce", "t", "--partition", "1"], 1, "error: t has no partition 1: it has partition 0 alone\n"),
+        (&["consume", "t", "--partition", "-1"], 1, "error: t has no partition -1: it has partition 0 alone\n"),
+        (&["consume", "three", "--partition", "9"], 1, "error: three has no partition 9: it has partitions 0 to 2\n"),
         (&["consume", "t", "--group", ""], 1, "error: invalid group id \"\": it must not be empty\n"),
         (
             &["topic", "create", "x", "--config", "segment.bytes=1"],
@@ -49,9 +51,18 @@ fn errors_are_one_line_and_their_exit_code_tells_usage_from_failure() {
         (
             &["consume", "t", "--partition", "0", "--partition", "0", "--offset", "-1"],
             2,
-            "error: unexpected argument '-1' found",
+            "error: invalid value '-1' for '--offset <N|earliest|latest>': expected an offset, earliest or latest",
         ),
-        (&["topic", "create", "x", "--partitions=-1"], 2, "error: invalid value '-1' for '--partitions <N>'"),
+        (
+            &["topic", "create", "x", "--partitions", "-1"],
+            2,
+            "error: invalid value '-1' for '--partitions <N>': -1 is not",
+        ),
+        (
+            &["topic", "alter", "t", "--partitions", "-1"],
+            1,
+            "error: a topic can't have -1 partitions: the count is at least 2 here\n",
+        ),
         (&["frobnicate"], 2, "error: unrecognized subcommand 'frobnicate'"),
     ];
     for (args, code, text) in cases {

@@ -131,7 +131,7 @@ fn a_reset_goes_where_it_is_told() {
         (&["--topic", "t", "--to-latest", "--to-earliest"], 2, "error: the argument '--to-latest' cannot be used with"),
         (&["--topic", "t", "--to-datetime", "noon"], 2, "error: invalid value 'noon' for '--to-datetime <TIME>': "),
         (&["--topic", "nope", "--to-latest"], 1, "error: topic nope does not exist: "),
-        (&["--topic", "t:2", "--to-latest"], 1, "error: unknown topic or partition t-2\n"),
+        (&["--topic", "t:2", "--to-latest"], 1, "error: t has no partition 2: it has partitions 0 to 1\n"),
         (&["--topic", "t:x", "--to-latest"], 2, "error: invalid value 't:x' for '--topic <TOPIC[:N,N]>': "),
     ];
     for (args, code, text) in refusals {

@@ -89,7 +89,7 @@ fn a_line_that_no_batch_can_hold_is_named() {
     let input = [b"short\n".to_vec(), vec![b'x'; 2_000_000], b"\n".to_vec()].concat();
     let (code, stderr) = cli.failure(&["produce", "t"], &input);
     let expected = "error: line 2 was not written: a batch of 2000074 bytes is over max.message.bytes = 1048588\n\
-                    hint: raise it with `esker topic alter TOPIC --config max.message.bytes=N`\n";
+                    hint: raise it with `esker topic alter t --config max.message.bytes=N`\n";
     assert_eq!((code, &*stderr), (1, expected));
     assert_eq!(cli.ok(&CONSUME, b""), b"short\n");
     cli.ok(&["topic", "create", "large", "--config", "max.message.bytes=3000000"], b"");

@@ -37,7 +37,8 @@ fn a_backup_has_the_users_too() {
 fn what_makes_no_user_is_told() {
     let cli = Cli::with_topic();
     for (args, input, says) in [
-        (&["user", "add", "alice"][..], &b"\n"[..], "password"),
+        (&["user", "add", "alice"][..], &b"\n"[..], "error: no password was read: it is the first line of stdin\n"),
+        (&["user", "add", "alice"], b"", "error: no password was read"),
         (&["user", "add", "alice", "--iterations", "100"], b"secret\n", "from 4096 to 16384"),
         (&["user", "add", ""], b"secret\n", "user"),
         (&["user", "delete", "nobody"], b"", "esker user list"),

@@ -35,6 +35,13 @@ struct Context {
     source: Box<dyn Error + Send + Sync>,
 }
 
+/// Something that failed, and what to do about it.
+#[derive(Debug)]
+struct Hinted {
+    what: Box<dyn Error + Send + Sync>,
+    hint: String,
+}
+
 impl Failure {
     /// A failure without a deeper cause.
     pub(crate) fn new(what: impl Into<String>) -> Self {
@@ -49,6 +56,12 @@ impl Failure {
     /// There is no such topic.
     pub(crate) fn no_topic(topic: &str) -> Self {
         Self::new(format!("topic {topic} does not exist: `esker topic create {topic}` creates it"))
+    }
+
+    /// There is no such partition of a topic, which has `count` of them.
+    pub(crate) fn no_partition(topic: &str, partition: i32, count: i32) -> Self {
+        let those = if count == 1 { "partition 0 alone".to_owned() } else { format!("partitions 0 to {}", count - 1) };
+        Self::new(format!("{topic} has no partition {partition}: it has {those}"))
     }
 
     /// A config that is refused is a mistake in the command.
@@ -74,6 +87,19 @@ impl Failure {
         }
     }
 
+    /// The same with what to do about it, in place of what would be said otherwise.
+    pub(crate) fn with_hint(self, hint: impl Into<String>) -> Self {
+        match self {
+            Self::Other(what) => Self::Other(Box::new(Hinted { what, hint: hint.into() })),
+            other => other,
+        }
+    }
+
+    /// The error of the library that is behind it, if there is one.
+    pub(crate) fn cause(&self) -> Option<&esker::Error> {
+        self.causes().find_map(|cause| cause.downcast_ref())
+    }
+
     /// Tells the user, and the caller of the process.
     pub(crate) fn report(&self) -> ExitCode {
         match self {
@@ -97,16 +123,20 @@ impl Failure {
     }
 
     /// The hint of the first of the causes that has one.
-    fn hint(&self) -> Option<&'static str> {
-        let Self::Other(error) = self else { return None };
-        let mut error: Option<&(dyn Error + 'static)> = Some(&**error);
-        while let Some(cause) = error {
-            if let Some(hint) = cause.downcast_ref().and_then(hint) {
-                return Some(hint);
-            }
-            error = cause.source();
-        }
-        None
+    fn hint(&self) -> Option<&str> {
+        self.causes().find_map(|cause| match cause.downcast_ref::<Hinted>() {
+            Some(hinted) => Some(&*hinted.hint),
+            None => cause.downcast_ref().and_then(hint),
+        })
+    }
+
+    /// What failed, why, and so on.
+    fn causes(&self) -> impl Iterator<Item = &(dyn Error + 'static)> {
+        let first: Option<&(dyn Error + 'static)> = match self {
+            Self::Other(error) => Some(&**error),
+            _ => None,
+        };
+        std::iter::successors(first, |&cause| cause.source())
     }
 }
 
@@ -139,6 +169,18 @@ impl fmt::Display for Context {
 impl Error for Context {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         Some(&*self.source)
+    }
+}
+
+impl fmt::Display for Hinted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.what.fmt(f)
+    }
+}
+
+impl Error for Hinted {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.what.source()
     }
 }
 

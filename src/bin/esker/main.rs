@@ -113,12 +113,22 @@ impl Command {
 }
 
 fn main() -> ExitCode {
-    let matches = Cli::command().get_matches();
+    let matches = with_negative_numbers(Cli::command()).get_matches();
     let Cli { context, command } = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
     match context.settled(&matches).and_then(|context| run(&command, &context)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => failure.report(),
     }
+}
+
+/// Takes a negative number for the value of an option everywhere: where it can't be one, that is what is said then, and not
+/// that there is no option of this name.
+fn with_negative_numbers(command: clap::Command) -> clap::Command {
+    let command = command.mut_args(|arg| match arg.get_action().takes_values() {
+        true => arg.allow_negative_numbers(true),
+        false => arg,
+    });
+    command.mut_subcommands(with_negative_numbers)
 }
 
 fn run(command: &Command, context: &Context) -> Result {

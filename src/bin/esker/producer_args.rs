@@ -14,7 +14,7 @@ pub(crate) struct ProducerArgs {
     #[arg(long, value_name = "CODEC")]
     compression: Option<Compression>,
     /// How hard the codec compresses: gzip 1 to 9, zstd up to 22
-    #[arg(long, value_name = "N", requires = "compression", allow_negative_numbers = true)]
+    #[arg(long, value_name = "N", requires = "compression")]
     compression_level: Option<i32>,
     /// How many bytes a batch may have before it is compressed
     #[arg(long, value_name = "BYTES")]

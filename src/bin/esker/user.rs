@@ -77,8 +77,11 @@ pub(crate) fn run(command: &Command, context: &Context) -> Result {
 }
 
 fn add(context: &Context, user: &str, mechanism: Option<Mechanism>, iterations: u32) -> Result {
+    data_dir::existing(context)?;
+    // Nobody else need wait for it.
+    let password = password()?;
     let store = data_dir::open(context)?;
-    let added = password().and_then(|password| put(&store, user, &mechanisms(mechanism), &password, iterations));
+    let added = put(&store, user, &mechanisms(mechanism), &password, iterations);
     store.close()?;
     added
 }
@@ -130,7 +133,7 @@ fn mechanisms(one: Option<Mechanism>) -> Vec<ScramMechanism> {
     }
 }
 
-/// The password, which nobody sees.
+/// The password, which nobody sees, and which is not empty.
 fn password() -> Result<String> {
     let read = if io::stdin().is_terminal() {
         let terminal = Term::stderr();
@@ -139,5 +142,9 @@ fn password() -> Result<String> {
         let mut line = String::new();
         io::stdin().lock().read_line(&mut line).map(|_| line.trim_end_matches(['\n', '\r']).to_owned())
     };
-    read.map_err(|error| Failure::because("cannot read the password", error))
+    let password = read.map_err(|error| Failure::because("cannot read the password", error))?;
+    match password.is_empty() {
+        true => Err(Failure::new("no password was read: it is the first line of stdin")),
+        false => Ok(password),
+    }
 }

@@ -60,7 +60,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "DURATION", group = "to", value_parser = time::duration)]
     by_duration: Option<Duration>,
     /// So many records further, or back if it is negative
-    #[arg(long, value_name = "N", group = "to", allow_negative_numbers = true)]
+    #[arg(long, value_name = "N", group = "to")]
     shift_by: Option<i64>,
     /// As a file of --export says, for the groups in it that are given here
     #[arg(long, value_name = "FILE", groups = ["to", "of"])]

@@ -13,7 +13,7 @@ mod reader;
 use std::io::{self, IsTerminal};
 use std::path::PathBuf;
 
-use esker::ProducerConfig;
+use esker::{Error, ProducerConfig};
 use serde::Serialize;
 
 use crate::context::Context;
@@ -79,11 +79,21 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result {
 }
 
 fn write(args: &Args, source: &mut dyn Source, config: &ProducerConfig) -> Result<u64> {
-    let target = Target { topic: &args.topic, partition: args.partition, config };
-    source.produce(&target, &mut |sink| {
+    if let Some(partition) = args.partition {
+        source.partition(&args.topic, partition)?;
+    }
+    let target = Target { topic: &args.topic, config };
+    let written = source.produce(&target, &mut |sink| {
         let input = input::start(args.file.as_deref())?;
         Feeder { reader: Reader::new(&args.reader, args.partition), sink, lines: Lines::default(), line: 1 }
             .feed(&input)
+    });
+    written.map_err(|failure| match failure.cause() {
+        Some(Error::MessageTooLarge { limit: "max.message.bytes", .. }) => {
+            let topic = &args.topic;
+            failure.with_hint(format!("raise it with `esker topic alter {topic} --config max.message.bytes=N`"))
+        }
+        _ => failure,
     })
 }
 

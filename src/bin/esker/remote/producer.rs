@@ -92,10 +92,6 @@ impl<'a> ClusterProducer<'a> {
             return Err(Failure::Usage("lines are not written in transactions: leave out transactional.id".to_owned()));
         }
         let partitions = cluster.count_partitions(to.topic)?;
-        if let Some(partition) = to.partition.filter(|index| !(0..partitions).contains(index)) {
-            let topic_partition = TopicPartition::new(to.topic, partition);
-            return Err(Error::UnknownTopicOrPartition { topic_partition }.into());
-        }
         to.config.validate().map_err(|error| Failure::Usage(error.to_string()))?;
         let limit = cluster.retry(|cluster| cluster.config_value(to.topic, MAX_MESSAGE_BYTES))?;
         let max_message_bytes = limit.and_then(|limit| limit.parse().ok()).unwrap_or(usize::MAX);

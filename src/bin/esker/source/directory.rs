@@ -98,9 +98,6 @@ impl Source for Directory {
 
     fn produce(&mut self, to: &Target<'_>, feed: Feed<'_>) -> Result<u64> {
         let partitions = self.partition_count(to.topic)?;
-        if let Some(partition) = to.partition {
-            self.store.partition(to.topic, partition)?;
-        }
         let producer = self.store.producer(to.config.clone()).map_err(Failure::misconfigured)?;
         produce(to.topic, partitions as usize, &producer, feed)
     }

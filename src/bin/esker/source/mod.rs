@@ -26,6 +26,7 @@ pub(crate) use topic::{Partition, Summary, Topic};
 use crate::context::Context;
 use crate::data_dir::ReadOnly;
 use crate::failure::{Failure, Result};
+use crate::hint::IN_USE_OR_SERVED;
 use crate::remote::Cluster;
 use directory::Directory;
 
@@ -116,8 +117,6 @@ pub(crate) trait Source {
 #[derive(Debug)]
 pub(crate) struct Target<'a> {
     pub(crate) topic: &'a str,
-    /// The one partition, if it is to be one.
-    pub(crate) partition: Option<i32>,
     pub(crate) config: &'a ProducerConfig,
 }
 
@@ -215,7 +214,13 @@ pub(crate) fn open(context: &Context, access: Access<'_>) -> Result<Box<dyn Sour
             "--read-only says how to open a directory: it goes without --bootstrap-server".to_owned(),
         )),
         (Some(servers), _) => Ok(Box::new(Cluster::connect(servers, context.connector()?)?)),
-        (None, access) => Ok(Box::new(Directory::open(context, access)?)),
+        (None, access) => match Directory::open(context, access) {
+            Ok(directory) => Ok(Box::new(directory)),
+            Err(failure) => match failure.cause() {
+                Some(esker::Error::DirectoryLocked { .. }) => Err(failure.with_hint(IN_USE_OR_SERVED)),
+                _ => Err(failure),
+            },
+        },
     }
 }
 
@@ -247,10 +252,10 @@ impl dyn Source + '_ {
 
     /// A partition, which exists.
     pub(crate) fn partition(&mut self, topic: &str, index: i32) -> Result<TopicPartition> {
-        let topic_partition = TopicPartition::new(topic, index);
-        match (0..self.partition_count(topic)?).contains(&index) {
-            true => Ok(topic_partition),
-            false => Err(esker::Error::UnknownTopicOrPartition { topic_partition }.into()),
+        let count = self.partition_count(topic)?;
+        match (0..count).contains(&index) {
+            true => Ok(TopicPartition::new(topic, index)),
+            false => Err(Failure::no_partition(topic, index, count)),
         }
     }
 }
