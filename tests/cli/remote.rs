@@ -472,7 +472,7 @@ fn members_are_told_by_the_server_and_later_by_the_directory() {
 fn refusals_are_the_same() {
     let mut both = Both::new();
     both.create(&["t"]);
-    let refusals: [(&[&str], i32); 17] = [
+    let refusals: [(&[&str], i32); 19] = [
         (&["produce", "nope"], 1),
         (&["consume", "nope"], 1),
         (&["topic", "describe", "nope"], 1),
@@ -480,6 +480,8 @@ fn refusals_are_the_same() {
         (&["topic", "alter", "nope", "--partitions", "2"], 1),
         (&["topic", "alter", "t", "--partitions", "1"], 1),
         (&["group", "alter", "g", "--config", "consumer.session.timeout.ms=1"], 2),
+        (&["group", "alter", "g", "--delete-config", "no.such"], 2),
+        (&["topic", "alter", "t", "--config", "retention.ms=1", "--delete-config", "no.such"], 2),
         (&["topic", "create", "t"], 1),
         (&["topic", "create", "x", "--partitions=-1"], 2),
         (&["topic", "delete-records", "t", "0:1"], 1),
@@ -496,7 +498,7 @@ fn refusals_are_the_same() {
         assert!(code == Some(expected) && stdout.is_empty(), "{args:?}: {code:?} {stderr}");
     }
     // For these brokers have Kafka's words.
-    let refusals: [(&[&str], i32, &str); 4] = [
+    let refusals: [(&[&str], i32, &str); 5] = [
         (
             &["topic", "alter", "t", "--config", "retention.ms=x"],
             2,
@@ -512,6 +514,11 @@ fn refusals_are_the_same() {
             &["topic", "create", "x", "--config", "segment.bytes=1"],
             2,
             "Invalid value 1 for configuration segment.bytes: Value must be at least 1048576",
+        ),
+        (
+            &["topic", "create", "x", "--config", "remote.storage.enable=true"],
+            2,
+            "Tiered Storage functionality is disabled in the broker. Topic cannot be configured with remote log storage.",
         ),
     ];
     for (args, expected, words) in refusals {

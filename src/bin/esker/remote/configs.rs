@@ -2,18 +2,18 @@
 
 use std::collections::HashMap;
 
-use esker::AlterConfigOp;
 use esker::net::ErrorCode;
 use esker::net::messages::describe_configs::{
     DescribeConfigsResource, DescribeConfigsResourceResult, DescribeConfigsResult, DescribeConfigsSynonym,
 };
 use esker::net::messages::incremental_alter_configs::{AlterConfigsResource, AlterableConfig};
 use esker::net::messages::{DescribeConfigsRequest, IncrementalAlterConfigsRequest};
+use esker::{AlterConfigOp, Error};
 
 use super::cluster::Cluster;
 use super::topics::{check, nothing};
 use super::trouble::Trouble;
-use crate::failure::Result;
+use crate::failure::{Failure, Result};
 use crate::source::{Config, GROUP_CONFIG, Synonym, TOPIC_CONFIG};
 
 const ALTER_CONFIGS_VERSION: i16 = 1;
@@ -26,8 +26,18 @@ pub(super) enum Resource {
     Group = 32,
 }
 
+impl Resource {
+    fn kind(self) -> &'static str {
+        match self {
+            Self::Topic => "topic",
+            Self::Group => "group",
+        }
+    }
+}
+
 impl Cluster {
     pub(super) fn alter_configs(&mut self, resource: Resource, name: &str, changes: &[AlterConfigOp]) -> Result {
+        self.check_deleted(resource, name, changes)?;
         let resource = AlterConfigsResource {
             resource_type: resource as i8,
             resource_name: name.to_owned(),
@@ -38,6 +48,29 @@ impl Cluster {
         let response = self.wire.ask(&controller, &request, ALTER_CONFIGS_VERSION)?;
         let result = response.responses.into_iter().next().ok_or_else(nothing)?;
         check(result.error_code, result.error_message, name)
+    }
+
+    /// Whether the configs that are to be taken back to their defaults are among those that the brokers tell of: they
+    /// themselves say nothing about one that there isn't.
+    fn check_deleted(&mut self, resource: Resource, name: &str, changes: &[AlterConfigOp]) -> Result {
+        let deleted = |change: &AlterConfigOp| match change {
+            AlterConfigOp::Delete { key } => Some(key.clone()),
+            _ => None,
+        };
+        let deleted: Vec<String> = changes.iter().filter_map(deleted).collect();
+        if deleted.is_empty() {
+            return Ok(());
+        }
+        // Who may not ask for them may still be let change them.
+        let known = self.configs(resource, &[name.to_owned()]).ok().and_then(|mut configs| configs.remove(name));
+        let is_unknown = |key: &String| known.iter().any(|known| known.iter().all(|config| config.name != *key));
+        match deleted.into_iter().find(is_unknown) {
+            Some(key) => {
+                let expected = format!("a {} config", resource.kind());
+                Err(Failure::misconfigured(Error::InvalidConfig { key, value: String::new(), expected }))
+            }
+            None => Ok(()),
+        }
     }
 
     /// All configs of topics or groups, by their names.

@@ -69,7 +69,7 @@ impl Source for Directory {
 
     fn create_topic(&mut self, topic: &str, partitions: i32, configs: &[(String, String)]) -> Result<String> {
         let config = topic_config(partitions, configs)?;
-        Ok(self.store.create_topic(topic, config)?.to_string())
+        Ok(self.store.create_topic(topic, config).map_err(Failure::misconfigured)?.to_string())
     }
 
     fn alter_topic_configs(&mut self, topic: &str, changes: &[AlterConfigOp]) -> Result {
