@@ -49,6 +49,9 @@
 //! `cluster.id` and `node.id` of its source: the two must not run in one cluster at a time. A copy that a crash
 //! interrupted has `version=incomplete-snapshot` in its `meta.properties`, and is opened by nobody.
 //!
+//! It is the process that has the store open that takes it. `esker snapshot` is one itself, and is refused beside another:
+//! a server that is to be copied while it runs is one in a program that calls `snapshot`.
+//!
 //! Copying the files of a directory by other means while a store writes it gives no consistent copy.
 //!
 //! # Looking for damage

@@ -57,6 +57,24 @@ fn a_client_is_served_until_the_server_is_told_to_stop() {
 }
 
 #[test]
+fn that_nobody_can_log_in_is_a_warning() {
+    let cli = Cli::new();
+    let listener = ["--override", "listeners=SASL_PLAINTEXT://127.0.0.1:0"];
+    let mechanisms = ["--override", "sasl.enabled.mechanisms=SCRAM-SHA-256"];
+    let said = || {
+        let (child, _) = start(&cli, &[listener, mechanisms].concat());
+        signal(&child, Signal::TERM);
+        let output = child.wait_with_output().unwrap();
+        assert_eq!(output.status.code(), Some(0));
+        String::from_utf8(output.stderr).unwrap()
+    };
+    let warning = "there are no users yet: nobody can log in";
+    assert!(said().contains(warning));
+    cli.ok(&["user", "add", "alice"], b"secret\n");
+    assert!(!said().contains(warning));
+}
+
+#[test]
 fn what_it_cannot_be_is_an_error() {
     let cli = Cli::new();
     for (configs, says) in [

@@ -24,6 +24,16 @@ fn users_come_and_go_and_their_passwords_are_not_kept() {
 }
 
 #[test]
+fn users_may_come_before_anything_else() {
+    let cli = Cli::new();
+    assert_eq!(cli.failure(&["user", "add", "alice"], b"").0, 1);
+    assert_eq!(cli.failure(&["user", "add", "alice", "--iterations", "100"], b"secret\n").0, 1);
+    assert!(!cli.dir().exists());
+    cli.ok(&["user", "add", "alice", "--mechanism", "SCRAM-SHA-256"], b"secret\n");
+    assert_eq!(cli.json(&["user", "list"]).len(), 1);
+}
+
+#[test]
 fn a_backup_has_the_users_too() {
     let cli = Cli::with_topic();
     cli.ok(&["user", "add", "alice"], b"secret\n");

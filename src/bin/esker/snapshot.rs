@@ -14,6 +14,9 @@ use crate::progress::Progress;
 /// The copy can be opened by esker or by a broker, and needs no recovery. Where the file system can, blocks are shared
 /// until either side changes them.
 ///
+/// Nobody else may have the directory open. To copy it while records are written, the process that has it open calls
+/// `Store::snapshot`, which is for programs that embed esker.
+///
 /// JSON: dir, partitions (how many), bytes (of log files), held_us (for how long appends were held back, in
 /// microseconds).
 #[derive(Debug, clap::Args)]

@@ -18,8 +18,8 @@ use crate::output::Table;
 pub(crate) enum Command {
     /// Let a user log in, by SCRAM or PLAIN, with the password that is the first line of stdin
     ///
-    /// On a terminal it is asked for. A user that is there gets another password. The password itself is not kept. While a
-    /// server has the directory, `kafka-configs --entity-type users` does this.
+    /// On a terminal it is asked for. A user that is there gets another password. The password itself is not kept. If there
+    /// is no data directory, it is made. While a server has it, `kafka-configs --entity-type users` does this.
     ///
     /// Prints nothing.
     Add {
@@ -77,18 +77,20 @@ pub(crate) fn run(command: &Command, context: &Context) -> Result {
 }
 
 fn add(context: &Context, user: &str, mechanism: Option<Mechanism>, iterations: u32) -> Result {
-    data_dir::existing(context)?;
-    // Nobody else need wait for it.
+    data_dir::given(context)?;
+    // Before there is a directory that nobody needs, and while nobody has to wait for it.
     let password = password()?;
-    let store = data_dir::open(context)?;
-    let added = put(&store, user, &mechanisms(mechanism), &password, iterations);
+    let credential = |mechanism| Ok((mechanism, ScramCredential::new(mechanism, &password, iterations)?));
+    let credentials: Vec<_> = mechanisms(mechanism).into_iter().map(credential).collect::<Result<_>>()?;
+    let store = data_dir::create_or_open(context)?;
+    let added = put(&store, user, credentials);
     store.close()?;
     added
 }
 
-fn put(store: &Store, user: &str, mechanisms: &[ScramMechanism], password: &str, iterations: u32) -> Result {
-    for mechanism in mechanisms {
-        store.put_scram_credential(user, *mechanism, ScramCredential::new(*mechanism, password, iterations)?)?;
+fn put(store: &Store, user: &str, credentials: Vec<(ScramMechanism, ScramCredential)>) -> Result {
+    for (mechanism, credential) in credentials {
+        store.put_scram_credential(user, mechanism, credential)?;
     }
     Ok(())
 }

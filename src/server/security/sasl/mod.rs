@@ -85,7 +85,9 @@ impl Sasl {
     pub(super) fn new(security: &ListenerSecurity, store: &Store) -> Result<Self> {
         let plain_users = Self::users_of(security)?;
         // A file of users that can't be read shows now.
-        store.scram_users()?;
+        if store.scram_users()?.is_empty() && plain_users.is_empty() {
+            tracing::warn!("there are no users yet: nobody can log in (`esker user add` makes one)");
+        }
         let session_max = |mechanism: &SaslMechanism| {
             let own_ms = match mechanism {
                 SaslMechanism::Plain => security.plain_connections_max_reauth_ms,
