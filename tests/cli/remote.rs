@@ -621,6 +621,21 @@ fn who_accepts_and_says_nothing_is_not_connected_to() {
 }
 
 #[test]
+fn another_kind_of_server_is_named() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let answering = std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        stream.read_exact(&mut [0; 4]).unwrap();
+        stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").unwrap();
+        stream
+    });
+    let (code, stderr) = Cli::new().failure(&["topic", "list", "--bootstrap-server", &address], b"");
+    answering.join().unwrap();
+    assert!(code == 1 && stderr.contains("\nhint: the other side seems to speak HTTP: "), "{stderr}");
+}
+
+#[test]
 fn a_server_that_goes_away_ends_who_follows_it() {
     let mut served = Served::new();
     let address = served.address.clone();

@@ -112,7 +112,8 @@ fn who_can_not_log_in_is_told_at_once() {
     let of_another = ["security.protocol=SASL_PLAINTEXT", "sasl.mechanism=SCRAM-SHA-512", &*right];
     secured.fails(&of_another, 1, "doesn't enable SCRAM-SHA-512: it has PLAIN, SCRAM-SHA-256");
     // A server that speaks no TLS.
-    secured.fails(&["security.protocol=SSL", &secured.trusted()], 1, "cannot connect to");
+    let hint = "hint: the other side seems to speak no TLS: see security.protocol";
+    secured.fails(&["security.protocol=SSL", &secured.trusted()], 1, hint);
 }
 
 #[test]
@@ -133,7 +134,7 @@ fn a_broker_is_trusted_by_its_authority_and_its_host() {
         secured.prints(&["security.protocol=SSL", &trusted, any_host, &version], &["topic", "list"], b"");
     }
     // Without a word of TLS, to a server that wants it.
-    secured.fails(&[], 1, "cannot connect to");
+    secured.fails(&[], 1, "hint: the other side seems to speak TLS: --command-config names");
 }
 
 #[test]
@@ -173,6 +174,9 @@ fn what_a_configuration_can_not_say_is_named() {
     ] {
         secured.fails(lines, code, says);
     }
+    // Well said, to a broker that asks for nothing.
+    let login = ["security.protocol=SASL_PLAINTEXT", "sasl.mechanism=PLAIN", &*jaas];
+    secured.fails(&login, 1, "hint: the other side seems to ask for no login: see security.protocol");
     let (code, _, stderr) = secured.run(&["retries=3", "client.id=tool"], &["topic", "list"], b"");
     assert_eq!((code, &*stderr), (0, "warning: retries has no meaning here\n"));
     let address = &*secured.served.address;

@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use std::path::Path;
 use std::process::ExitCode;
 
-use crate::hint::hint;
+use crate::hint::{hint, hint_of_connection};
 
 pub(crate) type Result<T = (), E = Failure> = std::result::Result<T, E>;
 
@@ -126,7 +126,7 @@ impl Failure {
     fn hint(&self) -> Option<&str> {
         self.causes().find_map(|cause| match cause.downcast_ref::<Hinted>() {
             Some(hinted) => Some(&*hinted.hint),
-            None => cause.downcast_ref().and_then(hint),
+            None => cause.downcast_ref().and_then(hint).or_else(|| cause.downcast_ref().and_then(hint_of_connection)),
         })
     }
 

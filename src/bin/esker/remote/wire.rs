@@ -2,6 +2,7 @@
 //! runtime.
 
 use std::collections::HashMap;
+use std::io::ErrorKind;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,6 +13,7 @@ use tokio::time::timeout;
 
 use super::trouble::Trouble;
 use crate::failure::{Failure, Result};
+use crate::hint::SPEAKS_NO_TLS;
 
 /// How long it may take to connect and to be let in.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -52,7 +54,11 @@ impl Wire {
             self.runtime.block_on(async { timeout(CONNECT_TIMEOUT, self.connector.connect(address)).await });
         let connection = match connected {
             Ok(Ok(connection)) => connection,
-            Ok(Err(ConnectionError::Io(error))) => return Err(Trouble::Lost(Failure::because(cannot(), error))),
+            Ok(Err(ConnectionError::Io(error))) => {
+                let is_unfinished = error.kind() == ErrorKind::UnexpectedEof;
+                let failure = Failure::because(cannot(), error);
+                return Err(Trouble::Lost(if is_unfinished { failure.with_hint(SPEAKS_NO_TLS) } else { failure }));
+            }
             // It is not let in, or doesn't trust whom it has come to: that stays so.
             Ok(Err(error @ (ConnectionError::Tls(_) | ConnectionError::Authentication(_)))) => {
                 return Err(Trouble::Final(Failure::because(cannot(), error)));
