@@ -316,6 +316,52 @@ fn a_group_without_offsets_starts_where_auto_offset_reset_says() {
 }
 
 #[test]
+fn a_group_without_offsets_starts_so_long_ago_if_auto_offset_reset_says_that() {
+    let (options, clock) = manual();
+    let store = options.storage(std::sync::Arc::new(esker::io::MemoryStorage::new())).open("data").unwrap();
+    let log = create(&store, "t");
+    for minutes in [0, 30, 60] {
+        append(&log, NOW_MS + minutes * 60_000, &[&minutes.to_string()]);
+    }
+    clock.advance(90 * 60_000);
+    let of = |value: &str| {
+        let mut config = ConsumerConfig::new();
+        config.set("auto.offset.reset", value).unwrap();
+        let mut consumer = store.consumer(config).unwrap();
+        consumer.assign([("t", 0)]).unwrap();
+        consumer
+    };
+    for (value, offset) in [
+        ("by_duration:PT1H", 1),
+        ("by_duration:PT59M59.999S", 2),
+        ("by_duration:pt59m59,9999s", 2),
+        ("by_duration:PT0S", 3),
+        ("by_duration:P1DT1M", 0),
+        ("by_duration:P100000000000D", 0),
+    ] {
+        assert_eq!(of(value).position(("t", 0)).unwrap(), offset, "{value}");
+    }
+    let mut consumer = of("by_duration:PT1H");
+    consumer.seek(("t", 0), 100).unwrap();
+    assert_eq!(poll_now(&mut consumer), ["30", "60"], "a position that is nowhere is reset in the same way");
+}
+
+#[test]
+fn what_is_no_place_to_start_is_refused() {
+    let durations =
+        ["", "P", "PT", "P1DT", "1H", "P1H", "PT1D", "PT1M1H", "PT1H ", "PT1.5H", "PT.5S", "PT1.0000000000S"];
+    let signed = ["-PT1H", "PT-1H", "PT+1H", "P99999999999999999999D", "P999999999999999D"];
+    let mut config = ConsumerConfig::new();
+    for duration in durations.into_iter().chain(signed) {
+        let refused = config.set("auto.offset.reset", &format!("by_duration:{duration}"));
+        assert!(matches!(refused, Err(Error::InvalidConfig { .. })), "{duration}");
+    }
+    for reset in ["by_duration", "By_duration:PT1H", "Earliest", ""] {
+        assert!(matches!(config.set("auto.offset.reset", reset), Err(Error::InvalidConfig { .. })), "{reset}");
+    }
+}
+
+#[test]
 fn a_position_that_retention_overtook_is_reset() {
     let (options, clock) = manual();
     let store = options.storage(std::sync::Arc::new(esker::io::MemoryStorage::new())).open("data").unwrap();

@@ -1,6 +1,7 @@
 //! The consumer's configs, with Kafka's names and defaults.
 
 use std::str::FromStr;
+use std::time::Duration;
 
 use crate::config::invalid;
 use crate::error::{Error, Result};
@@ -15,6 +16,9 @@ pub enum AutoOffsetReset {
     /// After the last record that is there.
     #[default]
     Latest,
+    /// At the first record that is no older than this by the store's clock, or after the last one if there is none
+    /// (`by_duration:PT1H`, with a duration in ISO 8601; KIP-1106).
+    ByDuration(Duration),
     /// Nowhere: [`poll`](super::Consumer::poll) fails with
     /// [`Error::NoOffsetForPartition`].
     None,
@@ -28,9 +32,36 @@ impl FromStr for AutoOffsetReset {
             "earliest" => Ok(Self::Earliest),
             "latest" => Ok(Self::Latest),
             "none" => Ok(Self::None),
-            _ => Err(invalid("auto.offset.reset", value, "one of earliest, latest, none")),
+            _ => {
+                let ago = value.strip_prefix("by_duration:").and_then(parse_duration);
+                let expected = "one of earliest, latest, none, by_duration:PnDTnHnMn.nS";
+                ago.map(Self::ByDuration).ok_or_else(|| invalid("auto.offset.reset", value, expected))
+            }
         }
     }
+}
+
+/// Reads a duration in ISO 8601 as Java's `Duration.parse` does, but for signs: Kafka refuses what is negative.
+fn parse_duration(text: &str) -> Option<Duration> {
+    let text = text.to_ascii_uppercase();
+    let mut rest = text.strip_prefix('P').filter(|rest| !rest.is_empty())?;
+    let mut duration = Duration::ZERO;
+    for (unit, unit_seconds) in [('D', 86_400), ('H', 3600), ('M', 60), ('S', 1)] {
+        if unit == 'H' && !rest.is_empty() {
+            rest = rest.strip_prefix('T').filter(|time| !time.is_empty())?;
+        }
+        let Some((number, after)) = rest.split_once(unit) else { continue };
+        let (whole, fraction) = number.split_once(['.', ',']).unwrap_or((number, ""));
+        let is_number = [whole, fraction].iter().all(|digits| digits.bytes().all(|digit| digit.is_ascii_digit()));
+        if !is_number || fraction.len() > 9 || (number != whole && unit != 'S') {
+            return None;
+        }
+        let seconds = whole.parse::<u64>().ok()?.checked_mul(unit_seconds)?;
+        let nanos = format!("{fraction:0<9}").parse().ok()?;
+        duration = duration.checked_add(Duration::new(seconds, nanos))?;
+        rest = after;
+    }
+    rest.is_empty().then_some(duration)
 }
 
 /// Which group a consumer is of, where it starts, and how much it takes at a time.
@@ -76,7 +107,8 @@ impl ConsumerConfig {
         self
     }
 
-    /// Where to start where nothing is committed (`auto.offset.reset`; default `latest`, as in Kafka).
+    /// Where to start where nothing is committed, or where what is committed is not in the log any more
+    /// (`auto.offset.reset`; default `latest`, as in Kafka).
     pub fn auto_offset_reset(mut self, reset: AutoOffsetReset) -> Self {
         self.auto_offset_reset = reset;
         self

@@ -50,6 +50,12 @@ impl Fetcher {
         self.log.readable_end(self.isolation)
     }
 
+    /// The offset of the first record with this timestamp or a later one that can be handed out now, or else the end.
+    pub(super) fn offset_for_timestamp(&self, timestamp: i64) -> Result<Offset> {
+        let end = self.readable_end();
+        Ok(self.log.offset_for_timestamp(timestamp)?.map_or(end, |found| found.offset.min(end)))
+    }
+
     pub(super) fn topic_partition(&self) -> &TopicPartition {
         self.log.topic_partition()
     }

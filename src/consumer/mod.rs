@@ -175,9 +175,8 @@ impl Consumer {
     /// As [`Log::offset_for_timestamp`].
     pub fn seek_to_timestamp(&mut self, timestamp: i64) -> Result<()> {
         for fetcher in &mut self.fetchers {
-            let end = fetcher.readable_end();
-            let found = fetcher.log.offset_for_timestamp(timestamp)?;
-            fetcher.seek(found.map_or(end, |found| found.offset.min(end)));
+            let offset = fetcher.offset_for_timestamp(timestamp)?;
+            fetcher.seek(offset);
         }
         Ok(())
     }
@@ -201,7 +200,8 @@ impl Consumer {
     ///
     /// # Errors
     /// [`Error::NotAssigned`]; [`Error::NoOffsetForPartition`] if it is not known where to start, and
-    /// [`Error::UnstableOffsetCommit`] if it is not known yet.
+    /// [`Error::UnstableOffsetCommit`] if it is not known yet; with `auto.offset.reset=by_duration` as
+    /// [`Log::offset_for_timestamp`].
     pub fn position(&mut self, partition: impl Into<TopicPartition>) -> Result<Offset> {
         let partition = partition.into();
         let index = self.index_of(&partition)?;
@@ -339,17 +339,22 @@ impl Consumer {
             self.fetchers[index].resume(&committed);
             return Ok(committed.offset);
         }
-        let position = self.reset_offset(&fetcher.log).ok_or_else(|| no_offset(group, fetcher.topic_partition()))?;
+        let position = self.reset_offset(fetcher)?.ok_or_else(|| no_offset(group, fetcher.topic_partition()))?;
         self.fetchers[index].seek(position);
         Ok(position)
     }
 
-    fn reset_offset(&self, log: &Log) -> Option<Offset> {
-        match self.config.auto_offset_reset {
-            AutoOffsetReset::Earliest => Some(log.log_start()),
-            AutoOffsetReset::Latest => Some(log.readable_end(self.config.isolation_level)),
+    fn reset_offset(&self, fetcher: &Fetcher) -> Result<Option<Offset>> {
+        Ok(match self.config.auto_offset_reset {
+            AutoOffsetReset::Earliest => Some(fetcher.log.log_start()),
+            AutoOffsetReset::Latest => Some(fetcher.readable_end()),
+            AutoOffsetReset::ByDuration(ago) => {
+                let ago_ms = i64::try_from(ago.as_millis()).unwrap_or(i64::MAX);
+                let timestamp = self.store.clock().now_ms().saturating_sub(ago_ms);
+                Some(fetcher.offset_for_timestamp(timestamp)?)
+            }
             AutoOffsetReset::None => None,
-        }
+        })
     }
 
     /// What is there now, from each partition in turn.
@@ -388,7 +393,7 @@ impl Consumer {
             match self.fetchers[index].take(position, room, limits, records) {
                 // Once more if retention overtakes the reset.
                 Err(error @ Error::OffsetOutOfRange { .. }) => {
-                    let reset = self.reset_offset(&self.fetchers[index].log).ok_or(error)?;
+                    let reset = self.reset_offset(&self.fetchers[index])?.ok_or(error)?;
                     self.fetchers[index].seek(reset);
                 }
                 other => return other,
