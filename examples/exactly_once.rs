@@ -12,7 +12,7 @@ use std::env;
 use std::error::Error;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
-use std::process::{Command, ExitCode, Stdio};
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use esker::{
@@ -27,17 +27,10 @@ const KILLED_AFTER: [usize; 6] = [67, 9, 151, 111, 278, 33];
 
 type Result<T, E = Box<dyn Error>> = std::result::Result<T, E>;
 
-fn main() -> ExitCode {
-    let done = match env::args().nth(1) {
+fn main() -> Result<()> {
+    match env::args().nth(1) {
         Some(dir) => make_invoices(Path::new(&dir)),
         None => supervise(),
-    };
-    match done {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("{error}");
-            ExitCode::FAILURE
-        }
     }
 }
 

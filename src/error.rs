@@ -22,8 +22,24 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// Everything that can go wrong.
 ///
-/// Variants carry values, so that a program can act on them, and `Display` fits a line. Causes are in
-/// [`source`](std::error::Error::source). The type is cheap to clone because one failed sync is every waiter's answer.
+/// Variants carry values, so that a program can act on them, and `Display` fits a line. It says what could not be done; why,
+/// such as that permission is denied, is in [`source`](std::error::Error::source), down to what the operating system said.
+/// Print that too where a person is to read it; `{:?}` does, and so does a `main` that returns a `Result`.
+///
+/// ```
+/// use std::error::Error;
+///
+/// let refused = esker::Store::open("Cargo.toml/data").unwrap_err(); // there is a file in the way
+/// eprint!("{refused}");
+/// let mut cause = refused.source();
+/// # assert!(cause.is_some());
+/// while let Some(error) = cause {
+///     eprint!(": {error}");
+///     cause = error.source();
+/// }
+/// ```
+///
+/// The type is cheap to clone because one failed sync is every waiter's answer.
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -63,11 +79,12 @@ pub enum Error {
 
     /// The log stopped accepting appends because a write to its device may have been lost (Kafka's
     /// `KAFKA_STORAGE_ERROR`). Reads go on. Open the store again to recover from what the device holds.
-    #[error("{topic_partition} takes no appends until it is opened again: {cause}")]
+    #[error("{topic_partition} takes no appends until it is opened again")]
     LogOffline {
         /// The partition.
         topic_partition: TopicPartition,
         /// The failure that stopped it.
+        #[source]
         cause: Box<Error>,
     },
 
@@ -230,11 +247,12 @@ pub enum Error {
 
     /// Something of the transaction failed before, so that it can only be aborted (Kafka's `TRANSACTION_ABORTABLE`,
     /// KIP-1050): drop it, or abort it, and do its work again in another one.
-    #[error("the transaction of {transactional_id:?} can only be aborted: {cause}")]
+    #[error("the transaction of {transactional_id:?} can only be aborted")]
     TransactionAbortable {
         /// The transactional id.
         transactional_id: String,
         /// What failed first.
+        #[source]
         cause: Box<Error>,
     },
 

@@ -22,6 +22,10 @@ fn assert_offline(result: Result<impl std::fmt::Debug, Error>) {
         Err(Error::LogOffline { topic_partition, cause }) => {
             assert_eq!(topic_partition.to_string(), "t-0");
             assert!(matches!(*cause, Error::Io { operation: "sync", .. }), "{cause:?}");
+            let source = |error: &dyn std::error::Error| error.source().map(ToString::to_string);
+            let offline = Error::LogOffline { topic_partition, cause: cause.clone() };
+            assert_eq!(source(&offline).as_deref(), Some(&*cause.to_string()), "it is told once");
+            assert!(!offline.to_string().contains(&cause.to_string()) && source(&*cause).is_some());
         }
         other => panic!("{other:?}"),
     }

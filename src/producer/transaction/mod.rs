@@ -65,7 +65,7 @@ use state::{State, Tell};
 /// let orders = consumer.poll(Duration::from_millis(100))?;
 /// let transaction = producer.begin_transaction()?; // fails if this producer can't go on
 /// if let Err(error) = make_invoices(transaction, &consumer, &orders) {
-///     eprintln!("these orders once more: {error}");
+///     eprintln!("these orders once more: {error:?}");
 ///     consumer.seek_to_committed()?; // the consumer's positions are behind these orders, and no transaction moves them
 /// }
 /// # made += orders.len();
