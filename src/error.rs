@@ -22,9 +22,9 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// Everything that can go wrong.
 ///
-/// Variants carry values, so that a program can act on them, and `Display` fits a line. It says what could not be done; why,
-/// such as that permission is denied, is in [`source`](std::error::Error::source), down to what the operating system said.
-/// Print that too where a person is to read it; `{:?}` does, and so does a `main` that returns a `Result`.
+/// Variants carry values, so that a program can act on them, and `Display` fits a line. It says what could not be done;
+/// why, such as that permission is denied, is in [`source`](std::error::Error::source), down to what the operating
+/// system said. Print that too where a person is to read it; `{:?}` does, and so does a `main` that returns a `Result`.
 ///
 /// ```
 /// use std::error::Error;

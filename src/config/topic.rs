@@ -89,9 +89,9 @@ macro_rules! topic_configs {
             ///
             /// # Errors
             /// [`Error::InvalidConfig`] if there is no such config or the value is not one of its values;
-            /// [`Error::UnsupportedConfig`] if it is one that Kafka had once and knows no more. What a store can't do, such
-            /// as `remote.storage.enable=true`, is refused with that error when the topic is created or altered, and so are
-            /// values that contradict each other, with [`Error::InvalidConfig`].
+            /// [`Error::UnsupportedConfig`] if it is one that Kafka had once and knows no more. What a store can't do,
+            /// such as `remote.storage.enable=true`, is refused with that error when the topic is created or altered,
+            /// and so are values that contradict each other, with [`Error::InvalidConfig`].
             pub fn set(&mut self, key: &str, value: &str) -> Result<()> {
                 match key {
                     $($key => {

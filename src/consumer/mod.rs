@@ -96,8 +96,8 @@ impl Store {
 
 impl Consumer {
     /// Reads these partitions from now on, and no others; what was subscribed to is not any more. A partition that was
-    /// assigned before keeps its position, unless its topic was deleted: one of the same name that came later is another
-    /// topic.
+    /// assigned before keeps its position, unless its topic was deleted: one of the same name that came later is
+    /// another topic.
     ///
     /// # Errors
     /// [`Error::UnknownTopicOrPartition`]; the assignment is then as it was.
@@ -123,8 +123,8 @@ impl Consumer {
         Ok(())
     }
 
-    /// Reads all partitions that these topics have now, and no others. Those that are added later are not read until this
-    /// is called again; a consumer that subscribes (`subscribe`, feature `coordinator`) takes them in by itself.
+    /// Reads all partitions that these topics have now, and no others. Those that are added later are not read until
+    /// this is called again; a consumer that subscribes (`subscribe`, feature `coordinator`) takes them in by itself.
     ///
     /// # Errors
     /// As [`assign`](Self::assign).
@@ -181,9 +181,9 @@ impl Consumer {
         Ok(())
     }
 
-    /// Goes back, in every assigned partition, to what the group has committed, or where it has committed nothing, to where
-    /// `auto.offset.reset` says: what was polled since is polled again. For when the work on it failed, such as after a
-    /// transaction that was [aborted](crate::Transaction#when-something-fails).
+    /// Goes back, in every assigned partition, to what the group has committed, or where it has committed nothing, to
+    /// where `auto.offset.reset` says: what was polled since is polled again. For when the work on it failed, such as
+    /// after a transaction that was [aborted](crate::Transaction#when-something-fails).
     ///
     /// Where that is is looked up by the next poll, as for a partition that was just assigned. With
     /// `auto.offset.reset=latest` what was polled from a partition before anything was committed for it is passed over.
@@ -267,8 +267,8 @@ impl Consumer {
     }
 
     /// What [`commit`](Self::commit) would commit now: the positions of all assigned partitions, as far as they are known,
-    /// with the leader epoch of the last record of each, or where none was read yet, with what was committed of it. To be
-    /// sent with the records that were made from what was read:
+    /// with the leader epoch of the last record of each, or where none was read yet, with what was committed of it. To
+    /// be sent with the records that were made from what was read:
     /// [`Transaction::send_offsets`](crate::Transaction::send_offsets).
     pub fn positions(&self) -> Vec<(TopicPartition, CommittedOffset)> {
         let position = |fetcher: &Fetcher| Some((fetcher.topic_partition().clone(), fetcher.to_commit()?));

@@ -38,8 +38,8 @@ impl ConsumerRecord {
         TopicPartition::new(self.topic.clone(), self.partition)
     }
 
-    /// The value of the last header of this key (Kafka's `Headers.lastHeader`). None if there is no such header, and also if
-    /// the last one has no value: [`headers`](Self::headers) tells these two apart.
+    /// The value of the last header of this key (Kafka's `Headers.lastHeader`). None if there is no such header, and
+    /// also if the last one has no value: [`headers`](Self::headers) tells these two apart.
     #[doc(alias = "lastHeader")]
     pub fn header(&self, key: &str) -> Option<&[u8]> {
         self.headers.iter().rev().find(|(name, _)| name == key)?.1.as_deref()

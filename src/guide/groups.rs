@@ -41,8 +41,9 @@
 //!
 //! [`Consumer::commit`](crate::Consumer::commit) is called by you and never on its own, unless you set
 //! `enable.auto.commit`: then each poll may commit what the polls before it have handed out, dealt with or not. Commit
-//! after the work, and a crash in between repeats some of it: *at least once*. Commit before, and the crash loses some: *at
-//! most once*. Work that can bear repetition, because its result is stored under a key, is the simplest way to be right.
+//! after the work, and a crash in between repeats some of it: *at least once*. Commit before, and the crash loses some:
+//! *at most once*. Work that can bear repetition, because its result is stored under a key, is the simplest way to be
+//! right.
 //!
 //! A commit that has returned survives the loss of power. Progress that may be lost, because repeating is cheap, is
 //! cheaper with `commit_offsets(…, Acks::Leader)`. Where no more than one record is to be repeated, commit behind each:
@@ -52,8 +53,8 @@
 //! Where the work is to write records into this store, it can be *exactly once*: a
 //! [`Transaction`](crate::Transaction) commits those records and the offsets together, or neither. Its documentation has
 //! the loop, with what to do when a transaction fails
-//! ([`seek_to_committed`](crate::Consumer::seek_to_committed)), and the example `exactly_once` kills it over and over. Whoever reads the result reads with
-//! [`IsolationLevel::ReadCommitted`](crate::IsolationLevel::ReadCommitted).
+//! ([`seek_to_committed`](crate::Consumer::seek_to_committed)), and the example `exactly_once` kills it over and over.
+//! Whoever reads the result reads with [`IsolationLevel::ReadCommitted`](crate::IsolationLevel::ReadCommitted).
 //!
 //! # Who reads which partition
 //!

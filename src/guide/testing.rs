@@ -5,8 +5,8 @@
 //!
 //! A [`MemoryStorage`](crate::io::MemoryStorage) touches no disk, so that tests are fast and share nothing. It needs no
 //! feature, and clones of it are the same files, for a test that closes the store and opens it again.
-//! [`Store::temporary`](crate::Store::temporary) is the same on the real disk, in a directory that goes with the store. With
-//! the feature `net`, a `Server` on either is a broker for a test of Kafka clients.
+//! [`Store::temporary`](crate::Store::temporary) is the same on the real disk, in a directory that goes with the store.
+//! With the feature `net`, a `Server` on either is a broker for a test of Kafka clients.
 //!
 //! ```
 //! use std::sync::Arc;

@@ -71,8 +71,8 @@ impl Record {
 
 impl ConsumerRecord {
     /// The same record for a topic: with its key, value, headers and timestamp, of which any can then be set anew. A
-    /// tombstone stays one. The partition is what the partitioner picks, and a record without a timestamp gets the time of
-    /// the send. Key and value are not copied.
+    /// tombstone stays one. The partition is what the partitioner picks, and a record without a timestamp gets the time
+    /// of the send. Key and value are not copied.
     ///
     /// ```
     /// # use esker::{AutoOffsetReset, ConsumerConfig, ProducerConfig, Record, Store, TopicConfig};

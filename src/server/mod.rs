@@ -22,8 +22,9 @@
 //! # }
 //! ```
 //!
-//! A test that wants a broker of its own does the same, with a port that the system picks; the store needs no disk for that:
-//! `Store::options().storage(Arc::new(MemoryStorage::new())).open("data")` ([`MemoryStorage`](crate::io::MemoryStorage)).
+//! A test that wants a broker of its own does the same, with a port that the system picks; the store needs no disk for
+//! that: `Store::options().storage(Arc::new(MemoryStorage::new())).open("data")`
+//! ([`MemoryStorage`](crate::io::MemoryStorage)).
 //!
 //! - **Connections.** Each is a task, which begins one request after the other; responses leave in the order of their
 //!   requests. A client that sends what is no request, or more than it may, loses its own connection and nothing else.

@@ -48,8 +48,8 @@ pub struct CommittedOffset {
 }
 
 impl CommittedOffset {
-    /// An offset to commit: the one to read next, which of a consumed record is that [`after`](Self::after) it. The store
-    /// puts the time in.
+    /// An offset to commit: the one to read next, which of a consumed record is that [`after`](Self::after) it. The
+    /// store puts the time in.
     pub fn new(offset: Offset) -> Self {
         Self { offset, leader_epoch: None, metadata: String::new(), commit_timestamp: 0 }
     }

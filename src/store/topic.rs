@@ -96,8 +96,8 @@ impl Store {
     /// [`Error::InvalidTopic`] and [`Error::TopicAlreadyExists`] for its name (also if something is in the directories
     /// that it would have: see [`RecoveryReport::incomplete`](super::RecoveryReport::incomplete));
     /// [`Error::InvalidPartitions`], [`Error::InvalidConfig`] and, for `remote.storage.enable=true`,
-    /// [`Error::UnsupportedConfig`] for its configuration; [`Error::ReadOnly`]; [`Error::Io`] or [`Error::StorageFull`] if
-    /// its files can't be created, after which it does not exist.
+    /// [`Error::UnsupportedConfig`] for its configuration; [`Error::ReadOnly`]; [`Error::Io`] or [`Error::StorageFull`]
+    /// if its files can't be created, after which it does not exist.
     pub fn create_topic(&self, name: &str, config: TopicConfig) -> Result<Uuid> {
         topic_name::refuse_internal(name)?;
         self.inner.create_topic(name, config)

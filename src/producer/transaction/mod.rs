@@ -77,13 +77,15 @@ use state::{State, Tell};
 /// # When something fails
 ///
 /// After the first error nothing more can be sent, and nothing is committed: drop the transaction, or
-/// [abort](Self::abort) it. [`begin_transaction`](Producer::begin_transaction) then tells whether the producer can go on.
+/// [abort](Self::abort) it. [`begin_transaction`](Producer::begin_transaction) then tells whether the producer can go
+/// on.
 ///
-/// If it does, do all of the work again. A consumer has moved past what it read, whatever became of the transaction: take
-/// it back with [`seek_to_committed`](crate::Consumer::seek_to_committed), or what was read goes missing.
+/// If it does, do all of the work again. A consumer has moved past what it read, whatever became of the transaction:
+/// take it back with [`seek_to_committed`](crate::Consumer::seek_to_committed), or what was read goes missing.
 ///
-/// If it fails with [`Error::ProducerFenced`], another producer of the transactional id has taken over, or the transaction
-/// was open for longer than `transaction.timeout.ms`: this one is of no more use, and a new one can be made.
+/// If it fails with [`Error::ProducerFenced`], another producer of the transactional id has taken over, or the
+/// transaction was open for longer than `transaction.timeout.ms`: this one is of no more use, and a new one can be
+/// made.
 #[must_use = "a transaction that is dropped is aborted"]
 pub struct Transaction {
     producer: Producer,
