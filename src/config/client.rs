@@ -2,8 +2,8 @@
 
 use super::entry::field_entry;
 use super::security::{EndpointIdentification, Password, SaslMechanism, SecurityProtocol, StoreType, TlsVersion};
-use super::value::{ConfigType, ConfigValue, Valid, any};
-use super::{ConfigEntry, invalid, java_properties};
+use super::value::{ConfigValue, Valid, any};
+use super::{ConfigEntry, ConfigType, invalid, java_properties};
 use crate::error::Result;
 
 configs! {

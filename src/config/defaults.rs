@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::entry::static_entry;
-use super::value::{ConfigType, ConfigValue};
-use super::{ConfigEntry, ConfigSource, ConfigSynonym, TopicConfig, invalid};
+use super::value::ConfigValue;
+use super::{ConfigEntry, ConfigSource, ConfigSynonym, ConfigType, TopicConfig, invalid};
 use crate::error::{Error, Result};
 
 const MINUTE_MS: i64 = 60_000;

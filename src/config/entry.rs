@@ -1,22 +1,7 @@
 //! What there is to say of a config: its value, and where that comes from.
 
-use super::value::{ConfigType, ConfigValue};
-use super::{TopicConfig, TopicDefaults};
-
-/// Where the value of a config comes from, by Kafka's names.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum ConfigSource {
-    /// The topic's own configuration.
-    DynamicTopicConfig,
-    /// The group's own configuration.
-    DynamicGroupConfig,
-    /// What the store was opened with, or a server started: [`StoreConfig`](super::StoreConfig), its
-    /// [`topic_defaults`](super::StoreConfig::topic_defaults) among it, or `ServerConfig`.
-    StaticBrokerConfig,
-    /// Kafka's default.
-    DefaultConfig,
-}
+use super::value::ConfigValue;
+use super::{ConfigSource, ConfigType, TopicConfig, TopicDefaults};
 
 /// A config of a topic, a group or a store, as it is now.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -3,7 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::value::{ConfigType, ConfigValue};
+use super::ConfigType;
+use super::value::ConfigValue;
 
 /// An address with the name that it goes by, `NAME://host:port`: where a server listens, or where clients are told to
 /// connect to.

@@ -21,6 +21,7 @@ mod java_properties;
 #[cfg(feature = "net")]
 mod listener;
 mod migration_policy;
+mod numbered;
 mod planted_bugs;
 #[cfg(feature = "net")]
 mod properties;
@@ -41,7 +42,7 @@ pub use cleanup_policy::CleanupPolicy;
 pub use client::ClientConfig;
 pub use compression_type::BrokerCompressionType;
 pub use defaults::TopicDefaults;
-pub use entry::{ConfigEntry, ConfigSource, ConfigSynonym};
+pub use entry::{ConfigEntry, ConfigSynonym};
 #[cfg(feature = "net")]
 pub(crate) use entry::{static_entry, unset_entry};
 pub use group::GroupConfig;
@@ -51,6 +52,7 @@ pub(crate) use jaas::Jaas;
 #[cfg(feature = "net")]
 pub use listener::{Listener, NotAListener};
 pub use migration_policy::ConsumerGroupMigrationPolicy;
+pub use numbered::{ConfigSource, ConfigType};
 #[cfg(feature = "net")]
 pub use properties::ServerProperties;
 #[cfg(feature = "sasl")]
@@ -65,7 +67,6 @@ pub use server::ServerConfig;
 pub use store::{StoreConfig, SyncPolicy};
 pub(crate) use topic::LogConfig;
 pub use topic::TopicConfig;
-pub use value::ConfigType;
 
 use crate::error::Error;
 

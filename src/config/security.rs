@@ -4,8 +4,8 @@
 use std::collections::BTreeMap;
 
 use super::entry::field_entry;
-use super::value::{ConfigType, ConfigValue, Valid, any, at_least, between};
-use super::{ConfigEntry, invalid};
+use super::value::{ConfigValue, Valid, any, at_least, between};
+use super::{ConfigEntry, ConfigType, invalid};
 use crate::error::{Error, Result};
 
 /// Declares a type of which each value is a word, by the words that Kafka has for them.

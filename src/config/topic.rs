@@ -3,8 +3,8 @@
 //! What a topic does not set comes from the store's [`TopicDefaults`](super::TopicDefaults), and what those do not set
 //! from Kafka.
 
-use super::value::{ConfigType, ConfigValue, Valid, any, at_least, between, minus_one_or_between, throttled_replicas};
-use super::{BrokerCompressionType, CleanupPolicy, invalid};
+use super::value::{ConfigValue, Valid, any, at_least, between, minus_one_or_between, throttled_replicas};
+use super::{BrokerCompressionType, CleanupPolicy, ConfigType, invalid};
 use crate::error::{Error, Result};
 use crate::types::TimestampType;
 

@@ -3,32 +3,11 @@
 use std::fmt::Display;
 
 use super::{
-    BrokerCompressionType, CleanupPolicy, ConsumerGroupAssignor, ConsumerGroupMigrationPolicy, SyncPolicy, invalid,
+    BrokerCompressionType, CleanupPolicy, ConfigType, ConsumerGroupAssignor, ConsumerGroupMigrationPolicy, SyncPolicy,
+    invalid,
 };
 use crate::error::Result;
 use crate::types::TimestampType;
-
-/// The type of a config's value, by Kafka's names for them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum ConfigType {
-    /// `true` or `false`.
-    Boolean,
-    /// Text, often one of a few words.
-    String,
-    /// A number of 16 bits.
-    Short,
-    /// A number of 32 bits.
-    Int,
-    /// A number of 64 bits.
-    Long,
-    /// A floating-point number.
-    Double,
-    /// Words between commas.
-    List,
-    /// Text that is not told.
-    Password,
-}
 
 /// A type that a config can have.
 pub(super) trait ConfigValue: Clone + PartialEq {

@@ -1,6 +1,6 @@
 //! What has configs: the kinds of resources, and which of them are here.
 
-use crate::config::{ConfigEntry, ConfigSource};
+use crate::config::ConfigEntry;
 use crate::error::Result;
 use crate::server::api_error::ApiError;
 use crate::server::broker::Broker;
@@ -62,14 +62,4 @@ impl Broker {
 /// Whether clients are told of a topic's config. One is for tests: it can be set, and Kafka doesn't list it.
 pub(super) fn is_told(config: &ConfigEntry) -> bool {
     config.name != "internal.segment.bytes"
-}
-
-/// Kafka's number for where a value comes from.
-pub(super) fn config_source(source: ConfigSource) -> i8 {
-    match source {
-        ConfigSource::DynamicTopicConfig => 1,
-        ConfigSource::StaticBrokerConfig => 4,
-        ConfigSource::DefaultConfig => 5,
-        ConfigSource::DynamicGroupConfig => 8,
-    }
 }

@@ -11,7 +11,7 @@ use crate::net::messages::create_topics::{
 use crate::net::messages::{CreateTopicsRequest, CreateTopicsResponse};
 use crate::server::api_error::ApiError;
 use crate::server::broker::Broker;
-use crate::server::config_resource::{config_source, is_told};
+use crate::server::config_resource::is_told;
 use crate::server::context::Context;
 use crate::server::duplicates::duplicates;
 use crate::server::partitions::{DEFAULT, REPLICATION_FACTOR, TOPICS_AT_A_TIME, check_assignment, check_batch};
@@ -171,7 +171,7 @@ fn describe(entry: ConfigEntry) -> CreatableTopicConfigs {
         name: entry.name.to_owned(),
         value: Some(entry.value),
         read_only: false,
-        config_source: config_source(entry.source),
+        config_source: entry.source.id(),
         is_sensitive: false,
     }
 }

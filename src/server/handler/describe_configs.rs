@@ -10,7 +10,7 @@ use crate::net::messages::{DescribeConfigsRequest, DescribeConfigsResponse};
 use crate::server::api_error::ApiError;
 use crate::server::broker::Broker;
 use crate::server::broker_configs::is_unset;
-use crate::server::config_resource::{ConfigResourceType, config_source, is_told};
+use crate::server::config_resource::{ConfigResourceType, is_told};
 use crate::store::validate_topic_name;
 
 /// How often a request is answered what it was answered already. Kafka has no such limit; a short request could ask for a
@@ -105,10 +105,10 @@ fn describe(described: Described, request: &DescribeConfigsRequest) -> DescribeC
         name: config.name.to_owned(),
         value: (!is_sensitive && !is_null).then_some(config.value),
         read_only,
-        config_source: config_source(config.source),
+        config_source: config.source.id(),
         is_sensitive,
         synonyms: synonyms.into_iter().map(|one| synonym(one, is_sensitive)).collect(),
-        config_type: config_type(config.config_type),
+        config_type: config.config_type.id(),
         documentation: request.include_documentation.then(|| config.documentation.to_owned()),
     }
 }
@@ -117,20 +117,6 @@ fn synonym(synonym: ConfigSynonym, is_sensitive: bool) -> DescribeConfigsSynonym
     DescribeConfigsSynonym {
         name: synonym.name.to_owned(),
         value: (!is_sensitive).then_some(synonym.value),
-        source: config_source(synonym.source),
-    }
-}
-
-/// Kafka's number for a type.
-fn config_type(config_type: ConfigType) -> i8 {
-    match config_type {
-        ConfigType::Boolean => 1,
-        ConfigType::String => 2,
-        ConfigType::Int => 3,
-        ConfigType::Short => 4,
-        ConfigType::Long => 5,
-        ConfigType::Double => 6,
-        ConfigType::List => 7,
-        ConfigType::Password => 9,
+        source: synonym.source.id(),
     }
 }

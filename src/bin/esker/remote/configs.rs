@@ -8,13 +8,13 @@ use esker::net::messages::describe_configs::{
 };
 use esker::net::messages::incremental_alter_configs::{AlterConfigsResource, AlterableConfig};
 use esker::net::messages::{DescribeConfigsRequest, IncrementalAlterConfigsRequest};
-use esker::{AlterConfigOp, Error};
+use esker::{AlterConfigOp, ConfigSource, ConfigType, Error};
 
 use super::cluster::Cluster;
 use super::topics::{check, nothing};
 use super::trouble::Trouble;
 use crate::failure::{Failure, Result};
-use crate::source::{Config, GROUP_CONFIG, Synonym, TOPIC_CONFIG};
+use crate::source::{Config, Synonym};
 
 const ALTER_CONFIGS_VERSION: i16 = 1;
 const DESCRIBE_CONFIGS_VERSION: i16 = 4;
@@ -139,37 +139,15 @@ fn config(from: DescribeConfigsResourceResult) -> Config {
         name: from.name,
         value: from.value.unwrap_or_default(),
         source: source(from.config_source),
-        r#type: config_type(from.config_type).to_owned(),
+        r#type: ConfigType::from_id(from.config_type).map_or(UNKNOWN, ConfigType::name),
         synonyms: from.synonyms.into_iter().map(synonym).collect(),
         documentation: from.documentation.unwrap_or_default(),
     }
 }
 
-/// Kafka's name for the number.
-fn source(source: i8) -> &'static str {
-    match source {
-        1 => TOPIC_CONFIG,
-        2 => "DYNAMIC_BROKER_CONFIG",
-        3 => "DYNAMIC_DEFAULT_BROKER_CONFIG",
-        4 => "STATIC_BROKER_CONFIG",
-        5 => "DEFAULT_CONFIG",
-        8 => GROUP_CONFIG,
-        _ => "UNKNOWN",
-    }
-}
+/// What is said of what a later Kafka has a number for.
+const UNKNOWN: &str = "UNKNOWN";
 
-/// Likewise.
-fn config_type(config_type: i8) -> &'static str {
-    match config_type {
-        1 => "BOOLEAN",
-        2 => "STRING",
-        3 => "INT",
-        4 => "SHORT",
-        5 => "LONG",
-        6 => "DOUBLE",
-        7 => "LIST",
-        8 => "CLASS",
-        9 => "PASSWORD",
-        _ => "UNKNOWN",
-    }
+fn source(id: i8) -> &'static str {
+    ConfigSource::from_id(id).map_or(UNKNOWN, ConfigSource::name)
 }

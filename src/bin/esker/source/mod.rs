@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use esker::{AlterConfigOp, IsolationLevel, Offset, OffsetReset, ProducerConfig, TopicPartition, TransactionState};
 
-pub(crate) use config::{Config, GROUP_CONFIG, Synonym, TOPIC_CONFIG};
+pub(crate) use config::{Config, Synonym};
 pub(crate) use directory::topic_config;
 pub(crate) use group::{Committed, Group, GroupOffset, Member, Planned, Span, assigned, has_members};
 pub(crate) use record::{NewRecord, ReadRecord};

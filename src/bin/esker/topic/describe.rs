@@ -2,11 +2,13 @@
 
 use std::fmt::Write;
 
+use esker::ConfigSource;
+
 use crate::context::Context;
 use crate::data_dir::ReadOnly;
 use crate::failure::Result;
 use crate::output::Table;
-use crate::source::{self, Access, TOPIC_CONFIG, Topic};
+use crate::source::{self, Access, Topic};
 
 /// Describe a topic, or all of them
 ///
@@ -50,7 +52,8 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result {
 /// one replica is in sync.
 fn as_kafka_does(topic: &Topic) -> String {
     let joined = |nodes: &[i32]| nodes.iter().map(i32::to_string).collect::<Vec<_>>().join(",");
-    let overrides = topic.configs.iter().filter(|config| config.source == TOPIC_CONFIG);
+    let is_own = |source: &str| source == ConfigSource::DynamicTopicConfig.name();
+    let overrides = topic.configs.iter().filter(|config| is_own(config.source));
     let mut configs: Vec<_> = overrides.map(|config| format!("{}={}", config.name, config.value)).collect();
     configs.sort_unstable();
     let replication_factor = topic.partitions.iter().map(|partition| partition.replicas.len()).max().unwrap_or(0);
