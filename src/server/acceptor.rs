@@ -55,10 +55,7 @@ impl Acceptor {
 
     /// Where clients find it: on this machine, where it has no address of its own.
     pub(super) fn bootstrap_server(&self) -> String {
-        let host = self.advertised_host.clone().unwrap_or_else(|| match self.bound.ip().to_canonical() {
-            ip if ip.is_unspecified() => "localhost".to_owned(),
-            ip => ip.to_string(),
-        });
+        let host = self.advertised_host.clone().unwrap_or_else(|| host_of(self.bound.ip().to_canonical()));
         let host = if host.contains(':') { format!("[{host}]") } else { host };
         format!("{host}:{}", self.advertised_port)
     }
@@ -116,6 +113,11 @@ impl Acceptor {
         let split = move |stream| socket::split(stream, sendfile_to_local);
         service.serve(stream, split, access, client_host, advertised, slot);
     }
+}
+
+/// Where clients on this machine find a listener: every address of the machine is none to connect to.
+pub(super) fn host_of(ip: IpAddr) -> String {
+    if ip.is_unspecified() { "localhost".to_owned() } else { ip.to_string() }
 }
 
 /// How often it is told that nobody can be let in.

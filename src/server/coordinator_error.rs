@@ -2,12 +2,14 @@
 //! what is said of partitions, and give up where they would look for a coordinator again and go on (Kafka's
 //! `CoordinatorOperationExceptionHelper`).
 
+use std::borrow::Borrow;
+
 use crate::error::Error;
 use crate::net::ErrorCode;
 
 /// What to say of what the store says.
-pub(super) fn of(error: &Error) -> ErrorCode {
-    instead_of(error.into())
+pub(super) fn of(error: impl Borrow<Error>) -> ErrorCode {
+    instead_of(error.borrow().into())
 }
 
 /// What to say in the place of a code that is meant for those who write or read partitions.

@@ -25,7 +25,7 @@ impl Node {
         change: impl FnOnce(&mut Coordinator, i64) -> Result<R, ErrorCode>,
     ) -> Result<R, ErrorCode> {
         let changed = self.groups.ask(change)??;
-        self.store.sync_group(group).map_err(|error| coordinator_error::of(&error))?;
+        self.store.sync_group(group).map_err(coordinator_error::of)?;
         Ok(changed)
     }
 }

@@ -90,7 +90,7 @@ mod transaction_error;
 mod when_woken;
 
 use std::collections::HashMap;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -110,7 +110,7 @@ use crate::net::Connection;
 #[cfg(feature = "sasl")]
 pub use crate::store::ScramCredential;
 use crate::store::Store;
-use acceptor::{Acceptor, advertised};
+use acceptor::{Acceptor, advertised, host_of};
 use broker::Node;
 use dispatch::SERVED;
 use limits::Limits;
@@ -308,9 +308,10 @@ impl Server {
     /// secured as it says; [`Error::Io`](crate::Error::Io) if its files can't be read.
     pub fn serve_as(&self, listener: &str, stream: impl AsyncRead + AsyncWrite + Send + 'static) -> Result<()> {
         let Node { config, store, .. } = &*self.service.node;
-        let named = config.listeners.iter().position(|known| known.name.eq_ignore_ascii_case(listener));
-        let named = named.and_then(|index| Some((config.listeners.get(index)?, self.local_addrs.get(index).copied())));
-        let (found, bound) = named.ok_or_else(|| invalid("listeners", listener, "the name of one of them"))?;
+        let mut listeners = config.listeners.iter().enumerate();
+        let named = listeners.find(|(_, known)| known.name.eq_ignore_ascii_case(listener));
+        let (index, found) = named.ok_or_else(|| invalid("listeners", listener, "the name of one of them"))?;
+        let bound = self.local_addrs.get(index).copied();
         let access = {
             let mut accesses = self.accesses.lock();
             match accesses.get(&found.name) {
@@ -333,8 +334,7 @@ impl Server {
         bound: Option<SocketAddr>,
         stream: impl AsyncRead + AsyncWrite + Send + 'static,
     ) {
-        // Every address of the machine is none to connect to. Whoever comes by a pipe is on it.
-        let host_of = |ip: IpAddr| if ip.is_unspecified() { "localhost".to_owned() } else { ip.to_string() };
+        // Whoever comes by a pipe is on this machine.
         let (bound_host, bound_port) = bound.map(|bound| (host_of(bound.ip()), bound.port())).unwrap_or_default();
         let advertised = listener.and_then(|listener| advertised(listener, &self.service.node.config, bound_port));
         let (host, port) = advertised.unwrap_or((None, bound_port));

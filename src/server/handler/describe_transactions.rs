@@ -6,6 +6,7 @@ use crate::net::ErrorCode;
 use crate::net::messages::describe_transactions::{TopicData, TransactionState};
 use crate::net::messages::{DescribeTransactionsRequest, DescribeTransactionsResponse};
 use crate::server::broker::Broker;
+use crate::server::coordinator_error;
 use crate::store::TransactionDescription;
 
 /// How many partitions are told again of transactions that are named again. An honest client has no reason to, and a short
@@ -20,7 +21,7 @@ pub(in crate::server) fn answer(
     let (mut named, mut repeated) = (HashSet::new(), 0);
     let ids = request.transactional_ids.iter().map(String::as_str).collect();
     let known = broker.store.describe_known_transactions(&ids);
-    let known = known.as_ref().map_err(ErrorCode::from).map(|known| {
+    let known = known.as_ref().map_err(coordinator_error::of).map(|known| {
         known.iter().map(|transaction| (&*transaction.transactional_id, transaction)).collect::<HashMap<_, _>>()
     });
     let states = request.transactional_ids.iter().map(|id| {

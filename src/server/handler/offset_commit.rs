@@ -123,7 +123,7 @@ impl Broker {
             let checked = groups.check_commit_of(&committer, commits.iter().map(|(partition, _)| partition), now_ms);
             checked.map_err(|error| self.why_no_committer(error, group_id, unknown))?;
             let committed = self.store.commit_offsets(group_id, commits, Acks::Leader);
-            committed.map_err(|error| coordinator_error::of(&error))
+            committed.map_err(coordinator_error::of)
         })?
     }
 

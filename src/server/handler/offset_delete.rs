@@ -41,7 +41,7 @@ pub(in crate::server) fn answer(broker: &Broker, request: OffsetDeleteRequest, _
         match broker.store.delete_where(group, Acks::Leader, |partition| known.contains(partition)) {
             // It has members, and nothing to delete.
             Err(Error::GroupIdNotFound { .. }) if groups.is_known(group) => Ok(topics),
-            deleted => deleted.map(|()| topics).map_err(|error| coordinator_error::of(&error)),
+            deleted => deleted.map(|()| topics).map_err(coordinator_error::of),
         }
     });
     match deleted {

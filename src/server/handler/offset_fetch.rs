@@ -37,7 +37,7 @@ pub(in crate::server) fn answer(broker: &Broker, request: OffsetFetchRequest, ve
         let refused = if version < ERROR_CODE_VERSION { topics.clone().unwrap_or_default() } else { Vec::new() };
         let committed = checked.and_then(|()| {
             let committed = broker.committed_by(&group_id, topics, version, request.require_stable);
-            committed.map_err(|error| coordinator_error::of(&error))
+            committed.map_err(coordinator_error::of)
         });
         let refuse = |code| (refused.into_iter().map(|topic| respond_each(topic, |_| Err(code))).collect(), code);
         let (topics, error_code) = committed.map_or_else(refuse, |topics| (topics, ErrorCode::NONE));
@@ -123,7 +123,7 @@ impl Broker {
             true => self.store.stable_committed_offset(group, at),
             false => self.store.committed_offset(group, at),
         };
-        committed.map_err(|error| coordinator_error::of(&error))
+        committed.map_err(coordinator_error::of)
     }
 }
 
