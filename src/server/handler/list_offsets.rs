@@ -5,34 +5,27 @@ use std::collections::HashSet;
 use crate::log::Log;
 use crate::net::ErrorCode;
 use crate::net::messages::list_offsets::{
-    ListOffsetsPartition, ListOffsetsPartitionResponse, ListOffsetsTopicResponse,
+    CONSUMER_REPLICA_ID, EARLIEST_LOCAL_TIMESTAMP, EARLIEST_PENDING_UPLOAD_TIMESTAMP, EARLIEST_TIMESTAMP,
+    LATEST_TIERED_TIMESTAMP, LATEST_TIMESTAMP, ListOffsetsPartition, ListOffsetsPartitionResponse,
+    ListOffsetsTopicResponse, MAX_TIMESTAMP,
 };
 use crate::net::messages::{ListOffsetsRequest, ListOffsetsResponse};
 use crate::server::broker::{Broker, check_leader_epoch, leader_epoch};
 use crate::server::duplicates::duplicates;
 use crate::types::{IsolationLevel, LeaderEpoch, NO_TIMESTAMP, Offset};
 
-const LATEST: i64 = -1;
-const EARLIEST: i64 = -2;
-/// The offset of the record with the largest timestamp (KIP-734).
-const MAX_TIMESTAMP: i64 = -3;
-/// The first offset that is on this disk (KIP-405).
-const EARLIEST_LOCAL: i64 = -4;
-/// The last offset that is in tiered storage (KIP-1005).
-const LATEST_TIERED: i64 = -5;
-/// The first offset that is not (KIP-1023).
-const EARLIEST_PENDING_UPLOAD: i64 = -6;
-
 /// Since which version these may be asked for.
-const SINCE: [(i64, i16); 4] =
-    [(MAX_TIMESTAMP, 7), (EARLIEST_LOCAL, 8), (LATEST_TIERED, 9), (EARLIEST_PENDING_UPLOAD, 11)];
-
-/// Says that a consumer asks, and not a follower, which gets to see everything.
-const CONSUMER: i32 = -1;
+const SINCE: [(i64, i16); 4] = [
+    (MAX_TIMESTAMP, 7),
+    (EARLIEST_LOCAL_TIMESTAMP, 8),
+    (LATEST_TIERED_TIMESTAMP, 9),
+    (EARLIEST_PENDING_UPLOAD_TIMESTAMP, 11),
+];
 
 pub(in crate::server) fn answer(broker: &Broker, request: ListOffsetsRequest, version: i16) -> ListOffsetsResponse {
     let isolation = match request.isolation_level {
-        1 if request.replica_id == CONSUMER => IsolationLevel::ReadCommitted,
+        // A follower gets to see everything.
+        1 if request.replica_id == CONSUMER_REPLICA_ID => IsolationLevel::ReadCommitted,
         _ => IsolationLevel::ReadUncommitted,
     };
     let all = request
@@ -79,22 +72,22 @@ impl Broker {
         version: i16,
     ) -> Result<Option<Found>, ErrorCode> {
         let is_too_early = |(timestamp, since): &(i64, i16)| wanted.timestamp == *timestamp && version < *since;
-        if wanted.timestamp < EARLIEST_PENDING_UPLOAD || SINCE.iter().any(is_too_early) {
+        if wanted.timestamp < EARLIEST_PENDING_UPLOAD_TIMESTAMP || SINCE.iter().any(is_too_early) {
             return Err(ErrorCode::UNSUPPORTED_VERSION);
         }
         let log = self.partition(topic, wanted.partition_index)?;
         check_leader_epoch(&log, wanted.current_leader_epoch)?;
         let found = match wanted.timestamp {
-            LATEST => {
+            LATEST_TIMESTAMP => {
                 let (offset, leader_epoch) = (log.readable_end(isolation), leader_epoch(&log));
                 return Ok(Some(Found { offset, timestamp: NO_TIMESTAMP, leader_epoch }));
             }
-            EARLIEST | EARLIEST_LOCAL => {
+            EARLIEST_TIMESTAMP | EARLIEST_LOCAL_TIMESTAMP => {
                 let offset = log.log_start();
                 return Ok(Some(Found { offset, timestamp: NO_TIMESTAMP, leader_epoch: epoch_at(&log, offset) }));
             }
             // Nothing is tiered, nor ever will be.
-            LATEST_TIERED | EARLIEST_PENDING_UPLOAD => return Ok(None),
+            LATEST_TIERED_TIMESTAMP | EARLIEST_PENDING_UPLOAD_TIMESTAMP => return Ok(None),
             MAX_TIMESTAMP => log.offset_of_max_timestamp()?,
             timestamp => log.offset_for_timestamp(timestamp)?,
         };

@@ -5,7 +5,10 @@ use std::time::Duration;
 
 use esker::net::ErrorCode;
 use esker::net::messages::delete_records::{DeleteRecordsPartition, DeleteRecordsTopic};
-use esker::net::messages::list_offsets::{ListOffsetsPartition, ListOffsetsTopic};
+use esker::net::messages::list_offsets::{
+    CONSUMER_REPLICA_ID, DEBUGGING_REPLICA_ID, ListOffsetsPartition, ListOffsetsTopic,
+};
+pub(super) use esker::net::messages::list_offsets::{EARLIEST_TIMESTAMP as EARLIEST, LATEST_TIMESTAMP as LATEST};
 use esker::net::messages::{DeleteRecordsRequest, ListOffsetsRequest};
 use esker::{IsolationLevel, Offset, TopicPartition};
 
@@ -14,15 +17,6 @@ use super::trouble::Trouble;
 use super::wire::REQUEST_TIMEOUT_MS;
 use crate::failure::Result;
 use crate::source::Span;
-
-/// Stands for a partition's end in place of a timestamp.
-pub(super) const LATEST: i64 = -1;
-/// Stands for its beginning.
-pub(super) const EARLIEST: i64 = -2;
-/// Who asks: a consumer, who gets to know what consumers may read.
-const CONSUMER: i32 = -1;
-/// Somebody who looks into things, and gets to know where the leader's log ends.
-const DEBUGGER: i32 = -2;
 
 /// All that the commands ask; what comes later is other things to ask for.
 const LIST_OFFSETS_VERSION: i16 = 7;
@@ -36,12 +30,14 @@ impl Cluster {
         timestamp: i64,
         isolation_level: IsolationLevel,
     ) -> Result<Vec<Offset>> {
-        self.retry(|cluster| cluster.list_offsets(partitions, timestamp, isolation_level, CONSUMER))
+        self.retry(|cluster| cluster.list_offsets(partitions, timestamp, isolation_level, CONSUMER_REPLICA_ID))
     }
 
     /// Where the logs of partitions end, whatever consumers may read of them.
     pub(super) fn log_ends(&mut self, partitions: &[TopicPartition]) -> Result<Vec<Offset>> {
-        self.retry(|cluster| cluster.list_offsets(partitions, LATEST, IsolationLevel::ReadUncommitted, DEBUGGER))
+        self.retry(|cluster| {
+            cluster.list_offsets(partitions, LATEST, IsolationLevel::ReadUncommitted, DEBUGGING_REPLICA_ID)
+        })
     }
 
     /// Where partitions begin and end.
