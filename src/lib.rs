@@ -107,8 +107,8 @@ mod types;
 mod uuid;
 
 pub use config::{
-    AlterConfigOp, BrokerCompressionType, CleanupPolicy, ConfigEntry, ConfigSource, ConfigSynonym, ConfigType,
-    ConsumerGroupAssignor, ConsumerGroupMigrationPolicy, GroupConfig, StoreConfig, SyncPolicy, TopicConfig,
+    AlterConfigOp, AlterConfigOpType, BrokerCompressionType, CleanupPolicy, ConfigEntry, ConfigSource, ConfigSynonym,
+    ConfigType, ConsumerGroupAssignor, ConsumerGroupMigrationPolicy, GroupConfig, StoreConfig, SyncPolicy, TopicConfig,
     TopicDefaults,
 };
 #[cfg(feature = "coordinator")]

@@ -1,7 +1,6 @@
 //! Changes to the configuration of a topic or a group, by the operations of Kafka's `IncrementalAlterConfigs` (KIP-339).
 
-use super::TopicConfig;
-use super::invalid;
+use super::{AlterConfigOpType, TopicConfig, invalid};
 use crate::error::Result;
 
 /// A change of one config.
@@ -54,6 +53,16 @@ impl AlterConfigOp {
     /// Takes from the list that the config `key` is.
     pub fn subtract(key: impl Into<String>, value: impl Into<String>) -> Self {
         Self::Subtract { key: key.into(), value: value.into() }
+    }
+
+    /// What it does.
+    pub const fn op_type(&self) -> AlterConfigOpType {
+        match self {
+            Self::Set { .. } => AlterConfigOpType::Set,
+            Self::Delete { .. } => AlterConfigOpType::Delete,
+            Self::Append { .. } => AlterConfigOpType::Append,
+            Self::Subtract { .. } => AlterConfigOpType::Subtract,
+        }
     }
 
     fn key(&self) -> &str {

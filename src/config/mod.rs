@@ -52,7 +52,9 @@ pub(crate) use jaas::Jaas;
 #[cfg(feature = "net")]
 pub use listener::{Listener, NotAListener};
 pub use migration_policy::ConsumerGroupMigrationPolicy;
-pub use numbered::{ConfigSource, ConfigType};
+#[cfg(feature = "net")]
+pub use numbered::ConfigResourceType;
+pub use numbered::{AlterConfigOpType, ConfigSource, ConfigType};
 #[cfg(feature = "net")]
 pub use properties::ServerProperties;
 #[cfg(feature = "sasl")]

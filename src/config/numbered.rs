@@ -18,6 +18,9 @@ macro_rules! numbered {
                 }
             }
 
+            /// Each of them, in the order of the numbers.
+            pub const ALL: &[Self] = &[$(Self::$variant),+];
+
             /// What has this number, if anything has.
             pub const fn from_id(id: i8) -> Option<Self> {
                 match id {
@@ -76,5 +79,36 @@ numbered! {
         Class = 8, "CLASS";
         /// Text that is not told.
         Password = 9, "PASSWORD";
+    }
+}
+
+numbered! {
+    /// What an [`AlterConfigOp`](super::AlterConfigOp) does (KIP-339).
+    AlterConfigOpType {
+        /// A config gets a value.
+        Set = 0, "SET";
+        /// A config goes back to its default.
+        Delete = 1, "DELETE";
+        /// Elements are added to a list.
+        Append = 2, "APPEND";
+        /// Elements are taken out of a list.
+        Subtract = 3, "SUBTRACT";
+    }
+}
+
+#[cfg(feature = "net")]
+numbered! {
+    /// What kind of thing has configs.
+    ConfigResourceType {
+        /// A topic.
+        Topic = 2, "TOPIC";
+        /// A node.
+        Broker = 4, "BROKER";
+        /// How much a node logs.
+        BrokerLogger = 8, "BROKER_LOGGER";
+        /// What clients are to tell of themselves (KIP-714).
+        ClientMetrics = 16, "CLIENT_METRICS";
+        /// A group.
+        Group = 32, "GROUP";
     }
 }

@@ -50,7 +50,8 @@ pub(crate) mod security;
 pub(crate) mod transport;
 
 pub use crate::config::{
-    ClientConfig, EndpointIdentification, Password, SaslMechanism, SecurityProtocol, StoreType, TlsVersion,
+    ClientConfig, ConfigResourceType, EndpointIdentification, Password, SaslMechanism, SecurityProtocol, StoreType,
+    TlsVersion,
 };
 pub use api::ApiKey;
 pub use client::Connection;

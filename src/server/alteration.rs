@@ -2,17 +2,11 @@
 
 use super::api_error::ApiError;
 use super::broker::Broker;
-use super::config_resource::ConfigResourceType;
+use super::config_resource::resource_type;
 use super::duplicates::duplicates;
-use crate::config::{AlterConfigOp, Alterable, GroupConfig, TopicConfig};
+use crate::config::{AlterConfigOp, AlterConfigOpType, Alterable, ConfigResourceType, GroupConfig, TopicConfig};
 use crate::net::ErrorCode;
 use crate::store::validate_topic_name;
-
-/// Kafka's numbers for what a change does.
-const SET: i8 = 0;
-const DELETE: i8 = 1;
-const APPEND: i8 = 2;
-const SUBTRACT: i8 = 3;
 
 /// What a resource's configs are to be.
 #[derive(Debug)]
@@ -33,6 +27,7 @@ pub(super) enum Changes {
 #[derive(Debug)]
 pub(super) struct Change {
     pub(super) name: String,
+    /// Of an [`AlterConfigOpType`], if it is right.
     pub(super) operation: i8,
     pub(super) value: Option<String>,
 }
@@ -40,7 +35,11 @@ pub(super) struct Change {
 impl Change {
     /// Gives a config a value.
     pub(super) fn set(name: String, value: Option<String>) -> Self {
-        Self { name, operation: SET, value }
+        Self { name, operation: AlterConfigOpType::Set.id(), value }
+    }
+
+    fn deletes(&self) -> bool {
+        self.operation == AlterConfigOpType::Delete.id()
     }
 
     fn to_configs(changes: &[Self]) -> Vec<(String, String)> {
@@ -49,26 +48,28 @@ impl Change {
 
     /// As in Kafka, to delete a config that there is none of is to delete nothing: it was never set.
     fn to_operations<A: Alterable + Default>(changes: &[Self]) -> Result<Vec<AlterConfigOp>, ApiError> {
-        let is_nothing = |change: &&Self| change.operation == DELETE && !A::default().has_config(&change.name);
+        let is_nothing = |change: &&Self| change.deletes() && !A::default().has_config(&change.name);
         changes.iter().filter(|change| !is_nothing(change)).map(Self::to_operation::<A>).collect()
     }
 
     fn to_operation<A: Alterable + Default>(&self) -> Result<AlterConfigOp, ApiError> {
         // Only to delete a config takes no value.
         let (key, value) = (&*self.name, self.value.as_deref().unwrap_or_default());
-        let check_list = |operation| match A::default().list(key) {
+        let check_list = |operation: AlterConfigOpType| match A::default().list(key) {
             Ok(Some(_)) => Ok(()),
             _ => {
+                let operation = operation.name();
                 let message = format!("Can't {operation} to key {key} because its type is not LIST.");
                 Err(ApiError::new(ErrorCode::INVALID_CONFIG, message))
             }
         };
-        match self.operation {
-            SET => Ok(AlterConfigOp::set(key, value)),
-            DELETE => Ok(AlterConfigOp::delete(key)),
-            APPEND => check_list("APPEND").map(|()| AlterConfigOp::append(key, value)),
-            SUBTRACT => check_list("SUBTRACT").map(|()| AlterConfigOp::subtract(key, value)),
-            other => Err(ApiError::invalid_request(format!("Unknown operations type {other}"))),
+        let unknown = || ApiError::invalid_request(format!("Unknown operations type {}", self.operation));
+        let operation = AlterConfigOpType::from_id(self.operation).ok_or_else(unknown)?;
+        match operation {
+            AlterConfigOpType::Set => Ok(AlterConfigOp::set(key, value)),
+            AlterConfigOpType::Delete => Ok(AlterConfigOp::delete(key)),
+            AlterConfigOpType::Append => check_list(operation).map(|()| AlterConfigOp::append(key, value)),
+            AlterConfigOpType::Subtract => check_list(operation).map(|()| AlterConfigOp::subtract(key, value)),
         }
     }
 }
@@ -85,7 +86,7 @@ impl Changes {
         if !duplicates(self.list().iter().map(|change| &*change.name)).is_empty() {
             return Err(ApiError::invalid_request("Error due to duplicate config keys"));
         }
-        let lacks_value = |change: &&Change| change.value.is_none() && change.operation != DELETE;
+        let lacks_value = |change: &&Change| change.value.is_none() && !change.deletes();
         let without: Vec<_> = self.list().iter().filter(lacks_value).map(|change| &*change.name).collect();
         if !without.is_empty() {
             return Err(ApiError::invalid_request(format!("Null value not supported for : {}", without.join(", "))));
@@ -117,7 +118,7 @@ impl Broker {
     fn alter(&self, alteration: &Alteration, validate_only: bool) -> Result<(), ApiError> {
         let Alteration { resource_type, resource_name: name, changes } = alteration;
         changes.check()?;
-        match (ConfigResourceType::from_id(*resource_type)?, changes) {
+        match (self::resource_type(*resource_type)?, changes) {
             (ConfigResourceType::Topic, changes) => self.alter_topic(name, changes, validate_only),
             (ConfigResourceType::Broker, changes) => self.alter_broker(name, changes),
             (ConfigResourceType::BrokerLogger, Changes::All(_)) => {
@@ -180,7 +181,7 @@ impl Broker {
         if !name.is_empty() {
             self.check_node(name)?;
         }
-        let changed = changes.list().iter().filter(|change| change.operation != DELETE);
+        let changed = changes.list().iter().filter(|change| !change.deletes());
         let changed: Vec<_> = changed.map(|change| &*change.name).collect();
         if !changed.is_empty() {
             let message = format!("these configs can't change while the broker runs: {}", changed.join(", "));

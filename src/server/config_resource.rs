@@ -1,38 +1,13 @@
 //! What has configs: the kinds of resources, and which of them are here.
 
-use crate::config::ConfigEntry;
+use crate::config::{ConfigEntry, ConfigResourceType};
 use crate::error::Result;
 use crate::server::api_error::ApiError;
 use crate::server::broker::Broker;
 
-/// A kind of resource, by Kafka's numbers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum ConfigResourceType {
-    Topic,
-    Broker,
-    BrokerLogger,
-    ClientMetrics,
-    Group,
-}
-
-impl ConfigResourceType {
-    /// All of them, by their numbers.
-    pub(super) const ALL: [Self; 5] = [Self::Topic, Self::Broker, Self::BrokerLogger, Self::ClientMetrics, Self::Group];
-
-    pub(super) const fn id(self) -> i8 {
-        match self {
-            Self::Topic => 2,
-            Self::Broker => 4,
-            Self::BrokerLogger => 8,
-            Self::ClientMetrics => 16,
-            Self::Group => 32,
-        }
-    }
-
-    pub(super) fn from_id(id: i8) -> Result<Self, ApiError> {
-        let unknown = || ApiError::invalid_request(format!("Unknown resource type {id}"));
-        Self::ALL.into_iter().find(|known| known.id() == id).ok_or_else(unknown)
-    }
+/// The kind of resource that a client means.
+pub(super) fn resource_type(id: i8) -> Result<ConfigResourceType, ApiError> {
+    ConfigResourceType::from_id(id).ok_or_else(|| ApiError::invalid_request(format!("Unknown resource type {id}")))
 }
 
 impl Broker {

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use crate::config::{ConfigEntry, ConfigSynonym, ConfigType};
+use crate::config::{ConfigEntry, ConfigResourceType, ConfigSynonym, ConfigType};
 use crate::net::messages::describe_configs::{
     DescribeConfigsResource, DescribeConfigsResourceResult, DescribeConfigsResult, DescribeConfigsSynonym,
 };
@@ -10,7 +10,7 @@ use crate::net::messages::{DescribeConfigsRequest, DescribeConfigsResponse};
 use crate::server::api_error::ApiError;
 use crate::server::broker::Broker;
 use crate::server::broker_configs::is_unset;
-use crate::server::config_resource::{ConfigResourceType, is_told};
+use crate::server::config_resource::{is_told, resource_type};
 use crate::store::validate_topic_name;
 
 /// How often a request is answered what it was answered already. Kafka has no such limit; a short request could ask for a
@@ -60,7 +60,7 @@ struct Described {
 impl Broker {
     fn configs(&self, resource: &DescribeConfigsResource) -> Result<Vec<Described>, ApiError> {
         let name = &*resource.resource_name;
-        let resource_type = ConfigResourceType::from_id(resource.resource_type)?;
+        let resource_type = resource_type(resource.resource_type)?;
         let (configs, read_only) = match resource_type {
             ConfigResourceType::Topic => {
                 validate_topic_name(name)?;

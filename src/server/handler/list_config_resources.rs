@@ -1,10 +1,10 @@
 //! ListConfigResources: which topics and groups have configs, and this node.
 
+use crate::config::ConfigResourceType;
 use crate::net::ErrorCode;
 use crate::net::messages::list_config_resources::ConfigResource;
 use crate::net::messages::{ListConfigResourcesRequest, ListConfigResourcesResponse};
 use crate::server::broker::Broker;
-use crate::server::config_resource::ConfigResourceType;
 
 pub(in crate::server) fn answer(
     broker: &Broker,
@@ -12,7 +12,7 @@ pub(in crate::server) fn answer(
     version: i16,
 ) -> ListConfigResourcesResponse {
     // Version 0 asks for nothing else.
-    let listed = if version == 0 { &[ConfigResourceType::ClientMetrics][..] } else { &ConfigResourceType::ALL };
+    let listed = if version == 0 { &[ConfigResourceType::ClientMetrics] } else { ConfigResourceType::ALL };
     let is_listed = |id: &i8| listed.iter().any(|listed| listed.id() == *id);
     if !request.resource_types.iter().all(is_listed) {
         return refuse(ErrorCode::UNSUPPORTED_VERSION);

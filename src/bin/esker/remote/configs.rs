@@ -2,12 +2,12 @@
 
 use std::collections::HashMap;
 
-use esker::net::ErrorCode;
 use esker::net::messages::describe_configs::{
     DescribeConfigsResource, DescribeConfigsResourceResult, DescribeConfigsResult, DescribeConfigsSynonym,
 };
 use esker::net::messages::incremental_alter_configs::{AlterConfigsResource, AlterableConfig};
 use esker::net::messages::{DescribeConfigsRequest, IncrementalAlterConfigsRequest};
+use esker::net::{ConfigResourceType, ErrorCode};
 use esker::{AlterConfigOp, ConfigSource, ConfigType, Error};
 
 use super::cluster::Cluster;
@@ -19,27 +19,16 @@ use crate::source::{Config, Synonym};
 const ALTER_CONFIGS_VERSION: i16 = 1;
 const DESCRIBE_CONFIGS_VERSION: i16 = 4;
 
-/// A kind of things that have configs, by Kafka's numbers.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Resource {
-    Topic = 2,
-    Group = 32,
-}
-
-impl Resource {
-    fn kind(self) -> &'static str {
-        match self {
-            Self::Topic => "topic",
-            Self::Group => "group",
-        }
-    }
-}
-
 impl Cluster {
-    pub(super) fn alter_configs(&mut self, resource: Resource, name: &str, changes: &[AlterConfigOp]) -> Result {
+    pub(super) fn alter_configs(
+        &mut self,
+        resource: ConfigResourceType,
+        name: &str,
+        changes: &[AlterConfigOp],
+    ) -> Result {
         self.check_deleted(resource, name, changes)?;
         let resource = AlterConfigsResource {
-            resource_type: resource as i8,
+            resource_type: resource.id(),
             resource_name: name.to_owned(),
             configs: changes.iter().map(alterable).collect(),
         };
@@ -52,7 +41,7 @@ impl Cluster {
 
     /// Whether the configs that are to be taken back to their defaults are among those that the brokers tell of: they
     /// themselves say nothing about one that there isn't.
-    fn check_deleted(&mut self, resource: Resource, name: &str, changes: &[AlterConfigOp]) -> Result {
+    fn check_deleted(&mut self, resource: ConfigResourceType, name: &str, changes: &[AlterConfigOp]) -> Result {
         let deleted = |change: &AlterConfigOp| match change {
             AlterConfigOp::Delete { key } => Some(key.clone()),
             _ => None,
@@ -66,7 +55,7 @@ impl Cluster {
         let is_unknown = |key: &String| known.iter().any(|known| known.iter().all(|config| config.name != *key));
         match deleted.into_iter().find(is_unknown) {
             Some(key) => {
-                let expected = format!("a {} config", resource.kind());
+                let expected = format!("a {} config", resource.name().to_lowercase());
                 Err(Failure::misconfigured(Error::InvalidConfig { key, value: String::new(), expected }))
             }
             None => Ok(()),
@@ -76,7 +65,7 @@ impl Cluster {
     /// All configs of topics or groups, by their names.
     pub(super) fn configs(
         &mut self,
-        resource: Resource,
+        resource: ConfigResourceType,
         names: &[String],
     ) -> Result<HashMap<String, Vec<Config>>, Trouble> {
         let mut configs = HashMap::new();
@@ -89,7 +78,7 @@ impl Cluster {
 
     /// The value of one config of a topic; None if whoever asks may not know it.
     pub(super) fn config_value(&mut self, topic: &str, key: &str) -> Result<Option<String>, Trouble> {
-        match self.config_results(Resource::Topic, &[topic.to_owned()], Some(vec![key.to_owned()])) {
+        match self.config_results(ConfigResourceType::Topic, &[topic.to_owned()], Some(vec![key.to_owned()])) {
             Ok(results) => Ok(results.into_iter().flat_map(|result| result.configs).find_map(|config| config.value)),
             Err(trouble @ Trouble::Lost(_)) => Err(trouble),
             Err(_) => Ok(None),
@@ -98,12 +87,12 @@ impl Cluster {
 
     fn config_results(
         &mut self,
-        resource: Resource,
+        resource: ConfigResourceType,
         names: &[String],
         keys: Option<Vec<String>>,
     ) -> Result<Vec<DescribeConfigsResult>, Trouble> {
         let of = |name: &String| DescribeConfigsResource {
-            resource_type: resource as i8,
+            resource_type: resource.id(),
             resource_name: name.clone(),
             configuration_keys: keys.clone(),
         };
@@ -120,13 +109,13 @@ impl Cluster {
 }
 
 fn alterable(change: &AlterConfigOp) -> AlterableConfig {
-    let (name, config_operation, value) = match change {
-        AlterConfigOp::Set { key, value } => (key, 0, Some(value)),
-        AlterConfigOp::Delete { key } => (key, 1, None),
-        AlterConfigOp::Append { key, value } => (key, 2, Some(value)),
-        AlterConfigOp::Subtract { key, value } => (key, 3, Some(value)),
+    let (name, value) = match change {
+        AlterConfigOp::Delete { key } => (key, None),
+        AlterConfigOp::Set { key, value }
+        | AlterConfigOp::Append { key, value }
+        | AlterConfigOp::Subtract { key, value } => (key, Some(value)),
     };
-    AlterableConfig { name: name.clone(), config_operation, value: value.cloned() }
+    AlterableConfig { name: name.clone(), config_operation: change.op_type().id(), value: value.cloned() }
 }
 
 fn config(from: DescribeConfigsResourceResult) -> Config {

@@ -20,10 +20,10 @@ mod transactions;
 mod trouble;
 mod wire;
 
+use esker::net::ConfigResourceType;
 use esker::{AlterConfigOp, Offset, OffsetReset, TopicPartition};
 
 pub(crate) use cluster::Cluster;
-use configs::Resource;
 
 use crate::failure::Result;
 use crate::source::{
@@ -52,7 +52,7 @@ impl Source for Cluster {
     }
 
     fn alter_topic_configs(&mut self, topic: &str, changes: &[AlterConfigOp]) -> Result {
-        self.alter_configs(Resource::Topic, topic, changes)
+        self.alter_configs(ConfigResourceType::Topic, topic, changes)
     }
 
     fn create_partitions(&mut self, topic: &str, total: i32) -> Result {
@@ -88,11 +88,11 @@ impl Source for Cluster {
     }
 
     fn alter_group_configs(&mut self, group: &str, changes: &[AlterConfigOp]) -> Result {
-        self.alter_configs(Resource::Group, group, changes)
+        self.alter_configs(ConfigResourceType::Group, group, changes)
     }
 
     fn group_configs(&mut self, group: &str) -> Result<Vec<Config>> {
-        let mut configs = self.retry(|cluster| cluster.configs(Resource::Group, &[group.to_owned()]))?;
+        let mut configs = self.retry(|cluster| cluster.configs(ConfigResourceType::Group, &[group.to_owned()]))?;
         Ok(configs.remove(group).unwrap_or_default())
     }
 

@@ -3,16 +3,15 @@
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
-use esker::net::ErrorCode;
 use esker::net::messages::create_partitions::CreatePartitionsTopic;
 use esker::net::messages::create_topics::{CreatableTopic, CreatableTopicConfig};
 use esker::net::messages::describe_log_dirs::DescribableLogDirTopic;
 use esker::net::messages::metadata::MetadataResponseTopic;
 use esker::net::messages::{CreatePartitionsRequest, CreateTopicsRequest, DeleteTopicsRequest, DescribeLogDirsRequest};
+use esker::net::{ConfigResourceType, ErrorCode};
 use esker::{Error, TopicPartition};
 
 use super::cluster::Cluster;
-use super::configs::Resource;
 use super::offsets::by_topic;
 use super::trouble::Trouble;
 use super::wire::REQUEST_TIMEOUT_MS;
@@ -123,7 +122,7 @@ impl Cluster {
         let spans = self.spans_of(&partitions)?;
         let ends = self.log_ends(&partitions)?;
         let sizes = self.retry(|cluster| cluster.sizes(&partitions))?;
-        let mut configs = self.retry(|cluster| cluster.configs(Resource::Topic, names))?;
+        let mut configs = self.retry(|cluster| cluster.configs(ConfigResourceType::Topic, names))?;
         let at: HashMap<_, _> = partitions.into_iter().zip(spans.into_iter().zip(ends)).collect();
         let describe = |topic: &MetadataResponseTopic| {
             let name = topic.name.clone().unwrap_or_default();
