@@ -103,15 +103,19 @@ impl Store {
         Ok(names.iter().filter_map(|name| describe(self, &groups, name)).collect())
     }
 
-    /// Deletes a group that has no members, as Kafka's `DeleteGroups` does: what it has committed, as
-    /// [`delete_group`](Self::delete_group) does, and what is written down of the members that it had. On return that
-    /// survives the loss of power.
+    /// Deletes a group that has no members, as Kafka's `DeleteGroups` does: what it has committed, also within transactions
+    /// that are open, and what is written down of the members that it had. On return that survives the loss of power.
+    ///
+    /// A consumer that is open and has only named the group, without becoming a member, goes on from where it stands, and its
+    /// next commit makes the group anew.
     ///
     /// # Errors
     /// [`Error::Group`] with [`GroupError::NonEmptyGroup`] if it has members; [`Error::GroupIdNotFound`] if there is nothing of
     /// it; otherwise as [`commit_offsets`](Self::commit_offsets).
-    pub fn delete_whole_group(&self, group: &str) -> Result<()> {
+    pub fn delete_group(&self, group: &str) -> Result<()> {
         self.check_writable()?;
+        // What keeps its log from being read is told here; the coordinator says only that it can't answer.
+        self.has_group(group)?;
         let deleted = Groups::of(self).ask(|groups, _| {
             let is_known = match groups.check_delete(group) {
                 Err(GroupError::GroupIdNotFound) => false,

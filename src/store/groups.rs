@@ -70,6 +70,8 @@ impl Store {
     ///
     /// # Errors
     /// [`Error::GroupIdNotFound`] if it has committed nothing; otherwise as [`commit_offsets`](Self::commit_offsets).
+    // With members there is more to it.
+    #[cfg(not(feature = "coordinator"))]
     pub fn delete_group(&self, group: &str) -> Result<()> {
         self.delete_where(group, Acks::All, |_| true)
     }

@@ -418,7 +418,7 @@ fn a_group_that_goes_away_while_all_are_described_is_passed_over() {
     pass_on(clients, server, move |api_key| {
         // After it was listed.
         if api_key == ApiKey::DescribeGroups.key() {
-            let _ = store.delete_whole_group("goes");
+            let _ = store.delete_group("goes");
         }
     });
     let store = served.store.clone();

@@ -146,7 +146,7 @@ async fn members_that_are_taken_out_are_out_and_may_join_anew() {
     server.shutdown().await;
     store.close().unwrap();
     let store = Store::open(dir.path()).unwrap();
-    let refused = store.delete_whole_group("g").expect_err("as far as is known, they are there");
+    let refused = store.delete_group("g").expect_err("as far as is known, they are there");
     assert!(matches!(refused, Error::Group { error: GroupError::NonEmptyGroup, .. }), "{refused}");
     store.remove_members_from_group("g").unwrap();
     assert_eq!(store.group_membership("g").unwrap().members, []);
@@ -154,7 +154,7 @@ async fn members_that_are_taken_out_are_out_and_may_join_anew() {
     let connection = server.connect();
     let mut gone = Member { connection: &connection, id: "a", epoch: 2, partitions: vec![0, 1] };
     assert_eq!(gone.heartbeat(topic).await.error_code, ErrorCode::UNKNOWN_MEMBER_ID);
-    store.delete_whole_group("g").unwrap();
+    store.delete_group("g").unwrap();
     assert_eq!(store.list_groups().unwrap().len(), 0);
     store.remove_members_from_group("g").unwrap();
     let mut back = Member { epoch: 0, ..gone };

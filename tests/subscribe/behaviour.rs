@@ -419,15 +419,15 @@ fn a_group_is_deleted_with_what_is_written_down_of_its_members_if_it_has_none() 
     let mut a = fixture.consumer();
     settle(&mut [&mut a]);
     a.commit().unwrap();
-    assert_eq!(refusal(fixture.store.delete_whole_group(GROUP)), GroupError::NonEmptyGroup);
+    assert_eq!(refusal(fixture.store.delete_group(GROUP)), GroupError::NonEmptyGroup);
     drop(a);
     let written_down = |store: &Store| {
         let groups = store.group_memberships_written_down().unwrap();
         groups.into_iter().map(|group| (group.group, group.members.len())).collect::<Vec<_>>()
     };
     assert_eq!(written_down(&fixture.store), [(GROUP.to_owned(), 0)]);
-    fixture.store.delete_whole_group(GROUP).unwrap();
-    assert!(matches!(fixture.store.delete_whole_group(GROUP), Err(Error::GroupIdNotFound { .. })));
+    fixture.store.delete_group(GROUP).unwrap();
+    assert!(matches!(fixture.store.delete_group(GROUP), Err(Error::GroupIdNotFound { .. })));
     let disk = fixture.disk.after_crash(esker::sim::Crash::Power, 0);
     let store = open(&disk, &fixture.clock).unwrap();
     assert_eq!((written_down(&store), store.list_groups().unwrap().len()), (Vec::new(), 0));
@@ -441,10 +441,10 @@ fn a_group_that_cannot_be_taken_out_of_the_log_is_not_said_to_be_deleted() {
     drop(a);
     let no_room = Fault::new(ErrorKind::StorageFull).on(Operation::Append);
     fixture.disk.inject(no_room.on_paths(|path| path.to_string_lossy().contains("__consumer_offsets")));
-    assert_eq!(refusal(fixture.store.delete_whole_group(GROUP)), GroupError::CoordinatorNotAvailable);
+    assert_eq!(refusal(fixture.store.delete_group(GROUP)), GroupError::CoordinatorNotAvailable);
     let store = open(&fixture.disk.after_crash(esker::sim::Crash::Process, 0), &fixture.clock).unwrap();
     assert_eq!(store.list_groups().unwrap().len(), 1);
-    store.delete_whole_group(GROUP).unwrap();
+    store.delete_group(GROUP).unwrap();
 }
 
 #[test]

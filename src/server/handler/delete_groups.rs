@@ -9,7 +9,7 @@ use crate::server::duplicates::once;
 
 pub(in crate::server) fn answer(broker: &Broker, request: DeleteGroupsRequest, _: i16) -> DeleteGroupsResponse {
     let delete = |group_id: String| {
-        let deleted = broker.store.delete_whole_group(&group_id);
+        let deleted = broker.store.delete_group(&group_id);
         let error_code = deleted.map_or_else(coordinator_error::of, |()| ErrorCode::NONE);
         DeletableGroupResult { group_id, error_code }
     };

@@ -156,7 +156,7 @@ impl Source for Directory {
     fn delete_group(&mut self, group: &str) -> Result {
         // Whoever is written down as a member was one of a process that had the directory before, and is none of this one.
         self.store.remove_members_from_group(group)?;
-        Ok(self.store.delete_whole_group(group)?)
+        Ok(self.store.delete_group(group)?)
     }
 
     fn delete_offsets(&mut self, group: &str, partitions: &[TopicPartition]) -> Result {
