@@ -1,17 +1,11 @@
-//! The coordinator of many groups. Each verb has its file; here is what they share.
+//! The coordinator of many groups: here is what groups of both protocols share.
 //!
 //! ```text
-//!   join        become a member, or stay one
-//!   rebalance   from one generation to the next: join phase, sync phase, and who is dropped on the way
-//!   sync        the assignment, handed in and handed out
-//!   heartbeat   signs of life, commits among them
-//!   leave       go
+//!   classic     groups of the classic protocol, and what happens to them
+//!   consumer    those of the consumer protocol
+//!   protocol    which one a group goes by, and how it goes over to the other
 //!   describe    what can be seen from outside, and deletion
-//!   vote        the way to assign that members agree on
-//!   protocol    which protocol a group goes by, and how it goes over to the other
-//!   limits      what groups may have
-//!   classic, member   the state;   record   how it is written down;   timers   when something is due
-//!   consumer    all that of groups of the consumer protocol
+//!   limits      what groups may have;   timers   when something is due;   message   what comes in and goes out
 //!   consumer_protocol what consumers tell each other;   assignor   which of them gets what
 //! ```
 
@@ -20,18 +14,10 @@ mod classic;
 mod consumer;
 mod consumer_protocol;
 mod describe;
-mod heartbeat;
-mod join;
-mod leave;
 mod limits;
-mod member;
 mod message;
 mod protocol;
-mod rebalance;
-mod record;
-mod sync;
 mod timers;
-mod vote;
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
@@ -40,10 +26,9 @@ use bytes::Bytes;
 
 use crate::config::{GroupConfig, StoreConfig};
 use crate::uuid::Uuid;
-use classic::ClassicGroup;
+use classic::{ClassicGroup, Member, Terms};
 use consumer::{ConsumerGroup, Topics};
 use limits::Limits;
-use member::{Member, Terms};
 use timers::{Due, GroupTimers, Timer, Timers};
 
 pub use crate::error::GroupError;
@@ -51,7 +36,7 @@ pub use assignor::{
     Assignment, CooperativeStickyAssignor, Members, PartitionAssignor, RangeAssignor, RebalanceProtocol,
     RoundRobinAssignor, StickyAssignor, Subscription,
 };
-pub use classic::GroupState;
+pub use classic::{Committer, GroupMetadata, GroupState, MemberMetadata};
 pub use consumer::{
     ClassicMemberMetadata, ConsumerGroupMetadata, ConsumerHeartbeat, ConsumerHeartbeatRequest, ConsumerMemberMetadata,
     CurrentAssignment, DescribedConsumerGroup, DescribedConsumerMember, GroupRecord, MemberState, Partitions,
@@ -59,12 +44,10 @@ pub use consumer::{
 };
 pub(crate) use consumer_protocol::NO_GENERATION;
 pub use describe::{DescribedGroup, DescribedMember, GroupType, ListedGroup};
-pub use heartbeat::Committer;
 pub use message::{
     Action, JoinProtocol, JoinRequest, Joined, JoinedMember, LeaveRequest, NotJoined, Response, SyncRequest, Synced,
     WriteId,
 };
-pub use record::{GroupMetadata, MemberMetadata};
 
 /// All groups of a coordinator. `T` is whatever the caller knows a waiting request by: a number, or the sending end of a
 /// channel.

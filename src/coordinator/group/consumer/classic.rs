@@ -12,8 +12,8 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::super::classic::CONSUMER;
+use super::super::classic::Terms;
 use super::super::consumer_protocol::{Assignment, Subscription, subscription_version};
-use super::super::member::Terms;
 use super::super::message::{
     JoinProtocol, JoinRequest, Joined, LeaveRequest, NotJoined, Response, SyncRequest, Synced,
 };

@@ -8,8 +8,8 @@ use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::sync::Arc;
 
 use super::super::classic::ClassicGroup;
+use super::super::classic::{Member as ClassicMember, Terms};
 use super::super::consumer_protocol::{Assignment, Subscription, subscription_version};
-use super::super::member::{Member as ClassicMember, Terms};
 use super::super::message::JoinRequest;
 use super::reconcile::pairs;
 use super::record::{

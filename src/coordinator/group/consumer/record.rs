@@ -25,8 +25,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 
+use super::super::classic::GroupMetadata;
 use super::super::message::JoinProtocol;
-use super::super::record::GroupMetadata;
 use crate::error::Result;
 use crate::store::record_fields::{
     Fields, invalid, put_compact, put_compact_len, put_compact_nullable, put_string, put_tagged,

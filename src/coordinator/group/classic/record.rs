@@ -150,7 +150,7 @@ fn member(fields: &mut Fields<'_>, version: i16) -> Result<MemberMetadata> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::consumer_protocol::{Assignment, Subscription};
+    use super::super::super::consumer_protocol::{Assignment, Subscription};
     use super::*;
     use crate::types::TopicPartition;
 

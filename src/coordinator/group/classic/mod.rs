@@ -1,5 +1,24 @@
 //! A group of the classic protocol: its members, and what they have in common. What happens to it is in the files of the
 //! verbs.
+//!
+//! ```text
+//!   join        become a member, or stay one
+//!   rebalance   from one generation to the next: join phase, sync phase, and who is dropped on the way
+//!   sync        the assignment, handed in and handed out
+//!   heartbeat   signs of life, commits among them
+//!   leave       go
+//!   vote        the way to assign that members agree on
+//!   member      one of them;   record   how a group is written down
+//! ```
+
+mod heartbeat;
+mod join;
+mod leave;
+mod member;
+mod rebalance;
+mod record;
+mod sync;
+mod vote;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
@@ -8,11 +27,12 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::consumer_protocol::subscribed_topics;
-use super::member::{Member, Terms};
 use super::message::{Joined, JoinedMember};
-use super::record::{GroupMetadata, MemberMetadata};
-use super::vote;
 use crate::error::GroupError;
+
+pub use heartbeat::Committer;
+pub(in crate::coordinator::group) use member::{Member, Terms};
+pub use record::{GroupMetadata, MemberMetadata};
 
 /// The protocol type of consumers, whose subscriptions are understood here.
 pub(super) const CONSUMER: &str = "consumer";

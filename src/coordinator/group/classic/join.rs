@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use super::classic::GroupState;
-use super::limits::JOIN_BYTES_MAX;
+use super::super::limits::JOIN_BYTES_MAX;
+use super::super::message::{JoinRequest, NotJoined, Response};
+use super::super::timers::Due;
+use super::super::{Action, GroupCoordinator, GroupTurn, ReturnedMember, Turn, Written};
+use super::GroupState;
 use super::member::{Member, Terms};
-use super::message::{JoinRequest, NotJoined, Response};
-use super::timers::Due;
-use super::{Action, GroupCoordinator, GroupTurn, ReturnedMember, Turn, Written};
 use crate::error::GroupError;
 use crate::uuid::Uuid;
 
@@ -179,7 +179,11 @@ impl<T> Turn<'_, T> {
     }
 
     /// A static member that came back is written down, or could not be.
-    pub(super) fn returned(&mut self, returned: &ReturnedMember, result: Result<(), GroupError>) {
+    pub(in crate::coordinator::group) fn returned(
+        &mut self,
+        returned: &ReturnedMember,
+        result: Result<(), GroupError>,
+    ) {
         let new_id = &returned.new_id;
         let is_current = self.group.is_in(GroupState::Stable) && self.group.generation == returned.generation;
         // If a rebalance has begun meanwhile, the member has joined it.

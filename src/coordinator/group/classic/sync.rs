@@ -4,10 +4,10 @@ use std::collections::HashMap;
 
 use bytes::Bytes;
 
-use super::classic::GroupState;
-use super::message::{Response, SyncRequest, Synced};
-use super::timers::Due;
-use super::{Action, GroupCoordinator, GroupTurn, Turn, Written};
+use super::super::message::{Response, SyncRequest, Synced};
+use super::super::timers::Due;
+use super::super::{Action, GroupCoordinator, GroupTurn, Turn, Written};
+use super::GroupState;
 use crate::error::GroupError;
 
 impl<T> GroupCoordinator<T> {
@@ -73,7 +73,7 @@ impl<T> Turn<'_, T> {
     }
 
     /// The assignment of a generation is written down, or could not be.
-    pub(super) fn assigned(
+    pub(in crate::coordinator::group) fn assigned(
         &mut self,
         generation: i32,
         assignments: HashMap<String, Bytes>,

@@ -1,7 +1,7 @@
 //! Signs of life: heartbeats, and commits, which only a member of the current generation may make.
 
-use super::classic::{ClassicGroup, GroupState};
-use super::{Group, GroupCoordinator, GroupTurn, Turn};
+use super::super::{Group, GroupCoordinator, GroupTurn, Turn};
+use super::{ClassicGroup, GroupState};
 use crate::error::GroupError;
 use crate::types::TopicPartition;
 

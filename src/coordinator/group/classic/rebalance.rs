@@ -3,10 +3,10 @@
 
 use bytes::Bytes;
 
-use super::Turn;
-use super::classic::{GroupState, InitialDelay};
+use super::super::Turn;
+use super::super::timers::Due;
 use super::member::Member;
-use super::timers::Due;
+use super::{GroupState, InitialDelay};
 use crate::error::GroupError;
 
 /// How long to wait at least for members none of which has joined, in milliseconds, whatever they ask for.
@@ -22,7 +22,7 @@ impl<T> Turn<'_, T> {
         }
     }
 
-    pub(super) fn prepare_rebalance(&mut self) {
+    pub(in crate::coordinator::group) fn prepare_rebalance(&mut self) {
         if self.group.is_in(GroupState::CompletingRebalance) {
             self.answer_syncs(Err(GroupError::RebalanceInProgress));
         }
@@ -57,7 +57,7 @@ impl<T> Turn<'_, T> {
     }
 
     /// The time for the join phase is up.
-    pub(super) fn end_join_phase(&mut self) {
+    pub(in crate::coordinator::group) fn end_join_phase(&mut self) {
         match self.group.initial_delay {
             // Somebody has come: perhaps there are still others.
             Some(InitialDelay { delay_ms, remaining_ms, new_member_added: true }) if remaining_ms > 0 => {
@@ -115,7 +115,7 @@ impl<T> Turn<'_, T> {
     }
 
     /// Members that have joined but did not ask for their assignments in time are gone, the leader perhaps.
-    pub(super) fn expire_sync_phase(&mut self) {
+    pub(in crate::coordinator::group) fn expire_sync_phase(&mut self) {
         let is_phase = matches!(self.group.state, GroupState::CompletingRebalance | GroupState::Stable);
         if is_phase && !self.group.pending_sync.is_empty() {
             let missing = std::mem::take(&mut self.group.pending_sync);
@@ -125,7 +125,7 @@ impl<T> Turn<'_, T> {
     }
 
     /// A member, or an id that nobody has joined with, has shown no sign of life.
-    pub(super) fn expire_session(&mut self, member_id: &str) {
+    pub(in crate::coordinator::group) fn expire_session(&mut self, member_id: &str) {
         if self.group.member(member_id).is_some_and(Member::is_held_up) {
             return;
         }
@@ -139,7 +139,7 @@ impl<T> Turn<'_, T> {
     }
 
     /// From now on the member has its session timeout to show that it is alive.
-    pub(super) fn expect_life_sign(&mut self, member_id: &str) {
+    pub(in crate::coordinator::group) fn expect_life_sign(&mut self, member_id: &str) {
         if let Some(member) = self.group.member(member_id) {
             let (id, timeout_ms) = (member.id.clone(), member.terms.session_timeout_ms);
             self.timers.schedule(Due::Session(id), timeout_ms);

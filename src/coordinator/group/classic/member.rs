@@ -5,36 +5,36 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::message::{JoinProtocol, JoinRequest};
+use super::super::message::{JoinProtocol, JoinRequest};
 use super::record::MemberMetadata;
 
 #[derive(Debug)]
-pub(super) struct Member<T> {
-    pub(super) id: Arc<str>,
-    pub(super) group_instance_id: Option<String>,
-    pub(super) client_id: String,
-    pub(super) client_host: String,
-    pub(super) terms: Terms,
-    pub(super) assignment: Bytes,
+pub(in crate::coordinator::group) struct Member<T> {
+    pub(in crate::coordinator::group) id: Arc<str>,
+    pub(in crate::coordinator::group) group_instance_id: Option<String>,
+    pub(in crate::coordinator::group) client_id: String,
+    pub(in crate::coordinator::group) client_host: String,
+    pub(in crate::coordinator::group) terms: Terms,
+    pub(in crate::coordinator::group) assignment: Bytes,
     /// The JoinGroup that it waits with. Set through the group, which counts them.
-    pub(super) awaiting_join: Option<T>,
+    pub(in crate::coordinator::group) awaiting_join: Option<T>,
     /// The SyncGroup that it waits with.
-    pub(super) awaiting_sync: Option<T>,
+    pub(in crate::coordinator::group) awaiting_sync: Option<T>,
     /// It does not know its id yet, so that it can't show that it is alive.
-    pub(super) is_new: bool,
+    pub(in crate::coordinator::group) is_new: bool,
 }
 
 /// On which terms a member takes part. It can change them with every join.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Terms {
-    pub(super) session_timeout_ms: i32,
-    pub(super) rebalance_timeout_ms: i32,
+pub(in crate::coordinator::group) struct Terms {
+    pub(in crate::coordinator::group) session_timeout_ms: i32,
+    pub(in crate::coordinator::group) rebalance_timeout_ms: i32,
     /// No two have the same name.
-    pub(super) protocols: Vec<JoinProtocol>,
+    pub(in crate::coordinator::group) protocols: Vec<JoinProtocol>,
 }
 
 impl Terms {
-    pub(super) fn of(request: &JoinRequest) -> Self {
+    pub(in crate::coordinator::group) fn of(request: &JoinRequest) -> Self {
         let mut names = HashSet::new();
         let protocols = request.protocols.iter().filter(|protocol| names.insert(&protocol.name));
         Self {
@@ -46,7 +46,7 @@ impl Terms {
 }
 
 impl<T> Member<T> {
-    pub(super) fn new(id: Arc<str>, request: &JoinRequest) -> Self {
+    pub(in crate::coordinator::group) fn new(id: Arc<str>, request: &JoinRequest) -> Self {
         Self {
             id,
             group_instance_id: request.group_instance_id.clone(),
@@ -61,7 +61,7 @@ impl<T> Member<T> {
     }
 
     /// The member that a record tells of, in a group that goes by `protocol`.
-    pub(super) fn from_record(record: MemberMetadata, protocol: &str) -> Self {
+    pub(in crate::coordinator::group) fn from_record(record: MemberMetadata, protocol: &str) -> Self {
         let MemberMetadata { session_timeout_ms, rebalance_timeout_ms, .. } = record;
         let protocols = vec![JoinProtocol { name: protocol.to_owned(), metadata: record.subscription }];
         Self {
@@ -77,18 +77,18 @@ impl<T> Member<T> {
         }
     }
 
-    pub(super) fn is_static(&self) -> bool {
+    pub(in crate::coordinator::group) fn is_static(&self) -> bool {
         self.group_instance_id.is_some()
     }
 
     /// What it has to say for a protocol.
-    pub(super) fn metadata(&self, protocol: Option<&str>) -> Bytes {
+    pub(in crate::coordinator::group) fn metadata(&self, protocol: Option<&str>) -> Bytes {
         let mut protocols = self.terms.protocols.iter();
         protocols.find(|known| Some(&*known.name) == protocol).map_or_else(Bytes::new, |known| known.metadata.clone())
     }
 
     /// Whether its silence means nothing: it waits for an answer.
-    pub(super) fn is_held_up(&self) -> bool {
+    pub(in crate::coordinator::group) fn is_held_up(&self) -> bool {
         !self.is_new && (self.awaiting_join.is_some() || self.awaiting_sync.is_some())
     }
 }

@@ -1,8 +1,8 @@
 //! Leaving a group, several members at once if need be.
 
-use super::classic::GroupState;
-use super::message::LeaveRequest;
-use super::{GroupCoordinator, GroupTurn, Turn};
+use super::super::message::LeaveRequest;
+use super::super::{GroupCoordinator, GroupTurn, Turn};
+use super::GroupState;
 use crate::error::GroupError;
 
 impl<T> GroupCoordinator<T> {
