@@ -1,6 +1,10 @@
 //! What a response says of one thing that could not be done: Kafka's code, and words for whoever reads them. They are
 //! Kafka's where it has any, for that is what people look for who see them in its tools.
 
+use std::time::{Duration, Instant};
+
+use parking_lot::Mutex;
+
 use crate::config::Alterable;
 use crate::error::{Error, TopicNameError};
 use crate::net::ErrorCode;
@@ -18,8 +22,33 @@ pub(super) fn tell(error: &Error) {
         Error::CorruptRecord { file, .. } => file.is_some(),
         error => ErrorCode::from(error) == ErrorCode::KAFKA_STORAGE_ERROR,
     };
-    if is_of_storage {
-        tracing::error!(error = error as &dyn std::error::Error, "the storage fails");
+    if is_of_storage && let Some(untold) = TOLD.lock().tell(Instant::now()) {
+        tracing::error!(error = error as &dyn std::error::Error, untold, "the storage fails");
+    }
+}
+
+/// What was told of the storage, which fails for every client, and as often as each tries again.
+static TOLD: Mutex<Told> = Mutex::new(Told { at: None, untold: 0 });
+
+/// How often it is told.
+const TOLD_INTERVAL: Duration = Duration::from_secs(1);
+
+#[derive(Debug)]
+struct Told {
+    at: Option<Instant>,
+    /// How many failures were not told since then.
+    untold: u64,
+}
+
+impl Told {
+    /// Whether it is time to tell of another failure, and how many were not told before it.
+    fn tell(&mut self, now: Instant) -> Option<u64> {
+        if self.at.is_some_and(|at| now.saturating_duration_since(at) < TOLD_INTERVAL) {
+            self.untold += 1;
+            return None;
+        }
+        self.at = Some(now);
+        Some(std::mem::take(&mut self.untold))
     }
 }
 
