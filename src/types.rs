@@ -18,6 +18,9 @@ pub type ProducerId = i64;
 /// "No producer id": the batch comes from a producer that is not idempotent.
 pub const NO_PRODUCER_ID: ProducerId = -1;
 
+/// Producer ids get nowhere near this one by counting; whoever has a higher one has made it up.
+pub(crate) const COUNTED_ID_MAX: ProducerId = 1 << 62;
+
 /// "No timestamp": the record carries none.
 pub const NO_TIMESTAMP: i64 = -1;
 

@@ -8,6 +8,7 @@ mod api;
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use api::{batches, manual, manual_store};
 use esker::io::{MemoryStorage, Storage};
@@ -176,4 +177,32 @@ fn no_id_is_given_out_before_its_block_is_written_down() {
     assert_eq!(log.log_end(), 0);
     send(&producer, 0).unwrap();
     assert!(disk.contents(CHECKPOINT).is_ok());
+}
+
+/// Ids that others have made up, and what is known of those that were given out.
+#[test]
+fn no_id_is_given_out_twice_whatever_ids_are_in_the_logs() {
+    let appended_by = |log: &Log, producer_id: i64| {
+        let mut builder = BatchBuilder::new(1000).producer(producer_id, 0, 0);
+        builder.push(&RecordData::of(b"made up")).unwrap();
+        log.append(builder.build().unwrap(), Acks::Leader).unwrap();
+    };
+    for made_up in [(1 << 62) - 3, 1 << 62, (1 << 62) + 1, i64::MAX] {
+        let disk = FaultStorage::new(0);
+        let mut given_out = BTreeSet::new();
+        for round in 0..3 {
+            let store = open(&disk);
+            let log = if round == 0 { create(&store, 1) } else { store.partition("t", 0).unwrap() };
+            if round == 0 {
+                appended_by(&log, made_up);
+            }
+            for number in 0..1100 {
+                let id = format!("{round}-{number}");
+                let producer = store.init_transactional_id(&id, Duration::from_secs(60)).unwrap();
+                assert!(given_out.insert(producer.producer_id), "{made_up}: {producer:?} is given out twice");
+            }
+            store.close().unwrap();
+        }
+        assert!(!given_out.contains(&made_up));
+    }
 }

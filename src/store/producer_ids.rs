@@ -18,7 +18,7 @@ use super::layout::Layout;
 use super::{Store, StoreInner};
 use crate::error::Result;
 use crate::log::{Log, checkpoint};
-use crate::types::ProducerId;
+use crate::types::{COUNTED_ID_MAX, ProducerId};
 
 pub(super) const CHECKPOINT: &str = "producer-id-checkpoint";
 const BLOCK_LEN: i64 = 1000;
@@ -26,9 +26,6 @@ const BLOCK_LEN: i64 = 1000;
 /// A broker that opens this directory later counts from 0 on in its own cluster. Two producers of one id would be taken
 /// for each other, and the records of one for duplicates; so ours begin where Kafka's never get to.
 const FIRST_ID: ProducerId = 1 << 32;
-/// Ids get nowhere near this one by counting; whoever uses a higher one has made it up.
-const KNOWN_ID_MAX: ProducerId = 1 << 62;
-
 /// The ids that are left of the block that was taken last.
 #[derive(Debug, Default)]
 pub(super) struct ProducerIds {
@@ -36,7 +33,8 @@ pub(super) struct ProducerIds {
 }
 
 impl ProducerIds {
-    /// An id that was never given out before, and is higher than those that are known to be in use.
+    /// An id that was never given out before, and is higher than those that are known to be in use. The checkpoint alone
+    /// sees to the first, and so it never goes back, however high it has come.
     fn next(&self, layout: &Layout, known: impl Fn() -> Option<ProducerId>) -> Result<ProducerId> {
         let mut left = self.left.lock();
         if let Some(id) = left.next() {
@@ -58,14 +56,14 @@ fn path(layout: &Layout) -> PathBuf {
 fn read(layout: &Layout) -> Result<ProducerId> {
     let path = path(layout);
     match checkpoint::read::<1>(layout.storage(), &path)?.first() {
-        Some([next]) => Ok(checkpoint::offset(&path, next)?.min(KNOWN_ID_MAX)),
+        Some([next]) => Ok(checkpoint::offset(&path, next)?),
         None => Ok(0),
     }
 }
 
 impl StoreInner {
     pub(crate) fn new_producer_id(&self) -> Result<ProducerId> {
-        self.check_open()?;
+        self.check_writable()?;
         self.reserve.run(|| self.producer_ids.next(&self.layout, || self.highest_producer_id()))
     }
 
@@ -73,7 +71,7 @@ impl StoreInner {
     fn highest_producer_id(&self) -> Option<ProducerId> {
         let logs = self.logs();
         let in_logs = logs.iter().filter_map(Log::highest_producer_id);
-        in_logs.chain(self.transactions.producer_ids()).filter(|id| *id <= KNOWN_ID_MAX).max()
+        in_logs.chain(self.transactions.producer_ids()).filter(|id| *id <= COUNTED_ID_MAX).max()
     }
 }
 

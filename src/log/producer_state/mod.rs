@@ -14,7 +14,7 @@ use super::append::AppendOrigin;
 use super::transaction::MarkerEpoch;
 use crate::error::{Error, Result};
 use crate::record::{BatchHeader, EndTransactionMarker};
-use crate::types::{Offset, ProducerId, TopicPartition};
+use crate::types::{COUNTED_ID_MAX, Offset, ProducerId, TopicPartition};
 use entry::{ProducerState, RecentBatch};
 
 /// All producers that a partition knows.
@@ -110,7 +110,7 @@ impl ProducerStates {
         let place = self.producers.len();
         self.producers.push(ProducerState::new(producer_id));
         self.places.insert(producer_id, place);
-        self.highest_id = self.highest_id.max(Some(producer_id));
+        self.highest_id = self.highest_id.max(Some(producer_id).filter(|id| *id <= COUNTED_ID_MAX));
         place
     }
 
