@@ -4,6 +4,7 @@ use std::ops::{Deref, RangeInclusive};
 use std::sync::Arc;
 
 use parking_lot::Mutex;
+use tokio::sync::Semaphore;
 
 use super::executor::Promptness;
 use super::fetch_session::FetchSessions;
@@ -20,6 +21,10 @@ use crate::uuid::Uuid;
 /// Up to how many partitions one request appends to, or reads from, on the thread that has read it.
 const AT_ONCE_PARTITIONS_MAX: usize = 16;
 
+/// How many requests may decompress batches at a time that are to be appended. A runtime has 512 threads for what blocks,
+/// unless it is told otherwise.
+const DECOMPRESSING_MAX: usize = 32;
+
 /// The APIs that there are, with the versions of each.
 pub(super) type Served = &'static [(ApiKey, RangeInclusive<i16>)];
 
@@ -33,6 +38,8 @@ pub(super) struct Node {
     pub(super) metrics: Metrics,
     /// Of what is done where it was read.
     pub(super) promptness: Promptness,
+    /// How many more requests may decompress batches that are to be appended.
+    pub(super) decompressing: Arc<Semaphore>,
     pub(super) served: Served,
 }
 
@@ -42,7 +49,8 @@ impl Node {
             FetchSessions::new(config.max_incremental_fetch_session_cache_slots, config.request_partitions_max);
         let groups = Groups::of(&store);
         let fetch_sessions = Mutex::new(fetch_sessions);
-        Self { store, groups, config, fetch_sessions, metrics, promptness: Promptness::default(), served }
+        let (promptness, decompressing) = (Promptness::default(), Arc::new(Semaphore::new(DECOMPRESSING_MAX)));
+        Self { store, groups, config, fetch_sessions, metrics, promptness, decompressing, served }
     }
 
     /// Where this broker is (`broker.rack`), if somebody says so.

@@ -7,7 +7,7 @@ use esker::io::MemoryStorage;
 use esker::net::messages::api_versions::FinalizedFeatureKey;
 use esker::net::messages::metadata::MetadataRequestTopic;
 use esker::net::messages::produce::{PartitionProduceResponse, TopicProduceData};
-use esker::net::messages::{ApiVersionsRequest, FetchRequest, MetadataRequest};
+use esker::net::messages::{ApiVersionsRequest, FetchRequest, InitProducerIdRequest, MetadataRequest};
 use esker::net::{ApiKey, ErrorCode};
 use esker::record::{BatchBuilder, BatchRef, RecordData};
 use esker::server::{Server, ServerConfig, ServerProperties};
@@ -428,6 +428,12 @@ async fn what_can_only_be_read_is_served_and_no_producer_tries_again() {
     assert_eq!(values(&data), [(0, "a".to_owned())]);
     let refused = produce(&connection, -1, 0, batch(&["b"])).await.unwrap();
     assert_eq!(refused.error_code, ErrorCode::POLICY_VIOLATION);
+    // That is what an idempotent producer begins with.
+    for transactional_id in [None, Some("t".to_owned())] {
+        let request = InitProducerIdRequest { transactional_id, transaction_timeout_ms: 60_000, ..Default::default() };
+        let refused = connection.send(&request, 4).await.unwrap();
+        assert_eq!(refused.error_code, ErrorCode::POLICY_VIOLATION);
+    }
 }
 
 #[test]

@@ -311,6 +311,16 @@ async fn what_is_not_part_of_a_transaction_is_not_written() {
     let records = batch_of(producer, 1, "a");
     let refused = produced(connection.send(&produce_request(-1, 1, records), 9).await.unwrap());
     assert_eq!(refused.error_code, ErrorCode::TRANSACTIONAL_ID_AUTHORIZATION_FAILED);
+    // As in Kafka, none of the batches beside it is appended either.
+    let mut both = produce_request(-1, 0, batch(&["plain"]));
+    both.topic_data[0]
+        .partition_data
+        .extend(produce_request(-1, 1, batch_of(producer, 1, "a")).topic_data[0].partition_data.clone());
+    let end = store.partition("t", 0).unwrap().log_end();
+    let refused = connection.send(&both, 9).await.unwrap();
+    let codes = refused.responses[0].partition_responses.iter().map(|partition| partition.error_code);
+    assert_eq!(codes.collect::<Vec<_>>(), [ErrorCode::TRANSACTIONAL_ID_AUTHORIZATION_FAILED; 2]);
+    assert_eq!(store.partition("t", 0).unwrap().log_end(), end);
     // A batch outside of transactions goes with or without it.
     let plain = ProduceRequest { transactional_id: Some(ID.into()), ..produce_request(-1, 0, batch(&["a"])) };
     assert_eq!(produced(connection.send(&plain, 9).await.unwrap()).error_code, ErrorCode::NONE);

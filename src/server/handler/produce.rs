@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::timeout;
 
 use crate::log::synced::{Synced, Turn};
@@ -67,8 +68,10 @@ pub(in crate::server) async fn answer(
         // Another thread would take longer to wake up.
         broker.promptness.run(|| broker.produce(request, acks, version)).await
     } else {
+        let room = broker.room_to_decompress(&request).await;
         executor::run_on(move |appended| {
             let mut topics = broker.produce(request, acks, version);
+            drop(room);
             // The thread is awake: if nobody else syncs, it does, while the connection goes on.
             let turn = if acks == Ok(Acks::All) { first_turn(&mut topics) } else { None };
             let _ = appended.send(topics);
@@ -130,9 +133,24 @@ impl Broker {
         })
     }
 
+    /// Waits for what it takes to decompress batches, if some have to be: they may wait for each other's memory, and must not
+    /// do so on all threads that there are.
+    async fn room_to_decompress(&self, request: &ProduceRequest) -> Option<OwnedSemaphorePermit> {
+        let is_compressed = |partition: &PartitionProduceData| {
+            let header = BatchHeader::parse(partition.records.as_deref().unwrap_or_default());
+            header.is_ok_and(|header| !matches!(header.compression(), Ok(Compression::None)))
+        };
+        match request.topic_data.iter().flat_map(|topic| &topic.partition_data).any(is_compressed) {
+            // Nobody closes it.
+            true => self.decompressing.clone().acquire_owned().await.ok(),
+            false => None,
+        }
+    }
+
     fn produce(&self, request: ProduceRequest, acks: Result<Acks, ErrorCode>, version: i16) -> Vec<InTopic> {
         let transactional_id = request.transactional_id.as_deref();
-        let acks = self.check_partitions(request.topic_data.iter().map(|topic| topic.partition_data.len())).and(acks);
+        let partition_counts = request.topic_data.iter().map(|topic| topic.partition_data.len());
+        let acks = check_transactional_id(&request).and(self.check_partitions(partition_counts)).and(acks);
         let mut record_errors_left = RECORD_ERRORS_MAX;
         let topics = request.topic_data.into_iter().map(|topic| {
             let TopicProduceData { name, topic_id, partition_data } = topic;
@@ -173,9 +191,8 @@ impl Broker {
             return Err(ErrorCode::UNSUPPORTED_COMPRESSION_TYPE.into());
         }
         let options = AppendOptions::new(Acks::Leader);
-        let appended = match transactional_id {
-            _ if !header.is_transactional() => Ok(log.append_with(batch, options)),
-            None => return Err(ErrorCode::TRANSACTIONAL_ID_AUTHORIZATION_FAILED.into()),
+        let appended = match transactional_id.filter(|_| header.is_transactional()) {
+            None => Ok(log.append_with(batch, options)),
             Some(id) => {
                 let producer = ProducerIdAndEpoch::new(header.producer_id, header.producer_epoch);
                 let (takes_part, options) = match version >= ADDING_VERSION {
@@ -196,6 +213,20 @@ impl Broker {
         self.metrics.produced(topic, header.records_count, records.len());
         let synced = log.synced(appended.sync_target());
         Ok(InLog { log, appended, synced })
+    }
+}
+
+/// Without the transactional id nobody can tell whether a transaction is open. As in Kafka, one such batch is enough for
+/// none to be appended.
+fn check_transactional_id(request: &ProduceRequest) -> Result<(), ErrorCode> {
+    let is_transactional = |partition: &PartitionProduceData| {
+        let records = partition.records.as_deref().unwrap_or_default();
+        BatchHeader::parse(records).is_ok_and(|header| header.is_transactional())
+    };
+    let mut partitions = request.topic_data.iter().flat_map(|topic| &topic.partition_data);
+    match request.transactional_id.is_none() && partitions.any(is_transactional) {
+        true => Err(ErrorCode::TRANSACTIONAL_ID_AUTHORIZATION_FAILED),
+        false => Ok(()),
     }
 }
 
