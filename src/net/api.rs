@@ -107,6 +107,12 @@ apis! {
     WriteTxnMarkers = 27, 1..=2, flexible 1;
     /// Commit offsets of a group as a part of a transaction.
     TxnOffsetCommit = 28, 0..=5, flexible 3;
+    /// Who is allowed what.
+    DescribeAcls = 29, 1..=3, flexible 2;
+    /// Allow something, or forbid it.
+    CreateAcls = 30, 1..=3, flexible 2;
+    /// Take back what was allowed or forbidden.
+    DeleteAcls = 31, 1..=3, flexible 2;
     /// The configs of topics, brokers and groups.
     DescribeConfigs = 32, 1..=4, flexible 4;
     /// Replace all configs of a topic, broker or group. `IncrementalAlterConfigs` has taken its place.

@@ -160,6 +160,9 @@ served! {
     EndTxn: 0..=5 => blocking end_txn::answer;
     WriteTxnMarkers: 1..=2 => blocking write_txn_markers::answer;
     TxnOffsetCommit: 0..=5 => blocking txn_offset_commit::answer;
+    DescribeAcls: 1..=3 => inline describe_acls::answer;
+    CreateAcls: 1..=3 => blocking create_acls::answer;
+    DeleteAcls: 1..=3 => blocking delete_acls::answer;
     DescribeConfigs: 1..=4 => blocking describe_configs::answer;
     AlterConfigs: 0..=2 => blocking alter_configs::answer;
     DescribeLogDirs: 1..=5 => blocking describe_log_dirs::answer;

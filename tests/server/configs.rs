@@ -3,11 +3,14 @@
 use std::collections::BTreeMap;
 
 use esker::net::messages::alter_configs::{self, AlterConfigsResource};
+use esker::net::messages::create_acls::AclCreation;
+use esker::net::messages::delete_acls::DeleteAclsFilter;
 use esker::net::messages::describe_client_quotas::ComponentData;
 use esker::net::messages::describe_configs::{DescribeConfigsResource, DescribeConfigsResourceResult};
 use esker::net::messages::incremental_alter_configs;
 use esker::net::messages::{
-    AlterConfigsRequest, DescribeClientQuotasRequest, DescribeConfigsRequest, IncrementalAlterConfigsRequest,
+    AlterConfigsRequest, CreateAclsRequest, DeleteAclsRequest, DescribeAclsRequest, DescribeClientQuotasRequest,
+    DescribeConfigsRequest, IncrementalAlterConfigsRequest,
 };
 use esker::net::{Connection, ErrorCode};
 use esker::server::{Server, ServerConfig, ServerProperties};
@@ -411,6 +414,23 @@ async fn nobody_has_a_quota() {
             assert_eq!((response.error_code, response.entries), (expected, entries), "{components:?}");
             assert_eq!(response.error_message.is_some(), expected != ErrorCode::NONE);
         }
+    }
+}
+
+/// It is how tools find out that there is nothing to ask for.
+#[tokio::test]
+async fn without_an_authorizer_there_are_no_acls() {
+    let (_store, server) = serve().await;
+    let connection = server.connect();
+    for version in 1..=3 {
+        let described = connection.send(&DescribeAclsRequest::default(), version).await.unwrap();
+        assert_eq!(described.error_code, ErrorCode::SECURITY_DISABLED);
+        let created = CreateAclsRequest { creations: vec![AclCreation::default(); 2] };
+        let created = connection.send(&created, version).await.unwrap().results;
+        assert_eq!(created.iter().map(|one| one.error_code).collect::<Vec<_>>(), [ErrorCode::SECURITY_DISABLED; 2]);
+        let deleted = DeleteAclsRequest { filters: vec![DeleteAclsFilter::default(); 2] };
+        let deleted = connection.send(&deleted, version).await.unwrap().filter_results;
+        assert_eq!(deleted.iter().map(|one| one.error_code).collect::<Vec<_>>(), [ErrorCode::SECURITY_DISABLED; 2]);
     }
 }
 

@@ -11,11 +11,14 @@ pub mod alter_user_scram_credentials;
 pub mod api_versions;
 pub mod consumer_group_describe;
 pub mod consumer_group_heartbeat;
+pub mod create_acls;
 pub mod create_partitions;
 pub mod create_topics;
+pub mod delete_acls;
 pub mod delete_groups;
 pub mod delete_records;
 pub mod delete_topics;
+pub mod describe_acls;
 pub mod describe_client_quotas;
 pub mod describe_cluster;
 pub mod describe_configs;
@@ -270,6 +273,9 @@ bodies! {
     EndTxn: end_txn::{EndTxnRequest, EndTxnResponse},
     WriteTxnMarkers: write_txn_markers::{WriteTxnMarkersRequest, WriteTxnMarkersResponse},
     TxnOffsetCommit: txn_offset_commit::{TxnOffsetCommitRequest, TxnOffsetCommitResponse},
+    DescribeAcls: describe_acls::{DescribeAclsRequest, DescribeAclsResponse},
+    CreateAcls: create_acls::{CreateAclsRequest, CreateAclsResponse},
+    DeleteAcls: delete_acls::{DeleteAclsRequest, DeleteAclsResponse},
     DescribeConfigs: describe_configs::{DescribeConfigsRequest, DescribeConfigsResponse},
     AlterConfigs: alter_configs::{AlterConfigsRequest, AlterConfigsResponse},
     DescribeLogDirs: describe_log_dirs::{DescribeLogDirsRequest, DescribeLogDirsResponse},
