@@ -61,7 +61,7 @@ impl CommittedOffset {
         self
     }
 
-    /// Keeps a note with the offset, of at most `offset.metadata.max.bytes`.
+    /// Keeps a note with the offset, of at most `offset.metadata.max.bytes`, which are UTF-16 units as in Kafka.
     #[must_use]
     pub fn metadata(mut self, metadata: impl Into<String>) -> Self {
         self.metadata = metadata.into();
@@ -103,6 +103,7 @@ impl Store {
         offsets: impl IntoIterator<Item = (TopicPartition, CommittedOffset)>,
         acks: Acks,
     ) -> Result<()> {
+        check_group_id(group)?;
         self.inner.commit_offsets(group, offsets.into_iter().collect(), acks, None)
     }
 
@@ -119,7 +120,19 @@ impl Store {
         offsets: impl IntoIterator<Item = (TopicPartition, CommittedOffset)>,
         producer: ProducerIdAndEpoch,
     ) -> Result<()> {
+        check_group_id(group)?;
         self.inner.commit_offsets(group, offsets.into_iter().collect(), Acks::Leader, Some(producer))
+    }
+
+    /// As [`commit_offsets`](Self::commit_offsets), but waits for nothing, and the group may be the one without a name: that is
+    /// the one of consumers of Kafka before 2.2 that name none, and they commit for it.
+    #[cfg(feature = "net")]
+    pub(crate) fn commit_offsets_of_client(
+        &self,
+        group: &str,
+        offsets: impl IntoIterator<Item = (TopicPartition, CommittedOffset)>,
+    ) -> Result<()> {
+        self.inner.commit_offsets(group, offsets.into_iter().collect(), Acks::Leader, None)
     }
 
     /// Fails as [`commit_offsets`](Self::commit_offsets) would for this offset, and commits nothing.
@@ -188,7 +201,7 @@ impl StoreInner {
         transaction: Option<ProducerIdAndEpoch>,
     ) -> Result<()> {
         self.check_writable()?;
-        check_group_id(group)?;
+        check_group_id_len(group)?;
         let check_all = || offsets.iter().try_for_each(|(at, offset)| self.check_commit(at, offset));
         check_all()?;
         let now_ms = self.clock.now_ms();
@@ -328,7 +341,15 @@ impl GroupOffsets {
 }
 
 pub(super) fn check_group_id(group: &str) -> Result<()> {
-    match group.is_empty() || group.len() > i16::MAX as usize {
+    match group.is_empty() {
+        true => Err(Error::InvalidGroupId { group: group.to_owned() }),
+        false => check_group_id_len(group),
+    }
+}
+
+/// That it fits into its records.
+fn check_group_id_len(group: &str) -> Result<()> {
+    match group.len() > i16::MAX as usize {
         true => Err(Error::InvalidGroupId { group: group.to_owned() }),
         false => Ok(()),
     }

@@ -258,8 +258,14 @@ async fn what_can_not_be_committed_is_refused_alone() {
             assert_eq!(store.committed_offset("g", &at(1)).unwrap(), None);
         }
     }
+    // That is the group of old consumers that name none.
     let nameless = commit_request("", ("t", id), &[(0, 1)]);
-    assert_eq!(commit(&server.connect(), &nameless, 9).await, [(0, ErrorCode::INVALID_GROUP_ID)]);
+    assert_eq!(commit(&server.connect(), &nameless, 2).await, [(0, ErrorCode::NONE)]);
+    assert_eq!(store.committed_offset("", &at(0)).unwrap().unwrap().offset, 1);
+    assert!(store.groups().unwrap().contains(&String::new()));
+    let delete = DeleteGroupsRequest { groups_names: vec![String::new()] };
+    assert_eq!(server.connect().send(&delete, 2).await.unwrap().results[0].error_code, ErrorCode::NONE);
+    assert_eq!(store.committed_offset("", &at(0)).unwrap(), None);
     // No metadata is an empty one.
     let mut request = commit_request("g", ("t", id), &[(0, 1)]);
     request.topics[0].partitions[0].committed_metadata = None;

@@ -13,7 +13,7 @@ use crate::server::broker::Broker;
 use crate::server::context::Context;
 use crate::server::{coordinator_error, executor, sync};
 use crate::store::CommittedOffset;
-use crate::types::{Acks, TopicPartition};
+use crate::types::TopicPartition;
 
 /// From this version on topics are spoken of by id.
 const TOPIC_ID_VERSION: i16 = 10;
@@ -122,7 +122,7 @@ impl Broker {
             }
             let checked = groups.check_commit_of(&committer, commits.iter().map(|(partition, _)| partition), now_ms);
             checked.map_err(|error| self.why_no_committer(error, group_id, unknown))?;
-            let committed = self.store.commit_offsets(group_id, commits, Acks::Leader);
+            let committed = self.store.commit_offsets_of_client(group_id, commits);
             committed.map_err(coordinator_error::of)
         })?
     }
