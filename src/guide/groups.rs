@@ -87,8 +87,8 @@
 //!
 //! # Metadata, leader epochs, expiry
 //!
-//! A commit may carry a note of up to 4,096 bytes ([`CommittedOffset::metadata`](crate::CommittedOffset::metadata));
-//! Kafka Streams keeps its stream time there. [`Consumer::commit`](crate::Consumer::commit) adds the leader epoch of
+//! A commit may carry a note ([`CommittedOffset::metadata`](crate::CommittedOffset::metadata)) of up to
+//! `offset.metadata.max.bytes`, which Kafka counts in UTF-16 units: 4,096. Kafka Streams keeps its stream time there. [`Consumer::commit`](crate::Consumer::commit) adds the leader epoch of
 //! the last record, which tells a reader whether the log was truncated behind its back (KIP-320).
 //!
 //! Commits live in the topic `__consumer_offsets`, in Kafka's own format, which is compacted. They expire

@@ -20,7 +20,16 @@
 //!
 //! Where it differs, it promises more: `acks=all` is answered after a sync, not before one
 //! ([`guide::durability`](super::durability)); recovery keeps what it cuts; and a damaged batch costs the records in it
-//! and no others. One default is not Kafka's: consumers don't commit by themselves ([`guide::groups`](super::groups)).
+//! and no others. These defaults are not Kafka's:
+//!
+//! | config | here | in Kafka | why |
+//! |---|---|---|---|
+//! | `enable.auto.commit` of a consumer in this process | `false` | `true` | what is committed has been worked on ([`guide::groups`](super::groups)) |
+//! | `listeners` of a server | the loopback interface | every interface | nobody else is let in unasked |
+//! | `queued.max.request.bytes` of a server | 512 MiB | no limit | memory stays bounded, whatever clients send |
+//! | `group.consumer.assignment.interval.ms` | 0 | 1,000 | it is cheap enough to assign at once |
+//! | `ssl.keystore.type`, `ssl.truststore.type` | `PEM` | `JKS` | there are no keystores of Java here |
+//! | `sasl.enabled.mechanisms`, `sasl.mechanism` | none | `GSSAPI` | there is no Kerberos here |
 //!
 //! # The same files
 //!

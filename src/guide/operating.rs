@@ -10,6 +10,7 @@
 //!   .kafka_cleanshutdown                there while it is closed and everything is on the device
 //!   recovery-point-offset-checkpoint    where recovery starts, per partition
 //!   log-start-offset-checkpoint         where reading starts
+//!   cleaner-offset-checkpoint           up to where partitions were compacted
 //!   replication-offset-checkpoint       the high watermarks
 //!   topic-config-checkpoint             the topics created here, and their configs (ours: Kafka passes over it)
 //!   group-config-checkpoint             the configs that groups have set (ours, too)

@@ -1,22 +1,5 @@
-//! Many partitions in one data directory, in Kafka's layout.
-//!
-//! ```text
-//!   meta.properties                    whose directory it is
-//!   .lock                              held while a store, or a broker, has it open
-//!   .esker-reserve                     space that is held back for when there is none left (ours)
-//!   .kafka_cleanshutdown               there while it is closed, and everything is on the device
-//!   recovery-point-offset-checkpoint   per partition: what lies below was synced
-//!   log-start-offset-checkpoint        per partition: what lies below was deleted
-//!   cleaner-offset-checkpoint          per partition: what lies below was compacted
-//!   replication-offset-checkpoint      per partition: the high watermark
-//!   producer-id-checkpoint             which producer ids were given out (ours)
-//!   topic-config-checkpoint            per topic that was created here: its id, and the configs that were set
-//!                                      (ours; Kafka keeps these in its metadata log, and passes over the file)
-//!   group-config-checkpoint            per group: the configs that were set (ours; so does Kafka)
-//!   scram-credentials-checkpoint       the users of a server, without their passwords (ours; so does Kafka)
-//!   payments-0/                        a partition
-//!   payments-1.<id>-delete/            a deleted one that waits for its removal
-//! ```
+//! Many partitions in one data directory, in Kafka's layout. Which files there are [`guide::operating`](crate::guide::operating)
+//! lists.
 
 #[cfg(feature = "net")]
 mod admin;
