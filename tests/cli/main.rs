@@ -10,6 +10,7 @@ mod dump;
 mod failures;
 mod formats;
 mod groups;
+mod outages;
 mod records;
 mod remote;
 mod secured;

@@ -27,6 +27,9 @@ use start::StartArgs;
 const POLL_TIMEOUT: Duration = Duration::from_millis(100);
 /// How often a group commits, as `auto.commit.interval.ms` has it.
 const COMMIT_INTERVAL: Duration = Duration::from_secs(5);
+/// For how long it is tried then, before there are records again, and for how long at the end.
+const COMMIT_TIME: Duration = Duration::from_secs(1);
+const LAST_COMMIT_TIME: Duration = Duration::from_secs(10);
 
 /// Print records: their values, each followed by a newline, or more of them
 ///
@@ -35,6 +38,8 @@ const COMMIT_INTERVAL: Duration = Duration::from_secs(5);
 ///
 /// Starts at the end unless a group or an option says otherwise. Ends at what is the end when it starts, or with
 /// --follow when it is interrupted.
+///
+/// Brokers that go away are waited for: a minute, or with --follow until they are back.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     #[command(flatten)]
@@ -82,19 +87,20 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result {
 }
 
 fn consume(args: &Args, context: &Context, source: &mut dyn Source, interrupted: &AtomicBool) -> Result {
-    let start = args.start.start(source)?;
+    let start = args.start.start(source, args.follow)?;
     let mut reader = source.consumer(&start)?;
     if args.start.is_at_end() && !args.follow {
         tell("note", "this starts at the end, and so prints nothing: see --from-beginning and --follow");
     }
-    let ends = reader.ends()?;
+    let ends = if args.follow { Vec::new() } else { reader.ends()? };
     let output = Output::new(args.format.format(context.is_json())).map_err(Failure::Output)?;
     let (reader, epochs, last_commit) = (&mut *reader, HashMap::new(), Instant::now());
     let mut printer = Printer { args, reader, output, printed: 0, epochs, last_commit, committed: 0 };
     let printed = printer.print_all(&ends, interrupted);
     // What was printed was printed, however it ended.
-    let committed = printer.commit();
-    printed.and(committed)
+    let committed = printer.commit(LAST_COMMIT_TIME);
+    let not_committed = || Failure::new("what was printed is not committed for the group: its brokers are away");
+    printed.and(committed.and_then(|is_done| if is_done { Ok(()) } else { Err(not_committed()) }))
 }
 
 /// Prints records and knows which of them were printed.
@@ -131,7 +137,7 @@ impl Printer<'_> {
             }
             // Also while nothing comes: what came before must not wait for that.
             if self.printed > self.committed && self.last_commit.elapsed() >= COMMIT_INTERVAL {
-                self.commit()?;
+                self.commit(COMMIT_TIME)?;
             }
         }
         Ok(())
@@ -166,12 +172,15 @@ impl Printer<'_> {
         result.map_err(Failure::Output)
     }
 
-    fn commit(&mut self) -> Result {
-        (self.last_commit, self.committed) = (Instant::now(), self.printed);
-        if !self.args.commits() {
-            return Ok(());
-        }
+    /// False if that could not be done within this time.
+    fn commit(&mut self, time: Duration) -> Result<bool> {
+        self.last_commit = Instant::now();
         // Kept here because a seek forgets it.
-        self.reader.commit(&|partition| self.epochs.get(partition).copied())
+        let epoch_of = |partition: &TopicPartition| self.epochs.get(partition).copied();
+        let is_done = !self.args.commits() || self.reader.commit(time, &epoch_of)?;
+        if is_done {
+            self.committed = self.printed;
+        }
+        Ok(is_done)
     }
 }

@@ -68,7 +68,7 @@ impl StartArgs {
     }
 
     /// What the arguments ask for.
-    pub(super) fn start(&self, source: &mut dyn Source) -> Result<source::Start<'_>> {
+    pub(super) fn start(&self, source: &mut dyn Source, follows: bool) -> Result<source::Start<'_>> {
         let partitions = self.partitions(source)?;
         let at = match (self.offset, self.timestamp) {
             (Some(Start::Earliest), _) => Some(StartAt::Earliest),
@@ -88,6 +88,7 @@ impl StartArgs {
             group: self.group.as_deref(),
             from_beginning: self.from_beginning,
             at,
+            follows,
             isolation_level: self.isolation_level,
         })
     }

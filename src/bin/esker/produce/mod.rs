@@ -35,6 +35,9 @@ const BATCH_BYTES: usize = 128 << 10;
 ///
 /// Exits with 0 once every record is acknowledged. A line that can't be written ends the command.
 ///
+/// Brokers that go away are waited for, two minutes. What was on its way to them may then be written twice, but for a
+/// producer that is idempotent, as it is unless --acks or --idempotence say otherwise.
+///
 /// JSON: topic, records (how many were written).
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {

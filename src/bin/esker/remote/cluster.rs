@@ -9,14 +9,14 @@ use esker::net::messages::{FindCoordinatorRequest, MetadataRequest, Request};
 use esker::net::{Connector, ErrorCode};
 use esker::{Error, TopicPartition};
 
+use super::outage::Outage;
 use super::trouble::Trouble;
 use super::wire::{Peer, Wire};
 use crate::failure::{Failure, Result};
 
-/// For how long what passes by itself is tried again: leaders that are elected, coordinators that load.
-pub(super) const RETRY_FOR: Duration = Duration::from_secs(30);
-/// How long to wait before another try (`retry.backoff.ms`).
-const RETRY_BACKOFF: Duration = Duration::from_millis(100);
+/// For how long what passes by itself is tried again, unless somebody has more patience: brokers that restart, leaders that
+/// are elected, coordinators that load (`default.api.timeout.ms`).
+const PATIENCE: Duration = Duration::from_secs(60);
 /// Topics by name, which later versions may leave out.
 const METADATA_VERSION: i16 = 12;
 /// One key a request.
@@ -34,12 +34,15 @@ pub(super) enum Coordinated {
 pub(crate) struct Cluster {
     pub(super) wire: Wire,
     bootstrap: Vec<String>,
-    /// The addresses of the brokers, by id; empty before anybody was asked.
+    /// The addresses of the brokers, by id.
     brokers: BTreeMap<i32, String>,
+    /// Whether they are to be asked for, before anything goes by them.
+    is_outdated: bool,
     controller: i32,
     peers: HashMap<String, Arc<Peer>>,
     topics: HashMap<String, MetadataResponseTopic>,
     coordinators: HashMap<(Coordinated, String), String>,
+    outage: Outage,
 }
 
 impl Cluster {
@@ -49,38 +52,82 @@ impl Cluster {
             wire: Wire::new(connector)?,
             bootstrap: bootstrap.to_vec(),
             brokers: BTreeMap::new(),
+            is_outdated: true,
             controller: -1,
             peers: HashMap::new(),
             topics: HashMap::new(),
             coordinators: HashMap::new(),
+            outage: Outage::new(Some(PATIENCE)),
         };
         // Whether it can be connected to shows now, before anything else is looked at.
         cluster.any()?;
         Ok(cluster)
     }
 
-    /// Does something, again while what keeps it from being done may pass. What is known of the cluster is found out anew
-    /// for each further try.
+    /// From now on has patience for so long with what keeps something from being done, or for ever.
+    pub(super) fn have_patience(&mut self, patience: Option<Duration>) {
+        self.outage = Outage::new(patience);
+    }
+
+    /// Does something, again while what keeps it from being done may pass, as long as there is patience. What is known of the
+    /// cluster is found out anew for each further try.
     pub(super) fn retry<T>(&mut self, mut attempt: impl FnMut(&mut Self) -> Result<T, Trouble>) -> Result<T> {
-        let deadline = Instant::now() + RETRY_FOR;
         loop {
             match attempt(self) {
-                Err(trouble) if trouble.is_passing() && Instant::now() < deadline => self.forget(&trouble)?,
-                result => return Ok(result?),
+                Err(trouble) if trouble.is_passing() => self.wait_out(trouble)?,
+                result => return self.done(result),
             }
         }
     }
 
-    /// Forgets what may be wrong by now. Fails if no broker can be connected to any more.
-    pub(super) fn forget(&mut self, trouble: &Trouble) -> Result {
+    /// The same for who has something else to do: None if that could not be done within this time.
+    pub(super) fn retry_within<T>(
+        &mut self,
+        time: Duration,
+        mut attempt: impl FnMut(&mut Self) -> Result<T, Trouble>,
+    ) -> Result<Option<T>> {
+        let deadline = Instant::now() + time;
+        loop {
+            let (wait, left) = (self.outage.wait(Instant::now()), deadline.saturating_duration_since(Instant::now()));
+            std::thread::sleep(wait.min(left));
+            if wait > left {
+                return Ok(None);
+            }
+            match attempt(self) {
+                Err(trouble) if trouble.is_passing() => self.forget(trouble)?,
+                result => return self.done(result).map(Some),
+            }
+        }
+    }
+
+    /// Waits until it is time for another try, after one that failed. Fails if there is no patience left.
+    pub(super) fn wait_out(&mut self, trouble: Trouble) -> Result {
+        self.forget(trouble)?;
+        std::thread::sleep(self.outage.wait(Instant::now()));
+        Ok(())
+    }
+
+    /// Takes in that nothing is wrong any more.
+    pub(super) fn end_outage(&mut self) {
+        self.outage.end();
+    }
+
+    fn done<T>(&mut self, result: Result<T, Trouble>) -> Result<T> {
+        if result.is_ok() {
+            self.end_outage();
+        }
+        Ok(result?)
+    }
+
+    /// Forgets what may be wrong by now.
+    fn forget(&mut self, trouble: Trouble) -> Result {
         self.topics.clear();
         self.coordinators.clear();
+        self.is_outdated = true;
         if let Trouble::Lost(_) = trouble {
             self.peers.clear();
-            self.any()?;
         }
-        std::thread::sleep(RETRY_BACKOFF);
-        Ok(())
+        self.outage.go_on(trouble, Instant::now())
     }
 
     /// A broker, whichever.
@@ -211,11 +258,12 @@ impl Cluster {
         let brokers = response.brokers.iter().map(|broker| (broker.node_id, address(&broker.host, broker.port)));
         self.brokers = brokers.collect();
         self.controller = response.controller_id;
+        self.is_outdated = false;
         Ok(response)
     }
 
     fn know_brokers(&mut self) -> Result<(), Trouble> {
-        if self.brokers.is_empty() {
+        if self.is_outdated {
             self.metadata(Some(Vec::new()))?;
         }
         Ok(())

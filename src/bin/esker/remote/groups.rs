@@ -29,6 +29,9 @@ const OFFSET_COMMIT_VERSION: i16 = 9;
 const OFFSET_DELETE_VERSION: i16 = 0;
 const DELETE_GROUPS_VERSION: i16 = 2;
 
+/// An offset that is to be committed, and the leader epoch of the record before it if it is known.
+pub(super) type ToCommit = (TopicPartition, Offset, Option<LeaderEpoch>);
+
 /// A group that nobody knows has this state in answers that have no code for it.
 const DEAD: &str = "Dead";
 
@@ -129,7 +132,11 @@ impl Cluster {
     }
 
     /// Commits offsets for a group without members.
-    pub(super) fn commit(&mut self, group: &str, offsets: &[(TopicPartition, Offset, Option<LeaderEpoch>)]) -> Result {
+    pub(super) fn commit(&mut self, group: &str, offsets: &[ToCommit]) -> Result {
+        self.retry(|cluster| cluster.try_commit(group, offsets))
+    }
+
+    pub(super) fn try_commit(&mut self, group: &str, offsets: &[ToCommit]) -> Result<(), Trouble> {
         let wanted: HashMap<_, _> = offsets.iter().map(|(at, offset, epoch)| (at.clone(), (*offset, *epoch))).collect();
         let partitions: Vec<_> = offsets.iter().map(|(partition, ..)| partition.clone()).collect();
         let topic = |(name, indexes): (String, Vec<i32>)| {
@@ -147,20 +154,18 @@ impl Cluster {
         };
         let topics = by_topic(&partitions).into_iter().map(topic).collect();
         let request = OffsetCommitRequest { group_id: group.to_owned(), topics, ..Default::default() };
-        self.retry(|cluster| {
-            let coordinator = cluster.coordinator(Coordinated::Group, group)?;
-            let response = cluster.wire.ask(&coordinator, &request, OFFSET_COMMIT_VERSION)?;
-            for topic in response.topics {
-                if let Some(of) = topic.partitions.iter().find(|of| of.error_code != ErrorCode::NONE) {
-                    let partition = TopicPartition::new(&*topic.name, of.partition_index);
-                    return Err(match of.error_code {
-                        code @ ErrorCode::UNKNOWN_TOPIC_OR_PARTITION => Trouble::of_partition(code, None, &partition),
-                        code => Trouble::of_group(code, None, group),
-                    });
-                }
+        let coordinator = self.coordinator(Coordinated::Group, group)?;
+        let response = self.wire.ask(&coordinator, &request, OFFSET_COMMIT_VERSION)?;
+        for topic in response.topics {
+            if let Some(of) = topic.partitions.iter().find(|of| of.error_code != ErrorCode::NONE) {
+                let partition = TopicPartition::new(&*topic.name, of.partition_index);
+                return Err(match of.error_code {
+                    code @ ErrorCode::UNKNOWN_TOPIC_OR_PARTITION => Trouble::of_partition(code, None, &partition),
+                    code => Trouble::of_group(code, None, group),
+                });
             }
-            Ok(())
-        })
+        }
+        Ok(())
     }
 
     pub(super) fn end_group(&mut self, group: &str) -> Result {

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   topics, configs, offsets, groups, transactions, producer, reader   what is asked, of many brokers where need be
-//!   cluster                                                            who is asked, and asked again
+//!   cluster, outage                                                    who is asked, and asked again
 //!   wire                                                               one request and its response
 //! ```
 //!
@@ -13,6 +13,7 @@ mod cluster;
 mod configs;
 mod groups;
 mod offsets;
+mod outage;
 mod producer;
 mod reader;
 mod topics;

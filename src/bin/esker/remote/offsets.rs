@@ -30,7 +30,16 @@ impl Cluster {
         timestamp: i64,
         isolation_level: IsolationLevel,
     ) -> Result<Vec<Offset>> {
-        self.retry(|cluster| cluster.list_offsets(partitions, timestamp, isolation_level, CONSUMER_REPLICA_ID))
+        self.retry(|cluster| cluster.try_offsets_at(partitions, timestamp, isolation_level))
+    }
+
+    pub(super) fn try_offsets_at(
+        &mut self,
+        partitions: &[TopicPartition],
+        timestamp: i64,
+        isolation_level: IsolationLevel,
+    ) -> Result<Vec<Offset>, Trouble> {
+        self.list_offsets(partitions, timestamp, isolation_level, CONSUMER_REPLICA_ID)
     }
 
     /// Where the logs of partitions end, whatever consumers may read of them.

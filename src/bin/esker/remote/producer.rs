@@ -4,14 +4,15 @@
 //!   record → its partition's batch, until that is full → a round: all full batches, up to five a partition → responses
 //! ```
 //!
-//! The batches of a round are under way all at once, in order. What a round did not get written for reasons that pass is
-//! tried again before anything else; the numbers that an idempotent producer gives its batches keep that from writing
-//! any of them twice. Meanwhile more lines are read, and whatever has come by the end of a round goes into the next.
+//! The batches of a round are under way all at once, in order. What a round did not get written for reasons that pass, as
+//! when brokers go away and come back, is tried again before anything else. The answer of who has written it may be what was
+//! lost: the numbers that an idempotent producer gives its batches keep it from being written twice, and without them it may
+//! be. Meanwhile more lines are read, and whatever has come by the end of a round goes into the next.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::Duration;
 
 use bytes::Bytes;
 use esker::clock::{Clock, SystemClock};
@@ -21,7 +22,7 @@ use esker::net::messages::{InitProducerIdRequest, ProduceRequest};
 use esker::record::{BatchBuilder, Compression};
 use esker::{Acks, Error, Partitioner, TopicPartition};
 
-use super::cluster::{Cluster, RETRY_FOR};
+use super::cluster::Cluster;
 use super::trouble::Trouble;
 use super::wire::{REQUEST_TIMEOUT, REQUEST_TIMEOUT_MS};
 use crate::failure::{Failure, Result};
@@ -30,6 +31,8 @@ use crate::source::{Feed, NewRecord, Sink, Target, not_written};
 /// Topics by name.
 const PRODUCE_VERSION: i16 = 12;
 const INIT_PRODUCER_ID_VERSION: i16 = 5;
+/// For how long batches are tried to be written (`delivery.timeout.ms`).
+const DELIVERY_TIMEOUT: Duration = Duration::from_secs(120);
 /// How many batches of a partition may be under way: of so many a broker knows whether it has them
 /// (`max.in.flight.requests.per.connection`).
 const BATCHES_IN_FLIGHT: usize = 5;
@@ -99,6 +102,7 @@ impl<'a> ClusterProducer<'a> {
             Some("true") => Some(cluster.retry(Cluster::new_producer_id)?),
             _ => None,
         };
+        cluster.have_patience(Some(DELIVERY_TIMEOUT));
         let batch_size = get("batch.size").and_then(|size| size.parse().ok()).unwrap_or(max_message_bytes);
         let compression: Compression = get("compression.type").and_then(|codec| codec.parse().ok()).unwrap_or_default();
         let level = get(&format!("compression.{compression}.level")).and_then(|level| level.parse().ok());
@@ -153,7 +157,6 @@ impl<'a> ClusterProducer<'a> {
     fn send(&mut self) {
         let mut batches = std::mem::take(&mut self.full);
         self.filling.iter_mut().for_each(|filling| filling.full = 0);
-        let deadline = Instant::now() + RETRY_FOR;
         while !batches.is_empty() {
             let outcomes = self.round(&batches);
             let (mut again, mut why) = (Vec::new(), None);
@@ -161,7 +164,7 @@ impl<'a> ClusterProducer<'a> {
             for (batch, outcome) in batches.into_iter().zip(outcomes) {
                 match outcome {
                     Ok(()) => self.acknowledged += batch.records,
-                    Err(trouble) if trouble.is_passing() && Instant::now() < deadline => {
+                    Err(trouble) if trouble.is_passing() => {
                         stalled.insert(batch.partition.clone());
                         again.push(batch);
                         why = Some(trouble);
@@ -176,10 +179,14 @@ impl<'a> ClusterProducer<'a> {
                 }
             }
             batches = again;
-            if let Some(Err(failure)) = why.map(|trouble| self.cluster.forget(&trouble)) {
-                let first_line = batches.iter().map(|batch| batch.first_line).min().unwrap_or(0);
-                let records = batches.drain(..).map(|batch| batch.records).sum();
-                self.fail(first_line, records, failure);
+            match why.map(|trouble| self.cluster.wait_out(trouble)) {
+                None => self.cluster.end_outage(),
+                Some(Ok(())) => {}
+                Some(Err(failure)) => {
+                    let first_line = batches.iter().map(|batch| batch.first_line).min().unwrap_or(0);
+                    let records = batches.drain(..).map(|batch| batch.records).sum();
+                    self.fail(first_line, records, failure);
+                }
             }
         }
     }

@@ -93,6 +93,10 @@ impl<'a> ClusterReader<'a> {
                 }
             }
         }
+        if start.follows {
+            // Who waits for records waits for brokers too.
+            cluster.have_patience(None);
+        }
         Ok(Self {
             cluster,
             topic: start.topic.into(),
@@ -109,12 +113,13 @@ impl<'a> ClusterReader<'a> {
         Ok(index.ok_or_else(|| Error::NotAssigned { topic_partition: partition.clone() })?)
     }
 
-    /// Fetches from all leaders what comes next, waiting for it up to `max_wait`.
-    fn fetch(&mut self, max_wait: Duration) -> Result {
+    /// Fetches from all leaders what comes next, waiting for it up to `max_wait`. False if that could not be done within
+    /// `time`.
+    fn fetch(&mut self, max_wait: Duration, time: Duration) -> Result<bool> {
         let topic = self.topic.clone();
         let (isolation_level, positions) = (self.isolation_level, self.positions.clone());
         let position_of: HashMap<_, _> = positions.iter().cloned().collect();
-        let responses = self.cluster.retry(|cluster| {
+        let responses = self.cluster.retry_within(time, |cluster| {
             let mut requests = Vec::new();
             for (leader, led) in cluster.by_leader(positions.iter().map(|(partition, _)| partition.clone()))? {
                 let partition = |index: i32| FetchPartition {
@@ -154,18 +159,26 @@ impl<'a> ClusterReader<'a> {
             });
             passing.map_or(Ok(fetched), Err)
         })?;
-        responses.into_iter().try_for_each(|data| self.take_in(data))
+        let Some(responses) = responses else { return Ok(false) };
+        responses.into_iter().try_for_each(|data| self.take_in(data, time))?;
+        Ok(true)
     }
 
-    fn take_in(&mut self, data: PartitionData) -> Result {
+    fn take_in(&mut self, data: PartitionData, time: Duration) -> Result {
         let partition = TopicPartition::new(self.topic.clone(), data.partition_index);
         let index = self.index_of(&partition)?;
         match data.error_code {
             ErrorCode::NONE => {}
             // Retention has overtaken the reader, or the log is another one.
             ErrorCode::OFFSET_OUT_OF_RANGE => {
-                let reset = self.cluster.offsets_at(&[partition], self.reset, self.isolation_level)?;
-                self.positions[index].1 = reset.first().copied().unwrap_or(0);
+                let (at, isolation_level) = (self.reset, self.isolation_level);
+                let found = self.cluster.retry_within(time, |cluster| {
+                    cluster.try_offsets_at(std::slice::from_ref(&partition), at, isolation_level)
+                })?;
+                // If nobody says where, that shows once more.
+                if let Some(reset) = found {
+                    self.positions[index].1 = reset.first().copied().unwrap_or(0);
+                }
                 return Ok(());
             }
             code => return Err(Trouble::of_partition(code, None, &partition).into()),
@@ -230,9 +243,8 @@ impl Reader for ClusterReader<'_> {
     fn poll(&mut self, timeout: Duration) -> Result<Vec<ReadRecord>> {
         if self.fetched.is_empty() {
             // A broker that has nothing is waited for only if none of them has anything.
-            self.fetch(Duration::ZERO)?;
-            if self.fetched.is_empty() {
-                self.fetch(timeout)?;
+            if self.fetch(Duration::ZERO, timeout)? && self.fetched.is_empty() {
+                self.fetch(timeout, timeout)?;
             }
         }
         let mut records = Vec::new();
@@ -251,12 +263,12 @@ impl Reader for ClusterReader<'_> {
         Ok(records)
     }
 
-    fn commit(&mut self, epoch_of: &dyn Fn(&TopicPartition) -> Option<LeaderEpoch>) -> Result {
+    fn commit(&mut self, time: Duration, epoch_of: &dyn Fn(&TopicPartition) -> Option<LeaderEpoch>) -> Result<bool> {
         let group = self.group.clone().ok_or(Error::NoGroup)?;
         let offset =
             |(partition, position): &(TopicPartition, Offset)| (partition.clone(), *position, epoch_of(partition));
         let offsets: Vec<_> = self.positions.iter().map(offset).collect();
-        self.cluster.commit(&group, &offsets)
+        Ok(self.cluster.retry_within(time, |cluster| cluster.try_commit(&group, &offsets))?.is_some())
     }
 }
 

@@ -151,6 +151,8 @@ pub(crate) struct Start<'a> {
     pub(crate) from_beginning: bool,
     /// Where it starts whatever was committed.
     pub(crate) at: Option<StartAt>,
+    /// Whether it waits for more at the end, for as long as that takes.
+    pub(crate) follows: bool,
     pub(crate) isolation_level: IsolationLevel,
 }
 
@@ -182,7 +184,8 @@ pub(crate) trait Reader {
     fn poll(&mut self, timeout: Duration) -> Result<Vec<ReadRecord>>;
 
     /// Commits, for the group, where it stands in each partition, with the leader epoch of the last record if it is known.
-    fn commit(&mut self, epoch_of: &dyn Fn(&TopicPartition) -> Option<i32>) -> Result;
+    /// False if that could not be done within this time, and may be later.
+    fn commit(&mut self, time: Duration, epoch_of: &dyn Fn(&TopicPartition) -> Option<i32>) -> Result<bool>;
 }
 
 /// Which transactional ids are asked for.

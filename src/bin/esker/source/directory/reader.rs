@@ -74,7 +74,7 @@ impl Reader for DirectoryReader<'_> {
         Ok(records.into_iter().map(ReadRecord::from).collect())
     }
 
-    fn commit(&mut self, epoch_of: &dyn Fn(&TopicPartition) -> Option<i32>) -> Result {
+    fn commit(&mut self, _time: Duration, epoch_of: &dyn Fn(&TopicPartition) -> Option<i32>) -> Result<bool> {
         let mut offsets = Vec::new();
         for partition in self.consumer.assignment() {
             let offset = CommittedOffset::new(self.consumer.position(partition.clone())?);
@@ -85,6 +85,7 @@ impl Reader for DirectoryReader<'_> {
             };
             offsets.push((partition, offset));
         }
-        Ok(self.consumer.commit_offsets(offsets, Acks::All)?)
+        self.consumer.commit_offsets(offsets, Acks::All)?;
+        Ok(true)
     }
 }
