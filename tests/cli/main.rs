@@ -8,6 +8,7 @@ mod beside;
 mod certificates;
 mod dump;
 mod failures;
+mod follow;
 mod formats;
 mod groups;
 mod outages;

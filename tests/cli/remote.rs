@@ -124,16 +124,16 @@ pub(crate) fn behind(clients: &TcpListener) -> Served {
 }
 
 /// What a command said: exit code, stdout, stderr.
-type Said = (Option<i32>, String, String);
+pub(crate) type Said = (Option<i32>, String, String);
 
 /// A directory, or the server of one.
-enum Side {
+pub(crate) enum Side {
     Directory(Cli),
     Network(Box<Served>),
 }
 
 impl Side {
-    fn command(&self, args: &[&str]) -> Command {
+    pub(crate) fn command(&self, args: &[&str]) -> Command {
         match self {
             Self::Directory(cli) => cli.command(args),
             Self::Network(served) => {
@@ -144,7 +144,7 @@ impl Side {
         }
     }
 
-    fn run(&self, args: &[&str], input: &[u8]) -> Said {
+    pub(crate) fn run(&self, args: &[&str], input: &[u8]) -> Said {
         let mut child = self.command(args).spawn().unwrap();
         // A command that fails early reads none of it.
         let _ = child.stdin.take().unwrap().write_all(input);
@@ -166,14 +166,14 @@ fn plain(text: &str, ids: &[String]) -> String {
 }
 
 /// Runs commands on both sides, which must say the same.
-struct Both {
-    sides: [Side; 2],
+pub(crate) struct Both {
+    pub(crate) sides: [Side; 2],
     /// The ids of the topics of each.
     ids: [Vec<String>; 2],
 }
 
 impl Both {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let directory = Cli::new();
         // A server makes its directory when it starts.
         directory.ok(&["topic", "create", "made"], b"");
@@ -185,7 +185,7 @@ impl Both {
     }
 
     /// Creates a topic, and gets to know its ids.
-    fn create(&mut self, args: &[&str]) {
+    pub(crate) fn create(&mut self, args: &[&str]) {
         for (side, ids) in self.sides.iter().zip(&mut self.ids) {
             let args = [&["topic", "create"], args, &["--output", "json"]].concat();
             let (code, stdout, stderr) = side.run(&args, b"");
@@ -215,7 +215,7 @@ impl Both {
         std::mem::take(&mut texts[1])
     }
 
-    fn ok(&self, args: &[&str], input: &[u8]) {
+    pub(crate) fn ok(&self, args: &[&str], input: &[u8]) {
         let (code, _, stderr) = self.say(args, input);
         assert_eq!((code, &*stderr), (Some(0), ""), "{args:?}");
     }

@@ -25,6 +25,9 @@ use start::StartArgs;
 
 /// How long to wait for records before looking whether it is time to end.
 const POLL_TIMEOUT: Duration = Duration::from_millis(100);
+/// How often to look for partitions that were added to the topic. Kafka's clients do every five minutes
+/// (`metadata.max.age.ms`); beside the polls of somebody who waits it is nothing.
+const LOOK_INTERVAL: Duration = Duration::from_secs(1);
 /// How often a group commits, as `auto.commit.interval.ms` has it.
 const COMMIT_INTERVAL: Duration = Duration::from_secs(5);
 /// For how long it is tried then, before there are records again, and for how long at the end.
@@ -51,6 +54,8 @@ pub(crate) struct Args {
     #[arg(long, conflicts_with = "follow")]
     until_end: bool,
     /// Wait for more records at the end
+    ///
+    /// Partitions that are added to the topic are read too, unless --partition says which are.
     #[arg(long)]
     follow: bool,
     /// With --follow, end when there was no record for this long
@@ -120,12 +125,17 @@ struct Printer<'a> {
 impl Printer<'_> {
     fn print_all(&mut self, ends: &[(TopicPartition, Offset)], interrupted: &AtomicBool) -> Result {
         let idle_max = self.args.timeout_ms.map(Duration::from_millis);
-        let mut last_record = Instant::now();
+        let looks = self.args.follow && self.args.start.is_whole_topic();
+        let (mut last_record, mut last_look) = (Instant::now(), Instant::now());
         while self.remaining() > 0 && (self.args.follow || !self.has_reached(ends)?) {
             if interrupted.load(Ordering::Relaxed) {
                 // That is how following ends.
                 let done = || Failure::Interrupted(format!("{} records were printed", self.printed));
                 return if self.args.follow { Ok(()) } else { Err(done()) };
+            }
+            if looks && last_look.elapsed() >= LOOK_INTERVAL {
+                self.reader.look_for_partitions()?;
+                last_look = Instant::now();
             }
             let timeout = idle_max.map_or(POLL_TIMEOUT, |max| max.min(POLL_TIMEOUT));
             let records = self.reader.poll(timeout)?;

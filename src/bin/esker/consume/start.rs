@@ -67,6 +67,11 @@ impl StartArgs {
         !self.from_beginning && self.group.is_none() && self.offset.is_none() && self.timestamp.is_none()
     }
 
+    /// Whether all partitions of the topic are read.
+    pub(super) fn is_whole_topic(&self) -> bool {
+        self.partitions.is_empty()
+    }
+
     /// What the arguments ask for.
     pub(super) fn start(&self, source: &mut dyn Source, follows: bool) -> Result<source::Start<'_>> {
         let partitions = self.partitions(source)?;

@@ -69,8 +69,8 @@ impl Cluster {
         self.outage = Outage::new(patience);
     }
 
-    /// Does something, again while what keeps it from being done may pass, as long as there is patience. What is known of the
-    /// cluster is found out anew for each further try.
+    /// Does something, again while what keeps it from being done may pass, as long as there is patience. What is known of
+    /// the cluster is found out anew for each further try.
     pub(super) fn retry<T>(&mut self, mut attempt: impl FnMut(&mut Self) -> Result<T, Trouble>) -> Result<T> {
         loop {
             match attempt(self) {
@@ -210,6 +210,12 @@ impl Cluster {
             self.topics.insert(name.to_owned(), topic);
         }
         Ok(&self.topics[name])
+    }
+
+    /// How many partitions a topic, which exists, has by now.
+    pub(super) fn partitions_by_now(&mut self, name: &str) -> Result<i32, Trouble> {
+        self.topics.remove(name);
+        Ok(self.topic(name)?.partitions.len() as i32)
     }
 
     /// All topics that there are.

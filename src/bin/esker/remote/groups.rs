@@ -96,6 +96,15 @@ impl Cluster {
         partitions: Option<&[TopicPartition]>,
         require_stable: bool,
     ) -> Result<Vec<(TopicPartition, Committed)>> {
+        self.retry(|cluster| cluster.try_committed(group, partitions, require_stable))
+    }
+
+    pub(super) fn try_committed(
+        &mut self,
+        group: &str,
+        partitions: Option<&[TopicPartition]>,
+        require_stable: bool,
+    ) -> Result<Vec<(TopicPartition, Committed)>, Trouble> {
         use esker::net::messages::offset_fetch::OffsetFetchRequestTopic;
         if group.is_empty() {
             return Err(Error::InvalidGroupId { group: group.to_owned() }.into());
@@ -107,28 +116,26 @@ impl Cluster {
             require_stable,
             ..Default::default()
         };
-        self.retry(|cluster| {
-            let coordinator = cluster.coordinator(Coordinated::Group, group)?;
-            let response = cluster.wire.ask(&coordinator, &request, OFFSET_FETCH_VERSION)?;
-            if response.error_code != ErrorCode::NONE {
-                return Err(Trouble::of_group(response.error_code, None, group));
-            }
-            let mut committed = Vec::new();
-            for topic in response.topics {
-                for of in topic.partitions {
-                    let partition = TopicPartition::new(&*topic.name, of.partition_index);
-                    if of.error_code != ErrorCode::NONE {
-                        return Err(Trouble::of_partition(of.error_code, None, &partition));
-                    }
-                    if of.committed_offset >= 0 {
-                        let (offset, metadata) = (of.committed_offset, of.metadata.unwrap_or_default());
-                        let leader_epoch = Some(of.committed_leader_epoch).filter(|epoch| *epoch >= 0);
-                        committed.push((partition, Committed { offset, leader_epoch, metadata, timestamp: None }));
-                    }
+        let coordinator = self.coordinator(Coordinated::Group, group)?;
+        let response = self.wire.ask(&coordinator, &request, OFFSET_FETCH_VERSION)?;
+        if response.error_code != ErrorCode::NONE {
+            return Err(Trouble::of_group(response.error_code, None, group));
+        }
+        let mut committed = Vec::new();
+        for topic in response.topics {
+            for of in topic.partitions {
+                let partition = TopicPartition::new(&*topic.name, of.partition_index);
+                if of.error_code != ErrorCode::NONE {
+                    return Err(Trouble::of_partition(of.error_code, None, &partition));
+                }
+                if of.committed_offset >= 0 {
+                    let (offset, metadata) = (of.committed_offset, of.metadata.unwrap_or_default());
+                    let leader_epoch = Some(of.committed_leader_epoch).filter(|epoch| *epoch >= 0);
+                    committed.push((partition, Committed { offset, leader_epoch, metadata, timestamp: None }));
                 }
             }
-            Ok(committed)
-        })
+        }
+        Ok(committed)
     }
 
     /// Commits offsets for a group without members.

@@ -16,6 +16,7 @@ mod offsets;
 mod outage;
 mod producer;
 mod reader;
+mod start;
 mod topics;
 mod transactions;
 mod trouble;

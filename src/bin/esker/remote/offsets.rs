@@ -85,7 +85,7 @@ impl Cluster {
                 for at in topic.partitions {
                     let partition = TopicPartition::new(&*topic.name, at.partition_index);
                     if at.error_code != ErrorCode::NONE {
-                        return Err(Trouble::of_partition(at.error_code, None, &partition));
+                        return Err(Trouble::of_leader(at.error_code, None, &partition));
                     }
                     found.insert(partition, at.offset);
                 }

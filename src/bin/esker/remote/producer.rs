@@ -5,9 +5,9 @@
 //! ```
 //!
 //! The batches of a round are under way all at once, in order. What a round did not get written for reasons that pass, as
-//! when brokers go away and come back, is tried again before anything else. The answer of who has written it may be what was
-//! lost: the numbers that an idempotent producer gives its batches keep it from being written twice, and without them it may
-//! be. Meanwhile more lines are read, and whatever has come by the end of a round goes into the next.
+//! when brokers go away and come back, is tried again before anything else. The answer of who has written it may be what
+//! was lost: the numbers that an idempotent producer gives its batches keep it from being written twice, and without them
+//! it may be. Meanwhile more lines are read, and whatever has come by the end of a round goes into the next.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::hash::{BuildHasher, Hasher, RandomState};
@@ -271,7 +271,7 @@ impl<'a> ClusterProducer<'a> {
                 let (size, max) = (batch.bytes.len() as u64, self.max_message_bytes as u64);
                 Err(Trouble::error(code, Error::MessageTooLarge { size, max, limit: MAX_MESSAGE_BYTES }))
             }
-            code => Err(Trouble::of_partition(code, answer.error_message.clone(), &batch.partition)),
+            code => Err(Trouble::of_leader(code, answer.error_message.clone(), &batch.partition)),
         }
     }
 

@@ -1,6 +1,6 @@
 //! Reads records of a cluster: Fetch requests to the leaders of the partitions, from where the reader stands in each.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{HashMap, VecDeque};
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,9 +14,10 @@ use esker::{Corruption, Error, IsolationLevel, LeaderEpoch, Offset, TopicPartiti
 
 use super::cluster::Cluster;
 use super::offsets::{EARLIEST, LATEST, by_topic, isolation_number};
+use super::start::reset;
 use super::trouble::Trouble;
 use crate::failure::Result;
-use crate::source::{POLL_RECORDS, ReadRecord, Reader, Start, StartAt, explain};
+use crate::source::{POLL_RECORDS, ReadRecord, Reader, Start, explain};
 
 /// Topics by name.
 const FETCH_VERSION: i16 = 12;
@@ -30,6 +31,8 @@ pub(super) struct ClusterReader<'a> {
     cluster: &'a mut Cluster,
     topic: Arc<str>,
     group: Option<String>,
+    /// Whether it started where it was told to, whatever the group has committed.
+    is_placed: bool,
     /// What stands for the place where it starts if its own is not in the log.
     reset: i64,
     isolation_level: IsolationLevel,
@@ -52,47 +55,7 @@ struct Fetched {
 
 impl<'a> ClusterReader<'a> {
     pub(super) fn new(cluster: &'a mut Cluster, start: &Start<'_>) -> Result<Self> {
-        let mut partitions = start.partitions.clone();
-        let mut seen = HashSet::new();
-        partitions.retain(|partition| seen.insert(partition.clone()));
-        let reset = if start.from_beginning { EARLIEST } else { LATEST };
-        let isolation_level = start.isolation_level;
-        let positions = match start.at {
-            Some(StartAt::Earliest) => cluster.offsets_at(&partitions, EARLIEST, isolation_level)?,
-            Some(StartAt::Latest) => cluster.offsets_at(&partitions, LATEST, isolation_level)?,
-            Some(StartAt::Timestamp(timestamp)) => {
-                let found = cluster.offsets_at(&partitions, timestamp, isolation_level)?;
-                let ends = cluster.offsets_at(&partitions, LATEST, isolation_level)?;
-                found.into_iter().zip(ends).map(|(found, end)| if found < 0 { end } else { found.min(end) }).collect()
-            }
-            Some(StartAt::Offset(offset)) => {
-                for (partition, span) in partitions.iter().zip(cluster.spans_of(&partitions)?) {
-                    if !(span.log_start..=span.high_watermark).contains(&offset) {
-                        return Err(Error::OffsetOutOfRange {
-                            topic_partition: partition.clone(),
-                            requested: offset,
-                            log_start: span.log_start,
-                            high_watermark: span.high_watermark,
-                        }
-                        .into());
-                    }
-                }
-                vec![offset; partitions.len()]
-            }
-            None => cluster.offsets_at(&partitions, reset, isolation_level)?,
-        };
-        let mut positions: Vec<_> = partitions.into_iter().zip(positions).collect();
-        if let Some(group) = start.group {
-            let partitions: Vec<_> = positions.iter().map(|(partition, _)| partition.clone()).collect();
-            let is_committed = isolation_level == IsolationLevel::ReadCommitted;
-            let committed: HashMap<_, _> =
-                cluster.committed(group, Some(&partitions), is_committed)?.into_iter().collect();
-            for (partition, position) in positions.iter_mut().filter(|_| start.at.is_none()) {
-                if let Some(committed) = committed.get(partition) {
-                    *position = committed.offset;
-                }
-            }
-        }
+        let positions = cluster.positions(start)?;
         if start.follows {
             // Who waits for records waits for brokers too.
             cluster.have_patience(None);
@@ -101,8 +64,9 @@ impl<'a> ClusterReader<'a> {
             cluster,
             topic: start.topic.into(),
             group: start.group.map(str::to_owned),
-            reset,
-            isolation_level,
+            is_placed: start.at.is_some(),
+            reset: reset(start),
+            isolation_level: start.isolation_level,
             positions,
             fetched: VecDeque::new(),
         })
@@ -153,8 +117,8 @@ impl<'a> ClusterReader<'a> {
             }
             let passing = fetched.iter().find_map(|data| {
                 let partition = TopicPartition::new(topic.clone(), data.partition_index);
-                let trouble = (data.error_code != ErrorCode::NONE)
-                    .then(|| Trouble::of_partition(data.error_code, None, &partition));
+                let trouble =
+                    (data.error_code != ErrorCode::NONE).then(|| Trouble::of_leader(data.error_code, None, &partition));
                 trouble.filter(Trouble::is_passing)
             });
             passing.map_or(Ok(fetched), Err)
@@ -181,7 +145,7 @@ impl<'a> ClusterReader<'a> {
                 }
                 return Ok(());
             }
-            code => return Err(Trouble::of_partition(code, None, &partition).into()),
+            code => return Err(Trouble::of_leader(code, None, &partition).into()),
         }
         let aborted = data.aborted_transactions.unwrap_or_default();
         let mut aborted = AbortedProducers::new(aborted.iter().map(|of| (of.producer_id, of.first_offset)));
@@ -237,6 +201,19 @@ impl Reader for ClusterReader<'_> {
         let index = self.index_of(partition)?;
         self.positions[index].1 = offset;
         self.fetched.retain(|fetched| fetched.index != index);
+        Ok(())
+    }
+
+    fn look_for_partitions(&mut self) -> Result {
+        let (topic, known, isolation_level) = (self.topic.clone(), self.positions.len() as i32, self.isolation_level);
+        let group = self.group.as_deref().filter(|_| !self.is_placed);
+        let added = self.cluster.retry_within(Duration::ZERO, |cluster| {
+            let count = cluster.partitions_by_now(&topic)?;
+            let added = (known..count).map(|index| TopicPartition::new(topic.clone(), index));
+            cluster.try_positions(added.collect(), EARLIEST, group, isolation_level)
+        });
+        // Where that could not be said now it is asked for again.
+        self.positions.extend(added?.unwrap_or_default());
         Ok(())
     }
 

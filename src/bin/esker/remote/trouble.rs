@@ -43,6 +43,17 @@ impl Trouble {
         }
     }
 
+    /// What the broker that is taken for the leader of a partition said about it. If it does not know it, another leads it by
+    /// now, or there is none any more: which of both is for the metadata to say, which is asked for again.
+    pub(super) fn of_leader(code: ErrorCode, message: Option<String>, partition: &TopicPartition) -> Self {
+        match Self::of_partition(code, message, partition) {
+            Self::Refused { code: ErrorCode::UNKNOWN_TOPIC_OR_PARTITION, failure } => {
+                Self::Refused { code: ErrorCode::NOT_LEADER_OR_FOLLOWER, failure }
+            }
+            other => other,
+        }
+    }
+
     /// What a broker said about a group.
     pub(super) fn of_group(code: ErrorCode, message: Option<String>, group: &str) -> Self {
         let name = group.to_owned();

@@ -180,6 +180,10 @@ pub(crate) trait Reader {
     /// Goes on at another offset of a partition.
     fn seek(&mut self, partition: &TopicPartition, offset: Offset) -> Result;
 
+    /// Reads, from their beginning or from where the group goes on, partitions that were added to the topic, of which it reads
+    /// all.
+    fn look_for_partitions(&mut self) -> Result;
+
     /// The next records. If there are none it waits for some, until `timeout` has passed, and may then return none.
     fn poll(&mut self, timeout: Duration) -> Result<Vec<ReadRecord>>;
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use esker::{
-    Acks, AutoOffsetReset, CommittedOffset, Consumer, ConsumerConfig, IsolationLevel, Offset, ReadLimits, Store,
+    Acks, AutoOffsetReset, CommittedOffset, Consumer, ConsumerConfig, Error, IsolationLevel, Offset, ReadLimits, Store,
     TopicPartition,
 };
 
@@ -15,6 +15,8 @@ pub(super) struct DirectoryReader<'a> {
     store: &'a Store,
     topic: String,
     isolation_level: IsolationLevel,
+    /// Whether it started where it was told to, whatever the group has committed.
+    is_placed: bool,
     consumer: Consumer,
 }
 
@@ -44,7 +46,8 @@ impl<'a> DirectoryReader<'a> {
             }
             None => {}
         }
-        Ok(Self { store, topic: start.topic.to_owned(), isolation_level: start.isolation_level, consumer })
+        let (topic, is_placed) = (start.topic.to_owned(), start.at.is_some());
+        Ok(Self { store, topic, isolation_level: start.isolation_level, is_placed, consumer })
     }
 }
 
@@ -67,6 +70,26 @@ impl Reader for DirectoryReader<'_> {
 
     fn seek(&mut self, partition: &TopicPartition, offset: Offset) -> Result {
         Ok(self.consumer.seek(partition.clone(), offset)?)
+    }
+
+    fn look_for_partitions(&mut self) -> Result {
+        let known = self.consumer.assignment();
+        // Looks at what another process has made of it, unlike the count alone.
+        let partitions = self.store.describe_topic(&self.topic)?.partitions;
+        let added = partitions.get(known.len()..).unwrap_or_default();
+        if added.is_empty() {
+            return Ok(());
+        }
+        let added = added.iter().map(|at| (TopicPartition::new(&*self.topic, at.partition), at.log_start));
+        let added: Vec<_> = added.collect();
+        self.consumer.assign(known.into_iter().chain(added.iter().map(|(partition, _)| partition.clone())))?;
+        for (partition, log_start) in added {
+            let committed = self.consumer.committed(partition.clone());
+            if self.is_placed || matches!(committed, Ok(None) | Err(Error::NoGroup)) {
+                self.consumer.seek(partition, log_start)?;
+            }
+        }
+        Ok(())
     }
 
     fn poll(&mut self, timeout: Duration) -> Result<Vec<ReadRecord>> {
