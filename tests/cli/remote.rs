@@ -4,7 +4,7 @@ use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::process::Command;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicI16, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -13,7 +13,7 @@ use esker::net::messages::join_group::JoinGroupRequestProtocol;
 use esker::net::messages::sync_group::SyncGroupRequestAssignment;
 use esker::net::messages::{JoinGroupRequest, SyncGroupRequest};
 use esker::server::{Listener, Server, ServerConfig};
-use esker::{Acks, CommittedOffset, Store, StoreConfig, TopicPartition};
+use esker::{Acks, CommittedOffset, Store, StoreConfig, TopicConfig, TopicPartition};
 use tokio::runtime::Runtime;
 
 use crate::Cli;
@@ -371,6 +371,11 @@ fn groups_are_the_same() {
     let consume = ["consume", "t", "--group", "g", "--from-beginning", "--partition", "0"];
     assert_eq!(both.say(&[&consume[..], &["--max-messages", "3"]].concat(), b"").1, "0\n1\n2\n");
     assert_eq!(both.say(&consume, b"").1, "3\n");
+    let is_epoch_known =
+        || both.say(&["group", "describe", "g", "--output", "json"], b"").1.contains("\"leader_epoch\":0,");
+    assert!(is_epoch_known());
+    assert_eq!(both.say(&consume, b"").1, "");
+    assert!(is_epoch_known(), "though nothing was printed");
     both.ok(&["produce", "t", "--partition", "0"], b"4\n");
     assert_eq!(both.say(&[&consume[..], &["--no-commit"]].concat(), b"").1, "4\n");
     both.ok(&["consume", "t", "--group", "h"], b"");
@@ -434,9 +439,57 @@ fn a_group_that_goes_away_while_all_are_described_is_passed_over() {
         assert_eq!((code, &*stderr), (Some(0), ""), "{what:?}");
         assert!(!stdout.contains("goes") && (stdout.contains("stays") || what.contains(&"--members")), "{stdout}");
     }
+    for of in [&["--all-topics"][..], &["--topic", "t"]] {
+        commit("goes");
+        let reset = ["group", "reset-offsets", "--all-groups", "--to-earliest", "--execute"];
+        let (code, stdout, stderr) = side.run(&[&reset, of].concat(), b"");
+        assert_eq!((code, &*stderr), (Some(0), ""), "{of:?}");
+        assert!(!stdout.contains("goes") && stdout.contains("stays"), "{stdout}");
+        assert_eq!(side.run(&["group", "list"], b"").1, "stays\n", "it was not brought back");
+    }
     commit("goes");
     let (code, _, stderr) = side.run(&["group", "describe", "stays", "goes"], b"");
     assert!(code == Some(1) && stderr.contains("there is no group \"goes\""), "{stderr}");
+}
+
+#[test]
+fn a_topic_that_goes_away_while_all_are_described_is_passed_over() {
+    let clients = TcpListener::bind("127.0.0.1:0").unwrap();
+    let mut served = behind(&clients);
+    let server = std::mem::replace(&mut served.address, clients.local_addr().unwrap().to_string());
+    let (store, goes_at) = (served.store.clone(), Arc::new(AtomicI16::new(-1)));
+    let at = goes_at.clone();
+    pass_on(clients, server, move |api_key| {
+        // After it was listed.
+        if api_key == at.load(Ordering::Relaxed) {
+            let _ = store.delete_topic("goes");
+        }
+    });
+    let store = served.store.clone();
+    let side = Side::Network(Box::new(served));
+    let run = |args: &[&str], at: ApiKey| {
+        store.create_topic("goes", TopicConfig::new()).unwrap();
+        for (group, topic) in [("g", "goes"), ("g", "t")] {
+            let offsets = [(TopicPartition::new(topic, 0), CommittedOffset::new(0))];
+            store.commit_offsets(group, offsets, Acks::Leader).unwrap();
+        }
+        goes_at.store(at.key(), Ordering::Relaxed);
+        let (code, stdout, stderr) = side.run(args, b"");
+        goes_at.store(-1, Ordering::Relaxed);
+        assert_eq!((code, &*stderr), (Some(0), ""), "{args:?} and {at:?}");
+        stdout
+    };
+    for at in [ApiKey::ListOffsets, ApiKey::DescribeLogDirs, ApiKey::DescribeConfigs] {
+        let described = run(&["topic", "describe"], at);
+        assert!(described.contains("Topic: t\t") && !described.contains("goes"), "{at:?}: {described}");
+    }
+    let describe = run(&["group", "describe"], ApiKey::ListOffsets);
+    assert!(describe.contains("g      t "), "{describe}");
+    for at in [ApiKey::OffsetFetch, ApiKey::ListOffsets] {
+        let reset = ["group", "reset-offsets", "--all-groups", "--all-topics", "--to-earliest", "--dry-run"];
+        let planned = run(&reset, at);
+        assert!(planned.contains("g      t ") && !planned.contains("goes"), "{at:?}: {planned}");
+    }
 }
 
 #[test]

@@ -5,10 +5,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use esker::{Offset, OffsetReset, TopicPartition};
+use esker::{Error, Offset, OffsetReset, TopicPartition};
 use serde::Serialize;
 
-use super::committed_partitions;
 use super::csv::{self, Entry};
 use crate::context::Context;
 use crate::data_dir::ReadOnly;
@@ -135,11 +134,11 @@ fn reset(args: &Args, source: &mut dyn Source) -> Result<Vec<Row>> {
     let groups = if args.all_groups { source.groups()? } else { args.groups.clone() };
     let mut plans = Vec::new();
     for group in groups {
-        let planned = match &args.from_file {
-            Some(file) => plan_from_file(source, &group, file, args)?,
-            None => plan(source, &group, args)?,
-        };
-        plans.push((group, planned));
+        match plan(source, &group, args) {
+            // One that was listed has gone since.
+            Err(failure) if args.all_groups && matches!(failure.cause(), Some(Error::GroupIdNotFound { .. })) => {}
+            planned => plans.push((group, planned?)),
+        }
     }
     // Nothing is committed unless there is a plan for everything.
     if args.execute {
@@ -151,14 +150,34 @@ fn reset(args: &Args, source: &mut dyn Source) -> Result<Vec<Row>> {
 }
 
 fn plan(source: &mut dyn Source, group: &str, args: &Args) -> Result<Vec<Planned>> {
-    let partitions: BTreeSet<TopicPartition> = if args.all_topics {
-        committed_partitions(source, group)?.into_iter().collect()
-    } else {
-        let resolved = args.topics.iter().map(|topic| topic.resolve(source)).collect::<Result<Vec<_>>>()?;
-        resolved.into_iter().flatten().collect()
-    };
+    if args.all_groups {
+        // To commit for one that has gone would bring it back.
+        source.describe_existing_groups(&[group.to_owned()])?;
+    }
+    if let Some(file) = &args.from_file {
+        return plan_from_file(source, group, file, args);
+    }
     let to = args.to().ok_or_else(|| Failure::Usage("nothing says where to go on".to_owned()))?;
+    if args.all_topics {
+        let planned = plan_committed(source, group, to);
+        // A topic that has gone meanwhile is not among them any more.
+        return match planned.as_ref().err().and_then(Failure::cause) {
+            Some(Error::UnknownTopicOrPartition { .. }) => plan_committed(source, group, to),
+            _ => planned,
+        };
+    }
+    let resolved = args.topics.iter().map(|topic| topic.resolve(source)).collect::<Result<Vec<_>>>()?;
+    let partitions: BTreeSet<TopicPartition> = resolved.into_iter().flatten().collect();
     source.plan_reset(group, partitions.into_iter().collect(), to)
+}
+
+/// For the partitions that the group has committed offsets for, as far as these exist.
+fn plan_committed(source: &mut dyn Source, group: &str, to: OffsetReset) -> Result<Vec<Planned>> {
+    let described = source.describe_existing_groups(&[group.to_owned()])?.into_iter();
+    let offsets = described.flat_map(|group| group.offsets);
+    let existing = offsets.filter(|offset| offset.committed.is_some() && offset.span.is_some());
+    let partitions = existing.map(|offset| offset.partition).collect();
+    source.plan_reset(group, partitions, to)
 }
 
 fn plan_from_file(source: &mut dyn Source, group: &str, file: &Path, args: &Args) -> Result<Vec<Planned>> {

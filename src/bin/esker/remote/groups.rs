@@ -62,7 +62,7 @@ impl Cluster {
         }
         let all: BTreeSet<_> = group.members.iter().flat_map(|member| member.assignment.clone()).collect();
         let all = all.into_iter().chain(committed.iter().map(|(partition, _)| partition.clone()));
-        let spans = self.spans_of_existing(all.collect())?;
+        let spans = self.spans_of_existing(&all.collect::<Vec<_>>())?;
         Ok(Some(group.with_offsets(committed, |partition| spans.get(partition).copied())))
     }
 
@@ -233,19 +233,18 @@ impl Cluster {
     }
 
     /// Where those of the partitions that exist begin and end.
-    fn spans_of_existing(&mut self, partitions: Vec<TopicPartition>) -> Result<HashMap<TopicPartition, Span>> {
-        let mut existing = Vec::new();
-        for partition in partitions {
-            let found = self.retry(|cluster| match cluster.leader(&partition) {
-                Err(Trouble::Refused { code: ErrorCode::UNKNOWN_TOPIC_OR_PARTITION, .. }) => Ok(false),
-                found => found.map(|_| true),
-            })?;
-            if found {
-                existing.push(partition);
+    fn spans_of_existing(&mut self, partitions: &[TopicPartition]) -> Result<HashMap<TopicPartition, Span>> {
+        self.retry(|cluster| {
+            let mut existing = Vec::new();
+            for partition in partitions {
+                match cluster.leader(partition) {
+                    Err(Trouble::Refused { code: ErrorCode::UNKNOWN_TOPIC_OR_PARTITION, .. }) => {}
+                    found => found.map(|_| existing.push(partition.clone()))?,
+                }
             }
-        }
-        let spans = self.spans_of(&existing)?;
-        Ok(existing.into_iter().zip(spans).collect())
+            let spans = cluster.try_spans_of(&existing)?;
+            Ok(existing.into_iter().zip(spans).collect())
+        })
     }
 }
 

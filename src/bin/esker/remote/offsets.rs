@@ -43,16 +43,18 @@ impl Cluster {
     }
 
     /// Where the logs of partitions end, whatever consumers may read of them.
-    pub(super) fn log_ends(&mut self, partitions: &[TopicPartition]) -> Result<Vec<Offset>> {
-        self.retry(|cluster| {
-            cluster.list_offsets(partitions, LATEST, IsolationLevel::ReadUncommitted, DEBUGGING_REPLICA_ID)
-        })
+    pub(super) fn try_log_ends(&mut self, partitions: &[TopicPartition]) -> Result<Vec<Offset>, Trouble> {
+        self.list_offsets(partitions, LATEST, IsolationLevel::ReadUncommitted, DEBUGGING_REPLICA_ID)
     }
 
     /// Where partitions begin and end.
     pub(super) fn spans_of(&mut self, partitions: &[TopicPartition]) -> Result<Vec<Span>> {
-        let starts = self.offsets_at(partitions, EARLIEST, IsolationLevel::ReadUncommitted)?;
-        let ends = self.offsets_at(partitions, LATEST, IsolationLevel::ReadUncommitted)?;
+        self.retry(|cluster| cluster.try_spans_of(partitions))
+    }
+
+    pub(super) fn try_spans_of(&mut self, partitions: &[TopicPartition]) -> Result<Vec<Span>, Trouble> {
+        let starts = self.try_offsets_at(partitions, EARLIEST, IsolationLevel::ReadUncommitted)?;
+        let ends = self.try_offsets_at(partitions, LATEST, IsolationLevel::ReadUncommitted)?;
         let span = |(log_start, high_watermark)| Span { log_start, high_watermark };
         Ok(starts.into_iter().zip(ends).map(span).collect())
     }

@@ -14,7 +14,7 @@ use esker::{Corruption, Error, IsolationLevel, LeaderEpoch, Offset, TopicPartiti
 
 use super::cluster::Cluster;
 use super::offsets::{EARLIEST, LATEST, by_topic, isolation_number};
-use super::start::reset;
+use super::start::{Position, Positions, reset};
 use super::trouble::Trouble;
 use crate::failure::Result;
 use crate::source::{POLL_RECORDS, ReadRecord, Reader, Start, explain};
@@ -37,7 +37,7 @@ pub(super) struct ClusterReader<'a> {
     reset: i64,
     isolation_level: IsolationLevel,
     /// The partitions in the order in which they were given, and where it stands in each.
-    positions: Vec<(TopicPartition, Offset)>,
+    positions: Positions,
     /// What was fetched and not handed out yet.
     fetched: VecDeque<Fetched>,
 }
@@ -47,8 +47,8 @@ pub(super) struct ClusterReader<'a> {
 struct Fetched {
     /// Of which of the partitions.
     index: usize,
-    /// The offset after its last.
-    next_offset: Offset,
+    /// Behind its last record.
+    next: Position,
     /// None if it has nothing for readers: control batches, and what an aborted transaction left.
     batch: Option<BatchView>,
 }
@@ -88,7 +88,7 @@ impl<'a> ClusterReader<'a> {
             for (leader, led) in cluster.by_leader(positions.iter().map(|(partition, _)| partition.clone()))? {
                 let partition = |index: i32| FetchPartition {
                     partition: index,
-                    fetch_offset: position_of[&TopicPartition::new(topic.clone(), index)],
+                    fetch_offset: position_of[&TopicPartition::new(topic.clone(), index)].offset,
                     partition_max_bytes: PARTITION_FETCH_BYTES,
                     ..Default::default()
                 };
@@ -141,7 +141,7 @@ impl<'a> ClusterReader<'a> {
                 })?;
                 // If nobody says where, that shows once more.
                 if let Some(reset) = found {
-                    self.positions[index].1 = reset.first().copied().unwrap_or(0);
+                    self.positions[index].1 = reset.first().copied().unwrap_or(0).into();
                 }
                 return Ok(());
             }
@@ -157,30 +157,34 @@ impl<'a> ClusterReader<'a> {
                 batch => batch?,
             };
             is_first = false;
-            let (is_void, next_offset) = (aborted.is_void(&batch), batch.header().next_offset());
+            let (is_void, header) = (aborted.is_void(&batch), batch.header());
+            let leader_epoch = Some(header.partition_leader_epoch).filter(|epoch| *epoch >= 0);
+            let next = Position { offset: header.next_offset(), leader_epoch };
             let batch = Some(batch).filter(|batch| !is_void && !batch.header().is_control());
-            self.fetched.push_back(Fetched { index, next_offset, batch });
+            self.fetched.push_back(Fetched { index, next, batch });
         }
         Ok(())
     }
 
     /// Hands out the records of a batch, and moves on behind it.
     fn hand_out(&mut self, fetched: &Fetched, records: &mut Vec<ReadRecord>) -> Result {
-        let Fetched { index, next_offset, batch } = fetched;
+        let Fetched { index, next, batch } = fetched;
         let (partition, position) = &mut self.positions[*index];
-        let wanted = *position;
+        let wanted = position.offset;
         if let Some(batch) = batch {
-            let lost = |error, at: Offset| explain(with_offsets(error, at..=next_offset - 1), &partition.topic);
+            let lost = |error, at: Offset| explain(with_offsets(error, at..=next.offset - 1), &partition.topic);
             for record in &batch.records().map_err(|error| lost(error, wanted))? {
                 let record = record.and_then(|record| own(partition, batch, &record));
-                let record = record.map_err(|error| lost(error, *position))?;
+                let record = record.map_err(|error| lost(error, position.offset))?;
                 if record.offset >= wanted {
-                    *position = record.offset + 1;
+                    *position = Position { offset: record.offset + 1, ..*next };
                     records.push(record);
                 }
             }
         }
-        *position = wanted.max(*next_offset);
+        if next.offset > wanted {
+            *position = *next;
+        }
         Ok(())
     }
 }
@@ -194,12 +198,12 @@ impl Reader for ClusterReader<'_> {
 
     fn position(&mut self, partition: &TopicPartition) -> Result<Offset> {
         let index = self.index_of(partition)?;
-        Ok(self.positions[index].1)
+        Ok(self.positions[index].1.offset)
     }
 
     fn seek(&mut self, partition: &TopicPartition, offset: Offset) -> Result {
         let index = self.index_of(partition)?;
-        self.positions[index].1 = offset;
+        self.positions[index].1 = offset.into();
         self.fetched.retain(|fetched| fetched.index != index);
         Ok(())
     }
@@ -242,8 +246,10 @@ impl Reader for ClusterReader<'_> {
 
     fn commit(&mut self, time: Duration, epoch_of: &dyn Fn(&TopicPartition) -> Option<LeaderEpoch>) -> Result<bool> {
         let group = self.group.clone().ok_or(Error::NoGroup)?;
-        let offset =
-            |(partition, position): &(TopicPartition, Offset)| (partition.clone(), *position, epoch_of(partition));
+        let offset = |(partition, position): &(TopicPartition, Position)| {
+            let leader_epoch = position.leader_epoch.or_else(|| epoch_of(partition));
+            (partition.clone(), position.offset, leader_epoch)
+        };
         let offsets: Vec<_> = self.positions.iter().map(offset).collect();
         Ok(self.cluster.retry_within(time, |cluster| cluster.try_commit(&group, &offsets))?.is_some())
     }

@@ -2,16 +2,31 @@
 
 use std::collections::{HashMap, HashSet};
 
-use esker::{Error, IsolationLevel, Offset, TopicPartition};
+use esker::{Error, IsolationLevel, LeaderEpoch, Offset, TopicPartition};
 
 use super::cluster::Cluster;
 use super::offsets::{EARLIEST, LATEST};
 use super::trouble::Trouble;
 use crate::failure::Result;
-use crate::source::{Start, StartAt};
+use crate::source::{Committed, Start, StartAt};
 
 /// Partitions, and where a reader stands in each.
-pub(super) type Positions = Vec<(TopicPartition, Offset)>;
+pub(super) type Positions = Vec<(TopicPartition, Position)>;
+
+/// Where a reader stands in a partition.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Position {
+    /// The offset of the record that comes next.
+    pub(super) offset: Offset,
+    /// The leader epoch of what is before that, if it was read or is committed.
+    pub(super) leader_epoch: Option<LeaderEpoch>,
+}
+
+impl From<Offset> for Position {
+    fn from(offset: Offset) -> Self {
+        Self { offset, leader_epoch: None }
+    }
+}
 
 /// What stands for the place where a reader starts that has none of its own.
 pub(super) fn reset(start: &Start<'_>) -> i64 {
@@ -54,7 +69,7 @@ impl Cluster {
                 vec![offset; partitions.len()]
             }
         };
-        Ok(partitions.into_iter().zip(offsets).collect())
+        Ok(partitions.into_iter().zip(offsets.into_iter().map(Position::from)).collect())
     }
 
     /// Where a group goes on, and at `reset` where it has committed nothing or there is none.
@@ -77,8 +92,9 @@ impl Cluster {
             None => HashMap::new(),
         };
         let position = |(partition, reset): (TopicPartition, Offset)| {
-            let offset = committed.get(&partition).map_or(reset, |committed| committed.offset);
-            (partition, offset)
+            let goes_on = |at: &Committed| Position { offset: at.offset, leader_epoch: at.leader_epoch };
+            let position = committed.get(&partition).map_or(reset.into(), goes_on);
+            (partition, position)
         };
         Ok(partitions.into_iter().zip(offsets).map(position).collect())
     }

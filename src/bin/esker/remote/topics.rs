@@ -111,18 +111,29 @@ impl Cluster {
         check(result.error_code, result.error_message, name)
     }
 
+    /// Those of these topics that exist.
     pub(super) fn described(&mut self, names: &[String]) -> Result<Vec<Topic>> {
-        if names.is_empty() {
+        self.retry(|cluster| cluster.try_describe(names))
+    }
+
+    fn try_describe(&mut self, names: &[String]) -> Result<Vec<Topic>, Trouble> {
+        let mut topics = Vec::new();
+        for name in names {
+            match self.topic(name) {
+                Err(Trouble::Refused { code: ErrorCode::UNKNOWN_TOPIC_OR_PARTITION, .. }) => {}
+                found => topics.push(found?.clone()),
+            }
+        }
+        if topics.is_empty() {
             return Ok(Vec::new());
         }
-        let topics =
-            self.retry(|cluster| names.iter().map(|name| cluster.topic(name).cloned()).collect::<Result<Vec<_>, _>>())?;
+        let names: Vec<_> = topics.iter().filter_map(|topic| topic.name.clone()).collect();
         // Those that nobody leads are described all the same.
         let partitions: Vec<_> = topics.iter().flat_map(led_partitions).collect();
-        let spans = self.spans_of(&partitions)?;
-        let ends = self.log_ends(&partitions)?;
-        let sizes = self.retry(|cluster| cluster.sizes(&partitions))?;
-        let mut configs = self.retry(|cluster| cluster.configs(ConfigResourceType::Topic, names))?;
+        let spans = self.try_spans_of(&partitions)?;
+        let ends = self.try_log_ends(&partitions)?;
+        let sizes = self.sizes(&partitions)?;
+        let mut configs = self.configs(ConfigResourceType::Topic, &names).map_err(Trouble::if_outdated)?;
         let at: HashMap<_, _> = partitions.into_iter().zip(spans.into_iter().zip(ends)).collect();
         let describe = |topic: &MetadataResponseTopic| {
             let name = topic.name.clone().unwrap_or_default();

@@ -43,10 +43,15 @@ impl Trouble {
         }
     }
 
-    /// What the broker that is taken for the leader of a partition said about it. If it does not know it, another leads it by
-    /// now, or there is none any more: which of both is for the metadata to say, which is asked for again.
+    /// What the broker that is taken for the leader of a partition said about it.
     pub(super) fn of_leader(code: ErrorCode, message: Option<String>, partition: &TopicPartition) -> Self {
-        match Self::of_partition(code, message, partition) {
+        Self::of_partition(code, message, partition).if_outdated()
+    }
+
+    /// The same of something that there is, as far as is known. If a broker does not know it, it is elsewhere by now, or there
+    /// is none any more: which of both is for the metadata to say, which is asked for again.
+    pub(super) fn if_outdated(self) -> Self {
+        match self {
             Self::Refused { code: ErrorCode::UNKNOWN_TOPIC_OR_PARTITION, failure } => {
                 Self::Refused { code: ErrorCode::NOT_LEADER_OR_FOLLOWER, failure }
             }

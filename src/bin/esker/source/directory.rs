@@ -49,11 +49,11 @@ impl Source for Directory {
 
     fn summaries(&mut self) -> Result<Vec<Summary>> {
         let summary = |name: String| {
-            let topic = self.store.describe_topic(&name)?;
+            let Some(topic) = existing(self.store.describe_topic(&name))? else { return Ok(None) };
             let (id, partitions) = (topic.id.to_string(), topic.partitions.len());
-            Ok(Summary { topic: name, id, partitions, internal: topic.is_internal })
+            Ok(Some(Summary { topic: name, id, partitions, internal: topic.is_internal }))
         };
-        self.store.topics().into_iter().map(summary).collect()
+        self.store.topics().into_iter().filter_map(|name| summary(name).transpose()).collect()
     }
 
     fn partition_count(&mut self, topic: &str) -> Result<i32> {
@@ -62,9 +62,12 @@ impl Source for Directory {
 
     fn describe_topics(&mut self, topics: &[String]) -> Result<Vec<Topic>> {
         let describe = |name: &String| {
-            Ok(Topic::new(&self.store.describe_topic(name)?, &self.store.describe_topic_configs(name)?))
+            let described = self.store.describe_topic(name);
+            let described =
+                described.and_then(|topic| Ok(Topic::new(&topic, &self.store.describe_topic_configs(name)?)));
+            existing(described)
         };
-        topics.iter().map(describe).collect()
+        topics.iter().filter_map(|name| describe(name).transpose()).collect()
     }
 
     fn create_topic(&mut self, topic: &str, partitions: i32, configs: &[(String, String)]) -> Result<String> {
@@ -175,6 +178,14 @@ impl Source for Directory {
 
     fn close(self: Box<Self>) -> Result {
         Ok(self.store.close()?)
+    }
+}
+
+/// None of a topic that is not there, or not any more: another process may have deleted it.
+fn existing<T>(found: esker::Result<T>) -> Result<Option<T>> {
+    match found {
+        Err(Error::UnknownTopicOrPartition { .. }) => Ok(None),
+        found => Ok(Some(found?)),
     }
 }
 

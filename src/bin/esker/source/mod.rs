@@ -52,7 +52,7 @@ pub(crate) trait Source {
     /// How many partitions a topic has, or what to do about it that there is none.
     fn partition_count(&mut self, topic: &str) -> Result<i32>;
 
-    /// Describes topics, which exist.
+    /// Describes those of these topics that exist.
     fn describe_topics(&mut self, topics: &[String]) -> Result<Vec<Topic>>;
 
     /// Creates a topic and returns its id.
@@ -187,8 +187,8 @@ pub(crate) trait Reader {
     /// The next records. If there are none it waits for some, until `timeout` has passed, and may then return none.
     fn poll(&mut self, timeout: Duration) -> Result<Vec<ReadRecord>>;
 
-    /// Commits, for the group, where it stands in each partition, with the leader epoch of the last record if it is known.
-    /// False if that could not be done within this time, and may be later.
+    /// Commits, for the group, where it stands in each partition, with the leader epoch of what is before that: the reader
+    /// itself knows it, or else, after a seek, `epoch_of`. False if that could not be done within this time, and may be later.
     fn commit(&mut self, time: Duration, epoch_of: &dyn Fn(&TopicPartition) -> Option<i32>) -> Result<bool>;
 }
 

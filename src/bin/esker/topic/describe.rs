@@ -6,7 +6,7 @@ use esker::ConfigSource;
 
 use crate::context::Context;
 use crate::data_dir::ReadOnly;
-use crate::failure::Result;
+use crate::failure::{Failure, Result};
 use crate::output::Table;
 use crate::source::{self, Access, Topic};
 
@@ -41,6 +41,10 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result {
     };
     let topics = source.describe_topics(&names)?;
     source.close()?;
+    // One that was listed may have gone since, but not the one that was asked for.
+    if let Some(name) = args.name.as_ref().filter(|_| topics.is_empty()) {
+        return Err(Failure::no_topic(name));
+    }
     context.print(&topics, |topics| match (args.configs, args.offsets) {
         (true, _) => configs(topics),
         (_, true) => offsets(topics),

@@ -98,16 +98,19 @@ impl Reader for DirectoryReader<'_> {
     }
 
     fn commit(&mut self, _time: Duration, epoch_of: &dyn Fn(&TopicPartition) -> Option<i32>) -> Result<bool> {
-        let mut offsets = Vec::new();
         for partition in self.consumer.assignment() {
-            let offset = CommittedOffset::new(self.consumer.position(partition.clone())?);
-            // Kept by who prints because a seek forgets it.
-            let offset = match epoch_of(&partition) {
+            // It may not be known yet where that starts.
+            self.consumer.position(partition)?;
+        }
+        let offset = |(partition, offset): (TopicPartition, CommittedOffset)| {
+            let printed = epoch_of(&partition).filter(|_| offset.leader_epoch.is_none());
+            let offset = match printed {
                 Some(epoch) => offset.leader_epoch(epoch),
                 None => offset,
             };
-            offsets.push((partition, offset));
-        }
+            (partition, offset)
+        };
+        let offsets: Vec<_> = self.consumer.positions().into_iter().map(offset).collect();
         self.consumer.commit_offsets(offsets, Acks::All)?;
         Ok(true)
     }
