@@ -49,19 +49,23 @@ impl Log {
         Ok(())
     }
 
-    /// Removes the files of deleted segments whose delay has passed.
+    /// Removes the files of deleted segments whose delay has passed. One that can't be removed keeps no other, and is
+    /// left to the next call.
     pub(crate) fn remove_deleted_files(&self, monotonic_ms: i64) -> Result<()> {
-        let mut files = self.inner.deleted_files.lock();
-        while let Some(index) = files.iter().position(|(_, due_ms)| *due_ms <= monotonic_ms) {
-            let (path, _) = &files[index];
+        let mut failure = None;
+        self.inner.deleted_files.lock().retain(|(path, due_ms)| {
+            if *due_ms > monotonic_ms {
+                return true;
+            }
             match self.inner.home.storage.remove_file(path) {
                 Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                    return Err(Error::io("remove", path, error));
+                    failure.get_or_insert_with(|| Error::io("remove", path, error));
+                    true
                 }
-                _ => drop(files.swap_remove(index)),
+                _ => false,
             }
-        }
-        Ok(())
+        });
+        failure.map_or(Ok(()), Err)
     }
 }
 

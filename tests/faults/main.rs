@@ -10,6 +10,7 @@ mod directories;
 mod full;
 mod leftovers;
 mod open_files;
+mod retention;
 mod turns;
 
 use std::sync::Arc;
