@@ -329,16 +329,20 @@ impl StoreInner {
         }
     }
 
+    /// Removes the directories of deleted partitions whose delay has passed. One that can't be removed keeps no other,
+    /// and is left to the next tick.
     fn remove_deleted_dirs(&self, monotonic_ms: i64) -> Result<()> {
         let due: Vec<_> = self.deleted_dirs.lock().extract_if(.., |(_, due_ms)| *due_ms <= monotonic_ms).collect();
-        for (dir, _) in due {
+        let mut failure = None;
+        for (dir, due_ms) in due {
             match self.layout.storage().remove_dir_all(&dir) {
                 Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                    return Err(Error::io("remove", dir, error));
+                    failure.get_or_insert_with(|| Error::io("remove", &dir, error));
+                    self.deleted_dirs.lock().push((dir, due_ms));
                 }
                 _ => {}
             }
         }
-        Ok(())
+        failure.map_or(Ok(()), Err)
     }
 }

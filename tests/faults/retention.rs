@@ -55,3 +55,25 @@ fn a_deleted_file_that_cannot_be_removed_keeps_no_other_and_is_tried_again() {
     store.tick().unwrap();
     assert!(left(&disk, "/data/t-0", ".deleted").is_empty());
 }
+
+#[test]
+fn a_deleted_partition_that_cannot_be_removed_keeps_no_other_and_is_tried_again() {
+    let (disk, clock) = (FaultStorage::new(1), ManualClock::new(START_MS));
+    let store = open_with_clock(&disk, clock.clone()).unwrap();
+    store.create_topic("t", TopicConfig::new().partitions(4).file_delete_delay_ms(60_000)).unwrap();
+    store.delete_topic("t").unwrap();
+    let renamed = left(&disk, "/data", "-delete");
+    assert_eq!(renamed.len(), 4);
+    let kept = [renamed[1].clone(), renamed[2].clone()];
+    for name in &kept {
+        disk.inject(Fault::new(ErrorKind::PermissionDenied).on(Operation::RemoveDirAll).on_path_suffix(name));
+    }
+    clock.advance(Duration::from_secs(60));
+    for _ in 0..2 {
+        assert!(matches!(store.tick(), Err(Error::Io { operation: "remove", .. })));
+        assert_eq!(left(&disk, "/data", "-delete"), kept);
+    }
+    disk.clear_faults();
+    store.tick().unwrap();
+    assert!(left(&disk, "/data", "-delete").is_empty());
+}
