@@ -78,11 +78,7 @@ impl LogInner {
             return Ok((0, None));
         }
         let segments = self.segments.load_full();
-        let (by_time, failure) = match self.past_time(&segments, config, now_ms) {
-            Ok(count) => (count, None),
-            // A segment that can't be read must not keep the others, or the disk fills up.
-            Err(error) => (0, Some(error)),
-        };
+        let (by_time, failure) = self.past_time(&segments, config, now_ms);
         let count = self.past_log_start(&segments).max(self.past_size(&segments, config)).max(by_time);
         if count > 0 {
             let segments =
@@ -120,17 +116,24 @@ impl LogInner {
         fits.count()
     }
 
-    /// How many segments have no record that is young enough for `retention.ms`.
-    fn past_time(&self, segments: &SegmentList, config: &LogConfig, now_ms: i64) -> Result<usize> {
+    /// How many segments have no record that is young enough for `retention.ms`, and what was wrong with the next one
+    /// if it can't be read: it must not keep those before it, or the disk fills up.
+    fn past_time(&self, segments: &SegmentList, config: &LogConfig, now_ms: i64) -> (usize, Option<Error>) {
         if config.retention_ms < 0 || !config.cleanup_policy.delete {
-            return Ok(0);
+            return (0, None);
         }
-        for (index, segment) in segments.iter().enumerate() {
-            if segments.is_empty_active(segment) || now_ms - segment.last_modified_ms()? <= config.retention_ms {
-                return Ok(index);
-            }
-        }
-        Ok(segments.len())
+        let mut failure = None;
+        let expired = segments.iter().take_while(|segment| {
+            !segments.is_empty_active(segment)
+                && match segment.last_modified_ms() {
+                    Ok(modified_ms) => now_ms - modified_ms > config.retention_ms,
+                    Err(error) => {
+                        failure = Some(error);
+                        false
+                    }
+                }
+        });
+        (expired.count(), failure)
     }
 
     /// The active segment goes too: begins a new one first, so that the log keeps its end.

@@ -314,19 +314,16 @@ impl Segment {
         }
     }
 
-    /// From the last entry of the time index, if that proves right, and the batches after it: it may not be the last
-    /// one that was written.
+    /// From the last entry of the time index, if that can be read and proves right, and the batches after it: it may
+    /// not be the last one that was written.
     fn find_largest_timestamp(&self) -> Result<i64> {
         let files = self.files()?;
         let (mut largest, mut from) = (NO_TIMESTAMP, self.base_offset);
-        if let Some(index) = &files.time_index {
-            let entry = last::<TimeEntry>(index.as_ref());
-            let entry = entry.map_err(|error| Error::io("read", self.path(TIME_INDEX), error))?;
-            if let Some(entry) = entry
-                && self.confirms(&entry)?
-            {
-                (largest, from) = (entry.timestamp, self.base_offset + Offset::from(entry.relative_offset));
-            }
+        if let Some(index) = &files.time_index
+            && let Ok(Some(entry)) = last::<TimeEntry>(index.as_ref())
+            && self.confirms(&entry)?
+        {
+            (largest, from) = (entry.timestamp, self.base_offset + Offset::from(entry.relative_offset));
         }
         let mut scan = self.scan_to(from)?;
         while let Some(batch) = scan.next() {

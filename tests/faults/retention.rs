@@ -36,6 +36,30 @@ fn with_expired_segments(disk: &FaultStorage) -> (Store, ManualClock) {
 }
 
 #[test]
+fn a_segment_that_cannot_be_opened_keeps_none_of_those_before_it() {
+    let disk = FaultStorage::new(1);
+    let (store, clock) = with_expired_segments(&disk);
+    let log = store.partition("t", 0).unwrap();
+    disk.inject(Fault::new(ErrorKind::PermissionDenied).on(Operation::Open).on_path_suffix("00000000000000000004.log"));
+    assert!(matches!(store.tick(), Err(Error::Io { operation: "open", .. })));
+    assert_eq!((log.log_start(), log.segment_count()), (4, 2));
+
+    disk.clear_faults();
+    clock.advance(Duration::from_secs(300));
+    store.tick().unwrap();
+    assert_eq!((log.log_start(), log.log_end()), (6, 6));
+}
+
+#[test]
+fn a_time_index_that_cannot_be_read_keeps_no_segment() {
+    let disk = FaultStorage::new(1);
+    let (store, _) = with_expired_segments(&disk);
+    disk.inject(Fault::io_error().on(Operation::Read).on_path_suffix("00000000000000000002.timeindex"));
+    store.tick().unwrap();
+    assert_eq!(store.partition("t", 0).unwrap().log_start(), 6, "the batches tell how old they are");
+}
+
+#[test]
 fn a_deleted_file_that_cannot_be_removed_keeps_no_other_and_is_tried_again() {
     let disk = FaultStorage::new(1);
     let (store, clock) = with_expired_segments(&disk);
