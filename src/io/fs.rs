@@ -338,8 +338,8 @@ pub(super) fn allocate(file: &File, from: u64, to: u64) -> io::Result<()> {
     #[cfg(target_os = "linux")]
     {
         use rustix::fs::{FallocateFlags, fallocate};
-        use rustix::io::Errno;
-        match fallocate(file, FallocateFlags::empty(), from, to - from) {
+        use rustix::io::{Errno, retry_on_intr};
+        match retry_on_intr(|| fallocate(file, FallocateFlags::empty(), from, to - from)) {
             Err(Errno::OPNOTSUPP | Errno::NOSYS) => {}
             other => {
                 return other.map_err(|error| {
