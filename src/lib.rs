@@ -47,6 +47,8 @@
 //! - A program that wants a durable queue in its own process: [`Store`], [`Producer`], [`Consumer`]; and
 //!   [`Transaction`] where records and progress must go together.
 //! - A team that builds a broker: [`Log`] and [`record`] are the whole engine of a partition.
+//! - Whoever wants a Kafka broker of one node, in a program, in its tests or by itself: `server::Server` (feature `net`),
+//!   `esker serve`, with which stock clients and Kafka's own tools work.
 //!
 //! # Map
 //!

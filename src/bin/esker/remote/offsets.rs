@@ -6,9 +6,9 @@ use std::time::Duration;
 use esker::net::ErrorCode;
 use esker::net::messages::delete_records::{DeleteRecordsPartition, DeleteRecordsTopic};
 use esker::net::messages::list_offsets::{
-    CONSUMER_REPLICA_ID, DEBUGGING_REPLICA_ID, ListOffsetsPartition, ListOffsetsTopic,
+    CONSUMER_REPLICA_ID, DEBUGGING_REPLICA_ID, EARLIEST_TIMESTAMP, LATEST_TIMESTAMP, ListOffsetsPartition,
+    ListOffsetsTopic,
 };
-pub(super) use esker::net::messages::list_offsets::{EARLIEST_TIMESTAMP as EARLIEST, LATEST_TIMESTAMP as LATEST};
 use esker::net::messages::{DeleteRecordsRequest, ListOffsetsRequest};
 use esker::{IsolationLevel, Offset, TopicPartition};
 
@@ -44,7 +44,7 @@ impl Cluster {
 
     /// Where the logs of partitions end, whatever consumers may read of them.
     pub(super) fn try_log_ends(&mut self, partitions: &[TopicPartition]) -> Result<Vec<Offset>, Trouble> {
-        self.list_offsets(partitions, LATEST, IsolationLevel::ReadUncommitted, DEBUGGING_REPLICA_ID)
+        self.list_offsets(partitions, LATEST_TIMESTAMP, IsolationLevel::ReadUncommitted, DEBUGGING_REPLICA_ID)
     }
 
     /// Where partitions begin and end.
@@ -53,8 +53,8 @@ impl Cluster {
     }
 
     pub(super) fn try_spans_of(&mut self, partitions: &[TopicPartition]) -> Result<Vec<Span>, Trouble> {
-        let starts = self.try_offsets_at(partitions, EARLIEST, IsolationLevel::ReadUncommitted)?;
-        let ends = self.try_offsets_at(partitions, LATEST, IsolationLevel::ReadUncommitted)?;
+        let starts = self.try_offsets_at(partitions, EARLIEST_TIMESTAMP, IsolationLevel::ReadUncommitted)?;
+        let ends = self.try_offsets_at(partitions, LATEST_TIMESTAMP, IsolationLevel::ReadUncommitted)?;
         let span = |(log_start, high_watermark)| Span { log_start, high_watermark };
         Ok(starts.into_iter().zip(ends).map(span).collect())
     }

@@ -9,11 +9,12 @@ use bytes::Bytes;
 use esker::net::ErrorCode;
 use esker::net::messages::FetchRequest;
 use esker::net::messages::fetch::{FetchPartition, FetchTopic, PartitionData};
+use esker::net::messages::list_offsets::{EARLIEST_TIMESTAMP, LATEST_TIMESTAMP};
 use esker::record::{AbortedProducers, BatchView, Batches, Header, RecordView};
 use esker::{Corruption, Error, IsolationLevel, LeaderEpoch, Offset, TopicPartition};
 
 use super::cluster::Cluster;
-use super::offsets::{EARLIEST, LATEST, by_topic, isolation_number};
+use super::offsets::{by_topic, isolation_number};
 use super::start::{Position, Positions, reset};
 use super::trouble::Trouble;
 use crate::failure::Result;
@@ -192,7 +193,7 @@ impl<'a> ClusterReader<'a> {
 impl Reader for ClusterReader<'_> {
     fn ends(&mut self) -> Result<Vec<(TopicPartition, Offset)>> {
         let partitions: Vec<_> = self.positions.iter().map(|(partition, _)| partition.clone()).collect();
-        let ends = self.cluster.offsets_at(&partitions, LATEST, self.isolation_level)?;
+        let ends = self.cluster.offsets_at(&partitions, LATEST_TIMESTAMP, self.isolation_level)?;
         Ok(partitions.into_iter().zip(ends).collect())
     }
 
@@ -214,7 +215,7 @@ impl Reader for ClusterReader<'_> {
         let added = self.cluster.retry_within(Duration::ZERO, |cluster| {
             let count = cluster.partitions_by_now(&topic)?;
             let added = (known..count).map(|index| TopicPartition::new(topic.clone(), index));
-            cluster.try_positions(added.collect(), EARLIEST, group, isolation_level)
+            cluster.try_positions(added.collect(), EARLIEST_TIMESTAMP, group, isolation_level)
         });
         // Where that could not be said now it is asked for again.
         self.positions.extend(added?.unwrap_or_default());

@@ -2,10 +2,10 @@
 
 use std::collections::{HashMap, HashSet};
 
+use esker::net::messages::list_offsets::{EARLIEST_TIMESTAMP, LATEST_TIMESTAMP};
 use esker::{Error, IsolationLevel, LeaderEpoch, Offset, TopicPartition};
 
 use super::cluster::Cluster;
-use super::offsets::{EARLIEST, LATEST};
 use super::trouble::Trouble;
 use crate::failure::Result;
 use crate::source::{Committed, Start, StartAt};
@@ -30,7 +30,7 @@ impl From<Offset> for Position {
 
 /// What stands for the place where a reader starts that has none of its own.
 pub(super) fn reset(start: &Start<'_>) -> i64 {
-    if start.from_beginning { EARLIEST } else { LATEST }
+    if start.from_beginning { EARLIEST_TIMESTAMP } else { LATEST_TIMESTAMP }
 }
 
 impl Cluster {
@@ -47,11 +47,11 @@ impl Cluster {
                 };
                 return self.retry(try_positions);
             }
-            Some(StartAt::Earliest) => self.offsets_at(&partitions, EARLIEST, isolation_level)?,
-            Some(StartAt::Latest) => self.offsets_at(&partitions, LATEST, isolation_level)?,
+            Some(StartAt::Earliest) => self.offsets_at(&partitions, EARLIEST_TIMESTAMP, isolation_level)?,
+            Some(StartAt::Latest) => self.offsets_at(&partitions, LATEST_TIMESTAMP, isolation_level)?,
             Some(StartAt::Timestamp(timestamp)) => {
                 let found = self.offsets_at(&partitions, timestamp, isolation_level)?;
-                let ends = self.offsets_at(&partitions, LATEST, isolation_level)?;
+                let ends = self.offsets_at(&partitions, LATEST_TIMESTAMP, isolation_level)?;
                 found.into_iter().zip(ends).map(|(found, end)| if found < 0 { end } else { found.min(end) }).collect()
             }
             Some(StartAt::Offset(offset)) => {
