@@ -209,7 +209,7 @@ impl Store {
         self.inner.meta.node_id
     }
 
-    /// The id of the directory (`directory.id`), which is in no response to anybody.
+    /// The id of the directory (`directory.id`), which is in no response to a client.
     #[cfg(feature = "sasl")]
     pub(crate) fn directory_id(&self) -> crate::uuid::Uuid {
         self.inner.meta.directory_id

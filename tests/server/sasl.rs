@@ -1,5 +1,6 @@
 //! SASL: who is let in, by which mechanism, and what becomes of those that are not.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use base64::Engine;
@@ -186,20 +187,31 @@ async fn logins_are_counted_by_mechanism() {
 
 #[tokio::test]
 async fn nobody_learns_which_users_there_are() {
-    let (_store, server) = serve_sasl(&[]).await;
-    let mut salts = Vec::new();
-    for user in ["nobody", "nobody", "alice"] {
+    let (store, server) = serve_sasl(&[]).await;
+    for user in ["bob", "carol"] {
+        let credential = ScramCredential::new(ScramMechanism::Sha512, "secret", 8192).unwrap();
+        store.put_scram_credential(user, ScramMechanism::Sha512, credential).unwrap();
+    }
+    let challenge = async |mechanism: &str, user: &str| {
         let mut client = Client::connect(&server).await;
-        handshake(&mut client, "SCRAM-SHA-256").await;
+        handshake(&mut client, mechanism).await;
         let challenge = send_token(&mut client, first_message(user)).await.unwrap();
         assert_eq!(challenge.error_code, ErrorCode::NONE);
         let challenge = String::from_utf8(challenge.auth_bytes.to_vec()).unwrap();
-        let (nonce, rest) = challenge.split_once(",s=").unwrap();
-        salts.push((nonce.len(), rest.len(), rest.to_owned()));
+        let attributes: Vec<&str> = challenge.splitn(3, ',').collect();
+        let [nonce, salt, iterations] = attributes[..] else { panic!("{challenge}") };
+        (nonce.len(), salt.to_owned(), iterations.to_owned())
+    };
+    let mut salts = BTreeSet::new();
+    for (mechanism, usual) in [("SCRAM-SHA-256", "i=4096"), ("SCRAM-SHA-512", "i=8192")] {
+        let unknown = challenge(mechanism, "nobody").await;
+        assert_eq!(unknown, challenge(mechanism, "nobody").await, "the same salt each time");
+        assert_eq!(unknown.2, usual, "{mechanism}, as most users have it");
+        let known = challenge(mechanism, "alice").await;
+        assert_eq!((unknown.0, unknown.1.len()), (known.0, known.1.len()), "which looks like any other");
+        salts.extend([unknown.1, known.1]);
     }
-    assert_eq!(salts[0], salts[1], "the same salt each time");
-    assert_ne!(salts[0].2, salts[2].2);
-    assert_eq!((salts[0].0, salts[0].1), (salts[2].0, salts[2].1), "which looks like any other");
+    assert_eq!(salts.len(), 4, "one for each mechanism: {salts:?}");
 }
 
 #[tokio::test]

@@ -1,11 +1,13 @@
 //! What is kept of passwords, in place of them: `StoredKey` and `ServerKey` of RFC 5802, section 3.
 
+use std::collections::BTreeMap;
+
 use subtle::ConstantTimeEq;
 
 use crate::config::{ScramMechanism, invalid};
 use crate::error::Result;
 use crate::net::security::sasl::hash::{random, readable};
-use crate::store::ScramCredential;
+use crate::store::{ScramCredential, ScramUsers};
 
 /// How often a password is hashed at least and at most, as in Kafka. Fewer are too cheap to guess; what more of them cost
 /// is for the clients, of which not all would go on.
@@ -54,12 +56,13 @@ impl ScramCredential {
         Self { salt, iterations, stored_key, server_key: mechanism.hmac(salted_password, b"Server Key") }
     }
 
-    /// One that no password has, always the same for a user: who asks for the salt of a user that isn't there is told one
-    /// that he can't tell from any other.
-    pub(super) fn fake(mechanism: ScramMechanism, user: &str, secret: &[u8]) -> Self {
-        let noise = ScramMechanism::Sha512.hmac(secret, user.as_bytes());
+    /// One that no password has, always the same for a user and a mechanism: who asks for the salt of a user that isn't
+    /// there among `users` is told one that he can't tell from any other.
+    pub(super) fn fake(mechanism: ScramMechanism, user: &str, users: &ScramUsers, secret: &[u8]) -> Self {
+        let noise = ScramMechanism::Sha512.hmac(secret, format!("{} {user}", mechanism.name()).as_bytes());
         let salt = readable(&noise[..SALT_CHARS]);
-        Self { salt, iterations: ITERATIONS_MIN, stored_key: mechanism.hash(&noise), server_key: noise }
+        let iterations = usual_iterations(mechanism, users);
+        Self { salt, iterations, stored_key: mechanism.hash(&noise), server_key: noise }
     }
 
     /// Whether this is made of the password. Takes as long whether it is or not.
@@ -68,6 +71,16 @@ impl ScramCredential {
         let other = Self::from_salted_password(mechanism, &salted, self.salt.clone(), self.iterations);
         other.stored_key.ct_eq(&self.stored_key).into()
     }
+}
+
+/// As many as most users have.
+fn usual_iterations(mechanism: ScramMechanism, users: &ScramUsers) -> u32 {
+    let mut counts = BTreeMap::new();
+    for credential in users.values().filter_map(|of_user| of_user.get(&mechanism)) {
+        *counts.entry(credential.iterations).or_insert(0) += 1;
+    }
+    let most = counts.into_iter().max_by_key(|(_, count)| *count);
+    most.map_or(ITERATIONS_MIN, |(iterations, _)| iterations)
 }
 
 #[cfg(test)]

@@ -21,7 +21,7 @@ use crate::net::security::sasl::hash::{random, readable};
 use crate::net::{ApiKey, ErrorCode, ProtocolError, RequestHeader};
 use crate::server::broker::Served;
 use crate::server::handler::api_versions;
-use crate::store::ScramCredential;
+use crate::store::{ScramCredential, ScramUsers};
 
 /// A client on its way in.
 #[derive(Debug)]
@@ -227,8 +227,7 @@ impl Sasl {
     fn challenge(&self, mechanism: ScramMechanism, token: &[u8]) -> Result<Challenge, Refusal> {
         let first = ClientFirst::parse(token)?;
         let users = self.store.scram_users()?;
-        let credential = users.get(&first.user).and_then(|of_user| of_user.get(&mechanism)).cloned();
-        let credential = credential.unwrap_or_else(|| ScramCredential::fake(mechanism, &first.user, &self.secret));
+        let credential = self.credential(&users, &first.user, mechanism);
         let nonce = readable(&random::<32>()?);
         Ok(first.challenge(mechanism, credential, &String::from_utf8_lossy(&nonce)))
     }
@@ -240,16 +239,18 @@ impl Sasl {
             Some(known) => bool::from(known.secret().as_bytes().ct_eq(password.as_bytes())),
             None => {
                 let users = self.store.scram_users()?;
-                match users.get(user) {
-                    Some(known) => known.iter().any(|(mechanism, credential)| credential.is_of(*mechanism, password)),
-                    // To look for somebody who isn't there takes as long.
-                    None => {
-                        let mechanism = ScramMechanism::Sha256;
-                        ScramCredential::fake(mechanism, user, &self.secret).is_of(mechanism, password)
-                    }
-                }
+                // As many hashes for somebody who isn't there, or has one credential alone.
+                let is_of = |mechanism| self.credential(&users, user, mechanism).is_of(mechanism, password);
+                ScramMechanism::ALL.into_iter().any(is_of)
             }
         };
         if is_so { Ok(user.to_owned()) } else { Err(Refusal::Plain) }
+    }
+
+    /// A user's credential, or one that he could have. That is made for whoever asks: otherwise it would take longer for
+    /// somebody who isn't there.
+    fn credential(&self, users: &ScramUsers, user: &str, mechanism: ScramMechanism) -> ScramCredential {
+        let fake = ScramCredential::fake(mechanism, user, users, &self.secret);
+        users.get(user).and_then(|of_user| of_user.get(&mechanism)).cloned().unwrap_or(fake)
     }
 }

@@ -42,7 +42,8 @@ pub(super) struct Sasl {
     plain_users: HashMap<String, Password>,
     /// The others.
     store: Store,
-    /// Nobody outside knows it.
+    /// What salts are made of for users that aren't there. It stays over a restart, as those of others do, and no client is
+    /// told it; only in a directory that was Kafka's it was known in that cluster.
     secret: [u8; 16],
     receive_bytes_max: usize,
     failure_delay: Duration,

@@ -131,6 +131,7 @@ mod tests {
     use crate::config::Password;
     use crate::net::security::sasl::scram as client;
     use crate::server::security::sasl::plain::Plain;
+    use crate::store::ScramUsers;
 
     const FIRST: &[u8] = b"n,,n=user,r=rOprNGfwEbeRWgbNEkqO";
 
@@ -228,7 +229,8 @@ mod tests {
 
     #[test]
     fn nobody_has_the_password_of_a_user_who_is_not_there() {
-        let fake = |user: &str, secret: &[u8]| ScramCredential::fake(ScramMechanism::Sha256, user, secret);
+        let nobody = ScramUsers::new();
+        let fake = |user: &str, secret: &[u8]| ScramCredential::fake(ScramMechanism::Sha256, user, &nobody, secret);
         assert_eq!(fake("eve", b"secret"), fake("eve", b"secret"), "asked twice, the salt is the same");
         assert_ne!(fake("eve", b"secret").salt, fake("adam", b"secret").salt);
         assert_ne!(fake("eve", b"secret").salt, fake("eve", b"other").salt);
