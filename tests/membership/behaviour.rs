@@ -219,6 +219,48 @@ fn a_member_comes_back_with_its_id_or_is_forgotten() {
 }
 
 #[test]
+fn ids_that_nobody_joins_with_are_bounded() {
+    let mut next_id = 0_u128;
+    let mut new_member = |fixture: &mut Fixture, group: &str| {
+        next_id += 1;
+        let fresh_id = Uuid::from_bytes(next_id.to_be_bytes());
+        let request = Fixture::without_delay().request("", None, &["range"]);
+        let request = JoinRequest { group: group.into(), comes_back_with_id: true, fresh_id, ..request };
+        fixture.groups.join(request, "new", fixture.now_ms);
+        fixture.refused("new")
+    };
+    let full = NotJoined { error: GroupError::CoordinatorNotAvailable, member_id: String::new() };
+    let ids = |fixture: &Fixture| fixture.groups.bookkeeping().0;
+
+    // As many as there may be members.
+    let config = StoreConfig { group_initial_rebalance_delay_ms: 0, group_max_size: 3, ..StoreConfig::default() };
+    let mut fixture = Fixture::new(config);
+    let given: Vec<_> = (0..3).map(|_| new_member(&mut fixture, "g").member_id).collect();
+    assert_eq!((new_member(&mut fixture, "g"), ids(&fixture)), (full.clone(), 3));
+    assert_eq!(new_member(&mut fixture, "other").error, GroupError::MemberIdRequired);
+    fixture.join("one of them", &given[0]);
+    assert_eq!(new_member(&mut fixture, "g").error, GroupError::MemberIdRequired, "there is one less");
+    assert_eq!(new_member(&mut fixture, "g"), full);
+    fixture.pass(SESSION_MS);
+    fixture.joined("one of them");
+    fixture.writes();
+    assert_eq!(new_member(&mut fixture, "g").error, GroupError::MemberIdRequired, "there are none after a while");
+
+    // Where there is no such limit, too, and over groups that have nothing else.
+    for (name, is_one_group) in [("g".to_owned(), true), ("g".to_owned(), false), ("g".repeat(30_000), false)] {
+        let mut fixture = Fixture::without_delay();
+        let group = |number: usize| if is_one_group { name.clone() } else { format!("{name}{number}") };
+        let given = (0..100_000).find(|number| new_member(&mut fixture, &group(*number)) == full);
+        let given = given.expect("there is an end to it");
+        assert_eq!(ids(&fixture), given);
+        assert!(fixture.groups.groups().count() * name.len() <= 16 << 20);
+        fixture.pass(SESSION_MS);
+        assert_eq!((ids(&fixture), fixture.groups.groups().count()), (0, 0));
+        assert_eq!(new_member(&mut fixture, &group(0)).error, GroupError::MemberIdRequired);
+    }
+}
+
+#[test]
 fn members_vote_for_a_protocol_that_all_of_them_know() {
     let mut fixture = Fixture::without_delay();
     for (token, protocols) in

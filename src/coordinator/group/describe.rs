@@ -187,8 +187,8 @@ impl<T> GroupCoordinator<T> {
         let tombstones = match self.groups.remove(group) {
             Some(Group::Classic(known)) => {
                 // The ids that were given out, and that nobody has joined with.
-                for id in known.pending_join {
-                    self.timers.cancel(&Timer { group: known.name.clone(), due: Due::Session(id) });
+                for id in known.pending_join.iter() {
+                    self.timers.cancel(&Timer { group: known.name.clone(), due: Due::Session(id.clone()) });
                 }
                 if known.has_record { vec![GroupRecord::Classic(None)] } else { Vec::new() }
             }

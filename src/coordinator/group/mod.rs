@@ -26,7 +26,7 @@ use bytes::Bytes;
 
 use crate::config::{GroupConfig, StoreConfig};
 use crate::uuid::Uuid;
-use classic::{ClassicGroup, Member, Terms};
+use classic::{ClassicGroup, Member, PendingSpace, Terms};
 use consumer::{ConsumerGroup, Topics};
 use limits::Limits;
 use timers::{Due, GroupTimers, Timer, Timers};
@@ -56,7 +56,8 @@ pub use message::{
 /// called at [`next_deadline`](Self::next_deadline), which each call may change. `now_ms` is any count of milliseconds
 /// that never goes back; records carry it as the time since the Unix epoch.
 ///
-/// Its memory is bounded by what its members are: a group that has none, and no record, is forgotten.
+/// Its memory is bounded by what its members are: a group that has none, and no record, is forgotten. Ids that nobody has
+/// joined with yet have bounds of their own.
 #[derive(Debug)]
 pub struct GroupCoordinator<T> {
     limits: Limits,
@@ -66,6 +67,7 @@ pub struct GroupCoordinator<T> {
     /// What there is to subscribe to.
     topics: Topics,
     timers: Timers,
+    pending_space: PendingSpace,
     outbox: Outbox<T>,
 }
 
@@ -121,6 +123,7 @@ struct Turn<'a, T> {
     limits: Limits,
     group: &'a mut ClassicGroup<T>,
     timers: GroupTimers<'a>,
+    pending_space: &'a PendingSpace,
     outbox: &'a mut Outbox<T>,
     now_ms: i64,
 }
@@ -135,6 +138,7 @@ impl<T> GroupCoordinator<T> {
             groups: HashMap::new(),
             topics: Topics::default(),
             timers: Timers::default(),
+            pending_space: PendingSpace::default(),
             outbox,
         }
     }
@@ -263,10 +267,10 @@ impl<T> GroupCoordinator<T> {
         let group = self.groups.get_mut(group)?;
         let name = group.name().clone();
         let timers = GroupTimers { timers: &mut self.timers, group: name.clone(), now_ms };
-        let (topics, outbox) = (&self.topics, &mut self.outbox);
+        let (topics, pending_space, outbox) = (&self.topics, &self.pending_space, &mut self.outbox);
         let (result, handover, is_vacant) = match group {
             Group::Classic(group) => {
-                let result = run(GroupTurn::Classic(Turn { limits, group, timers, outbox, now_ms }));
+                let result = run(GroupTurn::Classic(Turn { limits, group, timers, pending_space, outbox, now_ms }));
                 (result, None, group.is_vacant())
             }
             Group::Consumer(group) => {

@@ -72,8 +72,8 @@ impl<T> GroupCoordinator<T> {
         };
         if let Some(Group::Classic(mut before)) = self.groups.remove(name) {
             let timers = GroupTimers { timers: &mut self.timers, group: name.clone(), now_ms };
-            let (limits, outbox) = (self.limits, &mut self.outbox);
-            Turn { limits, group: &mut before, timers, outbox, now_ms }.dissolve();
+            let (limits, pending_space, outbox) = (self.limits, &self.pending_space, &mut self.outbox);
+            Turn { limits, group: &mut before, timers, pending_space, outbox, now_ms }.dissolve();
         }
         let limits = self.limits_of(name);
         let timers = GroupTimers { timers: &mut self.timers, group: name.clone(), now_ms };

@@ -6,15 +6,15 @@ use super::super::limits::JOIN_BYTES_MAX;
 use super::super::message::{JoinRequest, NotJoined, Response};
 use super::super::timers::Due;
 use super::super::{Action, GroupCoordinator, GroupTurn, ReturnedMember, Turn, Written};
-use super::GroupState;
 use super::member::{Member, Terms};
+use super::{ClassicGroup, GroupState};
 use crate::error::GroupError;
 use crate::uuid::Uuid;
 
 /// How long a new member's join may wait, in milliseconds: its client can't show that it is alive, and may be gone.
 const NEW_MEMBER_JOIN_TIMEOUT_MS: i32 = 5 * 60 * 1000;
-/// What the text of a uuid takes, and the dash before it.
-const SUFFIX_BYTES: usize = 37;
+/// How much of what a client calls itself is in its member id. Kafka keeps all of it, up to 32 KiB of each.
+const PREFIX_BYTES_MAX: usize = 255;
 
 impl<T> GroupCoordinator<T> {
     /// A client joins. Answered by a [`Response::Join`], which may take as long as the group's rebalance timeout.
@@ -69,9 +69,13 @@ impl<T> Turn<'_, T> {
         if let Some(old_id) = name.and_then(|name| self.group.static_member_id(name)).cloned() {
             self.replace_static(request, &old_id, new_id, waiter);
         } else if name.is_none() && request.comes_back_with_id {
+            let ClassicGroup { name, pending_join, .. } = &mut self.group;
+            if !pending_join.insert(new_id.clone(), name, self.limits.max_size, self.pending_space) {
+                // Other than GROUP_MAX_SIZE_REACHED it lets clients try again.
+                return self.refuse_join(waiter, GroupError::CoordinatorNotAvailable, "");
+            }
             self.timers.schedule(Due::Session(new_id.clone()), request.session_timeout_ms);
             self.refuse_join(waiter, GroupError::MemberIdRequired, &new_id);
-            self.group.pending_join.insert(new_id);
         } else {
             self.add(request, new_id, waiter);
         }
@@ -216,10 +220,9 @@ impl<T> Turn<'_, T> {
     }
 }
 
-/// A member id as Kafka makes them: what the client or the static member calls itself, and a random uuid. Its length must
-/// fit into 16 bits.
+/// A member id as Kafka makes them: what the client or the static member calls itself, and a random uuid.
 fn name_member(prefix: &str, id: Uuid) -> Arc<str> {
-    let prefix = &prefix[..prefix.floor_char_boundary(i16::MAX as usize - SUFFIX_BYTES)];
+    let prefix = &prefix[..prefix.floor_char_boundary(PREFIX_BYTES_MAX)];
     let hex = id.to_hex();
     let (a, b, c, d, e) = (&hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..]);
     format!("{prefix}-{a}-{b}-{c}-{d}-{e}").into()
@@ -233,6 +236,6 @@ mod tests {
     fn members_are_named_as_in_kafka() {
         let id = Uuid::from_bytes([0xab; 16]);
         assert_eq!(&*name_member("app", id), "app-abababab-abab-abab-abab-abababababab");
-        assert_eq!(name_member(&"ä".repeat(20_000), id).len(), i16::MAX as usize);
+        assert_eq!(name_member(&"ä".repeat(20_000), id).len(), 254 + 37, "but not as long");
     }
 }

@@ -67,7 +67,7 @@ impl<T> Turn<'_, T> {
             self.remove(&known.ok_or(GroupError::UnknownMemberId)?);
             return Ok(());
         }
-        if !self.group.pending_join.contains(&**member_id) {
+        if !self.group.pending_join.contains(member_id) {
             self.group.check_member(member_id, name)?;
         }
         self.remove(member_id);

@@ -8,13 +8,15 @@
 //!   heartbeat   signs of life, commits among them
 //!   leave       go
 //!   vote        the way to assign that members agree on
-//!   member      one of them;   record   how a group is written down
+//!   member      one of them;   pending   who was told an id, and hasn't joined yet
+//!   record      how a group is written down
 //! ```
 
 mod heartbeat;
 mod join;
 mod leave;
 mod member;
+mod pending;
 mod rebalance;
 mod record;
 mod sync;
@@ -32,6 +34,7 @@ use crate::error::GroupError;
 
 pub use heartbeat::Committer;
 pub(in crate::coordinator::group) use member::{Member, Terms};
+pub(in crate::coordinator::group) use pending::{PendingIds, PendingSpace};
 pub use record::{GroupMetadata, MemberMetadata};
 
 /// The protocol type of consumers, whose subscriptions are understood here.
@@ -80,7 +83,7 @@ pub(super) struct ClassicGroup<T> {
     members: BTreeMap<Arc<str>, Member<T>>,
     static_members: HashMap<String, Arc<str>>,
     /// Ids that were given out, and that nobody has joined with yet.
-    pub(super) pending_join: BTreeSet<Arc<str>>,
+    pub(super) pending_join: PendingIds,
     /// Members that have not asked for their assignment yet.
     pub(super) pending_sync: BTreeSet<Arc<str>>,
     /// How many members wait for the join phase to end.
@@ -120,7 +123,7 @@ impl<T> ClassicGroup<T> {
             leader: None,
             members: BTreeMap::new(),
             static_members: HashMap::new(),
-            pending_join: BTreeSet::new(),
+            pending_join: PendingIds::default(),
             pending_sync: BTreeSet::new(),
             awaiting_join: 0,
             supported: HashMap::new(),
