@@ -146,6 +146,7 @@
 //! | partitions that one request creates, by asking for metadata too | 10,000 | `POLICY_VIOLATION`, or the rest is created when it is asked for again |
 //! | how long a producer waits for a sync | its `request.timeout.ms`, 1 s at least | `REQUEST_TIMED_OUT`; the records are in the log |
 //! | time without a request, or without taking a response | `connections.max.idle.ms` | the connection is closed |
+//! | frames of clients that haven't logged in | each `sasl.server.max.receive.size`, those of more than 8 KiB 8 MiB together | nothing more is read of such a frame until others are done; who isn't in after 30 s is closed |
 //! | ids that groups of the classic protocol have given to new members, and that nobody has joined with yet | `group.max.size`, 4,096 a group, 16 MiB together | `COORDINATOR_NOT_AVAILABLE`: clients try again |
 //! | memory of fetch sessions | `max.incremental.fetch.session.cache.slots` | clients fetch without one |
 //!

@@ -37,6 +37,12 @@ impl FrameBuffer {
         std::mem::replace(&mut self.max, max)
     }
 
+    /// Leaves the memory of frames that were taken to those who have taken them, where it would be used again.
+    #[cfg(feature = "sasl")]
+    pub(crate) fn let_go_of_taken(&mut self) {
+        self.bytes = BytesMut::from(&self.bytes[..]);
+    }
+
     /// Adds what has come.
     pub fn extend(&mut self, bytes: &[u8]) {
         self.bytes.extend_from_slice(bytes);

@@ -69,7 +69,7 @@ pub(super) async fn serve(
         let is_quiet = beginning.is_none() && requests.is_empty();
         if is_quiet && is_to_be_admitted {
             let (reading, writing) = (&mut reading, &mut writing);
-            let entrance = Entrance { frames: &mut incoming.frames, reading, writing, broker: &broker };
+            let entrance = Entrance { frames: &mut incoming.frames, reading, writing, broker: &broker, limits };
             let again = again.take().map(|request| (admission, request));
             let Some(admitted) = access.admit(entrance, again, stop.clone()).await? else { return Ok(()) };
             (admission, is_to_be_admitted) = (admitted, false);

@@ -29,6 +29,13 @@ const SMALL_SHARE: u32 = 8;
 /// wait for every long poll.
 const NEGLIGIBLE_BYTES: usize = 4096;
 
+/// What frames of clients that haven't logged in may take, beside all others: strangers take nothing away from those who are
+/// in. Those that are as small as that of an honest client don't count, so that they never wait.
+#[cfg(feature = "sasl")]
+const LOGIN_BYTES_MAX: u32 = 8 * 1024 * 1024;
+#[cfg(feature = "sasl")]
+pub(super) const SMALL_LOGIN_BYTES: usize = 8 * 1024;
+
 #[derive(Debug)]
 pub(super) struct Limits {
     connections: Arc<Semaphore>,
@@ -39,6 +46,9 @@ pub(super) struct Limits {
     /// others.
     small: Pool,
     large: Pool,
+    /// For those who are to log in.
+    #[cfg(feature = "sasl")]
+    logins: Pool,
     /// How many clients wait for room.
     waiting: watch::Sender<usize>,
 }
@@ -100,6 +110,8 @@ impl Limits {
             by_ip: Mutex::default(),
             small: Pool::new(small_bytes_max),
             large: Pool::new(request_bytes_max - small_bytes_max),
+            #[cfg(feature = "sasl")]
+            logins: Pool::new(LOGIN_BYTES_MAX),
             waiting: watch::Sender::new(0),
         }))
     }
@@ -138,6 +150,15 @@ impl Limits {
             };
             Room { limits: limits.clone(), frame, more: None, decoded: 0, since: Instant::now() }
         }
+    }
+
+    /// Waits until a frame of so many bytes may be read of a client that is to log in. None if it takes no room.
+    #[cfg(feature = "sasl")]
+    pub(super) async fn room_for_login(&self, bytes: usize) -> Option<OwnedSemaphorePermit> {
+        if bytes <= SMALL_LOGIN_BYTES {
+            return None;
+        }
+        Some(acquire(&self.logins.bytes, at_most(bytes, self.logins.bytes_max)).await)
     }
 
     /// Returns when others wait for room that a client should have given back by `due`, with why it is let go then; never if

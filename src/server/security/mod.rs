@@ -33,6 +33,7 @@ use tokio::sync::watch;
 use tokio::time::timeout;
 
 use super::broker::Broker;
+use super::limits::Limits;
 use super::stop::told_to_stop;
 use crate::config::{ClientAuth, Listener, ListenerSecurity, SecurityProtocol, ServerConfig, invalid};
 use crate::error::Result;
@@ -66,12 +67,12 @@ pub(super) struct Admission {
 /// A client that is to be let in: what it sends, what it is told, and where it is.
 #[cfg_attr(not(feature = "sasl"), expect(dead_code, reason = "nobody asks who it is"))]
 pub(super) struct Entrance<'a, R, W> {
-    /// What has come. Of a client that is not in yet it is in the server's memory beside
-    /// `queued.max.request.bytes`, so that nobody takes that away from those who are.
+    /// What has come.
     pub(super) frames: &'a mut FrameBuffer,
     pub(super) reading: &'a mut R,
     pub(super) writing: &'a mut W,
     pub(super) broker: &'a Broker,
+    pub(super) limits: &'a Limits,
 }
 
 impl Access {

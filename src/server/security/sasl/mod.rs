@@ -18,8 +18,9 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
-use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
+use bytes::{BufMut, Bytes};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, sleep_until};
 
 pub use attempts::CONCURRENT_LOGINS_MAX;
@@ -28,8 +29,10 @@ use super::{Entrance, LOGIN_MAX};
 use crate::config::{Jaas, ListenerSecurity, Password, SaslMechanism, invalid};
 use crate::error::Result;
 use crate::net::ApiKey;
-use crate::net::transport::{ConnectionError, read_frame, write_frame};
+use crate::net::frame::FrameBuffer;
+use crate::net::transport::{ConnectionError, write_frame};
 use crate::server::executor;
+use crate::server::limits::{Limits, SMALL_LOGIN_BYTES};
 use crate::store::Store;
 use attempts::Attempts;
 use login::{Login, Step};
@@ -138,21 +141,22 @@ impl Sasl {
         entrance: Entrance<'_, R, W>,
         again: Option<(Session, Bytes)>,
     ) -> Result<Option<Session>, ConnectionError> {
-        let Entrance { frames, reading, writing, broker } = entrance;
+        let Entrance { frames, reading, writing, broker, limits } = entrance;
         let request_bytes_max = frames.limit(self.receive_bytes_max);
         let (before, mut first) = again.unzip();
         let mut login = Login::new(self.clone(), broker.served, before);
         loop {
-            let frame = match first.take() {
-                Some(frame) => Some(frame),
-                None => read_frame(reading, frames).await?,
+            let next = match first.take() {
+                Some(frame) => Some((frame, None)),
+                None => next_frame(reading, frames, limits).await?,
             };
-            let Some(frame) = frame else { return Ok(None) };
+            let Some((frame, room)) = next else { return Ok(None) };
             let attempt = self.attempts.begin(&broker.client_host).await;
             let told_from = Instant::now() + self.failure_delay;
             // It may read the file of users, and takes its time to look at a password.
             let (next, step) = executor::run(move || {
                 let step = login.step(frame);
+                drop(room);
                 (login, step)
             })
             .await;
@@ -190,6 +194,32 @@ impl Sasl {
     }
 }
 
+/// The next frame of a client, which is not read before there is room for it, and that room. None if it leaves.
+async fn next_frame(
+    reading: &mut (impl AsyncRead + Unpin),
+    frames: &mut FrameBuffer,
+    limits: &Limits,
+) -> Result<Option<(Bytes, Option<OwnedSemaphorePermit>)>, ConnectionError> {
+    let mut room = None;
+    loop {
+        if let Some(frame) = frames.next_frame()? {
+            if room.is_some() {
+                frames.let_go_of_taken();
+            }
+            return Ok(Some((frame, room)));
+        }
+        if room.is_none()
+            && let Some(bytes) = frames.next_size()?
+        {
+            room = limits.room_for_login(bytes).await;
+        }
+        // Little of what comes behind the frame, for which there is no room yet.
+        if reading.read_buf(&mut frames.with_room().limit(SMALL_LOGIN_BYTES)).await? == 0 {
+            return if frames.is_empty() { Ok(None) } else { Err(ConnectionError::Closed) };
+        }
+    }
+}
+
 /// The options of a login module, of which a config that isn't set has none.
 fn options(key: &str, config: &Password, module: &str) -> Result<Vec<(String, String)>> {
     if !config.is_set() {
@@ -198,4 +228,42 @@ fn options(key: &str, config: &Password, module: &str) -> Result<Vec<(String, St
     let jaas = Jaas::parse(config.secret()).filter(|jaas| jaas.module == module);
     let expected = || invalid(key, "[hidden]", format!("{module} required [option=\"value\"]...;"));
     jaas.map(|jaas| jaas.options).ok_or_else(expected)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::pin::pin;
+    use std::task::{Context, Poll, Waker};
+
+    use super::*;
+    use crate::config::ServerConfig;
+
+    /// What comes of a client that sends all of `sent` at once, and how much of it is in memory.
+    fn read(sent: &[u8], limits: &Limits) -> (Option<OwnedSemaphorePermit>, usize) {
+        let (mut sent, mut frames) = (sent, FrameBuffer::new(1 << 20));
+        let polled = {
+            let next = pin!(next_frame(&mut sent, &mut frames, limits));
+            next.poll(&mut Context::from_waker(Waker::noop()))
+        };
+        match polled {
+            Poll::Ready(next) => {
+                let (frame, room) = next.expect("a frame").expect("a frame");
+                (room, frame.len())
+            }
+            Poll::Pending => (None, frames.len()),
+        }
+    }
+
+    #[test]
+    fn strangers_take_so_much_memory_together_and_not_from_those_with_small_tokens() {
+        let limits = Limits::new(&ServerConfig::default()).expect("valid");
+        let sent = |bytes: u32| [&bytes.to_be_bytes()[..], &vec![0; bytes as usize]].concat();
+        let (large, small) = (sent(524_288), sent(8192));
+        let mut rooms: Vec<_> = (0..16).map(|_| read(&large, &limits).0.expect("room")).collect();
+        let (room, bytes) = read(&large, &limits);
+        assert!(room.is_none() && bytes <= 8192, "{bytes} bytes are in memory of one that waits");
+        assert_eq!(read(&small, &limits).1, 8192);
+        rooms.pop();
+        assert_eq!(read(&large, &limits).1, 524_288);
+    }
 }
