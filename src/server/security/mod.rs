@@ -5,9 +5,10 @@
 //!              SSL, SASL_SSL   SASL_…
 //! ```
 //!
-//! All of it happens in the connection's own task, in its place among the connections that there may be, and has to be done
-//! in [`LOGIN_MAX`]. What comes of it is a principal, as Kafka has them: `User:alice` by SASL, `User:CN=alice` by a
-//! certificate, `User:ANONYMOUS` otherwise. It stands in the events of the connection. Whoever is let in may do everything.
+//! All of it happens in the connection's own task, in its place among the connections that there may be. The handshake has
+//! to be done in [`LOGIN_MAX`], and so has the login after it. What comes of it is a principal, as Kafka has them:
+//! `User:alice` by SASL, `User:CN=alice` by a certificate, `User:ANONYMOUS` otherwise. It stands in the events of the
+//! connection. Whoever is let in may do everything.
 
 #[cfg(feature = "tls")]
 mod distinguished_name;
@@ -42,7 +43,7 @@ use crate::store::Store;
 use sasl::{Sasl, Session};
 use tls::{Tls, TlsStream};
 
-/// How long a client may take for each of the two to be let in, if `connections.max.idle.ms` isn't less.
+/// How long a client may take for the handshake, and again for the login, if `connections.max.idle.ms` isn't less.
 const LOGIN_MAX: Duration = Duration::from_secs(30);
 
 /// What a listener asks of its clients. By default, nothing.
