@@ -133,6 +133,35 @@ async fn certificates_that_are_replaced_are_those_that_count() {
     assert!(connected.is_served().await, "who is in stays");
 }
 
+#[cfg(unix)]
+#[tokio::test]
+async fn who_looks_at_slow_files_keeps_no_others_waiting() {
+    let authority = Authority::new();
+    let (_store, server, files) = serve_tls(&authority, &[]).await;
+    let good = files.write("good.pem", &authority.issue("server").pem());
+    let [keystore, slow] = ["server.pem", "slow.pem"].map(|name| good.with_file_name(name));
+    assert!(std::process::Command::new("mkfifo").arg(&slow).status().unwrap().success());
+    std::fs::remove_file(&keystore).unwrap();
+    std::fs::hard_link(&slow, &keystore).unwrap();
+    let (release, released) = std::sync::mpsc::channel::<()>();
+    let disk = tokio::task::spawn_blocking(move || {
+        // Who reads the file waits for as long as this is open, which can't be before.
+        let _writing = std::fs::OpenOptions::new().write(true).open(slow).unwrap();
+        let _ = released.recv();
+        std::fs::rename(good, keystore).unwrap();
+    });
+    let connect = || Box::pin(tls_connect(&server, tls_client(&authority, None, &BOTH_VERSIONS)));
+    let (mut first, mut second) = (connect(), connect());
+    let (served, other) = tokio::select! {
+        served = &mut first => (served, second),
+        served = &mut second => (served, first),
+    };
+    assert!(Client::over(served.unwrap()).is_served().await);
+    release.send(()).unwrap();
+    disk.await.unwrap();
+    assert!(Client::over(other.await.unwrap()).is_served().await);
+}
+
 #[tokio::test]
 async fn each_listener_has_its_own_security() {
     let authority = Authority::new();

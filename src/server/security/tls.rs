@@ -1,8 +1,9 @@
 //! TLS: a listener's keys and certificates, and the handshake.
 //!
 //! Certificates run out, and others take their place in the same files. Whoever comes next is shown those: the files are
-//! read again for each connection, which is little beside a handshake, and is right however they are replaced. Kafka reads
-//! them again when it is told to, by setting their configs to what they are.
+//! read again when a client comes, which is little beside a handshake, and is right however they are replaced. Those that
+//! come meanwhile are shown what there was: many clients read them no more often than one, and a slow disk stops nobody else.
+//! Kafka reads them again when it is told to, by setting their configs to what they are.
 
 use std::fmt;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -32,13 +33,9 @@ pub(super) struct Tls(Arc<Inner>);
 
 struct Inner {
     security: ListenerSecurity,
-    current: Mutex<Current>,
-}
-
-struct Current {
-    acceptor: TlsAcceptor,
-    /// What the files held when they were looked at last.
-    seen: Seen,
+    current: Mutex<TlsAcceptor>,
+    /// What the files held when they were looked at last. Who looks keeps it, and nobody waits for it.
+    seen: Mutex<Seen>,
 }
 
 impl fmt::Debug for Tls {
@@ -55,9 +52,9 @@ impl Tls {
     /// [`Error::InvalidConfig`] names the config that is missing, or of which nothing can be made; [`Error::Io`] the file
     /// that can't be read.
     pub(super) fn new(security: &ListenerSecurity) -> Result<Self> {
-        let seen = look(security);
-        let current = Mutex::new(Current { acceptor: load(security)?, seen });
-        Ok(Self(Arc::new(Inner { security: security.clone(), current })))
+        let seen = Mutex::new(look(security));
+        let current = Mutex::new(load(security)?);
+        Ok(Self(Arc::new(Inner { security: security.clone(), current, seen })))
     }
 
     /// Does the handshake, in the time that the client takes.
@@ -71,22 +68,28 @@ impl Tls {
 impl Inner {
     /// By what the files hold now, or held when something could be made of it last.
     fn acceptor(&self) -> TlsAcceptor {
-        let mut current = self.current.lock();
-        let seen = look(&self.security);
-        if seen != current.seen {
-            current.seen = seen;
-            match load(&self.security) {
-                Ok(acceptor) => {
-                    tracing::info!("the files of keys and certificates have changed");
-                    current.acceptor = acceptor;
-                }
-                Err(error) => {
-                    let error = &error as &dyn std::error::Error;
-                    tracing::warn!(error, "nothing can be made of keys or certificates that have changed");
-                }
+        if let Some(mut seen) = self.seen.try_lock() {
+            self.look_again(&mut seen);
+        }
+        self.current.lock().clone()
+    }
+
+    fn look_again(&self, seen: &mut Seen) {
+        let now = look(&self.security);
+        if *seen == now {
+            return;
+        }
+        *seen = now;
+        match load(&self.security) {
+            Ok(acceptor) => {
+                tracing::info!("the files of keys and certificates have changed");
+                *self.current.lock() = acceptor;
+            }
+            Err(error) => {
+                let error = &error as &dyn std::error::Error;
+                tracing::warn!(error, "nothing can be made of keys or certificates that have changed");
             }
         }
-        current.acceptor.clone()
     }
 }
 
