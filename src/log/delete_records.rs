@@ -18,11 +18,26 @@ impl Log {
     /// `cleanup.policy` is `compact` alone: nothing is deleted. [`Error::Io`] and [`Error::StorageFull`] mean that the
     /// records are gone, and may be back after a crash; call this again. [`Error::Closed`] and [`Error::LogOffline`].
     pub fn delete_records(&self, before_offset: Offset) -> Result<Offset> {
+        // Held until that is written down: a store that is closed writes nothing more.
+        let _writer = self.inner.writer.lock();
+        self.delete_below(before_offset)?;
+        self.inner.write_checkpoints()?;
+        Ok(self.log_start())
+    }
+
+    /// The same without writing it down, for a store that does so once for many logs.
+    #[cfg(feature = "net")]
+    pub(crate) fn delete_records_unwritten(&self, before_offset: Offset) -> Result<Offset> {
+        let _writer = self.inner.writer.lock();
+        self.delete_below(before_offset)?;
+        Ok(self.log_start())
+    }
+
+    /// Raises the log start, in the writer's turn.
+    fn delete_below(&self, before_offset: Offset) -> Result<()> {
         /// Kafka's `DeleteRecordsRequest.HIGH_WATERMARK`.
         const HIGH_WATERMARK: Offset = -1;
         let log = &*self.inner;
-        // Held until that is written down: a store that is closed writes nothing more.
-        let _writer = log.writer.lock();
         log.check_open()?;
         let policy = log.config().cleanup_policy;
         if policy.compact && !policy.delete {
@@ -35,8 +50,7 @@ impl Log {
             return Err(log.out_of_range(before_offset));
         }
         log.raise_log_start(before_offset);
-        log.write_checkpoints()?;
-        Ok(self.log_start())
+        Ok(())
     }
 }
 

@@ -8,6 +8,7 @@ use super::transaction::TRANSACTION_STATE;
 use crate::config::{AlterConfigOp, Alterable, ConfigEntry, TopicConfig};
 use crate::error::{Error, Result};
 use crate::io::DiskSpace;
+use crate::types::{Offset, TopicPartition};
 use crate::uuid::Uuid;
 
 impl Store {
@@ -64,6 +65,20 @@ impl Store {
         validate_only: bool,
     ) -> Result<()> {
         self.inner.alter_topic_configs(topic, |config| config.replaced(configs), validate_only)
+    }
+
+    /// [Deletes the records](crate::Log::delete_records) of an application's partitions below an offset of each, and writes
+    /// that down once for all of them. What became of each is in their order.
+    pub(crate) fn delete_records(&self, deletions: Vec<(TopicPartition, Offset)>) -> Vec<Result<Offset>> {
+        let delete = |(at, before_offset): (TopicPartition, Offset)| {
+            let log = self.partition(&at.topic, at.partition)?;
+            refuse_internal(&at.topic)?;
+            log.delete_records_unwritten(before_offset)
+        };
+        let deleted: Vec<Result<Offset>> = deletions.into_iter().map(delete).collect();
+        let is_any = deleted.iter().any(Result::is_ok);
+        let written = self.inner.checkpoints.write_if(|| self.check_open().map(|()| is_any));
+        deleted.into_iter().map(|deleted| deleted.and_then(|log_start| written.clone().map(|()| log_start))).collect()
     }
 
     /// How much space there is for the data directory, if that is known.

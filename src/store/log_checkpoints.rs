@@ -44,6 +44,11 @@ impl LogCheckpoints {
         self.reserve.run(|| self.layout.write_checkpoints(&logs))
     }
 
+    /// Waits for whoever is writing them.
+    pub(super) fn wait(&self) {
+        drop(self.writing.lock());
+    }
+
     /// Writes down up to where each log is compacted, as `offsets` tells while nobody else writes that.
     pub(super) fn write_first_dirty(&self, offsets: impl FnOnce() -> Vec<(TopicPartition, Offset)>) -> Result<()> {
         let _writing = self.writing.lock();

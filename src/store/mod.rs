@@ -344,8 +344,10 @@ impl StoreInner {
         }
         self.schedule.stop();
         self.schedule.close_tasks();
-        // A tick of another thread ends, and those after it see that the store is closed.
+        // A tick of another thread ends, and so does the writing of checkpoints; those after them see that the store is
+        // closed.
         drop(self.ticking.lock());
+        self.checkpoints.wait();
         self.cleaner.stop();
         let result = self.reserve.run(|| self.close_logs());
         if let Err(failure) = &result {

@@ -13,6 +13,8 @@ mod configs;
 #[cfg(all(feature = "sasl", feature = "tls"))]
 mod connector;
 mod consumer_groups;
+#[cfg(feature = "sim")]
+mod deleting_records;
 mod fetching;
 mod group_configs;
 mod groups;

@@ -6,8 +6,7 @@ use crate::net::ErrorCode;
 use crate::net::messages::delete_records::{DeleteRecordsPartitionResult, DeleteRecordsTopicResult};
 use crate::net::messages::{DeleteRecordsRequest, DeleteRecordsResponse};
 use crate::server::broker::Broker;
-use crate::store::is_internal;
-use crate::types::Offset;
+use crate::types::{Offset, TopicPartition};
 
 pub(in crate::server) fn answer(broker: &Broker, request: DeleteRecordsRequest, _: i16) -> DeleteRecordsResponse {
     // Of a partition that is named more than once the last offset counts, as in Kafka.
@@ -16,9 +15,13 @@ pub(in crate::server) fn answer(broker: &Broker, request: DeleteRecordsRequest, 
         let partitions = topic.partitions.iter().map(|partition| (partition.partition_index, partition.offset));
         wanted.entry(topic.name).or_default().extend(partitions);
     }
+    let deletions = wanted.iter().flat_map(|(name, partitions)| {
+        partitions.iter().map(move |(partition, offset)| (TopicPartition::new(name.as_str(), *partition), *offset))
+    });
+    let mut deleted = broker.store.delete_records(deletions.collect()).into_iter();
     let topics = wanted.into_iter().map(|(name, partitions)| {
-        let partitions = partitions.into_iter().map(|(partition_index, offset)| {
-            let deleted = broker.delete_records(&name, partition_index, offset);
+        let partitions = partitions.into_keys().zip(&mut deleted).map(|(partition_index, deleted)| {
+            let deleted = deleted.map_err(ErrorCode::from);
             DeleteRecordsPartitionResult {
                 partition_index,
                 low_watermark: deleted.unwrap_or(-1),
@@ -28,14 +31,4 @@ pub(in crate::server) fn answer(broker: &Broker, request: DeleteRecordsRequest, 
         DeleteRecordsTopicResult { partitions: partitions.collect(), name }
     });
     DeleteRecordsResponse { topics: topics.collect(), ..Default::default() }
-}
-
-impl Broker {
-    fn delete_records(&self, topic: &str, partition: i32, before_offset: Offset) -> Result<Offset, ErrorCode> {
-        let log = self.partition(topic, partition)?;
-        if is_internal(topic) {
-            return Err(ErrorCode::INVALID_TOPIC_EXCEPTION);
-        }
-        Ok(log.delete_records(before_offset)?)
-    }
 }
