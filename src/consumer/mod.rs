@@ -414,8 +414,8 @@ impl Consumer {
         }
         // Nobody wakes those who begin to wait after the end: they see it here.
         let group_due = self.await_group(&parker);
-        is_ready |= self.has_group_news();
         let ended = if is_ready { Ok(()) } else { self.check_ended() };
+        is_ready |= self.has_group_news();
         let logs = waiters.iter().map(|(log, ..)| log);
         let until = deadline.into_iter().chain(group_due).min();
         let woken = is_ready || (ended.is_ok() && (park_until(&parker, until, logs) || until != deadline));

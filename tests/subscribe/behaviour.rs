@@ -42,6 +42,16 @@ fn more_members_than_partitions_wait_and_another_group_reads_for_itself() {
 }
 
 #[test]
+fn a_member_without_partitions_sees_that_the_store_was_closed() {
+    let fixture = Fixture::new(1);
+    let (mut a, mut b) = (fixture.consumer(), fixture.consumer());
+    let shares = settle(&mut [&mut a, &mut b]);
+    let mut idle = if shares[0].is_empty() { a } else { b };
+    fixture.store.close().unwrap();
+    assert!(matches!(idle.poll(Duration::from_secs(600)), Err(Error::Closed { .. })));
+}
+
+#[test]
 fn who_does_not_poll_is_replaced_and_may_not_commit() {
     let fixture = Fixture::new(2);
     let (mut a, mut b) = (fixture.consumer(), fixture.consumer());
