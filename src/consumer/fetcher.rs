@@ -18,6 +18,8 @@ pub(super) struct Fetcher {
     /// The batches that were read last, and where among them the next one starts.
     fetched: Option<(Fetched, usize)>,
     batch: Option<OpenBatch>,
+    /// Nothing is handed out until it is resumed.
+    pub(super) is_paused: bool,
     isolation: IsolationLevel,
     aborted: AbortedProducers,
 }
@@ -40,6 +42,7 @@ impl Fetcher {
             leader_epoch: None,
             fetched: None,
             batch: None,
+            is_paused: false,
             isolation,
             aborted: AbortedProducers::default(),
         }
@@ -187,7 +190,7 @@ impl Fetcher {
     /// Whether there is something to hand out at `position`, or to say of it: a position beyond the log is an error.
     pub(super) fn is_ready(&self, position: Offset) -> bool {
         let is_there = self.batch.is_some() || self.fetched.is_some() || position < self.readable_end();
-        is_there || position > self.log.high_watermark()
+        !self.is_paused && (is_there || position > self.log.high_watermark())
     }
 }
 

@@ -11,6 +11,7 @@ mod config;
 mod fetcher;
 #[cfg(feature = "coordinator")]
 mod group;
+mod pause;
 mod record;
 
 use std::time::{Duration, Instant};
@@ -25,7 +26,7 @@ use group::GroupSeat;
 
 use crate::error::{Error, Result};
 use crate::log::follow::park_until;
-use crate::log::wait::Parker;
+use crate::log::wait::{NEVER, Parker};
 use crate::log::{Log, ReadLimits};
 use crate::store::{CommittedOffset, GroupInUse, Store};
 use crate::types::{Acks, ConsumerGroupMetadata, IsolationLevel, Offset, TopicPartition};
@@ -96,8 +97,8 @@ impl Store {
 
 impl Consumer {
     /// Reads these partitions from now on, and no others; what was subscribed to is not any more. A partition that was
-    /// assigned before keeps its position, unless its topic was deleted: one of the same name that came later is
-    /// another topic.
+    /// assigned before keeps its position, and stays paused if it was, unless its topic was deleted: one of the same name
+    /// that came later is another topic.
     ///
     /// # Errors
     /// [`Error::UnknownTopicOrPartition`]; the assignment is then as it was.
@@ -208,8 +209,8 @@ impl Consumer {
         self.position_of(index)
     }
 
-    /// Returns the next records of the assigned partitions, at most `max.poll.records`. If there are none it waits for
-    /// some, until `timeout` has passed, and may then return none.
+    /// Returns the next records of the assigned partitions that are not [paused](Self::pause), at most
+    /// `max.poll.records`. If there are none it waits for some, until `timeout` has passed, and may then return none.
     ///
     /// The partitions take turns at being first, so that a busy one does not starve the others. With `read_committed` a
     /// partition whose offset the group is committing within a transaction begins when that has ended.
@@ -389,7 +390,11 @@ impl Consumer {
         let limits =
             ReadLimits::new().max_bytes(self.config.max_partition_fetch_bytes).isolation(self.config.isolation_level);
         loop {
+            // Also of one that is paused it is found out where it begins, or `latest` would be later.
             let position = self.position_of(index)?;
+            if self.fetchers[index].is_paused {
+                return Ok(());
+            }
             match self.fetchers[index].take(position, room, limits, records) {
                 // Once more if retention overtakes the reset.
                 Err(error @ Error::OffsetOutOfRange { .. }) => {
@@ -409,26 +414,29 @@ impl Consumer {
         for index in 0..self.fetchers.len() {
             let (log, isolation, offset) = self.awaited(index)?;
             let waiter = log.register_reader(isolation, offset, parker.waker());
-            waiters.push((log, isolation, waiter));
+            waiters.push((log, isolation, offset, waiter));
             is_ready |= self.is_ready(index);
         }
         // Nobody wakes those who begin to wait after the end: they see it here.
         let group_due = self.await_group(&parker);
         let ended = if is_ready { Ok(()) } else { self.check_ended() };
         is_ready |= self.has_group_news();
-        let logs = waiters.iter().map(|(log, ..)| log);
+        let logs = waiters.iter().filter(|(.., offset, _)| *offset != NEVER).map(|(log, ..)| log);
         let until = deadline.into_iter().chain(group_due).min();
         let woken = is_ready || (ended.is_ok() && (park_until(&parker, until, logs) || until != deadline));
-        for (log, isolation, waiter) in waiters {
+        for (log, isolation, _, waiter) in waiters {
             log.deregister_reader(isolation, waiter);
         }
         ended.map(|()| woken)
     }
 
     /// In which log the next thing will be that a partition waits for, and where: a record of its own, or the end of the
-    /// transaction that decides where it begins.
+    /// transaction that decides where it begins. Of a partition that is paused, the end of its log alone.
     fn awaited(&mut self, index: usize) -> Result<(Log, IsolationLevel, Offset)> {
         match self.position_of(index) {
+            Ok(_) if self.fetchers[index].is_paused => {
+                Ok((self.fetchers[index].log.clone(), self.config.isolation_level, NEVER))
+            }
             Ok(position) => Ok((self.fetchers[index].log.clone(), self.config.isolation_level, position)),
             Err(unstable @ Error::UnstableOffsetCommit { .. }) => {
                 let group = self.config.group_id.as_deref();

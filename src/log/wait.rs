@@ -10,6 +10,9 @@ use crate::sync::atomic::{AtomicBool, AtomicUsize, Ordering, fence};
 use crate::sync::thread::{self, Thread};
 use crate::types::Offset;
 
+/// The offset that no record has: who waits for it is woken when the log is closed or deleted, and by nothing before.
+pub(crate) const NEVER: Offset = Offset::MAX - 1;
+
 /// Those who wait for an end to pass an offset.
 #[derive(Debug, Default)]
 pub(crate) struct Waiters {

@@ -10,6 +10,7 @@ mod behaviour;
 mod crash;
 #[cfg(feature = "net")]
 mod mixed;
+mod pause;
 mod schedule;
 mod threads;
 
