@@ -472,6 +472,11 @@ pub enum Error {
         topic_partition: TopicPartition,
     },
 
+    /// The poll was ended by [`ConsumerWaker::wakeup`](crate::ConsumerWaker::wakeup) (Kafka's `WakeupException`). The
+    /// consumer is as it was: poll again to go on, or drop it.
+    #[error("the consumer was woken up")]
+    Wakeup,
+
     /// `buffer.memory` stayed full for `max.block.ms` (Kafka's `BufferExhaustedException`). Try again later.
     #[error("no room in buffer.memory = {buffer_memory} for {size} bytes within max.block.ms")]
     BufferExhausted {

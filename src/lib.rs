@@ -115,7 +115,7 @@ pub use config::{
 };
 #[cfg(feature = "coordinator")]
 pub use consumer::RebalanceListener;
-pub use consumer::{AutoOffsetReset, Consumer, ConsumerConfig, ConsumerRecord};
+pub use consumer::{AutoOffsetReset, Consumer, ConsumerConfig, ConsumerRecord, ConsumerWaker};
 pub use error::{Corruption, Error, GroupError, Result, TopicNameError};
 pub use log::{
     AbortedTransaction, ActiveProducer, AppendOptions, Appended, Compaction, Cut, Damage, EpochEndOffset, EpochEntry,

@@ -1,4 +1,4 @@
-//! Holding a consumer up through the public API: partitions that are paused.
+//! Holding a consumer up through the public API: partitions that are paused, and polls that are woken.
 #![expect(clippy::unwrap_used, reason = "a test fails by a panic")]
 
 mod api;
@@ -199,4 +199,53 @@ fn what_is_paused_is_not_looked_at_where_another_process_writes() {
     assert!(poll(&mut consumer, Duration::from_millis(1)).is_empty());
     consumer.resume([("t", 0)]).unwrap();
     assert!(matches!(consumer.poll(Duration::ZERO), Err(Error::Io { .. })));
+}
+
+// Waking
+
+#[test]
+fn a_poll_that_waits_is_woken_from_another_thread() {
+    let store = manual_store();
+    let logs = create(&store, 1);
+    for _ in 0..300 {
+        let mut consumer = consumer(&store, ConsumerConfig::new());
+        consumer.seek_to_end().unwrap();
+        let waker = consumer.waker().clone();
+        let worker = thread::spawn(move || {
+            let ended = consumer.poll(Duration::MAX);
+            (consumer, ended)
+        });
+        // Whether it waits by then or not, it sees this.
+        waker.wakeup();
+        let (mut consumer, ended) = worker.join().unwrap();
+        assert!(matches!(ended, Err(Error::Wakeup)), "{ended:?}");
+        assert!(poll_now(&mut consumer).is_empty(), "the next one is not woken");
+        append(&logs[0], NOW_MS, &["new"]);
+        assert_eq!(poll(&mut consumer, FOREVER), ["new"], "it stands where it stood");
+        drop(consumer);
+        waker.wakeup();
+    }
+}
+
+#[test]
+fn who_is_woken_before_it_polls_is_woken_once_and_misses_nothing() {
+    let store = manual_store();
+    append(&create(&store, 1)[0], NOW_MS, &["0", "1"]);
+    let mut consumer = consumer(&store, ConsumerConfig::new().max_poll_records(1));
+    let waker = consumer.waker();
+    waker.wakeup();
+    waker.clone().wakeup();
+    let woken = consumer.poll(FOREVER).unwrap_err();
+    assert!(matches!(woken, Error::Wakeup) && !woken.is_retriable(), "who tries again by itself would never end");
+    assert_eq!(poll_now(&mut consumer), ["0"]);
+    consumer.waker().wakeup();
+    assert!(matches!(consumer.poll(Duration::ZERO), Err(Error::Wakeup)));
+    consumer.pause([("t", 0)]).unwrap();
+    waker.wakeup();
+    assert!(matches!(consumer.poll(FOREVER), Err(Error::Wakeup)), "with everything paused too");
+    consumer.resume([("t", 0)]).unwrap();
+    assert_eq!(poll_now(&mut consumer), ["1"]);
+    consumer.assign::<(&str, i32)>([]).unwrap();
+    waker.wakeup();
+    assert!(matches!(consumer.poll(FOREVER), Err(Error::Wakeup)), "and with nothing assigned");
 }

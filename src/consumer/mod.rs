@@ -13,6 +13,7 @@ mod fetcher;
 mod group;
 mod pause;
 mod record;
+mod waker;
 
 use std::time::{Duration, Instant};
 
@@ -20,6 +21,7 @@ pub use config::{AutoOffsetReset, ConsumerConfig};
 #[cfg(feature = "coordinator")]
 pub use group::RebalanceListener;
 pub use record::ConsumerRecord;
+pub use waker::ConsumerWaker;
 
 #[cfg(feature = "coordinator")]
 use group::GroupSeat;
@@ -62,6 +64,7 @@ pub struct Consumer {
     seat: GroupSeat,
     /// When positions are committed next, by the store's clock, if that is asked for.
     commits_at_ms: i64,
+    waker: ConsumerWaker,
     /// Keeps the group's offsets from expiring.
     _in_use: Option<GroupInUse>,
 }
@@ -88,6 +91,7 @@ impl Store {
                     #[cfg(feature = "coordinator")]
                     seat: GroupSeat::default(),
                     commits_at_ms,
+                    waker: ConsumerWaker::default(),
                     _in_use,
                 })
             }
@@ -221,7 +225,8 @@ impl Consumer {
     /// that can't be read: [`seek`](Self::seek) past them to go on. [`Error::UnsupportedCompressionType`].
     /// [`Error::UnknownTopicOrPartition`] if a topic was deleted. [`Error::Closed`] if the store was closed and there
     /// is nothing left to read. Records of other partitions that were there are returned by the next poll. Of a consumer
-    /// that subscribes [`Error::Group`] if it may not join its group, or can't now.
+    /// that subscribes [`Error::Group`] if it may not join its group, or can't now. [`Error::Wakeup`] if a
+    /// [`waker`](Self::waker) was used.
     pub fn poll(&mut self, timeout: Duration) -> Result<Vec<ConsumerRecord>> {
         let deadline = Instant::now().checked_add(timeout);
         self.attend(true);
@@ -233,6 +238,7 @@ impl Consumer {
     fn poll_until(&mut self, deadline: Option<Instant>) -> Result<Vec<ConsumerRecord>> {
         self.auto_commit(false)?;
         loop {
+            self.waker.check()?;
             self.follow_group()?;
             let records = self.take_ready()?;
             if !records.is_empty() || !self.wait(deadline)? {
@@ -420,13 +426,14 @@ impl Consumer {
         // Nobody wakes those who begin to wait after the end: they see it here.
         let group_due = self.await_group(&parker);
         let ended = if is_ready { Ok(()) } else { self.check_ended() };
-        is_ready |= self.has_group_news();
+        is_ready |= self.has_group_news() | self.waker.begin_wait(parker.waker());
         let logs = waiters.iter().filter(|(.., offset, _)| *offset != NEVER).map(|(log, ..)| log);
         let until = deadline.into_iter().chain(group_due).min();
         let woken = is_ready || (ended.is_ok() && (park_until(&parker, until, logs) || until != deadline));
         for (log, isolation, _, waiter) in waiters {
             log.deregister_reader(isolation, waiter);
         }
+        self.waker.end_wait();
         ended.map(|()| woken)
     }
 

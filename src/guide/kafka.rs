@@ -13,7 +13,7 @@
 //! |---|---|
 //! | a broker and its `log.dirs` | a [`Store`](crate::Store) and its directory |
 //! | `KafkaProducer` | [`Producer`](crate::Producer): idempotent by default, Kafka's default partitioner and hash |
-//! | `KafkaConsumer` | [`Consumer`](crate::Consumer): `assign`, `seek`, `poll`, `pause`, `commit` |
+//! | `KafkaConsumer` | [`Consumer`](crate::Consumer): `assign`, `seek`, `poll`, `pause`, `commit`; `wakeup` is its [`ConsumerWaker`](crate::ConsumerWaker)'s |
 //! | `kafka-topics`, `kafka-configs`, `kafka-consumer-groups`, `kafka-dump-log` | methods of `Store`, and the `esker` command |
 //! | `server.properties` | [`StoreConfig::set`](crate::StoreConfig::set), by the broker's names; `ServerProperties` reads the file (feature `net`) |
 //! | a cluster of one broker | `esker serve`, or `Server` in a program (feature `net`): stock clients and tools work with it |

@@ -13,6 +13,7 @@ mod mixed;
 mod pause;
 mod schedule;
 mod threads;
+mod waking;
 
 use std::sync::Arc;
 use std::time::Duration;
