@@ -433,7 +433,8 @@ pub enum Error {
         expected: String,
     },
 
-    /// A config is one that Kafka had once, or has and a store can't do what it says.
+    /// A config is one that Kafka had once; or has, and a store can't do what it says; or has, and there is nothing in
+    /// process that it is about, as of a producer's or consumer's connections.
     #[error("config {key} is Kafka's and has no meaning in this store: {reason}")]
     UnsupportedConfig {
         /// The config's name.

@@ -10,6 +10,7 @@ mod defaults;
 mod entry;
 mod group;
 mod group_assignor;
+mod in_process;
 #[macro_use]
 mod table;
 #[cfg(feature = "net")]
@@ -47,6 +48,9 @@ pub use entry::{ConfigEntry, ConfigSynonym};
 pub(crate) use entry::{static_entry, unset_entry};
 pub use group::GroupConfig;
 pub use group_assignor::ConsumerGroupAssignor;
+#[cfg(feature = "coordinator")]
+pub(crate) use in_process::OF_MEMBERS;
+pub(crate) use in_process::{unknown_to_consumers, unknown_to_producers};
 #[cfg(feature = "sasl")]
 pub(crate) use jaas::Jaas;
 #[cfg(feature = "net")]

@@ -3,7 +3,7 @@
 use std::str::FromStr;
 use std::time::Duration;
 
-use crate::config::invalid;
+use crate::config::{invalid, unknown_to_consumers};
 use crate::error::{Error, Result};
 use crate::types::IsolationLevel;
 
@@ -152,9 +152,25 @@ impl ConsumerConfig {
 
     /// Sets a config by Kafka's name for it.
     ///
+    /// What was written for Kafka's consumer can be taken over, and what has no meaning in process left out:
+    ///
+    /// ```
+    /// use esker::{ConsumerConfig, Error};
+    ///
+    /// let mut config = ConsumerConfig::new();
+    /// for (key, value) in [("group.id", "billing"), ("bootstrap.servers", "kafka:9092"), ("max.poll.records", "100")] {
+    ///     match config.set(key, value) {
+    ///         Err(unsupported @ Error::UnsupportedConfig { .. }) => eprintln!("{unsupported}"),
+    ///         set => set?,
+    ///     }
+    /// }
+    /// # Ok::<(), Error>(())
+    /// ```
+    ///
     /// # Errors
-    /// [`Error::InvalidConfig`] if there is no such config here or the value is not one
-    /// of its values.
+    /// [`Error::InvalidConfig`] if Kafka's consumer has no such config, or the value is not one of its values;
+    /// [`Error::UnsupportedConfig`] if it has it, and it has no meaning to a consumer in process: the error says why. Those
+    /// of members of groups have one with the feature `coordinator`.
     pub fn set(&mut self, key: &str, value: &str) -> Result<()> {
         let number = |min: usize| match value.parse() {
             Ok(number) if number >= min => Ok(number),
@@ -174,8 +190,8 @@ impl ConsumerConfig {
                 self.auto_commit_interval_ms = interval.into();
             }
             #[cfg(feature = "coordinator")]
-            key if self.membership.knows(key) => self.membership.set(key, value)?,
-            _ => return Err(invalid(key, value, "a consumer config that is supported here")),
+            key if crate::config::OF_MEMBERS.contains(&key) => self.membership.set(key, value)?,
+            _ => return Err(unknown_to_consumers(key, value)),
         }
         Ok(())
     }

@@ -7,7 +7,10 @@
 //! to who asks. What is refused, with [`Error::UnsupportedConfig`](crate::Error::UnsupportedConfig), is what no broker
 //! knows any more, such as `message.format.version`: [`TopicConfig::set`](crate::TopicConfig::set) does that; and what
 //! can't be had, such as `remote.storage.enable=true`: [`create_topic`](crate::Store::create_topic) and
-//! [`alter_topic_configs`](crate::Store::alter_topic_configs) do that.
+//! [`alter_topic_configs`](crate::Store::alter_topic_configs) do that; and of the configs of producers and consumers what
+//! is about connections and the like, such as `bootstrap.servers`: [`ConsumerConfig::set`](crate::ConsumerConfig::set)
+//! and [`ProducerConfig::set`](crate::ProducerConfig::set) do that, so that who reads a client's properties can pass over
+//! it and still be told of a name that is nobody's.
 //!
 //! | in Kafka | here |
 //! |---|---|

@@ -4,7 +4,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use super::partitioner::Partitioner;
-use crate::config::invalid;
+use crate::config::{invalid, unknown_to_producers};
 use crate::error::Result;
 use crate::record::Compression;
 use crate::types::Acks;
@@ -143,8 +143,10 @@ impl ProducerConfig {
     /// Sets a config by Kafka's name for it.
     ///
     /// # Errors
-    /// [`Error::InvalidConfig`](crate::Error::InvalidConfig) if there is no such config here or the value is not one
-    /// of its values.
+    /// [`Error::InvalidConfig`](crate::Error::InvalidConfig) if Kafka's producer has no such config, or the value is not
+    /// one of its values; [`Error::UnsupportedConfig`](crate::Error::UnsupportedConfig) if it has it, and it has no meaning
+    /// to a producer in process: the error says why. Who takes over what was written for Kafka's producer may pass over
+    /// the second.
     pub fn set(&mut self, key: &str, value: &str) -> Result<()> {
         match key {
             "acks" => self.acks = value.parse()?,
@@ -162,7 +164,7 @@ impl ProducerConfig {
             "compression.gzip.level" => self.set_level(Compression::Gzip, key, value)?,
             "compression.lz4.level" => self.set_level(Compression::Lz4, key, value)?,
             "compression.zstd.level" => self.set_level(Compression::Zstd, key, value)?,
-            _ => return Err(invalid(key, value, "a producer config that is supported here")),
+            _ => return Err(unknown_to_producers(key, value)),
         }
         Ok(())
     }

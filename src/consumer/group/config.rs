@@ -78,19 +78,7 @@ impl ConsumerConfig {
 }
 
 impl MembershipConfig {
-    pub(in crate::consumer) fn knows(&self, key: &str) -> bool {
-        const KEYS: [&str; 6] = [
-            "client.id",
-            "group.instance.id",
-            "session.timeout.ms",
-            "heartbeat.interval.ms",
-            "max.poll.interval.ms",
-            "partition.assignment.strategy",
-        ];
-        KEYS.contains(&key)
-    }
-
-    /// Sets a config by Kafka's name for it.
+    /// Sets a config of members by Kafka's name for it.
     pub(in crate::consumer) fn set(&mut self, key: &str, value: &str) -> Result<()> {
         let number = || match value.parse() {
             Ok(number) if number >= 1 => Ok(number),
