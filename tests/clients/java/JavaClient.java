@@ -20,6 +20,7 @@ import org.apache.kafka.clients.producer.RecordMetadata;
 import org.apache.kafka.common.TopicPartition;
 import org.apache.kafka.common.acl.AclBindingFilter;
 import org.apache.kafka.common.config.ConfigResource;
+import org.apache.kafka.common.errors.SecurityDisabledException;
 import org.apache.kafka.common.errors.UnsupportedVersionException;
 import org.apache.kafka.common.quota.ClientQuotaAlteration;
 import org.apache.kafka.common.quota.ClientQuotaEntity;
@@ -178,7 +179,7 @@ class JavaClient {
         expect(configs.get("cleanup.policy").value().equals("delete"), configs);
         expect(admin.describeCluster().nodes().get().size() == 1, "one node");
         unsupported(admin.describeMetadataQuorum().quorumInfo());
-        unsupported(admin.describeAcls(AclBindingFilter.ANY).values());
+        fails(admin.describeAcls(AclBindingFilter.ANY).values(), SecurityDisabledException.class);
         var quota = new ClientQuotaAlteration.Op("producer_byte_rate", 1.0);
         var anybody = new ClientQuotaEntity(Collections.singletonMap(ClientQuotaEntity.CLIENT_ID, null));
         unsupported(admin.alterClientQuotas(List.of(new ClientQuotaAlteration(anybody, List.of(quota)))).all());
@@ -186,10 +187,14 @@ class JavaClient {
 
     /** What the server does not have, the client says by itself, and goes on. */
     static void unsupported(Future<?> answer) throws Exception {
+        fails(answer, UnsupportedVersionException.class);
+    }
+
+    static void fails(Future<?> answer, Class<?> expected) throws Exception {
         try {
             expect(false, answer.get());
         } catch (ExecutionException error) {
-            expect(error.getCause() instanceof UnsupportedVersionException, error);
+            expect(expected.isInstance(error.getCause()), error);
         }
     }
 
