@@ -5,7 +5,7 @@
 //! the store's maintenance, by a server that keeps time, or by whoever waits.
 //!
 //! One lock is held over a decision and the append of the records that it makes, so that they lie in the log in the order
-//! in which they were decided; never while anybody waits for a device. Whoever may not block decides, and leaves it to
+//! in which they were decided; never while anybody waits for a device, but for the first one, who reads what there is. Whoever may not block decides, and leaves it to
 //! others to append: those who come first append for all, in that order.
 
 use std::collections::HashMap;

@@ -65,9 +65,17 @@ pub(crate) async fn read_frame(
         if let Some(frame) = frames.next_frame()? {
             return Ok(Some(frame));
         }
-        if stream.read_buf(frames.with_room()).await? == 0 {
+        if or_gone(stream.read_buf(frames.with_room()).await)? == 0 {
             return if frames.is_empty() { Ok(None) } else { Err(ConnectionError::Closed) };
         }
+    }
+}
+
+/// Programs that just end take no leave, as TLS has it. Where a frame ends or not shows what is missing.
+pub(crate) fn or_gone(read: io::Result<usize>) -> io::Result<usize> {
+    match read {
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(0),
+        read => read,
     }
 }
 

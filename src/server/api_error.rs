@@ -22,7 +22,9 @@ pub(super) fn tell(error: &Error) {
         Error::CorruptRecord { file, .. } => file.is_some(),
         error => ErrorCode::from(error) == ErrorCode::KAFKA_STORAGE_ERROR,
     };
-    if is_of_storage && let Some(untold) = TOLD.lock().tell(Instant::now()) {
+    // Others don't wait until it is told.
+    let told = if is_of_storage { TOLD.lock().tell(Instant::now()) } else { None };
+    if let Some(untold) = told {
         tracing::error!(error = error as &dyn std::error::Error, untold, "the storage fails");
     }
 }
@@ -135,5 +137,20 @@ pub(super) fn outcome<T>(result: Result<T, ApiError>) -> (ErrorCode, Option<Stri
     match result {
         Ok(_) => (ErrorCode::NONE, None),
         Err(error) => (error.code, error.message),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_fails_all_the_time_is_told_once_in_a_while() {
+        let (mut told, began) = (Told { at: None, untold: 0 }, Instant::now());
+        assert_eq!(told.tell(began), Some(0));
+        assert_eq!(told.tell(began), None);
+        assert_eq!(told.tell(began + TOLD_INTERVAL / 2), None);
+        assert_eq!(told.tell(began + TOLD_INTERVAL), Some(2));
+        assert_eq!(told.tell(began + TOLD_INTERVAL * 3), Some(0));
     }
 }

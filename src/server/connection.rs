@@ -22,7 +22,7 @@ use super::stop::told_to_stop;
 use super::when_woken::or_never;
 use crate::net::codec::Encoded;
 use crate::net::frame::FrameBuffer;
-use crate::net::transport::ConnectionError;
+use crate::net::transport::{ConnectionError, or_gone};
 
 /// How long a client may take to read its responses once the server stops.
 const GRACE: Duration = Duration::from_secs(1);
@@ -206,7 +206,7 @@ impl Incoming {
             }
             let due = self.due();
             let read = tokio::select! {
-                read = stream.read_buf(self.frames.with_room()) => read?,
+                read = stream.read_buf(self.frames.with_room()) => or_gone(read)?,
                 error = limits.wanted_back(due) => return Err(error.into()),
             };
             if read == 0 {

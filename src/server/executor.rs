@@ -22,7 +22,8 @@ pub(super) async fn run<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'st
     }
 }
 
-/// The same, and returns before `work` is done: with what it sends, after which it may go on by itself.
+/// The same, and returns before `work` is done: with what it sends, after which it goes on by itself. A panic after that is told
+/// by the panic hook alone.
 pub(super) async fn run_on<T: Send + 'static>(work: impl FnOnce(oneshot::Sender<T>) + Send + 'static) -> T {
     let (sender, sent) = oneshot::channel();
     let working = tokio::task::spawn_blocking(move || work(sender));

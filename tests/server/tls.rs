@@ -70,6 +70,29 @@ async fn whoever_does_not_trust_the_server_or_speaks_no_tls_stops_nobody() {
     }
 }
 
+/// As programs do that just end, and so those on the command line.
+#[cfg(feature = "prometheus")]
+#[tokio::test]
+async fn a_connection_has_not_failed_that_takes_no_leave_of_tls() {
+    use super::metrics::{scrape, value};
+    let (authority, files) = (Authority::new(), Files::new());
+    let keystore = files.write("server.pem", &authority.issue("server").pem());
+    let config = config(&[ANYWHERE, ("ssl.keystore.location", text(&keystore))]);
+    let builder = esker::server::Server::builder(esker::Store::temporary().unwrap()).config(config);
+    let server = builder.metrics_listener("0").start().await.unwrap();
+    let mut client = Client::over(tls_connect(&server, tls_client(&authority, None, &BOTH_VERSIONS)).await.unwrap());
+    assert!(client.is_served().await);
+    drop(client);
+    let scraped = loop {
+        let scraped = scrape(&server).await;
+        if value(&scraped, "esker_connections", &[]) == 0.0 {
+            break scraped;
+        }
+    };
+    assert_eq!(value(&scraped, "esker_connections_opened_total", &[]), 1.0, "{scraped}");
+    assert_eq!(value(&scraped, "esker_connections_failed_total", &[]), 0.0);
+}
+
 #[tokio::test]
 async fn who_begins_a_handshake_and_does_nothing_more_is_let_go() {
     let (_store, server, _files) = serve_tls(&Authority::new(), &[("connections.max.idle.ms", "1")]).await;

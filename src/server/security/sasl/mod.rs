@@ -30,7 +30,7 @@ use crate::config::{Jaas, ListenerSecurity, Password, SaslMechanism, invalid};
 use crate::error::Result;
 use crate::net::ApiKey;
 use crate::net::frame::FrameBuffer;
-use crate::net::transport::{ConnectionError, write_frame};
+use crate::net::transport::{ConnectionError, or_gone, write_frame};
 use crate::server::executor;
 use crate::server::limits::{Limits, SMALL_LOGIN_BYTES};
 use crate::store::Store;
@@ -214,7 +214,7 @@ async fn next_frame(
             room = limits.room_for_login(bytes).await;
         }
         // Little of what comes behind the frame, for which there is no room yet.
-        if reading.read_buf(&mut frames.with_room().limit(SMALL_LOGIN_BYTES)).await? == 0 {
+        if or_gone(reading.read_buf(&mut frames.with_room().limit(SMALL_LOGIN_BYTES)).await)? == 0 {
             return if frames.is_empty() { Ok(None) } else { Err(ConnectionError::Closed) };
         }
     }
