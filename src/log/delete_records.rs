@@ -20,21 +20,20 @@ impl Log {
     pub fn delete_records(&self, before_offset: Offset) -> Result<Offset> {
         // Held until that is written down: a store that is closed writes nothing more.
         let _writer = self.inner.writer.lock();
-        self.delete_below(before_offset)?;
+        let log_start = self.delete_below(before_offset)?;
         self.inner.write_checkpoints()?;
-        Ok(self.log_start())
+        Ok(log_start)
     }
 
     /// The same without writing it down, for a store that does so once for many logs.
     #[cfg(feature = "net")]
     pub(crate) fn delete_records_unwritten(&self, before_offset: Offset) -> Result<Offset> {
         let _writer = self.inner.writer.lock();
-        self.delete_below(before_offset)?;
-        Ok(self.log_start())
+        self.delete_below(before_offset)
     }
 
-    /// Raises the log start, in the writer's turn.
-    fn delete_below(&self, before_offset: Offset) -> Result<()> {
+    /// Raises the log start, in the writer's turn, and returns where it is then.
+    fn delete_below(&self, before_offset: Offset) -> Result<Offset> {
         /// Kafka's `DeleteRecordsRequest.HIGH_WATERMARK`.
         const HIGH_WATERMARK: Offset = -1;
         let log = &*self.inner;
@@ -50,7 +49,7 @@ impl Log {
             return Err(log.out_of_range(before_offset));
         }
         log.raise_log_start(before_offset);
-        Ok(())
+        Ok(self.log_start())
     }
 }
 

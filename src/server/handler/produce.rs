@@ -136,11 +136,7 @@ impl Broker {
     /// Waits for what it takes to decompress batches, if some have to be: they may wait for each other's memory, and must not
     /// do so on all threads that there are.
     async fn room_to_decompress(&self, request: &ProduceRequest) -> Option<OwnedSemaphorePermit> {
-        let is_compressed = |partition: &PartitionProduceData| {
-            let header = BatchHeader::parse(partition.records.as_deref().unwrap_or_default());
-            header.is_ok_and(|header| !matches!(header.compression(), Ok(Compression::None)))
-        };
-        match request.topic_data.iter().flat_map(|topic| &topic.partition_data).any(is_compressed) {
+        match headers(request).any(|header| !matches!(header.compression(), Ok(Compression::None))) {
             // Nobody closes it.
             true => self.decompressing.clone().acquire_owned().await.ok(),
             false => None,
@@ -216,15 +212,16 @@ impl Broker {
     }
 }
 
+/// Those of the batches that a request brings, as far as they are batches.
+fn headers(request: &ProduceRequest) -> impl Iterator<Item = BatchHeader> {
+    let partitions = request.topic_data.iter().flat_map(|topic| &topic.partition_data);
+    partitions.filter_map(|partition| BatchHeader::parse(partition.records.as_deref().unwrap_or_default()).ok())
+}
+
 /// Without the transactional id nobody can tell whether a transaction is open. As in Kafka, one such batch is enough for
 /// none to be appended.
 fn check_transactional_id(request: &ProduceRequest) -> Result<(), ErrorCode> {
-    let is_transactional = |partition: &PartitionProduceData| {
-        let records = partition.records.as_deref().unwrap_or_default();
-        BatchHeader::parse(records).is_ok_and(|header| header.is_transactional())
-    };
-    let mut partitions = request.topic_data.iter().flat_map(|topic| &topic.partition_data);
-    match request.transactional_id.is_none() && partitions.any(is_transactional) {
+    match request.transactional_id.is_none() && headers(request).any(|header| header.is_transactional()) {
         true => Err(ErrorCode::TRANSACTIONAL_ID_AUTHORIZATION_FAILED),
         false => Ok(()),
     }
