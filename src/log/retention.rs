@@ -71,18 +71,23 @@ impl Log {
 
 impl LogInner {
     /// Lets go of the segments that nothing keeps, in the writer's turn: appends wait for no more than that. Returns how
-    /// many, and what was wrong with those that can't be read.
+    /// many, and what keeps others.
     fn let_go_of_old(&self, config: &LogConfig, now_ms: i64) -> Result<(usize, Option<Error>)> {
         let mut writer = self.writer.lock();
         if self.state() != State::Open {
             return Ok((0, None));
         }
-        let segments = self.segments.load_full();
-        let (by_time, failure) = self.past_time(&segments, config, now_ms);
-        let count = self.past_log_start(&segments).max(self.past_size(&segments, config)).max(by_time);
+        let mut segments = self.segments.load_full();
+        let (by_time, mut failure) = self.past_time(&segments, config, now_ms);
+        let mut count = self.past_log_start(&segments).max(self.past_size(&segments, config)).max(by_time);
+        if count == segments.len() {
+            match self.roll_away(&mut writer, config, now_ms) {
+                Ok(rolled) => segments = rolled,
+                // The active one stays, and keeps no other: a full disk is when they should go.
+                Err(error) => (count, failure) = (count - 1, Some(error)),
+            }
+        }
         if count > 0 {
-            let segments =
-                if count == segments.len() { self.roll_away(&mut writer, config, now_ms)? } else { segments };
             let left = segments.without_first(count);
             // Readers are told first: an offset is out of range before its file is gone.
             self.raise_log_start(left.first().base_offset());

@@ -1,6 +1,7 @@
-//! The wake-up primitive: who waits for an offset is told when it is reached. One list of [`Waker`]s serves both
+//! The wake-up primitive: who waits for an offset is told when it is reached. One queue of [`Waker`]s serves both
 //! faces, for a blocked thread waits on a waker of its own ([`Parker`]).
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::task::{Wake, Waker};
 use std::time::Instant;
@@ -18,47 +19,44 @@ pub(crate) const NEVER: Offset = Offset::MAX - 1;
 pub(crate) struct Waiters {
     /// How many there are, so that a writer whom nobody waits for takes no lock.
     count: AtomicUsize,
-    list: Mutex<List>,
+    queue: Mutex<Queue>,
 }
 
 #[derive(Debug, Default)]
-struct List {
-    next_id: u64,
-    waiting: Vec<Waiting>,
+struct Queue {
+    next_number: u64,
+    /// By offset, so that thousands who wait for one that is far off cost those nothing who are woken now.
+    waiting: BTreeMap<WaiterId, Waker>,
 }
 
-#[derive(Debug)]
-struct Waiting {
-    id: u64,
+/// Names a waiter, to take it off the queue again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct WaiterId {
     offset: Offset,
-    waker: Waker,
+    number: u64,
 }
-
-/// Names a waiter, to take it off the list again.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct WaiterId(u64);
 
 impl Waiters {
     /// From now on `waker` is woken when the end passes `offset`.
     ///
     /// The caller must look at the end once more after this call: it may have moved just before.
     pub(crate) fn register(&self, offset: Offset, waker: Waker) -> WaiterId {
-        let mut list = self.list.lock();
-        let id = list.next_id;
-        list.next_id += 1;
-        list.waiting.push(Waiting { id, offset, waker });
-        self.count.store(list.waiting.len(), Ordering::Relaxed);
+        let mut queue = self.queue.lock();
+        let id = WaiterId { offset, number: queue.next_number };
+        queue.next_number += 1;
+        queue.waiting.insert(id, waker);
+        self.count.store(queue.waiting.len(), Ordering::Relaxed);
         // Pairs with the fence in `notify`: either the notifier sees the count, or the caller's second look sees
         // the new end.
         fence(Ordering::SeqCst);
-        WaiterId(id)
+        id
     }
 
-    /// Takes a waiter off the list. One that has been woken is gone already.
+    /// Takes a waiter off the queue. One that has been woken is gone already.
     pub(crate) fn deregister(&self, id: WaiterId) {
-        let mut list = self.list.lock();
-        list.waiting.retain(|waiting| waiting.id != id.0);
-        self.count.store(list.waiting.len(), Ordering::Relaxed);
+        let mut queue = self.queue.lock();
+        queue.waiting.remove(&id);
+        self.count.store(queue.waiting.len(), Ordering::Relaxed);
     }
 
     /// Wakes those who wait for an offset below `end`. To be called after the end was published.
@@ -67,17 +65,18 @@ impl Waiters {
         self.notify_fenced(|| end);
     }
 
-    /// Does the same just after another list was notified, whose fence serves both.
+    /// Does the same just after another queue was notified, whose fence serves both.
     pub(crate) fn notify_fenced(&self, end: impl FnOnce() -> Offset) {
         if self.count.load(Ordering::Relaxed) == 0 {
             return;
         }
-        let end = end();
-        let mut list = self.list.lock();
-        let ready: Vec<Waiting> = list.waiting.extract_if(.., |waiting| waiting.offset < end).collect();
-        self.count.store(list.waiting.len(), Ordering::Relaxed);
-        drop(list);
-        ready.into_iter().for_each(|waiting| waiting.waker.wake());
+        let first_not_ready = WaiterId { offset: end(), number: 0 };
+        let mut queue = self.queue.lock();
+        let not_ready = queue.waiting.split_off(&first_not_ready);
+        let ready = std::mem::replace(&mut queue.waiting, not_ready);
+        self.count.store(queue.waiting.len(), Ordering::Relaxed);
+        drop(queue);
+        ready.into_values().for_each(Waker::wake);
     }
 }
 

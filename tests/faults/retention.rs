@@ -60,6 +60,22 @@ fn a_time_index_that_cannot_be_read_keeps_no_segment() {
 }
 
 #[test]
+fn a_new_segment_that_cannot_begin_keeps_none_but_the_active_one() {
+    let disk = FaultStorage::new(1);
+    let (store, clock) = with_expired_segments(&disk);
+    let log = store.partition("t", 0).unwrap();
+    let full = Fault::new(ErrorKind::StorageFull);
+    disk.inject(full.on_mutations().on_path_suffix("00000000000000000006.log"));
+    assert!(matches!(store.tick(), Err(Error::StorageFull { .. })));
+    assert_eq!((log.log_start(), log.segment_count()), (5, 1));
+
+    disk.clear_faults();
+    clock.advance(Duration::from_secs(300));
+    store.tick().unwrap();
+    assert_eq!((log.log_start(), log.log_end()), (6, 6));
+}
+
+#[test]
 fn a_deleted_file_that_cannot_be_removed_keeps_no_other_and_is_tried_again() {
     let disk = FaultStorage::new(1);
     let (store, clock) = with_expired_segments(&disk);

@@ -150,7 +150,7 @@ fn reset(args: &Args, source: &mut dyn Source) -> Result<Vec<Row>> {
 }
 
 fn plan(source: &mut dyn Source, group: &str, args: &Args) -> Result<Vec<Planned>> {
-    if args.all_groups {
+    if args.all_groups && !args.all_topics {
         // To commit for one that has gone would bring it back.
         source.describe_existing_groups(&[group.to_owned()])?;
     }
