@@ -18,6 +18,10 @@ pub const SOCKET_REQUEST_MAX_BYTES: usize = 100 * 1024 * 1024;
 const ROOM_BYTES_MIN: usize = 8 * 1024;
 const ROOM_BYTES_MAX: usize = 256 * 1024;
 
+/// The largest frame whose memory is used again for those behind it: what a connection keeps while it is idle counts
+/// nowhere. Requests of clients at Kafka's default for `max.request.size`, 1 MiB, are below it.
+const REUSED_BYTES_MAX: usize = 2 * 1024 * 1024;
+
 /// Bytes as they come from a connection, to be taken from it frame by frame.
 #[derive(Debug)]
 pub struct FrameBuffer {
@@ -38,7 +42,6 @@ impl FrameBuffer {
     }
 
     /// Leaves the memory of frames that were taken to those who have taken them, where it would be used again.
-    #[cfg(feature = "sasl")]
     pub(crate) fn let_go_of_taken(&mut self) {
         self.bytes = BytesMut::from(&self.bytes[..]);
     }
@@ -92,6 +95,9 @@ impl FrameBuffer {
             return Ok(None);
         }
         let mut frame = self.bytes.split_to(SIZE_BYTES + size);
+        if size > REUSED_BYTES_MAX {
+            self.let_go_of_taken();
+        }
         Ok(Some(frame.split_off(SIZE_BYTES).freeze()))
     }
 }
@@ -133,6 +139,21 @@ mod tests {
         buffer.extend(sent);
         let all: Vec<_> = std::iter::from_fn(|| buffer.next_frame().unwrap()).collect();
         assert_eq!(all, received);
+    }
+
+    #[test]
+    fn the_memory_of_a_large_frame_goes_with_it() {
+        let mut buffer = FrameBuffer::new(usize::MAX);
+        for size in [REUSED_BYTES_MAX, REUSED_BYTES_MAX + 1] {
+            buffer.extend(&(size as i32).to_be_bytes());
+            buffer.extend(&vec![1; size]);
+            buffer.extend(&[0; 3]);
+            assert_eq!(buffer.next_frame().unwrap().unwrap(), vec![1; size]);
+            let is_reused = buffer.with_room().capacity() >= size;
+            assert_eq!(is_reused, size == REUSED_BYTES_MAX);
+            buffer.extend(&[0]);
+            assert_eq!(buffer.next_frame().unwrap().unwrap(), "");
+        }
     }
 
     #[test]
