@@ -9,14 +9,14 @@ use esker::net::messages::create_topics::CreatableTopic;
 use esker::net::messages::fetch::{FetchPartition, FetchTopic};
 use esker::net::messages::join_group::JoinGroupRequestProtocol;
 use esker::net::messages::{
-    AnyRequest, AnyResponse, ApiVersionsRequest, CreateTopicsRequest, FetchRequest, InitProducerIdRequest,
-    JoinGroupRequest, MetadataRequest, SaslAuthenticateRequest, SaslHandshakeRequest,
+    AnyRequest, AnyResponse, ApiVersionsRequest, CreateTopicsRequest, EndTxnRequest, FetchRequest,
+    InitProducerIdRequest, JoinGroupRequest, MetadataRequest, SaslAuthenticateRequest, SaslHandshakeRequest,
 };
 use esker::net::{ApiKey, RequestHeader};
 use esker_fuzz::directory::sound;
 use esker_fuzz::edit::Edit;
 use esker_fuzz::internal_topics::sound_records;
-use esker_fuzz::session::Step;
+use esker_fuzz::session::{ALONE, PRODUCER_ID, Step, TRANSACTIONAL, TRANSACTIONAL_ID};
 
 use random::Random;
 
@@ -91,7 +91,10 @@ fn server(dir: &Path) -> std::io::Result<()> {
         let body = generate::message(AnyRequest::schema(api), version, api.is_flexible(version), &mut random);
         fs::write(dir.join(format!("{api}")), Step::request(api, version, &body))?;
     }
-    let produce = |acks: u8| [&[3, 6, acks, 0, 1, 0, 8], &b"\x0e\0\0\0\x01\x02a\0"[..]].concat();
+    // Of version 3 and `version`, one record.
+    let produce = |version: u8, acks: u8, attributes: u8| {
+        [&[3, version, acks, attributes, 1, 0, 8], &b"\x0e\0\0\0\x01\x02a\0"[..]].concat()
+    };
     let fetch = |session_epoch, max_wait_ms| {
         let wanted = FetchPartition { partition: 0, partition_max_bytes: 1 << 20, ..Default::default() };
         let topics = vec![FetchTopic { topic: "t".into(), partitions: vec![wanted], ..Default::default() }];
@@ -100,8 +103,17 @@ fn server(dir: &Path) -> std::io::Result<()> {
     };
     let versions = Step::of(&ApiVersionsRequest::default(), 2);
     let metadata = Step::of(&MetadataRequest::default(), 12);
-    let records = [versions.clone(), metadata, produce(0), produce(1), produce(2), fetch(0, 0), fetch(-1, 100)];
+    let produced = [produce(6, 0, ALONE), produce(9, 1, 0), produce(10, 2, ALONE)].concat();
+    let records = [versions.clone(), metadata, produced, fetch(0, 0), fetch(-1, 100)];
     fs::write(dir.join("records"), records.concat())?;
+    let end = EndTxnRequest {
+        transactional_id: TRANSACTIONAL_ID.into(),
+        producer_id: PRODUCER_ID,
+        committed: true,
+        ..Default::default()
+    };
+    let in_transaction = [versions.clone(), produce(9, 2, TRANSACTIONAL), Step::of(&end, 5), fetch(0, 0)];
+    fs::write(dir.join("in_transaction"), in_transaction.concat())?;
     let protocol = JoinGroupRequestProtocol { name: "range".into(), metadata: Default::default() };
     let join = JoinGroupRequest {
         group_id: "g".into(),

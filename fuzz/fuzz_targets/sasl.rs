@@ -13,7 +13,7 @@ use esker::io::MemoryStorage;
 use esker::net::messages::{Body, MetadataRequest, SaslAuthenticateRequest, SaslAuthenticateResponse};
 use esker::net::{ApiKey, ClientConfig, ConnectionError, Connector, FrameBuffer, RequestHeader, ResponseHeader};
 use esker::server::{ScramCredential, ScramMechanism, Server, ServerConfig};
-use esker::{Maintenance, Store};
+use esker::{Maintenance, Store, Uuid};
 use esker_fuzz::edit::Edit;
 use esker_fuzz::session::{Step, exchange};
 use libfuzzer_sys::fuzz_target;
@@ -57,7 +57,7 @@ async fn false_client(mut data: &[u8]) {
         }
         let Some(step) = step else { break };
         correlation_id += 1;
-        sent.extend(step.to_bytes(correlation_id));
+        sent.extend(step.to_bytes(correlation_id, Uuid::ZERO));
     }
     assert!(knows || store.topics().is_empty(), "somebody has made a topic who doesn't know the password");
     finish(store, server).await;

@@ -6,13 +6,14 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::time::Duration;
 
 use esker::io::MemoryStorage;
 use esker::net::messages::{AnyRequest, AnyResponse, ApiVersionsRequest};
 use esker::net::{ApiKey, ErrorCode, FrameBuffer, RequestHeader, ResponseHeader};
 use esker::server::{Server, ServerConfig};
-use esker::{Maintenance, Store, StoreConfig, TopicConfig};
-use esker_fuzz::session::{Step, exchange};
+use esker::{Maintenance, ProducerIdAndEpoch, Store, StoreConfig, TopicConfig};
+use esker_fuzz::session::{PRODUCER_ID, Step, TRANSACTIONAL_ID, exchange};
 use libfuzzer_sys::fuzz_target;
 use tokio::io::duplex;
 use tokio::runtime::{Builder, Runtime};
@@ -27,10 +28,16 @@ thread_local! {
 fuzz_target!(|data: &[u8]| RUNTIME.with(|runtime| runtime.block_on(run(data))));
 
 async fn run(mut data: &[u8]) {
-    let config = StoreConfig { offsets_topic_num_partitions: 1, ..StoreConfig::default() };
+    let config = StoreConfig {
+        offsets_topic_num_partitions: 1,
+        transaction_state_log_num_partitions: 1,
+        ..StoreConfig::default()
+    };
     let options = Store::options().storage(Arc::new(MemoryStorage::new())).maintenance(Maintenance::Manual);
     let store = options.config(config).open("data").expect("nothing is there");
-    store.create_topic("t", TopicConfig::new()).expect("nothing is there");
+    let topic_id = store.create_topic("t", TopicConfig::new()).expect("nothing is there");
+    let producer = store.init_transactional_id(TRANSACTIONAL_ID, Duration::from_secs(1)).expect("it is new");
+    assert_eq!(producer, ProducerIdAndEpoch::new(PRODUCER_ID, 0));
     let config = ServerConfig {
         socket_request_max_bytes: FRAME_BYTES_MAX,
         queued_max_request_bytes: FRAME_BYTES_MAX,
@@ -45,7 +52,7 @@ async fn run(mut data: &[u8]) {
             talk(&server, &std::mem::take(&mut sent)).await;
         }
         correlation_id += 1;
-        sent.extend(step.to_bytes(correlation_id));
+        sent.extend(step.to_bytes(correlation_id, topic_id));
     }
     talk(&server, &sent).await;
     let versions = server.connect().send(&ApiVersionsRequest::default(), 2).await.expect("the next client is served");

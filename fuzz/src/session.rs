@@ -1,11 +1,21 @@
 //! What a client does, as bytes: the seeds are written so, and the target reads it.
 
+use esker::Uuid;
 use esker::net::messages::produce::{PartitionProduceData, TopicProduceData};
 use esker::net::messages::{Body, ProduceRequest, request_frame};
 use esker::net::{ApiKey, RequestHeader};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 
-use crate::batch;
+use crate::produced_batch;
+
+/// The transactional id whose producer the batches are of, and the first id that a store gives to a producer.
+pub const TRANSACTIONAL_ID: &str = "transactional";
+pub const PRODUCER_ID: i64 = 1 << 32;
+
+/// The bit of a batch's attributes that says that it is of a transaction; and one without a meaning there, by which
+/// it is of no producer.
+pub const TRANSACTIONAL: u8 = 1 << 4;
+pub const ALONE: u8 = 1 << 7;
 
 /// One thing that a client sends, or does.
 #[derive(Debug)]
@@ -16,8 +26,8 @@ pub enum Step<'a> {
     Frame(&'a [u8]),
     /// A frame whose header is right.
     Request(ApiKey, i16, &'a [u8]),
-    /// A batch whose header is right, for a partition that exists.
-    Produce { version: i16, acks: i16, batch: bytes::Bytes },
+    /// A batch whose header is right, for a partition that exists; it may be of a transaction.
+    Produce { version: i16, acks: i16, is_transactional: bool, batch: bytes::Bytes },
     /// It goes on over another connection.
     Reconnect,
 }
@@ -32,8 +42,11 @@ impl<'a> Step<'a> {
             2 => Self::Reconnect,
             3 => {
                 let [version, acks, attributes, count] = [byte(data)?, byte(data)?, byte(data)?, byte(data)?];
-                let batch = batch(attributes, count, sized(data)?);
-                Self::Produce { version: 3 + i16::from(version % 9), acks: i16::from(acks % 3) - 1, batch }
+                let (attributes, producer_id) =
+                    (attributes & !ALONE, if attributes & ALONE == 0 { PRODUCER_ID } else { -1 });
+                let batch = produced_batch(attributes, count, producer_id, sized(data)?);
+                let (version, acks) = (3 + i16::from(version % 11), i16::from(acks % 3) - 1);
+                Self::Produce { version, acks, is_transactional: attributes & TRANSACTIONAL != 0, batch }
             }
             _ => {
                 let key = byte(data)?;
@@ -58,8 +71,8 @@ impl<'a> Step<'a> {
         Self::request(key_of(body), version, &bytes)
     }
 
-    /// What goes over the connection.
-    pub fn to_bytes(&self, correlation_id: i32) -> Vec<u8> {
+    /// What goes over the connection, where the partition that exists is of the topic with `topic_id`.
+    pub fn to_bytes(&self, correlation_id: i32, topic_id: Uuid) -> Vec<u8> {
         let sized = |parts: &[&[u8]]| {
             let frame = parts.concat();
             [&(frame.len() as u32).to_be_bytes(), &*frame].concat()
@@ -73,10 +86,12 @@ impl<'a> Step<'a> {
                 let no_tags: &[u8] = if api.request_header_version(*version) >= 2 { &[0] } else { &[] };
                 sized(&[&header, &correlation_id.to_be_bytes(), &no_client_id, no_tags, body])
             }
-            Self::Produce { version, acks, batch } => {
+            Self::Produce { version, acks, is_transactional, batch } => {
                 let partition_data = vec![PartitionProduceData { index: 0, records: Some(batch.clone()) }];
-                let topic_data = vec![TopicProduceData { name: "t".into(), partition_data, ..Default::default() }];
-                let request = ProduceRequest { acks: *acks, topic_data, ..Default::default() };
+                // Before version 13 the name counts, and from then on the id.
+                let topic_data = vec![TopicProduceData { name: "t".into(), topic_id, partition_data }];
+                let transactional_id = is_transactional.then(|| TRANSACTIONAL_ID.to_owned());
+                let request = ProduceRequest { transactional_id, acks: *acks, topic_data, ..Default::default() };
                 let (api_key, api_version) = (ApiKey::Produce, *version);
                 let header = RequestHeader { api_key, api_version, correlation_id, client_id: None };
                 request_frame(&header, &request).expect("it can be written").to_bytes().to_vec()
