@@ -134,6 +134,11 @@ impl Found {
         };
         // An entry beyond what the log has would keep all later ones out: the index is begun anew.
         let is_wrong = last_entry.is_some_and(|entry| entry.timestamp > largest_timestamp);
+        if is_wrong {
+            // And as another file: readers may have this one mapped.
+            let path = segment.path(TIME_INDEX);
+            segment.home().storage.remove_file(&path).map_err(|error| Error::io("remove", path, error))?;
+        }
         let time_index_len = if is_wrong { 0 } else { len(&files.time_index, TimeEntry::BYTES) };
         let offset_index_len = len(&files.offset_index, OffsetEntry::BYTES);
         let transaction_index_len =
@@ -284,6 +289,11 @@ impl ActiveSegment {
     /// From now on every append goes to a new segment.
     pub(super) fn abandon(&mut self) {
         self.is_abandoned = true;
+    }
+
+    /// Whether there may be files of a segment that a roll could not begin.
+    pub(super) fn is_abandoned(&self) -> bool {
+        self.is_abandoned
     }
 
     /// Whether a batch belongs into a new segment.

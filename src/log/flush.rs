@@ -32,6 +32,9 @@ const LEAD_SYNCS_MAX: usize = rounds(100);
 /// How often a caller lets others run before it sleeps: going to sleep and being woken can take longer than a sync.
 const WAIT_YIELDS: usize = rounds(50);
 
+/// How many truncations are told apart by those who wait.
+const TRUNCATIONS_MAX: usize = 64;
+
 /// What a waiter waits for: that everything below `end` is on the device, as the log was in its `generation`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct SyncTarget {
@@ -156,6 +159,11 @@ impl GroupCommit {
         let generation = self.generation() + 1;
         truncations.retain(|before| before.end < end);
         truncations.push(Truncation { generation, end, error });
+        if truncations.len() > TRUNCATIONS_MAX {
+            // Whoever came between these two and waits since is told of the deeper one.
+            let oldest = truncations.remove(0);
+            truncations[0].end = oldest.end;
+        }
         self.generation.store(generation, Ordering::Release);
         self.synced.fetch_min(end, Ordering::AcqRel);
         drop(truncations);
@@ -402,6 +410,16 @@ mod tests {
         assert!(Lead::take(&commit).is_none(), "the one who did not get it has not given it up");
         drop(lead);
         assert!(Lead::take(&commit).is_some());
+    }
+
+    #[test]
+    fn truncations_are_told_however_many_they_are() {
+        let commit = GroupCommit::new(10);
+        for end in 4..1_000 {
+            commit.truncate(end, Error::Closed { what: "the tail" });
+        }
+        assert_eq!(commit.truncations.lock().len(), TRUNCATIONS_MAX);
+        assert!(matches!(commit.check(to(5)), Some(Err(_))) && matches!(commit.check(to(4)), Some(Ok(()))));
     }
 
     #[test]

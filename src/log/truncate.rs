@@ -14,7 +14,10 @@
 
 use std::sync::Arc;
 
-use super::file_name::{INDEX_SUFFIXES, LOG, OFFSET_INDEX, OFFSET_MAX, TIME_INDEX, TRANSACTION_INDEX};
+use super::active::ActiveSegment;
+use super::file_name::{
+    INDEX_SUFFIXES, LOG, OFFSET_INDEX, OFFSET_MAX, TIME_INDEX, TRANSACTION_INDEX, parse_base_offset,
+};
 use super::index::Entry;
 use super::index::transaction::TransactionEntry;
 use super::producer_state::{ProducerStates, snapshot};
@@ -67,7 +70,7 @@ impl Log {
     pub fn truncate_to(&self, offset: Offset) -> Result<Offset> {
         let log = &*self.inner;
         let mut writer = log.writer.lock();
-        log.begin_truncation(offset)?;
+        log.begin_truncation(&writer, offset)?;
         let segments = log.segments.load_full();
         if offset < log.log_end() {
             let log_start = self.log_start();
@@ -90,7 +93,7 @@ impl Log {
     pub fn truncate_fully_and_start_at(&self, offset: Offset) -> Result<()> {
         let log = &*self.inner;
         let mut writer = log.writer.lock();
-        log.begin_truncation(offset)?;
+        log.begin_truncation(&writer, offset)?;
         log.start_anew(&mut writer, &log.segments.load_full(), offset)
     }
 
@@ -102,13 +105,29 @@ impl Log {
 }
 
 impl LogInner {
-    fn begin_truncation(&self, offset: Offset) -> Result<()> {
+    fn begin_truncation(&self, writer: &Writer, offset: Offset) -> Result<()> {
         self.check_open()?;
         if !(0..=OFFSET_MAX).contains(&offset) {
             return Err(self.out_of_range(offset));
         }
         // What retention could not finish: its segments are in no list any more.
-        self.rename_leaving(&self.config())
+        self.rename_leaving(&self.config())?;
+        if writer.active.as_ref().is_some_and(ActiveSegment::is_abandoned) { self.remove_unlisted() } else { Ok(()) }
+    }
+
+    /// Removes the files of segments behind the active one: those that a roll has left that failed. Once the log has gone
+    /// beyond them by another way, the next open would take it for ending there.
+    fn remove_unlisted(&self) -> Result<()> {
+        let (storage, dir) = (&self.home.storage, &self.home.dir);
+        let active = self.segments.load().active().base_offset();
+        for entry in storage.list(dir).map_err(|error| Error::io("list", dir, error))? {
+            let is_unlisted = |suffix| parse_base_offset(&entry.name, suffix).is_some_and(|base| base > active);
+            if INDEX_SUFFIXES.into_iter().chain([LOG]).any(is_unlisted) {
+                let path = dir.join(&entry.name);
+                storage.remove_file(&path).map_err(|error| Error::io("remove", path, error))?;
+            }
+        }
+        storage.sync_dir(dir).map_err(|error| Error::io("sync", dir, error))
     }
 
     fn cut(&self, writer: &mut Writer, segments: &SegmentList, cut: &CutAt) -> Result<()> {
@@ -118,6 +137,8 @@ impl LogInner {
         let is_inside = cut.end.size < segment.end().size;
         let last = if cut.end == segment.end() { segment.clone() } else { Arc::new(segment.up_to(cut.end)) };
         let kept = segments.ending_with(cut.index, last.clone());
+        // Snapshots beyond the new end go. Should the cut fail, a close has to write one again.
+        writer.producers.last_snapshot = None;
         let producers = self.producers_of(&kept)?;
         if is_inside {
             rewrite::copy(&self.home, &log, cut.end.size)?;
@@ -150,14 +171,18 @@ impl LogInner {
         Ok(())
     }
 
-    /// Takes out of the transaction index what ended beyond the segment's end.
+    /// Takes out of the transaction index what ended beyond the segment's end, and the zeros behind its entries if space
+    /// is reserved there: a transaction ends behind its first record.
     fn shorten_transaction_index(&self, segment: &Segment) -> Result<()> {
         let path = segment.path(TRANSACTION_INDEX);
         let bytes = match self.home.storage.read(&path) {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
             read => read.map_err(|error| Error::io("read", &path, error))?,
         };
-        let stays = |entry: &&[u8]| TransactionEntry::decode(entry).aborted.last_offset < segment.end().next_offset;
+        let stays = |entry: &&[u8]| {
+            let aborted = TransactionEntry::decode(entry).aborted;
+            aborted.first_offset < aborted.last_offset && aborted.last_offset < segment.end().next_offset
+        };
         let kept = bytes.chunks_exact(TransactionEntry::BYTES).filter(stays).collect::<Vec<_>>().concat();
         let replaced = crate::io::replace_file(&*self.home.storage, &path, &kept);
         replaced.map_err(|error| Error::io("write", path, error))

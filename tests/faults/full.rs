@@ -3,6 +3,7 @@
 use std::io::ErrorKind;
 use std::time::Duration;
 
+use esker::record::{BatchBuilder, RecordData};
 use esker::sim::{Crash, Fault, FaultStorage, ManualClock, Operation};
 use esker::{Acks, Error, TopicConfig};
 
@@ -186,6 +187,55 @@ fn a_truncation_that_fails_at_any_operation_loses_nothing_below_it() {
             }
         }
     }
+}
+
+#[test]
+fn what_a_roll_has_left_that_failed_does_not_end_a_log_that_was_cut_and_goes_on() {
+    for starts_anew in [false, true] {
+        let disk = FaultStorage::new(1);
+        let store = open(&disk).unwrap();
+        let log = create_log(&store);
+        fill(&log, 5);
+        disk.inject(Fault::new(ErrorKind::StorageFull).on(Operation::OpenAppend).on_path_suffix(".index"));
+        append_value(&log, START_MS + 70, &[7; 700], Acks::Leader).unwrap_err();
+        disk.clear_faults();
+        let end = log.log_end();
+        let cut = if starts_anew { log.truncate_fully_and_start_at(1) } else { log.truncate_to(3).map(|_| ()) };
+        cut.unwrap();
+        while log.log_end() < end + 3 {
+            append_value(&log, START_MS + 80, b"after the cut", Acks::All).unwrap();
+        }
+        let records = read_all(&log);
+        store.close().unwrap();
+        drop((store, log));
+
+        let store = open(&disk).unwrap();
+        assert!(store.recovery_report().is_healthy());
+        assert_eq!(read_all(&store.partition("t", 0).unwrap()), records);
+    }
+}
+
+#[test]
+fn a_truncation_that_fails_forgets_no_producer() {
+    let disk = FaultStorage::new(1);
+    let store = open(&disk).unwrap();
+    let log = create_log(&store);
+    let start = fill(&log, 3).len() as i64;
+    let mut batch = BatchBuilder::new(100).producer(4242, 0, 0).transactional(true);
+    batch.push(&RecordData::of(b"open")).unwrap();
+    log.append(batch.build().unwrap(), Acks::Leader).unwrap();
+    store.close().unwrap();
+    let store = open(&disk).unwrap();
+    let log = store.partition("t", 0).unwrap();
+    disk.inject(Fault::new(ErrorKind::StorageFull).on(Operation::OpenAppend).on_path_suffix(".log.tmp"));
+    log.truncate_to(1).unwrap_err();
+    disk.clear_faults();
+    assert_eq!((log.log_end(), log.last_stable_offset()), (start + 1, start));
+    store.close().unwrap();
+
+    let store = open(&disk).unwrap();
+    let log = store.partition("t", 0).unwrap();
+    assert_eq!((log.active_producers().len(), log.last_stable_offset()), (1, start));
 }
 
 #[test]
