@@ -372,6 +372,9 @@ impl LogInner {
         config: &LogConfig,
         now: &Now<'_>,
     ) -> Result<&'w mut ActiveSegment> {
+        if self.epochs.is_doubtful() {
+            self.epochs.ensure(&self.home, self.leader_epoch.load(Ordering::Relaxed), self.log_end())?;
+        }
         if active.as_ref().is_none_or(ActiveSegment::is_at_rest) {
             self.open_active(active, config, now.fresh())?;
         }

@@ -20,6 +20,7 @@ use super::{Log, checkpoint};
 use crate::error::{Error, Result};
 use crate::record::BatchHeader;
 use crate::sync::Mutex;
+use crate::sync::atomic::{AtomicBool, Ordering};
 use crate::types::{LeaderEpoch, Offset};
 
 /// Where a leader epoch begins.
@@ -193,6 +194,8 @@ fn path(home: &Home) -> PathBuf {
 #[derive(Debug)]
 pub(super) struct LeaderEpochCache {
     state: Mutex<State>,
+    /// The file could not be written: it may have an epoch that did not begin.
+    is_doubtful: AtomicBool,
 }
 
 #[derive(Debug)]
@@ -203,7 +206,7 @@ struct State {
 
 impl LeaderEpochCache {
     pub(super) fn new(epochs: Epochs, is_written: bool) -> Self {
-        Self { state: Mutex::new(State { epochs, is_written }) }
+        Self { state: Mutex::new(State { epochs, is_written }), is_doubtful: AtomicBool::new(false) }
     }
 
     /// The partition's epoch: the latest that began, or 0.
@@ -221,8 +224,15 @@ impl LeaderEpochCache {
         if !state.is_written {
             state.epochs.write(home)?;
             state.is_written = true;
+            self.is_doubtful.store(false, Ordering::Relaxed);
         }
         Ok(())
+    }
+
+    /// Whether the file has to be made [sure](Self::ensure) of before a batch is appended, also to a segment that is open.
+    #[inline]
+    pub(super) fn is_doubtful(&self) -> bool {
+        self.is_doubtful.load(Ordering::Relaxed) // changes under the writer lock only
     }
 
     /// Notes durably that an epoch begins. After an error it has not begun.
@@ -230,8 +240,13 @@ impl LeaderEpochCache {
         let mut state = self.state.lock();
         let mut epochs = state.epochs.clone();
         epochs.assign(entry);
-        epochs.write(home)?;
+        if let Err(error) = epochs.write(home) {
+            state.is_written = false;
+            self.is_doubtful.store(true, Ordering::Relaxed);
+            return Err(error);
+        }
         *state = State { epochs, is_written: true };
+        self.is_doubtful.store(false, Ordering::Relaxed);
         Ok(())
     }
 

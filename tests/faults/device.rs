@@ -17,6 +17,25 @@ use crate::{DIR, START_MS, create_log, fill, open, read_all};
 
 const LOG: &str = "/data/t-0/00000000000000000000.log";
 
+#[test]
+fn an_epoch_that_could_not_be_written_down_has_not_begun() {
+    let disk = FaultStorage::new(1);
+    let store = open(&disk).unwrap();
+    let log = create_log(&store);
+    log.set_leader_epoch(1).unwrap();
+    append_value(&log, START_MS, b"in epoch 1", Acks::All).unwrap();
+    // By then the file has its new name.
+    disk.inject(Fault::io_error().on(Operation::SyncDir).on_path_suffix("t-0").nth(0));
+    assert_io(log.set_leader_epoch(2), ErrorKind::Other);
+    disk.clear_faults();
+    append_value(&log, START_MS, b"in epoch 1 too", Acks::All).unwrap();
+    let end = log.end_offset_for_epoch(1);
+    assert_eq!((log.leader_epoch(), end.map(|end| end.end_offset)), (1, Some(2)));
+    store.close().unwrap();
+    let store = open(&disk).unwrap();
+    assert_eq!(store.partition("t", 0).unwrap().end_offset_for_epoch(1), end);
+}
+
 fn assert_offline(result: Result<impl std::fmt::Debug, Error>) {
     match result {
         Err(Error::LogOffline { topic_partition, cause }) => {
