@@ -119,8 +119,8 @@ impl OpenFiles {
             Err(Error::TooManyOpenFiles { .. }) => {
                 let enough = self.count() / 2;
                 let _one_at_a_time = self.making_room.lock();
-                // The first look forgets that they were used.
-                for _ in 0..2 {
+                // The first look forgets that they were used, and the second that they were appended to.
+                for _ in 0..3 {
                     self.let_go_while(Spare::Any, held, usize::MAX, || self.count() > enough);
                 }
                 open()

@@ -30,9 +30,11 @@ impl LogInner {
         }
     }
 
-    /// Returns once everything up to `target` is on the device.
+    /// Returns once everything up to `target` is on the device. Where that takes a file that can't be opened, others are let
+    /// go of for it: what it is to sync was appended, and must not be told of as if it could be tried again.
     pub(super) fn sync_to(&self, target: SyncTarget) -> Result<()> {
-        self.commit.wait(target, || self.or_fail(self.sync())).map_err(|cause| self.offline(cause))
+        let sync = || self.commit.wait(target, || self.or_fail(self.sync()));
+        self.home.open_files.with_room(1, None, sync).map_err(|cause| self.offline(cause))
     }
 
     /// Sees to it that a sync that failed is the last one, and that the next open knows.

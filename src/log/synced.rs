@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use super::flush::{GroupCommit, Lead};
 use super::wait::WaiterId;
 use super::{Log, SyncTarget};
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 impl Log {
     /// A future of what [`wait_synced`](Self::wait_synced) returns.
@@ -114,11 +114,15 @@ impl Turn {
     /// What kept a sync from beginning. Whoever waits may try again.
     pub(crate) fn take(self, took: impl Fn(Duration)) -> Result<()> {
         let log = &self.log.inner;
-        self.lead.sync_while_awaited(self.target, || {
+        let synced = self.lead.sync_while_awaited(self.target, || {
             let began = Instant::now();
             let synced = log.or_fail(log.sync());
             took(began.elapsed());
             synced
-        })
+        });
+        match synced {
+            Err(Error::TooManyOpenFiles { .. }) => log.sync_to(self.target),
+            synced => synced,
+        }
     }
 }

@@ -337,6 +337,36 @@ fn a_sync_that_could_not_begin_is_not_one_that_failed() {
 }
 
 #[test]
+fn a_sync_that_can_open_no_file_has_others_let_go_of() {
+    let Setup { store, handles, .. } = open(&FaultStorage::new(1), 1_000);
+    let logs = create_logs(&store, 3);
+    for log in &logs[1..] {
+        append_value(log, START_MS, b"synced", Acks::All).unwrap();
+    }
+    append_value(&logs[0], START_MS, b"first", Acks::Leader).unwrap();
+    // The names of the files are to be synced, and that takes one more.
+    handles.limit(handles.count());
+    append_value(&logs[0], START_MS, b"second", Acks::All).unwrap();
+    assert_eq!(logs[0].recovery_point(), 2);
+}
+
+#[test]
+fn an_empty_segment_that_could_not_be_trimmed_is_opened_anew() {
+    let Setup { store, disk, clock, .. } = open(&FaultStorage::new(1), 1_000);
+    let log = &create_logs(&store, 1)[0];
+    disk.inject(Fault::new(io::ErrorKind::StorageFull).on(Operation::Append).on_path_suffix(".log"));
+    append_value(log, START_MS, b"no room", Acks::All).unwrap_err();
+    disk.clear_faults();
+    disk.inject(Fault::io_error().on(Operation::Seal).on_path_suffix(".log"));
+    for _ in 0..4 {
+        clock.advance(Duration::from_millis(IDLE_MS as u64));
+        store.tick().unwrap();
+    }
+    disk.clear_faults();
+    assert_eq!(append_value(log, START_MS, b"room", Acks::All).unwrap(), 0);
+}
+
+#[test]
 fn a_sync_that_fails_when_files_are_let_go_of_ends_that_log_alone() {
     let Setup { store, disk, .. } = open(&FaultStorage::new(1), 3);
     let logs = create_logs(&store, 2);

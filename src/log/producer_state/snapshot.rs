@@ -132,9 +132,10 @@ pub(in crate::log) fn remove_all(home: &Home) -> Result<()> {
     Ok(())
 }
 
-/// Syncs a snapshot, if there is one at `path`.
+/// Syncs a snapshot, if there is one at `path`. Looked at first, for to see that there is none takes no file: whoever lets go
+/// of files may be able to open none.
 pub(in crate::log) fn sync(storage: &dyn Storage, path: &std::path::Path) -> io::Result<()> {
-    match storage.open(path) {
+    match storage.len(path).and_then(|_| storage.open(path)) {
         Ok(file) => file.sync(),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
         Err(error) => Err(error),
