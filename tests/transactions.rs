@@ -434,6 +434,22 @@ fn a_read_ends_at_the_last_stable_offset() {
 }
 
 #[test]
+fn a_truncation_makes_up_no_aborted_transaction() {
+    // On the disk, where space is reserved behind the entries of an index.
+    let store = manual().0.open_temporary().unwrap();
+    store.create_topic("t", TopicConfig::new()).unwrap();
+    let log = store.partition("t", 0).unwrap();
+    send(&log, in_transaction(7, 0)).unwrap();
+    let end = abort(&log, 7);
+    // The first id that a broker of Kafka gives out.
+    send(&log, in_transaction(0, 0)).unwrap();
+    commit(&log, 0);
+    let cut = send(&log, in_transaction(8, 0)).unwrap().base_offset;
+    log.truncate_to(cut).unwrap();
+    assert_eq!(aborted(&log), [(7, 0, end)]);
+}
+
+#[test]
 fn aborted_transactions_are_told_across_segments_and_opens() {
     let (storage, mut store, mut log) = new_log(small_segments());
     let (mut valid, mut void) = (Vec::new(), Vec::new());
@@ -532,6 +548,21 @@ fn a_committed_reader_is_woken_by_the_marker() {
         commit(&log, 1);
         assert!(waiting.join().unwrap());
         assert_eq!(polling.join().unwrap(), 2);
+    });
+}
+
+#[test]
+fn a_committed_reader_is_woken_when_an_open_transaction_is_deleted() {
+    let (_storage, _store, log) = new_log(TopicConfig::new());
+    send(&log, in_transaction(1, 0)).unwrap();
+    thread::scope(|scope| {
+        let waiting = scope.spawn(|| log.wait_for_stable(0, FOREVER));
+        let mut stable = log.stable(0);
+        let mut context = Context::from_waker(Waker::noop());
+        assert!(Pin::new(&mut stable).poll(&mut context).is_pending());
+        log.delete_records(-1).unwrap();
+        assert!(waiting.join().unwrap());
+        assert!(Pin::new(&mut stable).poll(&mut context).is_ready());
     });
 }
 

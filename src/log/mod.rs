@@ -412,6 +412,8 @@ impl Log {
         self.inner.set_state(State::Deleted);
         writer.active = None;
         drop(writer);
+        // They may become those of another topic of this name.
+        self.inner.segments.load().iter().for_each(|segment| segment.file_slot().lose_names());
         let unknown = Error::UnknownTopicOrPartition { topic_partition: self.topic_partition().clone() };
         self.inner.commit.fail(unknown);
         self.inner.wake_all_readers();

@@ -9,7 +9,7 @@ use super::file_name::LOG;
 use super::index::transaction::AbortedTransaction;
 use super::scan::{BatchScan, ScannedBatch, damaged_offsets, resync};
 use super::segment::{Segment, SegmentList};
-use super::{Log, LogInner};
+use super::{Log, LogInner, State};
 use crate::error::{Error, Result};
 use crate::io::{FileRange, StorageFile};
 use crate::record::{BATCH_HEADER_BYTES, BatchHeader, BatchRef, BatchView, RecordIter};
@@ -281,9 +281,10 @@ impl LogInner {
         }
     }
 
-    /// Whether retention, compaction or a truncation may have taken a segment while somebody looked into it.
+    /// Whether retention, compaction, a truncation or the deletion of the topic may have taken a segment while somebody
+    /// looked into it.
     fn has_changed(&self, segments: &Arc<SegmentList>) -> bool {
-        !Arc::ptr_eq(segments, &self.segments.load())
+        self.state() != State::Open || !Arc::ptr_eq(segments, &self.segments.load())
     }
 
     /// The first record at or after `log_start` whose timestamp is `timestamp` or later.

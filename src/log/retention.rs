@@ -165,6 +165,7 @@ impl LogInner {
         while let Some(segment) = leaving.front() {
             let synced = self.home.storage.sync_dir(&self.home.dir);
             synced.map_err(|error| Error::io("sync", &self.home.dir, error))?;
+            segment.file_slot().lose_names();
             for suffix in SEGMENT_SUFFIXES {
                 let from = segment.path(suffix);
                 let mut to = from.clone().into_os_string();
@@ -184,5 +185,7 @@ impl LogInner {
         let before = self.log_start.fetch_max(offset, Ordering::AcqRel);
         assert!(before.max(offset) <= self.log_end(), "log start ≤ log end");
         self.epochs.truncate_from_start(before.max(offset));
+        // A transaction that was open may have gone, and so what kept what is behind it from being stable.
+        self.wake_readers(self.log_end());
     }
 }

@@ -7,16 +7,16 @@ use std::sync::{Arc, Barrier};
 use std::thread;
 use std::time::Duration;
 
-use esker::io::{AppendFile, Locked, Storage, StorageLock};
+use esker::io::{AppendFile, Locked, Storage, StorageFile, StorageLock};
 use esker::record::Compression;
 use esker::sim::{FaultStorage, ManualClock};
-use esker::{Acks, CleanupPolicy, Log, Maintenance, ReadLimits, Store, TopicConfig};
+use esker::{Acks, CleanupPolicy, Error, Log, Maintenance, ReadLimits, Store, TopicConfig};
 
 use crate::common::forward::forward;
 use crate::common::{Sent, append, append_value};
 use crate::{DIR, START_MS, open};
 
-/// A storage where a renaming or a removal, once, waits until it is let go.
+/// A storage where a renaming, a removal, or an opening for readers, once, waits until it is let go.
 #[derive(Clone, Debug)]
 struct Paused {
     inner: FaultStorage,
@@ -47,12 +47,16 @@ impl Paused {
     }
 
     fn pass(&self, path: &Path) {
+        self.pause_at(path);
+        self.write();
+    }
+
+    fn pause_at(&self, path: &Path) {
         let is_it = path.to_str().unwrap().contains(self.name);
         if is_it && self.is_armed.swap(false, Ordering::SeqCst) {
             self.reached.wait();
             self.released.wait();
         }
-        self.write();
     }
 
     fn write(&self) {
@@ -75,7 +79,12 @@ impl Drop for Lock {
 }
 
 impl Storage for Paused {
-    forward!(create_dir_all list len read open truncate sync_dir);
+    forward!(create_dir_all list len read truncate sync_dir);
+
+    fn open(&self, path: &Path) -> io::Result<Arc<dyn StorageFile>> {
+        self.pause_at(path);
+        self.inner.open(path)
+    }
 
     fn open_append(&self, path: &Path, len: u64, capacity: u64) -> io::Result<Box<dyn AppendFile>> {
         // The lock is taken after its file.
@@ -131,6 +140,42 @@ fn a_checkpoint_that_began_before_a_deletion_does_not_tell_of_the_topic_created_
         let store = open(&disk.inner.after_crash(esker::sim::Crash::Process, 0)).unwrap();
         assert_eq!(store.partition("t", 0).unwrap().log_end(), 1);
         assert!(store.recovery_report().is_healthy());
+    }
+}
+
+#[test]
+fn a_reader_of_a_deleted_topic_gets_nothing_of_the_next_one_of_its_name() {
+    for _ in 0..20 {
+        let disk = Paused::new("t-0/00000000000000000000.log");
+        let clock = ManualClock::new(START_MS);
+        let store = disk.open(&clock);
+        store.create_topic("t", TopicConfig::new()).unwrap();
+        append_value(&store.partition("t", 0).unwrap(), START_MS, b"old", Acks::All).unwrap();
+        store.close().unwrap();
+        drop(store);
+        let store = disk.open(&clock);
+        let old = store.partition("t", 0).unwrap();
+        disk.is_armed.store(true, Ordering::SeqCst);
+        thread::scope(|scope| {
+            let reading = scope.spawn(|| old.read(0, ReadLimits::new()));
+            disk.reached.wait();
+            let replacing = scope.spawn(|| {
+                store.delete_topic("t").unwrap();
+                store.create_topic("t", TopicConfig::new()).unwrap();
+                append_value(&store.partition("t", 0).unwrap(), START_MS, b"new", Acks::All).unwrap();
+            });
+            // Either is done by then, or waits for the reader.
+            (0..1_000).for_each(|_| thread::yield_now());
+            disk.released.wait();
+            replacing.join().unwrap();
+            match reading.join().unwrap() {
+                Ok(read) => {
+                    let bytes = read.bytes();
+                    assert!(bytes.windows(3).any(|value| value == b"old") && !bytes.windows(3).any(|value| value == b"new"));
+                }
+                Err(error) => assert!(matches!(error, Error::UnknownTopicOrPartition { .. }), "{error:?}"),
+            }
+        });
     }
 }
 
