@@ -70,10 +70,10 @@ pub(crate) fn is_sane(index: &[u8], base_offset: Offset, next_base: Offset) -> b
         && index.chunks_exact(TransactionEntry::BYTES).map(TransactionEntry::decode).all(|entry| {
             let at = entry.aborted.last_offset;
             // Readers who look for more stop at an entry whose last stable offset is beyond what they read.
-            let is_stable = entry.last_stable_offset <= at + 1;
+            let is_stable = entry.last_stable_offset <= at.saturating_add(1);
             let is_sane =
                 entry.version == 0 && (least..next_base).contains(&at) && entry.aborted.first_offset < at && is_stable;
-            least = at + 1;
+            least = at.saturating_add(1);
             is_sane
         })
 }
@@ -130,5 +130,7 @@ mod tests {
         assert!(!is_sane(&[bytes, bytes].concat(), 0, 8));
         assert!(!is_sane(&TransactionEntry { version: 1, ..ENTRY }.encode(), 0, 8));
         assert!(!is_sane(&TransactionEntry { last_stable_offset: 6, ..ENTRY }.encode(), 0, 8));
+        let aborted = AbortedTransaction { last_offset: Offset::MAX, ..ENTRY.aborted };
+        assert!(!is_sane(&TransactionEntry { aborted, ..ENTRY }.encode(), 0, 8));
     }
 }
