@@ -473,6 +473,10 @@ pub enum Error {
         topic_partition: TopicPartition,
     },
 
+    /// The poll would wait for nothing (an `IllegalStateException` of Kafka's consumer).
+    #[error("the consumer has nothing to poll: assign partitions to it, or subscribe to topics, first")]
+    NothingAssigned,
+
     /// The poll was ended by [`ConsumerWaker::wakeup`](crate::ConsumerWaker::wakeup) (Kafka's `WakeupException`). The
     /// consumer is as it was: poll again to go on, or drop it.
     #[error("the consumer was woken up")]

@@ -60,8 +60,8 @@
 //! | [`io`] | the one door to the operating system: the real disk, memory |
 //! | `log` | one partition: [`Log`] |
 //! | `store` | a data directory of many: [`Store`], committed offsets, recovery, maintenance |
-//! | `producer`, `consumer` | the in-process API |
 #![cfg_attr(feature = "coordinator", doc = "| [`coordinator`] | groups: membership, assignors |")]
+//! | `producer`, `consumer` | the in-process API |
 #![cfg_attr(
     feature = "net",
     doc = "| [`net`] | Kafka's wire protocol, and a client's connection |\n| [`server`] | a store as a broker |"

@@ -171,10 +171,8 @@ impl Synonym {
             _ => value.to_owned(),
         };
         config.set(self.topic_key, &meant).map_err(|error| match error {
-            Error::InvalidConfig { expected, .. } => {
-                let unit = if self.factor > 1 { format!(" / {}", self.factor) } else { String::new() };
-                invalid(self.broker_key, value, expected + &unit)
-            }
+            Error::InvalidConfig { .. } if self.factor > 1 => invalid(self.broker_key, value, "a number of 32 bits"),
+            Error::InvalidConfig { expected, .. } => invalid(self.broker_key, value, expected),
             other => other,
         })
     }

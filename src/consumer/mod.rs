@@ -149,9 +149,13 @@ impl Consumer {
     /// Goes on at `offset` of a partition. Whether there is such an offset shows when it is polled.
     ///
     /// # Errors
-    /// [`Error::NotAssigned`].
+    /// [`Error::NotAssigned`], and [`Error::OffsetOutOfRange`] for an offset below 0.
     pub fn seek(&mut self, partition: impl Into<TopicPartition>, offset: Offset) -> Result<()> {
-        self.fetcher(&partition.into())?.seek(offset);
+        let fetcher = self.fetcher(&partition.into())?;
+        if offset < 0 {
+            return Err(fetcher.log.out_of_range(offset));
+        }
+        fetcher.seek(offset);
         Ok(())
     }
 
@@ -226,7 +230,7 @@ impl Consumer {
     /// [`Error::UnknownTopicOrPartition`] if a topic was deleted. [`Error::Closed`] if the store was closed and there
     /// is nothing left to read. Records of other partitions that were there are returned by the next poll. Of a consumer
     /// that subscribes [`Error::Group`] if it may not join its group, or can't now. [`Error::Wakeup`] if a
-    /// [`waker`](Self::waker) was used.
+    /// [`waker`](Self::waker) was used. [`Error::NothingAssigned`] if nothing was assigned or subscribed to.
     pub fn poll(&mut self, timeout: Duration) -> Result<Vec<ConsumerRecord>> {
         let deadline = Instant::now().checked_add(timeout);
         self.attend(true);
@@ -239,6 +243,9 @@ impl Consumer {
         self.auto_commit(false)?;
         loop {
             self.waker.check()?;
+            if self.fetchers.is_empty() && !self.is_subscribed() {
+                return Err(Error::NothingAssigned);
+            }
             self.follow_group()?;
             let records = self.take_ready()?;
             if !records.is_empty() || !self.wait(deadline)? {

@@ -82,14 +82,17 @@
 //!
 //! Of a group that has members, a commit is taken from a member of the current generation alone. Who was replaced is told
 //! `Error::Group`, with `UnknownMemberId` or `IllegalGeneration`: others have its partitions, and do again what it had not
-//! committed. The first members of a group wait `group.initial.rebalance.delay.ms` of the store for others; set it to 0
+//! committed. Two in this process are not asked who they are, where Kafka would refuse them:
+//! [`Store::commit_offsets`](crate::Store::commit_offsets), and a consumer that was never a member and assigns its own
+//! partitions. The first members of a group wait `group.initial.rebalance.delay.ms` of the store for others; set it to 0
 //! where 3 seconds are long.
 //!
 //! # Metadata, leader epochs, expiry
 //!
 //! A commit may carry a note ([`CommittedOffset::metadata`](crate::CommittedOffset::metadata)) of up to
-//! `offset.metadata.max.bytes`, which Kafka counts in UTF-16 units: 4,096. Kafka Streams keeps its stream time there. [`Consumer::commit`](crate::Consumer::commit) adds the leader epoch of
-//! the last record, which tells a reader whether the log was truncated behind its back (KIP-320).
+//! `offset.metadata.max.bytes`, which Kafka counts in UTF-16 units: 4,096. Kafka Streams keeps its stream time there.
+//! [`Consumer::commit`](crate::Consumer::commit) adds the leader epoch of the last record, which tells a reader whether the
+//! log was truncated behind its back (KIP-320).
 //!
 //! Commits live in the topic `__consumer_offsets`, in Kafka's own format, which is compacted. They expire
 //! `offsets.retention.minutes` after the last one, unless a consumer of the group is open in the store. While the store is

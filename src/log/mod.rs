@@ -25,6 +25,7 @@
 
 mod active;
 mod append;
+mod appender;
 pub(crate) mod checkpoint;
 pub(crate) mod cleaner;
 mod delete_records;
@@ -34,6 +35,7 @@ mod findings;
 mod flush;
 pub(crate) mod follow;
 mod index;
+mod index_writer;
 mod leader_epoch;
 mod let_go;
 mod loader;
@@ -417,6 +419,12 @@ impl Log {
         let unknown = Error::UnknownTopicOrPartition { topic_partition: self.topic_partition().clone() };
         self.inner.commit.fail(unknown);
         self.inner.wake_all_readers();
+    }
+
+    /// That there is no record at an offset, and where there are some.
+    #[cold]
+    pub(crate) fn out_of_range(&self, requested: Offset) -> Error {
+        self.inner.out_of_range(requested)
     }
 
     /// Whether the partition was deleted, so that nothing more will come.

@@ -1,7 +1,7 @@
 //! Writing the indexes of a segment anew, from its batches: after a crash, and after a truncation.
 
-use super::active::IndexWriter;
 use super::file_name::{OFFSET_INDEX, TIME_INDEX};
+use super::index_writer::IndexWriter;
 use super::scan::BatchScan;
 use super::segment::Segment;
 use crate::config::LogConfig;

@@ -303,6 +303,7 @@ impl From<&Error> for ErrorCode {
             | Error::NoOffsetForPartition { .. }
             | Error::NoGroup
             | Error::NotAssigned { .. }
+            | Error::NothingAssigned
             | Error::Wakeup
             | Error::BufferExhausted { .. } => Self::UNKNOWN_SERVER_ERROR,
         }

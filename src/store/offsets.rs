@@ -93,8 +93,8 @@ impl Store {
     /// `flush.messages` says is not waited for.
     ///
     /// # Errors
-    /// [`Error::InvalidGroupId`], [`Error::UnknownTopicOrPartition`] and [`Error::OffsetMetadataTooLarge`] before
-    /// anything is committed; otherwise as [`Log::append`]. After [`Error::LogOffline`] the offsets may count in this
+    /// [`Error::InvalidGroupId`], [`Error::UnknownTopicOrPartition`], [`Error::OffsetMetadataTooLarge`] and, for an
+    /// offset below 0, [`Error::OffsetOutOfRange`] before anything is committed; otherwise as [`Log::append`]. After [`Error::LogOffline`] the offsets may count in this
     /// store and yet be lost with the next open, for they may not be on the device; and of more offsets than fit into a
     /// batch of 1 MiB some may be committed and others not. To commit the same offsets again does no harm.
     pub fn commit_offsets(
@@ -104,7 +104,11 @@ impl Store {
         acks: Acks,
     ) -> Result<()> {
         check_group_id(group)?;
-        self.inner.commit_offsets(group, offsets.into_iter().collect(), acks, None)
+        let offsets: Vec<_> = offsets.into_iter().collect();
+        if let Some((at, committed)) = offsets.iter().find(|(_, committed)| committed.offset < 0) {
+            return Err(self.partition(&at.topic, at.partition)?.out_of_range(committed.offset));
+        }
+        self.inner.commit_offsets(group, offsets, acks, None)
     }
 
     /// Commits offsets of a group within a transaction: they count once it is committed. The group must have been

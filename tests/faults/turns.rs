@@ -171,7 +171,9 @@ fn a_reader_of_a_deleted_topic_gets_nothing_of_the_next_one_of_its_name() {
             match reading.join().unwrap() {
                 Ok(read) => {
                     let bytes = read.bytes();
-                    assert!(bytes.windows(3).any(|value| value == b"old") && !bytes.windows(3).any(|value| value == b"new"));
+                    assert!(
+                        bytes.windows(3).any(|value| value == b"old") && !bytes.windows(3).any(|value| value == b"new")
+                    );
                 }
                 Err(error) => assert!(matches!(error, Error::UnknownTopicOrPartition { .. }), "{error:?}"),
             }

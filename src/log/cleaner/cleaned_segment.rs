@@ -6,10 +6,11 @@ use std::sync::Arc;
 use crate::config::LogConfig;
 use crate::error::{Error, Result};
 use crate::io::{AppendFile, StorageFile};
-use crate::log::active::{IndexWriter, open_append};
+use crate::log::appender::open_append;
 use crate::log::file_name::{CLEANED, INDEX_SUFFIXES, LOG, OFFSET_INDEX, TIME_INDEX, TRANSACTION_INDEX};
 use crate::log::index::Entry;
 use crate::log::index::transaction::TransactionEntry;
+use crate::log::index_writer::IndexWriter;
 use crate::log::segment::{Segment, SegmentEnd, SegmentFiles};
 use crate::record::BatchHeader;
 
