@@ -5,20 +5,25 @@
 mod common;
 
 use std::collections::BTreeMap;
+use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::pin::pin;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Barrier, mpsc};
+use std::task::{Context, Waker};
 use std::thread;
+use std::time::Duration;
 
-use esker::io::Storage;
+use esker::io::{AppendFile, Storage};
 use esker::record::Compression;
-use esker::sim::{Crash, Fault, FaultStorage, Lie, Operation};
+use esker::sim::{Crash, Fault, FaultStorage, Lie, ManualClock, Operation};
 use esker::{
-    Acks, CleanupPolicy, CommittedOffset, Error, Log, Maintenance, Offset, ReadLimits, Store, StoreConfig, TopicConfig,
-    TopicPartition,
+    Acks, AlterConfigOp, CleanupPolicy, CommittedOffset, Error, Log, Maintenance, Offset, ProducerConfig, ReadLimits,
+    Record, Result, SnapshotReport, Store, StoreConfig, TopicConfig, TopicPartition,
 };
 
 use common::cases::catching;
+use common::forward::forward;
 use common::random::Random;
 use common::{Sent, append, append_value, check_lookups, codecs, read_all};
 
@@ -167,7 +172,7 @@ fn a_directory_that_is_not_empty_is_left_alone() {
     let (storage, store) = sample();
     storage.set_contents("there/file", b"mine").unwrap();
     match store.snapshot("there") {
-        Err(Error::Io { source, .. }) => assert_eq!(source.kind(), std::io::ErrorKind::DirectoryNotEmpty),
+        Err(Error::Io { source, .. }) => assert_eq!(source.kind(), io::ErrorKind::DirectoryNotEmpty),
         other => panic!("{other:?}"),
     }
     assert_eq!(storage.contents("there/file").unwrap(), b"mine");
@@ -182,7 +187,7 @@ fn a_snapshot_that_fails_leaves_nothing() {
     let mut failures = 0;
     loop {
         let in_target = |path: &Path| path.starts_with("to");
-        let full = Fault::new(std::io::ErrorKind::StorageFull).on(Operation::Append).on_paths(in_target);
+        let full = Fault::new(io::ErrorKind::StorageFull).on(Operation::Append).on_paths(in_target);
         storage.clear_faults();
         storage.inject(full.nth(failures * 3));
         match store.snapshot("to") {
@@ -360,4 +365,186 @@ fn the_last_entry_of_each_time_index_has_the_largest_timestamp() {
         let last_entry = index.last_chunk::<12>().unwrap();
         assert_eq!(last_entry[..8], i64::to_be_bytes(largest));
     }
+}
+
+/// A storage where the copying of a file waits, once, until it is let go.
+#[derive(Clone, Debug)]
+struct Gated {
+    inner: FaultStorage,
+    file: &'static str,
+    is_armed: Arc<AtomicBool>,
+    reached: Arc<Barrier>,
+    released: Arc<Barrier>,
+}
+
+impl Gated {
+    fn new(file: &'static str) -> Self {
+        let barrier = || Arc::new(Barrier::new(2));
+        let is_armed = Arc::new(AtomicBool::new(true));
+        Self { inner: FaultStorage::new(1), file, is_armed, reached: barrier(), released: barrier() }
+    }
+
+    fn open(&self, clock: &ManualClock) -> Store {
+        options(&self.inner).storage(Arc::new(self.clone())).clock(Arc::new(clock.clone())).open("data").unwrap()
+    }
+
+    /// Takes a snapshot, and does `run` before this file is copied.
+    fn snapshot(&self, store: &Store, run: impl FnOnce() + Send) -> Result<SnapshotReport> {
+        thread::scope(|scope| {
+            let taking = scope.spawn(|| store.snapshot("to"));
+            self.reached.wait();
+            let (done, is_done) = mpsc::channel();
+            scope.spawn(move || {
+                run();
+                done.send(()).unwrap();
+            });
+            let waited = is_done.recv_timeout(Duration::from_secs(60));
+            self.released.wait();
+            let taken = taking.join().unwrap();
+            waited.expect("that waits for no snapshot");
+            taken
+        })
+    }
+}
+
+impl Storage for Gated {
+    forward!(create_dir_all list len read open truncate rename remove_file remove_dir_all sync_dir lock);
+
+    fn open_append(&self, path: &Path, len: u64, capacity: u64) -> io::Result<Box<dyn AppendFile>> {
+        self.inner.open_append(path, len, capacity)
+    }
+
+    fn copy_file(&self, from: &Path, to: &Path, len: u64) -> io::Result<()> {
+        if from.ends_with(self.file) && self.is_armed.swap(false, Ordering::SeqCst) {
+            self.reached.wait();
+            self.released.wait();
+        }
+        self.inner.copy_file(from, to, len)
+    }
+}
+
+/// A store with topics that retention and compaction have much to do with.
+fn gated_sample(file: &'static str) -> (Gated, ManualClock, Store) {
+    let (gated, clock) = (Gated::new(file), ManualClock::new(1_000_000));
+    let store = gated.open(&clock);
+    let config = small_segments().file_delete_delay_ms(0);
+    store.create_topic("t", config.clone().partitions(2)).unwrap();
+    store.create_topic("old", config.clone().internal_segment_bytes(200).retention_ms(1_000)).unwrap();
+    store.create_topic("empty", TopicConfig::new().retention_ms(77)).unwrap();
+    let compacted = config.internal_segment_bytes(200).cleanup_policy(CleanupPolicy::COMPACT);
+    store.create_topic("compacted", compacted.min_cleanable_dirty_ratio(0.01)).unwrap();
+    fill(&store, 60);
+    for number in 0..20 {
+        append_value(&store.partition("old", 0).unwrap(), 1_000_000, b"soon too old", Acks::All).unwrap();
+        let record = Sent { key: Some(b"key".to_vec()), ..Sent::value(number, "overwritten") };
+        append(&store.partition("compacted", 0).unwrap(), &[record], Compression::None, Acks::All).unwrap();
+    }
+    (gated, clock, store)
+}
+
+fn has_deleted_dirs(storage: &FaultStorage) -> bool {
+    storage.list(Path::new("data")).unwrap().iter().any(|entry| entry.name.ends_with("-delete"))
+}
+
+#[test]
+fn topics_come_and_go_while_files_are_copied_and_the_snapshot_is_as_it_was() {
+    let (gated, clock, store) = gated_sample("t-1/00000000000000000000.log");
+    let (before, id) = (contents(&store), store.describe_topic("t").unwrap().id);
+    let taken = gated.snapshot(&store, || {
+        store.create_topic("new", TopicConfig::new()).unwrap();
+        store.alter_topic_configs("empty", &[AlterConfigOp::set("retention.ms", "88")]).unwrap();
+        store.alter_group_configs("g", &[AlterConfigOp::set("consumer.session.timeout.ms", "50000")]).unwrap();
+        store.create_partitions("empty", 2).unwrap();
+        store.delete_topic("old").unwrap();
+        // Another one has its name and the names of its files.
+        store.delete_topic("t").unwrap();
+        store.create_topic("t", small_segments().partitions(2)).unwrap();
+        fill(&store, 30);
+        clock.advance(Duration::from_secs(3600));
+        store.tick().unwrap();
+    });
+    taken.unwrap();
+    assert!(options(&gated.inner).verify("to", |_| {}).unwrap().is_clean());
+    let restored = options(&gated.inner).open("to").unwrap();
+    assert!(restored.recovery_report().clean_shutdown && restored.recovery_report().is_healthy());
+    assert_eq!(contents(&restored), before);
+    assert_eq!(restored.describe_topic("t").unwrap().id, id);
+    let empty = restored.describe_topic("empty").unwrap();
+    assert_eq!(
+        (empty.partitions.len(), empty.config.overrides()),
+        (1, TopicConfig::new().retention_ms(77).overrides())
+    );
+    assert!(restored.configured_groups().unwrap().is_empty());
+
+    assert!(has_deleted_dirs(&gated.inner), "they were copied");
+    store.tick().unwrap();
+    assert!(!has_deleted_dirs(&gated.inner), "and go after that");
+}
+
+#[test]
+fn what_is_due_is_done_while_files_are_copied_but_none_of_them_goes() {
+    let (gated, clock, store) = gated_sample("compacted-0/00000000000000000000.log");
+    let before = contents(&store);
+    let producer = store.producer(ProducerConfig::new().linger(Duration::ZERO)).unwrap();
+    let [old, compacted] = ["old", "compacted"].map(|topic| store.partition(topic, 0).unwrap());
+    let segments = old.segment_count();
+    let taken = gated.snapshot(&store, || {
+        clock.advance(Duration::from_secs(3600));
+        for _ in 0..3 {
+            let mut pending = pin!(producer.send_async(Record::to("empty").value("awaited")).unwrap());
+            let mut context = Context::from_waker(Waker::noop());
+            assert!(pending.as_mut().poll(&mut context).is_pending());
+            store.tick().unwrap();
+            assert!(pending.poll(&mut context).is_ready(), "it is synced");
+        }
+        assert_eq!((old.segment_count(), compacted.last_compaction()), (segments, None));
+    });
+    taken.unwrap();
+    let restored = options(&gated.inner).open("to").unwrap();
+    assert!(restored.recovery_report().clean_shutdown && restored.recovery_report().is_healthy());
+    assert_eq!(contents(&restored), before);
+
+    store.tick().unwrap();
+    assert!(old.segment_count() < segments && compacted.last_compaction().is_some(), "what was left is done");
+}
+
+#[test]
+fn compaction_on_demand_waits_for_a_snapshot_and_keeps_nobody_else_waiting() {
+    let (gated, _, store) = gated_sample("t-1/00000000000000000000.log");
+    let before = contents(&store);
+    thread::scope(|scope| {
+        let store = &store;
+        let (begun, has_begun) = mpsc::channel();
+        let taken = gated.snapshot(store, move || {
+            scope.spawn(move || {
+                begun.send(()).unwrap();
+                store.compact("compacted").unwrap();
+            });
+            has_begun.recv().unwrap();
+            store.delete_topic("empty").unwrap();
+        });
+        taken.unwrap();
+    });
+    assert!(store.partition("compacted", 0).unwrap().last_compaction().is_some());
+    assert_eq!(contents(&options(&gated.inner).open("to").unwrap()), before);
+}
+
+#[test]
+fn a_store_that_is_closed_ends_the_snapshot_that_is_being_taken() {
+    let (gated, clock, store) = gated_sample("t-0/00000000000000000000.log");
+    let before = contents(&store);
+    thread::scope(|scope| {
+        let store = &store;
+        let taken = gated.snapshot(store, || {
+            scope.spawn(|| store.close().unwrap());
+            while store.producer(ProducerConfig::new()).is_ok() {
+                thread::yield_now();
+            }
+        });
+        assert!(matches!(taken, Err(Error::Closed { .. })));
+    });
+    assert!(gated.inner.list(Path::new("to")).unwrap().is_empty());
+    let store = gated.open(&clock);
+    assert!(store.recovery_report().clean_shutdown && store.recovery_report().is_healthy());
+    assert_eq!(contents(&store), before);
 }

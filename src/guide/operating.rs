@@ -45,10 +45,11 @@
 //! # Backups
 //!
 //! [`Store::snapshot`](crate::Store::snapshot) copies the store as it is at one moment into another directory, while
-//! appends go on. Everything acknowledged before the call is in it, and no committed offset is ahead of the records. To
-//! restore, open the copy, or put it in the place of the directory. It has a `directory.id` of its own, but the
-//! `cluster.id` and `node.id` of its source: the two must not run in one cluster at a time. A copy that a crash
-//! interrupted has `version=incomplete-snapshot` in its `meta.properties`, and is opened by nobody.
+//! everything else goes on; what is deleted meanwhile keeps its space until that is done. Everything acknowledged before
+//! the call is in it, and no committed offset is ahead of the records. To restore, open the copy, or put it in the place
+//! of the directory. It has a `directory.id` of its own, but the `cluster.id` and `node.id` of its source: the two must
+//! not run in one cluster at a time. A copy that a crash interrupted has `version=incomplete-snapshot` in its
+//! `meta.properties`, and is opened by nobody.
 //!
 //! It is the process that has the store open that takes it. `esker snapshot` is one itself, and is refused beside another:
 //! a server that is to be copied while it runs is one in a program that calls `snapshot`.

@@ -175,6 +175,8 @@ pub(crate) struct LogInner {
     leaving: Mutex<VecDeque<Arc<Segment>>>,
     /// Files of deleted segments that wait for their delay to pass, and when it has, by the monotonic clock.
     deleted_files: Mutex<Vec<(PathBuf, i64)>>,
+    /// The directory that has the files since the partition was deleted. Held while they are moved.
+    moved_to: Mutex<Option<PathBuf>>,
     last_compaction: Mutex<Option<Compaction>>,
     /// False only where a test plants that bug.
     syncs_swaps: bool,
@@ -265,6 +267,7 @@ impl Log {
                 stable_readers: Waiters::default(),
                 leaving: Mutex::default(),
                 deleted_files: Mutex::default(),
+                moved_to: Mutex::default(),
                 last_compaction: Mutex::default(),
                 syncs_swaps: context.syncs_swaps,
                 follower: load.follower,
@@ -425,6 +428,14 @@ impl Log {
     #[cold]
     pub(crate) fn out_of_range(&self, requested: Offset) -> Error {
         self.inner.out_of_range(requested)
+    }
+
+    /// Moves the files of a partition that was deleted, as `rename` does, into the directory that it returns.
+    pub(crate) fn move_files(&self, rename: impl FnOnce() -> Result<PathBuf>) -> Result<PathBuf> {
+        let mut moved_to = self.inner.moved_to.lock();
+        let to = rename()?;
+        *moved_to = Some(to.clone());
+        Ok(to)
     }
 
     /// Whether the partition was deleted, so that nothing more will come.

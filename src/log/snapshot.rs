@@ -5,7 +5,8 @@
 //! ```
 //!
 //! What lies below the end never changes, so the files are copied while appends go on. Nothing else changes or removes
-//! them meanwhile: the store keeps its maintenance from running, and a truncation fails the snapshot.
+//! them meanwhile: the store keeps retention and compaction away, and a truncation fails the snapshot. Where the partition
+//! is deleted they are found in the directory that they were moved to.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -13,7 +14,7 @@ use std::sync::Arc;
 
 use super::active::IndexLens;
 use super::file_name::{
-    DELETED, LEADER_EPOCH_CHECKPOINT, LOG, OFFSET_INDEX, PARTITION_METADATA, SNAPSHOT, TIME_INDEX, TRANSACTION_INDEX,
+    LEADER_EPOCH_CHECKPOINT, LOG, OFFSET_INDEX, PARTITION_METADATA, SNAPSHOT, TIME_INDEX, TRANSACTION_INDEX,
 };
 use super::producer_state::{self, ProducerStates};
 use super::segment::{Home, Segment, SegmentEnd, SegmentList};
@@ -113,11 +114,11 @@ impl SnapshotPoint {
     }
 
     /// Copies the files into `dir`, which is created, and makes them durable there. Calls `copied` with the bytes of
-    /// records in each segment.
+    /// records in each segment, and ends with its failure.
     ///
     /// # Errors
     /// [`Error::LogTruncated`] if a truncation has taken or replaced files meanwhile: what was copied is of no use.
-    pub(crate) fn copy_to(&self, dir: &Path, copied: impl FnMut(u64)) -> Result<()> {
+    pub(crate) fn copy_to(&self, dir: &Path, copied: impl FnMut(u64) -> Result<()>) -> Result<()> {
         let result = self.copy_files(dir, copied);
         if self.log.inner.commit.generation() != self.generation {
             let topic_partition = self.topic_partition().clone();
@@ -126,7 +127,7 @@ impl SnapshotPoint {
         result
     }
 
-    fn copy_files(&self, dir: &Path, mut copied: impl FnMut(u64)) -> Result<()> {
+    fn copy_files(&self, dir: &Path, mut copied: impl FnMut(u64) -> Result<()>) -> Result<()> {
         let storage = &self.log.inner.home.storage;
         storage.create_dir_all(dir).map_err(|error| Error::io("create", dir, error))?;
         for name in [PARTITION_METADATA, LEADER_EPOCH_CHECKPOINT] {
@@ -140,7 +141,7 @@ impl SnapshotPoint {
                 Err(Error::Io { source, .. }) if size == 0 && source.kind() == io::ErrorKind::NotFound => {}
                 result => result?,
             }
-            copied(size);
+            copied(size)?;
         }
         if !self.producers.is_empty() {
             self.write_producers(dir)?;
@@ -178,32 +179,46 @@ impl SnapshotPoint {
     /// Copies the first `len` bytes of a file, or all of it.
     fn copy(&self, from: &Path, len: Option<u64>, dir: &Path) -> Result<()> {
         let storage = &self.log.inner.home.storage;
-        let to = dir.join(from.file_name().unwrap_or_default());
-        let copy = |from: &Path| {
-            let len = len.map_or_else(|| storage.len(from), Ok)?;
-            storage.copy_file(from, &to, len)
-        };
-        let copied = match copy(from) {
-            // It was deleted meanwhile, and is still there under another name.
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                let mut deleted = from.as_os_str().to_owned();
-                deleted.push(DELETED);
-                copy(&PathBuf::from(deleted))
+        let name = from.file_name().unwrap_or_default();
+        let to = dir.join(name);
+        let copied = loop {
+            let from_dir = self.dir();
+            let from = from_dir.join(name);
+            let copied = len.map_or_else(|| storage.len(&from), Ok).and_then(|len| storage.copy_file(&from, &to, len));
+            if self.dir() == from_dir {
+                break copied;
             }
-            copied => copied,
+            match storage.remove_file(&to) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => break Err(error),
+                _ => {}
+            }
         };
         copied.map_err(|error| Error::io("copy", from, error))
     }
 
     /// Copies a small file that is replaced as a whole when it changes, if there is one.
     fn copy_whole(&self, name: &str, dir: &Path) -> Result<()> {
-        let home = &self.log.inner.home;
-        let from = home.dir.join(name);
-        match home.storage.read(&from) {
-            Ok(contents) => crate::io::replace_file(&*home.storage, &dir.join(name), &contents)
+        let storage = &self.log.inner.home.storage;
+        let (from, read) = loop {
+            let from_dir = self.dir();
+            let from = from_dir.join(name);
+            let read = storage.read(&from);
+            if self.dir() == from_dir {
+                break (from, read);
+            }
+        };
+        match read {
+            Ok(contents) => crate::io::replace_file(&**storage, &dir.join(name), &contents)
                 .map_err(|error| Error::io("write", dir.join(name), error)),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
             Err(error) => Err(Error::io("read", from, error)),
         }
+    }
+
+    /// Where the files are now. Who deletes the partition moves them, and after that another one may have their place: what
+    /// was found there counts if they are there still.
+    fn dir(&self) -> PathBuf {
+        let log = &self.log.inner;
+        log.moved_to.lock().clone().unwrap_or_else(|| log.home.dir.clone())
     }
 }

@@ -210,25 +210,25 @@ impl StoreInner {
 
     /// Brings the pass that is under way to its end, for a caller who waits for that of `log`.
     fn finish_pass(&self, state: &mut MutexGuard<'_, State>, log: &Log) -> Result<()> {
-        while let Some(pass) = &state.pass {
-            let is_awaited = pass.log().topic_partition() == log.topic_partition();
-            // A snapshot that is being taken ends first.
-            let ticking = self.ticking.lock();
+        while state.pass.is_some() {
+            // A snapshot that is being taken ends first. Whoever closes the store or deletes a topic need not wait for that,
+            // nor for the end of the pass.
+            let _files = MutexGuard::unlocked_fair(state, || self.snapshots.files.read());
+            let _ticking = self.ticking.lock();
             self.check_open()?;
-            let stepped = self.step(state, &mut Budget::new(STEP_BYTES));
-            drop(ticking);
-            match stepped {
+            let Some(pass) = &state.pass else { break };
+            let is_awaited = pass.log().topic_partition() == log.topic_partition();
+            match self.step(state, &mut Budget::new(STEP_BYTES)) {
                 Err(error) if is_awaited => return Err(error),
                 Err(error) => self.schedule.note_failure(error),
                 Ok(()) => {}
             }
-            // Whoever closes the store or deletes a topic need not wait for the end.
-            MutexGuard::bump(state);
         }
         Ok(())
     }
 
-    /// Does a piece of what there is to compact. Returns in how long to go on, if there is more.
+    /// Does a piece of what there is to compact. Returns in how long to go on, if there is more. To be called by who holds
+    /// `snapshots.files`.
     pub(super) fn clean_some(&self, logs: &[Log], monotonic_ms: i64) -> (Option<Duration>, Vec<Error>) {
         let mut failures = Vec::new();
         if !self.config.log_cleaner_enable {

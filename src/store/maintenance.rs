@@ -13,7 +13,7 @@ use crate::clock::Clock;
 use crate::config::StoreConfig;
 use crate::error::{Error, Result};
 use crate::io::StorageFile;
-use crate::log::{Checkpoints, Helper};
+use crate::log::{Checkpoints, Helper, Log};
 
 /// Who calls [`Store::tick`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -63,10 +63,9 @@ struct Due {
     transactional_ids_ms: i64,
 }
 
-/// Which of the periodic jobs are due.
+/// Which of the periodic jobs are due besides retention.
 #[derive(Debug)]
 struct DueNow {
-    retention: bool,
     checkpoint: bool,
     offsets: bool,
     producers: bool,
@@ -269,20 +268,16 @@ impl StoreInner {
         let due = self.take_due(monotonic_ms);
         let mut failures = Vec::new();
         let logs = self.logs();
+        self.remove_files(&logs, now_ms, monotonic_ms, &mut failures);
         for log in logs.iter().filter(|log| !log.is_deleted()) {
             if due.producers {
                 log.remove_expired_producers(now_ms, self.config.producer_id_expiration_ms.into());
             }
-            if due.retention {
-                failures.extend(self.reserve.run(|| log.delete_old_segments(now_ms)).err());
-            }
-            failures.extend(log.remove_deleted_files(monotonic_ms).err());
             failures.extend(self.reserve.run(|| log.roll_overdue(now_ms)).err());
             failures.extend(log.flush_if_due(monotonic_ms).err());
             failures.extend(log.flush_closed_segments().err());
         }
         self.open_files.let_go_of_idle(monotonic_ms, self.config.open_files_idle_ms);
-        failures.extend(self.remove_deleted_dirs(monotonic_ms).err());
         if due.offsets {
             failures.extend(self.expire_offsets(now_ms).err());
         }
@@ -293,8 +288,11 @@ impl StoreInner {
         if due.transactional_ids {
             failures.extend(self.expire_transactional_ids(now_ms));
         }
-        let (wait, failed) = self.clean_some(&logs, monotonic_ms);
-        failures.extend(failed);
+        let wait = self.snapshots.files.try_read().and_then(|_files| {
+            let (wait, failed) = self.clean_some(&logs, monotonic_ms);
+            failures.extend(failed);
+            wait
+        });
         let next = wait.map_or(next, |wait| next.min(Instant::now() + wait));
         if due.checkpoint {
             failures.extend(self.checkpoints.write().err());
@@ -303,18 +301,26 @@ impl StoreInner {
         (next, failures.into_iter().next().map_or(Ok(()), Err))
     }
 
-    /// Which of the periodic jobs are due, from now on at the next interval.
+    /// Lets go of old segments if that is due, and removes the files and directories that were deleted long enough ago. All
+    /// of that is left to a later tick while a snapshot is being taken, which copies them.
+    fn remove_files(&self, logs: &[Log], now_ms: i64, monotonic_ms: i64, failures: &mut Vec<Error>) {
+        let Some(_files) = self.snapshots.files.try_read() else { return };
+        let interval_ms = self.config.log_retention_check_interval_ms;
+        let is_retention_due = take(&mut self.schedule.due.lock().retention_ms, interval_ms, monotonic_ms);
+        for log in logs.iter().filter(|log| !log.is_deleted()) {
+            if is_retention_due {
+                failures.extend(self.reserve.run(|| log.delete_old_segments(now_ms)).err());
+            }
+            failures.extend(log.remove_deleted_files(monotonic_ms).err());
+        }
+        failures.extend(self.remove_deleted_dirs(monotonic_ms).err());
+    }
+
+    /// Which of the other periodic jobs are due, from now on at the next interval.
     fn take_due(&self, monotonic_ms: i64) -> DueNow {
         let mut due = self.schedule.due.lock();
-        let take = |due_ms: &mut i64, interval_ms: i64| {
-            let is_due = monotonic_ms >= *due_ms;
-            if is_due {
-                *due_ms = monotonic_ms.saturating_add(interval_ms);
-            }
-            is_due
-        };
+        let take = |due_ms: &mut i64, interval_ms: i64| take(due_ms, interval_ms, monotonic_ms);
         DueNow {
-            retention: take(&mut due.retention_ms, self.config.log_retention_check_interval_ms),
             checkpoint: take(&mut due.checkpoint_ms, self.config.log_flush_offset_checkpoint_interval_ms.into()),
             offsets: take(&mut due.offsets_ms, self.config.offsets_retention_check_interval_ms),
             producers: take(&mut due.producers_ms, self.config.producer_id_expiration_check_interval_ms),
@@ -345,4 +351,13 @@ impl StoreInner {
         }
         failure.map_or(Ok(()), Err)
     }
+}
+
+/// Whether a job is due, from now on at the next interval.
+fn take(due_ms: &mut i64, interval_ms: i64, monotonic_ms: i64) -> bool {
+    let is_due = monotonic_ms >= *due_ms;
+    if is_due {
+        *due_ms = monotonic_ms.saturating_add(interval_ms);
+    }
+    is_due
 }

@@ -92,6 +92,7 @@ use meta_properties::MetaProperties;
 use offsets::GroupOffsets;
 use producer_ids::ProducerIds;
 use reserve::Reserve;
+use snapshot::Snapshots;
 use topic::{Topic, Topics};
 use transaction::Transactions;
 
@@ -151,6 +152,7 @@ pub(crate) struct StoreInner {
     schedule: Schedule,
     /// Held by a tick while it works on the directory.
     ticking: Mutex<()>,
+    snapshots: Snapshots,
     checkpoints: Arc<LogCheckpoints>,
     open_files: Arc<OpenFiles>,
     /// Directories of deleted partitions, and when they are to be removed.
@@ -347,6 +349,8 @@ impl StoreInner {
         // A tick of another thread ends, and so does the writing of checkpoints; those after them see that the store is
         // closed.
         drop(self.ticking.lock());
+        // So does a snapshot, after the segment that it copies.
+        drop(self.snapshots.files.write());
         self.checkpoints.wait();
         self.cleaner.stop();
         let result = self.reserve.run(|| self.close_logs());

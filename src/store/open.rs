@@ -17,6 +17,7 @@ use super::meta_properties::{self, MetaProperties};
 use super::offsets::{CONSUMER_OFFSETS, GroupOffsets};
 use super::producer_ids::ProducerIds;
 use super::reserve::Reserve;
+use super::snapshot::Snapshots;
 use super::topic::{Topic, has_log, internal_config_of, is_new, metadata_path, rename_deleted};
 use super::topic_list::TopicList;
 use super::topic_map::TopicMap;
@@ -224,6 +225,7 @@ impl StoreOptions {
             topic_changes: AtomicU64::new(0),
             altering: Mutex::default(),
             ticking: Mutex::default(),
+            snapshots: Snapshots::default(),
             checkpoints,
             open_files,
             offsets,

@@ -24,6 +24,7 @@ use super::offsets::{CONSUMER_OFFSETS, GroupOffsets};
 use super::open::{FoundPartitions, config_of, count_whole, find_partitions};
 use super::producer_ids::ProducerIds;
 use super::reserve::Reserve;
+use super::snapshot::Snapshots;
 use super::topic::Topic;
 use super::topic_list::TopicList;
 use super::topic_map::TopicMap;
@@ -91,6 +92,7 @@ impl StoreOptions {
             topic_changes: AtomicU64::new(0),
             altering: Mutex::default(),
             ticking: Mutex::default(),
+            snapshots: Snapshots::default(),
             offsets: GroupOffsets::default(),
             transactions: Transactions::default(),
             producer_ids: ProducerIds::default(),

@@ -3,10 +3,15 @@
 //! ```text
 //!   1. meta.properties, which says that the snapshot is not complete: neither a store nor a broker opens it
 //!   2. all logs are held, cut where they end, and let go
-//!   3. each partition's files up to its cut, synced
-//!   4. checkpoints, how far each log is compacted, topic list, and the marker of a clean shutdown
-//!   5. meta.properties as it should be: from here on it is a snapshot
+//!   3. checkpoints, how far each log is compacted, topic list, configs of groups, users
+//!   4. each partition's files up to its cut, synced
+//!   5. the marker of a clean shutdown
+//!   6. meta.properties as it should be: from here on it is a snapshot
 //! ```
+//!
+//! Up to 3 nobody changes topics, for a moment. After that they come and go, and the maintenance does what is due, but
+//! for what would remove files or replace them: retention, compaction, and the files of what was deleted, which
+//! deletion only renames.
 //!
 //! Files are copied, with blocks shared where the file system copies on write, and never hard-linked: two names of one
 //! file would let the recovery of either directory cut, or go on with, a segment of the other, and a bad block or a slip
@@ -16,6 +21,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use parking_lot::{Mutex, MutexGuard, RwLock};
+
 use super::layout::{GROUP_CONFIGS, Layout, SCRAM_CREDENTIALS};
 use super::meta_properties::{self, MetaProperties};
 use super::open::create_dir;
@@ -24,6 +31,17 @@ use super::{Store, StoreInner};
 use crate::error::{Error, Result};
 use crate::log::{Log, SnapshotPoint};
 use crate::uuid::Uuid;
+
+/// What snapshots take turns with. In the order in which they are taken: `turn`, the store's `altering`, `files`.
+#[derive(Debug, Default)]
+pub(super) struct Snapshots {
+    /// Held while a snapshot is being taken, so that the next one keeps nobody waiting.
+    turn: Mutex<()>,
+    /// Held alone by who copies files, and shared by who removes them or puts others in their place. Who has it waits for
+    /// neither of the others. Who waits for it while files are copied must not hold what others wait for; `close` does, and
+    /// ends the copying.
+    pub(super) files: RwLock<()>,
+}
 
 /// What a snapshot holds.
 #[derive(Clone, Debug)]
@@ -55,8 +73,9 @@ impl Store {
     ///
     /// Everything that was appended before the call is in it. All partitions are cut at the same moment, those of
     /// committed offsets too: no commit in the snapshot is ahead of the records in it. Appends are held back for that
-    /// moment alone, and go on while files are copied; topics can't be created or deleted meanwhile, and nothing is
-    /// deleted. The snapshot belongs to the same cluster and node, and has a directory id of its own.
+    /// moment alone. While files are copied everything goes on; but what retention, compaction and the deletion of topics
+    /// make superfluous keeps its space until the copy is there, and [`compact`](Self::compact) waits for that. Another
+    /// snapshot waits for this one. The snapshot belongs to the same cluster and node, and has a directory id of its own.
     ///
     /// Where the file system can, blocks are shared until either side changes them (Btrfs, XFS); elsewhere a snapshot
     /// takes as much space as the store.
@@ -78,9 +97,10 @@ impl Store {
     ///
     /// # Errors
     /// [`Error::Io`] if the directory is not empty, with the kind `DirectoryNotEmpty`; [`Error::Io`] or
-    /// [`Error::StorageFull`] if it can't be written; [`Error::LogOffline`] if a log has lost a write. What was copied
-    /// is then removed. After a crash it is left, and says that it is not complete: opening it fails with
-    /// [`Error::MalformedFile`].
+    /// [`Error::StorageFull`] if it can't be written; [`Error::LogOffline`] if a log has lost a write;
+    /// [`Error::LogTruncated`] if one is truncated meanwhile; [`Error::Closed`] if the store is closed meanwhile, which
+    /// waits for no more than the segment that is being copied. What was copied is then removed. After a crash it is
+    /// left, and says that it is not complete: opening it fails with [`Error::MalformedFile`].
     pub fn snapshot(&self, to: impl AsRef<Path>) -> Result<SnapshotReport> {
         self.snapshot_with_progress(to, |_| {})
     }
@@ -100,32 +120,50 @@ impl Store {
 
 impl StoreInner {
     fn snapshot(&self, to: &Path, progress: impl FnMut(SnapshotProgress)) -> Result<SnapshotReport> {
-        // No topic comes or goes, and nothing is deleted, before the files are copied.
-        let _altering = self.altering.lock();
+        let _turn = self.snapshots.turn.lock();
+        let altering = self.altering.lock();
         self.check_writable()?;
-        let _ticking = self.ticking.lock();
+        let _files = self.snapshots.files.write();
         let target = Layout { storage: self.layout.storage.clone(), dir: to.to_owned() };
         create_dir(target.storage(), to)?;
         let entries = target.storage().list(to).map_err(|error| Error::io("list", to, error))?;
         if !entries.is_empty() {
             return Err(Error::io("snapshot to", to, io::ErrorKind::DirectoryNotEmpty.into()));
         }
-        self.write_snapshot(&target, progress).inspect_err(|_| discard(&target))
+        self.write_snapshot(&target, altering, progress).inspect_err(|_| discard(&target))
     }
 
-    fn write_snapshot(&self, target: &Layout, mut progress: impl FnMut(SnapshotProgress)) -> Result<SnapshotReport> {
+    /// Lets go of `altering` when it is seen what there is.
+    fn write_snapshot(
+        &self,
+        target: &Layout,
+        altering: MutexGuard<'_, ()>,
+        mut progress: impl FnMut(SnapshotProgress),
+    ) -> Result<SnapshotReport> {
         meta_properties::write_incomplete(target.storage(), &target.dir)?;
         let logs: Vec<Log> = self.logs().into_iter().filter(|log| !log.is_deleted()).collect();
         let (points, held) = cut(&logs)?;
+        self.write_what_is_known(target, &points)?;
+        drop(altering);
         let mut so_far = SnapshotProgress { bytes_done: 0, bytes_total: points.iter().map(SnapshotPoint::size).sum() };
         progress(so_far);
         for point in &points {
             point.copy_to(&target.partition_dir(point.topic_partition()), |bytes| {
                 so_far.bytes_done += bytes;
                 progress(so_far);
+                self.check_open()
             })?;
         }
         target.sync()?;
+        target.write_clean_shutdown()?;
+        let meta = MetaProperties { directory_id: Uuid::random(), ..self.meta.clone() };
+        meta.write(target.storage(), &target.dir)?;
+        Ok(SnapshotReport { dir: target.dir.clone(), partitions: points.len(), bytes: so_far.bytes_done, held })
+    }
+
+    /// Writes what there is besides the partitions. Nothing of that may have changed since they were cut, but for a
+    /// truncation, which ends the snapshot.
+    fn write_what_is_known(&self, target: &Layout, points: &[SnapshotPoint]) -> Result<()> {
         let at = |offset: fn(&SnapshotPoint) -> i64| {
             points.iter().map(move |point| (point.topic_partition().clone(), offset(point))).collect::<Vec<_>>()
         };
@@ -140,11 +178,7 @@ impl StoreInner {
         TopicList::read(&self.layout)?.without_deletions().write(target)?;
         self.layout.copy(GROUP_CONFIGS, target)?;
         // Whether there are users in this build or not.
-        self.layout.copy(SCRAM_CREDENTIALS, target)?;
-        target.write_clean_shutdown()?;
-        let meta = MetaProperties { directory_id: Uuid::random(), ..self.meta.clone() };
-        meta.write(target.storage(), &target.dir)?;
-        Ok(SnapshotReport { dir: target.dir.clone(), partitions: points.len(), bytes: so_far.bytes_done, held })
+        self.layout.copy(SCRAM_CREDENTIALS, target)
     }
 }
 

@@ -283,7 +283,7 @@ impl StoreInner {
         self.reserve.run(|| TopicList::put(&self.layout, name, deleting.clone()))?;
         let due_ms = self.clock.monotonic_ms().saturating_add(LogConfig::from(&topic.config).file_delete_delay_ms);
         for log in topic.partitions.iter().rev() {
-            self.rename_deleted(log.topic_partition(), due_ms)?;
+            self.rename_deleted(log, due_ms)?;
         }
         self.layout.sync()?;
         self.topics.write().remove(name);
@@ -292,8 +292,8 @@ impl StoreInner {
         self.forget_offsets_of_topics(&HashSet::from([name]))
     }
 
-    fn rename_deleted(&self, partition: &TopicPartition, due_ms: i64) -> Result<()> {
-        match rename_deleted(&self.layout, partition) {
+    fn rename_deleted(&self, log: &Log, due_ms: i64) -> Result<()> {
+        match log.move_files(|| rename_deleted(&self.layout, log.topic_partition())) {
             Ok(to) => self.deleted_dirs.lock().push((to, due_ms)),
             // An earlier attempt got this far.
             Err(Error::Io { source, .. }) if source.kind() == ErrorKind::NotFound => {}
