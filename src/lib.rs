@@ -32,7 +32,7 @@
 //!   `acks=all` before any device has the data, esker syncs first; many callers share one sync.
 //! - **Nothing is thrown away.** Recovery keeps every byte that it can't read, damage stays local to its batch, and a
 //!   [`RecoveryReport`] says what was found.
-//! - **Bounded, and yours to drive.** Disk, clock and maintenance are handed in; at most one thread per store, which can
+//! - **Bounded, and yours to drive.** Disk, clock and maintenance are handed in; at most two threads per store, which can
 //!   be turned off.
 //!
 //! # The path of a record

@@ -1,4 +1,4 @@
-//! Running a store: its directory, its thread, and what to look at.
+//! Running a store: its directory, its threads, and what to look at.
 //!
 //! # The directory
 //!
@@ -92,11 +92,13 @@
 //! commit, unless a consumer of the group is open in this store. An application that commits less often, and closes its
 //! consumers in between, raises that.
 //!
-//! # The thread
+//! # The threads
 //!
 //! A store has one thread, which deletes old segments and committed offsets, removes the files of deleted ones, syncs
-//! closed segments, writes checkpoints, and appends what producers hold back longer than `linger.ms`. A program that
-//! wants no thread turns it off and calls [`Store::tick`](crate::Store::tick) itself:
+//! closed segments, compacts, and writes checkpoints. From when records linger or are awaited, or a group has members,
+//! there is a second one, which waits for none of that: it appends what producers hold back longer than `linger.ms`,
+//! syncs for those who wait without a thread, and sees to members who say nothing any more. A program that wants no
+//! thread turns both off and calls [`Store::tick`](crate::Store::tick) itself:
 //!
 //! ```
 //! use esker::{Maintenance, Store, TopicConfig};
@@ -129,7 +131,7 @@
 //! | what compaction reads and writes | `log.cleaner.io.max.bytes.per.second` | it takes longer |
 //! | producers that a partition remembers | `producer.id.expiration.ms` | the idle ones are forgotten |
 //! | committed offsets | `offsets.retention.minutes` | those of groups that nobody uses expire |
-//! | threads | one a store, or none; while what many partitions have is synced together (a close, the end of a transaction of 64 partitions or more), 15 more in the whole process | the others do it by themselves |
+//! | threads | two a store, or none; while what many partitions have is synced together (a close, the end of a transaction of 64 partitions or more), 15 more in the whole process | the others do it by themselves |
 //!
 //! Everything else that takes memory is the caller's own: slices that it holds keep their maps, whatever the limits say,
 //! and sends that it has not waited for are in the log already.

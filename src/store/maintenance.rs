@@ -1,8 +1,9 @@
 //! What has to be done from time to time: retention, compaction, removing deleted files, syncing closed segments, checkpoints,
-//! and the batches and syncs that producers left for later. It is one function, [`Store::tick`]; the store's one
-//! thread calls it, or the caller does.
+//! and the batches and syncs that producers left for later. It is one function, [`Store::tick`], for the caller who does
+//! all that. Otherwise the store has a thread for it; and as soon as anybody wants to be woken earlier than that comes
+//! round, another one for what is left for later, which must not wait for a segment to be synced or compacted.
 
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, OnceLock, Weak};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -18,7 +19,8 @@ use crate::log::{Checkpoints, Helper, Log};
 /// Who calls [`Store::tick`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Maintenance {
-    /// A thread of the store's own, named `esker-maintenance`.
+    /// A thread of the store's own, named `esker-maintenance`; and a second one, `esker-tasks`, from when there is something
+    /// that can't wait for its turn: records that linger or are awaited, or members of groups.
     #[default]
     Thread,
     /// The caller, as often as it likes: every second is about right. For programs that want no thread besides their
@@ -46,10 +48,18 @@ const HURRIED_MAX: usize = 64;
 pub(crate) struct Schedule {
     maintenance: Maintenance,
     signal: Arc<Signal>,
-    tasks: Mutex<Vec<Weak<dyn Task>>>,
+    tasks: Arc<Tasks>,
+    /// Whether the tasks have a thread of their own, once that is decided.
+    tasks_thread: OnceLock<bool>,
     due: Mutex<Due>,
-    thread: Mutex<Option<JoinHandle<()>>>,
+    threads: Mutex<Vec<JoinHandle<()>>>,
     failure: Mutex<Option<Error>>,
+}
+
+/// The tasks, and what wakes the thread that they have.
+struct Tasks {
+    list: Mutex<Vec<Weak<dyn Task>>>,
+    signal: Signal,
 }
 
 /// When what is done in intervals is due, in milliseconds of the monotonic clock.
@@ -73,7 +83,7 @@ struct DueNow {
     transactional_ids: bool,
 }
 
-/// Wakes the thread.
+/// Wakes a thread.
 #[derive(Debug)]
 struct Signal {
     state: Mutex<SignalState>,
@@ -91,11 +101,11 @@ struct SignalState {
 impl Schedule {
     pub(super) fn new(config: &StoreConfig, clock: &dyn Clock, maintenance: Maintenance) -> Self {
         let monotonic_ms = clock.monotonic_ms();
-        let state = SignalState { wake_at: Instant::now() + IDLE, stopped: false, hurried: Vec::new() };
         Self {
             maintenance,
-            signal: Arc::new(Signal { state: Mutex::new(state), changed: Condvar::new() }),
-            tasks: Mutex::default(),
+            signal: Arc::new(Signal::new()),
+            tasks: Arc::new(Tasks { list: Mutex::default(), signal: Signal::new() }),
+            tasks_thread: OnceLock::new(),
             due: Mutex::new(Due {
                 retention_ms: monotonic_ms.saturating_add(config.log_retention_check_interval_ms),
                 checkpoint_ms: monotonic_ms.saturating_add(config.log_flush_offset_checkpoint_interval_ms.into()),
@@ -106,7 +116,7 @@ impl Schedule {
                 transactional_ids_ms: monotonic_ms
                     .saturating_add(config.transaction_remove_expired_transaction_cleanup_interval_ms.into()),
             }),
-            thread: Mutex::default(),
+            threads: Mutex::default(),
             failure: Mutex::default(),
         }
     }
@@ -125,27 +135,44 @@ impl Schedule {
         let run = move || {
             while signal.sleep() {
                 let Some(store) = store_ref.upgrade() else { return };
-                let (next, result) = store.tick();
+                let (next, result) = match store.schedule.tasks_thread.get() {
+                    Some(true) => store.maintain(),
+                    _ => store.tick(),
+                };
                 if let Err(error) = result {
                     store.schedule.note_failure(error);
                 }
-                signal.sleep_until(next);
+                signal.wake_by(next);
             }
         };
         let spawned = thread::Builder::new().name("esker-maintenance".to_owned()).spawn(run);
         let handle = spawned.map_err(|error| Error::io("start the maintenance thread of", &store.layout.dir, error))?;
-        *store.schedule.thread.lock() = Some(handle);
+        store.schedule.threads.lock().push(handle);
         Ok(())
     }
 
+    /// Gives the tasks a thread of their own, which holds no store open either. False if the system has none: then they wait
+    /// for the maintenance.
+    fn start_tasks(&self) -> bool {
+        let tasks = self.tasks.clone();
+        let run = move || {
+            while tasks.signal.sleep() {
+                let next = tasks.run();
+                tasks.signal.wake_by(next);
+            }
+        };
+        let spawned = thread::Builder::new().name("esker-tasks".to_owned()).spawn(run);
+        spawned.map(|handle| self.threads.lock().push(handle)).is_ok()
+    }
+
+    /// Ends the threads. One that is started after this ends at once.
     pub(super) fn stop(&self) {
-        self.signal.state.lock().stopped = true;
-        self.signal.changed.notify_all();
-        // The thread itself may be the one that drops the store.
-        if let Some(handle) = self.thread.lock().take()
-            && handle.thread().id() != thread::current().id()
-        {
-            let _ = handle.join();
+        self.signal.stop();
+        self.tasks.signal.stop();
+        let threads = std::mem::take(&mut *self.threads.lock());
+        // One of them may be the one that drops the store.
+        for other in threads.into_iter().filter(|handle| handle.thread().id() != thread::current().id()) {
+            let _ = other.join();
         }
     }
 
@@ -156,37 +183,41 @@ impl Schedule {
 
     /// Ends the tasks. Whoever adds one must look whether the store is closed after that.
     pub(super) fn close_tasks(&self) {
-        self.tasks().iter().for_each(|task| task.close());
+        self.tasks.all().iter().for_each(|task| task.close());
     }
 
     pub(super) fn note_topics_changed(&self) {
-        self.tasks().iter().for_each(|task| task.topics_changed());
+        self.tasks.all().iter().for_each(|task| task.topics_changed());
     }
 
-    /// From now on every tick runs the task too, for as long as it exists.
+    /// From now on the task is run too, every now and then, for as long as it exists.
     pub(crate) fn add(&self, task: Weak<dyn Task>) {
-        let mut tasks = self.tasks.lock();
+        let mut tasks = self.tasks.list.lock();
         tasks.retain(|task| task.strong_count() > 0);
         tasks.push(task);
     }
 
-    /// Something is due at `at`: sees to it that the thread is awake by then.
+    /// A task has something to do at `at`: sees to it that a thread is awake by then.
     pub(crate) fn wake_by(&self, at: Instant) {
-        let mut state = self.signal.state.lock();
-        if at < state.wake_at {
-            state.wake_at = at;
-            self.signal.changed.notify_all();
+        if self.maintenance == Maintenance::Manual {
+            return;
+        }
+        match self.tasks_thread.get_or_init(|| self.start_tasks()) {
+            true => self.tasks.signal.wake_by(at),
+            false => self.signal.wake_by(at),
         }
     }
+}
 
-    fn tasks(&self) -> Vec<Arc<dyn Task>> {
-        self.tasks.lock().iter().filter_map(Weak::upgrade).collect()
+impl Tasks {
+    fn all(&self) -> Vec<Arc<dyn Task>> {
+        self.list.lock().iter().filter_map(Weak::upgrade).collect()
     }
 
-    /// Runs the tasks and tells when the next one is due.
-    fn run_tasks(&self) -> Instant {
+    /// Runs them and tells when the next one is due.
+    fn run(&self) -> Instant {
         let now = Instant::now();
-        self.tasks().iter().filter_map(|task| task.run(now)).min().unwrap_or(now + IDLE).min(now + IDLE)
+        self.all().iter().filter_map(|task| task.run(now)).min().unwrap_or(now + IDLE).min(now + IDLE)
     }
 }
 
@@ -202,6 +233,11 @@ impl Helper for Signal {
 }
 
 impl Signal {
+    fn new() -> Self {
+        let state = SignalState { wake_at: Instant::now() + IDLE, stopped: false, hurried: Vec::new() };
+        Self { state: Mutex::new(state), changed: Condvar::new() }
+    }
+
     /// Sleeps, helping writers in the meantime, until it is time to wake. False if it is time to end.
     fn sleep(&self) -> bool {
         let mut state = self.state.lock();
@@ -219,9 +255,17 @@ impl Signal {
         !state.stopped
     }
 
-    fn sleep_until(&self, at: Instant) {
+    fn wake_by(&self, at: Instant) {
         let mut state = self.state.lock();
-        state.wake_at = state.wake_at.min(at);
+        if at < state.wake_at {
+            state.wake_at = at;
+            self.changed.notify_all();
+        }
+    }
+
+    fn stop(&self) {
+        self.state.lock().stopped = true;
+        self.changed.notify_all();
     }
 }
 
@@ -252,9 +296,16 @@ impl Store {
 }
 
 impl StoreInner {
-    /// Returns also when the next task is due.
+    /// Runs the tasks too. Returns also when to do so again.
     fn tick(&self) -> (Instant, Result<()>) {
-        let next = self.schedule.run_tasks();
+        let next_task = self.schedule.tasks.run();
+        let (next, result) = self.maintain();
+        (next.min(next_task), result)
+    }
+
+    /// Does what is due besides the tasks. Returns also when to do so again.
+    fn maintain(&self) -> (Instant, Result<()>) {
+        let next = Instant::now() + IDLE;
         // Whoever closes the store waits for this to end: the directory is somebody else's after that.
         let _ticking = self.ticking.lock();
         if self.check_open().is_err() {

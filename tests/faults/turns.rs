@@ -2,15 +2,19 @@
 
 use std::io;
 use std::path::Path;
+use std::pin::pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Barrier};
+use std::task::{Context, Waker};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use esker::io::{AppendFile, Locked, Storage, StorageFile, StorageLock};
 use esker::record::Compression;
 use esker::sim::{FaultStorage, ManualClock};
-use esker::{Acks, CleanupPolicy, Error, Log, Maintenance, ReadLimits, Store, TopicConfig};
+use esker::{
+    Acks, CleanupPolicy, Error, Log, Maintenance, ProducerConfig, ReadLimits, Record, Store, StoreConfig, TopicConfig,
+};
 
 use crate::common::forward::forward;
 use crate::common::{Sent, append, append_value};
@@ -299,4 +303,31 @@ fn appends_and_reads_go_on_while_compacted_segments_take_their_names() {
     let store = open(&disk.inner).unwrap();
     assert!(store.recovery_report().is_healthy());
     assert_eq!(store.partition("t", 0).unwrap().log_end(), 0);
+}
+
+#[test]
+fn what_lingers_and_what_is_awaited_waits_for_no_maintenance_that_waits_for_the_device() {
+    const LONG: Duration = Duration::from_secs(60);
+    let disk = Paused::new("recovery-point-offset-checkpoint");
+    let config = StoreConfig { log_flush_offset_checkpoint_interval_ms: 1, ..StoreConfig::default() };
+    let store = Store::options().storage(Arc::new(disk.clone())).config(config).open(DIR).unwrap();
+    store.create_topic("t", TopicConfig::new()).unwrap();
+    let log = store.partition("t", 0).unwrap();
+    let producer = store.producer(ProducerConfig::new().linger(Duration::from_millis(1))).unwrap();
+    producer.send(Record::to("t").value("waited for")).unwrap();
+    disk.is_armed.store(true, Ordering::SeqCst);
+    disk.reached.wait();
+
+    drop(producer.send_async(Record::to("t").value("lingers")).unwrap());
+    let has_come = log.wait_for(1, LONG);
+    let mut awaited = pin!(producer.send_async(Record::to("t").value("awaited")).unwrap());
+    let (mut context, began) = (Context::from_waker(Waker::noop()), Instant::now());
+    let mut is_synced = false;
+    while has_come && !is_synced && began.elapsed() < LONG {
+        is_synced = awaited.as_mut().poll(&mut context).is_ready();
+        thread::yield_now();
+    }
+    disk.released.wait();
+    assert!(has_come, "what lingers");
+    assert!(is_synced, "what is awaited");
 }
