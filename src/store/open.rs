@@ -440,7 +440,7 @@ impl Opening<'_> {
         Ok(topic_id)
     }
 
-    /// Opens the logs on as many threads as are configured, and returns them in the order of `wanted`.
+    /// Opens the logs on as many threads as are configured, if there are that many to be had, and returns them in the order of `wanted`.
     fn open_logs(&self, wanted: &[(TopicPartition, TopicConfig)]) -> Result<Vec<(Log, PartitionRecovery)>> {
         let (recovery_points, log_starts) = (self.layout.recovery_points()?, self.layout.log_starts()?);
         let first_dirty = self.layout.first_dirty()?;
@@ -469,7 +469,9 @@ impl Opening<'_> {
         };
         let threads = self.config.num_recovery_threads_per_data_dir.min(wanted.len());
         let mut opened = thread::scope(|scope| {
-            let others: Vec<_> = (1..threads).map(|_| scope.spawn(open_some)).collect();
+            // The system may have no more: then those who are there do it.
+            let help = |_| thread::Builder::new().spawn_scoped(scope, open_some).ok();
+            let others: Vec<_> = (1..threads).map_while(help).collect();
             let mut all = open_some()?;
             for other in others {
                 match other.join() {

@@ -10,6 +10,8 @@ mod directory;
 mod kafka;
 mod lock;
 mod retention;
+#[cfg(target_os = "linux")]
+mod threads;
 mod topics;
 
 use std::collections::BTreeSet;
