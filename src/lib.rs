@@ -33,7 +33,7 @@
 //! - **Nothing is thrown away.** Recovery keeps every byte that it can't read, damage stays local to its batch, and a
 //!   [`RecoveryReport`] says what was found.
 //! - **Bounded, and yours to drive.** Disk, clock and maintenance are handed in; at most two threads per store, which can
-//!   be turned off.
+//!   be turned off; where many partitions are opened, synced or closed at once, some more help for that long.
 //!
 //! # The path of a record
 //!

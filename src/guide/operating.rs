@@ -131,7 +131,7 @@
 //! | what compaction reads and writes | `log.cleaner.io.max.bytes.per.second` | it takes longer |
 //! | producers that a partition remembers | `producer.id.expiration.ms` | the idle ones are forgotten |
 //! | committed offsets | `offsets.retention.minutes` | those of groups that nobody uses expire |
-//! | threads | two a store, or none; while what many partitions have is synced together (a close, the end of a transaction of 64 partitions or more), 15 more in the whole process | the others do it by themselves |
+//! | threads | two a store, or none; while it is opened `num.recovery.threads.per.data.dir`, the caller's own among them; while what 64 partitions or more have is synced together (a close, the creation of topics, the end of a transaction), 15 more in the whole process | the others do it by themselves |
 //!
 //! Everything else that takes memory is the caller's own: slices that it holds keep their maps, whatever the limits say,
 //! and sends that it has not waited for are in the log already.

@@ -24,7 +24,9 @@ pub enum Maintenance {
     #[default]
     Thread,
     /// The caller, as often as it likes: every second is about right. For programs that want no thread besides their
-    /// own, and for tests.
+    /// own, and for tests. Threads that help while many partitions are opened, synced or closed end with the call that they
+    /// help; [`num_recovery_threads_per_data_dir`](StoreConfig::num_recovery_threads_per_data_dir) of 1 keeps those of an
+    /// open away.
     Manual,
 }
 
