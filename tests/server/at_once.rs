@@ -91,6 +91,44 @@ fn what_may_take_longer_waits_for_a_thread() {
     });
 }
 
+/// The batch is appended on another thread, which syncs it too once it has handed over what is to be answered.
+#[cfg(feature = "sim")]
+#[test]
+fn a_large_batch_is_answered_no_sooner_than_it_is_on_the_device() {
+    use std::sync::Arc;
+
+    use esker::sim::{Fault, FaultStorage, Operation};
+    let disk = FaultStorage::new(1);
+    let options = Store::options().storage(Arc::new(disk.clone())).maintenance(esker::Maintenance::Manual);
+    let store = options.open("/data").unwrap();
+    store.create_topic("t", TopicConfig::new()).unwrap();
+    run(async {
+        let server = Server::builder(store.clone()).in_memory().unwrap();
+        let (syncs, mut is_syncing) = tokio::sync::mpsc::unbounded_channel();
+        let (let_go, held_up) = channel::<()>();
+        let held_up = std::sync::Mutex::new(held_up);
+        disk.inject(Fault::io_error().on(Operation::Sync).on_paths(move |path| {
+            if path.ends_with("t-0/00000000000000000000.log") {
+                let _ = syncs.send(());
+                // Who waits for the device must not wait for ever. It is no fault, only slow.
+                let _ = held_up.lock().unwrap().recv_timeout(Duration::from_secs(60));
+            }
+            false
+        }));
+        let large = begin(&server, -1, 0, batch(&[&"x".repeat(200_000)]));
+        is_syncing.recv().await.unwrap();
+        let other = server.connect();
+        for _ in 0..10 {
+            other.send(&api_versions(), 4).await.unwrap();
+        }
+        assert!(!large.is_finished());
+        drop(let_go);
+        assert_eq!(large.await.unwrap(), 0);
+        server.shutdown().await;
+    });
+    store.close().unwrap();
+}
+
 /// Requests of many clients that wait for the device wait for it together.
 #[cfg(feature = "prometheus")]
 #[test]

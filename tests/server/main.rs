@@ -25,6 +25,8 @@ mod listeners;
 mod lookup;
 mod metrics;
 mod offsets;
+#[cfg(feature = "sim")]
+mod power_loss;
 #[path = "../common/random.rs"]
 mod random;
 #[cfg(all(feature = "sasl", feature = "tls"))]
