@@ -153,13 +153,21 @@ impl ServerBuilder {
         self
     }
 
-    /// Listens on `address` alone, such as `127.0.0.1:9092`, in place of the config's `listeners`; with port 0, on any port
-    /// that is free. Must be called in a tokio runtime, which the server then runs in.
+    /// Listens on `address` alone, such as `127.0.0.1:9092`, in place of the config's `listeners`, and asks its clients for
+    /// nothing. With port 0 it takes any port that is free; without a host, as `:9092`, it listens on every interface of the
+    /// machine. Must be called in a tokio runtime, which the server then runs in.
     ///
     /// # Errors
     ///
-    /// As [`start`](Self::start).
+    /// As [`start`](Self::start), and [`Error::InvalidConfig`](crate::Error::InvalidConfig) if the config has a listener with
+    /// TLS or SASL: `start` listens there.
     pub async fn bind(mut self, address: &str) -> Result<Server> {
+        let protocols = &self.config.listener_security_protocol_map;
+        let is_plaintext = |listener: &&Listener| protocols.get(&listener.name) == Some(SecurityProtocol::Plaintext);
+        if let Some(secured) = self.config.listeners.iter().find(|listener| !is_plaintext(listener)) {
+            let expected = "plain ones, for `bind` listens in their place and asks for nothing: use `start`";
+            return Err(invalid("listeners", &secured.to_string(), expected));
+        }
         let listener = format!("PLAINTEXT://{address}").parse();
         self.config.listeners = vec![listener.map_err(|_| invalid("listeners", address, "host:port"))?];
         self.config.advertised_listeners.retain(|advertised| advertised.name == self.config.listeners[0].name);
@@ -196,8 +204,9 @@ impl ServerBuilder {
         Ok(server)
     }
 
-    /// Listens nowhere, and serves this process alone, through [`Server::connect`]. The server runs in the tokio runtime that
-    /// this is called in.
+    /// Listens nowhere, and serves this process alone, through [`Server::connect`]. Whatever the config's listeners ask their
+    /// clients for, nothing is asked of this process, which has the store anyway; [`Server::serve_as`] asks others for it. The
+    /// server runs in the tokio runtime that this is called in.
     ///
     /// # Panics
     ///
@@ -284,7 +293,7 @@ impl Server {
         &self.local_addrs
     }
 
-    /// Connects from within this process, by a pipe in memory. Must be called in a tokio runtime.
+    /// Connects from within this process, by a pipe in memory, and is asked for nothing. Must be called in a tokio runtime.
     pub fn connect(&self) -> Connection {
         let (client, server) = tokio::io::duplex(PIPE_BYTES);
         self.serve(server);
@@ -292,8 +301,8 @@ impl Server {
     }
 
     /// Serves a client that has come over a stream of another kind: a socket of the caller's, or a pipe. The limits on
-    /// connections are for listeners, and don't hold for it, nor does their security: it is asked for nothing. All other
-    /// limits do. Must be called in a tokio runtime.
+    /// connections are for listeners, and don't hold for it, nor does their security: it is asked for nothing, so strangers
+    /// are for [`serve_as`](Self::serve_as). All other limits do. Must be called in a tokio runtime.
     pub fn serve(&self, stream: impl AsyncRead + AsyncWrite + Send + 'static) {
         let first = self.service.node.config.listeners.first();
         self.serve_with(Access::default(), first, self.local_addr(), stream);

@@ -66,6 +66,29 @@ async fn a_server_listens_somewhere_or_does_not_start() {
     }
 }
 
+/// It would let everybody in.
+#[tokio::test]
+async fn an_address_alone_comes_in_the_place_of_no_listener_that_asks_who_comes() {
+    let bind = async |listeners, protocols| {
+        let config = config(&[("listeners", listeners), ("listener.security.protocol.map", protocols)]);
+        Server::builder(Store::temporary().unwrap()).config(config).bind("127.0.0.1:0").await
+    };
+    for (listeners, protocols, named) in [
+        ("SASL_PLAINTEXT://127.0.0.1:1", "SASL_PLAINTEXT:SASL_PLAINTEXT,PLAINTEXT:PLAINTEXT", "SASL_PLAINTEXT"),
+        ("PLAINTEXT://127.0.0.1:1,SSL://127.0.0.1:2", "SSL:SSL,PLAINTEXT:PLAINTEXT", "SSL"),
+        ("OUTSIDE://127.0.0.1:1", "OUTSIDE:SASL_SSL,PLAINTEXT:PLAINTEXT", "OUTSIDE"),
+    ] {
+        let refused = bind(listeners, protocols).await.err();
+        let is_named = |error: &Error| {
+            matches!(error, Error::InvalidConfig { value, expected, .. }
+            if value.starts_with(&format!("{named}://")) && expected.contains("`start`"))
+        };
+        assert!(refused.as_ref().is_some_and(is_named), "{listeners}: {refused:?}");
+    }
+    let server = bind("OUTSIDE://127.0.0.1:1", "OUTSIDE:PLAINTEXT,PLAINTEXT:PLAINTEXT").await.unwrap();
+    told(&Connection::connect(server.local_addr().unwrap()).await.unwrap()).await;
+}
+
 #[tokio::test]
 async fn a_listener_without_a_host_takes_clients_of_both_kinds() {
     if TcpListener::bind((Ipv6Addr::LOCALHOST, 0)).is_err() {
