@@ -12,6 +12,8 @@ mod clients;
 #[path = "../common/random.rs"]
 #[allow(dead_code, reason = "others use all of it")]
 mod random;
+#[path = "../common/within.rs"]
+mod within;
 
 use std::env;
 use std::fs;
@@ -30,6 +32,7 @@ use tokio::net::TcpStream;
 use tokio::runtime::Runtime;
 
 use clients::PARTITIONS;
+use within::within;
 
 const IDLE: usize = 10_000;
 const ACTIVE: usize = 1000;
@@ -138,7 +141,8 @@ fn round(runtime: &Runtime, server: &Server, store: &Store, seed: u64) -> usize 
     assert!(connections >= IDLE as f64, "{connections}");
     clients.go();
     // The server learns of it in its own time.
-    while runtime.block_on(gauges(server, [CONNECTIONS, IN_FLIGHT])) != [0.0, 0.0] {}
+    let are_gone = async || gauges(server, [CONNECTIONS, IN_FLIGHT]).await == [0.0, 0.0];
+    runtime.block_on(within(async { while !are_gone().await {} }));
     let count = acknowledged.len();
     find_all(store, acknowledged);
     count
@@ -158,9 +162,11 @@ fn what_connections_take_comes_back() {
     let kept = heap.saturating_sub(before);
     assert!(kept < HEAP_KEPT_MAX, "{kept} bytes are left of the first round");
     count += round(&runtime, &server, &store, 2);
-    while open_files() > files {
-        std::thread::yield_now();
-    }
+    runtime.block_on(within(async {
+        while open_files() > files {
+            tokio::task::yield_now().await;
+        }
+    }));
     let left = allocator::allocated().saturating_sub(heap);
     assert!(left < HEAP_LEFT_MAX, "{left} bytes are left of the second round");
     assert!(count > 2 * ACTIVE * REQUESTS / 4, "{count} records");
@@ -198,7 +204,7 @@ async fn join_with_much(server: &Server) {
     for mut stream in joining {
         stream.read_i32().await.unwrap();
     }
-    while gauges(server, [CONNECTIONS]).await != [0.0] {}
+    within(async { while gauges(server, [CONNECTIONS]).await != [0.0] {} }).await;
     let left = allocator::allocated().saturating_sub(heap);
     assert!(left < HEAP_LEFT_MAX, "{left} bytes are left of members who brought two each");
 }

@@ -19,6 +19,7 @@ use esker::server::Server;
 use esker::{Acks, CommittedOffset, Maintenance, Store, StoreConfig, TopicConfig, TopicPartition};
 
 use super::connections;
+use super::within::within;
 
 const GROUP: &str = "g";
 
@@ -112,12 +113,15 @@ impl Member {
 
     /// Sends heartbeats until one says something else than `NONE`.
     async fn heartbeats(&self) -> ErrorCode {
-        loop {
-            let error_code = self.heartbeat().await;
-            if error_code != ErrorCode::NONE {
-                return error_code;
+        within(async {
+            loop {
+                let error_code = self.heartbeat().await;
+                if error_code != ErrorCode::NONE {
+                    return error_code;
+                }
             }
-        }
+        })
+        .await
     }
 
     async fn leave(&self) -> ErrorCode {

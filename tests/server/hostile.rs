@@ -19,6 +19,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 use tokio::time::{Instant, timeout};
 
 use super::random::Random;
+use super::within::within;
 use super::{batch, fetch_request, fetched, produce, produce_request, values};
 
 const PIPE_BYTES: usize = 64 * 1024;
@@ -229,7 +230,8 @@ async fn responses_keep_the_order_of_their_requests() {
     // None asked for ApiVersions first, and two have one number.
     stream.write_all(&sent.concat()).await.unwrap();
     // The others have been carried out, though not answered.
-    while fetched(good.connection.send(&fetch_request(1, 0), 12).await.unwrap()).records.unwrap().is_empty() {}
+    let find = async || fetched(good.connection.send(&fetch_request(1, 0), 12).await.unwrap()).records.unwrap();
+    within(async { while find().await.is_empty() {} }).await;
     good.next = 1;
     good.works_on("a connection with a fetch that waits").await;
     assert!(now(stream.read(&mut [0])).await.is_none());
@@ -440,17 +442,20 @@ async fn the_deaf_are_not_listened_to() {
     let mut deaf: Vec<_> = (0..50).map(|_| stranger(&server)).collect();
     let mut taken = vec![0; deaf.len()];
     // As long as somebody takes something.
-    let mut stuck_for = 0;
-    while stuck_for < 20 {
-        stuck_for += 1;
-        for (stream, taken) in deaf.iter_mut().zip(&mut taken) {
-            if let Some(written) = now(stream.write(&requests)).await {
-                *taken += written.unwrap();
-                stuck_for = 0;
+    within(async {
+        let mut stuck_for = 0;
+        while stuck_for < 20 {
+            stuck_for += 1;
+            for (stream, taken) in deaf.iter_mut().zip(&mut taken) {
+                if let Some(written) = now(stream.write(&requests)).await {
+                    *taken += written.unwrap();
+                    stuck_for = 0;
+                }
             }
+            good.works_on("clients that read nothing").await;
         }
-        good.works_on("clients that read nothing").await;
-    }
+    })
+    .await;
     // The pipe's two directions, the requests that may wait for responses, and what may be read ahead.
     let most = 4 * PIPE_BYTES + 64 * requests.len();
     assert!(taken.iter().all(|taken| *taken < most), "{taken:?}");

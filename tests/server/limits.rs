@@ -13,6 +13,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
+use super::within::within;
 use super::{batch, produce, produce_request, produced};
 
 async fn serve(config: ServerConfig) -> Server {
@@ -36,7 +37,7 @@ async fn one_connection_too_many_from_an_address_is_closed() {
     assert!(is_served(&first).await, "the others stay");
     drop(second);
     // The server learns of it in its own time.
-    while !is_served(&Connection::connect(address).await.unwrap()).await {}
+    within(async { while !is_served(&Connection::connect(address).await.unwrap()).await {} }).await;
 }
 
 #[tokio::test]
@@ -175,14 +176,17 @@ async fn a_client_that_reads_nothing_keeps_nobody_else_waiting() {
     let deaf = TcpStream::connect(address).await.unwrap();
     // ApiVersions 0, as often as it goes out: at some point the server reads no more of them.
     let request = b"\0\0\0\x0a\0\x12\0\0\0\0\0\x01\xff\xff".repeat(1000);
-    let mut stuck_for = 0;
-    while stuck_for < 20 {
-        match deaf.try_write(&request) {
-            Ok(_) => stuck_for = 0,
-            Err(_) => stuck_for += 1,
+    within(async {
+        let mut stuck_for = 0;
+        while stuck_for < 20 {
+            match deaf.try_write(&request) {
+                Ok(_) => stuck_for = 0,
+                Err(_) => stuck_for += 1,
+            }
+            assert!(produce(&good, 1, 0, batch(&["a"])).await.is_ok());
         }
-        assert!(produce(&good, 1, 0, batch(&["a"])).await.is_ok());
-    }
+    })
+    .await;
     server.shutdown().await;
 }
 

@@ -39,6 +39,8 @@ mod strangers;
 #[cfg(feature = "tls")]
 mod tls;
 mod transactions;
+#[path = "../common/within.rs"]
+mod within;
 mod words;
 
 use bytes::Bytes;

@@ -13,6 +13,7 @@ use esker::{Store, TopicConfig};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
+use super::within::within;
 use super::{batch, fetch_request, fetched, produce, values};
 
 async fn serve(config: ServerConfig) -> Server {
@@ -42,12 +43,20 @@ pub(crate) async fn scrape(server: &Server) -> String {
 
 /// The same once all responses are written and counted: a client may have read one a moment before.
 pub(crate) async fn scrape_when_quiet(server: &Server) -> String {
-    loop {
-        let scraped = scrape(server).await;
-        if value(&scraped, "esker_requests_in_flight", &[]) == 0.0 {
-            return scraped;
+    within(async {
+        loop {
+            let scraped = scrape(server).await;
+            if value(&scraped, "esker_requests_in_flight", &[]) == 0.0 {
+                return scraped;
+            }
         }
-    }
+    })
+    .await
+}
+
+/// Waits until a series without labels has this value.
+pub(crate) async fn until(server: &Server, name: &str, expected: f64) {
+    within(async { while value(&scrape(server).await, name, &[]) != expected {} }).await;
 }
 
 /// The value of a series, whatever the order of its labels; 0 if it isn't there.
@@ -143,12 +152,15 @@ async fn what_clients_may_not_do_is_counted() {
     garbage.write_all(b"\xff\xff\xff\xff").await.unwrap();
     while garbage.read(&mut [0]).await.unwrap_or(0) > 0 {}
     // The place is free once the server is done with it.
-    let connection = loop {
-        let connection = Connection::connect(address).await.unwrap();
-        if connection.send(&MetadataRequest::default(), 12).await.is_ok() {
-            break connection;
+    let connection = within(async {
+        loop {
+            let connection = Connection::connect(address).await.unwrap();
+            if connection.send(&MetadataRequest::default(), 12).await.is_ok() {
+                break connection;
+            }
         }
-    };
+    })
+    .await;
     let before = value(&scrape(&server).await, "esker_connections_rejected_total", &[]);
     let mut another = TcpStream::connect(address).await.unwrap();
     while another.read(&mut [0]).await.unwrap_or(0) > 0 {}
@@ -158,7 +170,7 @@ async fn what_clients_may_not_do_is_counted() {
     assert_eq!(answered(&scraped, "Metadata", "12", "NONE"), 1.0);
     drop(connection);
     // A connection that is gone is no longer counted, once the server has seen it.
-    while value(&scrape(&server).await, "esker_connections", &[]) != 0.0 {}
+    until(&server, "esker_connections", 0.0).await;
 }
 
 #[tokio::test]
@@ -167,7 +179,7 @@ async fn a_request_that_waits_is_in_flight() {
     let (one, other) = (server.connect(), server.connect());
     let waiting = FetchRequest { max_wait_ms: 60_000, min_bytes: 1, ..fetch_request(0, 0) };
     let waiting = tokio::spawn(async move { one.send(&waiting, 12).await });
-    while value(&scrape(&server).await, "esker_requests_in_flight", &[]) != 1.0 {}
+    until(&server, "esker_requests_in_flight", 1.0).await;
     assert!(value(&scrape(&server).await, "esker_request_bytes_in_flight", &[]) > 0.0);
     produce(&other, 1, 0, batch(&["a"])).await.unwrap();
     waiting.await.unwrap().unwrap();

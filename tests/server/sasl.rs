@@ -21,6 +21,7 @@ use tokio::net::TcpStream;
 use tokio::time::Instant;
 
 use super::secured::{Authority, BOTH_VERSIONS, Client, Files, config, refused, serve, text, tls_client, tls_connect};
+use super::within::within;
 use super::{api_versions, batch, produce_request, produced};
 
 const MECHANISMS: &str = "PLAIN,SCRAM-SHA-256,SCRAM-SHA-512";
@@ -366,7 +367,7 @@ async fn a_login_that_is_not_renewed_ends() {
     let (_store, server) = serve_sasl(&[("connections.max.reauth.ms", "1")]).await;
     let mut client = Client::connect(&server).await;
     log_in(&mut client, "PLAIN", "alice", "secret").await;
-    while client.is_served().await {}
+    within(async { while client.is_served().await {} }).await;
 }
 
 #[tokio::test]

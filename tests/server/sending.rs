@@ -14,7 +14,7 @@ use esker::{CleanupPolicy, Log, Maintenance, ReadLimits, Store, StoreConfig, Top
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
 
-use super::metrics::{scrape, scrape_when_quiet, value};
+use super::metrics::{scrape_when_quiet, until, value};
 use super::random::Random;
 use super::{fetched, produce};
 
@@ -309,7 +309,7 @@ async fn what_is_not_in_memory_is_read_and_sent() {
 async fn who_goes_away_in_the_midst_of_a_response_is_let_go() {
     let (_store, server, _log) = large(StoreConfig::default(), TopicConfig::new()).await;
     drop(slow(&server).await);
-    while value(&scrape(&server).await, "esker_connections", &[]) > 0.0 {}
+    until(&server, "esker_connections", 0.0).await;
     let connection = Connection::connect(server.local_addr().unwrap()).await.unwrap();
     let data = fetched(connection.send(&request(&[0], 1), 12).await.unwrap());
     assert_eq!(data.records.unwrap().len(), record(b"k", 1_000_000).len());

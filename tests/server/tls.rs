@@ -74,7 +74,7 @@ async fn whoever_does_not_trust_the_server_or_speaks_no_tls_stops_nobody() {
 #[cfg(feature = "prometheus")]
 #[tokio::test]
 async fn a_connection_has_not_failed_that_takes_no_leave_of_tls() {
-    use super::metrics::{scrape, value};
+    use super::metrics::{scrape, until, value};
     let (authority, files) = (Authority::new(), Files::new());
     let keystore = files.write("server.pem", &authority.issue("server").pem());
     let config = config(&[ANYWHERE, ("ssl.keystore.location", text(&keystore))]);
@@ -83,12 +83,8 @@ async fn a_connection_has_not_failed_that_takes_no_leave_of_tls() {
     let mut client = Client::over(tls_connect(&server, tls_client(&authority, None, &BOTH_VERSIONS)).await.unwrap());
     assert!(client.is_served().await);
     drop(client);
-    let scraped = loop {
-        let scraped = scrape(&server).await;
-        if value(&scraped, "esker_connections", &[]) == 0.0 {
-            break scraped;
-        }
-    };
+    until(&server, "esker_connections", 0.0).await;
+    let scraped = scrape(&server).await;
     assert_eq!(value(&scraped, "esker_connections_opened_total", &[]), 1.0, "{scraped}");
     assert_eq!(value(&scraped, "esker_connections_failed_total", &[]), 0.0);
 }
