@@ -65,7 +65,8 @@ configs! {
     /// How long a connection may do nothing before it is closed, in milliseconds: the client sends no request, or doesn't
     /// take its responses. It may do so for ever if this is below 0.
     connections_max_idle_ms: u64 = 600_000, "connections.max.idle.ms", at_least(1).or_no_limit_below(0);
-    /// The most bytes of records in the response to a fetch. The first batch is in it however large it is.
+    /// The most bytes of records in the response to a fetch, 1 MiB at most where the log's files aren't mapped. The first batch
+    /// is in it however large it is.
     fetch_max_bytes: usize = 57_671_680, "fetch.max.bytes", between(1024, i32::MAX as usize);
     /// Whether records that are in memory go by `sendfile` to clients on the server's own machine too, as they do to others
     /// from 512 KiB on. A copy is faster there. Kafka has no such config.

@@ -144,6 +144,7 @@
 //! | a request | `socket.request.max.bytes` | the connection is closed before it is read |
 //! | memory of all requests | `queued.max.request.bytes` | nothing is read until some are answered; who is slow to send the rest of one, or to take the response to a large one, or has one of more than 4 KiB that waits for records or members, is closed |
 //! | requests of a connection | 64, and 1 MiB of responses that wait to be taken | nothing is read from it |
+//! | what a fetch returns where files aren't mapped: `FsStorage::without_mmap`, a store that is open read-only, systems other than Unix | 1 MiB, or a batch that is larger; it counts among the responses from its beginning | the rest comes with the next |
 //! | partitions that a request names, to produce, to fetch records or offsets, to describe producers, or to end transactions | `request.partitions.max` | `INVALID_REQUEST` |
 //! | memory of a message's arrays | 64 MiB | the connection is closed |
 //! | partitions that one request creates, by asking for metadata too | 10,000 | `POLICY_VIOLATION`, or the rest is created when it is asked for again |

@@ -149,6 +149,10 @@ impl Storage for FsStorage {
         if cfg!(unix) { File::open(dir)?.sync_all() } else { Ok(()) }
     }
 
+    fn copies_views(&self) -> bool {
+        !self.mmap
+    }
+
     #[cfg(unix)]
     fn space(&self, dir: &Path) -> io::Result<Option<DiskSpace>> {
         let device = rustix::fs::statvfs(dir)?;

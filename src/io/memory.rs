@@ -170,6 +170,10 @@ impl Storage for MemoryStorage {
         self.shared.tree.read().dir(dir).map(drop)
     }
 
+    fn copies_views(&self) -> bool {
+        false
+    }
+
     fn lock(&self, path: &Path) -> Result<Box<dyn StorageLock>, Locked> {
         let file = self.open_or_create(path).map_err(Locked::Io)?;
         if file.is_locked.swap(true, Ordering::Acquire) {

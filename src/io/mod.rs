@@ -110,6 +110,12 @@ pub trait Storage: Send + Sync + fmt::Debug {
     /// loss of power.
     fn sync_dir(&self, dir: &Path) -> io::Result<()>;
 
+    /// Whether a [view](StorageFile::view) takes memory of its own, as it does of files that are neither mapped nor in memory:
+    /// who hands out views to others then hands out fewer. Yes by default.
+    fn copies_views(&self) -> bool {
+        true
+    }
+
     /// How much space there is where `dir` lies; None where that is not known, as by default.
     fn space(&self, dir: &Path) -> io::Result<Option<DiskSpace>> {
         let _ = dir;

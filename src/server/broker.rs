@@ -25,6 +25,9 @@ const AT_ONCE_PARTITIONS_MAX: usize = 16;
 /// unless it is told otherwise.
 const DECOMPRESSING_MAX: usize = 32;
 
+/// How many bytes of records a fetch has at most where they are copied into memory.
+const COPIED_BYTES_MAX: usize = 1024 * 1024;
+
 /// The APIs that there are, with the versions of each.
 pub(super) type Served = &'static [(ApiKey, RangeInclusive<i16>)];
 
@@ -84,6 +87,17 @@ impl Node {
     pub(super) fn check_partitions(&self, counts: impl Iterator<Item = usize>) -> Result<(), ErrorCode> {
         let is_fine = counts.sum::<usize>() <= self.config.request_partitions_max;
         is_fine.then_some(()).ok_or(ErrorCode::INVALID_REQUEST)
+    }
+
+    /// How many bytes of records the response to a fetch has at most, beside what its first batch has more.
+    pub(super) fn fetch_bytes_max(&self) -> usize {
+        let max = self.config.fetch_max_bytes;
+        if self.store.copies_reads() { max.min(COPIED_BYTES_MAX) } else { max }
+    }
+
+    /// How many bytes of memory that response may take until it is written, a batch that is larger aside.
+    pub(super) fn fetch_bytes_copied_max(&self) -> usize {
+        if self.store.copies_reads() { COPIED_BYTES_MAX } else { 0 }
     }
 
     /// Whether what should take but a moment for each of so many partitions may be done where it was read. What another

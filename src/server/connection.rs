@@ -30,7 +30,8 @@ const GRACE: Duration = Duration::from_secs(1);
 /// How many requests of a connection may wait for their responses. Clients send 5 at most, if they keep to their defaults.
 const REQUESTS_MAX: usize = 64;
 
-/// How many bytes of responses may wait to be written before the next request is begun: a few bytes may ask for many.
+/// How many bytes of responses may wait to be written, or may still come to that where they take memory, before the next
+/// request is begun: a few bytes may ask for many.
 const ANSWERED_BYTES_MAX: usize = 1024 * 1024;
 
 /// A request that has a response to come, and the memory that it has been granted for as long.

@@ -25,18 +25,18 @@ pub(super) type Answered = Result<Option<Encoded>, ConnectionError>;
 pub(super) enum Answer {
     Now(Answered),
     /// It waits, for a sync, for records or for other members of a group. Requests that come after it don't wait for that,
-    /// only their responses do.
-    Later(WhenWoken<Answered>),
+    /// only their responses do. The response may have so many bytes of memory.
+    Later(WhenWoken<Answered>, usize),
 }
 
 impl Answer {
-    fn later(answer: impl Future<Output = Answered> + Send + 'static) -> Self {
-        Self::Later(WhenWoken::new(answer))
+    fn later(bytes: usize, answer: impl Future<Output = Answered> + Send + 'static) -> Self {
+        Self::Later(WhenWoken::new(answer), bytes)
     }
 
     /// Lets it get on, if it waits.
     pub(super) fn get_on(&mut self, context: &mut TaskContext<'_>) {
-        if let Self::Later(answer) = self
+        if let Self::Later(answer, _) = self
             && let Poll::Ready(answered) = Pin::new(answer).poll(context)
         {
             *self = Self::Now(answered);
@@ -50,15 +50,16 @@ impl Answer {
             Self::Now(Err(_)) if !is_first => None,
             Self::Now(Ok(Some(response))) if !is_first && !response.files().is_empty() => None,
             Self::Now(answered) => Some(std::mem::replace(answered, Ok(None))),
-            Self::Later(_) => None,
+            Self::Later(..) => None,
         }
     }
 
-    /// How many bytes wait to be written.
+    /// How many bytes wait to be written, or may come to.
     pub(super) fn size(&self) -> usize {
         match self {
             Self::Now(Ok(Some(response))) => response.size(),
-            _ => 0,
+            Self::Now(_) => 0,
+            Self::Later(_, bytes) => *bytes,
         }
     }
 }
@@ -70,7 +71,7 @@ impl Answer {
 ///   is done.
 /// - A `stoppable` one is the same, but a function of the [`Context`] and the request: it looks at whether the server stops.
 /// - A `waiting` one is a future of the [`Context`] and the request, which says itself what may block, and may have no
-///   response. The next request begins at once.
+///   response. The next request begins at once, unless the response may take memory for records.
 /// - An `ordered` one is both: a future that the next request waits for, of a future that it doesn't.
 macro_rules! served {
     ($($(#[$meta:meta])* $api:ident: $versions:expr => $kind:ident $handler:path;)*) => {
@@ -109,12 +110,13 @@ macro_rules! answer {
         let frame = executor::run(move || response_frame(&$context.header, &$handler(&$context, $request))).await?;
         Ok(Answer::Now(Ok(Some(frame))))
     }};
-    (waiting $handler:path, $context:ident, $request:ident) => {
-        Ok(Answer::later(async move { encode(&$context.header, $handler(&$context, $request).await?) }))
-    };
+    (waiting $handler:path, $context:ident, $request:ident) => {{
+        let bytes = $context.broker.fetch_bytes_copied_max();
+        Ok(Answer::later(bytes, async move { encode(&$context.header, $handler(&$context, $request).await?) }))
+    }};
     (ordered $handler:path, $context:ident, $request:ident) => {{
         let response = $handler(&$context, $request).await?;
-        Ok(Answer::later(async move { encode(&$context.header, response.await?) }))
+        Ok(Answer::later(0, async move { encode(&$context.header, response.await?) }))
     }};
 }
 

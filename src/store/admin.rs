@@ -81,6 +81,11 @@ impl Store {
         deleted.into_iter().map(|deleted| deleted.and_then(|log_start| written.clone().map(|()| log_start))).collect()
     }
 
+    /// Whether what is read of a log takes memory of its own for as long as somebody keeps it.
+    pub(crate) fn copies_reads(&self) -> bool {
+        self.inner.layout.storage().copies_views()
+    }
+
     /// How much space there is for the data directory, if that is known.
     pub(crate) fn disk_space(&self) -> Result<Option<DiskSpace>> {
         let layout = &self.inner.layout;

@@ -1,8 +1,10 @@
 //! Fetches by topic id, in sessions, and of committed records alone.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use esker::io::FsStorage;
 use esker::net::messages::fetch::{FetchPartition, FetchTopic, ForgottenTopic};
 use esker::net::messages::{ApiVersionsRequest, FetchRequest, FetchResponse};
 use esker::net::{Connection, ErrorCode};
@@ -354,5 +356,57 @@ async fn who_finds_no_room_for_a_session_fetches_without() {
     for _ in 0..2 {
         let response = send(&connection, &in_session(&store, (0, 0), [Some(0), None]), 13).await;
         assert_eq!((response.session_id, answered(&response)), (0, vec![(0, vec![])]));
+    }
+}
+
+/// Whoever takes no responses would take as much memory as there are records.
+#[tokio::test]
+async fn where_files_are_not_mapped_a_response_has_a_mebibyte_or_one_batch() {
+    let dir = tempfile::tempdir().unwrap();
+    let fetch_from = async |offset, storage| {
+        let store = Store::options().storage(Arc::new(storage)).open(dir.path()).unwrap();
+        let server = Server::builder(store.clone()).in_memory().unwrap();
+        let mut request = fetch_request(0, offset);
+        request.topics[0].partitions[0].partition_max_bytes = 50 << 20;
+        let data = fetched(server.connect().send(&request, 12).await.unwrap());
+        server.shutdown().await;
+        store.close().unwrap();
+        values(&data).into_iter().map(|(offset, _)| offset).collect::<Vec<_>>()
+    };
+    let store = Store::open(dir.path()).unwrap();
+    store.create_topic("t", TopicConfig::new().max_message_bytes(3 << 20)).unwrap();
+    for bytes in [400_000, 400_000, 400_000, 2_000_000] {
+        let mut builder = BatchBuilder::new(3 << 20);
+        builder.push(&RecordData::of(&vec![b'x'; bytes])).unwrap();
+        store.partition("t", 0).unwrap().append(builder.build().unwrap(), Acks::Leader).unwrap();
+    }
+    store.close().unwrap();
+    assert_eq!(fetch_from(0, FsStorage::without_mmap()).await, [0, 1]);
+    assert_eq!(fetch_from(3, FsStorage::without_mmap()).await, [3]);
+    let is_mapped = cfg!(all(unix, target_pointer_width = "64"));
+    assert_eq!(fetch_from(0, FsStorage::new()).await, if is_mapped { vec![0, 1, 2, 3] } else { vec![0, 1] });
+}
+
+/// What they wait for would come to that all at once.
+#[cfg(feature = "prometheus")]
+#[tokio::test]
+async fn where_files_are_not_mapped_fetches_of_a_connection_wait_for_each_other() {
+    use super::metrics::{scrape, until, value};
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::options().storage(Arc::new(FsStorage::without_mmap())).open(dir.path()).unwrap();
+    store.create_topic("t", TopicConfig::new()).unwrap();
+    let server = Server::builder(store).metrics_listener("0").in_memory().unwrap();
+    let (connection, waiting) = (server.connect(), patient(fetch_request(0, 0)));
+    let both = async { tokio::join!(connection.send(&waiting, 12), connection.send(&waiting, 12)) };
+    let look = async {
+        until(&server, "esker_requests_in_flight", 1.0).await;
+        for _ in 0..20 {
+            assert_eq!(value(&scrape(&server).await, "esker_requests_in_flight", &[]), 1.0);
+        }
+        produce(&server.connect(), 1, 0, batch(&["a"])).await.unwrap();
+    };
+    let ((one, other), ()) = tokio::join!(both, look);
+    for response in [one, other] {
+        assert_eq!(values(&fetched(response.unwrap())), [(0, "a".to_owned())]);
     }
 }

@@ -80,7 +80,7 @@ fn random_session_id() -> i32 {
 /// What there is of each partition, once that is enough or the time is over.
 async fn read_enough(context: &Context, request: &FetchRequest, wanted: &Arc<Vec<Wanted>>) -> Vec<PartitionData> {
     let mut stop = context.stop.clone();
-    let params = FetchParams::new(request, context.broker.config.fetch_max_bytes);
+    let params = FetchParams::new(request, context.broker.fetch_bytes_max());
     let max_wait_ms = u64::try_from(request.max_wait_ms).unwrap_or(0);
     // A client that says nothing for longer is let go.
     let max_wait = Duration::from_millis(max_wait_ms.min(context.broker.config.connections_max_idle_ms));
