@@ -463,6 +463,70 @@ async fn the_deaf_are_not_listened_to() {
     good.finds_all().await;
 }
 
+/// Who sends on gets no more of the server's memory by it.
+#[cfg(feature = "prometheus")]
+#[tokio::test]
+async fn so_many_requests_of_a_connection_wait_and_no_more() {
+    let server = super::metrics::serve(ServerConfig::default()).await;
+    let mut good = Good::new(&server);
+    let mut stream = stranger(&server);
+    let waiting = FetchRequest { max_wait_ms: 60_000, min_bytes: 1, ..fetch_request(0, 0) };
+    let polls: Vec<_> = (0..65).flat_map(|id| frame(&waiting, 12, id)).collect();
+    stream.write_all(&polls).await.unwrap();
+    within(async { while in_flight(&server).await < 64.0 {} }).await;
+    good.works_on("a connection with many requests that wait").await;
+    assert_eq!(in_flight_at_last(&server).await, 64.0);
+    produce(&good.connection, 1, 0, batch(&["a"])).await.unwrap();
+    stream.shutdown().await.unwrap();
+    let mut answers = Vec::new();
+    within(stream.read_to_end(&mut answers)).await.unwrap();
+    assert_eq!(correlation_ids(&answers), (0..65).collect::<Vec<_>>());
+}
+
+#[cfg(feature = "prometheus")]
+#[tokio::test]
+async fn nothing_is_begun_behind_a_mebibyte_that_waits_to_be_taken() {
+    use super::metrics::{scrape, value};
+    let server = super::metrics::serve(ServerConfig::default()).await;
+    let mut good = Good::new(&server);
+    let mut stream = stranger(&server);
+    let large = "x".repeat(600_000);
+    for _ in 0..2 {
+        produce(&good.connection, 1, 0, batch(&[&large])).await.unwrap();
+    }
+    let waiting = FetchRequest { max_wait_ms: 60_000, min_bytes: 1, ..fetch_request(0, 2) };
+    let mut both = fetch_request(0, 0);
+    both.topics[0].partitions[0].partition_max_bytes = 2 << 20;
+    stream.write_all(&[frame(&waiting, 12, 1), frame(&both, 12, 2)].concat()).await.unwrap();
+    // Until its answer is ready, and stands behind one that is not.
+    let bytes_out = async || value(&scrape(&server).await, "esker_topic_bytes_out_total", &[("topic", "t")]);
+    within(async { while bytes_out().await < 1_200_000.0 {} }).await;
+    stream.write_all(&[frame(&waiting, 12, 3), frame(&waiting, 12, 4)].concat()).await.unwrap();
+    good.works_on("a connection with much to take").await;
+    // One more may have been waited for when there was not so much yet.
+    assert!(in_flight_at_last(&server).await <= 3.0);
+    produce(&good.connection, 1, 0, batch(&["a"])).await.unwrap();
+    stream.shutdown().await.unwrap();
+    let mut answers = Vec::new();
+    within(stream.read_to_end(&mut answers)).await.unwrap();
+    assert_eq!(correlation_ids(&answers), [1, 2, 3, 4]);
+}
+
+#[cfg(feature = "prometheus")]
+async fn in_flight(server: &Server) -> f64 {
+    use super::metrics::{scrape, value};
+    value(&scrape(server).await, "esker_requests_in_flight", &[])
+}
+
+/// The same after everybody in this thread has had many turns: to begin what may be begun, and to count what was answered.
+#[cfg(feature = "prometheus")]
+async fn in_flight_at_last(server: &Server) -> f64 {
+    for _ in 0..20 {
+        in_flight(server).await;
+    }
+    in_flight(server).await
+}
+
 #[tokio::test]
 async fn a_request_may_name_so_many_partitions_and_no_more() {
     let server = serve(ServerConfig { request_partitions_max: 3, ..ServerConfig::default() }).await;

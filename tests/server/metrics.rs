@@ -16,7 +16,7 @@ use tokio::net::TcpStream;
 use super::within::within;
 use super::{batch, fetch_request, fetched, produce, values};
 
-async fn serve(config: ServerConfig) -> Server {
+pub(crate) async fn serve(config: ServerConfig) -> Server {
     let store = Store::options().storage(Arc::new(MemoryStorage::new())).open("data").unwrap();
     store.create_topic("t", TopicConfig::new().partitions(2)).unwrap();
     Server::builder(store).config(config).metrics_listener("0").bind("127.0.0.1:0").await.unwrap()
