@@ -8,12 +8,14 @@ use esker::net::messages::api_versions::FinalizedFeatureKey;
 use esker::net::messages::metadata::MetadataRequestTopic;
 use esker::net::messages::produce::{PartitionProduceResponse, TopicProduceData};
 use esker::net::messages::{ApiVersionsRequest, FetchRequest, InitProducerIdRequest, MetadataRequest};
-use esker::net::{ApiKey, ErrorCode};
+use esker::net::{ApiKey, Connection, ErrorCode};
 use esker::record::{BatchBuilder, BatchRef, RecordData};
 use esker::server::{Server, ServerConfig, ServerProperties};
 use esker::{Acks, CleanupPolicy, Maintenance, ReadLimits, Store, TopicConfig, Uuid};
 use tokio::sync::Notify;
+use tokio::task::JoinHandle;
 
+use super::within::within;
 use super::{
     api_versions, batch, connections, fetch_request, fetched, produce, produce_request, produced, serve, values,
 };
@@ -370,32 +372,37 @@ async fn a_server_stops_in_good_order() {
     let address = server.local_addr().unwrap();
     let connections = connections(&server).await;
     let waiting = FetchRequest { min_bytes: 1, max_wait_ms: i32::MAX, ..fetch_request(0, 0) };
-    let tasks: Vec<_> = connections
-        .into_iter()
-        .map(|connection| {
-            let waiting = waiting.clone();
-            tokio::spawn(async move { connection.send(&waiting, 12).await })
+    let tasks = connections.map(|connection| {
+        let waiting = waiting.clone();
+        tokio::spawn(async move {
+            tokio::join!(connection.send(&waiting, 12), produce(&connection, 1, 1, batch(&["behind it"])))
         })
-        .collect();
-    // What is appended now is answered before the end.
+    });
+    let log = store.partition("t", 1).unwrap();
+    // By then both fetches wait, for requests begin in their order.
+    within(async {
+        while log.log_end() < 2 {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    assert!(!tasks.iter().any(JoinHandle::is_finished));
     let other = server.connect();
     produce(&other, -1, 1, batch(&["a"])).await.unwrap();
     server.shutdown().await;
     for task in tasks {
-        // It was answered with what there is, or had not been read yet.
-        if let Ok(response) = task.await.unwrap() {
-            assert_eq!(values(&fetched(response)), []);
-        }
+        let (response, appended) = task.await.unwrap();
+        assert_eq!(values(&fetched(response.unwrap())), [], "what there is");
+        assert!(appended.unwrap().base_offset < 2, "what was appended is answered before the end");
     }
     assert!(produce(&other, 1, 1, batch(&["b"])).await.is_err());
-    assert!(esker::net::Connection::connect(address).await.is_err());
+    assert!(Connection::connect(address).await.is_err());
     // The store is the caller's still.
     let records = batch(&["b"]);
     store.partition("t", 1).unwrap().append(BatchRef::parse(&records).unwrap(), Acks::All).unwrap();
     store.close().unwrap();
 }
 
-/// Servers and stores without a thread or a file of their own.
 #[tokio::test]
 async fn a_server_serves_until_it_is_told_to_stop() {
     let dir = tempfile::tempdir().unwrap();
@@ -443,15 +450,21 @@ fn without_time_a_server_does_not_seem_to_start() {
     let _ = runtime.block_on(Server::builder(Store::temporary().unwrap()).bind("127.0.0.1:0"));
 }
 
+/// Most have no thread, file or socket of their own. One in twenty is as brokers are by default.
 #[tokio::test]
 async fn a_thousand_brokers_live_in_one_process() {
     let mut servers = Vec::new();
     for number in 0..1000 {
-        let options = Store::options().storage(Arc::new(MemoryStorage::new())).maintenance(Maintenance::Manual);
-        let store = options.open("data").unwrap();
+        let is_as_by_default = number % 20 == 0;
+        let in_memory = || Store::options().storage(Arc::new(MemoryStorage::new())).maintenance(Maintenance::Manual);
+        let store = if is_as_by_default { Store::temporary() } else { in_memory().open("data") }.unwrap();
         store.create_topic("t", TopicConfig::new()).unwrap();
-        let server = Server::builder(store.clone()).in_memory().unwrap();
-        let connection = server.connect();
+        let builder = Server::builder(store.clone());
+        let server = if is_as_by_default { builder.bind("127.0.0.1:0").await } else { builder.in_memory() }.unwrap();
+        let connection = match server.local_addr() {
+            Some(address) => Connection::connect(address).await.unwrap(),
+            None => server.connect(),
+        };
         assert_eq!(produce(&connection, -1, 0, batch(&[&format!("{number}")])).await.unwrap().base_offset, 0);
         servers.push((store, server, connection));
     }
