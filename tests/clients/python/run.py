@@ -25,6 +25,8 @@ CLIENTS = {
     "kafka-python": [sys.executable, HERE / "python/kafka_python.py"],
     "KafkaJS (Node)": ["node", Path(os.environ["NODE_CLIENTS"]) / "client.mjs"],
 }
+# KafkaJS has neither codec.
+WITHOUT = [("KafkaJS (Node)", "lz4"), ("KafkaJS (Node)", "zstd")]
 # Much of the time is spent waiting, for sessions to end above all.
 AT_ONCE = 4
 
@@ -129,7 +131,7 @@ def main(programs):
         cells = []
         for operation in OPERATIONS:
             outcome = row.get(operation, "it says nothing")
-            if outcome not in ("ok", "-"):
+            if outcome != ("-" if (client, operation) in WITHOUT else "ok"):
                 failed.append(f"{client}, {operation}: {outcome}")
                 outcome = "FAILED"
             cells.append(outcome.ljust(len(operation)))
