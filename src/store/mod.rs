@@ -139,7 +139,8 @@ pub(crate) struct StoreInner {
     partitions_added: AtomicU64,
     /// How often topics were created or deleted, or got partitions.
     topic_changes: AtomicU64,
-    /// Held by whoever creates, changes or deletes a topic, so that they take turns while others go on reading.
+    /// Held by whoever creates, changes or deletes a topic, so that they take turns while others go on reading. Who has it
+    /// looks whether the store is closed: nobody begins anything after that.
     altering: Mutex<()>,
     offsets: GroupOffsets,
     transactions: Transactions,
@@ -162,6 +163,7 @@ pub(crate) struct StoreInner {
     attached: attached::Attached,
     /// Another process writes the directory, and nothing is written here.
     is_read_only: bool,
+    /// The directory's. Held by whoever closes the store, until the directory is let go of.
     lock: Mutex<Option<Box<dyn StorageLock>>>,
     /// Goes last: everything above may still write into it.
     _temporary: Option<TemporaryDir>,
@@ -339,11 +341,15 @@ impl StoreInner {
     }
 
     fn close(&self) -> Result<()> {
-        // Nobody may create a topic halfway through this.
-        let _altering = self.altering.lock();
+        // Those who close it at the same time return when it is closed.
+        let mut lock = self.lock.lock();
+        // Nobody may be halfway through creating a topic. Not held longer: the tasks that are ended here may be about to
+        // create one, and find that it is too late.
+        let altering = self.altering.lock();
         if self.closed.swap(true, Ordering::AcqRel) {
             return Ok(());
         }
+        drop(altering);
         self.schedule.stop();
         self.schedule.close_tasks();
         // A tick of another thread ends, and so does the writing of checkpoints; those after them see that the store is
@@ -357,7 +363,7 @@ impl StoreInner {
         if let Err(failure) = &result {
             self.logs().iter().for_each(|log| log.abandon(failure));
         }
-        *self.lock.lock() = None;
+        *lock = None;
         result
     }
 

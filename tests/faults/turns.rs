@@ -46,8 +46,9 @@ impl Paused {
     }
 
     fn open(&self, clock: &ManualClock) -> Store {
+        let config = StoreConfig { group_initial_rebalance_delay_ms: 0, ..StoreConfig::default() };
         let options = Store::options().storage(Arc::new(self.clone())).clock(Arc::new(clock.clone()));
-        options.maintenance(Maintenance::Manual).open(DIR).unwrap()
+        options.config(config).maintenance(Maintenance::Manual).open(DIR).unwrap()
     }
 
     fn pass(&self, path: &Path) {
@@ -208,6 +209,50 @@ fn a_tick_that_outlasts_the_store_does_not_write_into_a_directory_that_is_let_go
         });
         assert!(!disk.wrote_unlocked.load(Ordering::SeqCst));
         assert!(open(&disk.inner).unwrap().recovery_report().clean_shutdown);
+    }
+}
+
+/// Lets other threads get to where they wait, most of the time.
+fn give_way() {
+    (0..1000).for_each(|_| thread::yield_now());
+}
+
+#[test]
+#[cfg(feature = "coordinator")]
+fn a_store_is_closed_while_its_first_group_is_about_to_be_written_down() {
+    use std::sync::mpsc;
+
+    for _ in 0..20 {
+        let disk = Paused::new("topic-config-checkpoint");
+        let store = disk.open(&ManualClock::new(START_MS));
+        store.create_topic("t", TopicConfig::new()).unwrap();
+        disk.is_armed.store(true, Ordering::SeqCst);
+        let creating = thread::spawn({
+            let store = store.clone();
+            move || store.create_topic("u", TopicConfig::new())
+        });
+        disk.reached.wait();
+        // It waits for the topic, and after it does who creates `__consumer_offsets` for the group.
+        let (closed, is_closed) = mpsc::channel();
+        let closing = thread::spawn({
+            let store = store.clone();
+            move || closed.send(store.close())
+        });
+        give_way();
+        let mut consumer = store.consumer("g").unwrap();
+        let joining = thread::spawn(move || {
+            consumer.subscribe(["t"])?;
+            while consumer.poll(Duration::from_millis(100)).is_ok() {}
+            Ok::<_, Error>(())
+        });
+        give_way();
+        disk.released.wait();
+        is_closed.recv_timeout(Duration::from_secs(60)).expect("nobody waits for him who closes it").unwrap();
+        creating.join().unwrap().unwrap();
+        closing.join().unwrap().unwrap();
+        // He may have come too late for anything but to be told so.
+        let _ = joining.join().unwrap();
+        assert!(!disk.wrote_unlocked.load(Ordering::SeqCst));
     }
 }
 
