@@ -84,11 +84,11 @@ impl Store {
         validate_only: bool,
     ) -> Result<()> {
         let store = &self.inner;
+        let _altering = store.altering.lock();
         store.check_writable()?;
         if group.is_empty() {
             return Err(invalid("group", group, "the name of a group"));
         }
-        let _altering = store.altering.lock();
         let mut configs = GroupConfigs::clone(&store.group_configs());
         let config = change(configs.get(group).unwrap_or(&GroupConfig::default()))?;
         config.validate(&store.config)?;

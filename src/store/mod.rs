@@ -139,8 +139,8 @@ pub(crate) struct StoreInner {
     partitions_added: AtomicU64,
     /// How often topics were created or deleted, or got partitions.
     topic_changes: AtomicU64,
-    /// Held by whoever creates, changes or deletes a topic, so that they take turns while others go on reading. Who has it
-    /// looks whether the store is closed: nobody begins anything after that.
+    /// Held by whoever creates, changes or deletes a topic, or what a file beside the topics says, so that they take turns
+    /// while others go on reading. Who has it looks whether the store is closed: nobody begins anything after that.
     altering: Mutex<()>,
     offsets: GroupOffsets,
     transactions: Transactions,
@@ -358,6 +358,7 @@ impl StoreInner {
         // So does a snapshot, after the segment that it copies.
         drop(self.snapshots.files.write());
         self.checkpoints.wait();
+        self.producer_ids.wait();
         self.cleaner.stop();
         let result = self.reserve.run(|| self.close_logs());
         if let Err(failure) = &result {

@@ -35,16 +35,24 @@ pub(super) struct ProducerIds {
 impl ProducerIds {
     /// An id that was never given out before, and is higher than those that are known to be in use. The checkpoint alone
     /// sees to the first, and so it never goes back, however high it has come.
-    fn next(&self, layout: &Layout, known: impl Fn() -> Option<ProducerId>) -> Result<ProducerId> {
+    fn next(&self, store: &StoreInner) -> Result<ProducerId> {
         let mut left = self.left.lock();
+        // In its turn: whoever closes the store waits for those who have theirs after that.
+        store.check_writable()?;
         if let Some(id) = left.next() {
             return Ok(id);
         }
-        let first = read(layout)?.max(known().map_or(0, |id| id + 1)).max(FIRST_ID);
+        let layout = &store.layout;
+        let first = read(layout)?.max(store.highest_producer_id().map_or(0, |id| id + 1)).max(FIRST_ID);
         let end = first + BLOCK_LEN;
-        checkpoint::write(layout.storage(), &path(layout), &[[end.to_string()]])?;
+        store.reserve.run(|| checkpoint::write(layout.storage(), &path(layout), &[[end.to_string()]]))?;
         *left = first + 1..end;
         Ok(first)
+    }
+
+    /// Waits for whoever is writing down a block.
+    pub(super) fn wait(&self) {
+        drop(self.left.lock());
     }
 }
 
@@ -63,8 +71,7 @@ fn read(layout: &Layout) -> Result<ProducerId> {
 
 impl StoreInner {
     pub(crate) fn new_producer_id(&self) -> Result<ProducerId> {
-        self.check_writable()?;
-        self.reserve.run(|| self.producer_ids.next(&self.layout, || self.highest_producer_id()))
+        self.producer_ids.next(self)
     }
 
     /// The highest producer id in use, by records in a log or by a transactional id.

@@ -117,8 +117,8 @@ impl Store {
     /// Alters credentials, all or none.
     pub(crate) fn alter_scram_credentials(&self, alterations: Vec<ScramAlteration>) -> Result<()> {
         let store = &self.inner;
+        let _altering = store.altering.lock();
         store.check_writable()?;
-        store.check_open()?;
         store.scram_credentials.alter(store, alterations)
     }
 }

@@ -13,7 +13,8 @@ use esker::io::{AppendFile, Locked, Storage, StorageFile, StorageLock};
 use esker::record::Compression;
 use esker::sim::{FaultStorage, ManualClock};
 use esker::{
-    Acks, CleanupPolicy, Error, Log, Maintenance, ProducerConfig, ReadLimits, Record, Store, StoreConfig, TopicConfig,
+    Acks, AlterConfigOp, CleanupPolicy, Error, Log, Maintenance, ProducerConfig, ReadLimits, Record, Store,
+    StoreConfig, TopicConfig,
 };
 
 use crate::common::forward::forward;
@@ -254,6 +255,72 @@ fn a_store_is_closed_while_its_first_group_is_about_to_be_written_down() {
         let _ = joining.join().unwrap();
         assert!(!disk.wrote_unlocked.load(Ordering::SeqCst));
     }
+}
+
+#[test]
+fn who_waits_for_a_turn_does_not_write_into_a_directory_that_is_let_go_of() {
+    for _ in 0..20 {
+        let disk = Paused::new("topic-config-checkpoint");
+        let store = disk.open(&ManualClock::new(START_MS));
+        disk.is_armed.store(true, Ordering::SeqCst);
+        thread::scope(|scope| {
+            let creating = scope.spawn(|| store.create_topic("t", TopicConfig::new()));
+            disk.reached.wait();
+            let closing = scope.spawn(|| store.close());
+            give_way();
+            let altering = scope.spawn(|| {
+                let change = AlterConfigOp::set("consumer.session.timeout.ms", "50000");
+                store.alter_group_configs("g", &[change])
+            });
+            give_way();
+            disk.released.wait();
+            creating.join().unwrap().unwrap();
+            closing.join().unwrap().unwrap();
+            let altered = altering.join().unwrap();
+            // He may have come before him who closes it, or after.
+            assert!(matches!(altered, Ok(()) | Err(Error::Closed { .. })), "{altered:?}");
+        });
+        assert!(!disk.wrote_unlocked.load(Ordering::SeqCst));
+    }
+}
+
+/// Changes a store, and waits while a file of that name takes its place.
+fn closed_in_the_middle(name: &'static str, change: impl Fn(&Store) + Sync) {
+    for _ in 0..20 {
+        let disk = Paused::new(name);
+        let store = disk.open(&ManualClock::new(START_MS));
+        disk.is_armed.store(true, Ordering::SeqCst);
+        thread::scope(|scope| {
+            let changing = scope.spawn(|| change(&store));
+            disk.reached.wait();
+            let closing = scope.spawn(|| store.close());
+            give_way();
+            disk.released.wait();
+            changing.join().unwrap();
+            closing.join().unwrap().unwrap();
+        });
+        assert!(!disk.wrote_unlocked.load(Ordering::SeqCst), "{name}");
+    }
+}
+
+#[test]
+fn a_directory_is_not_let_go_of_while_a_block_of_producer_ids_is_written_down() {
+    closed_in_the_middle("producer-id-checkpoint", |store| {
+        // The ids are there before what is to be written of them, which may be too late.
+        let _ = store.init_transactional_id("id", Duration::from_secs(60));
+    });
+}
+
+#[test]
+#[cfg(feature = "sasl")]
+fn a_directory_is_not_let_go_of_while_credentials_are_written_down() {
+    use esker::server::{ScramCredential, ScramMechanism};
+
+    let mechanism = ScramMechanism::Sha256;
+    let credential = ScramCredential::new(mechanism, "secret", 4096).unwrap();
+    closed_in_the_middle("scram-credentials-checkpoint", |store| {
+        store.put_scram_credential("alice", mechanism, credential.clone()).unwrap();
+    });
 }
 
 /// A log of several segments that retention is about to take, and the middle of that.
