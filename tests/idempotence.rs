@@ -10,7 +10,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use api::{batches, manual, manual_store};
+use api::{FOREVER, batches, manual, manual_store, values};
 use esker::io::{MemoryStorage, Storage};
 use esker::record::{BatchBuilder, RecordData};
 use esker::sim::{Crash, Fault, FaultStorage, Operation};
@@ -125,6 +125,33 @@ fn a_producer_goes_on_after_the_partition_forgot_it() {
     assert!(log.active_producers().is_empty());
     assert_eq!(send(&producer, 0).unwrap(), 1);
     assert_eq!(log.active_producers()[0].last_sequence, Some(1));
+}
+
+#[test]
+fn a_producer_goes_on_in_another_epoch_where_batches_of_it_were_cut_off() {
+    let store = manual_store();
+    let log = create(&store, 2);
+    let producer = store.producer(ProducerConfig::new().linger(FOREVER)).unwrap();
+    for partition in [0, 0, 0, 1] {
+        send(&producer, partition).unwrap();
+    }
+    let id = identities(&log)[0].0;
+    log.truncate_to(1).unwrap();
+    assert_eq!([send(&producer, 0).unwrap(), send(&producer, 0).unwrap()], [1, 2]);
+    assert_eq!(identities(&log), [(id, 0, 0), (id, 1, 0), (id, 1, 1)]);
+
+    // What lingers is appended once, as it was sent.
+    let lingering: Vec<_> =
+        ["a", "b"].map(|value| producer.send_async(Record::to("t").partition(0).value(value)).unwrap()).into();
+    log.truncate_to(2).unwrap();
+    producer.flush().unwrap();
+    let offsets: Vec<_> = lingering.into_iter().map(|pending| pending.wait().unwrap().offset.unwrap()).collect();
+    assert_eq!((offsets, &values(&log)[2..]), (vec![2, 3], &["a".to_owned(), "b".to_owned()][..]));
+    assert_eq!(identities(&log)[2], (id, 2, 0));
+
+    send(&producer, 1).unwrap();
+    let other = store.partition("t", 1).unwrap();
+    assert_eq!(identities(&other), [(id, 0, 0), (id, 0, 1)], "nothing was cut off there");
 }
 
 #[test]

@@ -393,6 +393,30 @@ fn after_a_failure_only_an_abort_is_left_and_then_the_next_transaction() {
 }
 
 #[test]
+fn a_transaction_of_which_records_were_cut_off_is_aborted_and_the_next_one_goes_on() {
+    let world = World::new();
+    let producer = world.producer("t");
+    let transaction = producer.begin_transaction().unwrap();
+    send(&transaction, "a", "1");
+    transaction.commit().unwrap();
+
+    let transaction = producer.begin_transaction().unwrap();
+    send(&transaction, "a", "void");
+    let kept = world.log("a").log_end();
+    send(&transaction, "a", "cut off");
+    assert_eq!(world.log("a").truncate_to(kept).unwrap(), kept);
+    let refused = transaction.send(Record::to("a").value("void"));
+    assert!(matches!(refused, Err(Error::OutOfOrderSequenceNumber { .. })), "{refused:?}");
+    assert!(matches!(transaction.commit(), Err(Error::TransactionAbortable { .. })));
+    assert_eq!(world.log("a").last_stable_offset(), world.log("a").log_end(), "it was aborted");
+
+    let transaction = producer.begin_transaction().unwrap();
+    send(&transaction, "a", "2");
+    transaction.commit().unwrap();
+    assert_eq!(world.committed("a"), ["1", "2"]);
+}
+
+#[test]
 fn a_topic_that_is_deleted_takes_its_records_along() {
     let world = World::new();
     let producer = world.producer("t");

@@ -62,6 +62,8 @@ pub(super) struct Accumulator {
 #[derive(Debug)]
 struct Filling {
     builder: BatchBuilder,
+    /// Whose the next batch is, in this partition.
+    producer: Option<ProducerIdAndEpoch>,
     /// The sequence number of the next batch's first record. One that was not appended has not used it up.
     next_sequence: i32,
     /// What the senders of the records in the builder hold on to; None while it is empty.
@@ -108,6 +110,7 @@ impl Accumulator {
                 .compression(config.compression)
                 .compression_level(config.level())
                 .transactional(is_transactional),
+            producer: identity.producer(),
             next_sequence: 0,
             batch: None,
             reserved: 0,
@@ -187,11 +190,16 @@ impl Accumulator {
     fn append(&self, filling: &mut Filling) -> Option<Result<Appended>> {
         let batch = filling.batch.take()?;
         let records = filling.builder.len() as i32;
-        if let Some(ProducerIdAndEpoch { producer_id, producer_epoch }) = self.identity.producer() {
-            filling.builder.set_producer(producer_id, producer_epoch, filling.next_sequence);
+        let mut appended = self.append_numbered(filling);
+        if let Err(Error::OutOfOrderSequenceNumber { expected, .. }) = appended {
+            // The log was truncated: batches before this one are gone, and this one is not in it.
+            match self.identity {
+                Identity::Idempotent(_) if filling.begin_epoch() => appended = self.append_numbered(filling),
+                // Its transaction can only be aborted. The next one goes on from what is there.
+                Identity::Transactional(_) => filling.next_sequence = expected,
+                _ => {}
+            }
         }
-        // Syncs are waited for by whoever waits for the record, not under this lock.
-        let appended = filling.builder.build().and_then(|built| self.log.append(built, Acks::Leader));
         let result = appended.map_err(|error| self.identity.fail(error));
         filling.builder.clear();
         if let Ok(appended) = &result {
@@ -202,6 +210,14 @@ impl Accumulator {
         self.memory.release(std::mem::take(&mut filling.reserved));
         batch.decide(result.clone());
         Some(result)
+    }
+
+    fn append_numbered(&self, filling: &mut Filling) -> Result<Appended> {
+        if let Some(ProducerIdAndEpoch { producer_id, producer_epoch }) = filling.producer {
+            filling.builder.set_producer(producer_id, producer_epoch, filling.next_sequence);
+        }
+        // Syncs are waited for by whoever waits for the record, not under this lock.
+        filling.builder.build().and_then(|built| self.log.append(built, Acks::Leader))
     }
 
     /// Lets go of what there is, and tells whoever sent it why.
@@ -239,6 +255,20 @@ impl Accumulator {
         if let Some(target) = wanted.filter(|target| self.log.check_synced(*target).is_none()) {
             let _ = self.log.wait_synced(target);
         }
+    }
+}
+
+impl Filling {
+    /// Numbers batches from 0 on, in the next epoch (KIP-360): so none can be taken for one that had its number and is gone.
+    /// False if there is no next one.
+    fn begin_epoch(&mut self) -> bool {
+        let next = self.producer.and_then(|producer| {
+            Some(ProducerIdAndEpoch::new(producer.producer_id, producer.producer_epoch.checked_add(1)?))
+        });
+        if next.is_some() {
+            (self.producer, self.next_sequence) = (next, 0);
+        }
+        next.is_some()
     }
 }
 

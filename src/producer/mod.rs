@@ -256,7 +256,7 @@ impl ProducerInner {
         let mut producer = self.producer.lock();
         let known = match *producer {
             Some(known) => known,
-            // The epoch of a producer that is not transactional never changes.
+            // Partitions that were truncated go on in later epochs, each for itself.
             None => *producer.insert(ProducerIdAndEpoch::new(self.store.new_producer_id()?, 0)),
         };
         Ok(Identity::Idempotent(known))
