@@ -149,6 +149,11 @@ impl TopicList {
         self.topics.iter().filter_map(deletion).collect()
     }
 
+    /// Whether the deletion of the topic with this name is to be finished.
+    pub(super) fn is_deleting(&self, topic: &str) -> bool {
+        matches!(self.topics.get(topic), Some(Listed::Deleting { .. }))
+    }
+
     /// The id of the topic with this name, if it was created here.
     pub(super) fn id_of(&self, topic: &str) -> Option<Uuid> {
         match self.topics.get(topic)? {

@@ -2,13 +2,15 @@
 //! of it is removed unless it is known to be left over from something that was begun here.
 
 use std::path::Path;
+use std::time::Duration;
 
 use esker::io::Storage;
-use esker::sim::{Crash, Fault, FaultStorage};
-use esker::{Acks, Error, TopicConfig, TopicPartition};
+use esker::record::BatchBuilder;
+use esker::sim::{Crash, Fault, FaultStorage, Operation};
+use esker::{Acks, Error, ProducerIdAndEpoch, Store, TopicConfig, TopicPartition};
 
 use super::{START_MS, fill, open, read_all};
-use crate::common::append_value;
+use crate::common::{Sent, append_built, append_value};
 
 /// A closed store with the topic `t` of two partitions, the first of which has records.
 fn disk_with_topic() -> FaultStorage {
@@ -215,4 +217,51 @@ fn a_deletion_that_fails_can_be_repeated_or_left_to_the_next_open() {
         assert_eq!(read_all(&store.partition("t", 0).unwrap()).len(), 1);
     }
     assert!(failures > 5, "{failures}");
+}
+
+/// A store with an open transaction that has a record in the topics `kept` and `goes`.
+fn store_with_transaction(disk: &FaultStorage) -> (Store, ProducerIdAndEpoch) {
+    let store = open(disk).unwrap();
+    let producer = store.init_transactional_id("id", Duration::from_secs(60)).unwrap();
+    for topic in ["kept", "goes"] {
+        store.create_topic(topic, TopicConfig::new()).unwrap();
+        store.add_partitions_to_transaction("id", producer, [TopicPartition::new(topic, 0)]).unwrap();
+        let batch = BatchBuilder::new(1000).producer(producer.producer_id, producer.producer_epoch, 0);
+        let log = store.partition(topic, 0).unwrap();
+        append_built(&log, batch.transactional(true), &[Sent::value(START_MS, "x")], Acks::Leader).unwrap();
+        assert_eq!((log.last_stable_offset(), log.log_end()), (0, 1));
+    }
+    (store, producer)
+}
+
+#[test]
+fn a_transaction_ends_where_the_deletion_of_its_topic_failed_halfway() {
+    for commit in [true, false] {
+        let disk = FaultStorage::new(1);
+        let (store, producer) = store_with_transaction(&disk);
+        disk.inject(Fault::io_error().on(Operation::Rename).on_path_suffix("/goes-0").times(1));
+        store.delete_topic("goes").unwrap_err();
+        store.end_transaction("id", producer, commit).unwrap();
+        assert!(store.take_maintenance_error().is_none());
+        let kept = TopicPartition::new("kept", 0);
+        assert_eq!(store.partition("kept", 0).unwrap().last_stable_offset(), 2, "the record and the marker");
+        store.add_partitions_to_transaction("id", producer, [kept]).expect("the next one may begin");
+        store.end_transaction("id", producer, commit).unwrap();
+        drop(store);
+        assert!(open(&disk).unwrap().partition("goes", 0).is_err(), "the deletion is finished");
+    }
+}
+
+#[test]
+fn a_topic_whose_deletion_was_not_written_down_is_told_how_its_transaction_ended() {
+    let disk = FaultStorage::new(1);
+    let (store, producer) = store_with_transaction(&disk);
+    disk.inject(Fault::io_error().on_path_suffix("topic-config-checkpoint.tmp").times(1));
+    store.delete_topic("goes").unwrap_err();
+    store.end_transaction("id", producer, false).unwrap();
+    assert!(store.take_maintenance_error().is_some(), "it can't be told now");
+    drop(store);
+    let store = open(&disk).unwrap();
+    store.tick().unwrap();
+    assert_eq!(store.partition("goes", 0).unwrap().last_stable_offset(), 2, "it is as it was, and knows");
 }

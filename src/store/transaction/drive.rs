@@ -14,6 +14,7 @@ use crate::log::{Appended, Log};
 use crate::record::{BatchBuilder, EndTransactionMarker, RecordData, TransactionResult};
 use crate::store::offset_record::partition_for_group;
 use crate::store::offsets::check_group_id;
+use crate::store::topic_list::TopicList;
 use crate::store::{Store, StoreInner, Topic, in_parallel};
 use crate::types::{Acks, ProducerIdAndEpoch, TopicPartition, TransactionState};
 
@@ -319,6 +320,7 @@ impl StoreInner {
             let Ok(log) = self.partition(&partition.topic, partition.partition) else { return false };
             match self.append_marker(&log, ending, coordinator_epoch) {
                 Ok(marker) => appended.push((log, marker)),
+                Err(_) if self.is_gone(&log) => return false,
                 Err(error) => drop(failure.get_or_insert(error)),
             }
             true
@@ -359,7 +361,16 @@ impl StoreInner {
         // Of a topic that was deleted there is nothing to keep.
         let log = |partition: &TopicPartition| self.partition(&partition.topic, partition.partition).ok();
         let logs: Vec<Log> = transaction.partitions.iter().filter_map(log).collect();
-        in_parallel::for_each(&logs, Log::wait_appended)
+        in_parallel::for_each(&logs, |log| {
+            log.wait_appended().or_else(|error| if self.is_gone(log) { Ok(()) } else { Err(error) })
+        })
+    }
+
+    /// Whether a partition is deleted for good, if only as far as the deletion got before it failed. While that is not
+    /// written down, the next open may find the partition whole, and then it must be told how the transaction ended.
+    fn is_gone(&self, log: &Log) -> bool {
+        let is_written_down = |list: TopicList| list.is_deleting(&log.topic_partition().topic);
+        log.is_deleted() && TopicList::read(&self.layout).is_ok_and(is_written_down)
     }
 
     /// The topic `__transaction_state`, which the first transactional id creates.
