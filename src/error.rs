@@ -387,8 +387,8 @@ pub enum Error {
         at_least: i32,
     },
 
-    /// The group id can't be used: it is empty (Kafka's `INVALID_GROUP_ID`).
-    #[error("invalid group id {group:?}: it must not be empty")]
+    /// The group id can't be used: it is empty, or longer than 32,767 bytes (Kafka's `INVALID_GROUP_ID`).
+    #[error("invalid group id {group:?}: it must have 1 to 32767 bytes")]
     InvalidGroupId {
         /// The group id.
         group: String,

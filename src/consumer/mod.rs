@@ -30,7 +30,7 @@ use crate::error::{Error, Result};
 use crate::log::follow::park_until;
 use crate::log::wait::{NEVER, Parker};
 use crate::log::{Log, ReadLimits};
-use crate::store::{CommittedOffset, GroupInUse, Store};
+use crate::store::{CommittedOffset, GroupInUse, Store, check_group_id};
 use crate::types::{Acks, ConsumerGroupMetadata, IsolationLevel, Offset, TopicPartition};
 use fetcher::{Fetcher, no_offset};
 
@@ -74,28 +74,28 @@ impl Store {
     /// as it lives.
     ///
     /// # Errors
-    /// [`Error::InvalidGroupId`] if the group's name is empty, [`Error::Closed`] if the store was closed.
+    /// [`Error::InvalidGroupId`] if the group's name is empty or longer than 32,767 bytes, and
+    /// [`Error::InvalidConfig`] if `client.id` or `group.instance.id` is: no record could hold it. [`Error::Closed`] if
+    /// the store was closed.
     pub fn consumer(&self, config: impl Into<ConsumerConfig>) -> Result<Consumer> {
         self.check_open()?;
         let config = config.into();
-        match &config.group_id {
-            Some(group) if group.is_empty() => Err(Error::InvalidGroupId { group: group.clone() }),
-            group => {
-                let _in_use = group.as_deref().map(|group| self.use_group(group));
-                let commits_at_ms = self.clock().monotonic_ms().saturating_add(config.auto_commit_interval_ms);
-                Ok(Consumer {
-                    store: self.clone(),
-                    config,
-                    fetchers: Vec::new(),
-                    turn: 0,
-                    #[cfg(feature = "coordinator")]
-                    seat: GroupSeat::default(),
-                    commits_at_ms,
-                    waker: ConsumerWaker::default(),
-                    _in_use,
-                })
-            }
-        }
+        config.group_id.as_deref().map_or(Ok(()), check_group_id)?;
+        #[cfg(feature = "coordinator")]
+        config.membership.check()?;
+        let _in_use = config.group_id.as_deref().map(|group| self.use_group(group));
+        let commits_at_ms = self.clock().monotonic_ms().saturating_add(config.auto_commit_interval_ms);
+        Ok(Consumer {
+            store: self.clone(),
+            config,
+            fetchers: Vec::new(),
+            turn: 0,
+            #[cfg(feature = "coordinator")]
+            seat: GroupSeat::default(),
+            commits_at_ms,
+            waker: ConsumerWaker::default(),
+            _in_use,
+        })
     }
 }
 

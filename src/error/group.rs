@@ -13,8 +13,8 @@ pub enum GroupError {
     /// `UNKNOWN_SERVER_ERROR`: a record can't be written, ever.
     #[error("the group's record can't be written")]
     UnknownServerError,
-    /// `INVALID_GROUP_ID`: a group must have a name.
-    #[error("a group must have a name")]
+    /// `INVALID_GROUP_ID`: a group must have a name, of 32,767 bytes at most.
+    #[error("a group must have a name, of 32767 bytes at most")]
     InvalidGroupId,
     /// `GROUP_ID_NOT_FOUND`: there is no such group.
     #[error("there is no such group")]

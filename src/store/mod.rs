@@ -68,11 +68,12 @@ pub(crate) use maintenance::Task;
 pub(crate) use offset_expiry::GroupInUse;
 #[cfg(feature = "coordinator")]
 pub(crate) use offset_record::java_hash;
+pub(crate) use offsets::check_group_id;
 #[cfg(feature = "sasl")]
 pub(crate) use scram_credentials::{ScramAlteration, ScramUsers, USER_BYTES_MAX};
 #[cfg(feature = "coordinator")]
 pub(crate) use topic_name::is_internal;
-#[cfg(feature = "net")]
+#[cfg(feature = "coordinator")]
 pub(crate) use topic_name::validate as validate_topic_name;
 #[cfg(feature = "net")]
 pub(crate) use transaction::TakesPart;

@@ -17,6 +17,7 @@ use super::offset_expiry::GroupsInUse;
 use super::offset_record::{OffsetKey, partition_for_group};
 use super::offset_replay::Replayed;
 use super::offset_state::Group;
+use super::record_fields::STRING_BYTES_MAX;
 use super::topic::Topic;
 use super::{Store, StoreInner};
 use crate::error::{Error, Result};
@@ -344,7 +345,7 @@ impl GroupOffsets {
     }
 }
 
-pub(super) fn check_group_id(group: &str) -> Result<()> {
+pub(crate) fn check_group_id(group: &str) -> Result<()> {
     match group.is_empty() {
         true => Err(Error::InvalidGroupId { group: group.to_owned() }),
         false => check_group_id_len(group),
@@ -353,7 +354,7 @@ pub(super) fn check_group_id(group: &str) -> Result<()> {
 
 /// That it fits into its records.
 fn check_group_id_len(group: &str) -> Result<()> {
-    match group.len() > i16::MAX as usize {
+    match group.len() > STRING_BYTES_MAX {
         true => Err(Error::InvalidGroupId { group: group.to_owned() }),
         false => Ok(()),
     }

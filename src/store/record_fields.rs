@@ -5,9 +5,17 @@ use crate::error::{Error, Result};
 #[cfg(feature = "coordinator")]
 use crate::uuid::Uuid;
 
+/// The longest string, in bytes: its length is 16 bits wide where it isn't a varint, and Kafka reads no longer one anywhere.
+pub(crate) const STRING_BYTES_MAX: usize = i16::MAX as usize;
+
 /// Puts a string of a version that is not flexible.
+///
+/// # Panics
+/// If it is longer than [`STRING_BYTES_MAX`], which whoever takes in a name sees to: cut short, the length would make
+/// another record of it.
 pub(crate) fn put_string(bytes: &mut Vec<u8>, text: &str) {
-    bytes.extend((text.len() as i16).to_be_bytes());
+    let len = i16::try_from(text.len()).expect("no string is longer than its length can say");
+    bytes.extend(len.to_be_bytes());
     bytes.extend(text.as_bytes());
 }
 
@@ -149,6 +157,9 @@ impl<'a> Fields<'a> {
             false => usize::try_from(self.i16()?).ok(),
         };
         let Some(len) = len else { return Ok(None) };
+        if len > STRING_BYTES_MAX {
+            return Err(invalid("a string that is too long"));
+        }
         let bytes = self.take(len)?;
         String::from_utf8(bytes.to_vec()).map(Some).map_err(|_| invalid("a string that is not UTF-8"))
     }

@@ -37,7 +37,7 @@ fn errors_are_one_line_and_their_exit_code_tells_usage_from_failure() {
         (&["produce", "t", "--partition", "1"], 1, "error: t has no partition 1: it has partition 0 alone\n"),
         (&["consume", "t", "--partition", "-1"], 1, "error: t has no partition -1: it has partition 0 alone\n"),
         (&["consume", "three", "--partition", "9"], 1, "error: three has no partition 9: it has partitions 0 to 2\n"),
-        (&["consume", "t", "--group", ""], 1, "error: invalid group id \"\": it must not be empty\n"),
+        (&["consume", "t", "--group", ""], 1, "error: invalid group id \"\": it must have 1 to 32767 bytes\n"),
         (
             &["topic", "create", "x", "--config", "segment.bytes=1"],
             2,

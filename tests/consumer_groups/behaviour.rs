@@ -378,6 +378,7 @@ fn members_choose_among_the_assignors_that_there_are() {
 fn what_is_not_whole_is_refused() {
     let mut fixture = Fixture::new(1);
     let owning_something = ConsumerHeartbeatRequest { owned: Some(part([0])), ..join("a") };
+    let too_long = || "n".repeat(1 << 15);
     for invalid in [
         ConsumerHeartbeatRequest { group: String::new(), ..join("a") },
         ConsumerHeartbeatRequest { rebalance_timeout_ms: -1, ..join("a") },
@@ -385,6 +386,10 @@ fn what_is_not_whole_is_refused() {
         ConsumerHeartbeatRequest { owned: None, ..join("a") },
         ConsumerHeartbeatRequest { instance_id: Some(" ".into()), ..join("a") },
         owning_something,
+        ConsumerHeartbeatRequest { group: too_long(), ..join("a") },
+        ConsumerHeartbeatRequest { client_id: too_long(), ..join("a") },
+        ConsumerHeartbeatRequest { instance_id: Some(too_long()), ..join("a") },
+        join(&too_long()),
         heartbeat("", 1),
         heartbeat("a", -3),
     ] {

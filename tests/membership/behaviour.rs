@@ -151,10 +151,17 @@ impl Fixture {
 }
 
 #[test]
+#[should_panic(expected = "no string is longer")]
+fn a_name_is_never_cut_short_in_a_record() {
+    GroupMetadata::encode_key(&"g".repeat((1 << 16) + 1));
+}
+
+#[test]
 fn what_could_never_be_written_down_is_not_kept() {
     let mut fixture = Fixture::without_delay();
     let large = |bytes: usize| JoinProtocol { name: "range".into(), metadata: vec![0; bytes].into() };
     let other = |bytes: usize| JoinProtocol { name: "roundrobin".into(), ..large(bytes) };
+    let too_long = || "n".repeat(1 << 15);
     let request = fixture.request("", None, &[]);
     for refused in [
         JoinRequest { protocols: vec![large(1_048_588)], ..request.clone() },
@@ -162,11 +169,18 @@ fn what_could_never_be_written_down_is_not_kept() {
         JoinRequest { protocols: vec![large(1)], client_id: "c".repeat(1_048_588), ..request.clone() },
         JoinRequest { protocols: vec![large(1)], client_host: "h".repeat(1_048_588), ..request.clone() },
         JoinRequest { protocols: vec![large(1)], group_instance_id: Some("i".repeat(1_048_588)), ..request.clone() },
+        // The length of a name is 16 bits wide.
+        JoinRequest { protocols: vec![large(1)], client_id: too_long(), ..request.clone() },
+        JoinRequest { protocols: vec![large(1)], group_instance_id: Some(too_long()), ..request.clone() },
+        JoinRequest { protocols: vec![large(1)], protocol_type: too_long(), ..request.clone() },
+        JoinRequest { protocols: vec![JoinProtocol { name: too_long(), ..large(1) }], ..request.clone() },
     ] {
         fixture.groups.join(refused, "a", 0);
         assert_eq!(fixture.refused("a").error, GroupError::UnknownServerError);
         assert_eq!(fixture.groups.describe("g"), None);
     }
+    fixture.groups.join(JoinRequest { group: too_long(), protocols: vec![large(1)], ..request.clone() }, "a", 0);
+    assert_eq!(fixture.refused("a").error, GroupError::InvalidGroupId);
     fixture.groups.join(JoinRequest { protocols: vec![large(500_000), other(500_000)], ..request }, "a", 0);
     fixture.pass(0);
     fixture.joined("a");

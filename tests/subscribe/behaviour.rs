@@ -74,6 +74,32 @@ fn who_does_not_poll_is_replaced_and_may_not_commit() {
 }
 
 #[test]
+fn names_that_no_record_can_hold_are_refused_and_the_longest_ones_are_written_down() {
+    let fixture = Fixture::new(1);
+    let too_long = "n".repeat(1 << 15);
+    let refused = fixture.store.consumer(&*too_long).map(drop);
+    assert!(matches!(refused, Err(Error::InvalidGroupId { .. })), "{refused:?}");
+    for (key, config) in
+        [("client.id", config().client_id(&*too_long)), ("group.instance.id", config().group_instance_id(&*too_long))]
+    {
+        let refused = fixture.store.consumer(config).map(drop);
+        assert!(matches!(&refused, Err(Error::InvalidConfig { key: of, .. }) if of == key), "{refused:?}");
+    }
+    let refused = fixture.store.consumer(GROUP).unwrap().subscribe([&*too_long]);
+    assert!(matches!(refused, Err(Error::InvalidTopic { .. })), "{refused:?}");
+
+    let longest = &too_long[1..];
+    let config = config().group_id(longest).client_id(longest).group_instance_id(longest);
+    let mut consumer = fixture.consumer_with(config);
+    assert_eq!(settle(&mut [&mut consumer]), [[0]]);
+    fixture.store.close().unwrap();
+    let store = open(&fixture.disk, &fixture.clock).unwrap();
+    let members = store.group_membership(longest).unwrap().members;
+    assert_eq!(members.len(), 1);
+    assert_eq!((&*members[0].client_id, members[0].group_instance_id.as_deref()), (longest, Some(longest)));
+}
+
+#[test]
 fn a_member_that_waits_for_records_is_alive_however_long_that_takes() {
     let fixture = Fixture::new(1);
     let mut waiting = fixture.consumer();

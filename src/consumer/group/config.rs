@@ -8,6 +8,7 @@ use crate::coordinator::{
     CooperativeStickyAssignor, PartitionAssignor, RangeAssignor, RoundRobinAssignor, StickyAssignor,
 };
 use crate::error::Result;
+use crate::store::record_fields::STRING_BYTES_MAX;
 
 /// The configs of a consumer that subscribes.
 #[derive(Clone, Debug)]
@@ -78,6 +79,17 @@ impl ConsumerConfig {
 }
 
 impl MembershipConfig {
+    /// Refuses names that no record of a group can hold.
+    pub(in crate::consumer) fn check(&self) -> Result<()> {
+        let names = [("client.id", Some(&self.client_id)), ("group.instance.id", self.group_instance_id.as_ref())];
+        for (key, name) in names {
+            if let Some(name) = name.filter(|name| name.len() > STRING_BYTES_MAX) {
+                return Err(invalid(key, name, format!("a name of {STRING_BYTES_MAX} bytes at most")));
+            }
+        }
+        Ok(())
+    }
+
     /// Sets a config of members by Kafka's name for it.
     pub(in crate::consumer) fn set(&mut self, key: &str, value: &str) -> Result<()> {
         let number = || match value.parse() {

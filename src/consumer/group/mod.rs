@@ -16,6 +16,7 @@ use super::Consumer;
 use super::fetcher::Fetcher;
 use crate::error::{Error, Result};
 use crate::log::wait::Parker;
+use crate::store::validate_topic_name;
 use crate::types::{Acks, ConsumerGroupMetadata, TopicPartition};
 use membership::{Event, Membership};
 use subscription::Wanted;
@@ -74,9 +75,10 @@ impl Consumer {
     /// ```
     ///
     /// # Errors
-    /// [`Error::NoGroup`], [`Error::Closed`], [`Error::ReadOnly`].
+    /// [`Error::NoGroup`], [`Error::Closed`], [`Error::ReadOnly`]; [`Error::InvalidTopic`] for a name that no topic can have.
     pub fn subscribe<'a>(&mut self, topics: impl IntoIterator<Item = &'a str>) -> Result<()> {
         let mut topics: Vec<String> = topics.into_iter().map(str::to_owned).collect();
+        topics.iter().try_for_each(|topic| validate_topic_name(topic))?;
         topics.sort_unstable();
         topics.dedup();
         self.subscribe_to(Wanted::Topics(topics))

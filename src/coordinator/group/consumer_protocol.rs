@@ -52,6 +52,9 @@ pub struct Assignment {
 
 impl Subscription {
     /// The subscription as it goes into a JoinGroup, in version 3.
+    ///
+    /// # Panics
+    /// If a topic's name is longer than 32,767 bytes; none can have one longer than 249.
     pub fn encode(&self) -> Bytes {
         let mut bytes = VERSION.to_be_bytes().to_vec();
         let mut topics: Vec<&String> = self.topics.iter().collect();
@@ -89,6 +92,9 @@ impl Subscription {
 
 impl Assignment {
     /// The assignment as it goes into a SyncGroup, in version 3.
+    ///
+    /// # Panics
+    /// As [`Subscription::encode`].
     pub fn encode(&self) -> Bytes {
         self.encode_for(VERSION)
     }

@@ -9,6 +9,7 @@ use super::super::{Action, GroupCoordinator, GroupTurn, ReturnedMember, Turn, Wr
 use super::member::{Member, Terms};
 use super::{ClassicGroup, GroupState};
 use crate::error::GroupError;
+use crate::store::record_fields::STRING_BYTES_MAX;
 use crate::uuid::Uuid;
 
 /// How long a new member's join may wait, in milliseconds: its client can't show that it is alive, and may be gone.
@@ -20,11 +21,11 @@ impl<T> GroupCoordinator<T> {
     /// A client joins. Answered by a [`Response::Join`], which may take as long as the group's rebalance timeout.
     pub fn join(&mut self, request: JoinRequest, waiter: T, now_ms: i64) {
         let timeouts = self.limits.min_session_timeout_ms..=self.limits.max_session_timeout_ms;
-        let checked = if request.group.is_empty() {
+        let checked = if request.group.is_empty() || request.group.len() > STRING_BYTES_MAX {
             Err(GroupError::InvalidGroupId)
         } else if !timeouts.contains(&request.session_timeout_ms) {
             Err(GroupError::InvalidSessionTimeout)
-        } else if request.kept_bytes() > JOIN_BYTES_MAX {
+        } else if request.kept_bytes() > JOIN_BYTES_MAX || request.names().any(|name| name.len() > STRING_BYTES_MAX) {
             // What Kafka makes of a group's record that is too large, if only when it is to be written.
             Err(GroupError::UnknownServerError)
         } else {
@@ -43,6 +44,13 @@ impl<T> GroupCoordinator<T> {
 }
 
 impl JoinRequest {
+    /// What a group's record keeps of it, each with a length before it.
+    fn names(&self) -> impl Iterator<Item = &String> {
+        let names = [&self.member_id, &self.client_id, &self.client_host, &self.protocol_type];
+        let protocols = self.protocols.iter().map(|protocol| &protocol.name);
+        names.into_iter().chain(&self.group_instance_id).chain(protocols)
+    }
+
     /// What a group keeps of it.
     fn kept_bytes(&self) -> usize {
         let Self { group_instance_id, client_id, client_host, protocol_type, protocols, .. } = self;

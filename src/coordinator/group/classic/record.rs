@@ -60,6 +60,9 @@ pub struct MemberMetadata {
 
 impl GroupMetadata {
     /// The key of the record of a group.
+    ///
+    /// # Panics
+    /// If the name is longer than 32,767 bytes.
     pub fn encode_key(group: &str) -> Vec<u8> {
         let mut bytes = KEY_VERSION.to_be_bytes().to_vec();
         put_string(&mut bytes, group);
@@ -76,6 +79,9 @@ impl GroupMetadata {
     }
 
     /// The value of the record, in version 3, which every Kafka since 2.3 reads.
+    ///
+    /// # Panics
+    /// If a name is longer than 32,767 bytes.
     pub fn encode(&self) -> Vec<u8> {
         let mut bytes = VALUE_VERSION.to_be_bytes().to_vec();
         put_string(&mut bytes, &self.protocol_type);

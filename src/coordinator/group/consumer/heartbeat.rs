@@ -11,6 +11,7 @@ use super::topics::Topics;
 use super::{ConsumerHeartbeat, ConsumerHeartbeatRequest, Draft};
 use crate::coordinator::pattern::Pattern;
 use crate::error::GroupError;
+use crate::store::record_fields::STRING_BYTES_MAX;
 
 /// What a member says instead of its epoch: that it joins, leaves for good, or is a static one that will be back.
 const JOINS: i32 = 0;
@@ -175,6 +176,13 @@ impl ConsumerHeartbeatRequest {
         self.member_epoch == JOINS
     }
 
+    /// What a group's records keep of it, each with a length before it.
+    fn names(&self) -> impl Iterator<Item = &String> {
+        let names = [&self.group, &self.member_id, &self.client_id, &self.client_host];
+        let topics = self.topic_names.iter().flatten();
+        names.into_iter().chain(&self.instance_id).chain(&self.rack_id).chain(topics)
+    }
+
     /// Whether it says what it must, and nothing that it may not.
     pub(in super::super) fn check(&self, assignors: Assignors) -> Result<(), GroupError> {
         let is_blank = |text: &Option<String>| text.as_ref().is_some_and(|text| text.trim().is_empty());
@@ -190,6 +198,9 @@ impl ConsumerHeartbeatRequest {
             _ => false,
         };
         if !is_whole || self.group.trim().is_empty() || is_blank(&self.instance_id) || is_blank(&self.rack_id) {
+            return Err(GroupError::InvalidRequest);
+        }
+        if self.names().any(|name| name.len() > STRING_BYTES_MAX) {
             return Err(GroupError::InvalidRequest);
         }
         if self.server_assignor.as_ref().is_some_and(|name| assignors.find(name).is_none()) {

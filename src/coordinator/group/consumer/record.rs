@@ -153,6 +153,9 @@ pub struct ResolvedRegex {
 
 impl GroupRecord {
     /// The record's key, in a group of that name.
+    ///
+    /// # Panics
+    /// If a name is longer than 32,767 bytes. The coordinator lets none in.
     pub fn encode_key(&self, group: &str) -> Vec<u8> {
         let (version, of) = match self {
             Self::Classic(_) => (CLASSIC, None),
@@ -173,6 +176,9 @@ impl GroupRecord {
     }
 
     /// The record's value; None takes it back.
+    ///
+    /// # Panics
+    /// As [`encode_key`](Self::encode_key), of a group of the classic protocol.
     pub fn encode_value(&self) -> Option<Vec<u8>> {
         let mut bytes = 0_i16.to_be_bytes().to_vec();
         match self {
