@@ -151,6 +151,22 @@ impl Log {
         Ok(appended)
     }
 
+    /// Appends a batch, and leaves it to the caller to [wait](Self::sync_if_due) where `flush.messages` says so: for one who
+    /// has to know that the batch is in the log, whatever becomes of its sync.
+    pub(crate) fn append_unsynced<'a>(&self, batch: impl Into<BatchRef<'a>>) -> Result<Appended> {
+        let log = &*self.inner;
+        let now = Now::new(&*log.clock, &log.clock_last_read);
+        let (appended, _) = log.validate_and_write(&batch.into(), &AppendOptions::new(Acks::Leader), &now)?;
+        log.wake_readers(appended.last_offset + 1);
+        Ok(appended)
+    }
+
+    /// Waits for a sync if `flush.messages` records have not been synced.
+    pub(crate) fn sync_if_due(&self, appended: &Appended) -> Result<()> {
+        let flush_messages = self.inner.config().flush_messages;
+        self.inner.acknowledge(appended, Acks::Leader, flush_messages)
+    }
+
     /// Whether a batch with this header is appended in a moment: nobody else is at it, its records are not packed anew, and no
     /// sync is due after it. A guess, for a caller who should not block; a batch that is refused, it may take for either.
     #[cfg(feature = "net")]

@@ -200,14 +200,15 @@ impl Accumulator {
                 _ => {}
             }
         }
-        let result = appended.map_err(|error| self.identity.fail(error));
         filling.builder.clear();
-        if let Ok(appended) = &result {
+        if let Ok(appended) = &appended {
             filling.appended_end = Some(appended.sync_target());
             // It is in the log, whatever becomes of its sync. After the last sequence number comes 0.
             filling.next_sequence = filling.next_sequence.wrapping_add(records) & i32::MAX;
         }
         self.memory.release(std::mem::take(&mut filling.reserved));
+        let synced = appended.and_then(|appended| self.log.sync_if_due(&appended).map(|()| appended));
+        let result = synced.map_err(|error| self.identity.fail(error));
         batch.decide(result.clone());
         Some(result)
     }
@@ -217,7 +218,7 @@ impl Accumulator {
             filling.builder.set_producer(producer_id, producer_epoch, filling.next_sequence);
         }
         // Syncs are waited for by whoever waits for the record, not under this lock.
-        filling.builder.build().and_then(|built| self.log.append(built, Acks::Leader))
+        filling.builder.build().and_then(|built| self.log.append_unsynced(built))
     }
 
     /// Lets go of what there is, and tells whoever sent it why.

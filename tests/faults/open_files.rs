@@ -12,7 +12,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use esker::io::{AppendFile, Storage, StorageFile};
 use esker::sim::{Fault, FaultStorage, ManualClock, Operation};
-use esker::{Acks, Error, Log, Maintenance, ReadLimits, Store, StoreConfig, TopicConfig};
+use esker::{Acks, Error, Log, Maintenance, ProducerConfig, ReadLimits, Record, Store, StoreConfig, TopicConfig};
 
 use crate::common::forward::forward;
 use crate::common::random::Random;
@@ -348,6 +348,23 @@ fn a_sync_that_can_open_no_file_has_others_let_go_of() {
     handles.limit(handles.count());
     append_value(&logs[0], START_MS, b"second", Acks::All).unwrap();
     assert_eq!(logs[0].recovery_point(), 2);
+}
+
+#[test]
+fn a_record_is_not_taken_for_the_one_before_it_whose_sync_could_not_begin() {
+    let Setup { store, handles, .. } = open(&FaultStorage::new(1), 1_000);
+    store.create_topic("t", TopicConfig::new().flush_messages(1)).unwrap();
+    let log = store.partition("t", 0).unwrap();
+    // Its files are open then, and their names not synced yet.
+    log.set_leader_epoch(1).unwrap();
+    let producer = store.producer(ProducerConfig::new()).unwrap();
+    store.create_topic("other", TopicConfig::new()).unwrap();
+    producer.send(Record::to("other").value("gives it an id")).unwrap();
+    let send = |value: &'static str| producer.send(Record::to("t").value(value)).map(|sent| sent.offset);
+    handles.limit(0);
+    assert!(matches!(send("first"), Err(Error::TooManyOpenFiles { .. })));
+    handles.limit(usize::MAX);
+    assert_eq!((send("second").unwrap(), log.log_end()), (Some(1), 2));
 }
 
 #[test]
