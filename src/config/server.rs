@@ -74,6 +74,8 @@ configs! {
     /// The most partitions that one request may name: to produce, to fetch records or committed offsets, to describe producers,
     /// or to write the markers of transactions. One with more is refused as a whole, with `INVALID_REQUEST`. Kafka has no such limit.
     request_partitions_max: usize = 100_000, "request.partitions.max", at_least(1);
+    /// The most partitions that a page of topics describes, whatever the client asks for (KIP-966).
+    max_request_partition_size_limit: usize = 2000, "max.request.partition.size.limit", between(1, i32::MAX as usize);
     /// How many fetch sessions there may be (KIP-227). Together they have at most 100 partitions for each of these. A
     /// client for whom there is no room fetches without one.
     max_incremental_fetch_session_cache_slots: usize = 1000, "max.incremental.fetch.session.cache.slots", at_least(0);

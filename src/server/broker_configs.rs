@@ -2,7 +2,7 @@
 //! what could not be otherwise.
 
 use super::broker::Broker;
-use super::partitions::{MAX_REQUEST_PARTITION_SIZE_LIMIT, REPLICATION_FACTOR};
+use super::partitions::REPLICATION_FACTOR;
 use crate::config::{ConfigEntry, ConfigType, static_entry, unset_entry};
 
 /// What is the same for all nodes: there is one, and what it does with its clients.
@@ -88,8 +88,6 @@ impl Broker {
         );
         let documentation = "What this node is of a cluster: there are no controllers to speak to.";
         configs.push(static_entry("process.roles", ConfigType::List, documentation, "broker".to_owned(), None));
-        let (documentation, limit) = ("How many partitions a page describes.", MAX_REQUEST_PARTITION_SIZE_LIMIT);
-        configs.push(fixed("max.request.partition.size.limit", ConfigType::Int, documentation, limit.to_string()));
         configs.sort_unstable_by_key(|config| config.name);
         configs
     }

@@ -42,7 +42,8 @@
 //!   `kafka-log-dirs`, create, describe, alter and delete topics, look up and delete offsets, and see the node, its disk, its
 //!   producers and its transactions.
 //! - **Bounds.** One request creates 10,000 partitions at most, and produces to and fetches from no more than
-//!   `request.partitions.max`; a page of topics describes 2,000. What is named again and again is answered only so often.
+//!   `request.partitions.max`; a page of topics describes `max.request.partition.size.limit`. What is named again and again
+//!   is answered only so often.
 //!
 //! Listeners may ask for TLS (feature `tls`) and for users with passwords (feature `sasl`), by Kafka's configs: see
 //! [`SecurityConfig`], and [the guide](crate::guide::operating#who-is-let-in). Pipes within the process ask for nothing.

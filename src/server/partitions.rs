@@ -10,9 +10,6 @@ pub(super) const MAX_PARTITIONS_PER_BATCH: usize = 10_000;
 /// more.
 pub(super) const TOPICS_AT_A_TIME: usize = 100;
 
-/// The most partitions that one response describes, whatever the request says (Kafka's `max.request.partition.size.limit`).
-pub(super) const MAX_REQUEST_PARTITION_SIZE_LIMIT: usize = 2000;
-
 /// Stands for `num.partitions` and `default.replication.factor`.
 pub(super) const DEFAULT: i32 = -1;
 

@@ -308,6 +308,19 @@ async fn page(
 }
 
 #[tokio::test]
+async fn a_page_has_no_more_partitions_than_the_broker_allows() {
+    let mut config = ServerConfig::default();
+    assert!(config.set("max.request.partition.size.limit", "0").is_err());
+    config.set("max.request.partition.size.limit", "2").unwrap();
+    let store = Store::temporary().unwrap();
+    store.create_topic("t", TopicConfig::new().partitions(3)).unwrap();
+    let server = Server::builder(store).config(config).in_memory().unwrap();
+    let (topics, next) = page(&server.connect(), &["t"], 100, None).await;
+    assert_eq!(topics, [("t".to_owned(), ErrorCode::NONE, vec![0, 1])]);
+    assert_eq!(next, Some(("t".to_owned(), 2)));
+}
+
+#[tokio::test]
 async fn topics_are_described_page_by_page() {
     let (store, server) = serve().await;
     store.create_topic("a", TopicConfig::new().partitions(3)).unwrap();

@@ -9,7 +9,6 @@ use crate::net::messages::describe_topic_partitions::{
 use crate::net::messages::{DescribeTopicPartitionsRequest, DescribeTopicPartitionsResponse};
 use crate::server::broker::{Broker, told_epoch};
 use crate::server::operations;
-use crate::server::partitions::MAX_REQUEST_PARTITION_SIZE_LIMIT;
 use crate::store::{PartitionDescription, validate_topic_name};
 
 pub(in crate::server) fn answer(
@@ -29,7 +28,7 @@ pub(in crate::server) fn answer(
         return refuse(request);
     }
     let limit = usize::try_from(request.response_partition_limit).unwrap_or(0);
-    let mut room = limit.clamp(1, MAX_REQUEST_PARTITION_SIZE_LIMIT);
+    let mut room = limit.clamp(1, broker.config.max_request_partition_size_limit);
     let mut response = DescribeTopicPartitionsResponse::default();
     for name in names.into_iter().filter(|name| &**name >= cursor_topic) {
         if room == 0 {
