@@ -35,6 +35,8 @@ mod server;
 mod store;
 mod topic;
 mod value;
+#[cfg(feature = "net")]
+mod without_meaning;
 
 pub use alter::AlterConfigOp;
 pub(crate) use alter::Alterable;

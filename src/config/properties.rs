@@ -4,24 +4,25 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use super::value::minus_one_or_between;
-use super::{Listener, ServerConfig, StoreConfig, invalid, java_properties};
+use super::{Listener, ServerConfig, StoreConfig, invalid, java_properties, without_meaning};
 use crate::error::Result;
 
 /// What a broker is configured with: the configs of its store and of its server, under the names and in the syntax of
 /// Kafka's `server.properties`. What is set later counts.
 ///
 /// A file that was written for Kafka will do: what is Kafka's business alone, such as its controllers, is left aside and
-/// listed in [`ignored`](Self::ignored). A class of Java that would forbid clients something, such as
-/// `authorizer.class.name`, is an error.
+/// listed in [`ignored`](Self::ignored), and what Kafka doesn't know either in [`unknown`](Self::unknown). A class of Java
+/// that would forbid clients something, such as `authorizer.class.name`, is an error.
 ///
 /// ```
 /// use esker::server::ServerProperties;
 ///
 /// let mut properties = ServerProperties::new();
-/// properties.read("log.dirs=/var/lib/esker\nnum.partitions = 4\nnum.io.threads: 8\n# a comment\n")?;
+/// properties.read("log.dirs=/var/lib/esker\nnum.partitions = 4\nnum.io.threads: 8\n# a comment\nnum.partition=5\n")?;
 /// properties.set("log.retention.hours", "24")?;
 /// assert_eq!(properties.server.num_partitions, 4);
 /// assert_eq!(properties.ignored, ["num.io.threads"]);
+/// assert_eq!(properties.unknown, ["num.partition"]);
 /// # Ok::<(), esker::Error>(())
 /// ```
 #[derive(Clone, Debug, Default)]
@@ -35,8 +36,11 @@ pub struct ServerProperties {
     pub store: StoreConfig,
     /// What the server does with its clients.
     pub server: ServerConfig,
-    /// What was set and has no meaning here, in the order in which it came.
+    /// What was set and has a meaning only to Kafka, in the order in which it came.
     pub ignored: Vec<String>,
+    /// What was set and has a meaning neither here nor to Kafka, in the order in which it came: a mistake in writing, or for
+    /// a plugin.
+    pub unknown: Vec<String>,
     has_log_dirs: bool,
     /// What `node.id` and `broker.id` say.
     ids: [Option<i32>; 2],
@@ -93,7 +97,7 @@ impl ServerProperties {
     }
 
     /// Sets one of a broker's configs. One that has no meaning here is no error, for a file of Kafka's has many: it is
-    /// [`ignored`](Self::ignored).
+    /// [`ignored`](Self::ignored) or, where Kafka has none of that name, [`unknown`](Self::unknown).
     ///
     /// # Errors
     /// [`Error::InvalidConfig`](crate::Error::InvalidConfig) if the value isn't one of its values.
@@ -101,7 +105,8 @@ impl ServerProperties {
         if Self::has(key) {
             return self.set_known(key, value);
         }
-        self.ignored.push(key.to_owned());
+        let left_aside = if without_meaning::is_kafkas(key) { &mut self.ignored } else { &mut self.unknown };
+        left_aside.push(key.to_owned());
         Ok(())
     }
 
@@ -183,6 +188,32 @@ mod tests {
         let authorizer = "org.apache.kafka.metadata.authorizer.StandardAuthorizer";
         assert!(properties.set("authorizer.class.name", authorizer).is_err(), "everybody would be let do everything");
         assert!(properties.set("authorizer.class.name", "").is_ok());
+    }
+
+    #[test]
+    fn what_kafka_has_is_told_from_what_nobody_knows() {
+        let kafkas = [
+            "super.users",
+            "config.providers.env.class",
+            "listener.name.a.ssl.cipher.suites",
+            "listener.name.a.gssapi.sasl.jaas.config",
+            "listener.name.a.max.connections",
+        ];
+        let nobodys = [
+            "",
+            "nonsense.key",
+            "zookeeper.connect",
+            "num.partition",
+            "Num.Partitions",
+            "listener.name.a.nonsense",
+            "listener.name.a",
+        ];
+        let mut properties = ServerProperties::new();
+        kafkas.iter().chain(&nobodys).for_each(|key| properties.set(key, "1").expect("neither is an error"));
+        assert_eq!(
+            (&*properties.ignored, &*properties.unknown),
+            (&kafkas.map(str::to_owned)[..], &nobodys.map(str::to_owned)[..])
+        );
     }
 
     #[test]

@@ -37,7 +37,7 @@ fn start(cli: &Cli, args: &[&str]) -> (Child, serde_json::Value) {
 fn a_client_is_served_until_the_server_is_told_to_stop() {
     let cli = Cli::with_topic();
     let file = cli.dir().with_file_name("server.properties");
-    fs::write(&file, "num.partitions=3\nnum.io.threads=8\n").unwrap();
+    fs::write(&file, "num.partitions=3\nnum.io.threads=8\nnum.partition=4\n").unwrap();
     let (child, row) = start(&cli, &["--config", file.to_str().unwrap()]);
     assert_eq!(row["dir"].as_str(), cli.dir().to_str());
 
@@ -53,6 +53,7 @@ fn a_client_is_served_until_the_server_is_told_to_stop() {
     let stderr = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(0), "{stderr}");
     assert!(stderr.contains("warning: num.io.threads has no meaning here"), "{stderr}");
+    assert!(stderr.contains("warning: no broker of Kafka 4.3 has a config num.partition\n"), "{stderr}");
     assert!(cli.dir().join(".kafka_cleanshutdown").exists());
 }
 

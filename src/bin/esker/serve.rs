@@ -65,6 +65,9 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result {
     for key in &properties.ignored {
         tell("warning", format_args!("{key} has no meaning here"));
     }
+    for key in &properties.unknown {
+        tell("warning", format_args!("no broker of Kafka 4.3 has a config {key}"));
+    }
     let dir = context.dir.as_deref().or(properties.log_dir.as_deref());
     let dir = dir.ok_or_else(|| Failure::Usage("which directory? --dir, $ESKER_DIR or log.dirs says so".to_owned()))?;
     // Before there is a directory that nobody needs.

@@ -88,7 +88,7 @@ impl SecurityConfig {
 }
 
 /// The listener that a key is for, and the key of its config.
-fn of_listener(key: &str) -> Option<(&str, &str)> {
+pub(super) fn of_listener(key: &str) -> Option<(&str, &str)> {
     key.strip_prefix("listener.name.")?.split_once('.')
 }
 
