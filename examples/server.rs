@@ -7,11 +7,12 @@
 //! ```
 //!
 //! It is configured as Kafka is, by a file, by the environment (`KAFKA_NUM_PARTITIONS=4`) and by overrides; what comes later
-//! in this list counts. With the feature `prometheus`, `METRICS_LISTENER=127.0.0.1:9404` is where its metrics are. SIGINT
-//! and SIGTERM stop it in good order, a second one at once. `RUST_LOG=debug` tells more.
+//! in this list counts. With the feature `prometheus`, `METRICS_LISTENER=127.0.0.1:9404` is where its metrics are. SIGINT,
+//! SIGTERM and SIGHUP stop it in good order, a second one at once. `RUST_LOG=debug` tells more.
 
 use std::error::Error;
 use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 use std::sync::Arc;
 
 #[cfg(feature = "prometheus")]
@@ -22,12 +23,22 @@ use tokio::sync::Notify;
 use tracing_subscriber::EnvFilter;
 
 #[tokio::main]
-async fn main() -> Result<(), Box<dyn Error>> {
+async fn main() -> ExitCode {
+    let Err(error) = serve().await else { return ExitCode::SUCCESS };
+    let causes = std::iter::successors(error.source(), |&cause| cause.source());
+    eprintln!("error: {error}{}", causes.map(|cause| format!(": {cause}")).collect::<String>());
+    ExitCode::FAILURE
+}
+
+async fn serve() -> Result<(), Box<dyn Error>> {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
     let properties = configure(std::env::args().skip(1))?;
     for key in &properties.ignored {
         eprintln!("warning: {key} has no meaning here");
+    }
+    for key in &properties.unknown {
+        eprintln!("warning: no broker of Kafka 4.3 has a config {key}");
     }
     let dir = properties.log_dir.as_deref().unwrap_or(Path::new("data"));
     let store = properties.open_store(dir)?;
@@ -35,7 +46,9 @@ async fn main() -> Result<(), Box<dyn Error>> {
     #[cfg(feature = "prometheus")]
     let builder = std::env::var("METRICS_LISTENER").into_iter().fold(builder, ServerBuilder::metrics_listener);
     let stop = Arc::new(Notify::new());
-    tokio::spawn(listen(signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?, stop.clone()));
+    let signals = [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()];
+    let [interrupt, terminate, hangup] = signals.map(signal);
+    tokio::spawn(listen([interrupt?, terminate?, hangup?], stop.clone()));
     let server = builder.start().await?;
     println!("serving {} at {:?}", dir.display(), server.local_addrs());
     server.serve_until(stop.notified()).await;
@@ -43,11 +56,12 @@ async fn main() -> Result<(), Box<dyn Error>> {
 }
 
 /// Asks for the end at the first signal, and brings it about at the second.
-async fn listen(mut interrupt: Signal, mut terminate: Signal, stop: Arc<Notify>) {
+async fn listen([mut interrupt, mut terminate, mut hangup]: [Signal; 3], stop: Arc<Notify>) {
     let mut told = async || {
         tokio::select! {
             _ = interrupt.recv() => {}
             _ = terminate.recv() => {}
+            _ = hangup.recv() => {}
         }
     };
     told().await;
@@ -64,6 +78,9 @@ fn configure(mut args: impl Iterator<Item = String>) -> Result<ServerProperties,
                 let pair = args.next().ok_or("--override wants key=value")?;
                 let (key, value) = pair.split_once('=').ok_or_else(|| format!("{pair} is not key=value"))?;
                 overrides.push((key.to_owned(), value.to_owned()));
+            }
+            _ if arg.starts_with('-') => {
+                return Err(format!("there is no {arg}, only [server.properties] [--override key=value]...").into());
             }
             _ => file = Some(PathBuf::from(arg)),
         }
