@@ -142,9 +142,7 @@ impl Log {
     /// condition does not hold.
     pub fn append_with<'a>(&self, batch: impl Into<BatchRef<'a>>, options: AppendOptions) -> Result<Appended> {
         let log = &*self.inner;
-        let now = Now::new(&*log.clock, &log.clock_last_read);
-        let (appended, flush_messages) = log.validate_and_write(&batch.into(), &options, &now)?;
-        log.wake_readers(appended.last_offset + 1);
+        let (appended, flush_messages) = log.write_and_wake(&batch.into(), &options)?;
         // A coordinator has others wait for it meanwhile, and waits itself when they don't.
         let flush_messages = if options.origin == AppendOrigin::Coordinator { i64::MAX } else { flush_messages };
         log.acknowledge(&appended, options.acks, flush_messages)?;
@@ -154,11 +152,7 @@ impl Log {
     /// Appends a batch, and leaves it to the caller to [wait](Self::sync_if_due) where `flush.messages` says so: for one who
     /// has to know that the batch is in the log, whatever becomes of its sync.
     pub(crate) fn append_unsynced<'a>(&self, batch: impl Into<BatchRef<'a>>) -> Result<Appended> {
-        let log = &*self.inner;
-        let now = Now::new(&*log.clock, &log.clock_last_read);
-        let (appended, _) = log.validate_and_write(&batch.into(), &AppendOptions::new(Acks::Leader), &now)?;
-        log.wake_readers(appended.last_offset + 1);
-        Ok(appended)
+        self.inner.write_and_wake(&batch.into(), &AppendOptions::default()).map(|(appended, _)| appended)
     }
 
     /// Waits for a sync if `flush.messages` records have not been synced.
@@ -221,6 +215,15 @@ impl Log {
 }
 
 impl LogInner {
+    /// Appends a batch, and wakes those who wait for it. Also returns after how many records a sync is due.
+    #[inline]
+    fn write_and_wake(&self, batch: &BatchRef<'_>, options: &AppendOptions) -> Result<(Appended, i64)> {
+        let now = Now::new(&*self.clock, &self.clock_last_read);
+        let (appended, flush_messages) = self.validate_and_write(batch, options, &now)?;
+        self.wake_readers(appended.last_offset + 1);
+        Ok((appended, flush_messages))
+    }
+
     /// Also returns after how many records a sync is due.
     #[inline]
     fn validate_and_write(

@@ -163,8 +163,7 @@ impl LogInner {
             return Ok(());
         }
         while let Some(segment) = leaving.front() {
-            let synced = self.home.storage.sync_dir(&self.home.dir);
-            synced.map_err(|error| Error::io("sync", &self.home.dir, error))?;
+            self.home.sync_dir()?;
             segment.file_slot().lose_names();
             for suffix in SEGMENT_SUFFIXES {
                 let from = segment.path(suffix);

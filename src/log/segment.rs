@@ -64,6 +64,11 @@ impl Home {
         let _ = self.log.set(Arc::downgrade(log));
     }
 
+    /// Makes the names in the directory durable, and that others are gone.
+    pub(super) fn sync_dir(&self) -> Result<()> {
+        self.storage.sync_dir(&self.dir).map_err(|error| Error::io("sync", &self.dir, error))
+    }
+
     /// The path of a file of the segment at `base_offset`.
     pub(super) fn path(&self, base_offset: Offset, suffix: &str) -> PathBuf {
         self.dir.join(file_name::segment_file(base_offset, suffix))

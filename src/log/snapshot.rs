@@ -8,6 +8,7 @@
 //! them meanwhile: the store keeps retention and compaction away, and a truncation fails the snapshot. Where the partition
 //! is deleted they are found in the directory that they were moved to.
 
+use std::ffi::OsStr;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -181,42 +182,45 @@ impl SnapshotPoint {
         let storage = &self.log.inner.home.storage;
         let name = from.file_name().unwrap_or_default();
         let to = dir.join(name);
-        let copied = loop {
-            let from_dir = self.dir();
-            let from = from_dir.join(name);
-            let copied = len.map_or_else(|| storage.len(&from), Ok).and_then(|len| storage.copy_file(&from, &to, len));
-            if self.dir() == from_dir {
-                break copied;
+        let mut is_tried_again = false;
+        let copied = self.find(name, |from| {
+            if std::mem::replace(&mut is_tried_again, true) {
+                // What was copied may be another partition's.
+                match storage.remove_file(&to) {
+                    Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                    _ => {}
+                }
             }
-            match storage.remove_file(&to) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => break Err(error),
-                _ => {}
-            }
-        };
+            let len = len.map_or_else(|| storage.len(from), Ok)?;
+            storage.copy_file(from, &to, len)
+        });
         copied.map_err(|error| Error::io("copy", from, error))
     }
 
     /// Copies a small file that is replaced as a whole when it changes, if there is one.
     fn copy_whole(&self, name: &str, dir: &Path) -> Result<()> {
         let storage = &self.log.inner.home.storage;
-        let (from, read) = loop {
-            let from_dir = self.dir();
-            let from = from_dir.join(name);
-            let read = storage.read(&from);
-            if self.dir() == from_dir {
-                break (from, read);
-            }
-        };
-        match read {
+        match self.find(name.as_ref(), |from| storage.read(from)) {
             Ok(contents) => crate::io::replace_file(&**storage, &dir.join(name), &contents)
                 .map_err(|error| Error::io("write", dir.join(name), error)),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-            Err(error) => Err(Error::io("read", from, error)),
+            Err(error) => Err(Error::io("read", self.dir().join(name), error)),
         }
     }
 
-    /// Where the files are now. Who deletes the partition moves them, and after that another one may have their place: what
-    /// was found there counts if they are there still.
+    /// Looks at a file where the partition's are. Who deletes the partition moves them, and after that another one may have
+    /// their place: what was found there counts if they are there still, and is looked for anew if not.
+    fn find<T>(&self, name: &OsStr, mut look: impl FnMut(&Path) -> io::Result<T>) -> io::Result<T> {
+        loop {
+            let dir = self.dir();
+            let found = look(&dir.join(name));
+            if self.dir() == dir {
+                return found;
+            }
+        }
+    }
+
+    /// Where the files are now.
     fn dir(&self) -> PathBuf {
         let log = &self.log.inner;
         log.moved_to.lock().clone().unwrap_or_else(|| log.home.dir.clone())

@@ -103,8 +103,7 @@ impl LogInner {
     pub(super) fn sync_dir(&self) -> Result<()> {
         let created = self.names_created.load(Ordering::Acquire);
         if self.names_synced.load(Ordering::Acquire) < created {
-            let synced = self.home.storage.sync_dir(&self.home.dir);
-            synced.map_err(|error| Error::io("sync", &self.home.dir, error))?;
+            self.home.sync_dir()?;
             self.names_synced.fetch_max(created, Ordering::AcqRel);
         }
         Ok(())

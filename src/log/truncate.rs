@@ -127,7 +127,7 @@ impl LogInner {
                 storage.remove_file(&path).map_err(|error| Error::io("remove", path, error))?;
             }
         }
-        storage.sync_dir(dir).map_err(|error| Error::io("sync", dir, error))
+        self.home.sync_dir()
     }
 
     fn cut(&self, writer: &mut Writer, segments: &SegmentList, cut: &CutAt) -> Result<()> {
@@ -257,8 +257,7 @@ impl LogInner {
             for suffix in INDEX_SUFFIXES.into_iter().chain([LOG]) {
                 self.remove(segment, suffix)?;
             }
-            let synced = self.home.storage.sync_dir(&self.home.dir);
-            synced.map_err(|error| Error::io("sync", &self.home.dir, error))?;
+            self.home.sync_dir()?;
         }
         Ok(())
     }

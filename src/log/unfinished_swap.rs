@@ -39,7 +39,7 @@ pub(super) fn finish(home: &Arc<Home>, entries: &[DirEntry]) -> Result<bool> {
         .chain(of(CLEANED).map(|(entry, _)| entry))
         .try_for_each(|entry| unfinished.remove(&entry.name))?;
     // The names that are about to decide what goes must be certain before it does.
-    unfinished.sync()?;
+    unfinished.home.sync_dir()?;
     let is_there = |base_offset| entries.iter().any(|entry| entry.name == segment_file(base_offset, LOG));
     let mut range: Option<(Offset, Offset)> = None;
     for (entry, (base_offset, _)) in of(SWAP).filter(|(_, (_, suffix))| *suffix == LOG) {
@@ -63,7 +63,7 @@ pub(super) fn finish(home: &Arc<Home>, entries: &[DirEntry]) -> Result<bool> {
         };
         entries.iter().filter(is_replaced).try_for_each(|entry| unfinished.remove(&entry.name))?;
         // An old segment must not come back beside the new one.
-        unfinished.sync()?;
+        unfinished.home.sync_dir()?;
     }
     // The log comes last: while it has not its name, all of this is done again.
     swaps.sort_unstable_by_key(|(_, (_, suffix))| *suffix == LOG);
@@ -113,9 +113,5 @@ impl Unfinished<'_> {
     fn rename(&self, from: &str, to: &str) -> Result<()> {
         let (from, to) = (self.home.dir.join(from), self.home.dir.join(to));
         self.home.storage.rename(&from, &to).map_err(|error| Error::io("rename", from, error))
-    }
-
-    fn sync(&self) -> Result<()> {
-        self.home.storage.sync_dir(&self.home.dir).map_err(|error| Error::io("sync", &self.home.dir, error))
     }
 }

@@ -440,7 +440,8 @@ impl Opening<'_> {
         Ok(topic_id)
     }
 
-    /// Opens the logs on as many threads as are configured, if there are that many to be had, and returns them in the order of `wanted`.
+    /// Opens the logs on as many threads as are configured, if there are that many to be had, and returns them in the
+    /// order of `wanted`.
     fn open_logs(&self, wanted: &[(TopicPartition, TopicConfig)]) -> Result<Vec<(Log, PartitionRecovery)>> {
         let (recovery_points, log_starts) = (self.layout.recovery_points()?, self.layout.log_starts()?);
         let first_dirty = self.layout.first_dirty()?;

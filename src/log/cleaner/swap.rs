@@ -83,17 +83,12 @@ impl LogInner {
         for suffix in INDEX_SUFFIXES.into_iter().chain([LOG]) {
             self.rename(new, suffix, SWAP, "")?;
         }
-        self.sync_names()
+        self.home.sync_dir()
     }
 
     /// Makes names durable between two steps.
     fn sync_swap(&self) -> Result<()> {
-        if self.syncs_swaps { self.sync_names() } else { Ok(()) }
-    }
-
-    fn sync_names(&self) -> Result<()> {
-        let synced = self.home.storage.sync_dir(&self.home.dir);
-        synced.map_err(|error| Error::io("sync", &self.home.dir, error))
+        if self.syncs_swaps { self.home.sync_dir() } else { Ok(()) }
     }
 
     /// Gives a file of a segment another second suffix, if there is such a file. Returns its new path.

@@ -91,7 +91,7 @@ pub(crate) fn load(home: Home, config: &LogConfig, known: LastKnown) -> Result<L
     loader.report.snapshots_ignored = ignored.collect();
     // After a crash all names are in doubt: those of files that were just created before it too.
     if loader.names_changed || !known.clean {
-        loader.sync_dir()?;
+        loader.home.sync_dir()?;
     }
     let log_start = known.log_start.clamp(segments.first().base_offset(), end);
     let epochs = loader.finish_epochs(&segments, is_lost, &read, log_start)?;
@@ -468,11 +468,6 @@ impl Loader<'_> {
     /// Whether everything from `position` on is zero: space that was reserved and never written.
     fn is_zero(&self, segment: &Segment, position: u64) -> Result<bool> {
         Ok(content_end(segment, position)? == position)
-    }
-
-    fn sync_dir(&self) -> Result<()> {
-        let dir = &self.home.dir;
-        self.home.storage.sync_dir(dir).map_err(|error| Error::io("sync", dir, error))
     }
 }
 

@@ -101,14 +101,14 @@ impl Plan {
     /// Does it. On return what was changed is on the device.
     pub(crate) fn execute(&self, config: &LogConfig) -> Result<()> {
         self.steps.iter().try_for_each(|step| self.take(step, config))?;
-        if self.steps.is_empty() { Ok(()) } else { self.sync_dir() }
+        if self.steps.is_empty() { Ok(()) } else { self.home.sync_dir() }
     }
 
     fn take(&self, step: &Step, config: &LogConfig) -> Result<()> {
         let (home, storage) = (&*self.home, &*self.home.storage);
         let path = |name: &str| home.dir.join(name);
         match step {
-            Step::Sync => self.sync_dir(),
+            Step::Sync => self.home.sync_dir(),
             Step::Remove(name) => match storage.remove_file(&path(name)) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => Err(Error::io("remove", path(name), error)),
                 _ => Ok(()),
@@ -126,7 +126,7 @@ impl Plan {
                 let size = size.map_err(|error| Error::io("look at", home.path(*base_offset, LOG), error))?;
                 let end = SegmentEnd { next_offset: *next_offset, size };
                 write_indexes(&Segment::new(self.home.clone(), *base_offset, end, true, 0), config)?;
-                self.sync_dir()
+                self.home.sync_dir()
             }
             Step::WriteTransactions { base_offset, entries } => {
                 let path = home.path(*base_offset, TRANSACTION_INDEX);
@@ -145,12 +145,7 @@ impl Plan {
             let path = dir.join(&entry.name);
             storage.open(&path).and_then(|file| file.sync()).map_err(|error| Error::io("sync", path, error))?;
         }
-        self.sync_dir()
-    }
-
-    fn sync_dir(&self) -> Result<()> {
-        let dir = &self.home.dir;
-        self.home.storage.sync_dir(dir).map_err(|error| Error::io("sync", dir, error))
+        self.home.sync_dir()
     }
 }
 
