@@ -72,6 +72,11 @@ impl Paused {
     }
 }
 
+/// Lets other threads get to where they wait, most of the time.
+fn give_way() {
+    (0..1000).for_each(|_| thread::yield_now());
+}
+
 #[derive(Debug)]
 struct Lock(Arc<AtomicBool>, Option<Box<dyn StorageLock>>);
 
@@ -171,7 +176,7 @@ fn a_reader_of_a_deleted_topic_gets_nothing_of_the_next_one_of_its_name() {
                 append_value(&store.partition("t", 0).unwrap(), START_MS, b"new", Acks::All).unwrap();
             });
             // Either is done by then, or waits for the reader.
-            (0..1_000).for_each(|_| thread::yield_now());
+            give_way();
             disk.released.wait();
             replacing.join().unwrap();
             match reading.join().unwrap() {
@@ -211,11 +216,6 @@ fn a_tick_that_outlasts_the_store_does_not_write_into_a_directory_that_is_let_go
         assert!(!disk.wrote_unlocked.load(Ordering::SeqCst));
         assert!(open(&disk.inner).unwrap().recovery_report().clean_shutdown);
     }
-}
-
-/// Lets other threads get to where they wait, most of the time.
-fn give_way() {
-    (0..1000).for_each(|_| thread::yield_now());
 }
 
 #[test]

@@ -12,7 +12,7 @@ use esker::record::{BatchBuilder, BatchRef, RecordData};
 use esker::server::{Server, ServerConfig};
 use esker::{Acks, ProducerIdAndEpoch, Store, TopicConfig, TopicPartition, Uuid};
 
-use super::{batch, connections, fetch_request, fetched, produce, produce_request, produced, serve, values};
+use super::{batch, connections, fetch_request, fetched, patient, produce, produce_request, produced, serve, values};
 
 fn id_of(store: &Store) -> Uuid {
     store.describe_topic("t").unwrap().id
@@ -23,11 +23,6 @@ fn request_by_id(store: &Store, partition: i32, offset: i64) -> FetchRequest {
     let mut request = fetch_request(partition, offset);
     request.topics[0].topic_id = id_of(store);
     request
-}
-
-/// Waits for as long as it takes for anything to fetch.
-fn patient(request: FetchRequest) -> FetchRequest {
-    FetchRequest { min_bytes: 1, max_wait_ms: i32::MAX, ..request }
 }
 
 /// A fetch in a session of both partitions from these offsets on; those without are not named.
@@ -391,7 +386,7 @@ async fn where_files_are_not_mapped_a_response_has_a_mebibyte_or_one_batch() {
 #[cfg(feature = "prometheus")]
 #[tokio::test]
 async fn where_files_are_not_mapped_fetches_of_a_connection_wait_for_each_other() {
-    use super::metrics::{scrape, until, value};
+    use super::metrics::{in_flight, until};
     let dir = tempfile::tempdir().unwrap();
     let store = Store::options().storage(Arc::new(FsStorage::without_mmap())).open(dir.path()).unwrap();
     store.create_topic("t", TopicConfig::new()).unwrap();
@@ -401,7 +396,7 @@ async fn where_files_are_not_mapped_fetches_of_a_connection_wait_for_each_other(
     let look = async {
         until(&server, "esker_requests_in_flight", 1.0).await;
         for _ in 0..20 {
-            assert_eq!(value(&scrape(&server).await, "esker_requests_in_flight", &[]), 1.0);
+            assert_eq!(in_flight(&server).await, 1.0);
         }
         produce(&server.connect(), 1, 0, batch(&["a"])).await.unwrap();
     };

@@ -20,7 +20,7 @@ use tokio::time::{Instant, timeout};
 
 use super::random::Random;
 use super::within::within;
-use super::{batch, fetch_request, fetched, produce, produce_request, values};
+use super::{batch, fetch_request, fetched, patient, produce, produce_request, values};
 
 const PIPE_BYTES: usize = 64 * 1024;
 
@@ -218,7 +218,7 @@ async fn responses_keep_the_order_of_their_requests() {
     let server = serve(ServerConfig::default()).await;
     let mut good = Good::new(&server);
     let mut stream = stranger(&server);
-    let waiting = FetchRequest { max_wait_ms: 60_000, min_bytes: 1, ..fetch_request(0, 0) };
+    let waiting = patient(fetch_request(0, 0));
     let sent = [
         frame(&waiting, 12, 9),
         frame(&produce_request(0, 1, batch(&["record 0"])), 9, 100),
@@ -255,7 +255,7 @@ async fn now<F: Future>(future: F) -> Option<F::Output> {
 #[tokio::test]
 async fn who_hangs_up_is_answered_as_things_are() {
     let server = serve(ServerConfig::default()).await;
-    let waiting = FetchRequest { max_wait_ms: i32::MAX, min_bytes: 1, ..fetch_request(0, 0) };
+    let waiting = patient(fetch_request(0, 0));
     assert_eq!(exchange(&server, &frame(&waiting, 12, 1)).await, [1]);
 }
 
@@ -389,7 +389,7 @@ async fn who_waits_keeps_no_memory_from_others() {
     let server = serve(config).await;
     let mut good = Good::new(&server);
     let began = Instant::now();
-    let waiting = FetchRequest { max_wait_ms: i32::MAX, min_bytes: 1, ..fetch_request(0, 0) };
+    let waiting = patient(fetch_request(0, 0));
     let mut padding = stranger(&server);
     padding.write_all(&padded(frame(&waiting, 12, 1), 90_000)).await.unwrap();
     good.works_on("a frame that means little").await;
@@ -467,10 +467,11 @@ async fn the_deaf_are_not_listened_to() {
 #[cfg(feature = "prometheus")]
 #[tokio::test]
 async fn so_many_requests_of_a_connection_wait_and_no_more() {
+    use super::metrics::in_flight;
     let server = super::metrics::serve(ServerConfig::default()).await;
     let mut good = Good::new(&server);
     let mut stream = stranger(&server);
-    let waiting = FetchRequest { max_wait_ms: 60_000, min_bytes: 1, ..fetch_request(0, 0) };
+    let waiting = patient(fetch_request(0, 0));
     let polls: Vec<_> = (0..65).flat_map(|id| frame(&waiting, 12, id)).collect();
     stream.write_all(&polls).await.unwrap();
     within(async { while in_flight(&server).await < 64.0 {} }).await;
@@ -494,7 +495,7 @@ async fn nothing_is_begun_behind_a_mebibyte_that_waits_to_be_taken() {
     for _ in 0..2 {
         produce(&good.connection, 1, 0, batch(&[&large])).await.unwrap();
     }
-    let waiting = FetchRequest { max_wait_ms: 60_000, min_bytes: 1, ..fetch_request(0, 2) };
+    let waiting = patient(fetch_request(0, 2));
     let mut both = fetch_request(0, 0);
     both.topics[0].partitions[0].partition_max_bytes = 2 << 20;
     stream.write_all(&[frame(&waiting, 12, 1), frame(&both, 12, 2)].concat()).await.unwrap();
@@ -512,15 +513,10 @@ async fn nothing_is_begun_behind_a_mebibyte_that_waits_to_be_taken() {
     assert_eq!(correlation_ids(&answers), [1, 2, 3, 4]);
 }
 
-#[cfg(feature = "prometheus")]
-async fn in_flight(server: &Server) -> f64 {
-    use super::metrics::{scrape, value};
-    value(&scrape(server).await, "esker_requests_in_flight", &[])
-}
-
 /// The same after everybody in this thread has had many turns: to begin what may be begun, and to count what was answered.
 #[cfg(feature = "prometheus")]
 async fn in_flight_at_last(server: &Server) -> f64 {
+    use super::metrics::in_flight;
     for _ in 0..20 {
         in_flight(server).await;
     }

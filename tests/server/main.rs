@@ -108,6 +108,11 @@ fn fetch_request(partition: i32, fetch_offset: i64) -> FetchRequest {
     FetchRequest { topics, ..Default::default() }
 }
 
+/// Waits for as long as it takes for anything to fetch.
+fn patient(request: FetchRequest) -> FetchRequest {
+    FetchRequest { min_bytes: 1, max_wait_ms: i32::MAX, ..request }
+}
+
 fn fetched(response: FetchResponse) -> PartitionData {
     response.responses.into_iter().flat_map(|topic| topic.partitions).next().unwrap()
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use esker::io::MemoryStorage;
 use esker::net::messages::join_group::JoinGroupRequestProtocol;
-use esker::net::messages::{FetchRequest, JoinGroupRequest, MetadataRequest};
+use esker::net::messages::{JoinGroupRequest, MetadataRequest};
 use esker::net::{Connection, ErrorCode};
 use esker::server::{Server, ServerConfig};
 use esker::{Store, TopicConfig};
@@ -14,7 +14,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use super::within::within;
-use super::{batch, fetch_request, fetched, produce, values};
+use super::{batch, fetch_request, fetched, patient, produce, values};
 
 pub(crate) async fn serve(config: ServerConfig) -> Server {
     let store = Store::options().storage(Arc::new(MemoryStorage::new())).open("data").unwrap();
@@ -52,6 +52,11 @@ pub(crate) async fn scrape_when_quiet(server: &Server) -> String {
         }
     })
     .await
+}
+
+/// How many requests are being dealt with, or wait.
+pub(crate) async fn in_flight(server: &Server) -> f64 {
+    value(&scrape(server).await, "esker_requests_in_flight", &[])
 }
 
 /// Waits until a series without labels has this value.
@@ -177,7 +182,7 @@ async fn what_clients_may_not_do_is_counted() {
 async fn a_request_that_waits_is_in_flight() {
     let server = serve(ServerConfig::default()).await;
     let (one, other) = (server.connect(), server.connect());
-    let waiting = FetchRequest { max_wait_ms: 60_000, min_bytes: 1, ..fetch_request(0, 0) };
+    let waiting = patient(fetch_request(0, 0));
     let waiting = tokio::spawn(async move { one.send(&waiting, 12).await });
     until(&server, "esker_requests_in_flight", 1.0).await;
     assert!(value(&scrape(&server).await, "esker_request_bytes_in_flight", &[]) > 0.0);

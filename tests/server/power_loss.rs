@@ -69,6 +69,7 @@ impl Way {
                 (0..IMAGES).for_each(|seed| self.find(&disk.after_crash(Crash::Power, seed)));
             }
             if is_done {
+                assert_eq!(answered.error_code, ErrorCode::NONE);
                 return crashed;
             }
         }
