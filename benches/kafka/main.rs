@@ -1,5 +1,6 @@
 //! A client that costs next to nothing, to see what a broker does where its client isn't the limit: batches that were
-//! built once, and fetched bytes that nobody looks into. `run` beside this file lets it work with each broker in turn:
+//! built once, and fetched bytes that nobody looks into. What it produces is told as connections × the size of their
+//! batches. `run` beside this file lets it work with each broker in turn:
 //!
 //! ```sh
 //! cargo bench --bench kafka --features net -- 127.0.0.1:9092 1     # against any broker, with a tenth of the load
@@ -26,9 +27,12 @@ use tokio::task::JoinSet;
 
 use wire::Broker;
 
-/// Kafka's `batch.size` and `max.in.flight.requests.per.connection`.
+/// Kafka's `batch.size` and `max.in.flight.requests.per.connection`. One connection has no more under way than that, and
+/// waits: a broker that syncs can't have more of it in a sync, however fast it is.
 const BATCH_BYTES: usize = 16_384;
 const IN_FLIGHT: usize = 5;
+/// What producers are told to make of `batch.size` where throughput counts.
+const LARGE_BATCH_BYTES: usize = 16 * BATCH_BYTES;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() {
@@ -38,21 +42,18 @@ async fn main() {
     let scale: usize = arguments.next().map_or(10, |scale| scale.parse().unwrap());
     for record_bytes in [100, 1024] {
         for (acks, acks_name) in [(1, "1"), (-1, "all")] {
-            for connections in [1, 8] {
-                let topic = format!("bench-{record_bytes}-{acks_name}-{connections}");
+            for (connections, batch_bytes) in [(1, BATCH_BYTES), (1, LARGE_BATCH_BYTES), (8, BATCH_BYTES)] {
+                let topic = format!("bench-{record_bytes}-{acks_name}-{connections}-{batch_bytes}");
                 assert!(broker.create_topic(&topic, connections).await);
-                let batch = Batch::new(record_bytes);
-                let (count, began) = (scale * 1_000, Instant::now());
+                let batch = Batch::new(record_bytes, batch_bytes);
+                let (count, began) = (scale * 1_000 * BATCH_BYTES / batch_bytes, Instant::now());
                 produce(broker, &topic, connections, acks, &batch, count).await;
                 let rate = (count * batch.records) as f64 / began.elapsed().as_secs_f64();
-                print(
-                    &format!("produce {record_bytes} B, acks={acks_name}, connections: {connections}"),
-                    rate,
-                    "records/s",
-                );
+                let of = format!("{connections} × {} KiB", batch_bytes >> 10);
+                print(&format!("produce {record_bytes} B, acks={acks_name}, {of}"), rate, "records/s");
             }
         }
-        let topic = format!("bench-{record_bytes}-1-1");
+        let topic = format!("bench-{record_bytes}-1-1-{BATCH_BYTES}");
         let began = Instant::now();
         let records = fetch_all(broker, &topic).await;
         print(&format!("fetch {record_bytes} B"), records as f64 / began.elapsed().as_secs_f64(), "records/s");
@@ -78,17 +79,17 @@ fn now_ms() -> i64 {
     std::time::UNIX_EPOCH.elapsed().unwrap().as_millis() as i64
 }
 
-/// As many records of a size as a batch of Kafka's producer takes.
+/// As many records of a size as a batch of Kafka's producer takes, which is told how large it may be.
 struct Batch {
     records: usize,
     bytes: Bytes,
 }
 
 impl Batch {
-    fn new(record_bytes: usize) -> Self {
+    fn new(record_bytes: usize, batch_bytes: usize) -> Self {
         let value = vec![b'x'; record_bytes];
         let mut builder = BatchBuilder::new(1 << 20);
-        let records = BATCH_BYTES / (record_bytes + 12); // with what a record takes besides its value
+        let records = batch_bytes / (record_bytes + 12); // with what a record takes besides its value
         for _ in 0..records {
             builder.push(&RecordData::of(&value).at(now_ms())).unwrap();
         }
