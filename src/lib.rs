@@ -120,7 +120,7 @@ pub use error::{Corruption, Error, GroupError, Result, TopicNameError};
 pub use log::{
     AbortedTransaction, ActiveProducer, AppendOptions, Appended, Compaction, Cut, Damage, EpochEndOffset, EpochEntry,
     Fetched, FetchedBatches, Finding, Log, LostOffsets, OffsetAndTimestamp, PartitionRecovery, Problem, ReadLimits,
-    Readable, RepairAction, RepairOptions, RepairReport, RepairStep, VerifyProgress, VerifyReport,
+    Readable, RepairAction, RepairOptions, RepairReport, RepairStep, Synced, VerifyProgress, VerifyReport,
 };
 pub use producer::{Partitioner, Pending, Producer, ProducerConfig, Record, RecordMetadata, Transaction};
 pub use store::{

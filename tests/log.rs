@@ -1,8 +1,11 @@
 //! One partition through the public API: appends, rolls, reads, retention.
 #![expect(clippy::unwrap_used, reason = "a test fails by a panic")]
 
+mod api;
+
 use std::thread;
 
+use api::{block_on, manual_store, poll_once};
 use esker::record::{BatchBuilder, RecordData};
 use esker::{
     Acks, AppendOptions, Appended, Consumer, Error, Log, Offset, Producer, ReadLimits, Result, Store, TopicConfig,
@@ -18,9 +21,13 @@ const _: () = {
 };
 
 fn append(log: &Log, timestamp: i64, value: &[u8]) -> i64 {
+    append_one(log, timestamp, value).base_offset
+}
+
+fn append_one(log: &Log, timestamp: i64, value: &[u8]) -> Appended {
     let mut builder = BatchBuilder::new(1 << 20);
     builder.push(&RecordData::of(value).at(timestamp)).unwrap();
-    log.append(builder.build().unwrap(), Acks::Leader).unwrap().base_offset
+    log.append(builder.build().unwrap(), Acks::Leader).unwrap()
 }
 
 fn read_all(log: &Log) -> Vec<(i64, Vec<u8>)> {
@@ -137,4 +144,68 @@ fn who_takes_over_a_log_fences_who_had_it() {
     assert_eq!(append_under(7).unwrap().base_offset, 1);
     let epochs: Vec<_> = log.leader_epochs().iter().map(|entry| (entry.epoch, entry.start_offset)).collect();
     assert_eq!(epochs, [(0, 0), (7, 1)]);
+}
+
+#[test]
+fn many_await_a_sync_without_a_thread_of_theirs() {
+    const PARTITIONS: i32 = 3;
+    let store = api::store();
+    store.create_topic("t", TopicConfig::new().partitions(PARTITIONS)).unwrap();
+    let logs: Vec<_> = (0..PARTITIONS).map(|partition| store.partition("t", partition).unwrap()).collect();
+    let awaited: Vec<_> = logs
+        .iter()
+        .cycle()
+        .take(1_000)
+        .map(|log| (log, append_one(log, 1, b"v")))
+        .map(|(log, appended)| (log, appended, log.synced(&appended)))
+        .collect();
+    for (log, appended, synced) in awaited {
+        block_on(synced).unwrap();
+        assert!(log.recovery_point() > appended.last_offset);
+    }
+}
+
+#[test]
+fn a_sync_that_is_awaited_comes_with_a_tick_once_for_all() {
+    let store = manual_store();
+    store.create_topic("t", TopicConfig::new()).unwrap();
+    let log = store.partition("t", 0).unwrap();
+    let mut awaited: Vec<_> = (0..3).map(|_| append_one(&log, 1, b"v")).map(|appended| log.synced(&appended)).collect();
+    store.tick().unwrap();
+    assert_eq!(log.recovery_point(), 0, "nobody has asked yet");
+    assert!(awaited.iter_mut().all(|synced| poll_once(synced).is_pending()));
+    store.tick().unwrap();
+    assert_eq!(log.recovery_point(), 3);
+    assert!(awaited.iter_mut().all(|synced| poll_once(synced).map(Result::unwrap).is_ready()));
+    let mut dropped = log.synced(&append_one(&log, 1, b"v"));
+    assert!(poll_once(&mut dropped).is_pending());
+    drop(dropped);
+    store.tick().unwrap();
+    assert_eq!(log.recovery_point(), 4, "what was asked for is done");
+}
+
+#[test]
+fn who_awaits_a_sync_is_told_what_became_of_the_log() {
+    let store = manual_store();
+    store.create_topic("t", TopicConfig::new()).unwrap();
+    let log = store.partition("t", 0).unwrap();
+    let [kept, cut] = [(), ()].map(|()| append_one(&log, 1, b"v"));
+    let [mut kept, mut cut] = [kept, cut].map(|appended| log.synced(&appended));
+    assert!(poll_once(&mut kept).is_pending() && poll_once(&mut cut).is_pending());
+    log.truncate_to(1).unwrap();
+    assert!(matches!(block_on(cut), Err(Error::LogTruncated { .. })));
+    let mut closed = log.synced(&append_one(&log, 1, b"v"));
+    assert!(poll_once(&mut closed).is_pending());
+    store.close().unwrap();
+    // To close it is to sync it.
+    block_on(kept).unwrap();
+    block_on(closed).unwrap();
+
+    let store = manual_store();
+    store.create_topic("t", TopicConfig::new()).unwrap();
+    let log = store.partition("t", 0).unwrap();
+    let mut deleted = log.synced(&append_one(&log, 1, b"v"));
+    assert!(poll_once(&mut deleted).is_pending());
+    store.delete_topic("t").unwrap();
+    assert!(matches!(block_on(deleted), Err(Error::UnknownTopicOrPartition { .. })));
 }

@@ -56,8 +56,9 @@ mod segment_files;
 mod snapshot;
 mod survey;
 mod sync;
+mod synced;
 #[cfg(feature = "net")]
-pub(crate) mod synced;
+pub(crate) mod synced_in_turn;
 mod transaction;
 mod truncate;
 mod unfinished_swap;
@@ -84,6 +85,8 @@ pub use partition_recovery::{Cut, Damage, PartitionRecovery};
 pub use read::{Fetched, FetchedBatches, OffsetAndTimestamp, ReadLimits};
 pub use readable::Readable;
 pub use repair::{LostOffsets, RepairAction, RepairOptions, RepairReport, RepairStep};
+pub use synced::Synced;
+pub(crate) use synced::WantsSync;
 pub use transaction::ActiveProducer;
 #[cfg(feature = "net")]
 pub(crate) use transaction::MarkerEpoch;
@@ -167,6 +170,8 @@ pub(crate) struct LogInner {
     /// When it was synced last, or opened, by the monotonic clock.
     flushed_ms: AtomicI64,
     commit: GroupCommit,
+    /// Up to where somebody without a thread waits for a sync.
+    sync_wanted: Mutex<Option<SyncTarget>>,
     /// Those who wait for records, and those who wait for the records to be decided as well.
     readers: Waiters,
     stable_readers: Waiters,
@@ -209,7 +214,7 @@ pub(crate) struct LogContext {
     pub(crate) config: LogConfig,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) sync: SyncPolicy,
-    /// Who takes work off a writer in a hurry, if anybody does.
+    /// Who takes work off a writer in a hurry and syncs for those who have no thread, if anybody does.
     pub(crate) helper: Option<Arc<dyn Helper>>,
     /// Whether the steps of a swap of compacted segments are synced: false only where a test plants that bug.
     pub(crate) syncs_swaps: bool,
@@ -227,10 +232,12 @@ pub(crate) trait Checkpoints: Send + Sync + fmt::Debug {
     fn lower_first_dirty(&self, partition: &TopicPartition, offset: Offset) -> Result<()>;
 }
 
-/// A thread besides the writers'.
+/// A thread besides the writers', which neither of these waits for.
 pub(crate) trait Helper: Send + Sync + fmt::Debug {
-    /// Populates `file` ahead of its writer, soon. Must not block.
+    /// Populates `file` ahead of its writer, soon.
     fn populate_ahead(&self, file: Arc<dyn StorageFile>);
+    /// Syncs a log, soon.
+    fn sync_soon(&self, log: WantsSync);
 }
 
 impl Log {
@@ -263,6 +270,7 @@ impl Log {
                 names_synced: AtomicU64::new(0),
                 flushed_ms: AtomicI64::new(opened_ms),
                 commit: GroupCommit::new(load.recovery_point),
+                sync_wanted: Mutex::default(),
                 readers: Waiters::default(),
                 stable_readers: Waiters::default(),
                 leaving: Mutex::default(),

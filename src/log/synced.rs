@@ -1,102 +1,113 @@
-//! Waiting for a sync without a thread. Whoever's turn it is to sync for all who wait is given that turn, to take where it
-//! may block.
+//! Waiting for a sync without a thread, which is left to the store's maintenance.
 
-use std::ops::Deref;
 use std::pin::Pin;
+use std::sync::{Arc, Weak};
 use std::task::{Context, Poll};
-use std::time::{Duration, Instant};
 
-use super::flush::{GroupCommit, Lead};
 use super::wait::WaiterId;
-use super::{Log, SyncTarget};
-use crate::error::{Error, Result};
+use super::{Appended, Log, LogInner, SyncTarget};
+use crate::error::Result;
 
 impl Log {
-    /// A future of what [`wait_synced`](Self::wait_synced) returns.
-    pub(crate) fn synced(&self, target: SyncTarget) -> Synced {
-        Synced { log: self.clone(), target, has_come: false, waiter: None }
+    /// A future that is ready once `appended`, and all that was appended to this log before it, survives what
+    /// [`Acks::All`](crate::Acks::All) promises. It needs no particular runtime.
+    ///
+    /// For brokers that append with [`Acks::Leader`](crate::Acks::Leader) and have no thread to spare for each append
+    /// that waits: however many wait, one sync is enough for those who have come by then. The syncs are left to the
+    /// store's maintenance, which is its thread or calls of [`Store::tick`](crate::Store::tick).
+    ///
+    /// ```
+    /// # let store = esker::Store::temporary()?;
+    /// # store.create_topic("events", esker::TopicConfig::new())?;
+    /// # let log = store.partition("events", 0)?;
+    /// # let mut builder = esker::record::BatchBuilder::new(16_384);
+    /// # builder.push(&esker::record::RecordData::of(b"hello"))?;
+    /// # let batch = builder.build()?;
+    /// use esker::{Acks, Appended, Log};
+    ///
+    /// async fn acknowledged(log: &Log, appended: Appended) -> esker::Result<i64> {
+    ///     log.synced(&appended).await?;
+    ///     Ok(appended.base_offset)
+    /// }
+    ///
+    /// let appended = log.append(batch, Acks::Leader)?;
+    /// let acknowledged = acknowledged(&log, appended); // to be awaited on any runtime
+    /// # assert_eq!(poll_until_ready(acknowledged)?, 0);
+    /// # fn poll_until_ready<T>(future: impl Future<Output = T>) -> T {
+    /// #     struct Unpark(std::thread::Thread);
+    /// #     impl std::task::Wake for Unpark {
+    /// #         fn wake(self: std::sync::Arc<Self>) {
+    /// #             self.0.unpark();
+    /// #         }
+    /// #     }
+    /// #     let waker = std::sync::Arc::new(Unpark(std::thread::current())).into();
+    /// #     let mut future = std::pin::pin!(future);
+    /// #     loop {
+    /// #         match future.as_mut().poll(&mut std::task::Context::from_waker(&waker)) {
+    /// #             std::task::Poll::Ready(result) => return result,
+    /// #             std::task::Poll::Pending => std::thread::park(),
+    /// #         }
+    /// #     }
+    /// # }
+    /// # Ok::<(), esker::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// The future returns [`Error::LogTruncated`](crate::Error::LogTruncated) if a truncation has taken the batch from
+    /// the log, and [`Error::LogOffline`](crate::Error::LogOffline) if a sync failed: whether the batch is on the device
+    /// is not known then.
+    pub fn synced(&self, appended: &Appended) -> Synced {
+        Synced { log: self.clone(), target: appended.sync_target(), waiter: None }
+    }
+
+    /// Has everything up to `target` synced soon, by a thread that may wait for it.
+    fn want_sync(&self, target: SyncTarget) {
+        let wanted_before = {
+            let mut wanted = self.inner.sync_wanted.lock();
+            let before = *wanted;
+            *wanted = before.max(Some(target));
+            before
+        };
+        // Who is to sync looks how far before it is done.
+        if let Some(helper) = self.inner.helper.as_ref().filter(|_| wanted_before.is_none()) {
+            helper.sync_soon(WantsSync(Arc::downgrade(&self.inner)));
+        }
     }
 }
 
-/// Someone who waits for a sync; made by [`Log::synced`]. To be awaited until it says that it is done.
+/// Ready once what was appended is on the device; made by [`Log::synced`].
 #[derive(Debug)]
-pub(crate) struct Synced {
+#[must_use = "nothing is synced before it is polled"]
+pub struct Synced {
     log: Log,
     target: SyncTarget,
-    has_come: bool,
     waiter: Option<WaiterId>,
 }
 
-/// How far it is.
-#[derive(Debug)]
-pub(crate) enum Progress {
-    Done(Result<()>),
-    /// Nobody else syncs: this has to be [taken](Turn::take) first.
-    Turn(Turn),
-}
-
-/// The lead in a group commit. Dropping it leaves the lead to another.
-#[derive(Debug)]
-pub(crate) struct Turn {
-    lead: Lead<Commit>,
-    log: Log,
-    target: SyncTarget,
-}
-
-/// That of a log.
-#[derive(Debug)]
-struct Commit(Log);
-
-impl Deref for Commit {
-    type Target = GroupCommit;
-
-    fn deref(&self) -> &GroupCommit {
-        &self.0.inner.commit
-    }
-}
-
 impl Synced {
-    /// The turn, if it is there to take.
-    pub(crate) fn turn(&mut self) -> Option<Turn> {
-        match self.progress()? {
-            Progress::Turn(turn) => Some(turn),
-            // Awaiting it tells again.
-            Progress::Done(_) => None,
-        }
-    }
-
     fn forget_waiter(&mut self) {
         if let Some(waiter) = self.waiter.take() {
             self.log.deregister_synced(waiter);
         }
     }
-
-    fn progress(&mut self) -> Option<Progress> {
-        let (log, target) = (&self.log, self.target);
-        if let Some(result) = log.check_synced(target) {
-            return Some(Progress::Done(result));
-        }
-        if !std::mem::replace(&mut self.has_come, true) {
-            log.inner.commit.arrive();
-        }
-        let lead = Lead::take(Commit(log.clone()))?;
-        Some(Progress::Turn(Turn { lead, log: log.clone(), target }))
-    }
 }
 
 impl Future for Synced {
-    type Output = Progress;
+    type Output = Result<()>;
 
-    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Progress> {
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Result<()>> {
         self.forget_waiter();
-        // Registered before the look, so that no leader steps down unseen.
+        // Registered before the look, so that no sync slips in between.
         self.waiter = Some(self.log.register_synced(self.target, context.waker().clone()));
-        match self.progress() {
-            Some(progress) => {
+        match self.log.check_synced(self.target) {
+            Some(result) => {
                 self.forget_waiter();
-                Poll::Ready(progress)
+                Poll::Ready(result)
             }
-            None => Poll::Pending,
+            None => {
+                self.log.want_sync(self.target);
+                Poll::Pending
+            }
         }
     }
 }
@@ -107,22 +118,31 @@ impl Drop for Synced {
     }
 }
 
-impl Turn {
-    /// Syncs for all who wait by now, and then for those who have come meanwhile, and says how long each sync took.
+/// A log that is to be synced soon, if anybody still has it.
+#[derive(Debug)]
+pub(crate) struct WantsSync(Weak<LogInner>);
+
+impl WantsSync {
+    /// Syncs for those who wait by now or come meanwhile.
     ///
     /// # Errors
-    /// What kept a sync from beginning. Whoever waits may try again.
-    pub(crate) fn take(self, took: impl Fn(Duration)) -> Result<()> {
-        let log = &self.log.inner;
-        let synced = self.lead.sync_while_awaited(self.target, || {
-            let began = Instant::now();
-            let synced = log.or_fail(log.sync());
-            took(began.elapsed());
-            synced
-        });
-        match synced {
-            Err(Error::TooManyOpenFiles { .. }) => log.sync_to(self.target),
-            synced => synced,
+    /// What kept a sync from beginning: it is still wanted. Any other failure reaches them through the log.
+    pub(crate) fn sync(&self) -> Result<()> {
+        let Some(inner) = self.0.upgrade() else { return Ok(()) };
+        let log = Log { inner };
+        loop {
+            let Some(target) = *log.inner.sync_wanted.lock() else { return Ok(()) };
+            if log.check_synced(target).is_none()
+                && let Err(error) = log.wait_synced(target)
+                && log.check_synced(target).is_none()
+            {
+                return Err(error);
+            }
+            let mut wanted = log.inner.sync_wanted.lock();
+            if *wanted == Some(target) {
+                *wanted = None;
+                return Ok(());
+            }
         }
     }
 }

@@ -55,8 +55,6 @@ pub(super) struct Accumulator {
     batch_size: usize,
     identity: Identity,
     filling: Mutex<Filling>,
-    /// Up to where somebody without a thread waits for a sync.
-    sync_wanted: Mutex<Option<SyncTarget>>,
 }
 
 #[derive(Debug)]
@@ -118,7 +116,7 @@ impl Accumulator {
             refusal: None,
         };
         let (memory, filling) = (memory.clone(), Mutex::new(filling));
-        Self { log, memory, batch_size, identity, filling, sync_wanted: Mutex::default() }
+        Self { log, memory, batch_size, identity, filling }
     }
 
     /// Adds a record for which `reserved` bytes of memory were taken. Appends the batch before it if the record no
@@ -241,20 +239,6 @@ impl Accumulator {
         match end {
             Some(end) if acks == Acks::All => self.log.wait_synced(end),
             _ => Ok(()),
-        }
-    }
-
-    /// Somebody without a thread waits for everything up to `target` to be synced.
-    pub(super) fn want_sync(&self, target: SyncTarget) {
-        let mut wanted = self.sync_wanted.lock();
-        *wanted = wanted.max(Some(target));
-    }
-
-    /// Syncs if somebody wants that. A failure reaches them through the log.
-    pub(super) fn sync_if_wanted(&self) {
-        let wanted = *self.sync_wanted.lock();
-        if let Some(target) = wanted.filter(|target| self.log.check_synced(*target).is_none()) {
-            let _ = self.log.wait_synced(target);
         }
     }
 }

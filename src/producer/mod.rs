@@ -314,11 +314,7 @@ impl Task for ProducerInner {
     fn run(&self, now: Instant) -> Option<Instant> {
         self.forget_deleted();
         let accumulators = self.accumulators();
-        let next = accumulators.iter().filter_map(|accumulator| accumulator.drain_due(now)).min();
-        if self.config.acks == Acks::All {
-            accumulators.iter().for_each(|accumulator| accumulator.sync_if_wanted());
-        }
-        next
+        accumulators.iter().filter_map(|accumulator| accumulator.drain_due(now)).min()
     }
 
     fn close(&self) {

@@ -4,14 +4,12 @@ use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::Instant;
 
 use super::ProducerInner;
 use super::accumulator::{Accumulator, Place};
 use super::record::RecordMetadata;
 use crate::error::Result;
-use crate::log::Appended;
-use crate::log::wait::WaiterId;
+use crate::log::{Appended, Synced};
 use crate::types::{Acks, TopicPartition};
 
 /// A record that was sent and is not acknowledged yet: [`wait`](Self::wait) for it, or `.await` it on any runtime.
@@ -25,8 +23,8 @@ pub struct Pending {
     accumulator: Arc<Accumulator>,
     place: Place,
     timestamp: i64,
-    /// Under which the log has this handle's waker.
-    waiter: Option<WaiterId>,
+    /// Once it is appended, and has to be synced as well.
+    synced: Option<Synced>,
 }
 
 impl Pending {
@@ -36,7 +34,7 @@ impl Pending {
         place: Place,
         timestamp: i64,
     ) -> Self {
-        Self { producer, accumulator, place, timestamp, waiter: None }
+        Self { producer, accumulator, place, timestamp, synced: None }
     }
 
     /// Waits until the record is acknowledged as the producer's `acks` demands.
@@ -80,12 +78,6 @@ impl Pending {
             timestamp: appended.log_append_time.unwrap_or(self.timestamp),
         }
     }
-
-    fn forget_waiter(&mut self) {
-        if let Some(waiter) = self.waiter.take() {
-            self.accumulator.log.deregister_synced(waiter);
-        }
-    }
 }
 
 impl Future for Pending {
@@ -100,27 +92,9 @@ impl Future for Pending {
         if self.acks() != Acks::All {
             return Poll::Ready(Ok(self.metadata(&appended)));
         }
-        let target = appended.sync_target();
-        self.forget_waiter();
-        // Registered before the look, so that no sync slips in between.
-        self.waiter = Some(self.accumulator.log.register_synced(target, context.waker().clone()));
-        match self.accumulator.log.check_synced(target) {
-            Some(result) => {
-                self.forget_waiter();
-                Poll::Ready(result.map(|()| self.metadata(&appended)))
-            }
-            None => {
-                self.accumulator.want_sync(target);
-                self.producer.store.schedule().wake_by(Instant::now());
-                Poll::Pending
-            }
-        }
-    }
-}
-
-impl Drop for Pending {
-    fn drop(&mut self) {
-        self.forget_waiter();
+        let Self { accumulator, synced, .. } = &mut *self;
+        let synced = synced.get_or_insert_with(|| accumulator.log.synced(&appended));
+        Pin::new(synced).poll(context).map(|synced| synced.map(|()| self.metadata(&appended)))
     }
 }
 

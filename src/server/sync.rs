@@ -5,13 +5,13 @@ use super::executor;
 use super::metrics::Metrics;
 use super::when_woken::or_never;
 use crate::error::Result;
-use crate::log::synced::{Progress, Synced};
+use crate::log::synced_in_turn::{Progress, SyncedInTurn};
 
 /// Waits for the sync. Whoever waits alone syncs, the others wait for that one, none on a thread.
 ///
 /// # Errors
 /// What makes it impossible, now or for good.
-pub(super) async fn wait(synced: &mut Synced, metrics: &Metrics) -> Result<()> {
+pub(super) async fn wait(synced: &mut SyncedInTurn, metrics: &Metrics) -> Result<()> {
     let mut turn_taken = None;
     loop {
         tokio::select! {

@@ -3,6 +3,7 @@
 //! all that. Otherwise the store has a thread for it; and as soon as anybody wants to be woken earlier than that comes
 //! round, another one for what is left for later, which must not wait for a segment to be synced or compacted.
 
+use std::fmt;
 use std::sync::{Arc, OnceLock, Weak};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
@@ -14,7 +15,7 @@ use crate::clock::Clock;
 use crate::config::StoreConfig;
 use crate::error::{Error, Result};
 use crate::io::StorageFile;
-use crate::log::{Checkpoints, Helper, Log};
+use crate::log::{Checkpoints, Helper, Log, WantsSync};
 
 /// Who calls [`Store::tick`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -30,7 +31,7 @@ pub enum Maintenance {
     Manual,
 }
 
-/// Work that somebody leaves to the maintenance: a producer's lingering batches, syncs that nobody waits for.
+/// Work that somebody leaves to the maintenance: a producer's lingering batches, members' deadlines.
 pub(crate) trait Task: Send + Sync {
     /// Does what is due now, and tells when something will be due next.
     fn run(&self, now: Instant) -> Option<Instant>;
@@ -44,6 +45,8 @@ pub(crate) trait Task: Send + Sync {
 
 /// How long the thread sleeps if nothing is due earlier.
 const IDLE: Duration = Duration::from_secs(1);
+/// For how long a sync that could not begin is not tried again: it lacks a file handle.
+const SYNC_RETRY: Duration = Duration::from_millis(100);
 /// How many files may wait to be populated.
 const HURRIED_MAX: usize = 64;
 
@@ -58,9 +61,10 @@ pub(crate) struct Schedule {
     failure: Mutex<Option<Error>>,
 }
 
-/// The tasks, and what wakes the thread that they have.
+/// The tasks, the logs to be synced for those who have no thread, and what wakes the thread for these.
 struct Tasks {
     list: Mutex<Vec<Weak<dyn Task>>>,
+    to_sync: Mutex<Vec<WantsSync>>,
     signal: Signal,
 }
 
@@ -106,7 +110,7 @@ impl Schedule {
         Self {
             maintenance,
             signal: Arc::new(Signal::new()),
-            tasks: Arc::new(Tasks { list: Mutex::default(), signal: Signal::new() }),
+            tasks: Arc::new(Tasks { list: Mutex::default(), to_sync: Mutex::default(), signal: Signal::new() }),
             tasks_thread: OnceLock::new(),
             due: Mutex::new(Due {
                 retention_ms: monotonic_ms.saturating_add(config.log_retention_check_interval_ms),
@@ -121,11 +125,6 @@ impl Schedule {
             threads: Mutex::default(),
             failure: Mutex::default(),
         }
-    }
-
-    /// Who helps the logs: the thread, if there is to be one.
-    pub(super) fn helper(&self) -> Option<Arc<dyn Helper>> {
-        (self.maintenance == Maintenance::Thread).then(|| self.signal.clone() as Arc<dyn Helper>)
     }
 
     /// Starts the thread, if there is to be one. It holds no store open: it goes when the store does.
@@ -216,25 +215,55 @@ impl Tasks {
         self.list.lock().iter().filter_map(Weak::upgrade).collect()
     }
 
-    /// Runs them and tells when the next one is due.
+    /// Runs them, syncs, and tells when the next one is due.
     fn run(&self) -> Instant {
         let now = Instant::now();
-        self.all().iter().filter_map(|task| task.run(now)).min().unwrap_or(now + IDLE).min(now + IDLE)
+        let next = self.all().iter().filter_map(|task| task.run(now)).min().unwrap_or(now + IDLE).min(now + IDLE);
+        match self.sync() {
+            true => next,
+            false => next.min(Instant::now() + SYNC_RETRY),
+        }
+    }
+
+    /// Whether all syncs that are wanted could begin. Those that could not are still wanted.
+    fn sync(&self) -> bool {
+        let to_sync = std::mem::take(&mut *self.to_sync.lock());
+        let failed: Vec<_> = to_sync.into_iter().filter(|log| log.sync().is_err()).collect();
+        let have_begun = failed.is_empty();
+        self.to_sync.lock().extend(failed);
+        have_begun
     }
 }
 
-impl Helper for Signal {
+impl fmt::Debug for Schedule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Schedule").field("maintenance", &self.maintenance).finish_non_exhaustive()
+    }
+}
+
+impl Helper for Schedule {
+    fn populate_ahead(&self, file: Arc<dyn StorageFile>) {
+        if self.maintenance == Maintenance::Thread {
+            self.signal.populate_ahead(file);
+        }
+    }
+
+    fn sync_soon(&self, log: WantsSync) {
+        self.tasks.to_sync.lock().push(log);
+        self.wake_by(Instant::now());
+    }
+}
+
+impl Signal {
     fn populate_ahead(&self, file: Arc<dyn StorageFile>) {
         let mut state = self.state.lock();
-        // Nobody may be there to take them; a thread that does not keep up is no help.
+        // A thread that does not keep up is no help.
         if state.hurried.len() < HURRIED_MAX {
             state.hurried.push(file);
             self.changed.notify_all();
         }
     }
-}
 
-impl Signal {
     fn new() -> Self {
         let state = SignalState { wake_at: Instant::now() + IDLE, stopped: false, hurried: Vec::new() };
         Self { state: Mutex::new(state), changed: Condvar::new() }

@@ -151,7 +151,7 @@ pub(crate) struct StoreInner {
     scram_credentials: scram_credentials::ScramCredentials,
     cleaner: Cleaner,
     report: RecoveryReport,
-    schedule: Schedule,
+    schedule: Arc<Schedule>,
     /// Held by a tick while it works on the directory.
     ticking: Mutex<()>,
     snapshots: Snapshots,

@@ -168,7 +168,7 @@ impl StoreOptions {
             Locked::Io(error) => Error::io("lock", lock_path, error),
         })?;
         let reserve = Reserve::new(layout.storage.clone(), dir);
-        let schedule = Schedule::new(&self.config, &*self.clock, self.maintenance);
+        let schedule = Arc::new(Schedule::new(&self.config, &*self.clock, self.maintenance));
         let meta = reserve.run(|| MetaProperties::load_or_create(layout.storage(), dir, self.node_id))?;
         // Gone before any log is opened, so that a crash from here on counts as one.
         let clean = layout.take_clean_shutdown()?;
@@ -326,7 +326,7 @@ pub(super) fn config_of(list: &TopicList, name: &str, id: Uuid, count: usize, de
 }
 
 struct Opening<'a> {
-    schedule: &'a Schedule,
+    schedule: &'a Arc<Schedule>,
     checkpoints: &'a Arc<LogCheckpoints>,
     open_files: &'a Arc<OpenFiles>,
     layout: &'a Layout,
@@ -502,7 +502,7 @@ pub(super) fn log_context(
     store: &StoreConfig,
     topic: &TopicConfig,
     clock: &Arc<dyn Clock>,
-    schedule: &Schedule,
+    schedule: &Arc<Schedule>,
     checkpoints: &Arc<LogCheckpoints>,
     open_files: &Arc<OpenFiles>,
 ) -> LogContext {
@@ -511,7 +511,7 @@ pub(super) fn log_context(
         config: LogConfig::from(topic),
         clock: clock.clone(),
         sync: store.sync,
-        helper: schedule.helper(),
+        helper: Some(schedule.clone()),
         checkpoints: store.writes_down_truncations().then_some(checkpoints),
         syncs_swaps: store.syncs_swaps(),
         open_files: open_files.clone(),

@@ -77,7 +77,7 @@ impl StoreOptions {
         let meta = MetaProperties::load(layout.storage(), &layout.dir)?;
         let reserve = Reserve::new(layout.storage.clone(), &layout.dir);
         let inner = Arc::new(StoreInner {
-            schedule: Schedule::new(&self.config, &*self.clock, Maintenance::Manual),
+            schedule: Arc::new(Schedule::new(&self.config, &*self.clock, Maintenance::Manual)),
             reserve: reserve.clone(),
             // Nobody writes any.
             checkpoints: Arc::new(LogCheckpoints::new(layout.clone(), reserve)),

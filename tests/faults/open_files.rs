@@ -4,20 +4,23 @@
 use std::fmt;
 use std::io;
 use std::path::Path;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Waker};
 use std::thread;
 use std::time::Duration;
 
 use bytes::Bytes;
 use esker::io::{AppendFile, Storage, StorageFile};
+use esker::record::Compression;
 use esker::sim::{Fault, FaultStorage, ManualClock, Operation};
 use esker::{Acks, Error, Log, Maintenance, ProducerConfig, ReadLimits, Record, Store, StoreConfig, TopicConfig};
 
 use crate::common::forward::forward;
 use crate::common::random::Random;
 use crate::common::reserving::Reserving;
-use crate::common::{Sent, append_value, check_lookups};
+use crate::common::{self, Sent, append_value, check_lookups};
 use crate::{DIR, START_MS, read_all};
 
 /// Handles that are open now, and how many can be.
@@ -186,8 +189,8 @@ fn no_more_files_are_open_than_may_be_whatever_is_read_and_appended_to() {
                 0..=2 => {
                     let record = Sent::random(&mut random, step, START_MS + step as i64, 100);
                     let acks = *random.pick(&[Acks::Leader, Acks::All]);
-                    let codec = esker::record::Compression::None;
-                    let appended = crate::common::append(log, std::slice::from_ref(&record), codec, acks).unwrap();
+                    let codec = Compression::None;
+                    let appended = common::append(log, std::slice::from_ref(&record), codec, acks).unwrap();
                     sent.push((appended.base_offset, record));
                 }
                 3..=5 if !sent.is_empty() => {
@@ -334,6 +337,26 @@ fn a_sync_that_could_not_begin_is_not_one_that_failed() {
     handles.limit(usize::MAX);
     append_value(log, START_MS, b"third", Acks::All).unwrap();
     assert_eq!((log.recovery_point(), read_all(log).len()), (3, 3));
+}
+
+#[test]
+fn who_awaits_a_sync_that_can_not_begin_has_it_from_a_later_tick() {
+    let Setup { store, handles, .. } = open(&FaultStorage::new(1), 1_000);
+    let log = &create_logs(&store, 1)[0];
+    let sent = [Sent::value(START_MS, "first")];
+    let appended = common::append(log, &sent, Compression::None, Acks::Leader).unwrap();
+    let mut synced = log.synced(&appended);
+    let mut look = || Pin::new(&mut synced).poll(&mut Context::from_waker(Waker::noop()));
+    handles.limit(0);
+    for _ in 0..2 {
+        assert!(look().is_pending());
+        store.tick().unwrap();
+        assert_eq!(log.recovery_point(), 0);
+    }
+    handles.limit(usize::MAX);
+    store.tick().unwrap();
+    assert_eq!(log.recovery_point(), 1);
+    assert!(look().map(Result::unwrap).is_ready());
 }
 
 #[test]

@@ -33,7 +33,7 @@ pub(in crate::server) async fn answer(
         let mut synced = None;
         let topics = commit_each(&broker, &request.topics, version >= TOPIC_ID_VERSION, |commits| {
             broker.commit(&request, commits, version)?;
-            synced = broker.store.offsets_log_of(&request.group_id).map(|log| log.synced(log.appended()));
+            synced = broker.store.offsets_log_of(&request.group_id).map(|log| log.synced_in_turn(log.appended()));
             Ok(())
         });
         (topics, synced)

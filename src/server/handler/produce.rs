@@ -6,7 +6,7 @@ use bytes::Bytes;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::timeout;
 
-use crate::log::synced::{Synced, Turn};
+use crate::log::synced_in_turn::{SyncedInTurn, Turn};
 use crate::log::{AppendOptions, Appended, Log};
 use crate::net::ErrorCode;
 use crate::net::messages::produce::{
@@ -100,7 +100,7 @@ pub(in crate::server) async fn answer(
 struct InLog {
     log: Log,
     appended: Appended,
-    synced: Synced,
+    synced: SyncedInTurn,
 }
 
 /// What became of the batches of a topic.
@@ -207,7 +207,7 @@ impl Broker {
         };
         let appended = appended.and_then(|appended| appended).map_err(refuse)?;
         self.metrics.produced(topic, header.records_count, records.len());
-        let synced = log.synced(appended.sync_target());
+        let synced = log.synced_in_turn(appended.sync_target());
         Ok(InLog { log, appended, synced })
     }
 }
