@@ -314,6 +314,9 @@ async fn metadata_names_this_node_and_the_topics() {
     let response = connection.send(&request(vec![by_id(id), by_id(nobody)], true), 12).await.unwrap();
     let names: Vec<_> = response.topics.iter().map(|topic| (topic.error_code, topic.name.as_deref())).collect();
     assert_eq!(names, [(ErrorCode::NONE, Some("t")), (ErrorCode::UNKNOWN_TOPIC_ID, None)]);
+    let response = connection.send(&request(vec![wanted("unasked"), by_id(id)], true), 12).await.unwrap();
+    let names: Vec<_> = response.topics.iter().map(|topic| topic.name.as_deref()).collect();
+    assert_eq!(names, [Some("t")], "beside ids names are passed over");
 
     for (name, may_create, expected) in [
         ("new", false, ErrorCode::UNKNOWN_TOPIC_OR_PARTITION),

@@ -91,6 +91,29 @@ async fn whoever_takes_another_epoch_for_the_latest_is_told() {
 }
 
 #[tokio::test]
+async fn another_broker_has_no_replica_to_fetch_for() {
+    let (store, server) = serve().await;
+    store.partition("t", 0).unwrap().append(BatchRef::parse(&batch(&["a"])).unwrap(), Acks::Leader).unwrap();
+    let connection = server.connect();
+    for version in [4, 14, 15, 18] {
+        for (replica_id, expected) in [
+            (-2, (ErrorCode::NONE, 1)),
+            (-1, (ErrorCode::NONE, 1)),
+            (0, (ErrorCode::NOT_LEADER_OR_FOLLOWER, 0)),
+            (store.node_id(), (ErrorCode::NOT_LEADER_OR_FOLLOWER, 0)),
+        ] {
+            let mut request = request_by_id(&store, 0, 0);
+            match version {
+                15.. => request.replica_state.replica_id = replica_id,
+                _ => request.replica_id = replica_id,
+            }
+            let data = fetched(send(&connection, &request, version).await);
+            assert_eq!((data.error_code, values(&data).len()), expected, "{version} {replica_id}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn topics_are_fetched_by_id() {
     let (store, server) = serve().await;
     produce(&server.connect(), 1, 0, batch(&["a"])).await.unwrap();

@@ -7,11 +7,15 @@ use crate::net::messages::create_partitions::{CreatePartitionsTopic, CreateParti
 use crate::net::messages::{CreatePartitionsRequest, CreatePartitionsResponse};
 use crate::server::api_error::{ApiError, outcome};
 use crate::server::broker::Broker;
-use crate::server::duplicates::duplicates;
+use crate::server::duplicates::merge;
 use crate::server::partitions::{check_assignment, check_batch};
 
-pub(in crate::server) fn answer(broker: &Broker, request: CreatePartitionsRequest, _: i16) -> CreatePartitionsResponse {
-    let twice = duplicates(request.topics.iter().map(|topic| &*topic.name));
+pub(in crate::server) fn answer(
+    broker: &Broker,
+    mut request: CreatePartitionsRequest,
+    _: i16,
+) -> CreatePartitionsResponse {
+    let twice = merge(&mut request.topics, |topic| topic.name.clone());
     let batch = check_batch(request.topics.iter().map(|topic| broker.partitions_to_add(topic)));
     let results = request.topics.iter().map(|topic| {
         let created = match &batch {

@@ -13,14 +13,14 @@ use crate::server::api_error::ApiError;
 use crate::server::broker::Broker;
 use crate::server::config_resource::is_told;
 use crate::server::context::Context;
-use crate::server::duplicates::duplicates;
+use crate::server::duplicates::{duplicates, merge};
 use crate::server::partitions::{DEFAULT, REPLICATION_FACTOR, TOPICS_AT_A_TIME, check_assignment, check_batch};
 use crate::uuid::Uuid;
 
 /// Creates topics until the server is to stop, which may not wait for thousands of them.
-pub(in crate::server) fn answer(context: &Context, request: CreateTopicsRequest) -> CreateTopicsResponse {
+pub(in crate::server) fn answer(context: &Context, mut request: CreateTopicsRequest) -> CreateTopicsResponse {
     let broker = &context.broker;
-    let twice = duplicates(request.topics.iter().map(|topic| &*topic.name));
+    let twice = merge(&mut request.topics, |topic| topic.name.clone());
     let asked = request.topics.iter().map(|topic| match topic.assignments.len() {
         0 => usize::try_from(broker.wanted_count(topic)).unwrap_or(0),
         assigned => assigned,
@@ -56,7 +56,7 @@ impl Broker {
     fn create(
         &self,
         topics: &[CreatableTopic],
-        twice: &HashSet<&str>,
+        twice: &HashSet<String>,
         validate_only: bool,
     ) -> Vec<CreatableTopicResult> {
         let config = |topic: &CreatableTopic| match twice.contains(&*topic.name) {

@@ -5,7 +5,7 @@ use crate::net::messages::delete_topics::{DeletableTopicResult, DeleteTopicState
 use crate::net::messages::{DeleteTopicsRequest, DeleteTopicsResponse};
 use crate::server::api_error::{ApiError, UNKNOWN_PARTITION, outcome};
 use crate::server::broker::Broker;
-use crate::server::duplicates::duplicates;
+use crate::server::duplicates::merge;
 use crate::uuid::Uuid;
 
 /// From this version on clients know that topics may be there to stay.
@@ -13,20 +13,21 @@ const DISABLED_VERSION: i16 = 3;
 
 pub(in crate::server) fn answer(broker: &Broker, request: DeleteTopicsRequest, version: i16) -> DeleteTopicsResponse {
     let by_name = |name| DeleteTopicState { name: Some(name), ..Default::default() };
-    let topics: Vec<_> = request.topic_names.into_iter().map(by_name).chain(request.topics).collect();
+    let topics = request.topic_names.into_iter().map(by_name).chain(request.topics);
     // Whichever way it is named.
-    let meant = topics.iter().map(|topic| match (topic.name.as_deref(), topic.topic_id) {
-        (Some(name), Uuid::ZERO) => broker.store.topic_id(name).map_or((Some(name), Uuid::ZERO), |id| (None, id)),
-        both => both,
-    });
-    let meant: Vec<(Option<&str>, Uuid)> = meant.collect();
-    let twice = duplicates(meant.iter().copied());
-    let responses = topics.iter().zip(&meant).map(|(topic, meant)| {
-        let (name, topic_id) = (topic.name.clone(), topic.topic_id);
+    let meant = |DeleteTopicState { name, topic_id }: &DeleteTopicState| match (name, *topic_id) {
+        (Some(name), Uuid::ZERO) => {
+            broker.store.topic_id(name).map_or_else(|| (Some(name.clone()), Uuid::ZERO), |id| (None, id))
+        }
+        (name, id) => (name.clone(), id),
+    };
+    let mut topics: Vec<_> = topics.map(|topic| (meant(&topic), topic)).collect();
+    let twice = merge(&mut topics, |(meant, _)| meant.clone());
+    let responses = topics.into_iter().map(|(meant, DeleteTopicState { name, topic_id })| {
         let mut response = DeletableTopicResult { name, topic_id, ..Default::default() };
         let deleted = if !broker.config.delete_topic_enable {
             Err(disabled(version))
-        } else if twice.contains(meant) {
+        } else if twice.contains(&meant) {
             Err(ApiError::invalid_request("Duplicate topic name."))
         } else {
             broker.delete(&mut response)

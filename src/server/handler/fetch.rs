@@ -123,6 +123,8 @@ struct FetchParams {
     isolation: IsolationLevel,
     min_bytes: usize,
     max_bytes: usize,
+    /// It is another broker's, which has no replica of anything here.
+    is_from_follower: bool,
 }
 
 impl FetchParams {
@@ -134,7 +136,8 @@ impl FetchParams {
             0 => IsolationLevel::ReadUncommitted,
             _ => IsolationLevel::ReadCommitted,
         };
-        Self { isolation, min_bytes, max_bytes }
+        let is_from_follower = request.replica_id.max(request.replica_state.replica_id) >= 0;
+        Self { isolation, min_bytes, max_bytes, is_from_follower }
     }
 }
 
@@ -211,6 +214,9 @@ impl Broker {
         let FetchParams { isolation, .. } = params;
         let log = self.log_of(key)?;
         check_leader_epoch(&log, wanted.current_leader_epoch.max(-1))?;
+        if params.is_from_follower {
+            return Err(ErrorCode::NOT_LEADER_OR_FOLLOWER);
+        }
         let diverging_epoch = diverging_epoch(&log, wanted)?;
         if let Some(diverging_epoch) = diverging_epoch {
             return Ok(PartitionData {
@@ -290,11 +296,13 @@ fn diverging_epoch(log: &Log, wanted: &FetchPartition) -> Result<Option<EpochEnd
 }
 
 fn refuse(partition_index: i32, error_code: ErrorCode) -> PartitionData {
+    // As Kafka has it: null where there is a log that could have some.
+    let is_unknown = matches!(error_code, ErrorCode::UNKNOWN_TOPIC_ID | ErrorCode::UNKNOWN_TOPIC_OR_PARTITION);
     PartitionData {
         partition_index,
         error_code,
         high_watermark: -1,
-        aborted_transactions: Some(Vec::new()),
+        aborted_transactions: is_unknown.then(Vec::new),
         records: Some(Default::default()),
         ..Default::default()
     }

@@ -33,8 +33,10 @@ pub(in crate::server) fn answer(broker: &Broker, request: ListOffsetsRequest, ve
         .iter()
         .flat_map(|topic| topic.partitions.iter().map(|partition| (&*topic.name, partition.partition_index)));
     let twice: HashSet<(&str, i32)> = duplicates(all);
+    let mut answered = HashSet::new();
     let topics = request.topics.iter().map(|topic| {
-        let partitions = topic.partitions.iter().map(|wanted| {
+        let once = topic.partitions.iter().filter(|wanted| answered.insert((&*topic.name, wanted.partition_index)));
+        let partitions = once.map(|wanted| {
             let found = match twice.contains(&(&*topic.name, wanted.partition_index)) {
                 true => Err(ErrorCode::INVALID_REQUEST),
                 false => broker.offset(&topic.name, wanted, isolation, version),
@@ -54,7 +56,8 @@ pub(in crate::server) fn answer(broker: &Broker, request: ListOffsetsRequest, ve
         });
         ListOffsetsTopicResponse { name: topic.name.clone(), partitions: partitions.collect() }
     });
-    ListOffsetsResponse { topics: topics.collect(), ..Default::default() }
+    let topics = topics.filter(|topic| !topic.partitions.is_empty()).collect();
+    ListOffsetsResponse { topics, ..Default::default() }
 }
 
 struct Found {

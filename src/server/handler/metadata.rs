@@ -23,7 +23,11 @@ pub(in crate::server) fn answer(broker: &Broker, request: MetadataRequest, versi
     let wanted = request.topics.filter(|topics| version > 0 || !topics.is_empty());
     let mut topics: Vec<_> = match wanted {
         None => broker.store.topics().iter().filter_map(|name| broker.known_topic(name).ok()).collect(),
-        Some(topics) => {
+        Some(mut topics) => {
+            // Who asks for some by their ids is told of none by name.
+            if version >= TOPIC_ID_VERSION && topics.iter().any(|topic| topic.topic_id != Uuid::ZERO) {
+                topics.retain(|topic| topic.topic_id != Uuid::ZERO);
+            }
             let may_create = broker.config.auto_create_topics_enable && request.allow_auto_topic_creation;
             // Each once, however often it is named.
             let mut seen = HashSet::new();

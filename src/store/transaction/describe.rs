@@ -76,7 +76,8 @@ impl TransactionFilter {
         self
     }
 
-    /// Those whose transaction began longer ago than this, also if it has ended.
+    /// Those whose transaction began longer ago than this, also if it has ended; and as in Kafka those that never began
+    /// one.
     pub fn longer_than(mut self, duration: Duration) -> Self {
         self.open_for = Some(duration);
         self
@@ -86,9 +87,7 @@ impl TransactionFilter {
         let is_one_of = |is_any: bool, is_among: bool| is_any || is_among;
         is_one_of(self.states.is_empty(), self.states.contains(&known.state))
             && is_one_of(self.producer_ids.is_empty(), self.producer_ids.contains(&known.producer.producer_id))
-            && self
-                .open_for
-                .is_none_or(|duration| known.start_timestamp >= 0 && is_over(known.start_timestamp, duration, now_ms))
+            && self.open_for.is_none_or(|duration| is_over(known.start_timestamp, duration, now_ms))
     }
 }
 
