@@ -65,6 +65,9 @@ pub(crate) struct GroupCommit {
     syncing: RwLock<()>,
     /// Somebody is syncing now.
     leading: AtomicBool,
+    /// Somebody is to lead who waits for a thread.
+    #[cfg(any(feature = "net", esker_loom))]
+    offered: AtomicBool,
     /// There is a failure, for those who ask on every append.
     failed: AtomicBool,
     failure: Mutex<Option<Error>>,
@@ -93,6 +96,8 @@ impl GroupCommit {
             truncations: Mutex::default(),
             syncing: RwLock::default(),
             leading: AtomicBool::new(false),
+            #[cfg(any(feature = "net", esker_loom))]
+            offered: AtomicBool::new(false),
             failed: AtomicBool::new(false),
             failure: Mutex::default(),
             arrived: AtomicUsize::new(0),
@@ -360,6 +365,36 @@ impl<C: Deref<Target = GroupCommit>> Lead<C> {
 impl<C: Deref<Target = GroupCommit>> Drop for Lead<C> {
     fn drop(&mut self) {
         self.commit.step_down();
+    }
+}
+
+/// The lead, for one who waits without a thread until there is one for him. Only others like him wait for that. A caller that
+/// has a thread leads before him: otherwise all threads that there are could wait for him, and he for one of them.
+#[cfg(any(feature = "net", esker_loom))]
+#[derive(Debug)]
+pub(super) struct Offer<C: Deref<Target = GroupCommit>> {
+    commit: C,
+}
+
+#[cfg(any(feature = "net", esker_loom))]
+impl<C: Deref<Target = GroupCommit>> Offer<C> {
+    /// Takes it, unless somebody leads, or is to.
+    pub(super) fn take(commit: C) -> Option<Self> {
+        let is_led = commit.leading.load(Ordering::Acquire);
+        (!is_led && !commit.offered.swap(true, Ordering::AcqRel)).then(|| Self { commit })
+    }
+
+    /// The lead, unless a thread has taken it meanwhile, which tells all who wait when it steps down.
+    pub(super) fn lead(&self) -> Option<Lead<&GroupCommit>> {
+        Lead::take(&*self.commit)
+    }
+}
+
+#[cfg(any(feature = "net", esker_loom))]
+impl<C: Deref<Target = GroupCommit>> Drop for Offer<C> {
+    fn drop(&mut self) {
+        self.commit.offered.store(false, Ordering::Release);
+        self.commit.waiters.notify(Offset::MAX);
     }
 }
 

@@ -6,7 +6,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
-use super::flush::{GroupCommit, Lead};
+use super::flush::{GroupCommit, Offer};
 use super::wait::WaiterId;
 use super::{Log, SyncTarget};
 use crate::error::{Error, Result};
@@ -35,10 +35,10 @@ pub(crate) enum Progress {
     Turn(Turn),
 }
 
-/// The lead in a group commit. Dropping it leaves the lead to another.
+/// The lead in a group commit, unless somebody has it by the time it is taken. Dropping it leaves the lead to another.
 #[derive(Debug)]
 pub(crate) struct Turn {
-    lead: Lead<Commit>,
+    offer: Offer<Commit>,
     log: Log,
     target: SyncTarget,
 }
@@ -79,8 +79,8 @@ impl SyncedInTurn {
         if !std::mem::replace(&mut self.has_come, true) {
             log.inner.commit.arrive();
         }
-        let lead = Lead::take(Commit(log.clone()))?;
-        Some(Progress::Turn(Turn { lead, log: log.clone(), target }))
+        let offer = Offer::take(Commit(log.clone()))?;
+        Some(Progress::Turn(Turn { offer, log: log.clone(), target }))
     }
 }
 
@@ -114,7 +114,8 @@ impl Turn {
     /// What kept a sync from beginning. Whoever waits may try again.
     pub(crate) fn take(self, took: impl Fn(Duration)) -> Result<()> {
         let log = &self.log.inner;
-        let synced = self.lead.sync_while_awaited(self.target, || {
+        let Some(lead) = self.offer.lead() else { return Ok(()) };
+        let synced = lead.sync_while_awaited(self.target, || {
             let began = Instant::now();
             let synced = log.or_fail(log.sync());
             took(began.elapsed());

@@ -1,12 +1,14 @@
 //! Transactions over the wire: what counts, what doesn't, and what producers are told that may not go on.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use esker::net::messages::add_partitions_to_txn::AddPartitionsToTxnTopic;
 use esker::net::messages::txn_offset_commit::{TxnOffsetCommitRequestPartition, TxnOffsetCommitRequestTopic};
 use esker::net::messages::write_txn_markers::{WritableTxnMarker, WritableTxnMarkerTopic};
 use esker::net::messages::{
     AddOffsetsToTxnRequest, AddPartitionsToTxnRequest, EndTxnRequest, FetchRequest, InitProducerIdRequest,
-    ListGroupsRequest, ProduceRequest, TxnOffsetCommitRequest, WriteTxnMarkersRequest,
+    InitProducerIdResponse, ListGroupsRequest, ProduceRequest, TxnOffsetCommitRequest, WriteTxnMarkersRequest,
 };
 use esker::net::{Connection, ErrorCode};
 use esker::record::{BatchBuilder, BatchRef, RecordData};
@@ -509,4 +511,52 @@ async fn a_transaction_does_not_begin_with_its_second_batch() {
     for sequence in 0..3 {
         assert_eq!(send_batch(&connection, producer, 0, sequence, 12).await, ErrorCode::NONE);
     }
+}
+
+/// Whoever synced for those who wait without a thread had to have one of those that may block, and all of them waited for that
+/// sync: nothing went on, for ever.
+#[test]
+fn syncs_go_on_where_all_threads_that_may_block_wait_for_one() {
+    let mut runtime = tokio::runtime::Builder::new_multi_thread();
+    let runtime = runtime.worker_threads(2).max_blocking_threads(1).enable_all().build().unwrap();
+    let clients = async {
+        let (_store, server) = serve().await;
+        let mut clients = tokio::task::JoinSet::new();
+        for number in 0..4 {
+            let [connection, writer] = [server.connect(), server.connect()];
+            clients.spawn(async move {
+                let id = format!("x{number}");
+                let init_request = InitProducerIdRequest { transactional_id: Some(id.clone()), ..init_request(60_000) };
+                let InitProducerIdResponse { producer_id, producer_epoch, .. } =
+                    connection.send(&init_request, 4).await.unwrap();
+                for _ in 0..20 {
+                    let topic = AddPartitionsToTxnTopic { name: "t".into(), partitions: vec![0] };
+                    let add = AddPartitionsToTxnRequest {
+                        v3_and_below_transactional_id: id.clone(),
+                        v3_and_below_producer_id: producer_id,
+                        v3_and_below_producer_epoch: producer_epoch,
+                        v3_and_below_topics: vec![topic],
+                        ..Default::default()
+                    };
+                    connection.send(&add, 3).await.unwrap();
+                    let end =
+                        EndTxnRequest { transactional_id: id.clone(), producer_id, producer_epoch, committed: true };
+                    assert_eq!(connection.send(&end, 4).await.unwrap().error_code, ErrorCode::NONE);
+                }
+            });
+            clients.spawn(async move {
+                for _ in 0..20 {
+                    let response = writer.send(&produce_request(-1, 0, batch(&["v"])), 9).await.unwrap();
+                    assert_eq!(produced(response).error_code, ErrorCode::NONE);
+                }
+            });
+        }
+        while let Some(ended) = clients.join_next().await {
+            ended.unwrap();
+        }
+    };
+    let ended = runtime.block_on(async { tokio::time::timeout(Duration::from_secs(60), clients).await });
+    // Without waiting for threads that hang.
+    runtime.shutdown_background();
+    ended.unwrap();
 }

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool as PlainBool, AtomicI64 as PlainI64, AtomicUs
 
 use super::explore;
 use crate::error::{Error, Result};
-use crate::log::flush::{GroupCommit, Lead, SyncTarget};
+use crate::log::flush::{GroupCommit, Offer, SyncTarget};
 use crate::sync::thread;
 
 /// What is appended and what is on the device. Kept outside of the model: it records what is, not what a thread sees.
@@ -39,8 +39,10 @@ impl Scene {
     fn append_and_lead(&self) -> Result<()> {
         let target = SyncTarget { generation: 0, end: self.appended.fetch_add(1, Ordering::SeqCst) + 1 };
         self.commit.arrive();
-        if let Some(lead) = Lead::take(&self.commit) {
-            lead.sync_while_awaited(target, || self.sync())?;
+        if let Some(offer) = Offer::take(&self.commit) {
+            // Until there is a thread for it, others lead.
+            thread::yield_now();
+            offer.lead().map_or(Ok(()), |lead| lead.sync_while_awaited(target, || self.sync()))?;
         }
         self.commit.wait(target, || self.sync())
     }
