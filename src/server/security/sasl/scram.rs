@@ -16,6 +16,7 @@ use subtle::ConstantTimeEq;
 
 use crate::config::ScramMechanism;
 use crate::net::security::sasl::scram::{attribute, is_printable, name};
+use crate::server::limits::SMALL_LOGIN_BYTES;
 use crate::store::ScramCredential;
 
 /// Why a login came to nothing. The client isn't told which of these it was.
@@ -46,6 +47,10 @@ pub(super) struct ClientFirst {
 impl ClientFirst {
     /// Reads `n,[a=<authorization>],[m=…,]n=<user>,r=<nonce>[,<extensions>]`.
     pub(super) fn parse(message: &[u8]) -> Result<Self, ScramError> {
+        // All of it is kept until the client's last message comes, when its frame counts no more.
+        if message.len() > SMALL_LOGIN_BYTES {
+            return Err(ScramError::Malformed);
+        }
         let message = std::str::from_utf8(message).map_err(|_| ScramError::Malformed)?;
         let (flag, rest) = message.split_once(',').ok_or(ScramError::Malformed)?;
         match flag {
@@ -203,6 +208,10 @@ mod tests {
         ] {
             assert_eq!(ClientFirst::parse(message).expect_err("refused"), error, "{message:?}");
         }
+        let long = |nonce_bytes: usize| format!("n,,n=user,r={}", "a".repeat(nonce_bytes)).into_bytes();
+        let longest = SMALL_LOGIN_BYTES - long(0).len();
+        assert!(ClientFirst::parse(&long(longest)).is_ok());
+        assert_eq!(ClientFirst::parse(&long(longest + 1)).expect_err("too long to be kept"), ScramError::Malformed);
         let first = ClientFirst::parse(b"y,a=a=2Cb=3D,n=a=2Cb=3D,r=x,tokenauth=true").expect("well-formed");
         assert_eq!((&*first.user, &*first.gs2_header), ("a,b=", "y,a=a=2Cb=3D,"));
     }
