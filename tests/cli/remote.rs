@@ -284,6 +284,8 @@ fn records_go_in_and_come_out_the_same() {
         assert!(!all.is_empty());
         both.print(&["consume", "t", "--partition", partition, "--offset", "1", "--max-messages", "2"]);
         both.print(&["consume", "t", "--partition", partition, "--timestamp", "9", "--print", "timestamp,key,offset"]);
+        // Before 1970 is before all records.
+        assert_eq!(both.print(&["consume", "t", "--partition", partition, "--timestamp", "-1"]), all);
     }
     let (code, _, stderr) = both.say(&["consume", "t"], b"");
     assert!(code == Some(0) && stderr.starts_with("note: this starts at the end"), "{stderr}");
@@ -388,12 +390,14 @@ fn groups_are_the_same() {
     both.print(&["group", "describe", "--state"]);
     both.print(&["group", "describe", "--members"]);
 
-    let to: [&[&str]; 8] = [
+    let to: [&[&str]; 10] = [
         &["--to-earliest"],
         &["--to-latest"],
         &["--to-current"],
         &["--to-offset", "2"],
         &["--to-offset", "99"],
+        &["--to-datetime", "-1"],
+        &["--by-duration", "P30000D"],
         &["--to-datetime", "6"],
         &["--by-duration", "P1D"],
         &["--shift-by", "-1"],

@@ -217,7 +217,7 @@ impl Cluster {
         let spans = self.spans_of(&partitions)?;
         let committed: HashMap<_, _> = self.committed(group, Some(&partitions), false)?.into_iter().collect();
         let found = match timestamp(to) {
-            Some(timestamp) => self.offsets_at(&partitions, timestamp, IsolationLevel::ReadUncommitted)?,
+            Some(timestamp) => self.offsets_since(&partitions, timestamp, IsolationLevel::ReadUncommitted)?,
             None => vec![-1; partitions.len()],
         };
         let mut planned = Vec::new();

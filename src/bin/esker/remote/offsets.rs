@@ -24,6 +24,17 @@ const DELETE_RECORDS_VERSION: i16 = 2;
 
 impl Cluster {
     /// The offset, in each of these partitions, of the first record of this time or later; −1 if there is none.
+    pub(super) fn offsets_since(
+        &mut self,
+        partitions: &[TopicPartition],
+        timestamp: i64,
+        isolation_level: IsolationLevel,
+    ) -> Result<Vec<Offset>> {
+        // What is below 0 is no time in this API, but stands for something else: −1 for the end.
+        self.offsets_at(partitions, timestamp.max(0), isolation_level)
+    }
+
+    /// The same, or what a number below 0 stands for.
     pub(super) fn offsets_at(
         &mut self,
         partitions: &[TopicPartition],

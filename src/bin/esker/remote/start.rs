@@ -50,7 +50,7 @@ impl Cluster {
             Some(StartAt::Earliest) => self.offsets_at(&partitions, EARLIEST_TIMESTAMP, isolation_level)?,
             Some(StartAt::Latest) => self.offsets_at(&partitions, LATEST_TIMESTAMP, isolation_level)?,
             Some(StartAt::Timestamp(timestamp)) => {
-                let found = self.offsets_at(&partitions, timestamp, isolation_level)?;
+                let found = self.offsets_since(&partitions, timestamp, isolation_level)?;
                 let ends = self.offsets_at(&partitions, LATEST_TIMESTAMP, isolation_level)?;
                 found.into_iter().zip(ends).map(|(found, end)| if found < 0 { end } else { found.min(end) }).collect()
             }
