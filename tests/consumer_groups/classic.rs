@@ -108,6 +108,8 @@ impl Client {
             Response::Join(Ok(joined)) => {
                 (self.member_id, self.epoch) = (joined.member_id.clone(), joined.generation);
                 let assigns = joined.leader == joined.member_id && !joined.skip_assignment;
+                // What it had before may not be what it wants now.
+                self.seat_mut().must_rejoin |= joined.skip_assignment;
                 self.seat_mut().phase = Phase::Joined { members: if assigns { joined.members } else { Vec::new() } };
             }
             Response::Sync(Ok(synced)) => {
