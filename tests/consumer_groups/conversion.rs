@@ -50,14 +50,21 @@ fn an_empty_consumer_group_becomes_a_classic_one() {
     };
     assert_eq!(refused.error, GroupError::InconsistentGroupProtocol, "its members have the other protocol");
     fixture.pass(SESSION_MS);
+    let unknown = JoinRequest { member_id: "who".into(), ..classic_join() };
+    fixture.groups.join(unknown, "join", fixture.now_ms);
+    assert!(matches!(fixture.groups.next_action(), Some(Action::Respond { .. })), "what is refused changes nothing");
+    assert_eq!(fixture.group().state, GroupState::Empty);
     fixture.groups.join(classic_join(), "join", fixture.now_ms);
     let Some(Action::Write { write: None, records, .. }) = fixture.groups.next_action() else { panic!() };
-    assert_eq!(records.last(), Some(&GroupRecord::ConsumerGroup(None)));
+    let [.., GroupRecord::ConsumerGroup(None), GroupRecord::Classic(Some(metadata))] = &*records else {
+        panic!("{records:?}")
+    };
+    assert_eq!((metadata.members.len(), metadata.current_state_timestamp), (0, fixture.now_ms));
     fixture.log.extend(records);
     assert_eq!(fixture.groups.describe("g").unwrap().state, GroupState::PreparingRebalance);
     assert_eq!(fixture.groups.describe_consumer_group("g"), None);
     fixture.restart();
-    assert_eq!(fixture.groups.groups().count(), 0);
+    assert_eq!(fixture.groups.describe("g").unwrap().state, GroupState::Empty, "it is known all the while");
 }
 
 fn partitions(partitions: &[i32]) -> Vec<TopicPartition> {

@@ -11,8 +11,9 @@ use esker::net::messages::offset_commit::{OffsetCommitRequestPartition, OffsetCo
 use esker::net::messages::offset_delete::{OffsetDeleteRequestPartition, OffsetDeleteRequestTopic};
 use esker::net::messages::sync_group::SyncGroupRequestAssignment;
 use esker::net::messages::{
-    DeleteGroupsRequest, DescribeGroupsRequest, HeartbeatRequest, JoinGroupRequest, JoinGroupResponse,
-    LeaveGroupRequest, ListGroupsRequest, OffsetCommitRequest, OffsetDeleteRequest, SyncGroupRequest,
+    ConsumerGroupHeartbeatRequest, DeleteGroupsRequest, DescribeGroupsRequest, HeartbeatRequest, JoinGroupRequest,
+    JoinGroupResponse, LeaveGroupRequest, ListGroupsRequest, OffsetCommitRequest, OffsetDeleteRequest,
+    SyncGroupRequest,
 };
 use esker::net::{Connection, ErrorCode};
 use esker::server::Server;
@@ -290,6 +291,43 @@ async fn offsets_of_members_do_not_expire_and_groups_without_any_are_forgotten()
     clock.0.fetch_add(1, Ordering::SeqCst);
     store.tick().unwrap();
     assert_eq!(tool.send(&describe, 5).await.unwrap().groups[0].group_state, "Dead");
+}
+
+#[tokio::test]
+async fn offsets_of_a_consumer_group_do_not_expire_while_members_of_the_classic_protocol_take_over() {
+    let clock = Arc::new(StoreClock::default());
+    let config =
+        StoreConfig { offsets_retention_minutes: 1, offsets_retention_check_interval_ms: 1, ..StoreConfig::default() };
+    let options = Store::options().config(config).clock(clock.clone()).maintenance(Maintenance::Manual);
+    let store = options.open_temporary().unwrap();
+    store.create_topic("t", TopicConfig::new()).unwrap();
+    let server = Server::builder(store.clone()).in_memory().unwrap();
+    let connection = server.connect();
+    let heartbeat = |member_epoch: i32| ConsumerGroupHeartbeatRequest {
+        group_id: GROUP.into(),
+        member_id: "newer".into(),
+        member_epoch,
+        rebalance_timeout_ms: if member_epoch == 0 { 60_000 } else { -1 },
+        subscribed_topic_names: (member_epoch == 0).then(|| vec!["t".into()]),
+        topic_partitions: (member_epoch == 0).then(Vec::new),
+        ..Default::default()
+    };
+    let generation = connection.send(&heartbeat(0), 1).await.unwrap().member_epoch;
+    store.commit_offsets(GROUP, [(TopicPartition::new("t", 0), CommittedOffset::new(7))], Acks::All).unwrap();
+    // There is nothing to read for longer than that, and the member is there all the while.
+    for _ in 0..4 {
+        clock.0.fetch_add(30_000, Ordering::SeqCst);
+        assert_eq!(connection.send(&heartbeat(generation), 1).await.unwrap().error_code, ErrorCode::NONE);
+    }
+    assert_eq!(connection.send(&heartbeat(-1), 1).await.unwrap().error_code, ErrorCode::NONE);
+    let older = Member::new(server.connect(), 9);
+    let unknown = Member { id: "who".into(), ..Member::new(server.connect(), 9) };
+    for (member, error_code) in [(unknown, ErrorCode::UNKNOWN_MEMBER_ID), (older, ErrorCode::MEMBER_ID_REQUIRED)] {
+        assert_eq!(member.try_join().await.error_code, error_code);
+        clock.0.fetch_add(1, Ordering::SeqCst);
+        store.tick().unwrap();
+        assert_eq!(committed(&store), 7, "the group had a member a moment ago");
+    }
 }
 
 #[tokio::test]

@@ -13,11 +13,13 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
+
 use super::classic::{ClassicGroup, GroupState};
 use super::consumer::{ConsumerGroup, ConsumerHeartbeatRequest, Event, Handover};
 use super::message::{JoinRequest, LeaveRequest, Response};
 use super::timers::{Due, GroupTimers};
-use super::{Action, Group, GroupCoordinator, GroupTurn, Turn, consumer};
+use super::{Action, Group, GroupCoordinator, GroupRecord, GroupTurn, Turn, consumer};
 use crate::error::GroupError;
 
 impl<T> GroupCoordinator<T> {
@@ -87,21 +89,24 @@ impl<T> GroupCoordinator<T> {
     /// takes those of the classic protocol as well.
     pub(super) fn let_classic_join(&mut self, request: &JoinRequest, now_ms: i64) -> Result<(), GroupError> {
         let name = &*request.group;
-        match self.groups.get(name) {
+        let before = match self.groups.get(name) {
             Some(Group::Consumer(group)) if !group.is_empty() => return Ok(()),
-            Some(Group::Consumer(group)) => {
-                let tombstones = group.tombstones();
-                self.outbox.write(name, tombstones);
-                self.groups.remove(name);
-            }
             Some(Group::Classic(_)) => return Ok(()),
-            None => {}
-        }
+            Some(Group::Consumer(group)) => group.tombstones(),
+            None => Vec::new(),
+        };
         if !request.member_id.is_empty() {
             return Err(GroupError::UnknownMemberId);
         }
         let name: Arc<str> = name.into();
-        self.groups.insert(name.clone(), Group::Classic(ClassicGroup::new(name, now_ms)));
+        let mut group = ClassicGroup::new(name.clone(), now_ms);
+        if !before.is_empty() {
+            // A group that is known stays so, as in Kafka: the offsets of one that isn't expire by when they were committed.
+            group.has_record = true;
+            let metadata = group.to_record(|_| Bytes::new());
+            self.outbox.write(&name, before.into_iter().chain([GroupRecord::Classic(Some(metadata))]).collect());
+        }
+        self.groups.insert(name, Group::Classic(group));
         Ok(())
     }
 
