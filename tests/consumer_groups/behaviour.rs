@@ -533,15 +533,17 @@ fn no_batch_is_too_large_for_how_many_come_at_once() {
     let config = StoreConfig { group_consumer_assignment_interval_ms: 0, ..StoreConfig::default() };
     let mut fixture = Fixture::with(config, 10_000);
     let mut answered = 0;
-    let ids: Vec<String> = (0..MEMBERS).map(|index| format!("member-{index}")).collect();
+    // Ids may be long, and all records of a member have its id in their keys.
+    let ids: Vec<String> = (0..MEMBERS).map(|index| format!("member-{index:0>9000}")).collect();
     for id in &ids {
         fixture.groups.consumer_heartbeat(join(id), "heartbeat", 0);
     }
     while let Some(action) = fixture.groups.next_action() {
         match action {
             Action::Write { write, records, .. } => {
-                let bytes: usize = records.iter().map(|record| record.encode_value().unwrap().len()).sum();
-                assert!(bytes < 512 << 10, "{bytes} bytes of {} records", records.len());
+                let encoded = |record: &GroupRecord| [record.encode_key("g"), record.encode_value().unwrap()].concat();
+                let bytes: usize = records.iter().map(|record| encoded(record).len()).sum();
+                assert!(bytes < 900 << 10, "{bytes} bytes of {} records", records.len());
                 fixture.written(write, records);
             }
             Action::Respond { response, .. } => {
@@ -551,4 +553,28 @@ fn no_batch_is_too_large_for_how_many_come_at_once() {
         }
     }
     assert_eq!(answered, MEMBERS);
+}
+
+/// Who joined behind a member that wants more than a batch can hold was told, with that one, that it could not be written.
+#[test]
+fn whoever_says_more_than_a_batch_can_hold_fails_alone() {
+    let mut fixture = Fixture::new(4);
+    let many = (0..8000).map(|number| format!("{number:0>200}")).collect();
+    let excessive = ConsumerHeartbeatRequest { topic_names: Some(many), ..join("excessive") };
+    for (request, waiter) in [(join("a"), "a"), (join("b"), "b"), (excessive, "excessive"), (join("c"), "c")] {
+        fixture.groups.consumer_heartbeat(request, waiter, 0);
+    }
+    let mut answered = Vec::new();
+    while let Some(action) = fixture.groups.next_action() {
+        match action {
+            Action::Respond { to, response: Response::ConsumerHeartbeat(answer) } => answered.push((to, answer.err())),
+            Action::Write { write: Some(write), records, .. } => {
+                let bytes: usize = records.iter().filter_map(GroupRecord::encode_value).map(|value| value.len()).sum();
+                let result = if bytes < 1 << 20 { Ok(()) } else { Err(GroupError::UnknownServerError) };
+                fixture.groups.written(write, result, 0);
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+    assert_eq!(answered, [("a", None), ("b", None), ("excessive", Some(GroupError::UnknownServerError)), ("c", None)]);
 }

@@ -52,7 +52,7 @@ impl JoinRequest {
     }
 
     /// What a group keeps of it.
-    fn kept_bytes(&self) -> usize {
+    pub(in crate::coordinator::group) fn kept_bytes(&self) -> usize {
         let Self { group_instance_id, client_id, client_host, protocol_type, protocols, .. } = self;
         let instance = group_instance_id.as_ref().map_or(0, String::len);
         let protocols: usize = protocols.iter().map(|protocol| protocol.name.len() + protocol.metadata.len()).sum();

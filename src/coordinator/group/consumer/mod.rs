@@ -63,7 +63,8 @@ pub(super) use topics::Topics;
 use state::State;
 
 /// How many records and bytes one batch of decisions may come to, before the rest waits for the next. A decision more must
-/// fit into a batch of the log still (`max.message.bytes`), or nobody would get any.
+/// fit into a batch of the log still (`max.message.bytes`), or nobody would get any: what comes to as many bytes by itself has
+/// a batch of its own.
 const BATCH_RECORDS: usize = 1000;
 const BATCH_BYTES: usize = 256 << 10;
 /// When to try again to take out a member whose records could not be written, in milliseconds.
@@ -108,6 +109,17 @@ pub(super) enum Event<T> {
     RebalanceExpired(Arc<str>),
 }
 
+impl<T> Event<T> {
+    /// About how much of it would be written down.
+    fn kept_bytes(&self) -> usize {
+        match self {
+            Self::Heartbeat(request, _) => request.topic_names.iter().flatten().map(String::len).sum(),
+            Self::Join(request, _) => request.kept_bytes(),
+            _ => 0,
+        }
+    }
+}
+
 /// Decisions that wait to be written, and what is to be done then.
 #[derive(Debug)]
 struct Draft<T> {
@@ -119,7 +131,7 @@ struct Draft<T> {
     regexes_version: Option<u64>,
     assigned_ms: Option<i64>,
     records: Vec<GroupRecord>,
-    /// How long their values are.
+    /// How long their keys and values are.
     bytes: usize,
     answers: Vec<(T, Response)>,
     /// Members that were heard of.
@@ -264,7 +276,7 @@ impl<T> Turn<'_, T> {
             while draft.records.len() < BATCH_RECORDS
                 && draft.bytes < BATCH_BYTES
                 && draft.successor.is_none()
-                && let Some(event) = self.group.waiting.pop_front()
+                && let Some(event) = self.group.waiting.pop_front_if(|event| draft.has_room_for(event))
             {
                 if let Some(event) = self.take(&mut draft, event) {
                     self.group.waiting.push_front(event);
@@ -407,10 +419,15 @@ impl<T> Draft<T> {
         }
     }
 
+    /// Whether something can be decided with what was before. What may be too large for the log fails alone.
+    fn has_room_for(&self, event: &Event<T>) -> bool {
+        self.records.is_empty() || event.kept_bytes() < BATCH_BYTES
+    }
+
     /// Decides what a record says.
     fn put(&mut self, record: GroupRecord) {
         Arc::make_mut(&mut self.state).apply(&record);
-        self.bytes += record.encode_value().map_or(0, |value| value.len());
+        self.bytes += record.encode_key(&self.name).len() + record.encode_value().map_or(0, |value| value.len());
         self.records.push(record);
     }
 }
