@@ -1,7 +1,8 @@
 //! The protocol's rules, one by one.
 
 use esker::coordinator::{
-    Action, Committer, ConsumerHeartbeatRequest, GroupError, GroupRecord, GroupState, GroupType, Partitions, Response,
+    Action, Committer, ConsumerGroupMetadata, ConsumerHeartbeatRequest, GroupError, GroupRecord, GroupState, GroupType,
+    Partitions, Response,
 };
 use esker::{ConsumerGroupAssignor, GroupConfig, StoreConfig, TopicPartition};
 
@@ -523,6 +524,22 @@ fn groups_are_listed_and_deleted_when_they_are_empty() {
     assert_eq!(fixture.groups.groups().count(), 0);
     fixture.restart();
     assert_eq!(fixture.groups.groups().count(), 0, "and stay so");
+}
+
+/// A compacted log can begin with it, where the group's other records have been written again since.
+#[test]
+fn what_kafka_4_0_kept_of_topics_is_taken_back_wherever_it_is_in_the_log() {
+    let mut fixture = Fixture::new(1);
+    let metadata = ConsumerGroupMetadata { epoch: 3, ..Default::default() };
+    fixture.log.push(GroupRecord::PartitionMetadata(true));
+    fixture.log.push(GroupRecord::ConsumerGroup(Some(metadata)));
+    fixture.restart();
+    assert_eq!(fixture.groups.delete("g"), Ok(()));
+    let Some(Action::Write { records, .. }) = fixture.groups.next_action() else { panic!() };
+    assert!(records.contains(&GroupRecord::PartitionMetadata(false)), "{records:?}");
+    fixture.log.extend(records);
+    fixture.restart();
+    assert_eq!(fixture.groups.groups().count(), 0);
 }
 
 /// Each that joins changes what all are to have: written down together for all who came, it was too much for one batch, and

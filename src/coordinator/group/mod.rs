@@ -161,7 +161,7 @@ impl<T> GroupCoordinator<T> {
                 }
             }
             // One takes back what is known no more, or was followed by a group of the other protocol.
-            (record, _) if record.encode_value().is_none() => {}
+            (record, _) if record.is_tombstone() => {}
             (record, _) => {
                 let mut group = ConsumerGroup::new(name.clone(), -1);
                 group.replay(&record);

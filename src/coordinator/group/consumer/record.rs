@@ -213,6 +213,20 @@ impl GroupRecord {
         Some(bytes)
     }
 
+    /// Whether it takes back what was said before.
+    pub(in crate::coordinator::group) fn is_tombstone(&self) -> bool {
+        match self {
+            Self::PartitionMetadata(is_there) => !is_there,
+            Self::Classic(metadata) => metadata.is_none(),
+            Self::ConsumerGroup(metadata) => metadata.is_none(),
+            Self::Member(_, metadata) => metadata.is_none(),
+            Self::TargetEpoch(epoch) => epoch.is_none(),
+            Self::Target(_, partitions) => partitions.is_none(),
+            Self::Current(_, current) => current.is_none(),
+            Self::Regex(_, resolved) => resolved.is_none(),
+        }
+    }
+
     /// Reads a record, and which group it is about; None if its key is of another kind, such as an offset's.
     ///
     /// # Errors
