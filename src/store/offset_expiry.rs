@@ -88,7 +88,10 @@ impl StoreInner {
     /// What of a group's offsets was committed too long ago, of those that may go.
     fn expired(&self, group: &Group, now_ms: i64, may_go: impl Fn(&TopicPartition) -> bool) -> Changes {
         let retention_ms = i64::from(self.config.offsets_retention_minutes) * 60_000;
-        let is_old = |offset: &CommittedOffset| now_ms.saturating_sub(offset.commit_timestamp) >= retention_ms;
+        let is_old = |offset: &CommittedOffset| match offset.expire_timestamp {
+            Some(timestamp) => now_ms >= timestamp,
+            None => now_ms.saturating_sub(offset.commit_timestamp) >= retention_ms,
+        };
         // One that an open transaction is about to take the place of is in use.
         let is_expired = |at: &TopicPartition, offset: &_| is_old(offset) && !group.is_unstable(at) && may_go(at);
         let expired = group.all_committed().filter(|(at, offset)| is_expired(at, offset));

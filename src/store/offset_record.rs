@@ -3,9 +3,10 @@
 //! ```text
 //!   key    int16 1, string group, string topic, int32 partition
 //!   value  int16 3, int64 offset, int32 leader epoch, string metadata, int64 commit timestamp
+//!          int16 1, int64 offset, string metadata, int64 commit timestamp, int64 expire timestamp
 //! ```
 //!
-//! A null value takes the offset back. Keys of other kinds (groups, members) are passed over.
+//! The older value is written where there is something to say about the expiry, which no later one has room for. A null value takes the offset back. Keys of other kinds (groups, members) are passed over.
 
 use super::offsets::CommittedOffset;
 use super::record_fields::{Fields, invalid, put_string};
@@ -14,6 +15,8 @@ use crate::types::TopicPartition;
 
 const OFFSET_KEY_VERSION: i16 = 1;
 const OFFSET_VALUE_VERSION: i16 = 3;
+/// The one with an expire timestamp.
+const EXPIRING_VALUE_VERSION: i16 = 1;
 
 /// Which offset a record is about.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -45,11 +48,15 @@ impl OffsetKey {
 
 impl CommittedOffset {
     pub(super) fn encode(&self) -> Vec<u8> {
-        let mut bytes = OFFSET_VALUE_VERSION.to_be_bytes().to_vec();
+        let version = if self.expire_timestamp.is_some() { EXPIRING_VALUE_VERSION } else { OFFSET_VALUE_VERSION };
+        let mut bytes = version.to_be_bytes().to_vec();
         bytes.extend(self.offset.to_be_bytes());
-        bytes.extend(self.leader_epoch.unwrap_or(-1).to_be_bytes());
+        if version == OFFSET_VALUE_VERSION {
+            bytes.extend(self.leader_epoch.unwrap_or(-1).to_be_bytes());
+        }
         put_string(&mut bytes, &self.metadata);
         bytes.extend(self.commit_timestamp.to_be_bytes());
+        bytes.extend(self.expire_timestamp.iter().flat_map(|timestamp| timestamp.to_be_bytes()));
         bytes
     }
 
@@ -64,7 +71,9 @@ impl CommittedOffset {
         let offset = fields.i64()?;
         let leader_epoch = if version >= 3 { Some(fields.i32()?).filter(|epoch| *epoch >= 0) } else { None };
         let (metadata, commit_timestamp) = (fields.string()?, fields.i64()?);
-        Ok(Self { offset, leader_epoch, metadata, commit_timestamp })
+        let expire_timestamp = if version == EXPIRING_VALUE_VERSION { Some(fields.i64()?) } else { None };
+        let expire_timestamp = expire_timestamp.filter(|timestamp| *timestamp >= 0);
+        Ok(Self { offset, leader_epoch, metadata, commit_timestamp, expire_timestamp })
     }
 }
 
@@ -96,6 +105,7 @@ mod tests {
             leader_epoch: Some(3),
             metadata: String::new(),
             commit_timestamp: 1_700_000_000_000,
+            expire_timestamp: None,
         };
         assert_eq!(offset.encode(), hex("0003000000000000002a0000000300000000018bcfe56800"));
         assert_eq!(CommittedOffset::decode(&offset.encode()).expect("a value"), offset);
@@ -105,7 +115,10 @@ mod tests {
     fn other_versions_are_read() {
         let v1 = CommittedOffset::decode(&hex("0001000000000000002a00026d650000018bcfe56800ffffffffffffffff"));
         let v1 = v1.expect("version 1 has an expiry at its end");
-        assert_eq!((v1.offset, v1.leader_epoch, &*v1.metadata), (42, None, "me"));
+        assert_eq!((v1.offset, v1.leader_epoch, &*v1.metadata, v1.expire_timestamp), (42, None, "me", None));
+        let expires = hex("0001000000000000002a00026d650000018bcfe568000000018bcfe56801");
+        let v1 = CommittedOffset::decode(&expires).expect("the same, with one that says something");
+        assert_eq!((v1.expire_timestamp, v1.encode()), (Some(1_700_000_000_001), expires));
         let v4 = CommittedOffset::decode(&hex("0004000000000000002a00000003036d650000018bcfe5680000"));
         let v4 = v4.expect("version 4 is flexible");
         assert_eq!((v4.offset, v4.leader_epoch, &*v4.metadata), (42, Some(3), "me"));

@@ -46,13 +46,16 @@ pub struct CommittedOffset {
     pub metadata: String,
     /// When it was committed, in milliseconds since the Unix epoch.
     pub commit_timestamp: i64,
+    /// When it expires, where its committer has said so, as old clients of a server can (OffsetCommit up to version 4).
+    /// All others expire `offsets.retention.minutes` after their commit.
+    pub expire_timestamp: Option<i64>,
 }
 
 impl CommittedOffset {
     /// An offset to commit: the one to read next, which of a consumed record is that [`after`](Self::after) it. The
     /// store puts the time in.
     pub fn new(offset: Offset) -> Self {
-        Self { offset, leader_epoch: None, metadata: String::new(), commit_timestamp: 0 }
+        Self { offset, leader_epoch: None, metadata: String::new(), commit_timestamp: 0, expire_timestamp: None }
     }
 
     /// Keeps the leader epoch of the last record that was read along with the offset.

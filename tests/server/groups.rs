@@ -331,6 +331,44 @@ async fn offsets_of_a_consumer_group_do_not_expire_while_members_of_the_classic_
 }
 
 #[tokio::test]
+async fn a_commit_of_an_old_client_expires_when_it_says() {
+    let clock = Arc::new(StoreClock::default());
+    let config =
+        StoreConfig { offsets_retention_minutes: 1, offsets_retention_check_interval_ms: 1, ..StoreConfig::default() };
+    let options = Store::options().config(config.clone()).clock(clock.clone()).maintenance(Maintenance::Manual);
+    let dir = tempfile::tempdir().unwrap();
+    let store = options.open(dir.path()).unwrap();
+    store.create_topic("t", TopicConfig::new()).unwrap();
+    let server = Server::builder(store.clone()).in_memory().unwrap();
+    let connection = server.connect();
+    let cases = [("early", 1_000, 4), ("late", 120_000, 2), ("as others", -1, 3), ("as later ones", 1_000, 5)];
+    for (group, retention_time_ms, version) in cases {
+        let partition = OffsetCommitRequestPartition { committed_offset: 7, ..Default::default() };
+        let topics =
+            vec![OffsetCommitRequestTopic { name: "t".into(), partitions: vec![partition], ..Default::default() }];
+        let request =
+            OffsetCommitRequest { group_id: group.into(), retention_time_ms, topics, ..OffsetCommitRequest::default() };
+        let response = connection.send(&request, version).await.unwrap();
+        assert_eq!(response.topics[0].partitions[0].error_code, ErrorCode::NONE, "{group}");
+    }
+    drop(server);
+    store.close().unwrap();
+    let options = Store::options().config(config).clock(clock.clone()).maintenance(Maintenance::Manual);
+    let store = options.open(dir.path()).unwrap();
+    for (passes_ms, left) in [
+        (999, &["as later ones", "as others", "early", "late"][..]),
+        (1, &["as later ones", "as others", "late"]),
+        (59_000, &["late"]),
+        (59_999, &["late"]),
+        (1, &[]),
+    ] {
+        clock.0.fetch_add(passes_ms, Ordering::SeqCst);
+        store.tick().unwrap();
+        assert_eq!(store.groups().unwrap(), left);
+    }
+}
+
+#[tokio::test]
 async fn members_go_on_after_a_restart() {
     let (store, server) = serve().await;
     let first = lone_member(&server, 9).await;

@@ -15,6 +15,8 @@ use crate::server::{coordinator_error, executor, sync};
 use crate::store::CommittedOffset;
 use crate::types::TopicPartition;
 
+/// Of a commit that expires as the broker is configured.
+const DEFAULT_RETENTION_TIME_MS: i64 = -1;
 /// From this version on topics are spoken of by id.
 const TOPIC_ID_VERSION: i16 = 10;
 /// From this version on a group that isn't known may be called that.
@@ -101,7 +103,11 @@ impl Broker {
         Ok((at, offset))
     }
 
-    fn commit(&self, request: &OffsetCommitRequest, commits: Vec<Commit>, version: i16) -> Result<(), ErrorCode> {
+    fn commit(&self, request: &OffsetCommitRequest, mut commits: Vec<Commit>, version: i16) -> Result<(), ErrorCode> {
+        if request.retention_time_ms != DEFAULT_RETENTION_TIME_MS {
+            let expires_at = self.store.clock().now_ms().saturating_add(request.retention_time_ms);
+            commits.iter_mut().for_each(|(_, offset)| offset.expire_timestamp = Some(expires_at));
+        }
         let unknown = match version {
             GROUP_ID_NOT_FOUND_VERSION.. => ErrorCode::GROUP_ID_NOT_FOUND,
             _ => ErrorCode::ILLEGAL_GENERATION,
