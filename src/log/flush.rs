@@ -368,8 +368,8 @@ impl<C: Deref<Target = GroupCommit>> Drop for Lead<C> {
     }
 }
 
-/// The lead, for one who waits without a thread until there is one for him. Only others like him wait for that. A caller that
-/// has a thread leads before him: otherwise all threads that there are could wait for him, and he for one of them.
+/// The lead, for a caller without a thread, until there is one. Only others without a thread wait for that. A caller that has
+/// one leads before: otherwise all threads that there are could wait for this caller, and it for one of them.
 #[cfg(any(feature = "net", esker_loom))]
 #[derive(Debug)]
 pub(super) struct Offer<C: Deref<Target = GroupCommit>> {
