@@ -5,9 +5,9 @@
 //! ```
 //!
 //! A worker counts as alive as long as it polls. The one that gets stuck in a job does not, and after
-//! `max.poll.interval.ms` the group goes on without it; when it wakes up it may not commit, and what it had begun has been
-//! done by the other. With `esker serve`, or a `Server` in this process, workers in other processes could be in the same
-//! group.
+//! `max.poll.interval.ms` the group goes on without it; when it wakes up it may not commit, and what it had begun has
+//! been done by the other. With `esker serve`, or a `Server` in this process, workers in other processes could be in
+//! the same group.
 
 use std::collections::BTreeSet;
 use std::sync::mpsc;

@@ -6,9 +6,9 @@
 //! cargo run --release --example server --features net -- --override log.dirs=/var/lib/esker --override num.partitions=4
 //! ```
 //!
-//! It is configured as Kafka is, by a file, by the environment (`KAFKA_NUM_PARTITIONS=4`) and by overrides; what comes later
-//! in this list counts. With the feature `prometheus`, `METRICS_LISTENER=127.0.0.1:9404` is where its metrics are. SIGINT,
-//! SIGTERM and SIGHUP stop it in good order, a second one at once. `RUST_LOG=debug` tells more.
+//! It is configured as Kafka is, by a file, by the environment (`KAFKA_NUM_PARTITIONS=4`) and by overrides; what comes
+//! later in this list counts. With the feature `prometheus`, `METRICS_LISTENER=127.0.0.1:9404` is where its metrics
+//! are. SIGINT, SIGTERM and SIGHUP stop it in good order, a second one at once. `RUST_LOG=debug` tells more.
 
 use std::error::Error;
 use std::path::{Path, PathBuf};

@@ -211,8 +211,8 @@ pub enum Error {
         current: i32,
     },
 
-    /// A producer uses a transactional id that another has taken over since, or whose transaction was aborted because it
-    /// took too long (Kafka's `PRODUCER_FENCED`). It can't go on; begin anew with a new producer.
+    /// A producer uses a transactional id that another has taken over since, or whose transaction was aborted because
+    /// it took too long (Kafka's `PRODUCER_FENCED`). It can't go on; begin anew with a new producer.
     #[error("{producer} of transactional id {transactional_id:?} is fenced: the current one is {current}")]
     ProducerFenced {
         /// The transactional id.
@@ -443,7 +443,7 @@ pub enum Error {
         reason: &'static str,
     },
 
-    /// The metadata of a commit is longer than `offset.metadata.max.bytes`, or than 32,767 bytes, which a record can hold.
+    /// The metadata of a commit is longer than `offset.metadata.max.bytes`, or than the 32,767 bytes that a record has.
     #[error("commit metadata of length {size} is over the limit of {max} (offset.metadata.max.bytes)")]
     OffsetMetadataTooLarge {
         /// Its length: in units of UTF-16, as Kafka counts it, or in bytes where that is what it has too many of.

@@ -32,8 +32,8 @@
 //!   `acks=all` before any device has the data, esker syncs first; many callers share one sync.
 //! - **Nothing is thrown away.** Recovery keeps every byte that it can't read, damage stays local to its batch, and a
 //!   [`RecoveryReport`] says what was found.
-//! - **Bounded, and yours to drive.** Disk, clock and maintenance are handed in; at most two threads per store, which can
-//!   be turned off; where many partitions are opened, synced or closed at once, some more help for that long.
+//! - **Bounded, and yours to drive.** Disk, clock and maintenance are handed in; at most two threads per store, which
+//!   can be turned off; where many partitions are opened, synced or closed at once, some more help for that long.
 //!
 //! # The path of a record
 //!
@@ -47,8 +47,8 @@
 //! - A program that wants a durable queue in its own process: [`Store`], [`Producer`], [`Consumer`]; and
 //!   [`Transaction`] where records and progress must go together.
 //! - A team that builds a broker: [`Log`] and [`record`] are the whole engine of a partition.
-//! - Whoever wants a Kafka broker of one node, in a program, in its tests or by itself: `server::Server` (feature `net`),
-//!   `esker serve`, with which stock clients and Kafka's own tools work.
+//! - Whoever wants a Kafka broker of one node, in a program, in its tests or by itself: `server::Server` (feature
+//!   `net`), `esker serve`, with which stock clients and Kafka's own tools work.
 //!
 //! # Map
 //!

@@ -1,9 +1,9 @@
 //! What the threads of a log share and wait with: atomics, locks, the swapped snapshot, parking.
 //!
 //! They are the types of the standard library, `parking_lot` and `arc-swap`, under one roof so that a model checker's
-//! can take their place: built with `--cfg esker_loom` or `--cfg esker_shuttle` the same code runs under a scheduler that tries its
-//! interleavings, and with loom also what weak memory lets a thread see. Only the tests in `log::model_check` are built
-//! that way; see there.
+//! can take their place: built with `--cfg esker_loom` or `--cfg esker_shuttle` the same code runs under a scheduler
+//! that tries its interleavings, and with loom also what weak memory lets a thread see. Only the tests in
+//! `log::model_check` are built that way; see there.
 
 #[cfg(any(esker_loom, esker_shuttle))]
 mod model;

@@ -59,8 +59,9 @@ impl<T: Into<Arc<str>>> From<(T, i32)> for TopicPartition {
     }
 }
 
-/// Who commits offsets of a group: somebody who does not say, and is taken at its word, or a member of it in its generation
-/// (Kafka's `ConsumerGroupMetadata`, KIP-447). A name alone is the former; [`Consumer::group_metadata`] says the latter.
+/// Who commits offsets of a group: somebody who does not say, and is taken at its word, or a member of it in its
+/// generation (Kafka's `ConsumerGroupMetadata`, KIP-447). A name alone is the former; [`Consumer::group_metadata`] says
+/// the latter.
 ///
 /// [`Consumer::group_metadata`]: crate::Consumer::group_metadata
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -108,8 +109,8 @@ impl From<&str> for ConsumerGroupMetadata {
     }
 }
 
-/// Who a transactional producer is: its id, and which of those that came after each other under it. Only the latest epoch
-/// counts; to give out the next one fences all before it.
+/// Who a transactional producer is: its id, and which of those that came after each other under it. Only the latest
+/// epoch counts; to give out the next one fences all before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ProducerIdAndEpoch {
     /// The producer id.

@@ -28,6 +28,8 @@ const MAY_IMPORT: [(&str, &[&str]); 8] = [
 ];
 
 const LINES_MAX: usize = 600;
+/// As `rustfmt.toml` has it for code.
+const WIDTH_MAX: usize = 120;
 
 /// A source file, by its path below `src`.
 struct Source {
@@ -219,4 +221,17 @@ fn every_file_opens_with_what_it_is_about_and_tells_one_story() {
     assert!(untold.is_empty(), "{untold:?}");
     let long = paths_where(|source| source.text.lines().count() > LINES_MAX);
     assert!(long.is_empty(), "{long:?}");
+}
+
+#[test]
+fn comments_are_no_wider_than_code() {
+    let is_wide = |source: &Source| {
+        let mut is_example = false;
+        source.text.lines().any(|line| {
+            is_example ^= line.contains("```");
+            let is_prose = line.trim_start().starts_with("//") && !is_example && !line.contains("| ");
+            is_prose && line.chars().count() > WIDTH_MAX
+        })
+    };
+    assert_eq!(paths_where(is_wide), [""; 0]);
 }

@@ -1,5 +1,5 @@
-//! The configs of producers and consumers by name: those of Kafka's clients that have no meaning in process are told from
-//! names that nobody knows.
+//! The configs of producers and consumers by name: those of Kafka's clients that have no meaning in process are told
+//! from names that nobody knows.
 
 use esker::{ConsumerConfig, Error, ProducerConfig};
 

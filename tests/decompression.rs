@@ -1,4 +1,5 @@
-//! How much memory compressed batches may take that become very much more. Its own test, for one process has one allocator.
+//! How much memory compressed batches may take that become very much more. Its own test, for one process has one
+//! allocator.
 #![cfg(feature = "zstd")]
 #![expect(clippy::unwrap_used, reason = "a test fails by a panic")]
 
@@ -15,8 +16,8 @@ use esker::{Acks, Store, TopicConfig};
 
 const THREADS: usize = 16;
 const BOMB_BYTES: usize = 100 << 20;
-/// Two at a time, and eight that have come to 16 MiB, each in a vector that is being moved to one of twice the size; and a
-/// little for the rest.
+/// Two at a time, and eight that have come to 16 MiB, each in a vector that is being moved to one of twice the size;
+/// and a little for the rest.
 const HELD_MAX: usize = (2 * 192 + 8 * 48 + 32) << 20;
 
 fn bomb(timestamp: i64) -> BatchView {

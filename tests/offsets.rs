@@ -1,5 +1,5 @@
-//! What the records of `__consumer_offsets` add up to, at an open and while they come in: Kafka's, those of transactions,
-//! and those that nobody understands.
+//! What the records of `__consumer_offsets` add up to, at an open and while they come in: Kafka's, those of
+//! transactions, and those that nobody understands.
 #![expect(clippy::unwrap_used, reason = "a test fails by a panic")]
 
 mod api;

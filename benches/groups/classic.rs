@@ -71,7 +71,8 @@ impl Member {
         Self { connection: broker.connect().await, group, id: String::new(), generation: -1 }
     }
 
-    /// Joins, and gets its part. What it says differs from round to round, so that whoever comes first makes it a rebalance.
+    /// Joins, and gets its part. What it says differs from round to round, so that whoever comes first makes it a
+    /// rebalance.
     async fn rejoin(mut self, round: u32) -> Self {
         loop {
             let joined = self.join(round).await;

@@ -5,11 +5,12 @@
 //! cargo bench --bench groups --features net -- 127.0.0.1:9092    # whatever broker is there, over the wire alone
 //! ```
 //!
-//! `benches/kafka/run --groups` has it measure the example server and Apache Kafka. The members are only what the protocol
-//! asks for: they join, assign and send heartbeats as fast as they are answered, so that what is measured is the broker's
-//! part, without the intervals at which clients send heartbeats in earnest. What Kafka waits for it waits for here too: since
-//! 4.3 it assigns partitions by the newer protocol once a second at most (`group.consumer.assignment.interval.ms`).
-//! Our server answers a commit when it is on the device, and Kafka when it is in the page cache.
+//! `benches/kafka/run --groups` has it measure the example server and Apache Kafka. The members are only what the
+//! protocol asks for: they join, assign and send heartbeats as fast as they are answered, so that what is measured is
+//! the broker's part, without the intervals at which clients send heartbeats in earnest. What Kafka waits for it waits
+//! for here too: since 4.3 it assigns partitions by the newer protocol once a second at most
+//! (`group.consumer.assignment.interval.ms`). Our server answers a commit when it is on the device, and Kafka when it
+//! is in the page cache.
 
 #![expect(clippy::unwrap_used, reason = "a bench that can't run ends with a panic")]
 

@@ -27,8 +27,8 @@ use tokio::task::JoinSet;
 
 use wire::Broker;
 
-/// Kafka's `batch.size` and `max.in.flight.requests.per.connection`. One connection has no more under way than that, and
-/// waits: a broker that syncs can't have more of it in a sync, however fast it is.
+/// Kafka's `batch.size` and `max.in.flight.requests.per.connection`. One connection has no more under way than that,
+/// and waits: a broker that syncs can't have more of it in a sync, however fast it is.
 const BATCH_BYTES: usize = 16_384;
 const IN_FLIGHT: usize = 5;
 /// What producers are told to make of `batch.size` where throughput counts.

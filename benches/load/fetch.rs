@@ -1,5 +1,5 @@
-//! What fetching costs a server: records that are sent from the log's files, and the same by a copy from memory, in turns.
-//! The server is a process of its own; all that it reads is in the page cache.
+//! What fetching costs a server: records that are sent from the log's files, and the same by a copy from memory, in
+//! turns. The server is a process of its own; all that it reads is in the page cache.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};

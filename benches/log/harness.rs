@@ -1,5 +1,5 @@
-//! What all sections share: the rounds of a comparison and how it is printed, batches, logs, and the limit of copying and
-//! checksumming.
+//! What all sections share: the rounds of a comparison and how it is printed, batches, logs, and the limit of copying
+//! and checksumming.
 
 use std::hint::black_box;
 use std::time::{Duration, Instant};

@@ -7,7 +7,8 @@ use esker::{Acks, CommittedOffset, Log, Producer, ProducerConfig, Record, Store,
 
 use crate::harness::{VALUE, compare, with_log};
 
-/// Appends batches, numbered as those of a producer or not, and returns how many records that were a second, in thousands.
+/// Appends batches, numbered as those of a producer or not, and returns how many records that were a second, in
+/// thousands.
 fn append(log: &Log, batches: usize, records: usize, idempotent: bool) -> f64 {
     let mut builder = BatchBuilder::new(1 << 20);
     let start = Instant::now();

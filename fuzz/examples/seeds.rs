@@ -1,6 +1,7 @@
 //! Writes the seeds of the targets that take files of a data directory, each of its files as it is; of those that take
-//! records of the store's own topics, those of a sound directory; of the wire, a message of each kind; and of the server,
-//! each request that it knows, and a few clients that use it as it is meant; and of logins, each mechanism from each side.
+//! records of the store's own topics, those of a sound directory; of the wire, a message of each kind; and of the
+//! server, each request that it knows, and a few clients that use it as it is meant; and of logins, each mechanism from
+//! each side.
 
 use std::fs;
 use std::path::Path;

@@ -1,9 +1,9 @@
 //! Who is let in: any bytes before, between and behind the messages of a login.
 //!
 //! The first byte says who it is that sends them: a client that is no client, a server that is no server, or somebody
-//! between the two, who changes what they say to each other. Nobody gets in who doesn't know the password, nobody is taken
-//! for a server who doesn't know it, and client and server never come to an end with another understanding of what was
-//! said. Nothing panics, and the next client is let in.
+//! between the two, who changes what they say to each other. Nobody gets in who doesn't know the password, nobody is
+//! taken for a server who doesn't know it, and client and server never come to an end with another understanding of
+//! what was said. Nothing panics, and the next client is let in.
 #![no_main]
 
 use std::sync::{Arc, LazyLock};

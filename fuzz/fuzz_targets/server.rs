@@ -1,7 +1,7 @@
 //! Any bytes as what clients do to a live server: see `esker_fuzz::session`.
 //!
-//! Nothing panics, what is answered can be read and is in the order of the requests, and the next client is served. Time
-//! is that of the runtime, which passes at once.
+//! Nothing panics, what is answered can be read and is in the order of the requests, and the next client is served.
+//! Time is that of the runtime, which passes at once.
 #![no_main]
 
 use std::collections::VecDeque;

@@ -1,7 +1,7 @@
 //! Any bytes as what comes over a connection: frames of requests, or the body of a response.
 //!
-//! Which response a body is, and in which version, only the request says: here, the first two bytes do. What can be read
-//! is written again, and read as the same.
+//! Which response a body is, and in which version, only the request says: here, the first two bytes do. What can be
+//! read is written again, and read as the same.
 #![no_main]
 
 use bytes::Bytes;

@@ -1,5 +1,5 @@
-//! Records that a stranger appended to the topics that a store keeps for itself. Whatever they say, the store opens with
-//! what the others add up to, and goes on.
+//! Records that a stranger appended to the topics that a store keeps for itself. Whatever they say, the store opens
+//! with what the others add up to, and goes on.
 
 use std::path::Path;
 use std::time::Duration;

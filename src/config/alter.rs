@@ -1,4 +1,5 @@
-//! Changes to the configuration of a topic or a group, by the operations of Kafka's `IncrementalAlterConfigs` (KIP-339).
+//! Changes to the configuration of a topic or a group, by the operations of Kafka's `IncrementalAlterConfigs`
+//! (KIP-339).
 
 use super::{AlterConfigOpType, TopicConfig, invalid};
 use crate::error::Result;

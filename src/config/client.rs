@@ -7,7 +7,8 @@ use super::{ConfigEntry, ConfigType, invalid, java_properties};
 use crate::error::Result;
 
 configs! {
-    /// How a client connects to brokers: what it trusts, and who it says that it is. Kafka's client configs by their names.
+    /// How a client connects to brokers: what it trusts, and who it says that it is. Kafka's client configs by their
+    /// names.
     ///
     /// ```
     /// use esker::net::{ClientConfig, SecurityProtocol};
@@ -26,12 +27,13 @@ configs! {
     security_protocol: SecurityProtocol = SecurityProtocol::Plaintext, "security.protocol", any();
     /// How the client logs in. There is no default: Kafka's is GSSAPI, which isn't here.
     sasl_mechanism: Option<SaslMechanism> = None, "sasl.mechanism", any();
-    /// Who logs in, as options of Kafka's `PlainLoginModule` or `ScramLoginModule`: `username="alice" password="secret"`.
+    /// Who logs in, as options of Kafka's `PlainLoginModule` or `ScramLoginModule`:
+    /// `username="alice" password="secret"`.
     sasl_jaas_config: Password = Password::default(), "sasl.jaas.config", any();
     /// What the certificates of authorities are written in. Kafka's default is JKS.
     ssl_truststore_type: StoreType = StoreType::Pem, "ssl.truststore.type", any();
-    /// A file with the certificates of the authorities that brokers' certificates must come from. Kafka's default is those
-    /// of the Java runtime; here there is none.
+    /// A file with the certificates of the authorities that brokers' certificates must come from. Kafka's default is
+    /// those of the Java runtime; here there is none.
     ssl_truststore_location: String = String::new(), "ssl.truststore.location", any();
     /// The certificates of these authorities themselves, in place of a file.
     ssl_truststore_certificates: Password = Password::default(), "ssl.truststore.certificates", any();
@@ -39,8 +41,8 @@ configs! {
     ssl_truststore_password: Password = Password::default(), "ssl.truststore.password", Valid::unset();
     /// What the client's key and certificates are written in. Kafka's default is JKS.
     ssl_keystore_type: StoreType = StoreType::Pem, "ssl.keystore.type", any();
-    /// A file with the client's private key, not encrypted, and its certificate, behind which come those that lead from it
-    /// to an authority that brokers trust: for brokers that ask for one.
+    /// A file with the client's private key, not encrypted, and its certificate, behind which come those that lead from
+    /// it to an authority that brokers trust: for brokers that ask for one.
     ssl_keystore_location: String = String::new(), "ssl.keystore.location", any();
     /// The private key itself, not encrypted, in place of a file.
     ssl_keystore_key: Password = Password::default(), "ssl.keystore.key", any();
@@ -52,8 +54,8 @@ configs! {
     ssl_keystore_password: Password = Password::default(), "ssl.keystore.password", Valid::unset();
     /// The versions of TLS that are spoken. There are no older ones.
     ssl_enabled_protocols: Vec<TlsVersion> = vec![TlsVersion::Tls12, TlsVersion::Tls13], "ssl.enabled.protocols", Valid::some();
-    /// What of a broker's certificate is held against the address that was connected to. Only its alternative names count,
-    /// not its common name.
+    /// What of a broker's certificate is held against the address that was connected to. Only its alternative names
+    /// count, not its common name.
     ssl_endpoint_identification_algorithm: EndpointIdentification = EndpointIdentification::Https, "ssl.endpoint.identification.algorithm", any();
 }
 

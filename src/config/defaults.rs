@@ -140,7 +140,8 @@ impl TopicDefaults {
         SYNONYMS.iter().filter_map(entry).collect()
     }
 
-    /// What a broker calls the config `topic_key` of its topics, where it has several names for it in the topic's units.
+    /// What a broker calls the config `topic_key` of its topics, where it has several names for it in the topic's
+    /// units.
     #[cfg(feature = "net")]
     pub(crate) fn broker_key(topic_key: &str) -> Option<&'static str> {
         SYNONYMS.iter().find(|synonym| synonym.topic_key == topic_key).map(|synonym| synonym.broker_key)

@@ -74,7 +74,8 @@ pub(super) fn field_entry<T: ConfigValue>(
     static_entry(name, T::TYPE, documentation.trim_ascii(), value.print(), Some(default.print()))
 }
 
-/// What there is to say of a config that somebody sets for itself, and says that `own` is where, or takes from elsewhere.
+/// What there is to say of a config that somebody sets for itself, and says that `own` is where, or takes from
+/// elsewhere.
 pub(super) fn entry_over(
     name: &'static str,
     config_type: ConfigType,

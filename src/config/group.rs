@@ -58,8 +58,8 @@ pub struct GroupConfig {
     ///
     /// Config `consumer.heartbeat.interval.ms`; default
     /// [`group.consumer.heartbeat.interval.ms`](StoreConfig::group_consumer_heartbeat_interval_ms), valid from
-    /// `group.consumer.min.heartbeat.interval.ms` to `group.consumer.max.heartbeat.interval.ms`, and less than the session
-    /// timeout. Checked when it is altered.
+    /// `group.consumer.min.heartbeat.interval.ms` to `group.consumer.max.heartbeat.interval.ms`, and less than the
+    /// session timeout. Checked when it is altered.
     pub consumer_heartbeat_interval_ms: Option<i32>,
     /// How long a member counts as alive after its last heartbeat, in milliseconds.
     ///

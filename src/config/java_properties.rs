@@ -5,9 +5,9 @@ use std::str::Chars;
 use super::invalid;
 use crate::error::Result;
 
-/// The keys and values of a file, in its order. They are separated by `=`, `:` or a space; comments begin with `#` or `!`, a
-/// backslash at the end of a line joins the next to it, and elsewhere it takes the meaning from the character after it, or
-/// makes one of `\uXXXX`, or of two of these.
+/// The keys and values of a file, in its order. They are separated by `=`, `:` or a space; comments begin with `#` or
+/// `!`, a backslash at the end of a line joins the next to it, and elsewhere it takes the meaning from the character
+/// after it, or makes one of `\uXXXX`, or of two of these.
 ///
 /// A `\u` without four hexadecimal digits is an error, as it is in Java.
 pub(super) fn pairs(text: &str) -> impl Iterator<Item = Result<(String, String)>> {

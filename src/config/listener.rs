@@ -18,8 +18,8 @@ use super::value::ConfigValue;
 pub struct Listener {
     /// Its name, in upper case: that of a security protocol, or one of its own.
     pub name: String,
-    /// A name or an address. Empty for every interface of the machine; where clients are told to connect to, for the address
-    /// that they have come to.
+    /// A name or an address. Empty for every interface of the machine; where clients are told to connect to, for the
+    /// address that they have come to.
     pub host: String,
     /// The port. 0 to listen on any that is free, and to tell clients which one that is.
     pub port: u16,

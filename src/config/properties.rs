@@ -10,9 +10,9 @@ use crate::error::Result;
 /// What a broker is configured with: the configs of its store and of its server, under the names and in the syntax of
 /// Kafka's `server.properties`. What is set later counts.
 ///
-/// A file that was written for Kafka will do: what is Kafka's business alone, such as its controllers, is left aside and
-/// listed in [`ignored`](Self::ignored), and what Kafka doesn't know either in [`unknown`](Self::unknown). A class of Java
-/// that would forbid clients something, such as `authorizer.class.name`, is an error.
+/// A file that was written for Kafka will do: what is Kafka's business alone, such as its controllers, is left aside
+/// and listed in [`ignored`](Self::ignored), and what Kafka doesn't know either in [`unknown`](Self::unknown). A class
+/// of Java that would forbid clients something, such as `authorizer.class.name`, is an error.
 ///
 /// ```
 /// use esker::server::ServerProperties;
@@ -30,7 +30,8 @@ use crate::error::Result;
 pub struct ServerProperties {
     /// The data directory (`log.dirs`, or `log.dir` if that isn't set). There can be one.
     pub log_dir: Option<PathBuf>,
-    /// Which node it is (`node.id`, or `broker.id`), for [`StoreOptions::node_id`](crate::StoreOptions::node_id). −1 is none.
+    /// Which node it is (`node.id`, or `broker.id`), for [`StoreOptions::node_id`](crate::StoreOptions::node_id). −1 is
+    /// none.
     pub node_id: Option<i32>,
     /// What the store is to be like.
     pub store: StoreConfig,
@@ -38,8 +39,8 @@ pub struct ServerProperties {
     pub server: ServerConfig,
     /// What was set and has a meaning only to Kafka, in the order in which it came.
     pub ignored: Vec<String>,
-    /// What was set and has a meaning neither here nor to Kafka, in the order in which it came: a mistake in writing, or for
-    /// a plugin.
+    /// What was set and has a meaning neither here nor to Kafka, in the order in which it came: a mistake in writing,
+    /// or for a plugin.
     pub unknown: Vec<String>,
     has_log_dirs: bool,
     /// What `node.id` and `broker.id` say.
@@ -60,8 +61,8 @@ impl ServerProperties {
     }
 
     /// Sets what a file says: lines of `key=value`. Kafka's files are Java's properties, so a `:` or a space will do
-    /// for the `=`, comments begin with `#` or `!`, a backslash at the end of a line joins the next to it, and elsewhere
-    /// it takes the meaning from the character after it, or makes one of `\uXXXX`, or of two of these.
+    /// for the `=`, comments begin with `#` or `!`, a backslash at the end of a line joins the next to it, and
+    /// elsewhere it takes the meaning from the character after it, or makes one of `\uXXXX`, or of two of these.
     ///
     /// # Errors
     /// [`Error::InvalidConfig`](crate::Error::InvalidConfig) for a value that isn't valid, and for a `\u` without four
@@ -71,8 +72,8 @@ impl ServerProperties {
     }
 
     /// Sets what the environment says, as Kafka's container images read it: `KAFKA_LOG_RETENTION_HOURS` is
-    /// `log.retention.hours`, two underscores are one, three are a hyphen. Variables that name no config are left alone,
-    /// whatever they are: [`std::env::vars_os`] will do.
+    /// `log.retention.hours`, two underscores are one, three are a hyphen. Variables that name no config are left
+    /// alone, whatever they are: [`std::env::vars_os`] will do.
     ///
     /// # Errors
     /// As [`set`](Self::set).

@@ -28,9 +28,9 @@ configs! {
 
     /// Where to listen. Kafka's default is every interface of the machine.
     listeners: Vec<Listener> = vec![Listener::plaintext("127.0.0.1", 9092)], "listeners", any();
-    /// Where clients are told to connect to, by the names of the listeners. A listener that isn't named here advertises the
-    /// address that it is bound to. If that is a wildcard, or no host is given here, it is the address that the client has
-    /// connected to.
+    /// Where clients are told to connect to, by the names of the listeners. A listener that isn't named here advertises
+    /// the address that it is bound to. If that is a wildcard, or no host is given here, it is the address that the
+    /// client has connected to.
     advertised_listeners: Vec<Listener> = Vec::new(), "advertised.listeners", any();
     /// Where this broker is, for clients that prefer one that is near (KIP-392). Empty where nobody says so.
     broker_rack: String = String::new(), "broker.rack", any();
@@ -43,18 +43,18 @@ configs! {
     auto_create_topics_enable: bool = true, "auto.create.topics.enable", any();
     /// Whether clients may delete topics.
     delete_topic_enable: bool = true, "delete.topic.enable", any();
-    /// The most copies of each partition that a client may ask for who creates a topic. There is one all the same: more is
-    /// for what was written with a cluster in mind, as many tests are. Kafka has as many as there are brokers.
+    /// The most copies of each partition that a client may ask for who creates a topic. There is one all the same: more
+    /// is for what was written with a cluster in mind, as many tests are. Kafka has as many as there are brokers.
     replication_factor_max: i32 = 1, "replication.factor.max", at_least(1);
     /// The largest request that is taken, in bytes.
     socket_request_max_bytes: usize = 104_857_600, "socket.request.max.bytes", between(1, i32::MAX as usize);
-    /// The most bytes that requests may have in memory, in all. Nothing is read from clients while there are more. An eighth of
-    /// it is for requests of up to 64 KiB alone, which don't wait for larger ones. A request that is larger than all is taken
-    /// alone. What it takes once it is decoded counts too, until it is answered, where that is more than 64 KiB and four times
-    /// as much as it takes on the wire; if there is not enough, the client loses its connection. So does one that is slow to
-    /// send the rest of a request, or to take the response to a large one, or whose request waits for records or for other
-    /// members of a group and takes more than 4 KiB, if others wait for the memory. Kafka's default is no limit, -1; here that
-    /// is as much as is counted, 4 GiB.
+    /// The most bytes that requests may have in memory, in all. Nothing is read from clients while there are more. An
+    /// eighth of it is for requests of up to 64 KiB alone, which don't wait for larger ones. A request that is larger
+    /// than all is taken alone. What it takes once it is decoded counts too, until it is answered, where that is more
+    /// than 64 KiB and four times as much as it takes on the wire; if there is not enough, the client loses its
+    /// connection. So does one that is slow to send the rest of a request, or to take the response to a large one, or
+    /// whose request waits for records or for other members of a group and takes more than 4 KiB, if others wait for
+    /// the memory. Kafka's default is no limit, -1; here that is as much as is counted, 4 GiB.
     queued_max_request_bytes: usize = 536_870_912, "queued.max.request.bytes", at_least(1).or_no_limit_below(1);
     /// How many connections there may be. Further ones have to wait until one ends; of none, for ever.
     max_connections: i32 = i32::MAX, "max.connections", at_least(0);
@@ -62,17 +62,18 @@ configs! {
     max_connections_per_ip: i32 = i32::MAX, "max.connections.per.ip", at_least(0);
     /// From which addresses there may be more or fewer, `host:count` each, with names of hosts or addresses.
     max_connections_per_ip_overrides: Vec<(String, i32)> = Vec::new(), "max.connections.per.ip.overrides", any();
-    /// How long a connection may do nothing before it is closed, in milliseconds: the client sends no request, or doesn't
-    /// take its responses. It may do so for ever if this is below 0.
+    /// How long a connection may do nothing before it is closed, in milliseconds: the client sends no request, or
+    /// doesn't take its responses. It may do so for ever if this is below 0.
     connections_max_idle_ms: u64 = 600_000, "connections.max.idle.ms", at_least(1).or_no_limit_below(0);
-    /// The most bytes of records in the response to a fetch, 1 MiB at most where the log's files aren't mapped. The first batch
-    /// is in it however large it is.
+    /// The most bytes of records in the response to a fetch, 1 MiB at most where the log's files aren't mapped. The
+    /// first batch is in it however large it is.
     fetch_max_bytes: usize = 57_671_680, "fetch.max.bytes", between(1024, i32::MAX as usize);
-    /// Whether records that are in memory go by `sendfile` to clients on the server's own machine too, as they do to others
-    /// from 512 KiB on. A copy is faster there. Kafka has no such config.
+    /// Whether records that are in memory go by `sendfile` to clients on the server's own machine too, as they do to
+    /// others from 512 KiB on. A copy is faster there. Kafka has no such config.
     sendfile_to_local_clients: bool = false, "sendfile.to.local.clients", any();
-    /// The most partitions that one request may name: to produce, to fetch records or committed offsets, to describe producers,
-    /// or to write the markers of transactions. One with more is refused as a whole, with `INVALID_REQUEST`. Kafka has no such limit.
+    /// The most partitions that one request may name: to produce, to fetch records or committed offsets, to describe
+    /// producers, or to write the markers of transactions. One with more is refused as a whole, with `INVALID_REQUEST`.
+    /// Kafka has no such limit.
     request_partitions_max: usize = 100_000, "request.partitions.max", at_least(1);
     /// The most partitions that a page of topics describes, whatever the client asks for (KIP-966).
     max_request_partition_size_limit: usize = 2000, "max.request.partition.size.limit", between(1, i32::MAX as usize);

@@ -36,9 +36,9 @@ configs! {
     log_flush_offset_checkpoint_interval_ms: i32 = 60_000, "log.flush.offset.checkpoint.interval.ms", at_least(1);
     /// The partitions of `__consumer_offsets` when it is created.
     offsets_topic_num_partitions: i32 = 50, "offsets.topic.num.partitions", at_least(1);
-    /// How long the metadata of a commit may be: not in bytes, whatever Kafka calls it, but in units of UTF-16, of which a
-    /// character has one, or seldom two. More than 32,767 bytes it can't be in any case: its record has 16 bits for the
-    /// length.
+    /// How long the metadata of a commit may be: not in bytes, whatever Kafka calls it, but in units of UTF-16, of
+    /// which a character has one, or seldom two. More than 32,767 bytes it can't be in any case: its record has 16 bits
+    /// for the length.
     offset_metadata_max_bytes: usize = 4096, "offset.metadata.max.bytes", between(0, i32::MAX as usize);
     /// How long a partition remembers a producer that has been idle, in milliseconds. What it sends after that is
     /// appended without a look at its sequence. One with an open transaction is not forgotten.
@@ -49,13 +49,13 @@ configs! {
     offsets_retention_minutes: i32 = 10_080, "offsets.retention.minutes", at_least(1);
     /// How often offsets that are older than that are looked for, in milliseconds.
     offsets_retention_check_interval_ms: i64 = 600_000, "offsets.retention.check.interval.ms", at_least(1);
-    /// The shortest session timeout that a member of a group may ask for, in milliseconds. Goes, as all that begins with
-    /// `group.`, for groups that have members: consumers that subscribe, and clients of a server.
+    /// The shortest session timeout that a member of a group may ask for, in milliseconds. Goes, as all that begins
+    /// with `group.`, for groups that have members: consumers that subscribe, and clients of a server.
     group_min_session_timeout_ms: i32 = 6000, "group.min.session.timeout.ms", at_least(1);
     /// The longest one.
     group_max_session_timeout_ms: i32 = 1_800_000, "group.max.session.timeout.ms", at_least(1);
-    /// How long the first members of a group wait for others before they begin, in milliseconds. Each that comes prolongs
-    /// it, up to the rebalance timeout.
+    /// How long the first members of a group wait for others before they begin, in milliseconds. Each that comes
+    /// prolongs it, up to the rebalance timeout.
     group_initial_rebalance_delay_ms: i32 = 3000, "group.initial.rebalance.delay.ms", at_least(0);
     /// How many members a group may have.
     group_max_size: i32 = i32::MAX, "group.max.size", at_least(1);
@@ -71,9 +71,9 @@ configs! {
     group_consumer_min_heartbeat_interval_ms: i32 = 5000, "group.consumer.min.heartbeat.interval.ms", at_least(1);
     /// The longest that it may be.
     group_consumer_max_heartbeat_interval_ms: i32 = 15_000, "group.consumer.max.heartbeat.interval.ms", at_least(1);
-    /// How long a consumer group keeps the assignment that it has, in milliseconds, before the next is computed: what changes
-    /// meanwhile is assigned together, with the first heartbeat after that. Kafka's default is 1,000, and it assigns on a
-    /// thread of its own; here that takes little, and waits for nothing.
+    /// How long a consumer group keeps the assignment that it has, in milliseconds, before the next is computed: what
+    /// changes meanwhile is assigned together, with the first heartbeat after that. Kafka's default is 1,000, and it
+    /// assigns on a thread of its own; here that takes little, and waits for nothing.
     group_consumer_assignment_interval_ms: i32 = 0, "group.consumer.assignment.interval.ms", at_least(0);
     /// The shortest that this may be, in milliseconds.
     group_consumer_min_assignment_interval_ms: i32 = 0, "group.consumer.min.assignment.interval.ms", at_least(0);
@@ -81,16 +81,16 @@ configs! {
     group_consumer_max_assignment_interval_ms: i32 = 15_000, "group.consumer.max.assignment.interval.ms", at_least(0);
     /// How many members a consumer group may have.
     group_consumer_max_size: i32 = i32::MAX, "group.consumer.max.size", at_least(1);
-    /// How long it is taken for granted which topics a regular expression of a consumer group stands for, in milliseconds. New
-    /// topics are looked at with the first heartbeat 10 seconds after the last time.
+    /// How long it is taken for granted which topics a regular expression of a consumer group stands for, in
+    /// milliseconds. New topics are looked at with the first heartbeat 10 seconds after the last time.
     group_consumer_regex_refresh_interval_ms: i32 = 600_000, "group.consumer.regex.refresh.interval.ms", at_least(10_000);
     /// How the coordinator may assign partitions to the members of a consumer group: the first where they don't ask for
     /// another of these.
     group_consumer_assignors: Vec<ConsumerGroupAssignor> =
         vec![ConsumerGroupAssignor::Uniform, ConsumerGroupAssignor::Range],
         "group.consumer.assignors", Valid::new(|assignors: &Vec<_>| !assignors.is_empty(), "a list of uniform and range");
-    /// Whether groups with members may go from the classic protocol to that of consumer groups, and back: `bidirectional`,
-    /// `upgrade`, `downgrade` or `disabled`.
+    /// Whether groups with members may go from the classic protocol to that of consumer groups, and back:
+    /// `bidirectional`, `upgrade`, `downgrade` or `disabled`.
     group_consumer_migration_policy: ConsumerGroupMigrationPolicy = ConsumerGroupMigrationPolicy::Bidirectional,
         "group.consumer.migration.policy", any();
     /// The partitions of `__transaction_state` when it is created.

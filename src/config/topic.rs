@@ -224,15 +224,15 @@ topic_configs! {
     /// The size of a segment in bytes without the lower bound of `segment.bytes`, which it overrides unless it is 0.
     /// For tests, as in Kafka.
     internal_segment_bytes: i32 = 0, "internal.segment.bytes", at_least(0);
-    /// Which replicas are throttled when they lead: `*`, or a list of `partition:broker`. There is nobody to follow them
-    /// here; the value is kept, and told to who asks.
+    /// Which replicas are throttled when they lead: `*`, or a list of `partition:broker`. There is nobody to follow
+    /// them here; the value is kept, and told to who asks.
     leader_replication_throttled_replicas: Vec<String> = Vec::new(), "leader.replication.throttled.replicas",
         throttled_replicas();
-    /// How many bytes of a tiered partition stay on the disk; −2 for `retention.bytes`. There are no tiers here; the value
-    /// is kept, and told to who asks.
+    /// How many bytes of a tiered partition stay on the disk; −2 for `retention.bytes`. There are no tiers here; the
+    /// value is kept, and told to who asks.
     local_retention_bytes: i64 = -2, "local.retention.bytes", at_least(-2);
-    /// How long the records of a tiered partition stay on the disk, in milliseconds; −2 for `retention.ms`. There are no
-    /// tiers here; the value is kept, and told to who asks.
+    /// How long the records of a tiered partition stay on the disk, in milliseconds; −2 for `retention.ms`. There are
+    /// no tiers here; the value is kept, and told to who asks.
     local_retention_ms: i64 = -2, "local.retention.ms", at_least(-2);
     /// How long a record may go uncompacted, in milliseconds; at least `min.compaction.lag.ms`. In a compacted topic it
     /// bounds `segment.ms` too, for what is in the active segment is not compacted.
@@ -257,8 +257,8 @@ topic_configs! {
     /// Whether no more of a tiered topic is copied to the other tier. There are no tiers here; the value is kept, and
     /// told to who asks.
     remote_log_copy_disable: bool = false, "remote.log.copy.disable", any();
-    /// Whether a topic that is no longer tiered loses what lies in the other tier. There are no tiers here; the value is
-    /// kept, and told to who asks.
+    /// Whether a topic that is no longer tiered loses what lies in the other tier. There are no tiers here; the value
+    /// is kept, and told to who asks.
     remote_log_delete_on_disable: bool = false, "remote.log.delete.on.disable", any();
     /// Whether a topic is tiered. There are no tiers here, as in a broker that has none configured: no topic can be.
     remote_storage_enable: bool = false, "remote.storage.enable", any();

@@ -69,8 +69,8 @@ fn parse_duration(text: &str) -> Option<Duration> {
 /// A group's name alone will do: `store.consumer("billing")`.
 ///
 /// Offsets are committed when [`commit`](super::Consumer::commit) is called, and only then, unless
-/// [`enable_auto_commit`](Self::enable_auto_commit) is set: what Kafka does by default acknowledges records that may not
-/// have been processed yet.
+/// [`enable_auto_commit`](Self::enable_auto_commit) is set: what Kafka does by default acknowledges records that may
+/// not have been processed yet.
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct ConsumerConfig {
@@ -137,8 +137,8 @@ impl ConsumerConfig {
 
     /// Whether [`poll`](super::Consumer::poll) commits what the polls before it have returned, every
     /// [`auto_commit_interval_ms`](Self::auto_commit_interval_ms) and before partitions are given up
-    /// (`enable.auto.commit`; default false, where Kafka's is true). For those who process what a poll has returned before
-    /// they poll again: what was handed on to another thread may be committed before it is done.
+    /// (`enable.auto.commit`; default false, where Kafka's is true). For those who process what a poll has returned
+    /// before they poll again: what was handed on to another thread may be committed before it is done.
     pub fn enable_auto_commit(mut self, enable: bool) -> Self {
         self.enable_auto_commit = enable;
         self
@@ -169,8 +169,8 @@ impl ConsumerConfig {
     ///
     /// # Errors
     /// [`Error::InvalidConfig`] if Kafka's consumer has no such config, or the value is not one of its values;
-    /// [`Error::UnsupportedConfig`] if it has it, and it has no meaning to a consumer in process: the error says why. Those
-    /// of members of groups have one with the feature `coordinator`.
+    /// [`Error::UnsupportedConfig`] if it has it, and it has no meaning to a consumer in process: the error says why.
+    /// Those of members of groups have one with the feature `coordinator`.
     pub fn set(&mut self, key: &str, value: &str) -> Result<()> {
         let number = |min: usize| match value.parse() {
             Ok(number) if number >= min => Ok(number),

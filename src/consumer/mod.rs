@@ -101,8 +101,8 @@ impl Store {
 
 impl Consumer {
     /// Reads these partitions from now on, and no others; what was subscribed to is not any more. A partition that was
-    /// assigned before keeps its position, and stays paused if it was, unless its topic was deleted: one of the same name
-    /// that came later is another topic.
+    /// assigned before keeps its position, and stays paused if it was, unless its topic was deleted: one of the same
+    /// name that came later is another topic.
     ///
     /// # Errors
     /// [`Error::UnknownTopicOrPartition`]; the assignment is then as it was.
@@ -228,8 +228,8 @@ impl Consumer {
     /// position is no longer in the log; otherwise the position is reset. [`Error::CorruptRecord`] names the offsets
     /// that can't be read: [`seek`](Self::seek) past them to go on. [`Error::UnsupportedCompressionType`].
     /// [`Error::UnknownTopicOrPartition`] if a topic was deleted. [`Error::Closed`] if the store was closed and there
-    /// is nothing left to read. Records of other partitions that were there are returned by the next poll. Of a consumer
-    /// that subscribes [`Error::Group`] if it may not join its group, or can't now. [`Error::Wakeup`] if a
+    /// is nothing left to read. Records of other partitions that were there are returned by the next poll. Of a
+    /// consumer that subscribes [`Error::Group`] if it may not join its group, or can't now. [`Error::Wakeup`] if a
     /// [`waker`](Self::waker) was used. [`Error::NothingAssigned`] if nothing was assigned or subscribed to.
     pub fn poll(&mut self, timeout: Duration) -> Result<Vec<ConsumerRecord>> {
         let deadline = Instant::now().checked_add(timeout);
@@ -254,8 +254,8 @@ impl Consumer {
         }
     }
 
-    /// Commits the positions, if that is asked for, and if it is time or must be now; but not while a panic goes through,
-    /// for what was polled may not be done.
+    /// Commits the positions, if that is asked for, and if it is time or must be now; but not while a panic goes
+    /// through, for what was polled may not be done.
     fn auto_commit(&mut self, now: bool) -> Result<()> {
         let now_ms = self.store.clock().monotonic_ms();
         let is_time = now || now_ms >= self.commits_at_ms;
@@ -274,24 +274,24 @@ impl Consumer {
     /// group goes on there. On return that survives the loss of power.
     ///
     /// # Errors
-    /// [`Error::NoGroup`], and as [`Store::commit_offsets`]. Of a consumer that subscribes [`Error::Group`] if it is not
-    /// in the group's current generation: others have its partitions, or are about to.
+    /// [`Error::NoGroup`], and as [`Store::commit_offsets`]. Of a consumer that subscribes [`Error::Group`] if it is
+    /// not in the group's current generation: others have its partitions, or are about to.
     pub fn commit(&mut self) -> Result<()> {
         self.commit_offsets(self.positions(), Acks::All)
     }
 
-    /// What [`commit`](Self::commit) would commit now: the positions of all assigned partitions, as far as they are known,
-    /// with the leader epoch of the last record of each, or where none was read yet, with what was committed of it. To
-    /// be sent with the records that were made from what was read:
+    /// What [`commit`](Self::commit) would commit now: the positions of all assigned partitions, as far as they are
+    /// known, with the leader epoch of the last record of each, or where none was read yet, with what was committed of
+    /// it. To be sent with the records that were made from what was read:
     /// [`Transaction::send_offsets`](crate::Transaction::send_offsets).
     pub fn positions(&self) -> Vec<(TopicPartition, CommittedOffset)> {
         let position = |fetcher: &Fetcher| Some((fetcher.topic_partition().clone(), fetcher.to_commit()?));
         self.fetchers.iter().filter_map(position).collect()
     }
 
-    /// The consumer's group, and which member of it the consumer is, or was last, if it subscribes or has subscribed: for
-    /// [`Transaction::send_offsets`](crate::Transaction::send_offsets), which is refused then if the group has gone on
-    /// without it (KIP-447).
+    /// The consumer's group, and which member of it the consumer is, or was last, if it subscribes or has subscribed:
+    /// for [`Transaction::send_offsets`](crate::Transaction::send_offsets), which is refused then if the group has gone
+    /// on without it (KIP-447).
     ///
     /// # Errors
     /// [`Error::NoGroup`].
@@ -317,8 +317,8 @@ impl Consumer {
     /// The offset that the consumer's group committed for a partition last.
     ///
     /// # Errors
-    /// [`Error::NoGroup`]; with `read_committed` [`Error::UnstableOffsetCommit`] while an open transaction may change it;
-    /// otherwise as [`Store::committed_offset`].
+    /// [`Error::NoGroup`]; with `read_committed` [`Error::UnstableOffsetCommit`] while an open transaction may change
+    /// it; otherwise as [`Store::committed_offset`].
     pub fn committed(&self, partition: impl Into<TopicPartition>) -> Result<Option<CommittedOffset>> {
         let group = self.config.group_id.as_deref().ok_or(Error::NoGroup)?;
         self.committed_of(group, &partition.into())
@@ -444,8 +444,8 @@ impl Consumer {
         ended.map(|()| woken)
     }
 
-    /// In which log the next thing will be that a partition waits for, and where: a record of its own, or the end of the
-    /// transaction that decides where it begins. Of a partition that is paused, the end of its log alone.
+    /// In which log the next thing will be that a partition waits for, and where: a record of its own, or the end of
+    /// the transaction that decides where it begins. Of a partition that is paused, the end of its log alone.
     fn awaited(&mut self, index: usize) -> Result<(Log, IsolationLevel, Offset)> {
         match self.position_of(index) {
             Ok(_) if self.fetchers[index].is_paused => {

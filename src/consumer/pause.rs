@@ -5,14 +5,14 @@ use crate::error::Result;
 use crate::types::TopicPartition;
 
 impl Consumer {
-    /// Returns no records of these partitions from now on, until they are [resumed](Self::resume): where what was made of
-    /// their records has to drain first, or other partitions come before them.
+    /// Returns no records of these partitions from now on, until they are [resumed](Self::resume): where what was made
+    /// of their records has to drain first, or other partitions come before them.
     ///
-    /// They stay assigned, and keep their positions, which are committed as before; seeks move them. What was read of them
-    /// and not returned yet is not lost. A consumer that subscribes stays in its group as long as it goes on polling, which
-    /// it may also do with everything paused. When the group rebalances a partition that the consumer keeps stays paused,
-    /// and one that it gives up is not paused when it gets it back: with an eager assignor, which gives up all, that is
-    /// every one (Kafka's `KafkaConsumer.pause`).
+    /// They stay assigned, and keep their positions, which are committed as before; seeks move them. What was read of
+    /// them and not returned yet is not lost. A consumer that subscribes stays in its group as long as it goes on
+    /// polling, which it may also do with everything paused. When the group rebalances a partition that the consumer
+    /// keeps stays paused, and one that it gives up is not paused when it gets it back: with an eager assignor, which
+    /// gives up all, that is every one (Kafka's `KafkaConsumer.pause`).
     ///
     /// ```
     /// # use esker::{ConsumerConfig, ProducerConfig, Record, Store, TopicConfig};

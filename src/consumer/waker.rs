@@ -22,7 +22,8 @@ struct State {
 
 impl Consumer {
     /// What wakes this consumer up from another thread: the way to end a thread that polls without a deadline. The
-    /// consumer is then dropped, or unsubscribed, by the thread that has it, and its group need not find out by a timeout.
+    /// consumer is then dropped, or unsubscribed, by the thread that has it, and its group need not find out by a
+    /// timeout.
     ///
     /// ```
     /// # use esker::{Store, TopicConfig};
@@ -54,9 +55,9 @@ impl Consumer {
 
 impl ConsumerWaker {
     /// Makes the poll that the consumer is in fail with [`Error::Wakeup`], or else the next one, at once and once,
-    /// however often this is called before. Nothing is lost by it: records that the poll had found already are returned,
-    /// and the poll after that fails. Other calls of the consumer are not woken, such as a commit that waits for the
-    /// device. If the consumer is gone, nothing happens.
+    /// however often this is called before. Nothing is lost by it: records that the poll had found already are
+    /// returned, and the poll after that fails. Other calls of the consumer are not woken, such as a commit that waits
+    /// for the device. If the consumer is gone, nothing happens.
     pub fn wakeup(&self) {
         let mut state = self.0.lock();
         state.is_due = true;

@@ -1,12 +1,13 @@
 //! Drives the coordinator of a store's groups: its time, its records, and the requests that wait.
 //!
-//! There is one for each store, made when it is first asked for, so that clients of a server and consumers of this process
-//! meet in the same groups. It has no thread and no runtime. Whoever waits hands in a [`Waiter`]; what is due is done by
-//! the store's maintenance, by a server that keeps time, or by whoever waits.
+//! There is one for each store, made when it is first asked for, so that clients of a server and consumers of this
+//! process meet in the same groups. It has no thread and no runtime. Whoever waits hands in a [`Waiter`]; what is due
+//! is done by the store's maintenance, by a server that keeps time, or by whoever waits.
 //!
-//! One lock is held over a decision and the append of the records that it makes, so that they lie in the log in the order
-//! in which they were decided; never while anybody waits for a device, but for the first one, who reads what there is. Whoever may not block decides, and leaves it to
-//! others to append: those who come first append for all, in that order.
+//! One lock is held over a decision and the append of the records that it makes, so that they lie in the log in the
+//! order in which they were decided; never while anybody waits for a device, but for the first one, who reads what
+//! there is. Whoever may not block decides, and leaves it to others to append: those who come first append for all, in
+//! that order.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -235,8 +236,8 @@ impl Groups {
         self.state.lock().local.fresh_id()
     }
 
-    /// A consumer of this process is a member. It counts as alive for that many milliseconds, or, with None, until it says
-    /// otherwise.
+    /// A consumer of this process is a member. It counts as alive for that many milliseconds, or, with None, until it
+    /// says otherwise.
     pub(crate) fn attend(&self, id: LocalId, presence: Presence, for_ms: Option<i64>) {
         let Ok(store) = self.store() else { return };
         let mut state = self.state.lock();
@@ -251,8 +252,8 @@ impl Groups {
         self.parked.lock().remove(&id);
     }
 
-    /// Wakes `waker` when members of some group have to do something, begin a rebalance or join as new members, and when
-    /// topics change. The caller must look once more after this call whether that is so.
+    /// Wakes `waker` when members of some group have to do something, begin a rebalance or join as new members, and
+    /// when topics change. The caller must look once more after this call whether that is so.
     pub(crate) fn park(&self, id: LocalId, waker: Waker) {
         self.parked.lock().insert(id, waker);
     }
@@ -426,8 +427,8 @@ impl State {
         }
     }
 
-    /// Forgets a group that has neither members nor offsets, and lets its offsets expire if it has had no members for long
-    /// enough, and those of topics that no member reads any more (KIP-211).
+    /// Forgets a group that has neither members nor offsets, and lets its offsets expire if it has had no members for
+    /// long enough, and those of topics that no member reads any more (KIP-211).
     fn expire(&mut self, store: &Store, group: &str, now_ms: i64) {
         let retention_ms = i64::from(store.config().offsets_retention_minutes) * 60_000;
         let Some(listed) = self.coordinator.listed(group) else { return };

@@ -1,5 +1,6 @@
-//! Consumers of this process that are members of groups. They send no heartbeats: each is alive while it polls, and between
-//! two polls for `max.poll.interval.ms`. That is what the heartbeat thread of Kafka's consumer comes to, without a thread.
+//! Consumers of this process that are members of groups. They send no heartbeats: each is alive while it polls, and
+//! between two polls for `max.poll.interval.ms`. That is what the heartbeat thread of Kafka's consumer comes to,
+//! without a thread.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -12,8 +13,8 @@ pub(crate) struct LocalId(u64);
 pub(crate) struct Presence {
     pub(crate) group: String,
     pub(crate) member_id: String,
-    /// Whether it leaves the group when it has not polled for too long. A static member is silent then, until its session
-    /// ends.
+    /// Whether it leaves the group when it has not polled for too long. A static member is silent then, until its
+    /// session ends.
     pub(crate) leaves: bool,
 }
 

@@ -64,8 +64,8 @@ pub struct GroupListing {
 }
 
 impl Store {
-    /// Describes who is in a group. Of a store that is open read-only it tells what is written down: the members of the last
-    /// generation that was assigned.
+    /// Describes who is in a group. Of a store that is open read-only it tells what is written down: the members of the
+    /// last generation that was assigned.
     ///
     /// # Errors
     /// [`Error::GroupIdNotFound`] if it has neither members nor offsets; otherwise as
@@ -91,8 +91,9 @@ impl Store {
         }
     }
 
-    /// Describes who is in each group that has records of members, in the order of the alphabet: what is written down, as of
-    /// a store that is open read-only. Whether they are alive only the groups' coordinator knows, which is not asked.
+    /// Describes who is in each group that has records of members, in the order of the alphabet: what is written down,
+    /// as of a store that is open read-only. Whether they are alive only the groups' coordinator knows, which is not
+    /// asked.
     ///
     /// # Errors
     /// As [`committed_offset`](Self::committed_offset).
@@ -103,15 +104,16 @@ impl Store {
         Ok(names.iter().filter_map(|name| describe(self, &groups, name)).collect())
     }
 
-    /// Deletes a group that has no members, as Kafka's `DeleteGroups` does: what it has committed, also within transactions
-    /// that are open, and what is written down of the members that it had. On return that survives the loss of power.
+    /// Deletes a group that has no members, as Kafka's `DeleteGroups` does: what it has committed, also within
+    /// transactions that are open, and what is written down of the members that it had. On return that survives the
+    /// loss of power.
     ///
-    /// A consumer that is open and has only named the group, without becoming a member, goes on from where it stands, and its
-    /// next commit makes the group anew.
+    /// A consumer that is open and has only named the group, without becoming a member, goes on from where it stands,
+    /// and its next commit makes the group anew.
     ///
     /// # Errors
-    /// [`Error::Group`] with [`GroupError::NonEmptyGroup`] if it has members; [`Error::GroupIdNotFound`] if there is nothing of
-    /// it; otherwise as [`commit_offsets`](Self::commit_offsets).
+    /// [`Error::Group`] with [`GroupError::NonEmptyGroup`] if it has members; [`Error::GroupIdNotFound`] if there is
+    /// nothing of it; otherwise as [`commit_offsets`](Self::commit_offsets).
     pub fn delete_group(&self, group: &str) -> Result<()> {
         self.check_writable()?;
         // What keeps its log from being read is told here; the coordinator says only that it can't answer.
@@ -132,9 +134,9 @@ impl Store {
         self.sync_group(group)
     }
 
-    /// Takes all members out of a group, as Kafka's `Admin.removeMembersFromConsumerGroup` does: of one whose members are
-    /// known to be gone, before their sessions have expired. Those that are there all the same find out with what they ask
-    /// next, and join anew. Of a group that isn't known there are none.
+    /// Takes all members out of a group, as Kafka's `Admin.removeMembersFromConsumerGroup` does: of one whose members
+    /// are known to be gone, before their sessions have expired. Those that are there all the same find out with what
+    /// they ask next, and join anew. Of a group that isn't known there are none.
     ///
     /// # Errors
     /// As [`commit_offsets`](Self::commit_offsets).
@@ -145,8 +147,8 @@ impl Store {
         self.sync_group(group)
     }
 
-    /// All groups that have members, had some lately, or have committed offsets, be it in a transaction that is open, in the
-    /// order of the alphabet.
+    /// All groups that have members, had some lately, or have committed offsets, be it in a transaction that is open,
+    /// in the order of the alphabet.
     ///
     /// # Errors
     /// As [`committed_offset`](Self::committed_offset).

@@ -1,11 +1,11 @@
 //! Group membership: who is in which consumer group, and who of them reads which partitions. The coordinator's side of
 //! Kafka's classic protocol, and of the consumer protocol of [consumer groups](#consumer-groups).
 //!
-//! [`GroupCoordinator`] is a state machine without I/O. Requests, the passing of time and the fate of its records go in;
-//! what comes out are [`Action`]s: requests to answer, records to write. It reads no clock, waits for nothing and touches
-//! no disk, so that whoever drives it decides about all of that, and seven minutes of rebalancing can be tested in a
-//! microsecond. Each store has one, which consumers of this process and clients of a server share; it is public for those
-//! who build a broker of their own.
+//! [`GroupCoordinator`] is a state machine without I/O. Requests, the passing of time and the fate of its records go
+//! in; what comes out are [`Action`]s: requests to answer, records to write. It reads no clock, waits for nothing and
+//! touches no disk, so that whoever drives it decides about all of that, and seven minutes of rebalancing can be tested
+//! in a microsecond. Each store has one, which consumers of this process and clients of a server share; it is public
+//! for those who build a broker of their own.
 //!
 //! ```text
 //!                  join                      all have joined, or time is up
@@ -18,8 +18,8 @@
 //!
 //! A group goes through generations. Each begins with a join phase, in which every member says what it wants; the first
 //! member leads, and gets to know the others. In the sync phase the leader hands in who is to read what, which the
-//! coordinator neither understands nor needs to: it writes it down, and gives each member its part. A member is alive as
-//! long as it sends heartbeats or commits within its session timeout.
+//! coordinator neither understands nor needs to: it writes it down, and gives each member its part. A member is alive
+//! as long as it sends heartbeats or commits within its session timeout.
 //!
 //! ```
 //! use esker::coordinator::{Action, GroupCoordinator, GroupRecord, JoinProtocol, JoinRequest, Response, SyncRequest};
@@ -60,9 +60,9 @@
 //! # Consumer groups
 //!
 //! In the consumer protocol (KIP-848) the coordinator assigns, and all that a member sends are heartbeats
-//! ([`GroupCoordinator::consumer_heartbeat`]). They say what it is subscribed to and what it reads; the answers say what
-//! it is to read. Nobody waits for the others: members go on with what they keep while partitions go from one to another,
-//! each when the one that had it has let go.
+//! ([`GroupCoordinator::consumer_heartbeat`]). They say what it is subscribed to and what it reads; the answers say
+//! what it is to read. Nobody waits for the others: members go on with what they keep while partitions go from one to
+//! another, each when the one that had it has let go.
 //!
 //! ```
 //! use esker::coordinator::{Action, ConsumerHeartbeatRequest, GroupCoordinator, Partitions, Response};
@@ -93,16 +93,17 @@
 //! ```
 //!
 //! A group without members is of whichever protocol the next member has. One of the classic protocol becomes a consumer
-//! group while it is in use, when the first member comes that has the consumer protocol, and a classic one again when the
-//! last such member has gone, as far as
-//! [`group.consumer.migration.policy`](crate::StoreConfig::group_consumer_migration_policy) lets it. Members of the classic
-//! protocol are members of a consumer group as well: they join, sync and send heartbeats as ever, and the coordinator assigns.
+//! group while it is in use, when the first member comes that has the consumer protocol, and a classic one again when
+//! the last such member has gone, as far as
+//! [`group.consumer.migration.policy`](crate::StoreConfig::group_consumer_migration_policy) lets it. Members of the
+//! classic protocol are members of a consumer group as well: they join, sync and send heartbeats as ever, and the
+//! coordinator assigns.
 //!
 //! # Durability
 //!
 //! A group's generation, members and assignment are a record of `__consumer_offsets` in Kafka's schema
-//! ([`GroupMetadata`]). After a restart [`replay`](GroupCoordinator::replay) takes in the last one of each group,
-//! and its members go on in the generation that they were in. A consumer group has several records ([`GroupRecord`]), of
+//! ([`GroupMetadata`]). After a restart [`replay`](GroupCoordinator::replay) takes in the last one of each group, and
+//! its members go on in the generation that they were in. A consumer group has several records ([`GroupRecord`]), of
 //! which those of one decision are appended as one batch.
 
 pub(crate) mod driver;

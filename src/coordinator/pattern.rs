@@ -1,9 +1,9 @@
-//! Regular expressions that clients send and that stand for all names which they match as a whole: what members of consumer
-//! groups are subscribed to (KIP-848), and which transactional ids are listed (KIP-1152).
+//! Regular expressions that clients send and that stand for all names which they match as a whole: what members of
+//! consumer groups are subscribed to (KIP-848), and which transactional ids are listed (KIP-1152).
 //!
-//! They are matched with many names while all groups wait, and that takes time by the product of an expression's size and a
-//! name's length. So the size is bounded, which Kafka leaves to RE2/J: counted repetitions such as `(?:[a-z]{1,50}){1,20}`
-//! soon come to more than all that is written out.
+//! They are matched with many names while all groups wait, and that takes time by the product of an expression's size
+//! and a name's length. So the size is bounded, which Kafka leaves to RE2/J: counted repetitions such as
+//! `(?:[a-z]{1,50}){1,20}` soon come to more than all that is written out.
 
 use regex_lite::{Regex, RegexBuilder};
 
@@ -11,8 +11,8 @@ use crate::error::GroupError;
 
 /// How long an expression may be, in bytes.
 const REGEX_BYTES_MAX: usize = 4096;
-/// How large what it compiles to may be, in bytes. A letter takes about 30, a class of characters 60 to 130: names between
-/// bars, as many as the length allows, come to 120 KiB, `[a-zA-Z0-9._-]{1,249}` to 28.
+/// How large what it compiles to may be, in bytes. A letter takes about 30, a class of characters 60 to 130: names
+/// between bars, as many as the length allows, come to 120 KiB, `[a-zA-Z0-9._-]{1,249}` to 28.
 const COMPILED_BYTES_MAX: usize = 128 << 10;
 
 /// Compiled, for an engine that takes linear time whatever it says, as Kafka's RE2/J does.

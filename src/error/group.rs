@@ -49,8 +49,8 @@ pub enum GroupError {
     /// `INVALID_REQUEST`: a heartbeat of a consumer group lacks what it must say, or says what it may not.
     #[error("a heartbeat that lacks what it must say")]
     InvalidRequest,
-    /// `FENCED_MEMBER_EPOCH`: the member of a consumer group is not in the epoch that it says. It must let go of all its
-    /// partitions, and join again.
+    /// `FENCED_MEMBER_EPOCH`: the member of a consumer group is not in the epoch that it says. It must let go of all
+    /// its partitions, and join again.
     #[error("the member is in another epoch")]
     FencedMemberEpoch,
     /// `STALE_MEMBER_EPOCH`: the member has moved on to a later epoch. Try again with that.

@@ -14,7 +14,8 @@
 //!
 //! A sync is shared: the first caller to wait leads it for everyone who has appended by then. One caller alone pays one
 //! sync and no thread switch; sixteen pay little more than one. Whoever has no thread to wait with awaits what
-//! [`Producer::send_async`](crate::Producer::send_async) returns, or [`Log::synced`](crate::Log::synced), on any runtime.
+//! [`Producer::send_async`](crate::Producer::send_async) returns, or [`Log::synced`](crate::Log::synced), on any
+//! runtime.
 //!
 //! ```
 //! use esker::{Acks, ProducerConfig, Record, Store, TopicConfig};

@@ -50,11 +50,11 @@
 //! `consumer.commit_offsets([(record.topic_partition(), CommittedOffset::after(&record))], Acks::All)?`
 //! ([`CommittedOffset::after`](crate::CommittedOffset::after)).
 //!
-//! Where the work is to write records into this store, it can be *exactly once*: a
-//! [`Transaction`](crate::Transaction) commits those records and the offsets together, or neither. Its documentation has
-//! the loop, with what to do when a transaction fails
-//! ([`seek_to_committed`](crate::Consumer::seek_to_committed)), and the example `exactly_once` kills it over and over.
-//! Whoever reads the result reads with [`IsolationLevel::ReadCommitted`](crate::IsolationLevel::ReadCommitted).
+//! Where the work is to write records into this store, it can be *exactly once*: a [`Transaction`](crate::Transaction)
+//! commits those records and the offsets together, or neither. Its documentation has the loop, with what to do when a
+//! transaction fails ([`seek_to_committed`](crate::Consumer::seek_to_committed)), and the example `exactly_once` kills
+//! it over and over. Whoever reads the result reads with
+//! [`IsolationLevel::ReadCommitted`](crate::IsolationLevel::ReadCommitted).
 //!
 //! # Who reads which partition
 //!
@@ -65,39 +65,40 @@
 //! With the feature `coordinator` a group can share them out by itself: consumers that
 #![cfg_attr(feature = "coordinator", doc = "[subscribe](crate::Consumer::subscribe)")]
 #![cfg_attr(not(feature = "coordinator"), doc = "subscribe")]
-//! to topics are its members, by Kafka's classic protocol. The first one leads, and assigns by an assignor that all have:
-//! `range`, `roundrobin`, `sticky` or `cooperative-sticky`, each as in Kafka, or one of your own. When a member comes, goes
-//! or stalls, or a topic gets partitions, the group rebalances, in the polls of its members; a `RebalanceListener` is told
-//! which partitions come and go. Clients of a server on the same store, with the feature `net`, are in the same groups. When
-//! one of them comes that has `group.protocol=consumer`, the coordinator assigns from then on, to all members, until the last
-//! such client has gone (`group.consumer.migration.policy`). How often such clients are to be heard of, and how long they
-//! count as alive, a group may set for itself: [`alter_group_configs`](crate::Store::alter_group_configs),
-//! `esker group alter` and `kafka-configs --entity-type groups` say so while it is in use.
+//! to topics are its members, by Kafka's classic protocol. The first one leads, and assigns by an assignor that all
+//! have: `range`, `roundrobin`, `sticky` or `cooperative-sticky`, each as in Kafka, or one of your own. When a member
+//! comes, goes or stalls, or a topic gets partitions, the group rebalances, in the polls of its members; a
+//! `RebalanceListener` is told which partitions come and go. Clients of a server on the same store, with the feature
+//! `net`, are in the same groups. When one of them comes that has `group.protocol=consumer`, the coordinator assigns
+//! from then on, to all members, until the last such client has gone (`group.consumer.migration.policy`). How often
+//! such clients are to be heard of, and how long they count as alive, a group may set for itself:
+//! [`alter_group_configs`](crate::Store::alter_group_configs), `esker group alter` and
+//! `kafka-configs --entity-type groups` say so while it is in use.
 //!
 //! A member of this process sends no heartbeats. It is alive while it polls, and between two polls for
-//! `max.poll.interval.ms`, which is 5 minutes by default; then the group goes on without it. A consumer that is dropped, by
-//! a panic too, leaves at once; those of a process that has died are gone when the store is opened again, static members
-//! aside, for which the group waits `session.timeout.ms`. What is due is done by the store's maintenance, by a server, or
-//! by any member that polls: also where the maintenance has no thread.
+//! `max.poll.interval.ms`, which is 5 minutes by default; then the group goes on without it. A consumer that is
+//! dropped, by a panic too, leaves at once; those of a process that has died are gone when the store is opened again,
+//! static members aside, for which the group waits `session.timeout.ms`. What is due is done by the store's
+//! maintenance, by a server, or by any member that polls: also where the maintenance has no thread.
 //!
-//! Of a group that has members, a commit is taken from a member of the current generation alone. Who was replaced is told
-//! `Error::Group`, with `UnknownMemberId` or `IllegalGeneration`: others have its partitions, and do again what it had not
-//! committed. Two in this process are not asked who they are, where Kafka would refuse them:
+//! Of a group that has members, a commit is taken from a member of the current generation alone. Who was replaced is
+//! told `Error::Group`, with `UnknownMemberId` or `IllegalGeneration`: others have its partitions, and do again what it
+//! had not committed. Two in this process are not asked who they are, where Kafka would refuse them:
 //! [`Store::commit_offsets`](crate::Store::commit_offsets), and a consumer that was never a member and assigns its own
-//! partitions. The first members of a group wait `group.initial.rebalance.delay.ms` of the store for others; set it to 0
-//! where 3 seconds are long.
+//! partitions. The first members of a group wait `group.initial.rebalance.delay.ms` of the store for others; set it to
+//! 0 where 3 seconds are long.
 //!
 //! # Metadata, leader epochs, expiry
 //!
 //! A commit may carry a note ([`CommittedOffset::metadata`](crate::CommittedOffset::metadata)) of up to
 //! `offset.metadata.max.bytes`, which Kafka counts in UTF-16 units: 4,096. Kafka Streams keeps its stream time there.
-//! [`Consumer::commit`](crate::Consumer::commit) adds the leader epoch of the last record, which tells a reader whether the
-//! log was truncated behind its back (KIP-320).
+//! [`Consumer::commit`](crate::Consumer::commit) adds the leader epoch of the last record, which tells a reader whether
+//! the log was truncated behind its back (KIP-320).
 //!
 //! Commits live in the topic `__consumer_offsets`, in Kafka's own format, which is compacted. They expire
-//! `offsets.retention.minutes` after the last one, unless a consumer of the group is open in the store. While the store is
-//! served, those of a group with members don't, but for topics that none of them reads, and later they do that long after
-//! the last member has gone.
+//! `offsets.retention.minutes` after the last one, unless a consumer of the group is open in the store. While the store
+//! is served, those of a group with members don't, but for topics that none of them reads, and later they do that long
+//! after the last member has gone.
 //!
 //! # Looking, moving, deleting
 //!

@@ -2,15 +2,15 @@
 //!
 //! # The same words
 //!
-//! Names, configs, defaults, ranges and rules are Kafka's, so its documentation holds here too, topic by topic. Where
-//! a config does nothing in a store (replica throttles, tiers that there are none of), its value is kept, and told
-//! to who asks. What is refused, with [`Error::UnsupportedConfig`](crate::Error::UnsupportedConfig), is what no broker
-//! knows any more, such as `message.format.version`: [`TopicConfig::set`](crate::TopicConfig::set) does that; and what
-//! can't be had, such as `remote.storage.enable=true`: [`create_topic`](crate::Store::create_topic) and
-//! [`alter_topic_configs`](crate::Store::alter_topic_configs) do that; and of the configs of producers and consumers what
-//! is about connections and the like, such as `bootstrap.servers`: [`ConsumerConfig::set`](crate::ConsumerConfig::set)
-//! and [`ProducerConfig::set`](crate::ProducerConfig::set) do that, so that who reads a client's properties can pass over
-//! it and still be told of a name that is nobody's.
+//! Names, configs, defaults, ranges and rules are Kafka's, so its documentation holds here too, topic by topic. Where a
+//! config does nothing in a store (replica throttles, tiers that there are none of), its value is kept, and told to who
+//! asks. What is refused, with [`Error::UnsupportedConfig`](crate::Error::UnsupportedConfig), is what no broker knows
+//! any more, such as `message.format.version`: [`TopicConfig::set`](crate::TopicConfig::set) does that; and what can't
+//! be had, such as `remote.storage.enable=true`: [`create_topic`](crate::Store::create_topic) and
+//! [`alter_topic_configs`](crate::Store::alter_topic_configs) do that; and of the configs of producers and consumers
+//! what is about connections and the like, such as `bootstrap.servers`:
+//! [`ConsumerConfig::set`](crate::ConsumerConfig::set) and [`ProducerConfig::set`](crate::ProducerConfig::set) do that,
+//! so that who reads a client's properties can pass over it and still be told of a name that is nobody's.
 //!
 //! | in Kafka | here |
 //! |---|---|
@@ -50,13 +50,13 @@
 //!
 //! # From Kafka
 //!
-//! **A look at a broker's directory**: [`open_read_only`](crate::StoreOptions::open_read_only) reads it beside the running
-//! broker, and [`verify`](crate::StoreOptions::verify) goes through it for damage; neither changes a byte.
+//! **A look at a broker's directory**: [`open_read_only`](crate::StoreOptions::open_read_only) reads it beside the
+//! running broker, and [`verify`](crate::StoreOptions::verify) goes through it for damage; neither changes a byte.
 //!
 //! **To take it over**, shut the broker down cleanly and open the directory, or a copy. Topics, records, offsets,
-//! committed offsets and producer state are there. What is *not* in these files is what the broker keeps in its metadata
-//! log: the configs of topics and groups. So nothing of such a topic is deleted until it is given its configs with
-//! [`alter_topic_configs`](crate::Store::alter_topic_configs), and groups have the store's until
+//! committed offsets and producer state are there. What is *not* in these files is what the broker keeps in its
+//! metadata log: the configs of topics and groups. So nothing of such a topic is deleted until it is given its configs
+//! with [`alter_topic_configs`](crate::Store::alter_topic_configs), and groups have the store's until
 //! [`alter_group_configs`](crate::Store::alter_group_configs). In a cluster of several brokers each directory has only
 //! some of a topic's partitions. Those from 0 on without a gap are opened; the others stay as they are, and the
 //! [`RecoveryReport`](crate::RecoveryReport) names them as incomplete.

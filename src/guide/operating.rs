@@ -33,11 +33,10 @@
 //! # Reading beside a writer
 //!
 //! Any number of other processes may read the directory while one writes it, and on a read-only file system or with
-//! permission to read alone:
-//! [`open_read_only`](crate::StoreOptions::open_read_only) takes no lock and changes nothing. Such a store follows what
-//! is appended, rolled, deleted and committed; what would change something fails with
-//! [`Error::ReadOnly`](crate::Error::ReadOnly). It sees a record as soon as it is whole in the file, which may be before
-//! it is synced and before its producer is told: after the loss of power another record can have its offset.
+//! permission to read alone: [`open_read_only`](crate::StoreOptions::open_read_only) takes no lock and changes nothing.
+//! Such a store follows what is appended, rolled, deleted and committed; what would change something fails with
+//! [`Error::ReadOnly`](crate::Error::ReadOnly). It sees a record as soon as it is whole in the file, which may be
+//! before it is synced and before its producer is told: after the loss of power another record can have its offset.
 //!
 //! Waiting costs a look at the end of each log every 50 ms, for the other process can't wake anybody. Files are read by
 //! system calls and never mapped, because the writer may shorten them.
@@ -45,30 +44,30 @@
 //! # Backups
 //!
 //! [`Store::snapshot`](crate::Store::snapshot) copies the store as it is at one moment into another directory, while
-//! everything else goes on; what is deleted meanwhile keeps its space until that is done. Everything acknowledged before
-//! the call is in it, and no committed offset is ahead of the records. To restore, open the copy, or put it in the place
-//! of the directory. It has a `directory.id` of its own, but the `cluster.id` and `node.id` of its source: the two must
-//! not run in one cluster at a time. A copy that a crash interrupted has `version=incomplete-snapshot` in its
-//! `meta.properties`, and is opened by nobody.
+//! everything else goes on; what is deleted meanwhile keeps its space until that is done. Everything acknowledged
+//! before the call is in it, and no committed offset is ahead of the records. To restore, open the copy, or put it in
+//! the place of the directory. It has a `directory.id` of its own, but the `cluster.id` and `node.id` of its source:
+//! the two must not run in one cluster at a time. A copy that a crash interrupted has `version=incomplete-snapshot` in
+//! its `meta.properties`, and is opened by nobody.
 //!
-//! It is the process that has the store open that takes it. `esker snapshot` is one itself, and is refused beside another:
-//! a server that is to be copied while it runs is one in a program that calls `snapshot`.
+//! It is the process that has the store open that takes it. `esker snapshot` is one itself, and is refused beside
+//! another: a server that is to be copied while it runs is one in a program that calls `snapshot`.
 //!
 //! Copying the files of a directory by other means while a store writes it gives no consistent copy.
 //!
 //! # Looking for damage
 //!
 //! [`verify`](crate::StoreOptions::verify) reads all of a directory, whether or not a store has it open, and changes
-//! nothing: every batch and record, every index entry, every checkpoint, every name. It tells what it finds with file and
-//! position. [`is_healthy`](crate::VerifyReport::is_healthy) asks whether records are lost or files unusable; leftovers
-//! and torn tails are put right by the next open without a loss.
+//! nothing: every batch and record, every index entry, every checkpoint, every name. It tells what it finds with file
+//! and position. [`is_healthy`](crate::VerifyReport::is_healthy) asks whether records are lost or files unusable;
+//! leftovers and torn tails are put right by the next open without a loss.
 //!
 //! # Mending damage
 //!
-//! After a crash a directory needs nothing but to be opened. [`repair`](crate::StoreOptions::repair) is for what recovery
-//! reports as damage and leaves in its place, and for a directory that does not open: one with a malformed checkpoint, a
-//! segment or a partition that is missing, segments that overlap. It needs the directory closed. Without being told to
-//! execute it tells what it would do:
+//! After a crash a directory needs nothing but to be opened. [`repair`](crate::StoreOptions::repair) is for what
+//! recovery reports as damage and leaves in its place, and for a directory that does not open: one with a malformed
+//! checkpoint, a segment or a partition that is missing, segments that overlap. It needs the directory closed. Without
+//! being told to execute it tells what it would do:
 //!
 //! ```text
 //! data/payments-0/00000000000000000000.log: 497 bytes at position 8113 are set aside as 00000000000000000000.log.8113.cut: …
@@ -77,20 +76,20 @@
 //! ```
 //!
 //! What can't be read moves to `.cut` files, and an empty batch, as compaction leaves them, takes the place of the lost
-//! offsets: no reader stumbles over them again, here or in Kafka, and no later open takes them for a new loss. Consumers
-//! that were to read them go on behind. Other than recovery it keeps whole batches behind one that is torn, so it may
-//! keep more of what was never acknowledged. It can be interrupted and done again. A first segment that is missing is
-//! not found: retention could have deleted it. Of a transaction whose marker is damaged it may not be known any more
-//! that it has ended; it is open then, until its producer begins the next.
+//! offsets: no reader stumbles over them again, here or in Kafka, and no later open takes them for a new loss.
+//! Consumers that were to read them go on behind. Other than recovery it keeps whole batches behind one that is torn,
+//! so it may keep more of what was never acknowledged. It can be interrupted and done again. A first segment that is
+//! missing is not found: retention could have deleted it. Of a transaction whose marker is damaged it may not be known
+//! any more that it has ended; it is open then, until its producer begins the next.
 //!
 //! # Deleting records and groups
 //!
 //! Retention deletes by age and size. [`Log::delete_records`](crate::Log::delete_records) deletes up to an offset, and
 //! that lasts from when it returns; the space comes back with the next look at retention. What a group has committed is
 //! moved with [`Store::reset_offsets`](crate::Store::reset_offsets) and deleted with
-//! [`Store::delete_group`](crate::Store::delete_group); by itself it goes `offsets.retention.minutes`, a week, after its
-//! commit, unless a consumer of the group is open in this store. An application that commits less often, and closes its
-//! consumers in between, raises that.
+//! [`Store::delete_group`](crate::Store::delete_group); by itself it goes `offsets.retention.minutes`, a week, after
+//! its commit, unless a consumer of the group is open in this store. An application that commits less often, and closes
+//! its consumers in between, raises that.
 //!
 //! # The threads
 //!
@@ -133,8 +132,8 @@
 //! | committed offsets | `offsets.retention.minutes` | those of groups that nobody uses expire |
 //! | threads | two a store, or none; while it is opened `num.recovery.threads.per.data.dir`, the caller's own among them; while what 64 partitions or more have is synced together (a close, the creation of topics, the end of a transaction), 15 more in the whole process | the others do it by themselves |
 //!
-//! Everything else that takes memory is the caller's own: slices that it holds keep their maps, whatever the limits say,
-//! and sends that it has not waited for are in the log already.
+//! Everything else that takes memory is the caller's own: slices that it holds keep their maps, whatever the limits
+//! say, and sends that it has not waited for are in the log already.
 //!
 //! Of a server (feature `net`), by broker configs:
 //!
@@ -156,10 +155,11 @@
 //!
 //! # What a server counts
 //!
-//! With the feature `metrics`, for the recorder of the `metrics` crate that the process has installed before it builds the
-//! server; with `prometheus`, at `/metrics` of an address that the server is given (`ServerBuilder::metrics_listener`,
-//! `esker serve --metrics-listener 127.0.0.1:9404`). There is no authentication: keep it on the loopback interface or
-//! behind a firewall. A series of a topic stays after the topic is deleted, until the server ends.
+//! With the feature `metrics`, for the recorder of the `metrics` crate that the process has installed before it builds
+//! the server; with `prometheus`, at `/metrics` of an address that the server is given
+//! (`ServerBuilder::metrics_listener`, `esker serve --metrics-listener 127.0.0.1:9404`). There is no authentication:
+//! keep it on the loopback interface or behind a firewall. A series of a topic stays after the topic is deleted, until
+//! the server ends.
 //!
 //! | name | labels | what |
 //! |---|---|---|
@@ -189,32 +189,33 @@
 //! | `SASL_SSL` | both | both | both |
 //!
 //! Each can be set for one listener alone, as `listener.name.internal.ssl.client.auth`. Files are read when the server
-//! starts, and again when a client comes: certificates can be replaced while it runs. If nothing can be made of the new ones,
-//! a warning says so, and the old ones stay in use.
+//! starts, and again when a client comes: certificates can be replaced while it runs. If nothing can be made of the new
+//! ones, a warning says so, and the old ones stay in use.
 //!
-//! Users are in the data directory, in `scram-credentials-checkpoint`: a file of ours that Kafka, which keeps them in its
-//! metadata log, passes over. It has salts and hashes (RFC 5802), never a password, and lets nobody in. But who reads it can
-//! guess passwords at his own pace, and pretend to be the server: keep it like the rest of the directory. `esker user`,
-//! `Store::put_scram_credential` and, while a server runs, `kafka-configs --entity-type users` alter it. `SCRAM` never sends
-//! a password; `PLAIN` does, so it wants TLS. It finds the same users, and before them those that are named, with their
-//! passwords in plain text as in Kafka, in `listener.name.sasl_ssl.plain.sasl.jaas.config`.
+//! Users are in the data directory, in `scram-credentials-checkpoint`: a file of ours that Kafka, which keeps them in
+//! its metadata log, passes over. It has salts and hashes (RFC 5802), never a password, and lets nobody in. But who
+//! reads it can guess passwords at his own pace, and pretend to be the server: keep it like the rest of the directory.
+//! `esker user`, `Store::put_scram_credential` and, while a server runs, `kafka-configs --entity-type users` alter it.
+//! `SCRAM` never sends a password; `PLAIN` does, so it wants TLS. It finds the same users, and before them those that
+//! are named, with their passwords in plain text as in Kafka, in `listener.name.sasl_ssl.plain.sasl.jaas.config`.
 //!
-//! Who fails to log in is told so after `connection.failed.authentication.delay.ms`, and loses the connection. Eight logins
-//! of one address are looked at at a time, those that fail until they are told: an address has 80 guesses a second by
-//! default, however many connections it has. A user that isn't there is asked for a password like any other. The handshake
-//! of TLS and the login have 30 seconds each, or `connections.max.idle.ms`.
+//! Who fails to log in is told so after `connection.failed.authentication.delay.ms`, and loses the connection. Eight
+//! logins of one address are looked at at a time, those that fail until they are told: an address has 80 guesses a
+//! second by default, however many connections it has. A user that isn't there is asked for a password like any other.
+//! The handshake of TLS and the login have 30 seconds each, or `connections.max.idle.ms`.
 //!
 //! Clients are told the same in Kafka's client configs, which `esker --command-config` reads from a file and
-//! `net::ClientConfig` has: `security.protocol`, `ssl.truststore.location`, `sasl.mechanism`, `sasl.jaas.config`. They hold
-//! the broker's certificate against the host that they have connected to, unless `ssl.endpoint.identification.algorithm` is
-//! empty, and go no further with one that doesn't know their password itself.
+//! `net::ClientConfig` has: `security.protocol`, `ssl.truststore.location`, `sasl.mechanism`, `sasl.jaas.config`. They
+//! hold the broker's certificate against the host that they have connected to, unless
+//! `ssl.endpoint.identification.algorithm` is empty, and go no further with one that doesn't know their password
+//! itself.
 //!
 //! # Thousands of partitions
 //!
 //! A partition that nobody uses costs about 2 KiB of memory, and no file, map or thread. One that is appended to or
-//! read has three files open, or four with aborted transactions, and their maps. They are let go of when nobody used them
-//! for `open.files.idle.ms`, a minute, or up to twice that; those of an active segment are synced then, and what is
-//! reserved beyond their ends, also by `preallocate`, is given back until the next append.
+//! read has three files open, or four with aborted transactions, and their maps. They are let go of when nobody used
+//! them for `open.files.idle.ms`, a minute, or up to twice that; those of an active segment are synced then, and what
+//! is reserved beyond their ends, also by `preallocate`, is given back until the next append.
 //!
 //! The same happens sooner where more than `open.files.max` would be open. With more partitions in use at a time than a
 //! third of that, each append may have to wait until another partition is synced: raise `ulimit -n`, which raises the

@@ -49,8 +49,8 @@
 //!
 //! Topics that a broker created are not shortened here until somebody configures them
 //! ([`Store::alter_topic_configs`](crate::Store::alter_topic_configs)). Kafka keeps their configs in its metadata log,
-//! so whether they are to be kept forever, or compacted, is not known; `topic-config-checkpoint` tells which topics were
-//! created or configured here.
+//! so whether they are to be kept forever, or compacted, is not known; `topic-config-checkpoint` tells which topics
+//! were created or configured here.
 //!
 //! To delete by hand, up to an offset and for good, there is
 //! [`Log::delete_records`](crate::Log::delete_records). It lasts from when it returns; the space comes back with the
@@ -105,9 +105,9 @@
 //! | `log.cleaner.backoff.ms` | 15 s | how long to wait when nothing is dirty enough |
 //!
 //! The first four are a topic's, the others fields of [`StoreConfig`](crate::StoreConfig). The active segment is never
-//! compacted: one that is small and old is closed by `segment.ms` or `max.compaction.lag.ms`. A pass reads the keys of the
-//! new part, 24 bytes each, and then writes the segments anew; each tick does up to 16 MiB of that, so a program that
-//! calls [`Store::tick`](crate::Store::tick) itself never waits long, and compacts no faster than it ticks.
+//! compacted: one that is small and old is closed by `segment.ms` or `max.compaction.lag.ms`. A pass reads the keys of
+//! the new part, 24 bytes each, and then writes the segments anew; each tick does up to 16 MiB of that, so a program
+//! that calls [`Store::tick`](crate::Store::tick) itself never waits long, and compacts no faster than it ticks.
 //! [`Store::compact`](crate::Store::compact) does it all at once, and
 //! [`Log::last_compaction`](crate::Log::last_compaction) tells what came of it. A crash at any point leaves the old
 //! segments or the new one, never both and never neither.

@@ -9,8 +9,8 @@ use super::StorageFile;
 /// The right to keep a file open that the store would let go of. Whoever counts those that are out looks at the others.
 pub(crate) type Lent = Arc<()>;
 
-/// Bytes of a file by where they are: for who serves records over a network, and wants them to go from the file to the socket
-/// without a copy. [`Fetched::file_range`](crate::Fetched::file_range) makes it.
+/// Bytes of a file by where they are: for who serves records over a network, and wants them to go from the file to the
+/// socket without a copy. [`Fetched::file_range`](crate::Fetched::file_range) makes it.
 ///
 /// The file stays open for as long as there is a range of it, whatever becomes of its name; what the range holds never
 /// changes, for files are only appended to.
@@ -40,8 +40,8 @@ impl FileRange {
         Self { position: self.position + start as u64, len, ..self.clone() }
     }
 
-    /// Sends it to a socket by `sendfile`, as much of it as that takes, and returns how many bytes that were. What is not in
-    /// memory is waited for.
+    /// Sends it to a socket by `sendfile`, as much of it as that takes, and returns how many bytes that were. What is
+    /// not in memory is waited for.
     ///
     /// # Errors
     /// What the system says; `WouldBlock` if a socket that does not block takes nothing now.

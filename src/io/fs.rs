@@ -310,8 +310,8 @@ impl AppendFile for PlainAppend {
         let start = self.file.len();
         check_capacity(start, parts.iter().map(|part| part.len() as u64).sum(), self.capacity)?;
         let end = write_parts_at(&self.file.file, start, parts).inspect_err(|_| {
-            // What was written of it must not be taken for data by a later recovery. If even this fails, the batch's CRC
-            // still tells.
+            // What was written of it must not be taken for data by a later recovery. If even this fails, the batch's
+            // CRC still tells.
             let _ = self.file.file.set_len(start);
             self.reserved = start;
         })?;

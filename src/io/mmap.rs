@@ -37,8 +37,8 @@ use super::fs::{allocate, check_capacity, write_parts_at, write_zeros_at};
 use super::{AppendFile, StorageFile};
 
 const PAGE_BYTES: u64 = 4096;
-/// Populating goes in small steps, none of which keeps an append for long; for a writer who is back soon they double, up
-/// to where more brings nothing.
+/// Populating goes in small steps, none of which keeps an append for long; for a writer who is back soon they double,
+/// up to where more brings nothing.
 const POPULATE_BYTES_MIN: u64 = 16 << 10;
 const POPULATE_BYTES_MAX: u64 = 1 << 20;
 const POPULATED_SOON: Duration = Duration::from_millis(2);
@@ -47,16 +47,16 @@ const POPULATE_AHEAD_BYTES: u64 = 8 << 20;
 /// How far ahead of a small append cache lines are asked for.
 const PREFETCH_AHEAD_BYTES: u64 = 1024;
 const POPULATE_STEP_BYTES: u64 = 1024 << 10;
-/// While the last sync is no further back than this, appends from this size on are system calls: several smaller ones share a
-/// page, and with it the fault.
+/// While the last sync is no further back than this, appends from this size on are system calls: several smaller ones
+/// share a page, and with it the fault.
 const SYNCED_LATELY_BYTES: u64 = 1 << 20;
 const WRITE_BYTES_MIN: u64 = 1024;
 /// Zeros are written ahead of appends up to this size, as many as have been appended so, within limits.
 const ZEROED_APPEND_BYTES_MAX: u64 = 128 << 10;
 const ZERO_BYTES_MIN: u64 = 64 << 10;
 const ZERO_BYTES_MAX: u64 = 1 << 20;
-/// Reserving starts with a page or few, and goes on in steps that grow with the log, so that it never holds much more space
-/// than it uses. The steps are few: each may have to wait for the file system.
+/// Reserving starts with a page or few, and goes on in steps that grow with the log, so that it never holds much more
+/// space than it uses. The steps are few: each may have to wait for the file system.
 const RESERVE_BYTES_MIN: u64 = 64 << 10;
 const RESERVE_BYTES_MAX: u64 = 64 << 20;
 
@@ -119,8 +119,8 @@ impl Shared {
         Ok(())
     }
 
-    /// The bytes `position .. position + len`, if they have been appended. None if there is no map that they could be in,
-    /// and so no bytes.
+    /// The bytes `position .. position + len`, if they have been appended. None if there is no map that they could be
+    /// in, and so no bytes.
     fn view(&self, position: u64, len: usize) -> io::Result<Option<View<&Arc<MmapRaw>>>> {
         let end = position.checked_add(len as u64);
         if end.is_none_or(|end| end > self.len.load(Ordering::Acquire)) {
@@ -290,7 +290,8 @@ impl MappedAppend {
         additional > ZEROED_APPEND_BYTES_MAX || self.len() + additional <= self.zeroed
     }
 
-    /// Writes zeros from `end` on, as far as space is reserved. What goes wrong with that, the append that goes there will say.
+    /// Writes zeros from `end` on, as far as space is reserved. What goes wrong with that, the append that goes there
+    /// will say.
     fn write_zeros(&mut self, end: u64) {
         let start = end.next_multiple_of(PAGE_BYTES);
         let wanted = start + self.written.clamp(ZERO_BYTES_MIN, ZERO_BYTES_MAX) / PAGE_BYTES * PAGE_BYTES;

@@ -110,8 +110,8 @@ pub trait Storage: Send + Sync + fmt::Debug {
     /// loss of power.
     fn sync_dir(&self, dir: &Path) -> io::Result<()>;
 
-    /// Whether a [view](StorageFile::view) takes memory of its own, as it does of files that are neither mapped nor in memory:
-    /// who hands out views to others then hands out fewer. Yes by default.
+    /// Whether a [view](StorageFile::view) takes memory of its own, as it does of files that are neither mapped nor in
+    /// memory: who hands out views to others then hands out fewer. Yes by default.
     fn copies_views(&self) -> bool {
         true
     }
@@ -144,8 +144,8 @@ pub trait StorageFile: Send + Sync + fmt::Debug {
     /// outlive the file. `UnexpectedEof` if the file ends before.
     fn view(&self, position: u64, len: usize) -> io::Result<Bytes>;
 
-    /// Whether [views](Self::view) are of the memory that appended bytes are in, so that those of late are had without waiting
-    /// for a device. No by default.
+    /// Whether [views](Self::view) are of the memory that appended bytes are in, so that those of late are had without
+    /// waiting for a device. No by default.
     fn is_viewed_in_place(&self) -> bool {
         false
     }
@@ -177,8 +177,8 @@ pub trait AppendFile: Send + fmt::Debug {
     /// Takes hold of the space for `additional` more bytes, so that appending them can't fail for want of it.
     fn reserve(&mut self, additional: u64) -> io::Result<()>;
 
-    /// Whether `additional` bytes can be appended in a moment, because that takes no more than memory: a guess, for a caller
-    /// who should not block. What can't tell says no.
+    /// Whether `additional` bytes can be appended in a moment, because that takes no more than memory: a guess, for a
+    /// caller who should not block. What can't tell says no.
     fn appends_at_once(&self, additional: u64) -> bool {
         let _ = additional;
         false

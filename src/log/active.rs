@@ -125,8 +125,8 @@ impl Found {
     }
 }
 
-/// Tells whether appends come so fast that pages should be brought in ahead of them by another thread, and what was appended
-/// lately.
+/// Tells whether appends come so fast that pages should be brought in ahead of them by another thread, and what was
+/// appended lately.
 #[derive(Debug)]
 struct Pace {
     /// The size at which to look next.
@@ -322,8 +322,8 @@ impl ActiveSegment {
         self.end.size == 0 && batch.size() > self.log_capacity
     }
 
-    /// Whether a batch with this header is appended in a moment: no file has to be opened for it, or to grow, or to be brought
-    /// into memory. A guess.
+    /// Whether a batch with this header is appended in a moment: no file has to be opened for it, or to grow, or to be
+    /// brought into memory. A guess.
     #[cfg(feature = "net")]
     pub(super) fn appends_at_once(
         &self,

@@ -31,8 +31,8 @@ pub struct Appended {
     pub base_offset: Offset,
     /// The offset of its last record.
     pub last_offset: Offset,
-    /// The timestamp that all of its records got, if the topic's timestamps are `LogAppendTime`; that of the latest record
-    /// if the batch had been sent before.
+    /// The timestamp that all of its records got, if the topic's timestamps are `LogAppendTime`; that of the latest
+    /// record if the batch had been sent before.
     pub log_append_time: Option<i64>,
     /// An idempotent producer had sent it before: nothing was written, and the offsets are those that it got then.
     pub is_duplicate: bool,
@@ -65,7 +65,8 @@ pub(super) enum AppendOrigin {
     /// A producer, whose batches are numbered.
     #[default]
     Client,
-    /// One that has a new epoch for each transaction (KIP-890), so that its numbers begin with 0 wherever it isn't known.
+    /// One that has a new epoch for each transaction (KIP-890), so that its numbers begin with 0 wherever it isn't
+    /// known.
     #[cfg(feature = "net")]
     ClientWithEpochs,
     /// A coordinator on behalf of a producer, which appends in turn and needs no sequence numbers.
@@ -98,8 +99,8 @@ impl AppendOptions {
         self
     }
 
-    /// Appends a producer's batch for it, without sequence numbers; and waits for the device only if `acks` says so, whatever
-    /// `flush.messages` does.
+    /// Appends a producer's batch for it, without sequence numbers; and waits for the device only if `acks` says so,
+    /// whatever `flush.messages` does.
     pub(crate) fn by_coordinator(mut self) -> Self {
         self.origin = AppendOrigin::Coordinator;
         self
@@ -119,15 +120,15 @@ impl Log {
     /// offsets that it has ([`Appended::is_duplicate`]), and `acks` holds for it as for any other.
     ///
     /// Returns when `acks` says; see [`Acks`] for what the batch survives from then on. With [`Acks::None`] and
-    /// [`Acks::Leader`] alike it is in the log on return. Where `flush.messages` records have not been synced, any append
-    /// waits for a sync.
+    /// [`Acks::Leader`] alike it is in the log on return. Where `flush.messages` records have not been synced, any
+    /// append waits for a sync.
     ///
     /// # Errors
-    /// The log's end is unchanged, and the batch can be appended again, after
-    /// [`Error::MessageTooLarge`] (`max.message.bytes`, `segment.bytes`), [`Error::InvalidRecord`],
-    /// [`Error::InvalidTimestamp`], [`Error::CorruptRecord`], [`Error::UnsupportedCompressionType`],
-    /// [`Error::StorageFull`], [`Error::Io`], [`Error::Closed`] and [`Error::ReadOnly`]; and for a batch with a producer
-    /// id after [`Error::OutOfOrderSequenceNumber`], [`Error::InvalidProducerEpoch`] and [`Error::InvalidTxnState`].
+    /// The log's end is unchanged, and the batch can be appended again, after [`Error::MessageTooLarge`]
+    /// (`max.message.bytes`, `segment.bytes`), [`Error::InvalidRecord`], [`Error::InvalidTimestamp`],
+    /// [`Error::CorruptRecord`], [`Error::UnsupportedCompressionType`], [`Error::StorageFull`], [`Error::Io`],
+    /// [`Error::Closed`] and [`Error::ReadOnly`]; and for a batch with a producer id after
+    /// [`Error::OutOfOrderSequenceNumber`], [`Error::InvalidProducerEpoch`] and [`Error::InvalidTxnState`].
     ///
     /// [`Error::LogOffline`] means that a sync failed: whether the batch is on the device is not known, and the log
     /// takes no more appends until the store is opened again.
@@ -149,8 +150,8 @@ impl Log {
         Ok(appended)
     }
 
-    /// Appends a batch, and leaves it to the caller to [wait](Self::sync_if_due) where `flush.messages` says so: for one who
-    /// has to know that the batch is in the log, whatever becomes of its sync.
+    /// Appends a batch, and leaves it to the caller to [wait](Self::sync_if_due) where `flush.messages` says so: for
+    /// one who has to know that the batch is in the log, whatever becomes of its sync.
     pub(crate) fn append_unsynced<'a>(&self, batch: impl Into<BatchRef<'a>>) -> Result<Appended> {
         self.inner.write_and_wake(&batch.into(), &AppendOptions::default()).map(|(appended, _)| appended)
     }
@@ -161,8 +162,9 @@ impl Log {
         self.inner.acknowledge(appended, Acks::Leader, flush_messages)
     }
 
-    /// Whether a batch with this header is appended in a moment: nobody else is at it, its records are not packed anew, and no
-    /// sync is due after it. A guess, for a caller who should not block; a batch that is refused, it may take for either.
+    /// Whether a batch with this header is appended in a moment: nobody else is at it, its records are not packed anew,
+    /// and no sync is due after it. A guess, for a caller who should not block; a batch that is refused, it may take
+    /// for either.
     #[cfg(feature = "net")]
     pub(crate) fn appends_at_once(&self, header: &BatchHeader) -> bool {
         let log = &*self.inner;
@@ -179,8 +181,8 @@ impl Log {
             && active.appends_at_once(header, time, &now, config)
     }
 
-    /// Which records of a batch that was refused this log does not take, by their index in it, and why; the first `max` of
-    /// them (Kafka's `RecordError`s).
+    /// Which records of a batch that was refused this log does not take, by their index in it, and why; the first `max`
+    /// of them (Kafka's `RecordError`s).
     #[cfg(feature = "net")]
     pub(crate) fn rejected_records(&self, batch: &BatchRef<'_>, max: usize) -> Vec<(i32, Error)> {
         let log = &*self.inner;

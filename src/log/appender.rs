@@ -7,7 +7,8 @@ use super::segment::Segment;
 use crate::error::{Error, Result};
 use crate::io::{AppendFile, StorageFile};
 
-/// A file that is appended to, unless it was let go of: see [`ActiveSegment::rest`](super::active::ActiveSegment::rest).
+/// A file that is appended to, unless it was let go of: see
+/// [`ActiveSegment::rest`](super::active::ActiveSegment::rest).
 #[derive(Debug)]
 pub(super) struct Appender(pub(super) Option<Box<dyn AppendFile>>);
 

@@ -93,7 +93,8 @@ pub(crate) fn offset(file: &Path, field: &str) -> Result<Offset> {
     Ok(offset.max(0))
 }
 
-/// Any text as a field, which stands between spaces: what could be taken for one, and `%`, is `%` and two digits a byte.
+/// Any text as a field, which stands between spaces: what could be taken for one, and `%`, is `%` and two digits a
+/// byte.
 pub(crate) fn escape(text: &str) -> String {
     let mut field = String::with_capacity(text.len());
     for c in text.chars() {

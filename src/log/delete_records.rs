@@ -5,8 +5,8 @@ use crate::error::{Error, Result};
 use crate::types::Offset;
 
 impl Log {
-    /// Deletes the records below `before_offset`, which becomes the log start; −1 stands for the high watermark. Returns
-    /// the log start, which is later if those records were gone already.
+    /// Deletes the records below `before_offset`, which becomes the log start; −1 stands for the high watermark.
+    /// Returns the log start, which is later if those records were gone already.
     ///
     /// Reads below it are out of range at once, and on return that survives the loss of power (Kafka's does after its
     /// next checkpoint, a minute later). Disk space comes back with the next look at retention: segments that lie
@@ -14,9 +14,10 @@ impl Log {
     /// as the store holds its reserve.
     ///
     /// # Errors
-    /// [`Error::OffsetOutOfRange`] for an offset above the high watermark, and [`Error::PolicyViolation`] if the topic's
-    /// `cleanup.policy` is `compact` alone: nothing is deleted. [`Error::Io`] and [`Error::StorageFull`] mean that the
-    /// records are gone, and may be back after a crash; call this again. [`Error::Closed`] and [`Error::LogOffline`].
+    /// [`Error::OffsetOutOfRange`] for an offset above the high watermark, and [`Error::PolicyViolation`] if the
+    /// topic's `cleanup.policy` is `compact` alone: nothing is deleted. [`Error::Io`] and [`Error::StorageFull`] mean
+    /// that the records are gone, and may be back after a crash; call this again. [`Error::Closed`] and
+    /// [`Error::LogOffline`].
     pub fn delete_records(&self, before_offset: Offset) -> Result<Offset> {
         // Held until that is written down: a store that is closed writes nothing more.
         let _writer = self.inner.writer.lock();

@@ -84,8 +84,8 @@ pub enum Problem {
     /// An index ends within an entry.
     #[error("the index ends within an entry")]
     TornIndexEntry,
-    /// A transaction index can't be that of its segment, or does not have a transaction that was aborted there: readers of
-    /// committed records may be shown its records. A repair writes it anew.
+    /// A transaction index can't be that of its segment, or does not have a transaction that was aborted there: readers
+    /// of committed records may be shown its records. A repair writes it anew.
     #[error("the transaction index does not have what was aborted in its segment")]
     WrongTransactionIndex,
     /// A producer snapshot is not whole. The next open does without it.

@@ -19,14 +19,15 @@ use crate::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Orderin
 use crate::sync::{IS_MODEL, Mutex, RwLock, RwLockReadGuard, RwLockWriteGuard, rounds, thread};
 use crate::types::Offset;
 
-/// How often a leader lets others run for each caller that it waits for, even where a sync takes less. Most are awake within
-/// one.
+/// How often a leader lets others run for each caller that it waits for, even where a sync takes less. Most are awake
+/// within one.
 const GATHER_YIELDS: usize = rounds(8);
 /// For how long it waits for them where a sync takes as long.
 const GATHER_MAX: Duration = Duration::from_millis(1);
 /// How many syncs in a row are begun without waiting for callers who did not come along in time, at most.
 const UNGATHERED_MAX: u64 = 64;
-/// How many syncs a leader adds for those who came later, before it lets another lead: its thread may be wanted elsewhere.
+/// How many syncs a leader adds for those who came later, before it lets another lead: its thread may be wanted
+/// elsewhere.
 #[cfg(any(feature = "net", esker_loom))]
 const LEAD_SYNCS_MAX: usize = rounds(100);
 /// How often a caller lets others run before it sleeps: going to sleep and being woken can take longer than a sync.
@@ -79,8 +80,8 @@ pub(crate) struct GroupCommit {
     callers: AtomicUsize,
     /// How long the last sync took, in nanoseconds.
     sync_nanos: AtomicU64,
-    /// How many syncs are begun yet without waiting for callers as long, and how many it was to be when they were missed last.
-    /// Only who leads looks at these.
+    /// How many syncs are begun yet without waiting for callers as long, and how many it was to be when they were
+    /// missed last. Only who leads looks at these.
     ungathered: AtomicU64,
     ungathered_last: AtomicU64,
     /// Those who wait, on a thread or without one.
@@ -252,8 +253,8 @@ impl GroupCommit {
     /// Gives the callers who are likely on their way with their next append a moment to come along, instead of making
     /// them wait for the sync after this one. A caller alone waits for nobody.
     ///
-    /// Where all come along within the time of a sync, as those do who send on what they are answered, one sync is enough
-    /// where two would have had a part of them each. Where they don't, that wait is left out for some time.
+    /// Where all come along within the time of a sync, as those do who send on what they are answered, one sync is
+    /// enough where two would have had a part of them each. Where they don't, that wait is left out for some time.
     fn gather(&self) {
         let (covered, callers) = (self.covered.load(Ordering::Relaxed), self.callers.load(Ordering::Relaxed));
         let are_here = || self.arrived.load(Ordering::Acquire) >= covered + callers;
@@ -317,8 +318,8 @@ impl<C: Deref<Target = GroupCommit>> Lead<C> {
         (!commit.leading.swap(true, Ordering::AcqRel)).then(|| Self { commit })
     }
 
-    /// Syncs if who waits for `target` needs it. What fails for good is what all who wait are told; only another failure is
-    /// returned.
+    /// Syncs if who waits for `target` needs it. What fails for good is what all who wait are told; only another
+    /// failure is returned.
     pub(super) fn sync_for(self, target: SyncTarget, sync: impl Fn() -> Result<Offset>) -> Result<()> {
         self.begin(target, sync).or_else(unless_final)
     }
@@ -346,8 +347,8 @@ impl GroupCommit {
 
 #[cfg(any(feature = "net", esker_loom))]
 impl<C: Deref<Target = GroupCommit>> Lead<C> {
-    /// Syncs as [`sync_for`](Self::sync_for), by a thread that has nothing else to do: where others come while it syncs it
-    /// goes on, for some time, because a new leader would make them wait until it is awake.
+    /// Syncs as [`sync_for`](Self::sync_for), by a thread that has nothing else to do: where others come while it syncs
+    /// it goes on, for some time, because a new leader would make them wait until it is awake.
     pub(super) fn sync_while_awaited(self, target: SyncTarget, sync: impl Fn() -> Result<Offset>) -> Result<()> {
         let commit = &*self.commit;
         let mut synced = self.begin(target, &sync);
@@ -368,8 +369,8 @@ impl<C: Deref<Target = GroupCommit>> Drop for Lead<C> {
     }
 }
 
-/// The lead, for a caller without a thread, until there is one. Only others without a thread wait for that. A caller that has
-/// one leads before: otherwise all threads that there are could wait for this caller, and it for one of them.
+/// The lead, for a caller without a thread, until there is one. Only others without a thread wait for that. A caller
+/// that has one leads before: otherwise all threads that there are could wait for this caller, and it for one of them.
 #[cfg(any(feature = "net", esker_loom))]
 #[derive(Debug)]
 pub(super) struct Offer<C: Deref<Target = GroupCommit>> {

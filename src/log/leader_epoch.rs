@@ -8,9 +8,9 @@
 //! ```
 //!
 //! Epochs and offsets both grow from line to line. An epoch that never wrote anything may be missing. The file is
-//! written when an epoch begins, before a batch carries it; what else changes here is written along with that, and until
-//! then a load comes to the same by itself: it drops what lies beyond the log's end and clips what begins before its
-//! start. Without the file the batches tell, for each carries its epoch.
+//! written when an epoch begins, before a batch carries it; what else changes here is written along with that, and
+//! until then a load comes to the same by itself: it drops what lies beyond the log's end and clips what begins before
+//! its start. Without the file the batches tell, for each carries its epoch.
 
 use std::path::PathBuf;
 
@@ -54,13 +54,13 @@ impl Log {
         self.inner.epochs.state.lock().epochs.entries.clone()
     }
 
-    /// Where a leader epoch ends in this log: the question (`OffsetsForLeaderEpoch`, KIP-101) that tells two copies of a
-    /// partition how far they agree. For the latest epoch that is the log's end, for an earlier one the start of the
+    /// Where a leader epoch ends in this log: the question (`OffsetsForLeaderEpoch`, KIP-101) that tells two copies of
+    /// a partition how far they agree. For the latest epoch that is the log's end, for an earlier one the start of the
     /// next.
     ///
-    /// If the log never had that epoch, the answer is for the largest epoch before it (KIP-279): whoever asks then looks
-    /// up that epoch in its own log, and so on until both know it. None if that says nothing: the epoch is negative, or
-    /// later than all that the log knows.
+    /// If the log never had that epoch, the answer is for the largest epoch before it (KIP-279): whoever asks then
+    /// looks up that epoch in its own log, and so on until both know it. None if that says nothing: the epoch is
+    /// negative, or later than all that the log knows.
     ///
     /// ```
     /// # use esker::{EpochEndOffset, Store, TopicConfig};
@@ -229,7 +229,8 @@ impl LeaderEpochCache {
         Ok(())
     }
 
-    /// Whether the file has to be made [sure](Self::ensure) of before a batch is appended, also to a segment that is open.
+    /// Whether the file has to be made [sure](Self::ensure) of before a batch is appended, also to a segment that is
+    /// open.
     #[inline]
     pub(super) fn is_doubtful(&self) -> bool {
         self.is_doubtful.load(Ordering::Relaxed) // changes under the writer lock only

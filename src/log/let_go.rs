@@ -34,8 +34,8 @@ impl LogInner {
             // It has only been read.
             None => true,
         };
-        // Where nothing was appended there is nothing to go on behind: it is opened anew, as one that is abandoned it would
-        // be followed by itself.
+        // Where nothing was appended there is nothing to go on behind: it is opened anew, as one that is abandoned it
+        // would be followed by itself.
         writer.active.take_if(|active| active.is_abandoned() && active.segment().end().size == 0);
         is_spare && slot.try_close(|| true)
     }

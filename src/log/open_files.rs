@@ -8,9 +8,9 @@
 //!                      active segment: trimmed and synced as by a clean shutdown, and its files closed
 //! ```
 //!
-//! Each file has a map at most, so the limit is one on maps too. Slices that readers were given keep their maps, and
-//! no handle. The limit is held before files are opened, by whoever opens them, and is passed only where everything
-//! else is being used at that moment. Files that are on their way to a socket stay open until they are sent, however slow
+//! Each file has a map at most, so the limit is one on maps too. Slices that readers were given keep their maps, and no
+//! handle. The limit is held before files are opened, by whoever opens them, and is passed only where everything else
+//! is being used at that moment. Files that are on their way to a socket stay open until they are sent, however slow
 //! the other side is; there are a quarter as many of these at most.
 
 use std::collections::VecDeque;

@@ -73,10 +73,10 @@ impl Fetched {
         &self.bytes
     }
 
-    /// The same bytes as a range of a file, which the system can send to a socket without a copy. None on other systems than
-    /// Linux and where files are not mapped, as in a store that is open read-only; if the file has been closed since; and
-    /// while there are a quarter as many such ranges as there may be files open (`open.files.max`), for each keeps its file
-    /// open.
+    /// The same bytes as a range of a file, which the system can send to a socket without a copy. None on other systems
+    /// than Linux and where files are not mapped, as in a store that is open read-only; if the file has been closed
+    /// since; and while there are a quarter as many such ranges as there may be files open (`open.files.max`), for each
+    /// keeps its file open.
     pub fn file_range(&self) -> Option<FileRange> {
         let file = self.file.as_ref()?.upgrade()?;
         FileRange::new(file, self.position, self.bytes.len(), self.segment.home().open_files.lend()?)
@@ -185,8 +185,8 @@ impl Log {
         self.inner.read_followed(|| self.inner.read(offset, limits))
     }
 
-    /// Whether reading from `offset` on takes but a moment: there is nothing, or it was appended lately, so that it is in
-    /// memory. A guess, for a caller who should not block.
+    /// Whether reading from `offset` on takes but a moment: there is nothing, or it was appended lately, so that it is
+    /// in memory. A guess, for a caller who should not block.
     #[cfg(feature = "net")]
     pub(crate) fn reads_at_once(&self, offset: Offset, isolation: IsolationLevel) -> bool {
         let log = &*self.inner;
@@ -266,7 +266,8 @@ impl LogInner {
         Ok(fetched(segments.active(), nothing))
     }
 
-    /// The first record whose timestamp is that which `timestamp` finds in the segments from the log start on, or later.
+    /// The first record whose timestamp is that which `timestamp` finds in the segments from the log start on, or
+    /// later.
     fn offset_by(&self, timestamp: impl Fn(&SegmentList, Offset) -> Result<i64>) -> Result<Option<OffsetAndTimestamp>> {
         loop {
             self.check_state()?;

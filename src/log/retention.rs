@@ -27,8 +27,8 @@ impl Log {
         failure.map_or(Ok(count), Err)
     }
 
-    /// Closes the active segment of a compacted log if its first record is older than `max.compaction.lag.ms`, so that it
-    /// can be compacted. Kafka leaves that to the next append, for which an idle partition may wait for ever.
+    /// Closes the active segment of a compacted log if its first record is older than `max.compaction.lag.ms`, so that
+    /// it can be compacted. Kafka leaves that to the next append, for which an idle partition may wait for ever.
     pub(crate) fn roll_overdue(&self, now_ms: i64) -> Result<()> {
         let log = &*self.inner;
         let config = &log.config();
@@ -70,8 +70,8 @@ impl Log {
 }
 
 impl LogInner {
-    /// Lets go of the segments that nothing keeps, in the writer's turn: appends wait for no more than that. Returns how
-    /// many, and what keeps others.
+    /// Lets go of the segments that nothing keeps, in the writer's turn: appends wait for no more than that. Returns
+    /// how many, and what keeps others.
     fn let_go_of_old(&self, config: &LogConfig, now_ms: i64) -> Result<(usize, Option<Error>)> {
         let mut writer = self.writer.lock();
         if self.state() != State::Open {
@@ -97,8 +97,8 @@ impl LogInner {
         Ok((count, failure))
     }
 
-    /// How many segments lie wholly below the log start: their records were deleted on demand, or an earlier deletion was
-    /// not finished.
+    /// How many segments lie wholly below the log start: their records were deleted on demand, or an earlier deletion
+    /// was not finished.
     fn past_log_start(&self, segments: &SegmentList) -> usize {
         let log_start = self.log_start.load(Ordering::Acquire);
         segments.iter().skip(1).take_while(|next| next.base_offset() <= log_start).count()

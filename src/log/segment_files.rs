@@ -35,8 +35,8 @@ impl SegmentFiles {
     /// How many files a segment has, most of the time.
     pub(super) const USUAL_COUNT: usize = 3;
 
-    /// Opens the files of a segment that may not have their own names, each by the first one that is there: with each of
-    /// `seconds` behind it.
+    /// Opens the files of a segment that may not have their own names, each by the first one that is there: with each
+    /// of `seconds` behind it.
     pub(super) fn open_first(home: &Home, base_offset: Offset, seconds: &[&str]) -> Result<Self> {
         let open = |suffix| home.open_first(base_offset, suffix, seconds);
         let gone = || Error::io("open", home.path(base_offset, LOG), io::ErrorKind::NotFound.into());

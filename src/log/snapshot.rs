@@ -5,8 +5,8 @@
 //! ```
 //!
 //! What lies below the end never changes, so the files are copied while appends go on. Nothing else changes or removes
-//! them meanwhile: the store keeps retention and compaction away, and a truncation fails the snapshot. Where the partition
-//! is deleted they are found in the directory that they were moved to.
+//! them meanwhile: the store keeps retention and compaction away, and a truncation fails the snapshot. Where the
+//! partition is deleted they are found in the directory that they were moved to.
 
 use std::ffi::OsStr;
 use std::io;
@@ -208,8 +208,8 @@ impl SnapshotPoint {
         }
     }
 
-    /// Looks at a file where the partition's are. Who deletes the partition moves them, and after that another one may have
-    /// their place: what was found there counts if they are there still, and is looked for anew if not.
+    /// Looks at a file where the partition's are. Who deletes the partition moves them, and after that another one may
+    /// have their place: what was found there counts if they are there still, and is looked for anew if not.
     fn find<T>(&self, name: &OsStr, mut look: impl FnMut(&Path) -> io::Result<T>) -> io::Result<T> {
         loop {
             let dir = self.dir();

@@ -1,7 +1,8 @@
-//! What a log file holds, from its first byte to its last: whole batches, damage, and what is behind the last whole one.
+//! What a log file holds, from its first byte to its last: whole batches, damage, and what is behind the last whole
+//! one.
 //!
-//! Looking for damage and mending it both go by this walk, which is that of the loader and of readers: what is found here
-//! is what they meet.
+//! Looking for damage and mending it both go by this walk, which is that of the loader and of readers: what is found
+//! here is what they meet.
 
 use std::ops::{Range, RangeInclusive};
 
@@ -36,8 +37,8 @@ pub(super) enum Found {
     },
 }
 
-/// Shows `each` what is in the file of `segment`, up to its end, with the positions where that begins. Returns the offset
-/// after the last one.
+/// Shows `each` what is in the file of `segment`, up to its end, with the positions where that begins. Returns the
+/// offset after the last one.
 pub(super) fn survey(segment: &Segment, mut each: impl FnMut(u64, Found) -> Result<()>) -> Result<Offset> {
     let end = segment.end();
     let mut scan = BatchScan::new(segment, 0, end, segment.base_offset())?;

@@ -30,8 +30,8 @@ impl LogInner {
         }
     }
 
-    /// Returns once everything up to `target` is on the device. Where that takes a file that can't be opened, others are let
-    /// go of for it: what it is to sync was appended, and must not be told of as if it could be tried again.
+    /// Returns once everything up to `target` is on the device. Where that takes a file that can't be opened, others
+    /// are let go of for it: what it is to sync was appended, and must not be told of as if it could be tried again.
     pub(super) fn sync_to(&self, target: SyncTarget) -> Result<()> {
         let sync = || self.commit.wait(target, || self.or_fail(self.sync()));
         self.home.open_files.with_room(1, None, sync).map_err(|cause| self.offline(cause))
@@ -76,7 +76,8 @@ impl LogInner {
         Ok(())
     }
 
-    /// The failure to sync a segment is none if retention took it in the meantime, also one that was active just before.
+    /// The failure to sync a segment is none if retention took it in the meantime, also one that was active just
+    /// before.
     fn unless_gone(&self, segment: &Arc<Segment>, synced: Result<()>) -> Result<()> {
         let is_gone = || !self.segments.load().iter().any(|found| Arc::ptr_eq(found, segment));
         synced.or_else(|error| if is_gone() { Ok(()) } else { Err(error) })

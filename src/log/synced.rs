@@ -54,8 +54,8 @@ impl Log {
     ///
     /// # Errors
     /// The future returns [`Error::LogTruncated`](crate::Error::LogTruncated) if a truncation has taken the batch from
-    /// the log, and [`Error::LogOffline`](crate::Error::LogOffline) if a sync failed: whether the batch is on the device
-    /// is not known then.
+    /// the log, and [`Error::LogOffline`](crate::Error::LogOffline) if a sync failed: whether the batch is on the
+    /// device is not known then.
     pub fn synced(&self, appended: &Appended) -> Synced {
         Synced { log: self.clone(), target: appended.sync_target(), waiter: None }
     }

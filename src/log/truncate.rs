@@ -59,8 +59,8 @@ impl Log {
     /// `offset`, without records.
     ///
     /// Meant for replication, where a new leader's log decides ([`end_offset_for_epoch`](Log::end_offset_for_epoch)
-    /// tells how far two copies agree, KIP-101). Kafka keeps `offset` as the end where it lies within a batch, until the
-    /// next start.
+    /// tells how far two copies agree, KIP-101). Kafka keeps `offset` as the end where it lies within a batch, until
+    /// the next start.
     ///
     /// # Errors
     /// [`Error::OffsetOutOfRange`] for a negative offset. [`Error::StorageFull`], [`Error::Io`] and [`Error::Closed`]
@@ -115,8 +115,8 @@ impl LogInner {
         if writer.active.as_ref().is_some_and(ActiveSegment::is_abandoned) { self.remove_unlisted() } else { Ok(()) }
     }
 
-    /// Removes the files of segments behind the active one: those that a roll has left that failed. Once the log has gone
-    /// beyond them by another way, the next open would take it for ending there.
+    /// Removes the files of segments behind the active one: those that a roll has left that failed. Once the log has
+    /// gone beyond them by another way, the next open would take it for ending there.
     fn remove_unlisted(&self) -> Result<()> {
         let (storage, dir) = (&self.home.storage, &self.home.dir);
         let active = self.segments.load().active().base_offset();
@@ -171,8 +171,8 @@ impl LogInner {
         Ok(())
     }
 
-    /// Takes out of the transaction index what ended beyond the segment's end, and the zeros behind its entries if space
-    /// is reserved there: a transaction ends behind its first record.
+    /// Takes out of the transaction index what ended beyond the segment's end, and the zeros behind its entries if
+    /// space is reserved there: a transaction ends behind its first record.
     fn shorten_transaction_index(&self, segment: &Segment) -> Result<()> {
         let path = segment.path(TRANSACTION_INDEX);
         let bytes = match self.home.storage.read(&path) {
@@ -231,8 +231,8 @@ impl LogInner {
         self.write_checkpoints()
     }
 
-    /// Publishes a list of segments that ends earlier, or elsewhere. The one place where everything else that is known of
-    /// the records from the new end on is forgotten, and everybody who waits for them is told. Syncs are excluded.
+    /// Publishes a list of segments that ends earlier, or elsewhere. The one place where everything else that is known
+    /// of the records from the new end on is forgotten, and everybody who waits for them is told. Syncs are excluded.
     fn end_with(&self, writer: &mut Writer, segments: SegmentList, producers: ProducerStates) {
         (writer.active, writer.producers) = (None, producers);
         self.recent.store(Offset::MAX, Ordering::Release);

@@ -1,5 +1,5 @@
-//! What a crash left of a swap of compacted segments, finished or undone when the partition is opened: by Kafka's rules,
-//! so that either finishes what the other began. [`cleaner`](super::cleaner) has the steps that lead here.
+//! What a crash left of a swap of compacted segments, finished or undone when the partition is opened: by Kafka's
+//! rules, so that either finishes what the other began. [`cleaner`](super::cleaner) has the steps that lead here.
 //!
 //! ```text
 //!   a .cleaned file is there    its segment is not complete: it goes, and so does every .swap from its offset on

@@ -1,7 +1,7 @@
 //! What a batch must be to enter the log. Only this file makes a [`ValidatedBatch`], and only appending takes one.
 //!
-//! The checks and their order are Kafka's (`LogValidator`), and so is what becomes of a batch that is not as it should be
-//! stored: its header gets the right timestamps, its records another codec. A batch that this process built needs no
+//! The checks and their order are Kafka's (`LogValidator`), and so is what becomes of a batch that is not as it should
+//! be stored: its header gets the right timestamps, its records another codec. A batch that this process built needs no
 //! look at its records: the builder makes only batches that pass.
 
 use crate::clock::Clock;

@@ -1,5 +1,5 @@
-//! Looking at what a partition has written down of its producers: that their snapshots are whole, and that its transaction
-//! indexes have what was aborted in the log.
+//! Looking at what a partition has written down of its producers: that their snapshots are whole, and that its
+//! transaction indexes have what was aborted in the log.
 
 use std::io;
 use std::sync::Arc;
@@ -16,7 +16,8 @@ use crate::error::{Error, Result};
 use crate::io::DirEntry;
 use crate::types::Offset;
 
-/// Looks at the snapshots among `entries`. One that is not whole may be on its way in, and is looked at again in the end.
+/// Looks at the snapshots among `entries`. One that is not whole may be on its way in, and is looked at again in the
+/// end.
 pub(super) fn verify_snapshots(home: &Home, entries: &[DirEntry], findings: &mut Findings<'_>) -> Result<()> {
     for entry in entries.iter().filter(|entry| parse_base_offset(&entry.name, SNAPSHOT).is_some()) {
         let path = home.dir.join(&entry.name);

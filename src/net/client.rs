@@ -30,8 +30,8 @@ const LINGER_MAX: Duration = Duration::from_secs(30);
 /// A connection to a broker.
 ///
 /// Any number of requests may be under way at once: they are written in the order in which they are sent, without
-/// waiting for the responses of those before, which come in the same order. A response of more than 100 MiB ends it. Closed
-/// when it is dropped. Its futures need a tokio runtime, that in which it was made.
+/// waiting for the responses of those before, which come in the same order. A response of more than 100 MiB ends it.
+/// Closed when it is dropped. Its futures need a tokio runtime, that in which it was made.
 #[derive(Debug)]
 pub struct Connection {
     requests: mpsc::Sender<Outgoing>,
@@ -111,9 +111,9 @@ impl Connection {
         self
     }
 
-    /// Whether most of the time is over for which the client's login is good, after which the broker ends the connection
-    /// (`connections.max.reauth.ms`, KIP-368). It is for another connection to take its place: over this one the client
-    /// doesn't log in again.
+    /// Whether most of the time is over for which the client's login is good, after which the broker ends the
+    /// connection (`connections.max.reauth.ms`, KIP-368). It is for another connection to take its place: over this one
+    /// the client doesn't log in again.
     pub fn is_expiring(&self) -> bool {
         self.log_in_again_at.is_some_and(|at| Instant::now() >= at)
     }
@@ -124,8 +124,8 @@ impl Connection {
     ///
     /// # Errors
     ///
-    /// [`ConnectionError::Protocol`] if the request can't be sent in this version; it was not sent then. The others end the
-    /// connection for good.
+    /// [`ConnectionError::Protocol`] if the request can't be sent in this version; it was not sent then. The others end
+    /// the connection for good.
     pub async fn send<R: Request>(&self, request: &R, version: i16) -> Result<R::Response, ConnectionError> {
         let header = self.header(R::API_KEY, version);
         let (receiver, response) = oneshot::channel();

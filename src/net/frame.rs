@@ -87,8 +87,8 @@ impl FrameBuffer {
     ///
     /// # Errors
     ///
-    /// [`ProtocolError::FrameSize`] as soon as the size field is there, if its value is out of range. There is no way to
-    /// go on: where the next frame begins is unknown.
+    /// [`ProtocolError::FrameSize`] as soon as the size field is there, if its value is out of range. There is no way
+    /// to go on: where the next frame begins is unknown.
     pub fn next_frame(&mut self) -> Result<Option<Bytes>, ProtocolError> {
         let Some(size) = self.next_size()? else { return Ok(None) };
         if self.bytes.len() - SIZE_BYTES < size {

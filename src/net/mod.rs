@@ -6,10 +6,11 @@
 //! ```
 //!
 //! What is sent over which connection is for others to say: there is no broker here, and no log. A [`Connection`] sends
-//! requests and hands out their responses, and a [`Connector`] makes it, with TLS and a login where brokers ask for them;
-//! the rest is bytes alone. [`messages`] declares each message once, field by field with the versions that have it, and
-//! [`codec`] turns that into both directions. The declarations are those of Kafka 4.3, names included. Record batches inside
-//! are raw [`Bytes`](bytes::Bytes), which neither direction copies once they are large; [`record`](crate::record) reads them.
+//! requests and hands out their responses, and a [`Connector`] makes it, with TLS and a login where brokers ask for
+//! them; the rest is bytes alone. [`messages`] declares each message once, field by field with the versions that have
+//! it, and [`codec`] turns that into both directions. The declarations are those of Kafka 4.3, names included. Record
+//! batches inside are raw [`Bytes`](bytes::Bytes), which neither direction copies once they are large;
+//! [`record`](crate::record) reads them.
 //!
 //! Bytes from a peer are not trusted. Whatever they say, reading them never panics, and takes memory in proportion to
 //! how many they really are: no length or count on the wire makes room for anything. What is wrong is a

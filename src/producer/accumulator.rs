@@ -244,8 +244,8 @@ impl Accumulator {
 }
 
 impl Filling {
-    /// Numbers batches from 0 on, in the next epoch (KIP-360): so none can be taken for one that had its number and is gone.
-    /// False if there is no next one.
+    /// Numbers batches from 0 on, in the next epoch (KIP-360): so none can be taken for one that had its number and is
+    /// gone. False if there is no next one.
     fn begin_epoch(&mut self) -> bool {
         let next = self.producer.and_then(|producer| {
             Some(ProducerIdAndEpoch::new(producer.producer_id, producer.producer_epoch.checked_add(1)?))

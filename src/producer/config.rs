@@ -69,10 +69,10 @@ impl ProducerConfig {
         self
     }
 
-    /// Makes the producer transactional, under this name (`transactional.id`; none by default). Of all producers that ever
-    /// have it the last one alone can write: making it fences the one before, wherever that is, and aborts the transaction
-    /// that it left open. So the name is that of a task and not of a process: `transfer-3`, for whoever transfers
-    /// partition 3.
+    /// Makes the producer transactional, under this name (`transactional.id`; none by default). Of all producers that
+    /// ever have it the last one alone can write: making it fences the one before, wherever that is, and aborts the
+    /// transaction that it left open. So the name is that of a task and not of a process: `transfer-3`, for whoever
+    /// transfers partition 3.
     ///
     /// It needs `acks=all` and idempotence, as in Kafka. What is synced, and when, is up to the commit:
     /// [`Transaction`](super::Transaction).
@@ -100,9 +100,9 @@ impl ProducerConfig {
     /// default 16,384). A larger record gets a batch of its own.
     ///
     /// No batch is filled beyond the topic's `max.message.bytes`. If that is lowered below a batch that is filling, the
-    /// batch fails with [`Error::MessageTooLarge`](crate::Error::MessageTooLarge), and none of its records is in the log;
-    /// it isn't split, as Kafka's producer does it, for here the limit is known before a batch is filled, and what is
-    /// left is the one batch at that moment.
+    /// batch fails with [`Error::MessageTooLarge`](crate::Error::MessageTooLarge), and none of its records is in the
+    /// log; it isn't split, as Kafka's producer does it, for here the limit is known before a batch is filled, and what
+    /// is left is the one batch at that moment.
     pub fn batch_size(mut self, batch_size: usize) -> Self {
         self.batch_size = batch_size;
         self
@@ -143,10 +143,10 @@ impl ProducerConfig {
     /// Sets a config by Kafka's name for it.
     ///
     /// # Errors
-    /// [`Error::InvalidConfig`](crate::Error::InvalidConfig) if Kafka's producer has no such config, or the value is not
-    /// one of its values; [`Error::UnsupportedConfig`](crate::Error::UnsupportedConfig) if it has it, and it has no meaning
-    /// to a producer in process: the error says why. Who takes over what was written for Kafka's producer may pass over
-    /// the second.
+    /// [`Error::InvalidConfig`](crate::Error::InvalidConfig) if Kafka's producer has no such config, or the value is
+    /// not one of its values; [`Error::UnsupportedConfig`](crate::Error::UnsupportedConfig) if it has it, and it has no
+    /// meaning to a producer in process: the error says why. Who takes over what was written for Kafka's producer may
+    /// pass over the second.
     pub fn set(&mut self, key: &str, value: &str) -> Result<()> {
         match key {
             "acks" => self.acks = value.parse()?,
@@ -169,8 +169,8 @@ impl ProducerConfig {
         Ok(())
     }
 
-    /// What a config is, as [`set`](Self::set) takes it: for those who send what a producer of their own batches. None if
-    /// there is no such config here, or if it is not set and has no value then.
+    /// What a config is, as [`set`](Self::set) takes it: for those who send what a producer of their own batches. None
+    /// if there is no such config here, or if it is not set and has no value then.
     ///
     /// ```
     /// let mut config = esker::ProducerConfig::new();

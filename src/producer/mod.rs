@@ -84,8 +84,8 @@ impl Store {
     /// return, that one is fenced, and what it had committed counts.
     ///
     /// # Errors
-    /// [`Error::InvalidConfig`] if configs are in conflict or out of range, [`Error::Closed`] if the store was closed; with a
-    /// `transactional.id` also as [`Store::init_transactional_id`].
+    /// [`Error::InvalidConfig`] if configs are in conflict or out of range, [`Error::Closed`] if the store was closed;
+    /// with a `transactional.id` also as [`Store::init_transactional_id`].
     pub fn producer(&self, mut config: ProducerConfig) -> Result<Producer> {
         self.check_writable()?;
         config.check_levels()?;
@@ -141,8 +141,8 @@ impl Producer {
         self.hand_over(&record, !self.inner.config.linger.is_zero())
     }
 
-    /// Appends whatever lingers, and waits until everything sent before is acknowledged. Of a transactional producer it is
-    /// appended and not synced: the commit does that.
+    /// Appends whatever lingers, and waits until everything sent before is acknowledged. Of a transactional producer it
+    /// is appended and not synced: the commit does that.
     ///
     /// # Errors
     /// The first failure among the batches that this call appended or waited for.

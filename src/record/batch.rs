@@ -149,8 +149,8 @@ impl<'a> BatchRef<'a> {
         look(facts.iter(&records))
     }
 
-    /// The first bytes as they go into the log: with its offset and leader epoch and, if given, what its timestamps mean
-    /// and the largest of them.
+    /// The first bytes as they go into the log: with its offset and leader epoch and, if given, what its timestamps
+    /// mean and the largest of them.
     ///
     /// Offset and epoch lie outside the CRC, at the very start. Timestamps do not, so setting them takes the whole
     /// header and a pass over the records.

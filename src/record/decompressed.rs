@@ -1,12 +1,12 @@
 //! Decompressed records that this process only looks at, and how many bytes of them there are at a time.
 //!
 //! A few kilobytes may become [`DECOMPRESSED_BYTES_MAX`], and many threads may look into such batches at once. What
-//! becomes no more than 1 MiB is looked at freely. Of what becomes more, each size has a number of shares, and who finds
-//! none left waits for one. A batch does not say what it becomes, so each size is tried after the one before; what is
-//! decompressed twice is small beside the rest.
+//! becomes no more than 1 MiB is looked at freely. Of what becomes more, each size has a number of shares, and who
+//! finds none left waits for one. A batch does not say what it becomes, so each size is tried after the one before;
+//! what is decompressed twice is small beside the rest.
 //!
-//! Whoever holds a share must not wait for another, nor for anybody who may: it is held by those who look at records and
-//! do nothing else. Records that are handed out have none, for nobody knows when they go.
+//! Whoever holds a share must not wait for another, nor for anybody who may: it is held by those who look at records
+//! and do nothing else. Records that are handed out have none, for nobody knows when they go.
 
 use std::ops::Deref;
 

@@ -147,8 +147,8 @@ fn bind_both(port: u16) -> io::Result<TcpListener> {
     socket.listen(BACKLOG)
 }
 
-/// Where clients of a listener are told to connect to, if that is configured. Without a host it is the one that a client
-/// has come to, with port 0 the one that the listener got.
+/// Where clients of a listener are told to connect to, if that is configured. Without a host it is the one that a
+/// client has come to, with port 0 the one that the listener got.
 pub(super) fn advertised(listener: &Listener, config: &ServerConfig, bound_port: u16) -> Option<(Option<String>, u16)> {
     let Listener { name: _, host, port } =
         config.advertised_listeners.iter().find(|advertised| advertised.name == listener.name)?;

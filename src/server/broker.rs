@@ -21,8 +21,8 @@ use crate::uuid::Uuid;
 /// Up to how many partitions one request appends to, or reads from, on the thread that has read it.
 const AT_ONCE_PARTITIONS_MAX: usize = 16;
 
-/// How many requests may decompress batches at a time that are to be appended. A runtime has 512 threads for what blocks,
-/// unless it is told otherwise.
+/// How many requests may decompress batches at a time that are to be appended. A runtime has 512 threads for what
+/// blocks, unless it is told otherwise.
 const DECOMPRESSING_MAX: usize = 32;
 
 /// How many bytes of records a fetch has at most where they are copied into memory.
@@ -73,8 +73,8 @@ impl Node {
         }
     }
 
-    /// Whether a topic is in the answer to what was asked of its partitions. One that exists, and of which none were named, is
-    /// in none of Kafka's.
+    /// Whether a topic is in the answer to what was asked of its partitions. One that exists, and of which none were
+    /// named, is in none of Kafka's.
     pub(super) fn is_answered(&self, topic: &str, partitions: usize) -> bool {
         partitions > 0 || self.store.topic_id(topic).is_none()
     }

@@ -1,5 +1,5 @@
-//! The configs of this node by the names that Kafka's brokers have for them: those of its store, those of the server, and
-//! what could not be otherwise.
+//! The configs of this node by the names that Kafka's brokers have for them: those of its store, those of the server,
+//! and what could not be otherwise.
 
 use super::broker::Broker;
 use super::partitions::REPLICATION_FACTOR;
@@ -104,8 +104,8 @@ pub(super) fn is_unset(config: &ConfigEntry) -> bool {
     config.synonyms.is_empty()
 }
 
-/// Gives a config of the tables Kafka's type. And where the tables have an empty text for what nobody has set, it is unset:
-/// Kafka has no default for that. An empty list is one, except for where clients are told to connect to.
+/// Gives a config of the tables Kafka's type. And where the tables have an empty text for what nobody has set, it is
+/// unset: Kafka has no default for that. An empty list is one, except for where clients are told to connect to.
 fn as_kafka_has_it(config: &mut ConfigEntry) {
     if let Some((_, config_type)) = KAFKAS_TYPES.iter().find(|(name, _)| *name == config.name) {
         config.config_type = *config_type;

@@ -27,11 +27,12 @@ use crate::net::transport::{ConnectionError, or_gone};
 /// How long a client may take to read its responses once the server stops.
 const GRACE: Duration = Duration::from_secs(1);
 
-/// How many requests of a connection may wait for their responses. Clients send 5 at most, if they keep to their defaults.
+/// How many requests of a connection may wait for their responses. Clients send 5 at most, if they keep to their
+/// defaults.
 const REQUESTS_MAX: usize = 64;
 
-/// How many bytes of responses may wait to be written, or may still come to that where they take memory, before the next
-/// request is begun: a few bytes may ask for many.
+/// How many bytes of responses may wait to be written, or may still come to that where they take memory, before the
+/// next request is begun: a few bytes may ask for many.
 const ANSWERED_BYTES_MAX: usize = 1024 * 1024;
 
 /// A request that has a response to come, and the memory that it has been granted for as long.
@@ -43,9 +44,9 @@ struct Request {
 
 /// Lets the client in, and answers its requests until it has no more, does what it may not, or the server stops.
 ///
-/// Requests begin one after the other, in the order in which they come, which idempotent producers need. Where one has to
-/// wait, for a sync or for records, the next begins meanwhile; its response waits its turn. A client that doesn't take its
-/// responses is not read from.
+/// Requests begin one after the other, in the order in which they come, which idempotent producers need. Where one has
+/// to wait, for a sync or for records, the next begins meanwhile; its response waits its turn. A client that doesn't
+/// take its responses is not read from.
 pub(super) async fn serve(
     (mut reading, mut writing): (impl AsyncRead + Unpin, impl Outgoing),
     access: &Access,
@@ -145,8 +146,8 @@ fn may_begin_another(requests: &VecDeque<Request>) -> bool {
     requests.len() < REQUESTS_MAX && answered < ANSWERED_BYTES_MAX
 }
 
-/// The first request and those right behind it of which it is known what came of them, once it is known of that one: their
-/// responses leave together. Those behind them get on meanwhile.
+/// The first request and those right behind it of which it is known what came of them, once it is known of that one:
+/// their responses leave together. Those behind them get on meanwhile.
 async fn first(
     requests: &mut VecDeque<Request>,
 ) -> Result<Vec<(Option<Encoded>, RequestTimer, Room)>, ConnectionError> {
@@ -181,8 +182,8 @@ impl Incoming {
         Self { frames: FrameBuffer::new(frame_bytes_max), room: None, waiting: None, last_activity: Instant::now() }
     }
 
-    /// The next frame, which is not read before there is room for it, nor unless it `may_read`. `None` if the client sends no
-    /// more.
+    /// The next frame, which is not read before there is room for it, nor unless it `may_read`. `None` if the client
+    /// sends no more.
     ///
     /// A call that is dropped loses nothing.
     async fn next(
@@ -217,8 +218,9 @@ impl Incoming {
         }
     }
 
-    /// Returns when others need the memory that the client has been given for a frame, or waits for, while nothing is read.
-    /// Where next to nothing of the frame is there, it is given back, and waited for once more when it is read on.
+    /// Returns when others need the memory that the client has been given for a frame, or waits for, while nothing is
+    /// read. Where next to nothing of the frame is there, it is given back, and waited for once more when it is read
+    /// on.
     async fn wanted_back(&mut self, limits: &Limits) -> io::Error {
         loop {
             if let Some(waiting) = &mut self.waiting {

@@ -1,5 +1,5 @@
-//! What clients of a coordinator are told of what keeps something from its log, or from being read there. They don't look for
-//! what is said of partitions, and give up where they would look for a coordinator again and go on (Kafka's
+//! What clients of a coordinator are told of what keeps something from its log, or from being read there. They don't
+//! look for what is said of partitions, and give up where they would look for a coordinator again and go on (Kafka's
 //! `CoordinatorOperationExceptionHelper`).
 
 use std::borrow::Borrow;

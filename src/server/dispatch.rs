@@ -24,8 +24,8 @@ pub(super) type Answered = Result<Option<Encoded>, ConnectionError>;
 /// What becomes of a request.
 pub(super) enum Answer {
     Now(Answered),
-    /// It waits, for a sync, for records or for other members of a group. Requests that come after it don't wait for that,
-    /// only their responses do. The response may have so many bytes of memory.
+    /// It waits, for a sync, for records or for other members of a group. Requests that come after it don't wait for
+    /// that, only their responses do. The response may have so many bytes of memory.
     Later(WhenWoken<Answered>, usize),
 }
 
@@ -43,8 +43,8 @@ impl Answer {
         }
     }
 
-    /// Takes what came of it, once that is known. Only the first one may be a response that is sent from files, which may
-    /// take long, or end the connection.
+    /// Takes what came of it, once that is known. Only the first one may be a response that is sent from files, which
+    /// may take long, or end the connection.
     pub(super) fn take(&mut self, is_first: bool) -> Option<Answered> {
         match self {
             Self::Now(Err(_)) if !is_first => None,
@@ -66,10 +66,12 @@ impl Answer {
 
 /// Declares what is served: the versions of each API, and the handler that answers it.
 ///
-/// - An `inline` handler is a function of the broker, the request and its version that answers in a moment whatever is asked.
-/// - A `blocking` handler is the same, but may take longer and touch the disk. The next request of the connection begins when it
-///   is done.
-/// - A `stoppable` one is the same, but a function of the [`Context`] and the request: it looks at whether the server stops.
+/// - An `inline` handler is a function of the broker, the request and its version that answers in a moment whatever is
+///   asked.
+/// - A `blocking` handler is the same, but may take longer and touch the disk. The next request of the connection
+///   begins when it is done.
+/// - A `stoppable` one is the same, but a function of the [`Context`] and the request: it looks at whether the server
+///   stops.
 /// - A `waiting` one is a future of the [`Context`] and the request, which says itself what may block, and may have no
 ///   response. The next request begins at once, unless the response may take memory for records.
 /// - An `ordered` one is both: a future that the next request waits for, of a future that it doesn't.
@@ -193,8 +195,8 @@ served! {
 ///
 /// # Errors
 ///
-/// What ends the connection: a frame that is no request, a request that isn't served here, or one that takes more memory
-/// than there is.
+/// What ends the connection: a frame that is no request, a request that isn't served here, or one that takes more
+/// memory than there is.
 pub(super) async fn dispatch(
     broker: Arc<Broker>,
     mut frame: Bytes,

@@ -10,8 +10,8 @@ pub(super) fn once<T: Clone + Eq + Hash>(items: impl IntoIterator<Item = T>) -> 
     items.into_iter().filter(move |item| seen.insert(item.clone()))
 }
 
-/// Leaves each of `items` there once, by its `key`, and returns the keys that were there more often: each is refused, and
-/// has one answer.
+/// Leaves each of `items` there once, by its `key`, and returns the keys that were there more often: each is refused,
+/// and has one answer.
 pub(super) fn merge<T, K: Clone + Eq + Hash>(items: &mut Vec<T>, key: impl Fn(&T) -> K) -> HashSet<K> {
     let (mut seen, mut twice) = (HashSet::new(), HashSet::new());
     items.retain(|item| {

@@ -1,4 +1,5 @@
-//! Where work goes that may block: to threads for that. What takes but a moment doesn't go there, for as long as it does.
+//! Where work goes that may block: to threads for that. What takes but a moment doesn't go there, for as long as it
+//! does.
 
 use std::time::Duration;
 
@@ -22,8 +23,8 @@ pub(super) async fn run<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'st
     }
 }
 
-/// The same, and returns before `work` is done: with what it sends, after which it goes on by itself. A panic after that is told
-/// by the panic hook alone.
+/// The same, and returns before `work` is done: with what it sends, after which it goes on by itself. A panic after
+/// that is told by the panic hook alone.
 pub(super) async fn run_on<T: Send + 'static>(work: impl FnOnce(oneshot::Sender<T>) + Send + 'static) -> T {
     let (sender, sent) = oneshot::channel();
     let working = tokio::task::spawn_blocking(move || work(sender));

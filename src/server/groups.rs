@@ -13,8 +13,8 @@ use crate::coordinator::{GroupError, Response};
 use crate::net::ErrorCode;
 
 impl Node {
-    /// Asks the coordinator whether something may be done about a group that is appended to `__consumer_offsets`, does it
-    /// before anything else can happen to the group, and waits until it is on the device.
+    /// Asks the coordinator whether something may be done about a group that is appended to `__consumer_offsets`, does
+    /// it before anything else can happen to the group, and waits until it is on the device.
     ///
     /// # Errors
     ///
@@ -49,8 +49,8 @@ pub(super) async fn ask<R: Send + 'static>(
     }
 }
 
-/// Asks the coordinator something that it answers in its own time: at once, or when others have joined, or have not. The
-/// result is what waits for that, until the server stops.
+/// Asks the coordinator something that it answers in its own time: at once, or when others have joined, or have not.
+/// The result is what waits for that, until the server stops.
 pub(super) async fn begin<A: FnOnce(&mut Coordinator, Waiter, i64) + Send + 'static>(
     context: &Context,
     ask: A,

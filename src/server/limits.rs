@@ -13,24 +13,24 @@ use tokio::time::{Instant, sleep_until};
 use crate::config::{ServerConfig, invalid};
 use crate::error::Result;
 
-/// How long a client that holds room may do nothing about it while others wait for room, and how quick it has to be beyond
-/// that: to send the rest of a request, or to take the response. Without it a few clients that announce large requests and
-/// say no more would stop all others.
+/// How long a client that holds room may do nothing about it while others wait for room, and how quick it has to be
+/// beyond that: to send the rest of a request, or to take the response. Without it a few clients that announce large
+/// requests and say no more would stop all others.
 const PATIENCE: Duration = Duration::from_secs(5);
 const PACE_BYTES_PER_SECOND: usize = 64 * 1024;
 
-/// How many times the bytes of its frame a request may take in memory once it is decoded, and how many it may take in any
-/// case, before that counts. Those of honest clients take less.
+/// How many times the bytes of its frame a request may take in memory once it is decoded, and how many it may take in
+/// any case, before that counts. Those of honest clients take less.
 const DECODED_RATIO: usize = 4;
 pub(super) const SMALL_BYTES: usize = 64 * 1024;
 /// The part of the memory that is for small requests alone, as a divisor.
 const SMALL_SHARE: u32 = 8;
-/// What a request may keep, once it has begun, without being counted: whoever waits for all the room that there is must not
-/// wait for every long poll.
+/// What a request may keep, once it has begun, without being counted: whoever waits for all the room that there is must
+/// not wait for every long poll.
 const NEGLIGIBLE_BYTES: usize = 4096;
 
-/// What frames of clients that haven't logged in may take, beside all others: strangers take nothing away from those who are
-/// in. Those that are as small as that of an honest client don't count, so that they never wait.
+/// What frames of clients that haven't logged in may take, beside all others: strangers take nothing away from those
+/// who are in. Those that are as small as that of an honest client don't count, so that they never wait.
 #[cfg(feature = "sasl")]
 const LOGIN_BYTES_MAX: u32 = 8 * 1024 * 1024;
 #[cfg(feature = "sasl")]
@@ -42,8 +42,8 @@ pub(super) struct Limits {
     connections_per_ip_max: usize,
     connections_max_of_ip: HashMap<IpAddr, usize>,
     by_ip: Mutex<HashMap<IpAddr, usize>>,
-    /// For small requests, so that they never wait behind large ones that somebody announces and doesn't send; and for all
-    /// others.
+    /// For small requests, so that they never wait behind large ones that somebody announces and doesn't send; and for
+    /// all others.
     small: Pool,
     large: Pool,
     /// For those who are to log in.
@@ -88,7 +88,8 @@ pub(super) struct ConnectionSlot {
 impl Limits {
     /// # Errors
     ///
-    /// [`Error::InvalidConfig`](crate::Error::InvalidConfig) if a host in `max.connections.per.ip.overrides` has no address.
+    /// [`Error::InvalidConfig`](crate::Error::InvalidConfig) if a host in `max.connections.per.ip.overrides` has no
+    /// address.
     pub(super) fn new(config: &ServerConfig) -> Result<Arc<Self>> {
         let at_most = |number: i32| usize::try_from(number).unwrap_or(0);
         let request_bytes_max = config.queued_max_request_bytes.min(Semaphore::MAX_PERMITS);
@@ -133,8 +134,8 @@ impl Limits {
         Some(ConnectionSlot { limits: self.clone(), ip })
     }
 
-    /// Waits until a request of so many bytes may be read (`queued.max.request.bytes`). One that is larger than the limit
-    /// has all of it. Whoever waits has its turn before those who came later, for as long as it keeps the future.
+    /// Waits until a request of so many bytes may be read (`queued.max.request.bytes`). One that is larger than the
+    /// limit has all of it. Whoever waits has its turn before those who came later, for as long as it keeps the future.
     pub(super) fn room_for(self: &Arc<Self>, bytes: usize) -> impl Future<Output = Room> + Send + use<> {
         let limits = self.clone();
         async move {
@@ -161,8 +162,8 @@ impl Limits {
         Some(acquire(&self.logins.bytes, at_most(bytes, self.logins.bytes_max)).await)
     }
 
-    /// Returns when others wait for room that a client should have given back by `due`, with why it is let go then; never if
-    /// there is none.
+    /// Returns when others wait for room that a client should have given back by `due`, with why it is let go then;
+    /// never if there is none.
     pub(super) async fn wanted_back(&self, due: Option<Instant>) -> io::Error {
         match due {
             Some(due) => sleep_until(due).await,
@@ -225,8 +226,8 @@ impl Room {
         self.since + PATIENCE + Duration::from_secs_f64(sent as f64 / PACE_BYTES_PER_SECOND as f64)
     }
 
-    /// Until when a request that has begun should be answered, and the client have taken that. One that keeps next to nothing
-    /// may wait for as long as it likes.
+    /// Until when a request that has begun should be answered, and the client have taken that. One that keeps next to
+    /// nothing may wait for as long as it likes.
     pub(super) fn due_once_begun(&self) -> Option<Instant> {
         let held = self.held();
         (held > 0).then(|| self.due(held))

@@ -28,31 +28,32 @@
 //!
 //! - **Connections.** Each is a task, which begins one request after the other; responses leave in the order of their
 //!   requests. A client that sends what is no request, or more than it may, loses its own connection and nothing else.
-//! - **What may block**, because it touches the disk, runs on the runtime's threads for that. A fetch that waits for records
-//!   holds no thread, and neither does a member of a group that waits for others.
-//! - **What takes no more than memory and a moment** is done by the task itself, for another thread takes longer to wake up:
-//!   appends of some 100 KB into files that have room, and fetches of what was appended lately. Should such a moment last, as
-//!   where the system makes writers wait for a slow disk, all goes to those threads for a while.
-//! - **Records** leave as they lie in the log. On Linux, over TCP without TLS, the system sends them from the file to the
-//!   socket by itself (`sendfile`), from 512 KiB on; to a client on the same machine, what is not in memory
+//! - **What may block**, because it touches the disk, runs on the runtime's threads for that. A fetch that waits for
+//!   records holds no thread, and neither does a member of a group that waits for others.
+//! - **What takes no more than memory and a moment** is done by the task itself, for another thread takes longer to
+//!   wake up: appends of some 100 KB into files that have room, and fetches of what was appended lately. Should such a
+//!   moment last, as where the system makes writers wait for a slow disk, all goes to those threads for a while.
+//! - **Records** leave as they lie in the log. On Linux, over TCP without TLS, the system sends them from the file to
+//!   the socket by itself (`sendfile`), from 512 KiB on; to a client on the same machine, what is not in memory
 //!   (`sendfile.to.local.clients`).
 //! - **Groups** have members, by Kafka's classic protocol, by the consumer protocol (KIP-848), or by both at once: see
 //!   [`coordinator`](crate::coordinator).
 //! - **Admin clients**, and with them `kafka-topics`, `kafka-configs`, `kafka-get-offsets`, `kafka-delete-records` and
-//!   `kafka-log-dirs`, create, describe, alter and delete topics, look up and delete offsets, and see the node, its disk, its
-//!   producers and its transactions.
+//!   `kafka-log-dirs`, create, describe, alter and delete topics, look up and delete offsets, and see the node, its
+//!   disk, its producers and its transactions.
 //! - **Bounds.** One request creates 10,000 partitions at most, and produces to and fetches from no more than
-//!   `request.partitions.max`; a page of topics describes `max.request.partition.size.limit`. What is named again and again
-//!   is answered only so often.
+//!   `request.partitions.max`; a page of topics describes `max.request.partition.size.limit`. What is named again and
+//!   again is answered only so often.
 //!
 //! Listeners may ask for TLS (feature `tls`) and for users with passwords (feature `sasl`), by Kafka's configs: see
-//! [`SecurityConfig`], and [the guide](crate::guide::operating#who-is-let-in). Pipes within the process ask for nothing.
+//! [`SecurityConfig`], and [the guide](crate::guide::operating#who-is-let-in). Pipes within the process ask for
+//! nothing.
 //!
 //! A server is configured as a Kafka broker is: [`ServerProperties`] reads `server.properties`, of which
-//! [`StoreConfig`](crate::StoreConfig) and [`StoreOptions::node_id`](crate::StoreOptions::node_id) are for the store, and
-//! [`ServerConfig`] has what concerns clients. What it does is told as [`tracing`](https://docs.rs/tracing) events, and
-//! counted with the feature `metrics`, for whichever recorder of the [`metrics`](https://docs.rs/metrics) crate the process has installed before it
-//! builds the server; with the feature `prometheus` a server can show them itself
+//! [`StoreConfig`](crate::StoreConfig) and [`StoreOptions::node_id`](crate::StoreOptions::node_id) are for the store,
+//! and [`ServerConfig`] has what concerns clients. What it does is told as [`tracing`](https://docs.rs/tracing) events,
+//! and counted with the feature `metrics`, for whichever recorder of the [`metrics`](https://docs.rs/metrics) crate the
+//! process has installed before it builds the server; with the feature `prometheus` a server can show them itself
 //! (`ServerBuilder::metrics_listener`). The guide to [operating](crate::guide::operating) lists them.
 
 mod acceptor;
@@ -145,23 +146,23 @@ impl ServerBuilder {
         self
     }
 
-    /// Shows this server's metrics to Prometheus at `http://address/metrics`: `127.0.0.1:9404`, or a port alone, which is
-    /// one of this machine's loopback interface. Whoever can connect may read them. They go nowhere else then: a recorder
-    /// of the process is neither needed nor installed.
+    /// Shows this server's metrics to Prometheus at `http://address/metrics`: `127.0.0.1:9404`, or a port alone, which
+    /// is one of this machine's loopback interface. Whoever can connect may read them. They go nowhere else then: a
+    /// recorder of the process is neither needed nor installed.
     #[cfg(feature = "prometheus")]
     pub fn metrics_listener(mut self, address: impl Into<String>) -> Self {
         self.metrics_listener = Some(address.into());
         self
     }
 
-    /// Listens on `address` alone, such as `127.0.0.1:9092`, in place of the config's `listeners`, and asks its clients for
-    /// nothing. With port 0 it takes any port that is free; without a host, as `:9092`, it listens on every interface of the
-    /// machine. Must be called in a tokio runtime, which the server then runs in.
+    /// Listens on `address` alone, such as `127.0.0.1:9092`, in place of the config's `listeners`, and asks its clients
+    /// for nothing. With port 0 it takes any port that is free; without a host, as `:9092`, it listens on every
+    /// interface of the machine. Must be called in a tokio runtime, which the server then runs in.
     ///
     /// # Errors
     ///
-    /// As [`start`](Self::start), and [`Error::InvalidConfig`](crate::Error::InvalidConfig) if the config has a listener with
-    /// TLS or SASL: `start` listens there.
+    /// As [`start`](Self::start), and [`Error::InvalidConfig`](crate::Error::InvalidConfig) if the config has a
+    /// listener with TLS or SASL: `start` listens there.
     pub async fn bind(mut self, address: &str) -> Result<Server> {
         let protocols = &self.config.listener_security_protocol_map;
         let is_plaintext = |listener: &&Listener| protocols.get(&listener.name) == Some(SecurityProtocol::Plaintext);
@@ -205,9 +206,9 @@ impl ServerBuilder {
         Ok(server)
     }
 
-    /// Listens nowhere, and serves this process alone, through [`Server::connect`]. Whatever the config's listeners ask their
-    /// clients for, nothing is asked of this process, which has the store anyway; [`Server::serve_as`] asks others for it. The
-    /// server runs in the tokio runtime that this is called in.
+    /// Listens nowhere, and serves this process alone, through [`Server::connect`]. Whatever the config's listeners ask
+    /// their clients for, nothing is asked of this process, which has the store anyway; [`Server::serve_as`] asks
+    /// others for it. The server runs in the tokio runtime that this is called in.
     ///
     /// # Panics
     ///
@@ -277,8 +278,9 @@ impl Server {
         self.local_addrs.first().copied()
     }
 
-    /// Where clients of the first listener find it, as `host:port`: what they are to be given as `bootstrap.servers`. That is
-    /// what it advertises (`advertised.listeners`), or else where it listens. Empty if it serves this process alone.
+    /// Where clients of the first listener find it, as `host:port`: what they are to be given as `bootstrap.servers`.
+    /// That is what it advertises (`advertised.listeners`), or else where it listens. Empty if it serves this process
+    /// alone.
     pub fn bootstrap_servers(&self) -> &str {
         &self.bootstrap_servers
     }
@@ -294,7 +296,8 @@ impl Server {
         &self.local_addrs
     }
 
-    /// Connects from within this process, by a pipe in memory, and is asked for nothing. Must be called in a tokio runtime.
+    /// Connects from within this process, by a pipe in memory, and is asked for nothing. Must be called in a tokio
+    /// runtime.
     pub fn connect(&self) -> Connection {
         let (client, server) = tokio::io::duplex(PIPE_BYTES);
         self.serve(server);
@@ -302,15 +305,15 @@ impl Server {
     }
 
     /// Serves a client that has come over a stream of another kind: a socket of the caller's, or a pipe. The limits on
-    /// connections are for listeners, and don't hold for it, nor does their security: it is asked for nothing, so strangers
-    /// are for [`serve_as`](Self::serve_as). All other limits do. Must be called in a tokio runtime.
+    /// connections are for listeners, and don't hold for it, nor does their security: it is asked for nothing, so
+    /// strangers are for [`serve_as`](Self::serve_as). All other limits do. Must be called in a tokio runtime.
     pub fn serve(&self, stream: impl AsyncRead + AsyncWrite + Send + 'static) {
         let first = self.service.node.config.listeners.first();
         self.serve_with(Access::default(), first, self.local_addr(), stream);
     }
 
-    /// Serves a client over a stream of another kind, as [`serve`](Self::serve) does, and asks it for what the listener of
-    /// this name asks its clients for: TLS, a certificate, a login.
+    /// Serves a client over a stream of another kind, as [`serve`](Self::serve) does, and asks it for what the listener
+    /// of this name asks its clients for: TLS, a certificate, a login.
     ///
     /// # Errors
     ///
@@ -352,8 +355,9 @@ impl Server {
         self.service.serve(stream, tokio::io::split, access, IN_PROCESS.into(), advertised, ());
     }
 
-    /// Stops in good order: takes no more connections and requests, and returns once those that it has taken are answered.
-    /// Fetches that wait are answered with what there is, and members of groups that wait for others are sent away.
+    /// Stops in good order: takes no more connections and requests, and returns once those that it has taken are
+    /// answered. Fetches that wait are answered with what there is, and members of groups that wait for others are sent
+    /// away.
     pub async fn shutdown(self) {
         // Nobody listens any more if all tasks are done.
         let _ = self.stop.send(true);

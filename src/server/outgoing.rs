@@ -1,7 +1,7 @@
 //! Responses on their way out: written from where they are in memory, or sent from the files that they are in.
 //!
-//! What a fetch has read may be a range of a file. Over a socket without TLS the system sends that by itself: no byte of it
-//! is touched here, and none is copied on the way to the network.
+//! What a fetch has read may be a range of a file. Over a socket without TLS the system sends that by itself: no byte
+//! of it is touched here, and none is copied on the way to the network.
 
 use std::io;
 use std::time::Duration;
@@ -31,8 +31,8 @@ pub(super) trait Outgoing: AsyncWrite + Unpin {
 /// That of a pipe, of TLS, or of a stream of the caller's.
 impl<S> Outgoing for WriteHalf<S> where Self: AsyncWrite {}
 
-/// Writes all of the responses, together where that takes one call, and returns how much of them was sent from files. Fails
-/// if the client takes nothing of them for `stall_max`.
+/// Writes all of the responses, together where that takes one call, and returns how much of them was sent from files.
+/// Fails if the client takes nothing of them for `stall_max`.
 pub(super) async fn write_responses<'a>(
     to: &mut impl Outgoing,
     responses: impl Iterator<Item = &'a Encoded> + Clone,

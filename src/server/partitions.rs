@@ -6,8 +6,8 @@ use crate::server::api_error::ApiError;
 /// The most partitions that one request creates (Kafka's `MAX_PARTITIONS_PER_BATCH`).
 pub(super) const MAX_PARTITIONS_PER_BATCH: usize = 10_000;
 
-/// How many topics are created together. Others who create, change or delete topics wait for these, and hardly more is saved by
-/// more.
+/// How many topics are created together. Others who create, change or delete topics wait for these, and hardly more is
+/// saved by more.
 pub(super) const TOPICS_AT_A_TIME: usize = 100;
 
 /// Stands for `num.partitions` and `default.replication.factor`.

@@ -1,4 +1,5 @@
-//! A server that is what its process is for: it may have as many files open as there are, and goes on until it is told to end.
+//! A server that is what its process is for: it may have as many files open as there are, and goes on until it is told
+//! to end.
 
 use std::path::Path;
 use std::time::Duration;
@@ -13,9 +14,9 @@ use crate::store::Store;
 const LOOK_INTERVAL: Duration = Duration::from_secs(10);
 
 impl ServerProperties {
-    /// Opens the store in `dir` as these configs say, for a process that does nothing but serve it: it lets itself have as
-    /// many files open as the system allows first, for every connection is one ([`raise_open_files_limit`]). If that fails,
-    /// a [`tracing`](https://docs.rs/tracing) event says so.
+    /// Opens the store in `dir` as these configs say, for a process that does nothing but serve it: it lets itself have
+    /// as many files open as the system allows first, for every connection is one ([`raise_open_files_limit`]). If that
+    /// fails, a [`tracing`](https://docs.rs/tracing) event says so.
     ///
     /// # Errors
     ///

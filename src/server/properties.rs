@@ -9,8 +9,9 @@ use crate::error::{Error, Result};
 use crate::io::{FsStorage, Storage};
 
 impl ServerProperties {
-    /// What a broker's command line says: `file`, in the form of Kafka's `server.properties`, if there is one, the variables
-    /// of the environment, as Kafka's container images have them, and `overrides`. What comes later in this list counts.
+    /// What a broker's command line says: `file`, in the form of Kafka's `server.properties`, if there is one, the
+    /// variables of the environment, as Kafka's container images have them, and `overrides`. What comes later in this
+    /// list counts.
     ///
     /// ```
     /// use esker::server::ServerProperties;
@@ -44,9 +45,9 @@ impl ServerProperties {
         overrides.into_iter().try_for_each(|(key, value)| properties.set(&key, &value))?;
         Ok(properties)
     }
-    /// Whether there can be such a broker, as far as shows before its directory is opened and its addresses are bound: that
-    /// values go together, and that each listener has the protocol, the keys and the certificates that it needs. Their files
-    /// are read.
+    /// Whether there can be such a broker, as far as shows before its directory is opened and its addresses are bound:
+    /// that values go together, and that each listener has the protocol, the keys and the certificates that it needs.
+    /// Their files are read.
     ///
     /// # Errors
     ///

@@ -1,6 +1,6 @@
-//! Why a batch is not in the log, as its producer is told. What is wrong with the batch itself is `INVALID_RECORD`, and what
-//! can't be decompressed `UNKNOWN_SERVER_ERROR`: to send it again would not help. Only of what may have happened to it on
-//! its way clients are told `CORRUPT_MESSAGE`, which makes them try again.
+//! Why a batch is not in the log, as its producer is told. What is wrong with the batch itself is `INVALID_RECORD`, and
+//! what can't be decompressed `UNKNOWN_SERVER_ERROR`: to send it again would not help. Only of what may have happened
+//! to it on its way clients are told `CORRUPT_MESSAGE`, which makes them try again.
 
 use crate::error::{Corruption, Error};
 use crate::log::Log;
@@ -46,8 +46,8 @@ impl RefusedBatch {
         .into()
     }
 
-    /// A batch that arrived as it was sent, and that a log does not take. What the error is called depends on who asks. There
-    /// are so many records left to tell apart.
+    /// A batch that arrived as it was sent, and that a log does not take. What the error is called depends on who asks.
+    /// There are so many records left to tell apart.
     pub(super) fn by_log(
         log: &Log,
         batch: &BatchRef<'_>,

@@ -1,13 +1,13 @@
 //! A client's TCP connection, through which files can be sent.
 //!
 //! A part of a file that is not in memory makes the call wait for the disk. So it is then made where that may be, on a
-//! thread for work that blocks, and not on those that all connections share. What is in memory is sent at once: to hand it
-//! to another thread, for each time that the socket takes some more, costs as much as sending it. The socket itself never
-//! blocks.
+//! thread for work that blocks, and not on those that all connections share. What is in memory is sent at once: to hand
+//! it to another thread, for each time that the socket takes some more, costs as much as sending it. The socket itself
+//! never blocks.
 //!
-//! A client on the same machine copies what it is sent from the very pages of the file, and may be woken for each few of
-//! them, which takes longer than a copy that is made here. So for that one, files are sent from only where that spares a
-//! thread from waiting for the disk.
+//! A client on the same machine copies what it is sent from the very pages of the file, and may be woken for each few
+//! of them, which takes longer than a copy that is made here. So for that one, files are sent from only where that
+//! spares a thread from waiting for the disk.
 
 use std::io;
 use std::pin::Pin;

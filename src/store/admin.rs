@@ -19,8 +19,8 @@ impl Store {
         self.inner.check_new_topic(name, &config.over(&self.inner.topic_defaults)).map(drop)
     }
 
-    /// [Creates](Self::create_topic) some topics in much less time than one after the other. What became of each is in their
-    /// order. Nobody else changes topics meanwhile, so they should not be too many at a time.
+    /// [Creates](Self::create_topic) some topics in much less time than one after the other. What became of each is in
+    /// their order. Nobody else changes topics meanwhile, so they should not be too many at a time.
     pub(crate) fn create_topics(&self, topics: Vec<(&str, TopicConfig)>) -> Vec<Result<Uuid>> {
         self.inner.create_topics(topics)
     }
@@ -56,8 +56,8 @@ impl Store {
         self.inner.alter_topic_configs(topic, |config| config.altered(changes), true)
     }
 
-    /// Gives a topic these configs, by key, in the place of all that were set (Kafka's `AlterConfigs`), unless it is only
-    /// to be seen whether that works. Otherwise as [`alter_topic_configs`](Self::alter_topic_configs).
+    /// Gives a topic these configs, by key, in the place of all that were set (Kafka's `AlterConfigs`), unless it is
+    /// only to be seen whether that works. Otherwise as [`alter_topic_configs`](Self::alter_topic_configs).
     pub(crate) fn replace_topic_configs(
         &self,
         topic: &str,
@@ -67,8 +67,8 @@ impl Store {
         self.inner.alter_topic_configs(topic, |config| config.replaced(configs), validate_only)
     }
 
-    /// [Deletes the records](crate::Log::delete_records) of an application's partitions below an offset of each, and writes
-    /// that down once for all of them. What became of each is in their order.
+    /// [Deletes the records](crate::Log::delete_records) of an application's partitions below an offset of each, and
+    /// writes that down once for all of them. What became of each is in their order.
     pub(crate) fn delete_records(&self, deletions: Vec<(TopicPartition, Offset)>) -> Vec<Result<Offset>> {
         let delete = |(at, before_offset): (TopicPartition, Offset)| {
             let log = self.partition(&at.topic, at.partition)?;

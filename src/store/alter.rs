@@ -20,8 +20,9 @@ impl Store {
     /// survives the loss of power, and whatever is appended, or looked at by the maintenance, from now on is treated by
     /// it. What lies in the log already stays as it is.
     ///
-    /// A topic that a broker created, whose configs are in the metadata log of its cluster, has the configs from then on
-    /// that [`describe_topic`](Self::describe_topic) showed, with these changes. The store's own topics stay compacted.
+    /// A topic that a broker created, whose configs are in the metadata log of its cluster, has the configs from then
+    /// on that [`describe_topic`](Self::describe_topic) showed, with these changes. The store's own topics stay
+    /// compacted.
     ///
     /// ```
     /// # let store = esker::Store::temporary()?;

@@ -161,8 +161,8 @@ impl Store {
     /// # Errors
     /// [`Error::UnknownTopicOrPartition`]; [`Error::InvalidConfig`] if `cleanup.policy` has no `compact`;
     /// [`Error::CorruptRecord`] and [`Error::UnsupportedCompressionType`] where something that can't be read would have
-    /// to be compacted, which is then left as it is; [`Error::StorageFull`] and [`Error::Io`] where the new segment can't
-    /// be written. Nothing is lost by any of them.
+    /// to be compacted, which is then left as it is; [`Error::StorageFull`] and [`Error::Io`] where the new segment
+    /// can't be written. Nothing is lost by any of them.
     pub fn compact(&self, topic: &str) -> Result<()> {
         self.check_writable()?;
         let logs = self.inner.topic(topic)?.partitions.clone();
@@ -181,8 +181,8 @@ impl Store {
     /// `uncleanable-partitions-count`. They grow until what is wrong is gone; most often it is damage, which
     /// [`StoreOptions::repair`](super::StoreOptions::repair) sets aside.
     ///
-    /// One is taken up again when its log has lost records at either end, when [`compact`](Self::compact) succeeds, when
-    /// the store is opened again, and after `log.cleaner.backoff.ms` if there was no space.
+    /// One is taken up again when its log has lost records at either end, when [`compact`](Self::compact) succeeds,
+    /// when the store is opened again, and after `log.cleaner.backoff.ms` if there was no space.
     pub fn uncleanable_partitions(&self) -> BTreeMap<TopicPartition, Error> {
         self.inner.cleaner.uncleanable()
     }
@@ -211,8 +211,8 @@ impl StoreInner {
     /// Brings the pass that is under way to its end, for a caller who waits for that of `log`.
     fn finish_pass(&self, state: &mut MutexGuard<'_, State>, log: &Log) -> Result<()> {
         while state.pass.is_some() {
-            // A snapshot that is being taken ends first. Whoever closes the store or deletes a topic need not wait for that,
-            // nor for the end of the pass.
+            // A snapshot that is being taken ends first. Whoever closes the store or deletes a topic need not wait for
+            // that, nor for the end of the pass.
             let _files = MutexGuard::unlocked_fair(state, || self.snapshots.files.read());
             let _ticking = self.ticking.lock();
             self.check_open()?;
@@ -227,8 +227,8 @@ impl StoreInner {
         Ok(())
     }
 
-    /// Does a piece of what there is to compact. Returns in how long to go on, if there is more. To be called by who holds
-    /// `snapshots.files`.
+    /// Does a piece of what there is to compact. Returns in how long to go on, if there is more. To be called by who
+    /// holds `snapshots.files`.
     pub(super) fn clean_some(&self, logs: &[Log], monotonic_ms: i64) -> (Option<Duration>, Vec<Error>) {
         let mut failures = Vec::new();
         if !self.config.log_cleaner_enable {

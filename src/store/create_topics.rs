@@ -1,5 +1,5 @@
-//! Creating topics, some at a time: what is written for each of them is little, and what is written anew and synced for any
-//! of them, once for all.
+//! Creating topics, some at a time: what is written for each of them is little, and what is written anew and synced for
+//! any of them, once for all.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -31,7 +31,8 @@ impl StoreInner {
         self.create_one(&self.new_topic(name, config, &[])?)
     }
 
-    /// Creates topics of an application's, each for itself as far as anybody can tell: what became of it is in the order of `topics`.
+    /// Creates topics of an application's, each for itself as far as anybody can tell: what became of it is in the
+    /// order of `topics`.
     #[cfg(feature = "net")]
     pub(super) fn create_topics(&self, topics: Vec<(&str, TopicConfig)>) -> Vec<Result<Uuid>> {
         let _altering = self.altering.lock();

@@ -7,8 +7,8 @@
 //!   billing consumer.session.timeout.ms 60000
 //! ```
 //!
-//! A file of ours, in the form of Kafka's checkpoints; Kafka keeps the same in its metadata log, and passes over the file.
-//! As there, a group has its configs before its first member comes, and keeps them when it is deleted.
+//! A file of ours, in the form of Kafka's checkpoints; Kafka keeps the same in its metadata log, and passes over the
+//! file. As there, a group has its configs before its first member comes, and keeps them when it is deleted.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -29,8 +29,9 @@ pub(crate) type GroupConfigs = BTreeMap<String, GroupConfig>;
 pub(super) type CurrentGroupConfigs = RwLock<Arc<GroupConfigs>>;
 
 impl Store {
-    /// Changes the configs of a group (Kafka's `IncrementalAlterConfigs`): all of `changes` or none, whether there is such a
-    /// group or not. On return it survives the loss of power. Members of the group go by it from their next heartbeat on.
+    /// Changes the configs of a group (Kafka's `IncrementalAlterConfigs`): all of `changes` or none, whether there is
+    /// such a group or not. On return it survives the loss of power. Members of the group go by it from their next
+    /// heartbeat on.
     ///
     /// ```
     /// # let store = esker::Store::temporary()?;
@@ -45,15 +46,15 @@ impl Store {
     /// ```
     ///
     /// # Errors
-    /// [`Error::InvalidConfig`] and [`Error::UnsupportedConfig`] for a change that is refused, or a group without a name;
-    /// [`Error::ReadOnly`], [`Error::Closed`]. After [`Error::Io`] and [`Error::StorageFull`] nothing has changed, but the
-    /// next open may find that it has.
+    /// [`Error::InvalidConfig`] and [`Error::UnsupportedConfig`] for a change that is refused, or a group without a
+    /// name; [`Error::ReadOnly`], [`Error::Closed`]. After [`Error::Io`] and [`Error::StorageFull`] nothing has
+    /// changed, but the next open may find that it has.
     pub fn alter_group_configs(&self, group: &str, changes: &[AlterConfigOp]) -> Result<()> {
         self.change_group_configs(group, |config| config.altered(changes), false)
     }
 
-    /// All configs of a group by name, with where their values come from (Kafka's `DescribeConfigs`), whether there is such
-    /// a group or not.
+    /// All configs of a group by name, with where their values come from (Kafka's `DescribeConfigs`), whether there is
+    /// such a group or not.
     ///
     /// # Errors
     /// Of a store that is open read-only [`Error::MalformedFile`] and [`Error::Io`].

@@ -1,7 +1,8 @@
-//! What has to be done from time to time: retention, compaction, removing deleted files, syncing closed segments, checkpoints,
-//! and the batches and syncs that producers left for later. It is one function, [`Store::tick`], for the caller who does
-//! all that. Otherwise the store has a thread for it; and as soon as anybody wants to be woken earlier than that comes
-//! round, another one for what is left for later, which must not wait for a segment to be synced or compacted.
+//! What has to be done from time to time: retention, compaction, removing deleted files, syncing closed segments,
+//! checkpoints, and the batches and syncs that producers left for later. It is one function, [`Store::tick`], for the
+//! caller who does all that. Otherwise the store has a thread for it; and as soon as anybody wants to be woken earlier
+//! than that comes round, another one for what is left for later, which must not wait for a segment to be synced or
+//! compacted.
 
 use std::fmt;
 use std::sync::{Arc, OnceLock, Weak};
@@ -20,14 +21,14 @@ use crate::log::{Checkpoints, Helper, Log, WantsSync};
 /// Who calls [`Store::tick`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Maintenance {
-    /// A thread of the store's own, named `esker-maintenance`; and a second one, `esker-tasks`, from when there is something
-    /// that can't wait for its turn: records that linger or are awaited, or members of groups.
+    /// A thread of the store's own, named `esker-maintenance`; and a second one, `esker-tasks`, from when there is
+    /// something that can't wait for its turn: records that linger or are awaited, or members of groups.
     #[default]
     Thread,
     /// The caller, as often as it likes: every second is about right. For programs that want no thread besides their
-    /// own, and for tests. Threads that help while many partitions are opened, synced or closed end with the call that they
-    /// help; [`num_recovery_threads_per_data_dir`](StoreConfig::num_recovery_threads_per_data_dir) of 1 keeps those of an
-    /// open away.
+    /// own, and for tests. Threads that help while many partitions are opened, synced or closed end with the call that
+    /// they help; [`num_recovery_threads_per_data_dir`](StoreConfig::num_recovery_threads_per_data_dir) of 1 keeps
+    /// those of an open away.
     Manual,
 }
 
@@ -152,8 +153,8 @@ impl Schedule {
         Ok(())
     }
 
-    /// Gives the tasks a thread of their own, which holds no store open either. False if the system has none: then they wait
-    /// for the maintenance.
+    /// Gives the tasks a thread of their own, which holds no store open either. False if the system has none: then they
+    /// wait for the maintenance.
     fn start_tasks(&self) -> bool {
         let tasks = self.tasks.clone();
         let run = move || {
@@ -301,13 +302,13 @@ impl Signal {
 }
 
 impl Store {
-    /// Does what is due: deletes old segments and committed offsets, forgets idle producers and transactional ids, aborts
-    /// transactions that take too long and completes those that are decided, removes the files of deleted segments, syncs
-    /// closed ones and what `flush.ms` wants synced, lets go of files that nobody reads, writes checkpoints, sends what
-    /// producers hold back longer than `linger.ms`, and syncs for those who wait for an acknowledgement without a thread;
-    /// and what is due in groups that have members.
-    /// Compaction gets on by up to 16 MiB read and written, however much there is. To be called only where the store has
-    /// no thread for it ([`Maintenance::Manual`]), and harmless elsewhere. Of a store that was opened read-only it is a
+    /// Does what is due: deletes old segments and committed offsets, forgets idle producers and transactional ids,
+    /// aborts transactions that take too long and completes those that are decided, removes the files of deleted
+    /// segments, syncs closed ones and what `flush.ms` wants synced, lets go of files that nobody reads, writes
+    /// checkpoints, sends what producers hold back longer than `linger.ms`, and syncs for those who wait for an
+    /// acknowledgement without a thread; and what is due in groups that have members. Compaction gets on by up to 16
+    /// MiB read and written, however much there is. To be called only where the store has no thread for it
+    /// ([`Maintenance::Manual`]), and harmless elsewhere. Of a store that was opened read-only it is a
     /// [`refresh`](Self::refresh).
     ///
     /// # Errors
@@ -383,8 +384,8 @@ impl StoreInner {
         (next, failures.into_iter().next().map_or(Ok(()), Err))
     }
 
-    /// Lets go of old segments if that is due, and removes the files and directories that were deleted long enough ago. All
-    /// of that is left to a later tick while a snapshot is being taken, which copies them.
+    /// Lets go of old segments if that is due, and removes the files and directories that were deleted long enough ago.
+    /// All of that is left to a later tick while a snapshot is being taken, which copies them.
     fn remove_files(&self, logs: &[Log], now_ms: i64, monotonic_ms: i64, failures: &mut Vec<Error>) {
         let Some(_files) = self.snapshots.files.try_read() else { return };
         let interval_ms = self.config.log_retention_check_interval_ms;

@@ -30,7 +30,8 @@ impl MetaProperties {
         parse(&path, &contents)
     }
 
-    /// Reads the directory's file, or gives a new directory its identity: that of the node `node_id`, if there is to be one.
+    /// Reads the directory's file, or gives a new directory its identity: that of the node `node_id`, if there is to be
+    /// one.
     pub(crate) fn load_or_create(storage: &dyn Storage, dir: &Path, node_id: Option<i32>) -> Result<Self> {
         let path = dir.join(META_PROPERTIES);
         let (mut found, lines) = match storage.read(&path) {

@@ -1,5 +1,5 @@
-//! Many partitions in one data directory, in Kafka's layout. Which files there are [`guide::operating`](crate::guide::operating)
-//! lists.
+//! Many partitions in one data directory, in Kafka's layout. Which files there are
+//! [`guide::operating`](crate::guide::operating) lists.
 
 #[cfg(feature = "net")]
 mod admin;
@@ -140,8 +140,9 @@ pub(crate) struct StoreInner {
     partitions_added: AtomicU64,
     /// How often topics were created or deleted, or got partitions.
     topic_changes: AtomicU64,
-    /// Held by whoever creates, changes or deletes a topic, or what a file beside the topics says, so that they take turns
-    /// while others go on reading. Who has it looks whether the store is closed: nobody begins anything after that.
+    /// Held by whoever creates, changes or deletes a topic, or what a file beside the topics says, so that they take
+    /// turns while others go on reading. Who has it looks whether the store is closed: nobody begins anything after
+    /// that.
     altering: Mutex<()>,
     offsets: GroupOffsets,
     transactions: Transactions,
@@ -344,8 +345,8 @@ impl StoreInner {
     fn close(&self) -> Result<()> {
         // Those who close it at the same time return when it is closed.
         let mut lock = self.lock.lock();
-        // Nobody may be halfway through creating a topic. Not held longer: the tasks that are ended here may be about to
-        // create one, and find that it is too late.
+        // Nobody may be halfway through creating a topic. Not held longer: the tasks that are ended here may be about
+        // to create one, and find that it is too late.
         let altering = self.altering.lock();
         if self.closed.swap(true, Ordering::AcqRel) {
             return Ok(());

@@ -1,9 +1,10 @@
 //! Committed offsets that nobody needs any more: they go `offsets.retention.minutes` after their commit (KIP-211).
 //!
 //! Kafka counts from the moment at which a group lost its last member, and from the commit for consumers that assign
-//! partitions themselves, of which it does not know whether they are there. So does the coordinator, which keeps the offsets
-//! of the groups that it knows; for others the commit counts. While a consumer of this store is open none of its group's
-//! offsets go. Of a group whose members are all elsewhere those go that are of topics which no member reads any more.
+//! partitions themselves, of which it does not know whether they are there. So does the coordinator, which keeps the
+//! offsets of the groups that it knows; for others the commit counts. While a consumer of this store is open none of
+//! its group's offsets go. Of a group whose members are all elsewhere those go that are of topics which no member reads
+//! any more.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -51,8 +52,8 @@ impl Drop for GroupInUse {
 }
 
 impl Store {
-    /// Takes back what a group in use has committed too long ago for topics that none of its members reads, unless it is in
-    /// use by others than whoever asks for that.
+    /// Takes back what a group in use has committed too long ago for topics that none of its members reads, unless it
+    /// is in use by others than whoever asks for that.
     #[cfg(feature = "coordinator")]
     pub(crate) fn expire_unread_offsets(&self, group: &str, is_read: impl Fn(&str) -> bool) -> Result<()> {
         let store = &self.inner;
@@ -69,9 +70,9 @@ impl Store {
 }
 
 impl StoreInner {
-    /// Takes back the offsets that were committed too long ago, for good: if the loss of power brought one back after its
-    /// topic was deleted, it would count for another topic of that name. Returns the first failure; the others are done
-    /// all the same.
+    /// Takes back the offsets that were committed too long ago, for good: if the loss of power brought one back after
+    /// its topic was deleted, it would count for another topic of that name. Returns the first failure; the others are
+    /// done all the same.
     pub(super) fn expire_offsets(&self, now_ms: i64) -> Result<()> {
         let expired = |group: &Group| self.expired(group, now_ms, |_| true);
         let in_use = self.offsets.in_use.consumers.lock().clone();

@@ -6,7 +6,8 @@
 //!          int16 1, int64 offset, string metadata, int64 commit timestamp, int64 expire timestamp
 //! ```
 //!
-//! The older value is written where there is something to say about the expiry, which no later one has room for. A null value takes the offset back. Keys of other kinds (groups, members) are passed over.
+//! The older value is written where there is something to say about the expiry, which no later one has room for. A null
+//! value takes the offset back. Keys of other kinds (groups, members) are passed over.
 
 use super::offsets::CommittedOffset;
 use super::record_fields::{Fields, invalid, put_string};

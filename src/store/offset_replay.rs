@@ -32,8 +32,8 @@ impl Replayed {
         replay(log, next_offset, |batch, record| take_in(offsets, batch, record))
     }
 
-    /// Takes in a batch that was just appended at `base_offset`, which saves a read; unless something came before it that
-    /// has to be read first.
+    /// Takes in a batch that was just appended at `base_offset`, which saves a read; unless something came before it
+    /// that has to be read first.
     pub(super) fn take_in_appended(
         &mut self,
         base_offset: Offset,

@@ -1,5 +1,5 @@
-//! What the records of a partition of `__consumer_offsets` add up to (Kafka's `OffsetMetadataManager`): the offsets that
-//! groups have committed, and those of transactions that are not decided yet.
+//! What the records of a partition of `__consumer_offsets` add up to (Kafka's `OffsetMetadataManager`): the offsets
+//! that groups have committed, and those of transactions that are not decided yet.
 //!
 //! Pure state: records and markers in, in the order of the log. Of several commits for a partition the one counts whose
 //! record comes last, whenever its transaction ends: that is the one that compaction keeps.

@@ -1,7 +1,8 @@
 //! Committed offsets: how far each group has come in each partition.
 //!
-//! The truth is the topic `__consumer_offsets`, in Kafka's schema. What is held in memory is what its records add up to,
-//! and whoever looks takes in first what has come into the log since: commits, and the markers that decide transactions.
+//! The truth is the topic `__consumer_offsets`, in Kafka's schema. What is held in memory is what its records add up
+//! to, and whoever looks takes in first what has come into the log since: commits, and the markers that decide
+//! transactions.
 //!
 //! ```text
 //!   commit → what the group has now → records → __consumer_offsets → offset_replay → offset_state → whoever asks
@@ -30,8 +31,8 @@ pub(super) const CONSUMER_OFFSETS: &str = "__consumer_offsets";
 /// How large a batch of records about groups may get.
 pub(super) const BATCH_BYTES: usize = 1 << 20;
 
-/// How many bytes metadata can have, whatever the configuration says: its length is 16 bits wide in its record, and longer metadata
-/// would make the whole of the log unreadable.
+/// How many bytes metadata can have, whatever the configuration says: its length is 16 bits wide in its record, and
+/// longer metadata would make the whole of the log unreadable.
 const METADATA_BYTES_MAX: usize = i16::MAX as usize;
 
 /// How far a group has come in a partition.
@@ -79,8 +80,8 @@ pub(super) type Changes = Vec<(TopicPartition, Option<CommittedOffset>)>;
 /// What the records of `__consumer_offsets` add up to.
 #[derive(Debug, Default)]
 pub(super) struct GroupOffsets {
-    /// One lock for all. It is held from the decision on a commit to its copy into the log, so that the next one decides
-    /// by what is there, and never while anybody waits for a device.
+    /// One lock for all. It is held from the decision on a commit to its copy into the log, so that the next one
+    /// decides by what is there, and never while anybody waits for a device.
     state: Mutex<State>,
     pub(super) in_use: Arc<GroupsInUse>,
 }
@@ -98,9 +99,10 @@ impl Store {
     ///
     /// # Errors
     /// [`Error::InvalidGroupId`], [`Error::UnknownTopicOrPartition`], [`Error::OffsetMetadataTooLarge`] and, for an
-    /// offset below 0, [`Error::OffsetOutOfRange`] before anything is committed; otherwise as [`Log::append`]. After [`Error::LogOffline`] the offsets may count in this
-    /// store and yet be lost with the next open, for they may not be on the device; and of more offsets than fit into a
-    /// batch of 1 MiB some may be committed and others not. To commit the same offsets again does no harm.
+    /// offset below 0, [`Error::OffsetOutOfRange`] before anything is committed; otherwise as [`Log::append`]. After
+    /// [`Error::LogOffline`] the offsets may count in this store and yet be lost with the next open, for they may not
+    /// be on the device; and of more offsets than fit into a batch of 1 MiB some may be committed and others not. To
+    /// commit the same offsets again does no harm.
     pub fn commit_offsets(
         &self,
         group: &str,
@@ -116,8 +118,8 @@ impl Store {
     }
 
     /// Commits offsets of a group within a transaction: they count once it is committed. The group must have been
-    /// [added](Self::add_offsets_to_transaction) to it before. Nothing is waited for: the end of the transaction makes its
-    /// records durable.
+    /// [added](Self::add_offsets_to_transaction) to it before. Nothing is waited for: the end of the transaction makes
+    /// its records durable.
     ///
     /// # Errors
     /// As [`commit_offsets`](Self::commit_offsets), and [`Error::InvalidProducerEpoch`] if the transaction was aborted
@@ -132,8 +134,8 @@ impl Store {
         self.inner.commit_offsets(group, offsets.into_iter().collect(), Acks::Leader, Some(producer))
     }
 
-    /// As [`commit_offsets`](Self::commit_offsets), but waits for nothing, and the group may be the one without a name: that is
-    /// the one of consumers of Kafka before 2.2 that name none, and they commit for it.
+    /// As [`commit_offsets`](Self::commit_offsets), but waits for nothing, and the group may be the one without a name:
+    /// that is the one of consumers of Kafka before 2.2 that name none, and they commit for it.
     #[cfg(feature = "net")]
     pub(crate) fn commit_offsets_of_client(
         &self,
@@ -161,8 +163,8 @@ impl Store {
     }
 
     /// The offset that a group committed for a partition last, unless an open transaction may be about to change it
-    /// (`require.stable` of KIP-447): whoever takes over from a consumer that commits within transactions must not go on
-    /// from before the records that are being committed.
+    /// (`require.stable` of KIP-447): whoever takes over from a consumer that commits within transactions must not go
+    /// on from before the records that are being committed.
     ///
     /// # Errors
     /// [`Error::UnstableOffsetCommit`] until the transaction has ended, which takes `transaction.timeout.ms` of its
@@ -330,8 +332,8 @@ impl StoreInner {
 }
 
 impl GroupOffsets {
-    /// Takes in the records of all partitions of `__consumer_offsets`. Returns what can't be read of each: a group whose
-    /// commit is lost goes on at the one before.
+    /// Takes in the records of all partitions of `__consumer_offsets`. Returns what can't be read of each: a group
+    /// whose commit is lost goes on at the one before.
     pub(super) fn load(&self, topic: &Topic) -> Result<Vec<Vec<Damage>>> {
         let mut state = self.state_of(topic);
         state.partitions.iter_mut().zip(&topic.partitions).map(|(replayed, log)| replayed.follow(log)).collect()
@@ -368,8 +370,8 @@ fn log_of(topic: &Topic, group: &str) -> Log {
     topic.partitions[partition_for_group(group, topic.partitions.len())].clone()
 }
 
-/// Appends what changes for a group, in as many batches as that takes, and takes it in. Returns what to wait for until it
-/// is on the device, if there is anything.
+/// Appends what changes for a group, in as many batches as that takes, and takes it in. Returns what to wait for until
+/// it is on the device, if there is anything.
 fn append_changes(
     log: &Log,
     replayed: &mut Replayed,

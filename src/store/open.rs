@@ -131,8 +131,9 @@ impl StoreOptions {
         self
     }
 
-    /// Which node it is, by Kafka's `node.id`. By default it is the one that the data directory belongs to, which for a new
-    /// one is 1. A directory that belongs to another is not opened. Of a store that is opened read-only this means nothing.
+    /// Which node it is, by Kafka's `node.id`. By default it is the one that the data directory belongs to, which for a
+    /// new one is 1. A directory that belongs to another is not opened. Of a store that is opened read-only this means
+    /// nothing.
     pub fn node_id(mut self, node_id: impl Into<Option<i32>>) -> Self {
         self.node_id = node_id.into();
         self
@@ -273,8 +274,8 @@ impl Default for StoreOptions {
 pub(super) type FoundPartitions = BTreeMap<i32, Option<Uuid>>;
 pub(super) type FoundTopics = BTreeMap<Arc<str>, FoundPartitions>;
 
-/// The partitions that have a directory, and the directories of deleted ones. One with neither a topic's id nor a log in
-/// it is somebody else's, whatever its name, or was being created when a crash came and has nothing in it yet.
+/// The partitions that have a directory, and the directories of deleted ones. One with neither a topic's id nor a log
+/// in it is somebody else's, whatever its name, or was being created when a crash came and has nothing in it yet.
 pub(super) fn find_partitions(layout: &Layout) -> Result<(FoundTopics, Vec<PathBuf>)> {
     let (storage, dir) = (layout.storage(), &layout.dir);
     let entries = storage.list(dir).map_err(|error| Error::io("list", dir, error))?;

@@ -33,8 +33,8 @@ pub(super) struct ProducerIds {
 }
 
 impl ProducerIds {
-    /// An id that was never given out before, and is higher than those that are known to be in use. The checkpoint alone
-    /// sees to the first, and so it never goes back, however high it has come.
+    /// An id that was never given out before, and is higher than those that are known to be in use. The checkpoint
+    /// alone sees to the first, and so it never goes back, however high it has come.
     fn next(&self, store: &StoreInner) -> Result<ProducerId> {
         let mut left = self.left.lock();
         // In its turn: whoever closes the store waits for those who have theirs after that.

@@ -5,7 +5,8 @@ use crate::error::{Error, Result};
 #[cfg(feature = "coordinator")]
 use crate::uuid::Uuid;
 
-/// The longest string, in bytes: its length is 16 bits wide where it isn't a varint, and Kafka reads no longer one anywhere.
+/// The longest string, in bytes: its length is 16 bits wide where it isn't a varint, and Kafka reads no longer one
+/// anywhere.
 pub(crate) const STRING_BYTES_MAX: usize = i16::MAX as usize;
 
 /// Puts a string of a version that is not flexible.

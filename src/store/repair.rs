@@ -39,19 +39,19 @@ const CREATED_MAX: usize = 1000;
 
 impl StoreOptions {
     /// Mends a data directory that no store and no broker has open. Without [`execute`](RepairOptions::execute) this is
-    /// a dry run, which changes nothing and takes no lock; with it the same steps are taken, under the directory's lock.
-    /// `progress` is called before each log.
+    /// a dry run, which changes nothing and takes no lock; with it the same steps are taken, under the directory's
+    /// lock. `progress` is called before each log.
     ///
-    /// - *Damaged batches*, torn tails and whatever else can't be read in a log is copied to a `.cut` file beside it and
-    ///   taken out. An empty batch takes the place of the offsets, so that readers pass over them, and
+    /// - *Damaged batches*, torn tails and whatever else can't be read in a log is copied to a `.cut` file beside it
+    ///   and taken out. An empty batch takes the place of the offsets, so that readers pass over them, and
     ///   [`lost`](RepairReport::lost) names them. The same goes for missing segments.
     /// - *Segments that overlap*: what readers would not reach is set aside. *Compacted segments* that wait for their
     ///   place get it, and the old ones are set aside.
     /// - *Indexes, transaction indexes and leader epochs* that are missing or wrong are built from the log. Producer
     ///   snapshots that can't be read are set aside; the next open goes through the log instead, and writes one.
     /// - *Checkpoints* and other files of text that are malformed are set aside, and written with what can be told.
-    /// - *Partitions* that are another topic's get a name that is passed over (`-stray`); where a topic that was created
-    ///   here lacks one, it is created empty.
+    /// - *Partitions* that are another topic's get a name that is passed over (`-stray`); where a topic that was
+    ///   created here lacks one, it is created empty.
     ///
     /// Nothing is deleted but what is derived from a log, unless [it is told
     /// to](RepairOptions::remove_leftovers): every byte of a log is in the log or in a file that the report names. A
@@ -79,8 +79,8 @@ impl StoreOptions {
     /// ```
     ///
     /// # Errors
-    /// [`Error::DirectoryLocked`] if it is open, and is to be changed; [`Error::MalformedFile`] if it is a snapshot that
-    /// was never completed; [`Error::Io`] if something can't be read or written, or if this is no data directory;
+    /// [`Error::DirectoryLocked`] if it is open, and is to be changed; [`Error::MalformedFile`] if it is a snapshot
+    /// that was never completed; [`Error::Io`] if something can't be read or written, or if this is no data directory;
     /// [`Error::StorageFull`]: a log that is written anew takes its space twice for that time.
     pub fn repair(
         self,

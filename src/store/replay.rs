@@ -1,5 +1,5 @@
-//! Reading a partition of one of the store's own topics in the order of its offsets, as Kafka's coordinators do: record by
-//! record, past what can't be read, which is told.
+//! Reading a partition of one of the store's own topics in the order of its offsets, as Kafka's coordinators do: record
+//! by record, past what can't be read, which is told.
 
 use crate::error::{Error, Result};
 use crate::log::{Damage, Log, ReadLimits};
@@ -7,8 +7,8 @@ use crate::record::{BatchHeader, BatchView, RecordView};
 use crate::types::Offset;
 
 /// Shows `take_in` every record from `next_offset` to the end of `log`, with the header of its batch, and moves
-/// `next_offset` on. Returns what can't be read: damage, and records that `take_in` calls [`Error::InvalidRecord`], which
-/// have nothing to do with the ones after them. Another error of it ends its batch.
+/// `next_offset` on. Returns what can't be read: damage, and records that `take_in` calls [`Error::InvalidRecord`],
+/// which have nothing to do with the ones after them. Another error of it ends its batch.
 ///
 /// # Errors
 /// What keeps the log from being read at all. What was shown by then is below `next_offset`.

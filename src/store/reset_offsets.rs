@@ -21,8 +21,8 @@ pub enum OffsetReset {
     Current,
     /// At this offset (`--to-offset`).
     Offset(Offset),
-    /// At the first record with this timestamp or a later one, in milliseconds, or after the last record if there is none
-    /// (`--to-datetime`).
+    /// At the first record with this timestamp or a later one, in milliseconds, or after the last record if there is
+    /// none (`--to-datetime`).
     Timestamp(i64),
     /// At the first record that is no older than this by the store's clock (`--by-duration`).
     Duration(Duration),
@@ -46,8 +46,8 @@ impl Store {
     /// Tells what [`reset_offsets`](Self::reset_offsets) would do, and does nothing (`--dry-run`).
     ///
     /// # Errors
-    /// [`Error::UnknownTopicOrPartition`]; [`Error::NoOffsetForPartition`] if the offset of a partition is to be shifted
-    /// for which the group has committed none; for a timestamp as
+    /// [`Error::UnknownTopicOrPartition`]; [`Error::NoOffsetForPartition`] if the offset of a partition is to be
+    /// shifted for which the group has committed none; for a timestamp as
     /// [`offset_for_timestamp`](Log::offset_for_timestamp); otherwise as [`committed_offset`](Self::committed_offset).
     pub fn plan_reset(
         &self,

@@ -6,9 +6,9 @@
 //!   alice SCRAM-SHA-256 4096 c2FsdA== wHM… 2Kx…    user, mechanism, iterations, salt, StoredKey, ServerKey
 //! ```
 //!
-//! A file of ours, in the form of Kafka's checkpoints; Kafka keeps the same in its metadata log, and passes over the file.
-//! There is no password in it, nor anything to log in with. But whoever reads it can try passwords in his own time, and
-//! pretend to a user to be this server: it wants to be kept like the rest of the directory.
+//! A file of ours, in the form of Kafka's checkpoints; Kafka keeps the same in its metadata log, and passes over the
+//! file. There is no password in it, nor anything to log in with. But whoever reads it can try passwords in his own
+//! time, and pretend to a user to be this server: it wants to be kept like the rest of the directory.
 
 use std::collections::BTreeMap;
 use std::path::Path;

@@ -14,8 +14,8 @@
 //! deletion only renames.
 //!
 //! Files are copied, with blocks shared where the file system copies on write, and never hard-linked: two names of one
-//! file would let the recovery of either directory cut, or go on with, a segment of the other, and a bad block or a slip
-//! of the hand would be in both.
+//! file would let the recovery of either directory cut, or go on with, a segment of the other, and a bad block or a
+//! slip of the hand would be in both.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -37,9 +37,9 @@ use crate::uuid::Uuid;
 pub(super) struct Snapshots {
     /// Held while a snapshot is being taken, so that the next one keeps nobody waiting.
     turn: Mutex<()>,
-    /// Held alone by who copies files, and shared by who removes them or puts others in their place. Who has it waits for
-    /// neither of the others. Who waits for it while files are copied must not hold what others wait for; `close` does, and
-    /// ends the copying.
+    /// Held alone by who copies files, and shared by who removes them or puts others in their place. Who has it waits
+    /// for neither of the others. Who waits for it while files are copied must not hold what others wait for; `close`
+    /// does, and ends the copying.
     pub(super) files: RwLock<()>,
 }
 
@@ -73,9 +73,10 @@ impl Store {
     ///
     /// Everything that was appended before the call is in it. All partitions are cut at the same moment, those of
     /// committed offsets too: no commit in the snapshot is ahead of the records in it. Appends are held back for that
-    /// moment alone. While files are copied everything goes on; but what retention, compaction and the deletion of topics
-    /// make superfluous keeps its space until the copy is there, and [`compact`](Self::compact) waits for that. Another
-    /// snapshot waits for this one. The snapshot belongs to the same cluster and node, and has a directory id of its own.
+    /// moment alone. While files are copied everything goes on; but what retention, compaction and the deletion of
+    /// topics make superfluous keeps its space until the copy is there, and [`compact`](Self::compact) waits for that.
+    /// Another snapshot waits for this one. The snapshot belongs to the same cluster and node, and has a directory id
+    /// of its own.
     ///
     /// Where the file system can, blocks are shared until either side changes them (Btrfs, XFS); elsewhere a snapshot
     /// takes as much space as the store.

@@ -55,9 +55,9 @@ pub struct TopicDescription {
     pub name: String,
     /// Its id, which a topic of the same name created later does not share.
     pub id: Uuid,
-    /// Its configuration: its own, and the store's defaults where it sets nothing. A topic that a broker created has its configs in the metadata log of its cluster, where they
-    /// are not known from here: the store then keeps all of its records, with `retention.ms` and `retention.bytes` at
-    /// −1.
+    /// Its configuration: its own, and the store's defaults where it sets nothing. A topic that a broker created has
+    /// its configs in the metadata log of its cluster, where they are not known from here: the store then keeps all of
+    /// its records, with `retention.ms` and `retention.bytes` at −1.
     pub config: TopicConfig,
     /// Whether it belongs to the store itself, as `__consumer_offsets` does.
     pub is_internal: bool,
@@ -303,7 +303,8 @@ impl StoreInner {
     }
 }
 
-/// The configuration that one of the store's own topics is created with. Kafka keeps `__transaction_state` uncompressed.
+/// The configuration that one of the store's own topics is created with. Kafka keeps `__transaction_state`
+/// uncompressed.
 pub(super) fn internal_config_of(topic: &str) -> TopicConfig {
     let compression_type = match topic {
         TRANSACTION_STATE => BrokerCompressionType::Uncompressed,
@@ -342,8 +343,8 @@ pub(super) struct NewPartitions<'a> {
     pub(super) indexes: Range<i32>,
 }
 
-/// Creates the directories of partitions of some topics, the first one of each last, so that a crash leaves all of a topic
-/// or not that one. Durable on return.
+/// Creates the directories of partitions of some topics, the first one of each last, so that a crash leaves all of a
+/// topic or not that one. Durable on return.
 pub(super) fn create_partitions(layout: &Layout, topics: &[NewPartitions<'_>]) -> Result<()> {
     let create = |(of, index): &(&NewPartitions<'_>, i32)| {
         create_partition(layout, &TopicPartition::new(of.topic.clone(), *index), of.id)

@@ -58,7 +58,8 @@ impl Cli {
         cli
     }
 
-    /// Flips a bit in the second of these records, which makes it `most!`. Returns the log that it is in, and what that holds then.
+    /// Flips a bit in the second of these records, which makes it `most!`. Returns the log that it is in, and what that
+    /// holds then.
     fn damage_the_second(&self) -> (PathBuf, Vec<u8>) {
         let log = self.dir().join("t-0/00000000000000000000.log");
         let mut bytes = fs::read(&log).unwrap();

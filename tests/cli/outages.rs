@@ -115,7 +115,8 @@ fn line(of: &mut impl BufRead) -> String {
     line
 }
 
-/// Waits until a command says that it has lost a server, and for how long it tries to find it again. Returns its stderr.
+/// Waits until a command says that it has lost a server, and for how long it tries to find it again. Returns its
+/// stderr.
 fn told(child: &mut Child, way: &Way, until: &str) -> BufReader<ChildStderr> {
     let mut stderr = BufReader::new(child.stderr.take().unwrap());
     let warning = line(&mut stderr);

@@ -1,4 +1,5 @@
-//! The same commands on a directory and over the network: what they print is the same, and so are errors and exit codes.
+//! The same commands on a directory and over the network: what they print is the same, and so are errors and exit
+//! codes.
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -91,8 +92,8 @@ impl Drop for Served {
     }
 }
 
-/// Passes on what clients that come here and a server say to each other. Whoever hears of the key of a request hears of it
-/// before the server does.
+/// Passes on what clients that come here and a server say to each other. Whoever hears of the key of a request hears of
+/// it before the server does.
 fn pass_on(clients: TcpListener, server: String, heard: impl Fn(i16) + Clone + Send + 'static) {
     std::thread::spawn(move || {
         for client in clients.incoming() {

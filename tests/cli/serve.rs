@@ -191,7 +191,8 @@ fn a_server_that_is_stopped_at_work_keeps_what_it_has_acknowledged() {
     }
 }
 
-/// The second signal finds the server held up by a client that doesn't read what it has asked for, which it would wait for.
+/// The second signal finds the server held up by a client that doesn't read what it has asked for, which it would wait
+/// for.
 #[test]
 #[cfg(target_os = "linux")]
 fn a_second_signal_ends_a_server_at_once() {

@@ -1,5 +1,5 @@
-//! Makes an authority, `ca.pem`, and a server's key and certificate from it, `server.pem`, in the directory that is named:
-//! for the tests with stock clients.
+//! Makes an authority, `ca.pem`, and a server's key and certificate from it, `server.pem`, in the directory that is
+//! named: for the tests with stock clients.
 
 use std::error::Error;
 use std::path::PathBuf;

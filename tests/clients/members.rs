@@ -1,6 +1,6 @@
-//! A server with members of groups in its own process, for the tests with stock clients. It is told on standard input who
-//! comes and goes, a line each: `start NAME TOPIC LOG key=value…` and `stop NAME`. See `python/member_log.py` for what
-//! members say in their logs.
+//! A server with members of groups in its own process, for the tests with stock clients. It is told on standard input
+//! who comes and goes, a line each: `start NAME TOPIC LOG key=value…` and `stop NAME`. See `python/member_log.py` for
+//! what members say in their logs.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::error::Error;
@@ -31,7 +31,8 @@ async fn main() -> Result<(), Anything> {
     let server = Server::builder(store.clone()).config(properties.server.clone()).start().await?;
     println!("serving {} at {:?}", dir.display(), server.local_addrs());
     let (of_members, mut terminated) = (store.clone(), signal(SignalKind::terminate())?);
-    // A member that did not do well ends it all. Otherwise it goes on while there are orders, and until it is told to end.
+    // A member that did not do well ends it all. Otherwise it goes on while there are orders, and until it is told to
+    // end.
     tokio::task::spawn_blocking(move || follow_orders(&of_members)).await??;
     terminated.recv().await;
     server.shutdown().await;

@@ -35,8 +35,8 @@ pub fn try_all(cases: u64, case: impl Fn(u64) -> Result<(), String> + Sync) -> O
     })
 }
 
-/// Tries as many seeds as `ESKER_SEEDS` says, or else `seeds`; or the one alone that `ESKER_SEED` picks out. Panics with the
-/// first finding.
+/// Tries as many seeds as `ESKER_SEEDS` says, or else `seeds`; or the one alone that `ESKER_SEED` picks out. Panics
+/// with the first finding.
 pub fn try_seeds(seeds: u64, case: impl Fn(u64) -> Result<(), String> + Sync) {
     let finding = match env_number("ESKER_SEED") {
         Some(seed) => case(seed).err(),

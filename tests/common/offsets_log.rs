@@ -29,8 +29,8 @@ pub struct Write {
 }
 
 impl OffsetsLog {
-    /// Appends a batch, unless that goes wrong. Returns whether its group is no more: that is always appended, for nobody
-    /// waits to hear how it went.
+    /// Appends a batch, unless that goes wrong. Returns whether its group is no more: that is always appended, for
+    /// nobody waits to hear how it went.
     pub fn append(&mut self, id: Option<WriteId>, batch: Batch, random: &mut Random) -> bool {
         let last = batch.records.last();
         let is_gone = matches!(last, Some(GroupRecord::ConsumerGroup(None) | GroupRecord::Classic(None)));
@@ -54,8 +54,8 @@ impl OffsetsLog {
         self.durable = self.durable.max(end);
     }
 
-    /// Some of what was not durable is there all the same, and is made durable before anybody reads it. The last batch may be
-    /// lost although it was durable, which is a bug.
+    /// Some of what was not durable is there all the same, and is made durable before anybody reads it. The last batch
+    /// may be lost although it was durable, which is a bug.
     pub fn crash(&mut self, loses_last: bool, random: &mut Random) {
         let undecided = (self.batches.len() - self.durable) as u64;
         self.batches.truncate(self.durable + random.below(undecided + 1) as usize);

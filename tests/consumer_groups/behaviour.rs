@@ -542,8 +542,8 @@ fn what_kafka_4_0_kept_of_topics_is_taken_back_wherever_it_is_in_the_log() {
     assert_eq!(fixture.groups.groups().count(), 0);
 }
 
-/// Each that joins changes what all are to have: written down together for all who came, it was too much for one batch, and
-/// all were refused.
+/// Each that joins changes what all are to have: written down together for all who came, it was too much for one batch,
+/// and all were refused.
 #[test]
 fn no_batch_is_too_large_for_how_many_come_at_once() {
     const MEMBERS: usize = 60;
@@ -572,7 +572,8 @@ fn no_batch_is_too_large_for_how_many_come_at_once() {
     assert_eq!(answered, MEMBERS);
 }
 
-/// Who joined behind a member that wants more than a batch can hold was told, with that one, that it could not be written.
+/// Who joined behind a member that wants more than a batch can hold was told, with that one, that it could not be
+/// written.
 #[test]
 fn whoever_says_more_than_a_batch_can_hold_fails_alone() {
     let mut fixture = Fixture::new(4);

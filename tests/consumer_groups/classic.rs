@@ -1,5 +1,5 @@
-//! A member of the classic protocol as it behaves, in a group of either kind: it joins, assigns if it leads, asks for its
-//! part, and joins again when it is told to, or when topics have changed.
+//! A member of the classic protocol as it behaves, in a group of either kind: it joins, assigns if it leads, asks for
+//! its part, and joins again when it is told to, or when topics have changed.
 
 use std::collections::BTreeMap;
 

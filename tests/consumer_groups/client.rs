@@ -1,5 +1,5 @@
-//! A member as it behaves, if it has the consumer protocol: it joins, sends heartbeats, takes what it is given and lets go
-//! of what it is not, unless it is slow, and leaves.
+//! A member as it behaves, if it has the consumer protocol: it joins, sends heartbeats, takes what it is given and lets
+//! go of what it is not, unless it is slow, and leaves.
 
 use esker::Uuid;
 use esker::coordinator::{

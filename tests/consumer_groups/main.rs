@@ -1,5 +1,5 @@
-//! The coordinator of consumer groups (KIP-848) as a state machine: what Kafka's consumer protocol lays down, and what must
-//! hold whatever happens to members, heartbeats, topics, records and the coordinator itself.
+//! The coordinator of consumer groups (KIP-848) as a state machine: what Kafka's consumer protocol lays down, and what
+//! must hold whatever happens to members, heartbeats, topics, records and the coordinator itself.
 #![cfg(feature = "coordinator")]
 #![expect(clippy::unwrap_used, reason = "a test fails by a panic")]
 

@@ -1,6 +1,6 @@
 //! A coordinator, its log, topics and members of both protocols, all by one seed: requests that are late, lost or come
-//! twice, members that crash, fall silent, come back, perhaps with the other protocol, or do not let go, topics that come,
-//! grow and go, records that can't be written, coordinators that crash and read again what they have written.
+//! twice, members that crash, fall silent, come back, perhaps with the other protocol, or do not let go, topics that
+//! come, grow and go, records that can't be written, coordinators that crash and read again what they have written.
 //!
 //! After each step must hold:
 //! - a partition is one member's at most, also while it is on its way from one to another;
@@ -9,8 +9,8 @@
 //! - no commit is taken of somebody who isn't a member, or is in another epoch;
 //! - every heartbeat is answered once at most, and exactly once as long as the coordinator lives.
 //!
-//! And in the end, when nothing goes wrong any more, every member has all of its target, every partition that somebody is
-//! subscribed to has a reader, and a group goes by the consumer protocol if any of its members has that.
+//! And in the end, when nothing goes wrong any more, every member has all of its target, every partition that somebody
+//! is subscribed to has a reader, and a group goes by the consumer protocol if any of its members has that.
 
 use std::collections::{BTreeMap, HashMap};
 use std::rc::Rc;

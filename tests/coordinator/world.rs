@@ -560,8 +560,8 @@ impl World {
         Ok(())
     }
 
-    /// Everybody comes back, or comes anew. After that nothing is open, and each transaction counts as a whole or not at
-    /// all; and all goes on.
+    /// Everybody comes back, or comes anew. After that nothing is open, and each transaction counts as a whole or not
+    /// at all; and all goes on.
     pub fn finish(&mut self) -> Findings {
         for client in 0..CLIENTS {
             if self.clients[client].producer.is_some() && self.random.one_in(2) {

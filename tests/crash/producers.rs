@@ -1,5 +1,5 @@
-//! The producers with an id that send to a partition: what they have sent, what they send again after a crash, and which
-//! of their transactions are open, committed or aborted.
+//! The producers with an id that send to a partition: what they have sent, what they send again after a crash, and
+//! which of their transactions are open, committed or aborted.
 //!
 //! The first two are idempotent, the others transactional. After an open each sends its last batch that is in the log
 //! once more, which must be told for a duplicate, and then those that a crash took, in their order.

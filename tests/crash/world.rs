@@ -245,7 +245,8 @@ impl World {
         let opened = self.open();
         self.tell(told, "Open");
         let checked = match &opened {
-            // To read one file takes letting go of others, and syncing them, where only some may be open: that can crash.
+            // To read one file takes letting go of others, and syncing them, where only some may be open: that can
+            // crash.
             Ok(store) if !self.disk.has_crashed() => {
                 let before = self.model.clone();
                 match self.model.check(store) {

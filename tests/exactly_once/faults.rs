@@ -1,5 +1,5 @@
-//! Disk faults in the middle of a transfer: whoever begins anew, as the documentation of transactions says, and opens the
-//! store again where that does not help, ends up with each record once.
+//! Disk faults in the middle of a transfer: whoever begins anew, as the documentation of transactions says, and opens
+//! the store again where that does not help, ends up with each record once.
 
 use esker::Store;
 use esker::sim::{Crash, Fault, FaultStorage, ManualClock, Operation};

@@ -1,9 +1,9 @@
 //! Exactly once: what committed transactions have written is there once, and nothing else is, whatever crashes and
 //! whoever interferes.
 //!
-//! [`transfer`] moves records from topic to topic and is crashed at every operation that changes the disk; [`model`] runs
-//! transactions of several producers, their zombies and crashes in random order beside an in-memory model. That both
-//! notice when something is wrong is proven with planted bugs.
+//! [`transfer`] moves records from topic to topic and is crashed at every operation that changes the disk; [`model`]
+//! runs transactions of several producers, their zombies and crashes in random order beside an in-memory model. That
+//! both notice when something is wrong is proven with planted bugs.
 //!
 //! `ESKER_SEEDS=100000` tries that many random orders instead of the default, `ESKER_SEED=17` that one alone, and
 //! `ESKER_POINT=17` one crash of the transfer.

@@ -1,5 +1,5 @@
-//! Transactions in any order, of producers that are fenced and go on as zombies, beside plain records and plain commits,
-//! with crashes: what is read as committed is what the model has, after every step.
+//! Transactions in any order, of producers that are fenced and go on as zombies, beside plain records and plain
+//! commits, with crashes: what is read as committed is what the model has, after every step.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

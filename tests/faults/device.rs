@@ -377,7 +377,8 @@ fn a_marker_that_does_not_reach_the_device_keeps_no_other_from_it() {
     let disk = disk.after_crash(Crash::Power, 1);
     let store = open(&disk).unwrap();
     for index in partitions {
-        // The record, the marker that was on the device, and the one that all got because not all were known to have one.
+        // The record, the marker that was on the device, and the one that all got because not all were known to have
+        // one.
         let expected = if index == 70 { 2..=3 } else { 3..=3 };
         assert!(expected.contains(&store.partition("t", index).unwrap().last_stable_offset()), "{index}");
     }

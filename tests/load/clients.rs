@@ -30,8 +30,8 @@ pub async fn is_served(connection: &Connection) -> bool {
     connection.send(&ApiVersionsRequest::default(), 3).await.is_ok()
 }
 
-/// Sends about so many requests, and is killed now and then: between requests, with a long poll under way, in the midst of
-/// a frame, or with responses that it hasn't read.
+/// Sends about so many requests, and is killed now and then: between requests, with a long poll under way, in the midst
+/// of a frame, or with responses that it hasn't read.
 pub async fn active(address: SocketAddr, partition: i32, seed: u64, requests: usize) -> Acknowledged {
     let mut random = Random::new(seed);
     let mut acknowledged = Vec::new();

@@ -1,6 +1,6 @@
-//! Ten thousand idle connections and a thousand at work, which are often killed: nothing that was acknowledged is lost, and
-//! once they are gone the server has what it had before. In a binary of its own, for it counts what the process has; the
-//! clients are in another process.
+//! Ten thousand idle connections and a thousand at work, which are often killed: nothing that was acknowledged is lost,
+//! and once they are gone the server has what it had before. In a binary of its own, for it counts what the process
+//! has; the clients are in another process.
 //!
 //! `cargo bench --bench load` does the same for minutes.
 #![cfg(all(feature = "prometheus", target_os = "linux"))]
@@ -37,8 +37,8 @@ use within::within;
 const IDLE: usize = 10_000;
 const ACTIVE: usize = 1000;
 const REQUESTS: usize = 40;
-/// What may stay behind of the first round: tables, series of metrics, files. And of any other: free places in the buffers
-/// and tables that all connections share.
+/// What may stay behind of the first round: tables, series of metrics, files. And of any other: free places in the
+/// buffers and tables that all connections share.
 const HEAP_KEPT_MAX: usize = 4 << 20;
 const HEAP_LEFT_MAX: usize = 1 << 20;
 
@@ -50,7 +50,8 @@ fn runtime() -> Runtime {
     tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap()
 }
 
-/// Not a test of its own: all clients of a round. What was acknowledged is printed; then they stay until standard input ends.
+/// Not a test of its own: all clients of a round. What was acknowledged is printed; then they stay until standard input
+/// ends.
 #[test]
 fn child() {
     let Ok(address) = env::var(ADDRESS) else { return };

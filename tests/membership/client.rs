@@ -141,7 +141,8 @@ impl Client {
         match error {
             GroupError::UnknownMemberId | GroupError::IllegalGeneration => self.forget(),
             GroupError::RebalanceInProgress | GroupError::CoordinatorNotAvailable => self.phase = Phase::Out,
-            // A group that was read from its records knows but the protocol that it goes by, and takes nobody without it.
+            // A group that was read from its records knows but the protocol that it goes by, and takes nobody without
+            // it.
             GroupError::FencedInstanceId | GroupError::GroupMaxSizeReached | GroupError::InconsistentGroupProtocol => {
                 self.phase = Phase::Dead;
             }

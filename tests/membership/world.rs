@@ -1,5 +1,6 @@
-//! A coordinator, its log, and clients, all by one seed: requests that are late, lost or come twice, clients that crash,
-//! fall silent or come back, records that can't be written, coordinators that crash and read again what they have written.
+//! A coordinator, its log, and clients, all by one seed: requests that are late, lost or come twice, clients that
+//! crash, fall silent or come back, records that can't be written, coordinators that crash and read again what they
+//! have written.
 //!
 //! After each step must hold:
 //! - every request is answered once at most, and exactly once as long as the coordinator lives;

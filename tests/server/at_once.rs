@@ -1,5 +1,5 @@
-//! What takes but a moment is done on the thread that has read the request: it goes on while all threads for what may block
-//! are held up, and what may block waits for one of them.
+//! What takes but a moment is done on the thread that has read the request: it goes on while all threads for what may
+//! block are held up, and what may block waits for one of them.
 
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::time::Duration;

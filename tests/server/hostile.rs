@@ -513,7 +513,8 @@ async fn nothing_is_begun_behind_a_mebibyte_that_waits_to_be_taken() {
     assert_eq!(correlation_ids(&answers), [1, 2, 3, 4]);
 }
 
-/// The same after everybody in this thread has had many turns: to begin what may be begun, and to count what was answered.
+/// The same after everybody in this thread has had many turns: to begin what may be begun, and to count what was
+/// answered.
 #[cfg(feature = "prometheus")]
 async fn in_flight_at_last(server: &Server) -> f64 {
     use super::metrics::in_flight;

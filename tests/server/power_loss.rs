@@ -1,4 +1,5 @@
-//! What a producer with `acks` −1 was answered survives a loss of power, wherever that hits, and whichever way its batch took.
+//! What a producer with `acks` −1 was answered survives a loss of power, wherever that hits, and whichever way its
+//! batch took.
 
 use std::sync::Arc;
 
@@ -48,8 +49,8 @@ struct Way {
 }
 
 impl Way {
-    /// Lets the disk crash in each mutation from the batch's append to its sync. Returns in how many of them nothing was
-    /// answered but an error.
+    /// Lets the disk crash in each mutation from the batch's append to its sync. Returns in how many of them nothing
+    /// was answered but an error.
     async fn crash_everywhere(&self) -> u64 {
         for crashed in 0.. {
             let disk = FaultStorage::new(crashed);

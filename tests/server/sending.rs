@@ -1,5 +1,5 @@
-//! Records on their way to a client: from the files of the log where the system can send them by itself, and otherwise by a
-//! copy. They are the same either way, whatever becomes of the log meanwhile.
+//! Records on their way to a client: from the files of the log where the system can send them by itself, and otherwise
+//! by a copy. They are the same either way, whatever becomes of the log meanwhile.
 #![cfg(feature = "prometheus")]
 
 use std::sync::Arc;

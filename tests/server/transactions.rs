@@ -513,8 +513,8 @@ async fn a_transaction_does_not_begin_with_its_second_batch() {
     }
 }
 
-/// Whoever synced for those who wait without a thread had to have one of those that may block, and all of them waited for that
-/// sync: nothing went on, for ever.
+/// Whoever synced for those who wait without a thread had to have one of those that may block, and all of them waited
+/// for that sync: nothing went on, for ever.
 #[test]
 fn syncs_go_on_where_all_threads_that_may_block_wait_for_one() {
     let mut runtime = tokio::runtime::Builder::new_multi_thread();

@@ -1,5 +1,5 @@
-//! A group on a disk that crashes at every write: what was committed is kept, and members that come back under their names
-//! go on in the generation that they were in.
+//! A group on a disk that crashes at every write: what was committed is kept, and members that come back under their
+//! names go on in the generation that they were in.
 
 use esker::sim::{Crash, FaultStorage, ManualClock};
 use esker::{Acks, Consumer, Error, ProducerConfig, Record, Result, Store, TopicConfig, TopicPartition};

@@ -1,5 +1,5 @@
-//! Consumers of one process that share topics: who reads what, what happens when they come, go, and stall, and that nothing
-//! is lost by it. Time stands still unless a test moves it.
+//! Consumers of one process that share topics: who reads what, what happens when they come, go, and stall, and that
+//! nothing is lost by it. Time stands still unless a test moves it.
 #![cfg(all(feature = "coordinator", feature = "sim"))]
 #![expect(clippy::unwrap_used, reason = "a test fails by a panic")]
 

@@ -1,5 +1,5 @@
-//! A group through a history by seed: members poll, process, commit, come, go, stall and come back; topics grow. Whatever
-//! happens,
+//! A group through a history by seed: members poll, process, commit, come, go, stall and come back; topics grow.
+//! Whatever happens,
 //!
 //! - no two members that are not overdue have the same partition;
 //! - nobody is handed a record that was committed, nor one out of order: what comes twice is the uncommitted tail;

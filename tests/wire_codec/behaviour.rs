@@ -311,8 +311,8 @@ fn versions_that_are_not_known_are_refused_by_name() {
     assert_eq!(refused, ProtocolError::UnknownApiKey { key: 999, version: 2 });
 }
 
-/// A client from the future asks which versions there are in one that isn't known here: its header can be read, so that it
-/// can be answered (KIP-511).
+/// A client from the future asks which versions there are in one that isn't known here: its header can be read, so that
+/// it can be answered (KIP-511).
 #[test]
 fn the_header_of_a_version_from_the_future_is_read() {
     let mut frame = hex("001200630000000700016300ffff");

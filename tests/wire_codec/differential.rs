@@ -1,8 +1,8 @@
 //! Every version of every message, against the `kafka-protocol` crate, which is generated from Kafka's definitions.
 //!
-//! Messages are made from our schema. Each side must read the whole of each, see the same values under the same names, and
-//! write the same bytes again. What that crate doesn't know is in [`behaviour`](crate::behaviour), and all of it is held to
-//! Kafka itself in `tests/kafka`.
+//! Messages are made from our schema. Each side must read the whole of each, see the same values under the same names,
+//! and write the same bytes again. What that crate doesn't know is in [`behaviour`](crate::behaviour), and all of it is
+//! held to Kafka itself in `tests/kafka`.
 
 use bytes::{Bytes, BytesMut};
 use esker::Uuid;

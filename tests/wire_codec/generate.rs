@@ -31,8 +31,8 @@ pub fn message(schema: &Schema, version: i16, flexible: bool, random: &mut Rando
     generator.bytes
 }
 
-/// The message that takes the most memory for its size: everything in it is empty, but for the arrays `depth` deep, which
-/// have `count` elements each.
+/// The message that takes the most memory for its size: everything in it is empty, but for the arrays `depth` deep,
+/// which have `count` elements each.
 pub fn bloated(schema: &Schema, version: i16, flexible: bool, depth: usize, count: usize) -> Vec<u8> {
     let mut bytes = Vec::new();
     bloated_struct(schema, version, flexible, depth, count, &mut bytes);

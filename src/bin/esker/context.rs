@@ -17,8 +17,8 @@ pub(crate) struct Context {
     /// The data directory
     #[arg(long, global = true, env = "ESKER_DIR", value_name = "DIR", help_heading = "Options of every command")]
     pub(crate) dir: Option<PathBuf>,
-    /// Brokers, instead of a data directory: what topic, produce, consume and group commands do is asked of them over the
-    /// network
+    /// Brokers, instead of a data directory: what topic, produce, consume and group commands do is asked of them over
+    /// the network
     ///
     /// One is enough, the others are known from it. What the command line says counts more than the environment.
     #[arg(
@@ -33,9 +33,9 @@ pub(crate) struct Context {
     pub(crate) bootstrap_server: Vec<String>,
     /// How to connect to the brokers, with TLS and a password where they ask for them: a file of Kafka's client configs
     ///
-    /// It says security.protocol, sasl.mechanism, sasl.jaas.config, ssl.truststore.location or ssl.truststore.certificates,
-    /// ssl.keystore.location or ssl.keystore.key and ssl.keystore.certificate.chain, ssl.enabled.protocols,
-    /// ssl.endpoint.identification.algorithm and client.id, keys and certificates being PEM.
+    /// It says security.protocol, sasl.mechanism, sasl.jaas.config, ssl.truststore.location or
+    /// ssl.truststore.certificates, ssl.keystore.location or ssl.keystore.key and ssl.keystore.certificate.chain,
+    /// ssl.enabled.protocols, ssl.endpoint.identification.algorithm and client.id, keys and certificates being PEM.
     #[arg(
         long,
         global = true,

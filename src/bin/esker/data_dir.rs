@@ -13,15 +13,15 @@ use crate::failure::{Failure, Result, tell};
 pub(crate) struct ReadOnly {
     /// Change nothing in the directory: don't even recover what a crash left
     ///
-    /// What only looks opens the directory read-only by itself. It works beside another process that has the directory open,
-    /// follows what that appends, and keeps nobody from writing. But if nobody has it open, and whoever had it last did not
-    /// come to close it, it is recovered first.
+    /// What only looks opens the directory read-only by itself. It works beside another process that has the directory
+    /// open, follows what that appends, and keeps nobody from writing. But if nobody has it open, and whoever had it
+    /// last did not come to close it, it is recovered first.
     #[arg(long)]
     pub(crate) read_only: bool,
 }
 
-/// Kafka's file that says that the directory was closed, and that there is nothing to recover. It is gone while the directory
-/// is open for writing.
+/// Kafka's file that says that the directory was closed, and that there is nothing to recover. It is gone while the
+/// directory is open for writing.
 const CLEAN_SHUTDOWN: &str = ".kafka_cleanshutdown";
 
 /// Opens the store, creating it if there is none.

@@ -16,9 +16,9 @@
 //!   completions
 //! ```
 //!
-//! and what they share: `context` (the directory or the brokers, text or JSON), `source` (what there is to do with either),
-//! `data_dir` (opening the one), `remote` (speaking to the others), `failure` and `hint` (what went
-//! wrong, exit codes), `interrupt`, `confirm`, `progress`, `partitions` and `time` (how these are written).
+//! and what they share: `context` (the directory or the brokers, text or JSON), `source` (what there is to do with
+//! either), `data_dir` (opening the one), `remote` (speaking to the others), `failure` and `hint` (what went wrong,
+//! exit codes), `interrupt`, `confirm`, `progress`, `partitions` and `time` (how these are written).
 //!
 //! What a command prints goes to stdout, everything about it to stderr.
 
@@ -121,8 +121,8 @@ fn main() -> ExitCode {
     }
 }
 
-/// Takes a negative number for the value of an option everywhere: where it can't be one, that is what is said then, and not
-/// that there is no option of this name.
+/// Takes a negative number for the value of an option everywhere: where it can't be one, that is what is said then, and
+/// not that there is no option of this name.
 fn with_negative_numbers(command: clap::Command) -> clap::Command {
     let command = command.mut_args(|arg| match arg.get_action().takes_values() {
         true => arg.allow_negative_numbers(true),

@@ -19,8 +19,8 @@ pub(crate) struct ProducerArgs {
     /// How many bytes a batch may have before it is compressed
     #[arg(long, value_name = "BYTES")]
     batch_size: Option<usize>,
-    /// How long a batch waits for more records, in milliseconds; over the network none does, and what the input has goes
-    /// out as soon as what was sent before is acknowledged [default: 5]
+    /// How long a batch waits for more records, in milliseconds; over the network none does, and what the input has
+    /// goes out as soon as what was sent before is acknowledged [default: 5]
     #[arg(long, value_name = "MS")]
     linger_ms: Option<u64>,
     /// Whether batches carry sequence numbers, which needs acks=all [default: true with acks=all]

@@ -19,11 +19,11 @@ use crate::key_value::key_value;
 /// Serve the data directory to Kafka clients, until interrupted
 ///
 /// Configured as a Kafka broker is. What comes later in this list counts: server.properties, the environment
-/// (KAFKA_NUM_PARTITIONS is num.partitions), --override. The directory is that of --dir, or else log.dirs. By default it
-/// listens on 127.0.0.1:9092.
+/// (KAFKA_NUM_PARTITIONS is num.partitions), --override. The directory is that of --dir, or else log.dirs. By default
+/// it listens on 127.0.0.1:9092.
 ///
-/// The first SIGINT, SIGTERM or SIGHUP stops it in good order, the second at once. What it does is told on stderr; RUST_LOG says
-/// how much.
+/// The first SIGINT, SIGTERM or SIGHUP stops it in good order, the second at once. What it does is told on stderr;
+/// RUST_LOG says how much.
 ///
 /// JSON: dir, listeners (the addresses that it listens on), metrics (where they are, if anywhere), once it listens.
 #[derive(Debug, clap::Args)]

@@ -34,8 +34,9 @@ pub(crate) enum Command {
     },
     /// Describe transactional ids and their transactions
     ///
-    /// JSON, an object for each: transactional_id, producer_id, producer_epoch, state, timeout_ms, start_timestamp (null
-    /// if it had no transaction), last_update_timestamp (null over the network, where nobody tells it), partitions (topic, partition).
+    /// JSON, an object for each: transactional_id, producer_id, producer_epoch, state, timeout_ms, start_timestamp
+    /// (null if it had no transaction), last_update_timestamp (null over the network, where nobody tells it),
+    /// partitions (topic, partition).
     Describe {
         /// The transactional ids
         #[arg(required = true, value_name = "ID")]

@@ -18,8 +18,8 @@ use crate::output::Table;
 pub(crate) enum Command {
     /// Let a user log in, by SCRAM or PLAIN, with the password that is the first line of stdin
     ///
-    /// On a terminal it is asked for. A user that is there gets another password. The password itself is not kept. If there
-    /// is no data directory, it is made. While a server has it, `kafka-configs --entity-type users` does this.
+    /// On a terminal it is asked for. A user that is there gets another password. The password itself is not kept. If
+    /// there is no data directory, it is made. While a server has it, `kafka-configs --entity-type users` does this.
     ///
     /// Prints nothing.
     Add {

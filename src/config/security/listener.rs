@@ -8,15 +8,15 @@ use crate::config::{ConfigEntry, invalid};
 use crate::error::Result;
 
 configs! {
-    /// What the clients of a listener have to show before they are let in, and what the server shows them. Only what the
-    /// listener's security protocol asks for counts.
+    /// What the clients of a listener have to show before they are let in, and what the server shows them. Only what
+    /// the listener's security protocol asks for counts.
     ListenerSecurity, each "a broker config", checked when "the server starts";
 
     /// What the server's keys and certificates are written in. Kafka's default is JKS.
     ssl_keystore_type: StoreType = StoreType::Pem, "ssl.keystore.type", any();
-    /// A file with the server's private key, not encrypted, and its certificate, behind which come those that lead from it
-    /// to an authority that clients trust. It is read when the server starts, and again for each client that comes; one of
-    /// which nothing can be made then is left aside with a warning.
+    /// A file with the server's private key, not encrypted, and its certificate, behind which come those that lead from
+    /// it to an authority that clients trust. It is read when the server starts, and again for each client that comes;
+    /// one of which nothing can be made then is left aside with a warning.
     ssl_keystore_location: String = String::new(), "ssl.keystore.location", any();
     /// The private key itself, not encrypted, in place of a file.
     ssl_keystore_key: Password = Password::default(), "ssl.keystore.key", any();
@@ -28,8 +28,8 @@ configs! {
     ssl_keystore_password: Password = Password::default(), "ssl.keystore.password", Valid::unset();
     /// What the certificates of authorities are written in. Kafka's default is JKS.
     ssl_truststore_type: StoreType = StoreType::Pem, "ssl.truststore.type", any();
-    /// A file with the certificates of the authorities that clients' certificates must come from. It is read as often as
-    /// that of the keystore.
+    /// A file with the certificates of the authorities that clients' certificates must come from. It is read as often
+    /// as that of the keystore.
     ssl_truststore_location: String = String::new(), "ssl.truststore.location", any();
     /// The certificates of these authorities themselves, in place of a file.
     ssl_truststore_certificates: Password = Password::default(), "ssl.truststore.certificates", any();

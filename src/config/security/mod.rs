@@ -16,7 +16,8 @@ pub use password::Password;
 pub use protocol_map::SecurityProtocolMap;
 pub use words::{ClientAuth, EndpointIdentification, SaslMechanism, SecurityProtocol, StoreType, TlsVersion};
 
-/// What clients have to show before they are let in: the same for all listeners, except for what a listener has of its own.
+/// What clients have to show before they are let in: the same for all listeners, except for what a listener has of its
+/// own.
 ///
 /// ```
 /// use esker::server::{ClientAuth, ServerConfig};

@@ -40,19 +40,19 @@ impl ConsumerConfig {
     }
 
     /// Makes the consumer a static member (`group.instance.id`, KIP-345): when it goes it does not leave the group, and
-    /// if one of the same name comes within the session timeout, that goes on in its place without a rebalance. There may
-    /// be one consumer of a name in a group; a second one takes over, and the first is told
+    /// if one of the same name comes within the session timeout, that goes on in its place without a rebalance. There
+    /// may be one consumer of a name in a group; a second one takes over, and the first is told
     /// [`GroupError::FencedInstanceId`](crate::GroupError::FencedInstanceId).
     pub fn group_instance_id(mut self, name: impl Into<String>) -> Self {
         self.membership.group_instance_id = Some(name.into());
         self
     }
 
-    /// How long the group waits for a static member that is gone, in milliseconds (`session.timeout.ms`; default 45,000).
-    /// It must be between `group.min.session.timeout.ms` and `group.max.session.timeout.ms` of the store.
+    /// How long the group waits for a static member that is gone, in milliseconds (`session.timeout.ms`; default
+    /// 45,000). It must be between `group.min.session.timeout.ms` and `group.max.session.timeout.ms` of the store.
     ///
-    /// A consumer in the coordinator's own process needs no heartbeats to be known to be alive: that it is there is known,
-    /// and that it gets on is what [`max_poll_interval_ms`](Self::max_poll_interval_ms) is for.
+    /// A consumer in the coordinator's own process needs no heartbeats to be known to be alive: that it is there is
+    /// known, and that it gets on is what [`max_poll_interval_ms`](Self::max_poll_interval_ms) is for.
     pub fn session_timeout_ms(mut self, timeout_ms: i32) -> Self {
         self.membership.session_timeout_ms = timeout_ms;
         self
@@ -66,9 +66,9 @@ impl ConsumerConfig {
         self
     }
 
-    /// How partitions are shared out, the way that is liked best first (`partition.assignment.strategy`; default `range`,
-    /// then `cooperative-sticky`, as in Kafka). All members must have one in common; see [`PartitionAssignor`]. Members go
-    /// by the cooperative protocol if all of their assignors do.
+    /// How partitions are shared out, the way that is liked best first (`partition.assignment.strategy`; default
+    /// `range`, then `cooperative-sticky`, as in Kafka). All members must have one in common; see
+    /// [`PartitionAssignor`]. Members go by the cooperative protocol if all of their assignors do.
     pub fn partition_assignment_strategy(
         mut self,
         assignors: impl IntoIterator<Item = Arc<dyn PartitionAssignor>>,

@@ -227,8 +227,8 @@ impl Membership {
         self.phase = Phase::Out;
     }
 
-    /// Does something to the group's offsets that only a member in the current generation may do, before anything else can
-    /// happen to the group.
+    /// Does something to the group's offsets that only a member in the current generation may do, before anything else
+    /// can happen to the group.
     pub(super) fn commit(&self, commit: impl FnOnce() -> Result<()>) -> Result<()> {
         self.groups.tick_due();
         if self.member_id.is_empty() {

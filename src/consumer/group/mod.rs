@@ -1,5 +1,5 @@
-//! A consumer that shares topics with the others of its group: what it subscribes to, its membership, and what assignments
-//! mean for what it reads.
+//! A consumer that shares topics with the others of its group: what it subscribes to, its membership, and what
+//! assignments mean for what it reads.
 
 mod config;
 mod listener;
@@ -26,8 +26,8 @@ use subscription::Wanted;
 pub(super) struct GroupSeat {
     membership: Option<Membership>,
     listener: Listener,
-    /// Which member it was when it got its last assignment: also when it is none any more, so that what it read then is not
-    /// committed by somebody who is no member (KIP-447).
+    /// Which member it was when it got its last assignment: also when it is none any more, so that what it read then is
+    /// not committed by somebody who is no member (KIP-447).
     joined: Option<ConsumerGroupMetadata>,
 }
 
@@ -48,13 +48,13 @@ impl fmt::Debug for Listener {
 
 impl Consumer {
     /// Shares these topics with the other consumers of its group that subscribe, in this process and, if the store is
-    /// served, elsewhere: each partition is read by one of them. Who reads what is agreed upon in [`poll`](Self::poll), and
-    /// anew when consumers come, go, or stop polling, and when topics change. A topic need not exist yet.
+    /// served, elsewhere: each partition is read by one of them. Who reads what is agreed upon in [`poll`](Self::poll),
+    /// and anew when consumers come, go, or stop polling, and when topics change. A topic need not exist yet.
     ///
     /// It takes the place of what was subscribed to or assigned before. Between two polls may pass
-    /// [`max_poll_interval_ms`](super::ConsumerConfig::max_poll_interval_ms); a consumer that is dropped leaves its group.
-    /// The first members of a group wait `group.initial.rebalance.delay.ms` of the store for others, which is 3 seconds by
-    /// default.
+    /// [`max_poll_interval_ms`](super::ConsumerConfig::max_poll_interval_ms); a consumer that is dropped leaves its
+    /// group. The first members of a group wait `group.initial.rebalance.delay.ms` of the store for others, which is 3
+    /// seconds by default.
     ///
     /// ```
     /// # use esker::{AutoOffsetReset, ConsumerConfig, ProducerConfig, Record, Store, StoreConfig, TopicConfig};
@@ -75,7 +75,8 @@ impl Consumer {
     /// ```
     ///
     /// # Errors
-    /// [`Error::NoGroup`], [`Error::Closed`], [`Error::ReadOnly`]; [`Error::InvalidTopic`] for a name that no topic can have.
+    /// [`Error::NoGroup`], [`Error::Closed`], [`Error::ReadOnly`]; [`Error::InvalidTopic`] for a name that no topic can
+    /// have.
     pub fn subscribe<'a>(&mut self, topics: impl IntoIterator<Item = &'a str>) -> Result<()> {
         let mut topics: Vec<String> = topics.into_iter().map(str::to_owned).collect();
         topics.iter().try_for_each(|topic| validate_topic_name(topic))?;
@@ -84,8 +85,8 @@ impl Consumer {
         self.subscribe_to(Wanted::Topics(topics))
     }
 
-    /// Subscribes to all topics of which `is_wanted` is true, also to those that are yet to come; the store's own are never
-    /// among them. A regular expression of whatever crate will do: `move |topic| regex.is_match(topic)`.
+    /// Subscribes to all topics of which `is_wanted` is true, also to those that are yet to come; the store's own are
+    /// never among them. A regular expression of whatever crate will do: `move |topic| regex.is_match(topic)`.
     ///
     /// # Errors
     /// As [`subscribe`](Self::subscribe).
@@ -93,8 +94,8 @@ impl Consumer {
         self.subscribe_to(Wanted::Like(Box::new(is_wanted)))
     }
 
-    /// Leaves the group, and reads nothing any more. A static member does not leave: its partitions wait for it until its
-    /// session ends.
+    /// Leaves the group, and reads nothing any more. A static member does not leave: its partitions wait for it until
+    /// its session ends.
     ///
     /// # Errors
     /// What the listener returns. It has left all the same.

@@ -1,5 +1,5 @@
-//! What consumers of a group tell each other by way of the coordinator, in Kafka's schema: what each subscribes to, and what
-//! the leader assigns to it. Coordinators don't understand it, and need not.
+//! What consumers of a group tell each other by way of the coordinator, in Kafka's schema: what each subscribes to, and
+//! what the leader assigns to it. Coordinators don't understand it, and need not.
 //!
 //! ```text
 //!   subscription  int16 version, array of string topics, nullable bytes user data,

@@ -4,8 +4,8 @@ use super::consumer::Assignors;
 use crate::config::{ConsumerGroupMigrationPolicy, GroupConfig, StoreConfig};
 
 /// How much a member of the classic protocol may bring that its group keeps, in bytes: as much as a record of
-/// `__consumer_offsets` takes, by the default of its `max.message.bytes`. Of more than that, the group could never be written
-/// down, and until it is to be, nothing else would bound it.
+/// `__consumer_offsets` takes, by the default of its `max.message.bytes`. Of more than that, the group could never be
+/// written down, and until it is to be, nothing else would bound it.
 pub(super) const JOIN_BYTES_MAX: usize = 1_048_588;
 
 #[derive(Clone, Copy, Debug)]
@@ -55,8 +55,8 @@ impl Limits {
         }
     }
 
-    /// Those of a group with configs of its own. They may have been set when the bounds were others: then it has what comes
-    /// closest (Kafka's `GroupConfig.evaluate`).
+    /// Those of a group with configs of its own. They may have been set when the bounds were others: then it has what
+    /// comes closest (Kafka's `GroupConfig.evaluate`).
     pub(super) fn of_group(self, config: &GroupConfig) -> Self {
         let within = |(min, max): (i32, i32), value: i32| value.max(min).min(max);
         let own = |own: Option<i32>, bounds, otherwise| own.map_or(otherwise, |own| within(bounds, own));

@@ -25,8 +25,8 @@ pub struct JoinRequest {
     pub rebalance_timeout_ms: i32,
     /// Which kind of group it is: `consumer` for consumers.
     pub protocol_type: String,
-    /// The ways to assign that the member knows, the one that it likes best first. Together, and with the names above, they
-    /// take 1,048,588 bytes at most, which is what fits into a record of `__consumer_offsets` by default.
+    /// The ways to assign that the member knows, the one that it likes best first. Together, and with the names above,
+    /// they take 1,048,588 bytes at most, which is what fits into a record of `__consumer_offsets` by default.
     pub protocols: Vec<JoinProtocol>,
     /// Whether the client comes back with the member id that it is given (JoinGroup 4, KIP-394).
     pub comes_back_with_id: bool,
@@ -168,8 +168,8 @@ pub enum Action<T> {
     /// Append records to `__consumer_offsets`, all of them or none: as one batch. Those of a group must be appended in
     /// the order in which they come.
     Write {
-        /// If given, [`written`](super::GroupCoordinator::written) is to be called once the records are durable, or have
-        /// failed. If not, nobody waits for them, and their loss does no harm.
+        /// If given, [`written`](super::GroupCoordinator::written) is to be called once the records are durable, or
+        /// have failed. If not, nobody waits for them, and their loss does no harm.
         write: Option<WriteId>,
         /// The group's name.
         group: String,

@@ -49,15 +49,15 @@ pub use message::{
     WriteId,
 };
 
-/// All groups of a coordinator. `T` is whatever the caller knows a waiting request by: a number, or the sending end of a
-/// channel.
+/// All groups of a coordinator. `T` is whatever the caller knows a waiting request by: a number, or the sending end of
+/// a channel.
 ///
-/// After each call [`next_action`](Self::next_action) is to be asked until there is none, and [`tick`](Self::tick) to be
-/// called at [`next_deadline`](Self::next_deadline), which each call may change. `now_ms` is any count of milliseconds
-/// that never goes back; records carry it as the time since the Unix epoch.
+/// After each call [`next_action`](Self::next_action) is to be asked until there is none, and [`tick`](Self::tick) to
+/// be called at [`next_deadline`](Self::next_deadline), which each call may change. `now_ms` is any count of
+/// milliseconds that never goes back; records carry it as the time since the Unix epoch.
 ///
-/// Its memory is bounded by what its members are: a group that has none, and no record, is forgotten. Ids that nobody has
-/// joined with yet have bounds of their own.
+/// Its memory is bounded by what its members are: a group that has none, and no record, is forgotten. Ids that nobody
+/// has joined with yet have bounds of their own.
 #[derive(Debug)]
 pub struct GroupCoordinator<T> {
     limits: Limits,
@@ -107,8 +107,8 @@ struct ReturnedMember {
     new_id: Arc<str>,
     old_terms: Terms,
     can_skip_assignment: bool,
-    /// Who led before, as clients are told that can't skip the assignment: if it was this member, it must not think that
-    /// it leads, or it would assign.
+    /// Who led before, as clients are told that can't skip the assignment: if it was this member, it must not think
+    /// that it leads, or it would assign.
     old_leader: String,
 }
 
@@ -170,8 +170,8 @@ impl<T> GroupCoordinator<T> {
         }
     }
 
-    /// Takes in that all records were [replayed](Self::replay). Members have their session timeouts to show that they are
-    /// still there.
+    /// Takes in that all records were [replayed](Self::replay). Members have their session timeouts to show that they
+    /// are still there.
     pub fn loaded(&mut self, now_ms: i64) {
         let names: Vec<_> = self.groups.keys().cloned().collect();
         for name in names {
@@ -188,8 +188,8 @@ impl<T> GroupCoordinator<T> {
         self.topics.update(topics.into_iter());
     }
 
-    /// Takes in the configs of all groups that have some of their own, in the place of those that were known. Members go by
-    /// them from their next heartbeat on.
+    /// Takes in the configs of all groups that have some of their own, in the place of those that were known. Members
+    /// go by them from their next heartbeat on.
     pub fn set_group_configs(&mut self, configs: impl IntoIterator<Item = (String, GroupConfig)>) {
         self.group_configs = configs.into_iter().collect();
     }
@@ -214,9 +214,9 @@ impl<T> GroupCoordinator<T> {
         }
     }
 
-    /// Takes in that records are durable, or why they could not be written: [`GroupError::CoordinatorNotAvailable`] where
-    /// it may be tried again, [`GroupError::NotCoordinator`] where the log is gone, [`GroupError::UnknownServerError`]
-    /// where it would fail again.
+    /// Takes in that records are durable, or why they could not be written: [`GroupError::CoordinatorNotAvailable`]
+    /// where it may be tried again, [`GroupError::NotCoordinator`] where the log is gone,
+    /// [`GroupError::UnknownServerError`] where it would fail again.
     pub fn written(&mut self, write: WriteId, result: Result<(), GroupError>, now_ms: i64) {
         let Some((group, written)) = self.outbox.writes.remove(&write) else { return };
         self.in_turn(&group, now_ms, |turn| match (turn, written) {
@@ -260,8 +260,8 @@ impl<T> GroupCoordinator<T> {
         self.group_configs.get(group).map_or(self.limits, |config| self.limits.of_group(config))
     }
 
-    /// Does something with a group, if it is known, and forgets it if nothing is left of it. Afterwards a consumer group may
-    /// be one of the classic protocol.
+    /// Does something with a group, if it is known, and forgets it if nothing is left of it. Afterwards a consumer
+    /// group may be one of the classic protocol.
     fn in_turn<R>(&mut self, group: &str, now_ms: i64, run: impl FnOnce(GroupTurn<'_, T>) -> R) -> Option<R> {
         let limits = self.limits_of(group);
         let group = self.groups.get_mut(group)?;

@@ -1,6 +1,6 @@
 //! Which protocol a group goes by. One without members is of whichever protocol the next member has. One of the classic
-//! protocol goes over to the consumer protocol when the first member comes that has it, and comes back when the last has
-//! gone, as far as `group.consumer.migration.policy` lets it; members of the classic protocol go on all the while.
+//! protocol goes over to the consumer protocol when the first member comes that has it, and comes back when the last
+//! has gone, as far as `group.consumer.migration.policy` lets it; members of the classic protocol go on all the while.
 //!
 //! ```text
 //!                   the first member of the consumer protocol joins
@@ -85,8 +85,8 @@ impl<T> GroupCoordinator<T> {
         Ok(())
     }
 
-    /// Lets a group be one of the classic protocol, or says why it can't. A consumer group that has members, or is about to,
-    /// takes those of the classic protocol as well.
+    /// Lets a group be one of the classic protocol, or says why it can't. A consumer group that has members, or is
+    /// about to, takes those of the classic protocol as well.
     pub(super) fn let_classic_join(&mut self, request: &JoinRequest, now_ms: i64) -> Result<(), GroupError> {
         let name = &*request.group;
         let before = match self.groups.get(name) {
@@ -101,7 +101,8 @@ impl<T> GroupCoordinator<T> {
         let name: Arc<str> = name.into();
         let mut group = ClassicGroup::new(name.clone(), now_ms);
         if !before.is_empty() {
-            // A group that is known stays so, as in Kafka: the offsets of one that isn't expire by when they were committed.
+            // A group that is known stays so, as in Kafka: the offsets of one that isn't expire by when they were
+            // committed.
             group.has_record = true;
             let metadata = group.to_record(|_| Bytes::new());
             self.outbox.write(&name, before.into_iter().chain([GroupRecord::Classic(Some(metadata))]).collect());

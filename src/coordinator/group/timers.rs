@@ -18,8 +18,8 @@ pub(super) enum Due {
     Sync,
     /// A member should have shown that it is alive, or a pending one should have joined.
     Session(Arc<str>),
-    /// A member of a consumer group should have let go of what it was told to; or have joined again, or asked for its part,
-    /// if it has the classic protocol.
+    /// A member of a consumer group should have let go of what it was told to; or have joined again, or asked for its
+    /// part, if it has the classic protocol.
     Rebalance(Arc<str>),
 }
 

@@ -12,8 +12,8 @@
 //! ```
 //!
 //! Offsets never change, so a compacted log has gaps; readers go on at the next record. The active segment is never
-//! compacted, nor anything that is not on the device yet: so what a crash may cut off has no gaps, and recovery can tell
-//! a gap from a loss.
+//! compacted, nor anything that is not on the device yet: so what a crash may cut off has no gaps, and recovery can
+//! tell a gap from a loss.
 
 mod batch_filter;
 mod choice;

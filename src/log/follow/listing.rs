@@ -1,7 +1,7 @@
 //! Looking at the whole directory of a log that another process writes.
 //!
-//! Compaction takes segments away and puts others in their place, one name after the other. In the middle of that the new
-//! one is there under its `.swap` name alone, and is read by that.
+//! Compaction takes segments away and puts others in their place, one name after the other. In the middle of that the
+//! new one is there under its `.swap` name alone, and is read by that.
 
 use std::io;
 use std::sync::Arc;

@@ -111,8 +111,8 @@ pub(crate) fn open(home: Home, log_start: Offset) -> Result<LogLoad> {
 }
 
 impl Following {
-    /// Takes in the batches behind the end of a segment that prove right, and stops at the first that does not. False if
-    /// the file has become shorter than its end.
+    /// Takes in the batches behind the end of a segment that prove right, and stops at the first that does not. False
+    /// if the file has become shorter than its end.
     fn follow(&mut self, segment: &Segment) -> Result<bool> {
         let file = segment.files()?.log.clone();
         let (end, size) = (segment.end(), file.len().min(u64::from(u32::MAX)));

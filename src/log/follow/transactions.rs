@@ -5,8 +5,8 @@
 //!                                                |the .txnindex may lack what the log has      |
 //! ```
 //!
-//! Nothing is known before somebody asks, for that takes a walk over the last segment, from the producer snapshot that is
-//! written where a segment begins. From then on each batch that is taken in is noted.
+//! Nothing is known before somebody asks, for that takes a walk over the last segment, from the producer snapshot that
+//! is written where a segment begins. From then on each batch that is taken in is noted.
 
 use std::sync::Arc;
 

@@ -1,5 +1,6 @@
 //! The index of a segment that another process may be appending to. The file is longer than its entries then: the rest
-//! is reserved space, and reads as zeros. No entry is all zeros but perhaps the first of a time index, which is no loss.
+//! is reserved space, and reads as zeros. No entry is all zeros but perhaps the first of a time index, which is no
+//! loss.
 
 use std::io;
 use std::sync::Arc;

@@ -84,7 +84,8 @@ pub(crate) fn has_all(index: &[u8], aborted: &[TransactionEntry]) -> bool {
     aborted.iter().all(|one| entries().any(|known| known.aborted == one.aborted))
 }
 
-/// Adds to `found` the entries of transactions that have records in `from..upper`. True if no later segment can have more.
+/// Adds to `found` the entries of transactions that have records in `from..upper`. True if no later segment can have
+/// more.
 pub(crate) fn collect(
     index: &dyn StorageFile,
     from: Offset,

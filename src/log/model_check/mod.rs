@@ -1,10 +1,10 @@
 //! What threads can do to a log in any order: the code of `log`, run by model checkers that take the place of threads
 //! and locks (see [`crate::sync`]).
 //!
-//! - `--cfg esker_loom`: small scenes under every order of two or three threads and everything that weak memory lets them
-//!   see, up to a number of preemptions.
-//! - `--cfg esker_shuttle`: a whole log, with appends, reads, waits, rolls and maintenance at once, under thousands of random
-//!   orders.
+//! - `--cfg esker_loom`: small scenes under every order of two or three threads and everything that weak memory lets
+//!   them see, up to a number of preemptions.
+//! - `--cfg esker_shuttle`: a whole log, with appends, reads, waits, rolls and maintenance at once, under thousands of
+//!   random orders.
 //!
 //! `tests/model_check/run` builds and runs both. With `--planted` it also shows that each check can fail: it plants
 //! the bugs listed in `tests/model_check/planted`, one after the other, in a copy of the sources, and wants each found.

@@ -132,8 +132,8 @@ pub(in crate::log) fn remove_all(home: &Home) -> Result<()> {
     Ok(())
 }
 
-/// Syncs a snapshot, if there is one at `path`. Looked at first, for to see that there is none takes no file: whoever lets go
-/// of files may be able to open none.
+/// Syncs a snapshot, if there is one at `path`. Looked at first, for to see that there is none takes no file: whoever
+/// lets go of files may be able to open none.
 pub(in crate::log) fn sync(storage: &dyn Storage, path: &std::path::Path) -> io::Result<()> {
     match storage.len(path).and_then(|_| storage.open(path)) {
         Ok(file) => file.sync(),

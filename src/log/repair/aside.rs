@@ -35,8 +35,8 @@ impl<'a> AsideNames<'a> {
         self.first(file, 0, |_| Ok(false))
     }
 
-    /// A name for these bytes of `file`, which is called `from` now: the one that they have already, or one that nothing
-    /// has yet.
+    /// A name for these bytes of `file`, which is called `from` now: the one that they have already, or one that
+    /// nothing has yet.
     pub(crate) fn of_bytes(&mut self, file: &str, from: &str, bytes: &Range<u64>) -> Result<String> {
         let (storage, dir) = (self.storage, self.dir);
         self.first(file, bytes.start, |kept| same_bytes(storage, &dir.join(from), bytes, kept))

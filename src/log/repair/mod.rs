@@ -9,12 +9,12 @@
 //!   |whole batches|empty |whole batches| + .cut file         |whole| + .cut file
 //! ```
 //!
-//! The offsets of damage are filled by a batch without records, of the kind that compaction leaves: readers pass over it,
-//! and no later open takes it for a loss. A plan depends on the files alone, so a repair that a crash interrupted is
-//! planned and done again, and comes to the same end.
+//! The offsets of damage are filled by a batch without records, of the kind that compaction leaves: readers pass over
+//! it, and no later open takes it for a loss. A plan depends on the files alone, so a repair that a crash interrupted
+//! is planned and done again, and comes to the same end.
 //!
-//! Other than recovery, which ends a log at the first batch that is not whole if nothing was promised from there on, this
-//! keeps every whole batch that can be kept.
+//! Other than recovery, which ends a log at the first batch that is not whole if nothing was promised from there on,
+//! this keeps every whole batch that can be kept.
 
 mod aside;
 mod draft;

@@ -26,8 +26,8 @@ impl RepairOptions {
         Self { executes: true, ..self }
     }
 
-    /// Deletes what interrupted deletions, compactions and replacements have left ([`Problem::Leftover`]): nothing in it
-    /// belongs to a log. Bytes that were set aside are never deleted.
+    /// Deletes what interrupted deletions, compactions and replacements have left ([`Problem::Leftover`]): nothing in
+    /// it belongs to a log. Bytes that were set aside are never deleted.
     ///
     /// [`Problem::Leftover`]: crate::Problem::Leftover
     pub fn remove_leftovers(self) -> Self {

@@ -6,8 +6,8 @@ use super::Wire;
 use super::schema::Field;
 use crate::net::protocol_error::{Malformation, ProtocolError};
 
-/// How many bytes all arrays of a message may take together once they are read: an element may take a hundred times what it
-/// takes on the wire, in what is answered too, and nobody needs as many.
+/// How many bytes all arrays of a message may take together once they are read: an element may take a hundred times
+/// what it takes on the wire, in what is answered too, and nobody needs as many.
 const ARRAY_BYTES_MAX: usize = 64 * 1024 * 1024;
 const STRING_BYTES_MAX: usize = i16::MAX as usize;
 
@@ -84,7 +84,8 @@ impl Decoder {
         Err(self.malformed(Malformation::Varint))
     }
 
-    /// The length of a string, if there is one. In Kafka none is longer than what 16 bits can say, however it is written.
+    /// The length of a string, if there is one. In Kafka none is longer than what 16 bits can say, however it is
+    /// written.
     pub(super) fn take_short_length(&mut self) -> Result<Option<usize>, ProtocolError> {
         let length = match self.flexible {
             true => self.take_compact_length(),

@@ -9,9 +9,9 @@
 //! null struct  i8 −1, else i8 1 and the struct
 //! ```
 //!
-//! Integers are big-endian. Which layout a version has is the [`Encoder`]'s and [`Decoder`]'s to know; a value only says
-//! in which order its parts come. What a peer may send costs memory in proportion to the bytes it really sent: no length
-//! on the wire makes us allocate.
+//! Integers are big-endian. Which layout a version has is the [`Encoder`]'s and [`Decoder`]'s to know; a value only
+//! says in which order its parts come. What a peer may send costs memory in proportion to the bytes it really sent: no
+//! length on the wire makes us allocate.
 
 mod decoder;
 mod encoder;

@@ -130,8 +130,8 @@ impl<T: Wire> Wire for Vec<T> {
 
     fn decode_nullable(from: &mut Decoder) -> Result<Option<Self>, ProtocolError> {
         let Some(count) = from.take_count::<T>()? else { return Ok(None) };
-        // The count is a stranger's. Room is made at once for as many elements as there is memory in the message itself;
-        // beyond that it doubles as elements turn up, and ends with no more than there are.
+        // The count is a stranger's. Room is made at once for as many elements as there is memory in the message
+        // itself; beyond that it doubles as elements turn up, and ends with no more than there are.
         let mut elements = Self::with_capacity(count.min(from.remaining() / size_of::<T>().max(1)));
         for missing in (1..=count).rev() {
             if elements.len() == elements.capacity() {

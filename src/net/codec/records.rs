@@ -9,8 +9,8 @@ use super::{Decoder, Encoder, Kind, Wire};
 use crate::io::FileRange;
 use crate::net::protocol_error::ProtocolError;
 
-/// Record batches as bytes. Those that a server has read from a log know where they lie there, so that the system can send
-/// them from the file; for everybody else they are bytes and nothing else.
+/// Record batches as bytes. Those that a server has read from a log know where they lie there, so that the system can
+/// send them from the file; for everybody else they are bytes and nothing else.
 #[derive(Clone, Default)]
 pub struct Records {
     bytes: Bytes,

@@ -56,8 +56,8 @@ impl Connector {
     ///
     /// # Errors
     ///
-    /// [`Error::InvalidConfig`](crate::Error::InvalidConfig) names the config that is missing, can't be used, or wants a
-    /// feature that isn't built in; [`Error::Io`](crate::Error::Io) the file that can't be read.
+    /// [`Error::InvalidConfig`](crate::Error::InvalidConfig) names the config that is missing, can't be used, or wants
+    /// a feature that isn't built in; [`Error::Io`](crate::Error::Io) the file that can't be read.
     pub fn new(config: &ClientConfig) -> Result<Self> {
         config.validate()?;
         let protocol = config.security_protocol;
@@ -73,8 +73,8 @@ impl Connector {
     ///
     /// # Errors
     ///
-    /// [`ConnectionError::Tls`] and [`ConnectionError::Authentication`] if one side doesn't accept what the other shows,
-    /// which won't change by itself; otherwise as [`Connection::send`].
+    /// [`ConnectionError::Tls`] and [`ConnectionError::Authentication`] if one side doesn't accept what the other
+    /// shows, which won't change by itself; otherwise as [`Connection::send`].
     pub async fn connect(&self, address: &str) -> Result<Connection, ConnectionError> {
         let mut failed = ConnectionError::Closed;
         for found in tokio::net::lookup_host(address).await? {
@@ -86,7 +86,8 @@ impl Connector {
         Err(failed)
     }
 
-    /// Connects over a stream that is there, such as a pipe, to the broker of this host. Must be called in a tokio runtime.
+    /// Connects over a stream that is there, such as a pipe, to the broker of this host. Must be called in a tokio
+    /// runtime.
     ///
     /// # Errors
     ///

@@ -1,4 +1,5 @@
-//! Keys and certificates in PEM, in files or in configs themselves, under Kafka's names: what both ends of TLS are made of.
+//! Keys and certificates in PEM, in files or in configs themselves, under Kafka's names: what both ends of TLS are made
+//! of.
 
 use std::fmt::Display;
 

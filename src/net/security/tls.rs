@@ -34,8 +34,8 @@ impl Tls {
     ///
     /// # Errors
     ///
-    /// [`Error::InvalidConfig`](crate::Error::InvalidConfig) names the config that is missing, or of which nothing can be
-    /// made; [`Error::Io`](crate::Error::Io) the file that can't be read.
+    /// [`Error::InvalidConfig`](crate::Error::InvalidConfig) names the config that is missing, or of which nothing can
+    /// be made; [`Error::Io`](crate::Error::Io) the file that can't be read.
     pub(super) fn new(config: &ClientConfig) -> Result<Self> {
         // By name: another part of the program may have chosen another one for itself.
         let provider = Arc::new(ring::default_provider());

@@ -106,8 +106,8 @@ pub(super) struct Transactions {
 }
 
 impl Producer {
-    /// Begins a transaction. The producer must have a [`transactional_id`](super::ProducerConfig::transactional_id), and
-    /// can have one transaction open at a time, which all of its clones share.
+    /// Begins a transaction. The producer must have a [`transactional_id`](super::ProducerConfig::transactional_id),
+    /// and can have one transaction open at a time, which all of its clones share.
     ///
     /// Nothing is written yet. If the last transaction could not be aborted, that is tried again first.
     ///
@@ -128,8 +128,8 @@ impl Producer {
 }
 
 impl Transaction {
-    /// Sends a record within the transaction, and waits until it has been appended. It does not linger, and is not synced
-    /// by itself: the commit does that for all.
+    /// Sends a record within the transaction, and waits until it has been appended. It does not linger, and is not
+    /// synced by itself: the commit does that for all.
     ///
     /// # Errors
     /// As [`send_async`](Self::send_async) and [`Pending::wait`].
@@ -141,8 +141,8 @@ impl Transaction {
     ///
     /// # Errors
     /// As [`Producer::send_async`], and after any error the transaction can only be aborted:
-    /// [`Error::TransactionAbortable`] says so, with what went wrong first. [`Error::ProducerFenced`] if another producer
-    /// has taken over; what adding a partition to a transaction can bring
+    /// [`Error::TransactionAbortable`] says so, with what went wrong first. [`Error::ProducerFenced`] if another
+    /// producer has taken over; what adding a partition to a transaction can bring
     /// ([`Store::add_partitions_to_transaction`]).
     pub fn send_async(&self, record: Record) -> Result<Pending> {
         self.producer.send_async(record)
@@ -151,13 +151,13 @@ impl Transaction {
     /// Commits offsets of a group with the transaction (Kafka's `sendOffsetsToTransaction`): the ones to read next, as
     /// [`Consumer::positions`](crate::Consumer::positions) has them.
     ///
-    /// `group` is its name, or what [`Consumer::group_metadata`](crate::Consumer::group_metadata) says. Of a consumer that
-    /// subscribes it should be that: if others have its partitions meanwhile, its offsets are refused, and with them the
-    /// transaction (KIP-447).
+    /// `group` is its name, or what [`Consumer::group_metadata`](crate::Consumer::group_metadata) says. Of a consumer
+    /// that subscribes it should be that: if others have its partitions meanwhile, its offsets are refused, and with
+    /// them the transaction (KIP-447).
     ///
     /// # Errors
-    /// As [`Store::commit_offsets`]; [`Error::Group`] if the group has gone on without the member; and after any error the
-    /// transaction can only be aborted, as for [`send_async`](Self::send_async).
+    /// As [`Store::commit_offsets`]; [`Error::Group`] if the group has gone on without the member; and after any error
+    /// the transaction can only be aborted, as for [`send_async`](Self::send_async).
     #[doc(alias = "send_offsets_to_transaction")]
     pub fn send_offsets(
         &self,
@@ -171,16 +171,17 @@ impl Transaction {
     ///
     /// # Errors
     /// Nothing counts, and the transaction is aborted, after [`Error::TransactionAbortable`], if something of it had
-    /// failed; [`Error::ProducerFenced`]; [`Error::StorageFull`] and other errors of an append, after which the same work
-    /// can be tried again. After [`Error::LogOffline`] of `__transaction_state` the next open of the store decides.
+    /// failed; [`Error::ProducerFenced`]; [`Error::StorageFull`] and other errors of an append, after which the same
+    /// work can be tried again. After [`Error::LogOffline`] of `__transaction_state` the next open of the store
+    /// decides.
     pub fn commit(mut self) -> Result<()> {
         self.transactions.commit(|| self.producer.inner.drain())?;
         self.is_over = true;
         Ok(())
     }
 
-    /// Aborts the transaction: nothing of it counts. Records that still linger are not appended at all, and their handles
-    /// say [`Error::TransactionAborted`].
+    /// Aborts the transaction: nothing of it counts. Records that still linger are not appended at all, and their
+    /// handles say [`Error::TransactionAborted`].
     ///
     /// # Errors
     /// What kept the coordinator from writing that down: nothing counts all the same, and the next

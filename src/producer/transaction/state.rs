@@ -114,8 +114,8 @@ impl State {
         }
     }
 
-    /// Something of the transaction went wrong. Returns the error as it is to be told: partitions know of epochs, and not
-    /// whose they are.
+    /// Something of the transaction went wrong. Returns the error as it is to be told: partitions know of epochs, and
+    /// not whose they are.
     pub(super) fn fail(&mut self, error: Error) -> Error {
         let error = match error {
             Error::InvalidProducerEpoch { producer_id, current, .. } => Error::ProducerFenced {

@@ -1,5 +1,5 @@
-//! Incremental fetch sessions (KIP-227; Kafka's `FetchSession`): what a client wants is remembered, so that its requests
-//! name only what it wants differently, and responses only what has changed.
+//! Incremental fetch sessions (KIP-227; Kafka's `FetchSession`): what a client wants is remembered, so that its
+//! requests name only what it wants differently, and responses only what has changed.
 //!
 //! ```text
 //!   session epoch   a request
@@ -104,8 +104,8 @@ struct FetchSession {
 }
 
 impl FetchSessions {
-    /// No sessions, and never more than `slots` (`max.incremental.fetch.session.cache.slots`), with no more partitions each
-    /// than a request may name (`request.partitions.max`).
+    /// No sessions, and never more than `slots` (`max.incremental.fetch.session.cache.slots`), with no more partitions
+    /// each than a request may name (`request.partitions.max`).
     pub(super) fn new(slots: usize, partitions_max: usize) -> Self {
         Self { slots, partitions_max, sessions: HashMap::new(), size: 0 }
     }
@@ -155,8 +155,8 @@ impl FetchSessions {
         Ok((FetchContext::Incremental { session_id: id, epoch }, partitions))
     }
 
-    /// Makes of all answers those that are to be sent, and returns the id of the client's session with them, 0 if it has
-    /// none.
+    /// Makes of all answers those that are to be sent, and returns the id of the client's session with them, 0 if it
+    /// has none.
     ///
     /// # Errors
     ///

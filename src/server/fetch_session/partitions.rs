@@ -1,5 +1,5 @@
-//! The partitions of a request or a session: each once, in the order in which they are served, and what the client knows
-//! of each.
+//! The partitions of a request or a session: each once, in the order in which they are served, and what the client
+//! knows of each.
 
 use std::collections::{BTreeMap, HashMap};
 

@@ -279,7 +279,8 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-/// A client as Kafka's `FetchSessionHandler`: it keeps what it wants, what the broker knows of that, and what it was told.
+/// A client as Kafka's `FetchSessionHandler`: it keeps what it wants, what the broker knows of that, and what it was
+/// told.
 #[derive(Default)]
 struct Client {
     session: (i32, i32),

@@ -1,4 +1,5 @@
-//! AlterUserScramCredentials: lets users log in, and no more. What comes is a password that the client has salted already.
+//! AlterUserScramCredentials: lets users log in, and no more. What comes is a password that the client has salted
+//! already.
 
 use std::collections::BTreeMap;
 

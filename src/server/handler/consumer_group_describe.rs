@@ -1,5 +1,5 @@
-//! ConsumerGroupDescribe: where consumer groups stand, and what each member has and is to have (KIP-848). One that is named
-//! twice is one.
+//! ConsumerGroupDescribe: where consumer groups stand, and what each member has and is to have (KIP-848). One that is
+//! named twice is one.
 
 use crate::coordinator::{DescribedConsumerGroup, DescribedConsumerMember, Partitions};
 use crate::net::ErrorCode;

@@ -13,8 +13,8 @@ use crate::server::broker_configs::is_unset;
 use crate::server::config_resource::{is_told, resource_type};
 use crate::store::validate_topic_name;
 
-/// How often a request is answered what it was answered already. Kafka has no such limit; a short request could ask for a
-/// very long answer.
+/// How often a request is answered what it was answered already. Kafka has no such limit; a short request could ask for
+/// a very long answer.
 const REPEATS_MAX: usize = 50;
 
 pub(in crate::server) fn answer(broker: &Broker, request: DescribeConfigsRequest, _: i16) -> DescribeConfigsResponse {
@@ -98,8 +98,8 @@ impl Broker {
     }
 }
 
-/// Kafka tells what a broker has for a topic from the broker's own name for the config on. Where `log.retention.hours` is
-/// set and `log.retention.ms` isn't, `retention.ms` is a default, and `kafka-topics --describe` leaves it out.
+/// Kafka tells what a broker has for a topic from the broker's own name for the config on. Where `log.retention.hours`
+/// is set and `log.retention.ms` isn't, `retention.ms` is a default, and `kafka-topics --describe` leaves it out.
 fn leave_out_other_units(config: &mut ConfigEntry) {
     let broker_key = TopicDefaults::broker_key(config.name);
     let mut is_reached = false;

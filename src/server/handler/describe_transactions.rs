@@ -9,8 +9,8 @@ use crate::server::broker::Broker;
 use crate::server::coordinator_error;
 use crate::store::TransactionDescription;
 
-/// How many partitions are told again of transactions that are named again. An honest client has no reason to, and a short
-/// request could otherwise ask for a long answer as often as it has bytes.
+/// How many partitions are told again of transactions that are named again. An honest client has no reason to, and a
+/// short request could otherwise ask for a long answer as often as it has bytes.
 const REPEATED_PARTITIONS_MAX: usize = 2000;
 
 pub(in crate::server) fn answer(

@@ -31,12 +31,13 @@ const ERROR_VERSION: i16 = 7;
 /// From this version on clients know what a storage error is.
 const STORAGE_ERROR_VERSION: i16 = 6;
 
-/// From this size on records are sent from their file: less is copied as quickly as it is sent page by page. Most consumers
-/// fetch a little less than 1 MiB of a partition (`max.partition.fetch.bytes`), and several partitions at once.
+/// From this size on records are sent from their file: less is copied as quickly as it is sent page by page. Most
+/// consumers fetch a little less than 1 MiB of a partition (`max.partition.fetch.bytes`), and several partitions at
+/// once.
 const FILE_RANGE_BYTES_MIN: usize = 512 * 1024;
 
-/// Answers once there are `min_bytes`, one partition has an error or another history than the client's, or more behind it
-/// than its segment, `max_wait_ms` are over, or the server stops.
+/// Answers once there are `min_bytes`, one partition has an error or another history than the client's, or more behind
+/// it than its segment, `max_wait_ms` are over, or the server stops.
 pub(in crate::server) async fn answer(
     context: &Context,
     request: FetchRequest,
@@ -281,8 +282,8 @@ impl Broker {
     }
 }
 
-/// Where the epoch ends that the client has read last, if that is before where it goes on: what it has read beyond is not
-/// what is here (KIP-595). Consumers don't say, and ask by OffsetForLeaderEpoch.
+/// Where the epoch ends that the client has read last, if that is before where it goes on: what it has read beyond is
+/// not what is here (KIP-595). Consumers don't say, and ask by OffsetForLeaderEpoch.
 fn diverging_epoch(log: &Log, wanted: &FetchPartition) -> Result<Option<EpochEndOffset>, ErrorCode> {
     if wanted.last_fetched_epoch < 0 {
         return Ok(None);

@@ -87,8 +87,8 @@ impl Broker {
         found.unwrap_or_else(refuse)
     }
 
-    /// Creates those of the topics that are not there, as far as there may be so many more partitions: for the others a client
-    /// asks again. Returns what kept some from being created.
+    /// Creates those of the topics that are not there, as far as there may be so many more partitions: for the others a
+    /// client asks again. Returns what kept some from being created.
     fn create_missing(&self, topics: &[MetadataRequestTopic], version: i16) -> HashMap<String, Error> {
         let partitions = self.config.num_partitions;
         let topics_max = MAX_PARTITIONS_PER_BATCH.div_ceil(partitions.unsigned_abs().max(1) as usize);

@@ -38,20 +38,21 @@ const ADDING_VERSION: i16 = 12;
 /// From this version on topics are spoken of by id (KIP-516).
 const TOPIC_ID_VERSION: i16 = 13;
 
-/// Up to how much is appended on the thread that has read it. That is some ten microseconds of work, or a few hundred where
-/// records are tiny.
+/// Up to how much is appended on the thread that has read it. That is some ten microseconds of work, or a few hundred
+/// where records are tiny.
 const AT_ONCE_BYTES_MAX: usize = 128 * 1024;
 
-/// How long a client that wants all to be on the device waits for that at least, whatever it says: to Kafka, which doesn't
-/// sync, 0 is enough.
+/// How long a client that wants all to be on the device waits for that at least, whatever it says: to Kafka, which
+/// doesn't sync, 0 is enough.
 const PATIENCE_MIN: Duration = Duration::from_secs(1);
 
-/// Appends now, and answers later: once all is on the device with `acks` −1, or once that has taken as long as the client
-/// waits. There is no response with `acks` 0.
+/// Appends now, and answers later: once all is on the device with `acks` −1, or once that has taken as long as the
+/// client waits. There is no response with `acks` 0.
 ///
 /// # Errors
 ///
-/// [`ConnectionError::Closed`] if a batch with `acks` 0 was refused: closing the connection is all that tells the client.
+/// [`ConnectionError::Closed`] if a batch with `acks` 0 was refused: closing the connection is all that tells the
+/// client.
 pub(in crate::server) async fn answer(
     context: &Context,
     request: ProduceRequest,
@@ -133,8 +134,8 @@ impl Broker {
         })
     }
 
-    /// Waits for what it takes to decompress batches, if some have to be: they may wait for each other's memory, and must not
-    /// do so on all threads that there are.
+    /// Waits for what it takes to decompress batches, if some have to be: they may wait for each other's memory, and
+    /// must not do so on all threads that there are.
     async fn room_to_decompress(&self, request: &ProduceRequest) -> Option<OwnedSemaphorePermit> {
         match headers(request).any(|header| !matches!(header.compression(), Ok(Compression::None))) {
             // Nobody closes it.
@@ -218,8 +219,8 @@ fn headers(request: &ProduceRequest) -> impl Iterator<Item = BatchHeader> {
     partitions.filter_map(|partition| BatchHeader::parse(partition.records.as_deref().unwrap_or_default()).ok())
 }
 
-/// Without the transactional id nobody can tell whether a transaction is open. As in Kafka, one such batch is enough for
-/// none to be appended.
+/// Without the transactional id nobody can tell whether a transaction is open. As in Kafka, one such batch is enough
+/// for none to be appended.
 fn check_transactional_id(request: &ProduceRequest) -> Result<(), ErrorCode> {
     match request.transactional_id.is_none() && headers(request).any(|header| header.is_transactional()) {
         true => Err(ErrorCode::TRANSACTIONAL_ID_AUTHORIZATION_FAILED),

@@ -1,5 +1,5 @@
-//! WriteTxnMarkers: how a transaction ends in single partitions. Among brokers a coordinator says so; here its markers need
-//! no request, and it is an administrator who ends what nobody accounts for (`kafka-transactions --abort`).
+//! WriteTxnMarkers: how a transaction ends in single partitions. Among brokers a coordinator says so; here its markers
+//! need no request, and it is an administrator who ends what nobody accounts for (`kafka-transactions --abort`).
 
 use crate::error::Error;
 use crate::log::MarkerEpoch;

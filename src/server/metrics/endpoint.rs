@@ -1,7 +1,7 @@
 //! Where Prometheus reads the metrics: `GET /metrics`, answered in its text format over HTTP/1.0.
 //!
-//! No more of HTTP is spoken than a scraper needs: one request a connection, its head of at most 8 KiB, a few of them at a
-//! time, each with a deadline.
+//! No more of HTTP is spoken than a scraper needs: one request a connection, its head of at most 8 KiB, a few of them
+//! at a time, each with a deadline.
 
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;

@@ -1,8 +1,8 @@
 //! What a server does, as numbers: counted where requests come in and responses go out, and nowhere further in.
 //!
-//! With the feature `metrics` they go to the recorder of the `metrics` crate that the process has installed, or with the
-//! feature `prometheus` to the server's own, which its endpoint shows. [`names`] lists them all. Without these features
-//! there is nothing to count with, and [`silent`] has the same calls, which do nothing.
+//! With the feature `metrics` they go to the recorder of the `metrics` crate that the process has installed, or with
+//! the feature `prometheus` to the server's own, which its endpoint shows. [`names`] lists them all. Without these
+//! features there is nothing to count with, and [`silent`] has the same calls, which do nothing.
 
 #[cfg(feature = "prometheus")]
 pub(super) mod endpoint;

@@ -5,8 +5,8 @@
 //!              SSL, SASL_SSL   SASL_…
 //! ```
 //!
-//! All of it happens in the connection's own task, in its place among the connections that there may be. The handshake has
-//! to be done in [`LOGIN_MAX`], and so has the login after it. What comes of it is a principal, as Kafka has them:
+//! All of it happens in the connection's own task, in its place among the connections that there may be. The handshake
+//! has to be done in [`LOGIN_MAX`], and so has the login after it. What comes of it is a principal, as Kafka has them:
 //! `User:alice` by SASL, `User:CN=alice` by a certificate, `User:ANONYMOUS` otherwise. It stands in the events of the
 //! connection. Whoever is let in may do everything.
 
@@ -79,8 +79,8 @@ pub(super) struct Entrance<'a, R, W> {
 impl Access {
     /// # Errors
     ///
-    /// [`Error::InvalidConfig`](crate::Error::InvalidConfig) names the config that is missing, can't be used, or wants a
-    /// feature that isn't built in; [`Error::Io`](crate::Error::Io) the file that can't be read.
+    /// [`Error::InvalidConfig`](crate::Error::InvalidConfig) names the config that is missing, can't be used, or wants
+    /// a feature that isn't built in; [`Error::Io`](crate::Error::Io) the file that can't be read.
     pub(super) fn new(listener: &Listener, config: &ServerConfig, store: &Store) -> Result<Self> {
         let (protocol, security) = wanted(listener, config)?;
         Ok(Self {
@@ -129,8 +129,8 @@ impl Access {
         Ok(Some(Secured::Tls(Box::new(stream))))
     }
 
-    /// Lets a client in that has come this far, or one that has been let in before and begins anew with a request. None if
-    /// it leaves, or if it may not come in; then it was told so.
+    /// Lets a client in that has come this far, or one that has been let in before and begins anew with a request. None
+    /// if it leaves, or if it may not come in; then it was told so.
     pub(super) async fn admit<R: AsyncRead + Unpin, W: AsyncWrite + Unpin>(
         &self,
         entrance: Entrance<'_, R, W>,

@@ -1,9 +1,9 @@
 //! TLS: a listener's keys and certificates, and the handshake.
 //!
-//! Certificates run out, and others take their place in the same files. Whoever comes next is shown those: the files are
-//! read again when a client comes, which is little beside a handshake, and is right however they are replaced. Those that
-//! come meanwhile are shown what there was: many clients read them no more often than one, and a slow disk stops nobody else.
-//! Kafka reads them again when it is told to, by setting their configs to what they are.
+//! Certificates run out, and others take their place in the same files. Whoever comes next is shown those: the files
+//! are read again when a client comes, which is little beside a handshake, and is right however they are replaced.
+//! Those that come meanwhile are shown what there was: many clients read them no more often than one, and a slow disk
+//! stops nobody else. Kafka reads them again when it is told to, by setting their configs to what they are.
 
 use std::fmt;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -49,8 +49,8 @@ impl Tls {
     ///
     /// # Errors
     ///
-    /// [`Error::InvalidConfig`] names the config that is missing, or of which nothing can be made; [`Error::Io`] the file
-    /// that can't be read.
+    /// [`Error::InvalidConfig`] names the config that is missing, or of which nothing can be made; [`Error::Io`] the
+    /// file that can't be read.
     pub(super) fn new(security: &ListenerSecurity) -> Result<Self> {
         let seen = Mutex::new(look(security));
         let current = Mutex::new(load(security)?);

@@ -1,6 +1,6 @@
 //! What transactions of producers elsewhere need besides: they write to partitions on their own, so that each write is
-//! held against what the coordinator knows (KIP-890). One that comes late, after the end of its transaction, would begin
-//! another that nobody ends.
+//! held against what the coordinator knows (KIP-890). One that comes late, after the end of its transaction, would
+//! begin another that nobody ends.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,8 +22,8 @@ pub(crate) enum TakesPart {
 }
 
 impl Store {
-    /// As [`init_transactional_id`](Self::init_transactional_id), for a producer that may go on after an error, as who it
-    /// was (KIP-360).
+    /// As [`init_transactional_id`](Self::init_transactional_id), for a producer that may go on after an error, as who
+    /// it was (KIP-360).
     ///
     /// # Errors
     /// As there, and [`Error::ProducerFenced`](crate::Error::ProducerFenced) if the id is another's by now.
@@ -43,8 +43,8 @@ impl Store {
     /// [`Error::ProducerFenced`](crate::Error::ProducerFenced) and
     /// [`Error::InvalidProducerIdMapping`](crate::Error::InvalidProducerIdMapping) if the transactional id is not this
     /// producer's; [`Error::InvalidTransactionTransition`](crate::Error::InvalidTransactionTransition) if the partition
-    /// was not added; [`Error::ConcurrentTransactions`](crate::Error::ConcurrentTransactions) if the transaction is decided
-    /// already.
+    /// was not added; [`Error::ConcurrentTransactions`](crate::Error::ConcurrentTransactions) if the transaction is
+    /// decided already.
     pub(crate) fn in_transaction<T>(
         &self,
         transactional_id: &str,

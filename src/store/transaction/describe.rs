@@ -144,8 +144,8 @@ impl Store {
 
     /// Transactions that are open in a partition, without a transactional id that accounts for them, and whose last
     /// record is older than `idle_for` (what `kafka-transactions find-hanging` tells). A producer that appends before
-    /// its partition is part of the transaction leaves such a one behind, or whoever numbers producers on its own. A store
-    /// that is read-only knows of none.
+    /// its partition is part of the transaction leaves such a one behind, or whoever numbers producers on its own. A
+    /// store that is read-only knows of none.
     ///
     /// # Errors
     /// As [`transactions`](Self::transactions).

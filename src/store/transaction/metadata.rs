@@ -310,8 +310,8 @@ impl TransactionMetadata {
     /// Takes the transaction away from its producer, to be aborted: it took too long, or somebody asks for the id. If
     /// that can't be written down and is tried again, it comes to the same.
     ///
-    /// As long as nobody else has the id, its producer may go on: it asks for the id itself (KIP-360), or aborts what is
-    /// aborted already, and gets the next epoch (KIP-890).
+    /// As long as nobody else has the id, its producer may go on: it asks for the id itself (KIP-360), or aborts what
+    /// is aborted already, and gets the next epoch (KIP-890).
     pub(crate) fn fence(&self, now_ms: i64) -> Self {
         Self {
             producer: self.with_next_epoch(),

@@ -18,9 +18,10 @@
 //! ```
 //!
 //! Before the Prepare record is on the device nothing is decided: the transaction is open, and is aborted when its
-//! producer comes back or its time is up. After it, opening the store goes on with the markers; one that comes twice has
-//! nothing left to end. The Complete record may be lost, for then the markers are appended once more: before anything of
-//! the next transaction can be appended, the record that says that it has begun is on the device, and Complete before it.
+//! producer comes back or its time is up. After it, opening the store goes on with the markers; one that comes twice
+//! has nothing left to end. The Complete record may be lost, for then the markers are appended once more: before
+//! anything of the next transaction can be appended, the record that says that it has begun is on the device, and
+//! Complete before it.
 
 #[cfg(feature = "net")]
 mod client;

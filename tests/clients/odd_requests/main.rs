@@ -1,5 +1,5 @@
-//! Requests that no client has a reason to send, put to a server of esker and to Apache Kafka: both answer with the same
-//! error codes, or both close the connection. Prints each area and what came of it, as the other programs do.
+//! Requests that no client has a reason to send, put to a server of esker and to Apache Kafka: both answer with the
+//! same error codes, or both close the connection. Prints each area and what came of it, as the other programs do.
 //!
 //! Left out is what Kafka calls an unknown error of the server, or does not answer at all.
 

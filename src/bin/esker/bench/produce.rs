@@ -22,8 +22,8 @@ const LOOK_RECORDS: u64 = 1000;
 
 /// Measure how fast records get in, and how long each takes to be acknowledged
 ///
-/// Prints what kafka-producer-perf-test does, and how much of what the machine can do that is. The options of a producer
-/// have Kafka's defaults. Threads share one producer, as they would in a program.
+/// Prints what kafka-producer-perf-test does, and how much of what the machine can do that is. The options of a
+/// producer have Kafka's defaults. Threads share one producer, as they would in a program.
 ///
 /// JSON: operation, records, bytes, seconds, records_per_second, mb_per_second, latency_ms (avg, max, p50, p95, p99,
 /// p999), limit (copy_and_crc_mb_per_second of one thread, sync_ms or null), share_of_limit. A MB is 1048576 bytes.
@@ -159,7 +159,8 @@ impl Sender<'_> {
     }
 }
 
-/// Whether a record that was sent just now is in the batch of those before it: it was filling before that, and still is.
+/// Whether a record that was sent just now is in the batch of those before it: it was filling before that, and still
+/// is.
 fn is_of_one_batch(before: &Sent, record: &Pending) -> bool {
     before.handle.topic_partition().partition == record.topic_partition().partition && !before.handle.is_appended()
 }

@@ -22,8 +22,8 @@ pub(super) struct StartArgs {
     from_beginning: bool,
     /// Start where this group left off, and commit for it what was printed
     ///
-    /// This is no member of the group: it reads all partitions, or those of --partition, whoever else reads them for the
-    /// group.
+    /// This is no member of the group: it reads all partitions, or those of --partition, whoever else reads them for
+    /// the group.
     #[arg(long)]
     pub(super) group: Option<String>,
     /// Start at this offset of the one partition, or at the earliest or latest of all, whatever was committed

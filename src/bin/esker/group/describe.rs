@@ -15,12 +15,13 @@ use crate::source::{self, Access, Config, Group, GroupOffset};
 ///
 /// JSON, an object for each partition of each group: group, topic, partition, current_offset (null if nothing is
 /// committed), log_start_offset, log_end_offset, lag (null, like the two before it, if the partition does not exist),
-/// leader_epoch, metadata, commit_timestamp (null over the network, where nobody tells it), consumer_id, host, client_id
-/// (null, all three, if no member reads it).
+/// leader_epoch, metadata, commit_timestamp (null over the network, where nobody tells it), consumer_id, host,
+/// client_id (null, all three, if no member reads it).
 ///
 /// With --members, an object for each member: group, consumer_id, instance_id, host, client_id, assignment (topic,
 /// partition). With --state, an object for each group: group, assignor, state, members (how many). With --configs, an
-/// object for each config of each group, which need not exist: group, name, value, source, type, synonyms, documentation.
+/// object for each config of each group, which need not exist: group, name, value, source, type, synonyms,
+/// documentation.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// The groups; all of them if left out

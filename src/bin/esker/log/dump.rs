@@ -23,8 +23,8 @@ use json::{Object, OfFile};
 
 /// Print what is in segment files, their indexes and producer snapshots, as kafka-dump-log does
 ///
-/// There is a line for each batch of a .log file, each entry of an .index, .timeindex or .txnindex, and each producer of
-/// a .snapshot. Damage is shown where it is, and makes the exit code 1; the dump goes on after it.
+/// There is a line for each batch of a .log file, each entry of an .index, .timeindex or .txnindex, and each producer
+/// of a .snapshot. Damage is shown where it is, and makes the exit code 1; the dump goes on after it.
 ///
 /// JSON, an object for each of these: type, file, position, and what the type has: batch (what its line says, with
 /// records if these are asked for: offset, timestamp, sequence, key, value, headers, end_transaction),

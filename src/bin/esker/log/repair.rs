@@ -15,13 +15,13 @@ use crate::progress::Progress;
 
 /// Mend a data directory that nobody has open
 ///
-/// Shows what would be done; with --execute it is. What can't be read is set aside in files beside it and never deleted,
-/// empty batches take the place of offsets that are lost, and what is derived from the logs is built anew. A directory
-/// that a crash left needs no repair: opening it recovers it. The exit code is 1 if there is damage that can't be
-/// mended, and without --execute also if there is something to do.
+/// Shows what would be done; with --execute it is. What can't be read is set aside in files beside it and never
+/// deleted, empty batches take the place of offsets that are lost, and what is derived from the logs is built anew. A
+/// directory that a crash left needs no repair: opening it recovers it. The exit code is 1 if there is damage that
+/// can't be mended, and without --execute also if there is something to do.
 ///
-/// JSON: executed, actions (file, step, message), lost (topic, partition, first_offset, last_offset), unrepaired (as the
-/// findings of `esker log verify`).
+/// JSON: executed, actions (file, step, message), lost (topic, partition, first_offset, last_offset), unrepaired (as
+/// the findings of `esker log verify`).
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// Mend this directory instead

@@ -62,8 +62,8 @@ pub(crate) fn start(file: Option<&Path>) -> Result<Input> {
     let (is_interrupted, interrupted) = (input.is_interrupted.clone(), sender.clone());
     on_interrupt(move || {
         is_interrupted.store(true, Ordering::Relaxed);
-        // Where there is no room for it, something is there to be received anyway. To wait would be not to hear who asks
-        // again.
+        // Where there is no room for it, something is there to be received anyway. To wait would be not to hear who
+        // asks again.
         let _ = interrupted.try_send(Event::Interrupted);
     })?;
     // Nobody waits for this thread: it may be in a read that never returns.

@@ -14,8 +14,8 @@ use super::trouble::Trouble;
 use super::wire::{Peer, Wire};
 use crate::failure::{Failure, Result};
 
-/// For how long what passes by itself is tried again, unless somebody has more patience: brokers that restart, leaders that
-/// are elected, coordinators that load (`default.api.timeout.ms`).
+/// For how long what passes by itself is tried again, unless somebody has more patience: brokers that restart, leaders
+/// that are elected, coordinators that load (`default.api.timeout.ms`).
 const PATIENCE: Duration = Duration::from_secs(60);
 /// Topics by name, which later versions may leave out.
 const METADATA_VERSION: i16 = 12;
@@ -69,8 +69,8 @@ impl Cluster {
         self.outage = Outage::new(patience);
     }
 
-    /// Does something, again while what keeps it from being done may pass, as long as there is patience. What is known of
-    /// the cluster is found out anew for each further try.
+    /// Does something, again while what keeps it from being done may pass, as long as there is patience. What is known
+    /// of the cluster is found out anew for each further try.
     pub(super) fn retry<T>(&mut self, mut attempt: impl FnMut(&mut Self) -> Result<T, Trouble>) -> Result<T> {
         loop {
             match attempt(self) {
@@ -146,8 +146,8 @@ impl Cluster {
         Err(failed.unwrap_or_else(|| Trouble::Final(Failure::new("there is no broker to connect to"))))
     }
 
-    /// The broker that looks after topics and their configs: any, since all pass on what only one can do, but that one if
-    /// it is known.
+    /// The broker that looks after topics and their configs: any, since all pass on what only one can do, but that one
+    /// if it is known.
     pub(super) fn controller(&mut self) -> Result<Arc<Peer>, Trouble> {
         self.know_brokers()?;
         match self.brokers.get(&self.controller).cloned() {

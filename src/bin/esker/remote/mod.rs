@@ -6,8 +6,8 @@
 //!   wire                                                               one request and its response
 //! ```
 //!
-//! Kafka's own tools do it in the same way. A request goes out in the highest version that both sides know and that names
-//! topics, since it is names that commands are given.
+//! Kafka's own tools do it in the same way. A request goes out in the highest version that both sides know and that
+//! names topics, since it is names that commands are given.
 
 mod cluster;
 mod configs;

@@ -1,5 +1,5 @@
-//! A time in which brokers can't be reached, or can't do what they are asked: how long to wait from one try to the next,
-//! and for how long there are any.
+//! A time in which brokers can't be reached, or can't do what they are asked: how long to wait from one try to the
+//! next, and for how long there are any.
 
 use std::time::{Duration, Instant};
 

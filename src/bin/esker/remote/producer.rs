@@ -4,10 +4,11 @@
 //!   record → its partition's batch, until that is full → a round: all full batches, up to five a partition → responses
 //! ```
 //!
-//! The batches of a round are under way all at once, in order. What a round did not get written for reasons that pass, as
-//! when brokers go away and come back, is tried again before anything else. The answer of who has written it may be what
-//! was lost: the numbers that an idempotent producer gives its batches keep it from being written twice, and without them
-//! it may be. Meanwhile more lines are read, and whatever has come by the end of a round goes into the next.
+//! The batches of a round are under way all at once, in order. What a round did not get written for reasons that pass,
+//! as when brokers go away and come back, is tried again before anything else. The answer of who has written it may be
+//! what was lost: the numbers that an idempotent producer gives its batches keep it from being written twice, and
+//! without them it may be. Meanwhile more lines are read, and whatever has come by the end of a round goes into the
+//! next.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::hash::{BuildHasher, Hasher, RandomState};

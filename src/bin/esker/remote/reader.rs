@@ -78,8 +78,8 @@ impl<'a> ClusterReader<'a> {
         Ok(index.ok_or_else(|| Error::NotAssigned { topic_partition: partition.clone() })?)
     }
 
-    /// Fetches from all leaders what comes next, waiting for it up to `max_wait`. False if that could not be done within
-    /// `time`.
+    /// Fetches from all leaders what comes next, waiting for it up to `max_wait`. False if that could not be done
+    /// within `time`.
     fn fetch(&mut self, max_wait: Duration, time: Duration) -> Result<bool> {
         let topic = self.topic.clone();
         let (isolation_level, positions) = (self.isolation_level, self.positions.clone());

@@ -48,8 +48,8 @@ impl Trouble {
         Self::of_partition(code, message, partition).if_outdated()
     }
 
-    /// The same of something that there is, as far as is known. If a broker does not know it, it is elsewhere by now, or there
-    /// is none any more: which of both is for the metadata to say, which is asked for again.
+    /// The same of something that there is, as far as is known. If a broker does not know it, it is elsewhere by now,
+    /// or there is none any more: which of both is for the metadata to say, which is asked for again.
     pub(super) fn if_outdated(self) -> Self {
         match self {
             Self::Refused { code: ErrorCode::UNKNOWN_TOPIC_OR_PARTITION, failure } => {

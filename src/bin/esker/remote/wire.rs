@@ -21,7 +21,8 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 pub(super) const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 /// The same as requests say it.
 pub(super) const REQUEST_TIMEOUT_MS: i32 = REQUEST_TIMEOUT.as_millis() as i32;
-/// As which version brokers are asked for theirs. Those before Kafka 2.4 don't know it, and few of the others here either.
+/// As which version brokers are asked for theirs. Those before Kafka 2.4 don't know it, and few of the others here
+/// either.
 const API_VERSIONS_VERSION: i16 = 3;
 
 /// A runtime on this thread, which runs while somebody waits for a response.

@@ -157,7 +157,8 @@ impl Source for Directory {
     }
 
     fn delete_group(&mut self, group: &str) -> Result {
-        // Whoever is written down as a member was one of a process that had the directory before, and is none of this one.
+        // Whoever is written down as a member was one of a process that had the directory before, and is none of this
+        // one.
         self.store.remove_members_from_group(group)?;
         Ok(self.store.delete_group(group)?)
     }

@@ -1,4 +1,5 @@
-//! Where topics and groups are: in a data directory of this machine, or in a cluster that is spoken to over the network.
+//! Where topics and groups are: in a data directory of this machine, or in a cluster that is spoken to over the
+//! network.
 //!
 //! ```text
 //!   topic, produce, consume, group, transactions ──▶ Source ──▶ Directory   the library's Store
@@ -180,15 +181,16 @@ pub(crate) trait Reader {
     /// Goes on at another offset of a partition.
     fn seek(&mut self, partition: &TopicPartition, offset: Offset) -> Result;
 
-    /// Reads, from their beginning or from where the group goes on, partitions that were added to the topic, of which it reads
-    /// all.
+    /// Reads, from their beginning or from where the group goes on, partitions that were added to the topic, of which
+    /// it reads all.
     fn look_for_partitions(&mut self) -> Result;
 
     /// The next records. If there are none it waits for some, until `timeout` has passed, and may then return none.
     fn poll(&mut self, timeout: Duration) -> Result<Vec<ReadRecord>>;
 
-    /// Commits, for the group, where it stands in each partition, with the leader epoch of what is before that: the reader
-    /// itself knows it, or else, after a seek, `epoch_of`. False if that could not be done within this time, and may be later.
+    /// Commits, for the group, where it stands in each partition, with the leader epoch of what is before that: the
+    /// reader itself knows it, or else, after a seek, `epoch_of`. False if that could not be done within this time, and
+    /// may be later.
     fn commit(&mut self, time: Duration, epoch_of: &dyn Fn(&TopicPartition) -> Option<i32>) -> Result<bool>;
 }
 

@@ -13,8 +13,8 @@ use crate::output::{Table, or_dash};
 /// Its cleanup.policy must have compact. Tombstones stay for delete.retention.ms, and what is younger than
 /// min.compaction.lag.ms is left as it is.
 ///
-/// JSON, an object for each partition: topic, partition, records_read, records_kept, bytes_before, bytes_after. They are
-/// null where there was nothing to compact.
+/// JSON, an object for each partition: topic, partition, records_read, records_kept, bytes_before, bytes_after. They
+/// are null where there was nothing to compact.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// The topic

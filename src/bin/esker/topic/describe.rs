@@ -13,8 +13,8 @@ use crate::source::{self, Access, Topic};
 /// Describe a topic, or all of them
 ///
 /// JSON, an object for each topic: topic, id, internal, partitions (partition, leader, replicas, in_sync_replicas,
-/// log_start, high_watermark, log_end, size_in_bytes), configs (name, value, source, type, synonyms, documentation). The
-/// source is DYNAMIC_TOPIC_CONFIG for what the topic sets, STATIC_BROKER_CONFIG for what the store sets, and
+/// log_start, high_watermark, log_end, size_in_bytes), configs (name, value, source, type, synonyms, documentation).
+/// The source is DYNAMIC_TOPIC_CONFIG for what the topic sets, STATIC_BROKER_CONFIG for what the store sets, and
 /// DEFAULT_CONFIG for the rest. Offsets of a partition that no broker leads are -1.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {

@@ -1,5 +1,5 @@
-//! The sticky assignment where members subscribe to different topics: what is owned stays, what is not goes to whoever has
-//! least, and then partitions move as long as that makes it more balanced.
+//! The sticky assignment where members subscribe to different topics: what is owned stays, what is not goes to whoever
+//! has least, and then partitions move as long as that makes it more balanced.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 

@@ -1,4 +1,5 @@
-//! Who of a group of consumers gets which partitions. The member that leads decides, by an assignor that all members know.
+//! Who of a group of consumers gets which partitions. The member that leads decides, by an assignor that all members
+//! know.
 //!
 //! ```text
 //!   range               topic by topic, a run of partitions each
@@ -8,8 +9,8 @@
 //!                       that nobody stops reading what stays
 //! ```
 //!
-//! They assign as those of Kafka's Java client do, so that members here and members elsewhere agree; racks aside, of which
-//! there is one.
+//! They assign as those of Kafka's Java client do, so that members here and members elsewhere agree; racks aside, of
+//! which there is one.
 
 mod balance;
 mod cooperative_sticky;
@@ -63,8 +64,8 @@ pub trait PartitionAssignor: Send + Sync + fmt::Debug {
         None
     }
 
-    /// Assigns partitions to members. `partitions` has the number of partitions of each topic that anybody subscribes to
-    /// and that exists. A member that is left out gets none.
+    /// Assigns partitions to members. `partitions` has the number of partitions of each topic that anybody subscribes
+    /// to and that exists. A member that is left out gets none.
     fn assign(&self, partitions: &BTreeMap<String, i32>, members: &Members) -> BTreeMap<String, Vec<TopicPartition>>;
 }
 

@@ -1,5 +1,5 @@
-//! `range`: each topic by itself, in runs. Partitions of the same number of topics with as many partitions go to the same
-//! member.
+//! `range`: each topic by itself, in runs. Partitions of the same number of topics with as many partitions go to the
+//! same member.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -7,8 +7,8 @@ use std::sync::Arc;
 use super::{Members, PartitionAssignor, in_order, subscribes};
 use crate::types::TopicPartition;
 
-/// Kafka's `RangeAssignor`: divides the partitions of each topic among those who subscribe to it, in runs; the first ones
-/// get one more if it doesn't come out even.
+/// Kafka's `RangeAssignor`: divides the partitions of each topic among those who subscribe to it, in runs; the first
+/// ones get one more if it doesn't come out even.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct RangeAssignor;
 

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use super::{Members, PartitionAssignor, in_order, subscribes};
 use crate::types::TopicPartition;
 
-/// Kafka's `RoundRobinAssignor`: goes through all partitions by topic and number, and round the members that subscribe to
-/// them.
+/// Kafka's `RoundRobinAssignor`: goes through all partitions by topic and number, and round the members that subscribe
+/// to them.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct RoundRobinAssignor;
 

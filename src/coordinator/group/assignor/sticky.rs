@@ -11,8 +11,8 @@ use crate::coordinator::group::consumer_protocol::{NO_GENERATION, partitions, pu
 use crate::store::record_fields::Fields;
 use crate::types::TopicPartition;
 
-/// Kafka's `StickyAssignor`: as balanced as can be, and of all such assignments one that moves few partitions. Members give
-/// up everything before they join all the same, so they tell the leader what they had.
+/// Kafka's `StickyAssignor`: as balanced as can be, and of all such assignments one that moves few partitions. Members
+/// give up everything before they join all the same, so they tell the leader what they had.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct StickyAssignor;
 

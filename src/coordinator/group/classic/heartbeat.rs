@@ -53,17 +53,17 @@ impl<T> GroupCoordinator<T> {
         });
     }
 
-    /// Whether offsets may be committed now: by a member in the group's generation, for which that is a sign of life, or,
-    /// with generation −1 and no member id, by somebody from outside while the group has no members. The commit must be
-    /// appended before anything else happens to the group.
+    /// Whether offsets may be committed now: by a member in the group's generation, for which that is a sign of life,
+    /// or, with generation −1 and no member id, by somebody from outside while the group has no members. The commit
+    /// must be appended before anything else happens to the group.
     ///
     /// # Errors
     /// As [`heartbeat`](Self::heartbeat), but a commit that ends what the last generation has done is welcome while the
-    /// next one is being joined, and refused only while it is being assigned. [`GroupError::GroupIdNotFound`] if a member
-    /// is named of a group that isn't known. Of a consumer group, the generation is the epoch that the member must be in, or
-    /// else [`GroupError::StaleMemberEpoch`] tells it to try again with a later one, and
-    /// [`GroupError::IllegalGeneration`] one of the classic protocol that it isn't in the group any more; commits are no
-    /// signs of life there.
+    /// next one is being joined, and refused only while it is being assigned. [`GroupError::GroupIdNotFound`] if a
+    /// member is named of a group that isn't known. Of a consumer group, the generation is the epoch that the member
+    /// must be in, or else [`GroupError::StaleMemberEpoch`] tells it to try again with a later one, and
+    /// [`GroupError::IllegalGeneration`] one of the classic protocol that it isn't in the group any more; commits are
+    /// no signs of life there.
     pub fn check_commit(
         &mut self,
         group: &str,
@@ -85,8 +85,8 @@ impl<T> GroupCoordinator<T> {
         matches!(self.groups.get(group), Some(Group::Consumer(group)) if group.has_consumer_member(member_id))
     }
 
-    /// Whether offsets may be committed within a transaction (TxnOffsetCommit). Whoever says which member it is must be in
-    /// the group's generation; whoever does not is taken at its word, and the state of the group does not matter.
+    /// Whether offsets may be committed within a transaction (TxnOffsetCommit). Whoever says which member it is must be
+    /// in the group's generation; whoever does not is taken at its word, and the state of the group does not matter.
     ///
     /// # Errors
     /// As [`check_commit`](Self::check_commit), except [`GroupError::RebalanceInProgress`].
@@ -104,9 +104,9 @@ impl<T> GroupCoordinator<T> {
         }
     }
 
-    /// As [`check_commit`](Self::check_commit), or [`check_transactional_commit`](Self::check_transactional_commit) if that is
-    /// so, of offsets of these partitions: a member of a consumer group may commit in an earlier epoch than its own what it
-    /// was assigned by then and has ever since (KIP-1251).
+    /// As [`check_commit`](Self::check_commit), or [`check_transactional_commit`](Self::check_transactional_commit) if
+    /// that is so, of offsets of these partitions: a member of a consumer group may commit in an earlier epoch than its
+    /// own what it was assigned by then and has ever since (KIP-1251).
     ///
     /// # Errors
     /// As there.

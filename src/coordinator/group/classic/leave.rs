@@ -26,8 +26,8 @@ impl<T> GroupCoordinator<T> {
         Ok(left.unwrap_or_else(|| vec![Err(GroupError::UnknownMemberId); members.len()]))
     }
 
-    /// All members go, as if each had left; those that are still there join anew. Those of a consumer group are out when
-    /// that is written.
+    /// All members go, as if each had left; those that are still there join anew. Those of a consumer group are out
+    /// when that is written.
     pub fn leave_all(&mut self, group: &str, now_ms: i64) {
         self.in_turn(group, now_ms, |turn| match turn {
             GroupTurn::Classic(mut turn) => turn.leave_all(),

@@ -1,5 +1,5 @@
-//! A group of the classic protocol: its members, and what they have in common. What happens to it is in the files of the
-//! verbs.
+//! A group of the classic protocol: its members, and what they have in common. What happens to it is in the files of
+//! the verbs.
 //!
 //! ```text
 //!   join        become a member, or stay one

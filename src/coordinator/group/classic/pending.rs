@@ -1,5 +1,5 @@
-//! Ids that were given out, and that nobody has joined with yet. Whoever asks is given one, as often as he likes, so what
-//! there may be of them is bounded, which it is not in Kafka.
+//! Ids that were given out, and that nobody has joined with yet. Whoever asks is given one, as often as he likes, so
+//! what there may be of them is bounded, which it is not in Kafka.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

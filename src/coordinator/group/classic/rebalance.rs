@@ -1,5 +1,5 @@
-//! From one generation of a group to the next: the join phase begins and ends, the sync phase follows, and whoever takes
-//! too long is dropped.
+//! From one generation of a group to the next: the join phase begins and ends, the sync phase follows, and whoever
+//! takes too long is dropped.
 
 use bytes::Bytes;
 

@@ -11,7 +11,8 @@ use super::GroupState;
 use crate::error::GroupError;
 
 impl<T> GroupCoordinator<T> {
-    /// A member asks for its part. Answered by a [`Response::Sync`] once the leader has assigned and that is written down.
+    /// A member asks for its part. Answered by a [`Response::Sync`] once the leader has assigned and that is written
+    /// down.
     pub fn sync(&mut self, request: SyncRequest, waiter: T, now_ms: i64) {
         let error = if request.group.is_empty() {
             GroupError::InvalidGroupId

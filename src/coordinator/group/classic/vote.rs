@@ -8,8 +8,8 @@ use crate::store::java_hash;
 /// How many buckets a `HashMap` of Java begins with.
 const BUCKETS_MIN: usize = 16;
 
-/// The name with the most votes. Of several that have as many, it is the first that Kafka comes to when it goes through a
-/// `HashMap` (`ClassicGroup.selectProtocol`): bucket by bucket, and in each in the order in which they came.
+/// The name with the most votes. Of several that have as many, it is the first that Kafka comes to when it goes through
+/// a `HashMap` (`ClassicGroup.selectProtocol`): bucket by bucket, and in each in the order in which they came.
 pub(super) fn winner<'a>(votes: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let mut counts = HashMap::<&str, (usize, usize)>::new();
     for (index, name) in votes.enumerate() {

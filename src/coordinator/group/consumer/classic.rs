@@ -1,7 +1,7 @@
-//! Members of a consumer group that have the classic protocol: their requests, in terms of the consumer protocol. A join is
-//! the step towards the target that others take with a heartbeat, and is answered at once, for nobody waits for the others;
-//! the sync hands out what the coordinator has assigned; a heartbeat is told to join again when there is a step to take. A
-//! generation is the epoch of the member.
+//! Members of a consumer group that have the classic protocol: their requests, in terms of the consumer protocol. A
+//! join is the step towards the target that others take with a heartbeat, and is answered at once, for nobody waits for
+//! the others; the sync hands out what the coordinator has assigned; a heartbeat is told to join again when there is a
+//! step to take. A generation is the epoch of the member.
 //!
 //! ```text
 //!   heartbeat: rebalance in progress ─▶ join, with what it still has ─▶ sync ─▶ heartbeat …
@@ -90,8 +90,8 @@ impl<T> Turn<'_, T> {
         Ok(())
     }
 
-    /// Returns for each whether it was a member, of whichever protocol: administrators take out either kind by this request.
-    /// Those that were are out when that is written.
+    /// Returns for each whether it was a member, of whichever protocol: administrators take out either kind by this
+    /// request. Those that were are out when that is written.
     pub(in super::super) fn classic_leave(&mut self, members: &[LeaveRequest]) -> Vec<Result<(), GroupError>> {
         let mut leaving = BTreeSet::new();
         let leave = |LeaveRequest { member_id, group_instance_id }: &LeaveRequest| {
@@ -161,8 +161,8 @@ impl<T> Draft<T> {
         }
         let before = self.classic_member_of(&id, request).map_err(refused)?;
         if !is_unknown && self.state.member(&id).is_none() && !subscription.owned_partitions.is_empty() {
-            // It was thrown out, and must stop reading what it had before it joins anew. One that joins anew is told by what
-            // it gets, and counts as the owner of nothing else.
+            // It was thrown out, and must stop reading what it had before it joins anew. One that joins anew is told by
+            // what it gets, and counts as the owner of nothing else.
             return Err(refused(GroupError::UnknownMemberId));
         }
         let mut wanted = before.metadata.clone();
@@ -204,8 +204,8 @@ impl<T> Draft<T> {
         Ok((protocol, subscription.map_err(|_| GroupError::InconsistentGroupProtocol)?))
     }
 
-    /// The member as it is, or as it begins. A static one that comes without its id takes the place of the one that it was,
-    /// whichever protocol that had.
+    /// The member as it is, or as it begins. A static one that comes without its id takes the place of the one that it
+    /// was, whichever protocol that had.
     fn classic_member_of(&mut self, id: &Arc<str>, request: &JoinRequest) -> Result<Arc<Member>, GroupError> {
         let known = match &request.group_instance_id {
             None => self.state.member(id).cloned(),

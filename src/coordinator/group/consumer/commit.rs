@@ -11,13 +11,14 @@ impl<T> ConsumerGroup<T> {
         self.state.member(member_id).is_some_and(|member| !member.is_classic())
     }
 
-    /// Whether offsets may be committed: by a member in its epoch, or, with a negative one, by somebody from outside while
-    /// there are no members.
+    /// Whether offsets may be committed: by a member in its epoch, or, with a negative one, by somebody from outside
+    /// while there are no members.
     pub(in super::super) fn check_commit(&self, member_id: &str, epoch: i32) -> Result<(), GroupError> {
         if epoch < 0 && self.state.members.is_empty() { Ok(()) } else { self.state.check_epoch(member_id, epoch) }
     }
 
-    /// Whether offsets may be committed within a transaction. Whoever does not say which member it is is taken at its word.
+    /// Whether offsets may be committed within a transaction. Whoever does not say which member it is is taken at its
+    /// word.
     pub(in super::super) fn check_transactional_commit(
         &self,
         member_id: &str,
@@ -35,8 +36,8 @@ impl<T> ConsumerGroup<T> {
         })
     }
 
-    /// Whether a member that is in a later epoch by now was assigned all these partitions in that one, and has not let go of
-    /// them since: what it has done with them counts (KIP-1251).
+    /// Whether a member that is in a later epoch by now was assigned all these partitions in that one, and has not let
+    /// go of them since: what it has done with them counts (KIP-1251).
     pub(in super::super) fn has_had(&self, member_id: &str, epoch: i32, partitions: &[Option<(Uuid, i32)>]) -> bool {
         let Some(Member { current, .. }) = self.state.member(member_id).map(|member| &**member) else { return false };
         let has_had = |partition: &Option<(Uuid, i32)>| {

@@ -40,8 +40,8 @@ impl<T> Draft<T> {
             self.moved.insert(id.clone());
         }
         let wants_else = self.want(&id, &wanted, &before.metadata, topics);
-        // One that missed the last answer is told it again. What it says it has is no answer to that: perhaps it is only
-        // late. So it takes no step.
+        // One that missed the last answer is told it again. What it says it has is no answer to that: perhaps it is
+        // only late. So it takes no step.
         let is_behind = !request.joins() && request.member_epoch < before.current.epoch;
         if !is_behind {
             self.step(&id, request.owned.as_ref(), wants_else, topics);
@@ -61,8 +61,8 @@ impl<T> Draft<T> {
         })
     }
 
-    /// Lets a member want that, and computes what everybody is to have, if it is something else than before. Returns whether
-    /// its subscription is another.
+    /// Lets a member want that, and computes what everybody is to have, if it is something else than before. Returns
+    /// whether its subscription is another.
     pub(super) fn want(
         &mut self,
         id: &Arc<str>,
@@ -137,8 +137,8 @@ impl<T> Draft<T> {
         Arc::new(member)
     }
 
-    /// Lets a member go as far towards its target as it can now, that says it has this, and perhaps has another subscription
-    /// than before.
+    /// Lets a member go as far towards its target as it can now, that says it has this, and perhaps has another
+    /// subscription than before.
     pub(super) fn step(&mut self, id: &Arc<str>, owned: Option<&Partitions>, wants_else: bool, topics: &Topics) {
         let Some(member) = self.state.member(id).cloned() else { return };
         if !wants_else && member.is_reconciled_to(self.state.target_epoch) {

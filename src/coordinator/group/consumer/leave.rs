@@ -49,8 +49,8 @@ impl<T> Draft<T> {
         }
     }
 
-    /// Takes out members. The others will get their parts with the next epoch, which begins now; unless they all have the
-    /// classic protocol, and go on by that.
+    /// Takes out members. The others will get their parts with the next epoch, which begins now; unless they all have
+    /// the classic protocol, and go on by that.
     pub(super) fn remove_known(&mut self, ids: &[Arc<str>], topics: &Topics) {
         if !self.downgrade_without(ids, topics) {
             ids.iter().for_each(|id| self.take_out(id));

@@ -3,8 +3,8 @@
 use super::record::Partitions;
 use crate::uuid::Uuid;
 
-/// A member joins, stays or leaves (ConsumerGroupHeartbeat, KIP-848). What has not changed since its last one it may leave
-/// out, except when it joins.
+/// A member joins, stays or leaves (ConsumerGroupHeartbeat, KIP-848). What has not changed since its last one it may
+/// leave out, except when it joins.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConsumerHeartbeatRequest {
     /// The group's name.
@@ -12,8 +12,8 @@ pub struct ConsumerHeartbeatRequest {
     /// Which member it is: an id of its own making (KIP-1082). Empty if it joins and wants one made, of
     /// [`fresh_id`](Self::fresh_id).
     pub member_id: String,
-    /// The epoch that it is in. 0 to join; −1 to leave; −2 for a static member to leave and keep its part for as long as
-    /// its session lasts.
+    /// The epoch that it is in. 0 to join; −1 to leave; −2 for a static member to leave and keep its part for as long
+    /// as its session lasts.
     pub member_epoch: i32,
     /// The name of a static member, which survives its restarts (`group.instance.id`).
     pub instance_id: Option<String>,
@@ -27,8 +27,8 @@ pub struct ConsumerHeartbeatRequest {
     pub rebalance_timeout_ms: i32,
     /// The topics that it is subscribed to.
     pub topic_names: Option<Vec<String>>,
-    /// The regular expression that it is subscribed to; empty if it isn't any more. One may be 4 KiB long, and compile to 128
-    /// KiB: enough for as many names as have room in it, or a thousand counted repetitions.
+    /// The regular expression that it is subscribed to; empty if it isn't any more. One may be 4 KiB long, and compile
+    /// to 128 KiB: enough for as many names as have room in it, or a thousand counted repetitions.
     pub topic_regex: Option<String>,
     /// The assignor that it wants: `uniform` or `range`.
     pub server_assignor: Option<String>,

@@ -1,8 +1,8 @@
 //! From a group of the classic protocol to a consumer group with the same members, and back.
 //!
-//! Nobody may be given what somebody still reads. So a member has, in the eyes of the consumer group, what it was assigned
-//! last and what it said that it had when it joined: it may not have let go of that yet, and joins again when it has. The
-//! epoch goes on from the generation, and the other way round, so that both tell what is outdated.
+//! Nobody may be given what somebody still reads. So a member has, in the eyes of the consumer group, what it was
+//! assigned last and what it said that it had when it joined: it may not have let go of that yet, and joins again when
+//! it has. The epoch goes on from the generation, and the other way round, so that both tell what is outdated.
 
 use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::sync::Arc;
@@ -54,8 +54,8 @@ impl<T> ConsumerGroup<T> {
         }
     }
 
-    /// Whether it is for another group to decide what comes next: for that which it has become, or for what the next member
-    /// makes of it, if it has none.
+    /// Whether it is for another group to decide what comes next: for that which it has become, or for what the next
+    /// member makes of it, if it has none.
     pub(super) fn gives_way(&self) -> bool {
         let is_joined_anew = || self.state.members.is_empty() && matches!(self.waiting.front(), Some(Event::Join(..)));
         self.successor.is_some() || (self.draft.is_none() && is_joined_anew())
@@ -71,13 +71,14 @@ impl<T> ConsumerGroup<T> {
 }
 
 impl<T> Draft<T> {
-    /// Makes the group a classic one if the last members of the consumer protocol are to go and others are left. Returns
-    /// whether it does.
+    /// Makes the group a classic one if the last members of the consumer protocol are to go and others are left.
+    /// Returns whether it does.
     pub(super) fn downgrade_without(&mut self, leaving: &[Arc<str>], topics: &Topics) -> bool {
         self.state.members.len() > leaving.len() && self.downgrade(leaving, 0, topics)
     }
 
-    /// Likewise if that is a static member and the one that joins is to take its place, which then joins the classic group.
+    /// Likewise if that is a static member and the one that joins is to take its place, which then joins the classic
+    /// group.
     pub(super) fn downgrade_by(&mut self, request: &JoinRequest, topics: &Topics) -> bool {
         let name = request.group_instance_id.as_ref().filter(|_| request.member_id.is_empty());
         let replaced = name.and_then(|name| self.state.static_member(name)).map(|(id, _)| id.clone());

@@ -6,8 +6,8 @@
 //!              group epoch + 1                target epoch                  member epoch
 //! ```
 //!
-//! Nothing stops while the group rebalances: a member goes on with what it keeps. Each member walks from its epoch to the
-//! target's at its own pace, and a partition is given to one only when no other has it.
+//! Nothing stops while the group rebalances: a member goes on with what it keeps. Each member walks from its epoch to
+//! the target's at its own pace, and a partition is given to one only when no other has it.
 //!
 //! ```text
 //!   heartbeat    what a member says, and what comes of it       leave   members go, or are not heard of
@@ -19,10 +19,10 @@
 //!
 //! # Decisions and records
 //!
-//! A decision is a list of records, and what is known of a group is what its records have said: nothing else changes it,
-//! now and after a restart. While the records of one decision are being written, whatever comes next for the group waits;
-//! then everything that waited is decided together, and written as one batch. So what is known is always durable, answers
-//! tell of nothing that could be lost, and records that could not be written were never decided.
+//! A decision is a list of records, and what is known of a group is what its records have said: nothing else changes
+//! it, now and after a restart. While the records of one decision are being written, whatever comes next for the group
+//! waits; then everything that waited is decided together, and written as one batch. So what is known is always
+//! durable, answers tell of nothing that could be lost, and records that could not be written were never decided.
 
 mod assignor;
 mod classic;
@@ -62,9 +62,9 @@ pub(super) use topics::Topics;
 
 use state::State;
 
-/// How many records and bytes one batch of decisions may come to, before the rest waits for the next. A decision more must
-/// fit into a batch of the log still (`max.message.bytes`), or nobody would get any: what comes to as many bytes by itself has
-/// a batch of its own.
+/// How many records and bytes one batch of decisions may come to, before the rest waits for the next. A decision more
+/// must fit into a batch of the log still (`max.message.bytes`), or nobody would get any: what comes to as many bytes
+/// by itself has a batch of its own.
 const BATCH_RECORDS: usize = 1000;
 const BATCH_BYTES: usize = 256 << 10;
 /// When to try again to take out a member whose records could not be written, in milliseconds.
@@ -79,8 +79,8 @@ pub(super) struct ConsumerGroup<T> {
     pub(super) empty_since_ms: i64,
     /// The version of the topics that the subscriptions were last compared with.
     topics_version: Option<u64>,
-    /// The version of the topics that its regular expressions were last resolved with; None if they are to be as soon as they
-    /// may.
+    /// The version of the topics that its regular expressions were last resolved with; None if they are to be as soon
+    /// as they may.
     regexes_version: Option<u64>,
     /// When its target assignment was computed, if it was since this coordinator is there.
     assigned_ms: Option<i64>,
@@ -258,8 +258,8 @@ impl<T> Turn<'_, T> {
         self.decide();
     }
 
-    /// It could not be written what makes the group a classic one. Whoever waits to join that is told so, and not decided
-    /// about again, which would come to the same.
+    /// It could not be written what makes the group a classic one. Whoever waits to join that is told so, and not
+    /// decided about again, which would come to the same.
     fn refuse_next_join(&mut self, error: GroupError) {
         if let Some(Event::Join(request, waiter)) =
             self.group.waiting.pop_front_if(|event| matches!(event, Event::Join(..)))

@@ -1,8 +1,8 @@
 //! One step of a member on the way from what it has to what it is to have (Kafka's `CurrentAssignmentBuilder`).
 //!
-//! A partition is taken away from a member in two steps, it is told to let go, and says that it has; and it is given to a
-//! member only when nobody else has it. So two members never have the same one.
-//! A member loses what it is not subscribed to any more at once, whether there is a target for that yet or not.
+//! A partition is taken away from a member in two steps, it is told to let go, and says that it has; and it is given to
+//! a member only when nobody else has it. So two members never have the same one. A member loses what it is not
+//! subscribed to any more at once, whether there is a target for that yet or not.
 //!
 //! ```text
 //!                  something is to be revoked

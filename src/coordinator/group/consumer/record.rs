@@ -52,8 +52,8 @@ pub enum GroupRecord {
     Classic(Option<GroupMetadata>),
     /// There is a consumer group: `ConsumerGroupMetadata`. Without it there is none.
     ConsumerGroup(Option<ConsumerGroupMetadata>),
-    /// The topics of a consumer group, as Kafka 4.0 wrote them down: `ConsumerGroupPartitionMetadata`. Says whether there
-    /// is such a record.
+    /// The topics of a consumer group, as Kafka 4.0 wrote them down: `ConsumerGroupPartitionMetadata`. Says whether
+    /// there is such a record.
     PartitionMetadata(bool),
     /// What a member wants: `ConsumerGroupMemberMetadata`.
     Member(String, Option<ConsumerMemberMetadata>),
@@ -359,8 +359,8 @@ impl CurrentAssignment {
         put_tagged(bytes, &[]);
     }
 
-    /// The field that says when partitions of a topic were assigned, if that is known of any. Of the others it is the epoch
-    /// that the member is in, to be on the safe side.
+    /// The field that says when partitions of a topic were assigned, if that is known of any. Of the others it is the
+    /// epoch that the member is in, to be on the safe side.
     fn epochs_of(&self, topic: Uuid, partitions: &BTreeSet<i32>) -> Option<(u32, Vec<u8>)> {
         let known: Vec<_> = partitions.iter().map(|partition| self.assigned_in.get(&(topic, *partition))).collect();
         known.iter().any(Option::is_some).then(|| {

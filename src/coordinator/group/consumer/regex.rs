@@ -1,5 +1,6 @@
-//! The regular expressions that members are subscribed to: what they stand for, and when that is looked at again. All of a
-//! group are resolved together, as in Kafka, with a heartbeat, and what they stand for until the next time is written down.
+//! The regular expressions that members are subscribed to: what they stand for, and when that is looked at again. All
+//! of a group are resolved together, as in Kafka, with a heartbeat, and what they stand for until the next time is
+//! written down.
 //!
 //! ```text
 //!   the first that a group has                    at once
@@ -19,8 +20,8 @@ use super::topics::Topics;
 const REFRESH_MIN_MS: i64 = 10_000;
 
 impl<T> Draft<T> {
-    /// A member is subscribed to another regular expression than before, or to none any more. Returns whether it is known
-    /// what that stands for: if it isn't, the group goes on as it is until it has been resolved, as in Kafka.
+    /// A member is subscribed to another regular expression than before, or to none any more. Returns whether it is
+    /// known what that stands for: if it isn't, the group goes on as it is until it has been resolved, as in Kafka.
     pub(super) fn change_regex(&mut self, regex: Option<&String>) -> bool {
         let is_known = regex.is_none_or(|regex| self.state.regexes.contains_key(regex));
         if !is_known {

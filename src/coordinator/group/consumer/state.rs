@@ -1,5 +1,5 @@
-//! What is known of a consumer group, exactly as its records say: they change it when they are decided, and when they are
-//! read again after a restart, and nothing else does.
+//! What is known of a consumer group, exactly as its records say: they change it when they are decided, and when they
+//! are read again after a restart, and nothing else does.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
@@ -46,7 +46,8 @@ impl Member {
         self.metadata.classic.as_ref()?.protocols.first()
     }
 
-    /// How long it counts as alive after its last sign of life, in milliseconds: members of the consumer protocol don't say.
+    /// How long it counts as alive after its last sign of life, in milliseconds: members of the consumer protocol don't
+    /// say.
     pub(super) fn session_timeout_ms(&self, otherwise_ms: i32) -> i32 {
         self.metadata.classic.as_ref().map_or(otherwise_ms, |classic| classic.session_timeout_ms)
     }

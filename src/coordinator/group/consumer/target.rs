@@ -40,8 +40,8 @@ impl<T> Draft<T> {
         }
     }
 
-    /// Computes what everybody is to have, if the target is of an earlier epoch than the group, and was not computed just
-    /// now.
+    /// Computes what everybody is to have, if the target is of an earlier epoch than the group, and was not computed
+    /// just now.
     pub(super) fn assign(&mut self, topics: &Topics) {
         let epoch = self.state.metadata.epoch;
         if self.state.target_epoch >= epoch || !may_assign(self.assigned_ms, &self.limits, self.now_ms) {

@@ -23,8 +23,8 @@ use scram::{ClientFinal, ClientFirst, ScramError};
 const SASL_HANDSHAKE_VERSION: i16 = 1;
 const SASL_AUTHENTICATE_VERSION: i16 = 1;
 
-/// Java's modules of which the options are a user and a password. Which of them it is makes no difference to Kafka either:
-/// it is the mechanism that says what becomes of these.
+/// Java's modules of which the options are a user and a password. Which of them it is makes no difference to Kafka
+/// either: it is the mechanism that says what becomes of these.
 const MODULES: [&str; 2] = ["PlainLoginModule", "ScramLoginModule"];
 
 /// Who a client says that it is, and how.
@@ -55,7 +55,8 @@ impl Sasl {
         Ok(Self { mechanism, user, password })
     }
 
-    /// Says over a connection, before anything else, who it is from. Returns when it is time to do so again, if it will be.
+    /// Says over a connection, before anything else, who it is from. Returns when it is time to do so again, if it will
+    /// be.
     pub(super) async fn log_in(&self, connection: &Connection) -> Result<Option<Instant>, ConnectionError> {
         let request = SaslHandshakeRequest { mechanism: self.mechanism.name().to_owned() };
         let response = connection.send(&request, SASL_HANDSHAKE_VERSION).await?;

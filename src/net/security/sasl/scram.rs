@@ -1,5 +1,5 @@
-//! SCRAM as a client has it (RFC 5802, and RFC 7677 for its hashes): a state machine of two steps, without I/O; and how its
-//! messages are written, which the server needs too.
+//! SCRAM as a client has it (RFC 5802, and RFC 7677 for its hashes): a state machine of two steps, without I/O; and how
+//! its messages are written, which the server needs too.
 //!
 //! ```text
 //!   client  n,,n=alice,r=<nonce>                                    ClientFirst::message
@@ -16,8 +16,8 @@ use subtle::ConstantTimeEq;
 
 use crate::config::{Password, ScramMechanism};
 
-/// How often a server may ask for a password to be hashed. Fewer times than Kafka's brokers have it are too cheap to guess;
-/// and somebody who only says that he is a server is not to keep a client busy.
+/// How often a server may ask for a password to be hashed. Fewer times than Kafka's brokers have it are too cheap to
+/// guess; and somebody who only says that he is a server is not to keep a client busy.
 const ITERATIONS_MIN: u32 = 4096;
 const ITERATIONS_MAX: u32 = 1_000_000;
 

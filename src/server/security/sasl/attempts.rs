@@ -1,5 +1,5 @@
-//! How many logins of one address are looked at at once by a listener: who guesses passwords over many connections guesses
-//! no faster.
+//! How many logins of one address are looked at at once by a listener: who guesses passwords over many connections
+//! guesses no faster.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -8,8 +8,8 @@ use parking_lot::Mutex;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// How many logins of one address are looked at at once by a listener. One that fails counts until it is told so
-/// (`connection.failed.authentication.delay.ms`), and those that come meanwhile wait: by default an address learns of 80
-/// failures a second, whatever it does. Those behind the same address who know their passwords wait their turn.
+/// (`connection.failed.authentication.delay.ms`), and those that come meanwhile wait: by default an address learns of
+/// 80 failures a second, whatever it does. Those behind the same address who know their passwords wait their turn.
 pub const CONCURRENT_LOGINS_MAX: usize = 8;
 
 /// The logins that are being looked at, by address.

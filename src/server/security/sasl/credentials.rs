@@ -9,8 +9,8 @@ use crate::error::Result;
 use crate::net::security::sasl::hash::{random, readable};
 use crate::store::{ScramCredential, ScramUsers};
 
-/// How often a password is hashed at least and at most, as in Kafka. Fewer are too cheap to guess; what more of them cost
-/// is for the clients, of which not all would go on.
+/// How often a password is hashed at least and at most, as in Kafka. Fewer are too cheap to guess; what more of them
+/// cost is for the clients, of which not all would go on.
 pub(in crate::server) const ITERATIONS_MIN: u32 = 4096;
 pub(in crate::server) const ITERATIONS_MAX: u32 = 16_384;
 
@@ -30,8 +30,8 @@ impl ScramCredential {
     /// ```
     ///
     /// # Errors
-    /// [`Error::InvalidConfig`](crate::Error::InvalidConfig) if the password is empty, or the iterations are not from 4096 to
-    /// 16384; [`Error::Io`](crate::Error::Io) if the system has no randomness.
+    /// [`Error::InvalidConfig`](crate::Error::InvalidConfig) if the password is empty, or the iterations are not from
+    /// 4096 to 16384; [`Error::Io`](crate::Error::Io) if the system has no randomness.
     pub fn new(mechanism: ScramMechanism, password: &str, iterations: u32) -> Result<Self> {
         if password.is_empty() {
             return Err(invalid("password", "", "one that isn't empty"));

@@ -178,8 +178,8 @@ impl Login {
         }
     }
 
-    /// What a client is told that is refused, in the words of Kafka's brokers. Which of the reasons it was is not for it to
-    /// know.
+    /// What a client is told that is refused, in the words of Kafka's brokers. Which of the reasons it was is not for
+    /// it to know.
     fn told(&self, mechanism: SaslMechanism, refusal: &Refusal) -> String {
         if matches!(refusal, Refusal::Plain) {
             return "Authentication failed: Invalid username or password".to_owned();
@@ -232,7 +232,8 @@ impl Sasl {
         Ok(first.challenge(mechanism, credential, &String::from_utf8_lossy(&nonce)))
     }
 
-    /// The user whose name and password these are: one of the configuration, or else one that has a credential for SCRAM.
+    /// The user whose name and password these are: one of the configuration, or else one that has a credential for
+    /// SCRAM.
     fn check_plain(&self, token: &[u8]) -> Result<String, Refusal> {
         let Plain { user, password } = Plain::parse(token).ok_or(Refusal::Plain)?;
         let is_so = match self.plain_users.get(user) {
@@ -247,8 +248,8 @@ impl Sasl {
         if is_so { Ok(user.to_owned()) } else { Err(Refusal::Plain) }
     }
 
-    /// A user's credential, or one that he could have. That is made for whoever asks: otherwise it would take longer for
-    /// somebody who isn't there.
+    /// A user's credential, or one that he could have. That is made for whoever asks: otherwise it would take longer
+    /// for somebody who isn't there.
     fn credential(&self, users: &ScramUsers, user: &str, mechanism: ScramMechanism) -> ScramCredential {
         let fake = ScramCredential::fake(mechanism, user, users, &self.secret);
         users.get(user).and_then(|of_user| of_user.get(&mechanism)).cloned().unwrap_or(fake)

@@ -5,8 +5,8 @@
 //!                 SaslHandshake 0                tokens in frames of their own              → let in
 //! ```
 //!
-//! [`login`] is that exchange as a state machine, without I/O; [`scram`] and [`plain`] are the mechanisms; [`credentials`]
-//! is what is known of passwords. Here is what connects them to a connection.
+//! [`login`] is that exchange as a state machine, without I/O; [`scram`] and [`plain`] are the mechanisms;
+//! [`credentials`] is what is known of passwords. Here is what connects them to a connection.
 
 mod attempts;
 pub(in crate::server) mod credentials;
@@ -45,8 +45,8 @@ pub(super) struct Sasl {
     plain_users: HashMap<String, Password>,
     /// The others.
     store: Store,
-    /// What salts are made of for users that aren't there. It stays over a restart, as those of others do, and no client is
-    /// told it; only in a directory that was Kafka's it was known in that cluster.
+    /// What salts are made of for users that aren't there. It stays over a restart, as those of others do, and no
+    /// client is told it; only in a directory that was Kafka's it was known in that cluster.
     secret: [u8; 16],
     receive_bytes_max: usize,
     failure_delay: Duration,

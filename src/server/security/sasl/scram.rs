@@ -7,8 +7,8 @@
 //!   server  v=<signature>
 //! ```
 //!
-//! The proof shows that the client knows the password, the signature that the server knows what is kept of it. Neither can
-//! be used a second time, for both nonces are in them.
+//! The proof shows that the client knows the password, the signature that the server knows what is kept of it. Neither
+//! can be used a second time, for both nonces are in them.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -96,8 +96,8 @@ impl Challenge {
         &self.message
     }
 
-    /// Checks the client's last message, `c=<binding>,r=<nonce>[,<extensions>],p=<proof>`. Returns the user, and the last
-    /// message to it.
+    /// Checks the client's last message, `c=<binding>,r=<nonce>[,<extensions>],p=<proof>`. Returns the user, and the
+    /// last message to it.
     pub(super) fn finish(self, message: &[u8]) -> Result<(String, String), ScramError> {
         let message = std::str::from_utf8(message).map_err(|_| ScramError::Malformed)?;
         let (without_proof, proof) = message.rsplit_once(",p=").ok_or(ScramError::Malformed)?;

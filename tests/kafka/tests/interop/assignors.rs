@@ -46,8 +46,8 @@ impl Group {
         self.members.insert(id, Subscription { topics, group_instance_id, ..Subscription::default() });
     }
 
-    /// At least one: Kafka's sticky assignors take a member without topics for one like the others if it comes first, and
-    /// give it partitions, which is nothing to agree with.
+    /// At least one: Kafka's sticky assignors take a member without topics for one like the others if it comes first,
+    /// and give it partitions, which is nothing to agree with.
     fn topics(&mut self) -> Vec<String> {
         let all: Vec<String> = self.counts.keys().cloned().collect();
         let one = self.random.pick(&all).clone();

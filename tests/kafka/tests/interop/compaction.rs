@@ -1,5 +1,5 @@
-//! Logs that a cleaner has been over: with gaps, emptied batches and tombstones on their way out. Both keep the same, and
-//! either finishes what a crash of the other left undone.
+//! Logs that a cleaner has been over: with gaps, emptied batches and tombstones on their way out. Both keep the same,
+//! and either finishes what a crash of the other left undone.
 
 use std::fs;
 use std::path::Path;

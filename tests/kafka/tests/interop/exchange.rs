@@ -66,8 +66,8 @@ fn assert_same(found: &Descriptions, written: &Descriptions) {
     }
 }
 
-/// Opening must find nothing wrong, but for the space that esker holds ahead of its writer: zeros behind the last batch,
-/// which Kafka cuts off after a crash and tells of.
+/// Opening must find nothing wrong, but for the space that esker holds ahead of its writer: zeros behind the last
+/// batch, which Kafka cuts off after a crash and tells of.
 fn assert_nothing_is_wrong(engine: &impl Engine, written: &Descriptions) {
     for complaint in engine.complaints() {
         let is_about_zeros = complaint.contains("Found record size 0 smaller than minimum record overhead");

@@ -1,5 +1,5 @@
-//! Who is to have what: the assignors that a coordinator knows, as pure functions of the members, what they are subscribed
-//! to and what they were to have before.
+//! Who is to have what: the assignors that a coordinator knows, as pure functions of the members, what they are
+//! subscribed to and what they were to have before.
 
 mod range;
 mod uniform;

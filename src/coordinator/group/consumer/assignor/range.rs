@@ -1,5 +1,6 @@
-//! Ranges of each topic's partitions, as Kafka's `RangeAssignor`: where all members read the same topics, and these have
-//! as many partitions, each member gets the same numbers of all of them, so that it can join what belongs together.
+//! Ranges of each topic's partitions, as Kafka's `RangeAssignor`: where all members read the same topics, and these
+//! have as many partitions, each member gets the same numbers of all of them, so that it can join what belongs
+//! together.
 
 use std::collections::BTreeMap;
 

@@ -1,7 +1,7 @@
 //! As many partitions for each member as for the others, and as few moves as that takes. What Kafka's `UniformAssignor`
 //! promises, for members that read the same topics and for those that don't, by one algorithm: what was assigned stays;
-//! what was not goes to whoever has the least; and as long as a partition could go to a member that has at least two fewer,
-//! it goes there.
+//! what was not goes to whoever has the least; and as long as a partition could go to a member that has at least two
+//! fewer, it goes there.
 
 use std::collections::{BTreeMap, BTreeSet};
 
