@@ -86,37 +86,45 @@ pub(super) async fn serve(
                 Some((frame, mut room)) => {
                     let timer = broker.metrics.request_began(&frame);
                     let (broker, hurry, due) = (broker.clone(), hurry.clone(), room.due(frame.len()));
+                    let last = last.clone();
                     let begun = Box::pin(async move {
-                        let begun = dispatch(broker, frame, hurry, &mut room).await;
+                        let answer = dispatch(broker, frame, hurry, &mut room).await.unwrap_or_else(|error| {
+                            last.send_replace(true);
+                            Answer::Now(Err(error))
+                        });
                         room.let_go_of_frame();
-                        (begun, timer, room)
+                        Request { answer, timer, room }
                     });
                     beginning = Some((begun, due));
                 }
                 None => _ = last.send_replace(true),
             },
-            (begun, timer, room) = or_never(beginning.as_mut().map(|(begun, _)| begun)) => {
+            begun = or_never(beginning.as_mut().map(|(begun, _)| begun)) => {
                 beginning = None;
-                let answer = begun.unwrap_or_else(|error| {
-                    last.send_replace(true);
-                    Answer::Now(Err(error))
-                });
-                requests.push_back(Request { answer, timer, room });
+                requests.push_back(begun);
             }
             answered = first(&mut requests) => {
                 let answered = answered?;
                 let responses = || answered.iter().filter_map(|(response, ..)| response.as_ref());
                 if responses().next().is_some() {
-                    let due = answered.iter().filter_map(|(.., room)| room.due_once_begun()).chain(due);
-                    let due = due.chain(beginning.as_ref().map(|(_, due)| *due)).min();
-                    tokio::select! {
-                        sent = write_responses(&mut writing, responses(), idle_max) => {
-                            broker.metrics.sent_from_files(sent?);
+                    let mut writing = pin!(write_responses(&mut writing, responses(), idle_max));
+                    let sent = loop {
+                        let rooms = answered.iter().map(|(.., room)| room).chain(requests.iter().map(|request| &request.room));
+                        let due = rooms.filter_map(Room::due_once_begun);
+                        let due = due.chain(beginning.as_ref().map(|(_, due)| *due)).min();
+                        tokio::select! {
+                            sent = &mut writing => break sent?,
+                            // What it is given while it waits, others wait for.
+                            begun = or_never(beginning.as_mut().map(|(begun, _)| begun)) => {
+                                beginning = None;
+                                requests.push_back(begun);
+                            }
+                            error = incoming.wanted_back(limits) => return Err(error.into()),
+                            error = limits.wanted_back(due) => return Err(error.into()),
+                            () = &mut stopped_for_long => return Ok(()),
                         }
-                        error = incoming.wanted_back(limits) => return Err(error.into()),
-                        error = limits.wanted_back(due) => return Err(error.into()),
-                        () = &mut stopped_for_long => return Ok(()),
-                    }
+                    };
+                    broker.metrics.sent_from_files(sent);
                     incoming.last_activity = Instant::now();
                     incoming.goes_on();
                 }

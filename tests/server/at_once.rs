@@ -204,3 +204,53 @@ fn what_was_not_appended_lately_is_read_on_such_a_thread() {
         server.shutdown().await;
     });
 }
+
+/// Batches that have to be decompressed take turns. A client that doesn't read what it has asked for got its turn, and
+/// could keep it, for its requests didn't get on while its responses were written: so many had none left for others.
+#[cfg(feature = "gzip")]
+#[test]
+fn who_reads_nothing_holds_up_nobody_who_has_batches_to_decompress() {
+    use esker::record::Compression;
+    use tokio::io::AsyncWriteExt;
+
+    use super::hostile::frame;
+    use super::within::within;
+    const TURNS: usize = 32;
+    let compressed = || {
+        let mut builder = BatchBuilder::new(1 << 20).compression(Compression::Gzip);
+        builder.push(&RecordData::of(b"compressed")).unwrap();
+        Bytes::copy_from_slice(builder.build().unwrap().bytes())
+    };
+    let all_get_on = async || {
+        for _ in 0..100 {
+            tokio::task::yield_now().await;
+        }
+    };
+    run(async {
+        let (_store, server) = serve().await;
+        let connection = server.connect();
+        produce(&connection, 1, 0, batch(&["opens files"])).await.unwrap();
+        let held_up = HeldUp::new();
+        let first: Vec<_> = (0..TURNS).map(|_| begin(&server, 1, 1, compressed())).collect();
+        all_get_on().await;
+        let mut strangers = Vec::new();
+        for _ in 0..TURNS {
+            let (mut here, there) = tokio::io::duplex(64);
+            server.serve(there);
+            let waiting = FetchRequest { max_wait_ms: 60_000, min_bytes: 1, ..fetch_request(0, 1) };
+            let frames = [frame(&waiting, 12, 1), frame(&produce_request(1, 1, compressed()), 9, 2)];
+            here.write_all(&frames.concat()).await.unwrap();
+            strangers.push(here);
+        }
+        all_get_on().await;
+        produce(&connection, 1, 0, batch(&[&"more than they take".repeat(100)])).await.unwrap();
+        all_get_on().await;
+        held_up.let_go().await;
+        for turn in first {
+            turn.await.unwrap();
+        }
+        within(begin(&server, 1, 1, compressed())).await.unwrap();
+        drop(strangers);
+        server.shutdown().await;
+    });
+}

@@ -65,7 +65,7 @@ impl Good {
     }
 }
 
-fn frame<R: Request>(request: &R, api_version: i16, correlation_id: i32) -> Vec<u8> {
+pub(super) fn frame<R: Request>(request: &R, api_version: i16, correlation_id: i32) -> Vec<u8> {
     let header = RequestHeader { api_key: R::API_KEY, api_version, correlation_id, client_id: Some("c".into()) };
     request_frame(&header, request).unwrap().to_bytes().to_vec()
 }
