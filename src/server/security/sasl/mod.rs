@@ -266,4 +266,19 @@ mod tests {
         rooms.pop();
         assert_eq!(read(&large, &limits).1, 524_288);
     }
+
+    #[test]
+    fn the_memory_of_a_large_token_goes_with_it() {
+        let limits = Limits::new(&ServerConfig::default()).expect("valid");
+        let mut sent = &[&524_288_u32.to_be_bytes()[..], &[0; 524_288]].concat()[..];
+        let mut frames = FrameBuffer::new(1 << 20);
+        let polled = pin!(next_frame(&mut sent, &mut frames, &limits)).poll(&mut Context::from_waker(Waker::noop()));
+        let Poll::Ready(Ok(Some((frame, room)))) = polled else { panic!("there is room for it") };
+        assert_eq!((frame.len(), room.is_some()), (524_288, true));
+        drop(frame);
+        // What was kept would be used again for one of that size, for which so much room isn't made at once.
+        frames.extend(&524_288_u32.to_be_bytes());
+        let kept = frames.with_room().capacity();
+        assert!(kept < 524_288, "{kept} bytes are kept beyond the room that it had");
+    }
 }
