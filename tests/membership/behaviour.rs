@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use esker::coordinator::{
     Action, GroupCoordinator, GroupError, GroupMetadata, GroupRecord, GroupState, JoinProtocol, JoinRequest, Joined,
-    LeaveRequest, NotJoined, Response, SyncRequest, Synced, WriteId,
+    LeaveRequest, MemberMetadata, NotJoined, Response, SyncRequest, Synced, WriteId,
 };
 use esker::{StoreConfig, Uuid};
 
@@ -147,6 +147,26 @@ impl Fixture {
         fixture.written(Ok(()));
         fixture.synced("sync").unwrap();
         (fixture, joined)
+    }
+}
+
+/// A group in generation 7 with these members and their names.
+fn recorded(leader: &str, members: &[(&str, Option<&str>)]) -> GroupMetadata {
+    let member = |(id, instance): &(&str, Option<&str>)| MemberMetadata {
+        member_id: (*id).into(),
+        group_instance_id: instance.map(str::to_owned),
+        session_timeout_ms: SESSION_MS as i32,
+        rebalance_timeout_ms: REBALANCE_MS as i32,
+        subscription: subscription(0),
+        ..MemberMetadata::default()
+    };
+    GroupMetadata {
+        protocol_type: "consumer".into(),
+        generation: 7,
+        protocol: Some("range".into()),
+        leader: Some(leader.into()),
+        members: members.iter().map(member).collect(),
+        ..GroupMetadata::default()
     }
 }
 
@@ -360,6 +380,19 @@ fn a_part_counts_once_it_is_written() {
 }
 
 #[test]
+fn nobody_has_a_part_of_a_generation_that_came_to_nothing() {
+    let (mut fixture, joined) = Fixture::without_delay().with_member();
+    let part = |fixture: &Fixture| fixture.groups.describe("g").unwrap().members.remove(0).assignment;
+    fixture.join("again", &joined.member_id);
+    let joined = fixture.joined("again");
+    assert_eq!(part(&fixture), "all", "until the next one is assigned");
+    fixture.sync("sync", &joined, &[(&joined.member_id, "some")]);
+    fixture.written(Err(GroupError::CoordinatorNotAvailable));
+    assert_eq!(fixture.synced("sync"), Err(GroupError::CoordinatorNotAvailable));
+    assert_eq!(part(&fixture), "");
+}
+
+#[test]
 fn a_static_member_takes_its_own_place() {
     let (mut fixture, first) = Fixture::with_static_member();
     fixture.join_static("back", "one");
@@ -391,6 +424,46 @@ fn a_static_member_takes_its_own_place() {
 }
 
 #[test]
+fn a_static_member_that_is_back_is_told_of_the_rebalance_that_has_begun_meanwhile() {
+    let mut fixture = Fixture::without_delay();
+    fixture.join_static("one", "one");
+    fixture.join_static("two", "two");
+    fixture.pass(0);
+    let (one, two) = (fixture.joined("one"), fixture.joined("two"));
+    fixture.sync("one", &one, &[]);
+    fixture.written(Ok(()));
+    fixture.synced("one").unwrap();
+    fixture.join_static("back", "one");
+    let (write, _) = fixture.writes();
+    fixture.join("third", "");
+    fixture.groups.written(write.unwrap(), Ok(()), fixture.now_ms);
+    fixture.nothing();
+    let request = fixture.request(&two.member_id, Some("two"), &["range"]);
+    fixture.groups.join(request, "two", fixture.now_ms);
+    for token in ["third", "back", "two"] {
+        assert_eq!(fixture.joined(token).generation, one.generation + 1);
+    }
+}
+
+#[test]
+fn a_static_member_that_has_joined_since_stays_though_its_return_was_not_written() {
+    let (mut fixture, first) = Fixture::with_static_member();
+    fixture.join_static("back", "one");
+    let (write, _) = fixture.writes();
+    fixture.join("second", "");
+    fixture.joined("second");
+    let back = fixture.joined("back");
+    assert_eq!((back.generation, &back.leader), (first.generation + 1, &back.member_id));
+    fixture.sync("sync", &back, &[]);
+    fixture.written(Ok(()));
+    fixture.synced("sync").unwrap();
+    fixture.groups.written(write.unwrap(), Err(GroupError::CoordinatorNotAvailable), fixture.now_ms);
+    fixture.nothing();
+    let now_ms = fixture.now_ms;
+    assert_eq!(fixture.groups.heartbeat("g", &back.member_id, Some("one"), back.generation, now_ms), Ok(()));
+}
+
+#[test]
 fn a_static_member_that_wants_something_else_disturbs_the_others() {
     let (mut fixture, first) = Fixture::with_static_member();
     let request = fixture.request("", Some("one"), &["other"]);
@@ -411,20 +484,7 @@ fn a_group_has_as_many_members_as_it_may() {
 
     // One that was larger before a restart lets the last ones go.
     let mut fixture = Fixture::new(config);
-    let member = |id: &str| esker::coordinator::MemberMetadata {
-        member_id: id.into(),
-        session_timeout_ms: SESSION_MS as i32,
-        rebalance_timeout_ms: REBALANCE_MS as i32,
-        ..Default::default()
-    };
-    let metadata = GroupMetadata {
-        protocol_type: "consumer".into(),
-        generation: 7,
-        protocol: Some("range".into()),
-        leader: Some("a".into()),
-        members: vec![member("a"), member("b")],
-        ..GroupMetadata::default()
-    };
+    let metadata = recorded("a", &[("a", None), ("b", None)]);
     fixture.groups.replay("g", GroupRecord::Classic(Some(metadata)));
     fixture.groups.loaded(0);
     assert_eq!(fixture.state(), GroupState::PreparingRebalance);
@@ -492,6 +552,27 @@ fn a_loaded_group_goes_on_where_it_was() {
     after.pass(SESSION_MS);
     let (_, empty) = after.writes();
     assert_eq!(empty.unwrap().generation, member.generation + 1, "it was not heard of again");
+}
+
+#[test]
+fn of_members_of_one_name_or_id_in_a_record_the_first_counts() {
+    let mut fixture = Fixture::without_delay();
+    let metadata = recorded("a", &[("a", Some("one")), ("b", Some("one")), ("a", Some("two"))]);
+    fixture.groups.replay("g", GroupRecord::Classic(Some(metadata)));
+    let members = fixture.groups.describe("g").unwrap().members;
+    assert_eq!(members.len(), 1);
+    assert_eq!((&*members[0].member_id, members[0].group_instance_id.as_deref()), ("a", Some("one")));
+}
+
+#[test]
+fn where_a_record_says_that_somebody_leads_who_is_no_member_a_member_does() {
+    let mut fixture = Fixture::without_delay();
+    fixture.groups.replay("g", GroupRecord::Classic(Some(recorded("nobody", &[("a", None)]))));
+    fixture.groups.loaded(0);
+    // Who leads gets a rebalance for the asking.
+    fixture.join("a", "a");
+    let joined = fixture.joined("a");
+    assert_eq!((joined.generation, &*joined.leader), (8, "a"));
 }
 
 #[test]
