@@ -13,8 +13,9 @@ use esker::net::messages::{
     Request, request_frame,
 };
 use esker::net::{Connection, ErrorCode, RequestHeader};
+use esker::record::BatchRef;
 use esker::server::{Server, ServerConfig};
-use esker::{Store, TopicConfig};
+use esker::{Acks, Store, TopicConfig};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 use tokio::time::{Instant, timeout};
 
@@ -25,9 +26,13 @@ use super::{batch, fetch_request, fetched, patient, produce, produce_request, va
 const PIPE_BYTES: usize = 64 * 1024;
 
 async fn serve(config: ServerConfig) -> Server {
+    serve_store(config).1
+}
+
+fn serve_store(config: ServerConfig) -> (Store, Server) {
     let store = Store::options().storage(Arc::new(MemoryStorage::new())).open("data").unwrap();
     store.create_topic("t", TopicConfig::new().partitions(2)).unwrap();
-    Server::builder(store).config(config).in_memory().unwrap()
+    (store.clone(), Server::builder(store).config(config).in_memory().unwrap())
 }
 
 /// A stranger's end of a connection.
@@ -402,6 +407,44 @@ async fn who_waits_keeps_no_memory_from_others() {
     assert!(began.elapsed() < Duration::from_secs(60), "it is cut off when others need that");
     assert_eq!(stranger.read(&mut [0]).await.unwrap_or(0), 0);
     assert!(now(padding.read(&mut [0])).await.is_none(), "who takes little may wait");
+}
+
+/// A request that is being begun has all the memory, while the client takes no response to the one before it.
+#[test]
+fn who_takes_no_response_keeps_no_memory_for_the_next_request() {
+    // One thread that may block, which is busy when the request is to be decoded there.
+    let mut runtime = tokio::runtime::Builder::new_current_thread();
+    let runtime = runtime.enable_all().start_paused(true).max_blocking_threads(1).build().unwrap();
+    runtime.block_on(async {
+        let config = ServerConfig { queued_max_request_bytes: 150_000, ..ServerConfig::default() };
+        let (store, server) = serve_store(config);
+        let mut good = Good::new(&server);
+        let (mut deaf, there) = duplex(16);
+        server.serve(there);
+        deaf.write_all(&frame(&patient(fetch_request(0, 0)), 12, 1)).await.unwrap();
+        let large = FindCoordinatorRequest { coordinator_keys: vec!["x".repeat(32_000); 5], ..Default::default() };
+        let large = frame(&large, 4, 2);
+        let (last, begun) = large.split_last().unwrap();
+        deaf.write_all(begun).await.unwrap();
+        tokio::time::sleep(Duration::from_millis(10)).await;
+
+        let (release, held) = std::sync::mpsc::channel::<()>();
+        let busy = tokio::task::spawn_blocking(move || held.recv());
+        deaf.write_all(&[*last]).await.unwrap();
+        // Others have their turn until nobody has anything left to do.
+        for _ in 0..100 {
+            tokio::task::yield_now().await;
+        }
+        let log = store.partition("t", 0).unwrap();
+        log.append(BatchRef::parse(&batch(&["a"])).unwrap(), Acks::Leader).unwrap();
+        // The first bytes of the response are there, the others are not taken.
+        deaf.read_u8().await.unwrap();
+        drop(release);
+        assert!(busy.await.unwrap().is_err());
+        let began = Instant::now();
+        good.works_on("a request whose turn does not come").await;
+        assert!(began.elapsed() < Duration::from_secs(60), "long before a client counts as idle");
+    });
 }
 
 /// Requests that are small on the wire, and take twenty times as much memory.
