@@ -253,8 +253,8 @@ impl Clock for StoreClock {
     }
 }
 
-#[tokio::test]
-async fn offsets_of_members_do_not_expire_and_groups_without_any_are_forgotten() {
+/// A store with a topic "t" that keeps offsets for a minute, its clock, and a server of it whose groups begin at once.
+fn serve_for_a_minute() -> (Arc<StoreClock>, Store, Server) {
     let clock = Arc::new(StoreClock::default());
     let config = StoreConfig {
         group_initial_rebalance_delay_ms: 0,
@@ -266,6 +266,12 @@ async fn offsets_of_members_do_not_expire_and_groups_without_any_are_forgotten()
     let store = options.open_temporary().unwrap();
     store.create_topic("t", TopicConfig::new()).unwrap();
     let server = Server::builder(store.clone()).in_memory().unwrap();
+    (clock, store, server)
+}
+
+#[tokio::test]
+async fn offsets_of_members_do_not_expire_and_groups_without_any_are_forgotten() {
+    let (clock, store, server) = serve_for_a_minute();
     let (partition, unread) = (TopicPartition::new("t", 0), TopicPartition::new("u", 0));
     store.create_topic("u", TopicConfig::new()).unwrap();
     store.commit_offsets("idle", [(partition.clone(), CommittedOffset::new(1))], Acks::All).unwrap();
@@ -293,15 +299,29 @@ async fn offsets_of_members_do_not_expire_and_groups_without_any_are_forgotten()
     assert_eq!(tool.send(&describe, 5).await.unwrap().groups[0].group_state, "Dead");
 }
 
+/// Kafka counts from there, and not from the commit (KIP-211).
+#[tokio::test]
+async fn offsets_expire_when_their_group_has_been_empty_for_so_long() {
+    let (clock, store, server) = serve_for_a_minute();
+    let mut member = Member { session_timeout_ms: 120_000, ..Member::new(server.connect(), 9) };
+    member.join().await;
+    assert_eq!(member.sync(&[]).await, Ok("".into()));
+    assert_eq!(member.commit(1).await, ErrorCode::NONE);
+    let after = |ms| {
+        clock.0.fetch_add(ms, Ordering::SeqCst);
+        // One lets the group go, and the next its offsets.
+        (0..2).for_each(|_| store.tick().unwrap());
+        store.groups().unwrap()
+    };
+    assert_eq!(after(90_000), [GROUP]);
+    assert_eq!(member.leave().await, ErrorCode::NONE);
+    assert_eq!(after(59_999), [GROUP]);
+    assert_eq!(after(1), [""; 0]);
+}
+
 #[tokio::test]
 async fn offsets_of_a_consumer_group_do_not_expire_while_members_of_the_classic_protocol_take_over() {
-    let clock = Arc::new(StoreClock::default());
-    let config =
-        StoreConfig { offsets_retention_minutes: 1, offsets_retention_check_interval_ms: 1, ..StoreConfig::default() };
-    let options = Store::options().config(config).clock(clock.clone()).maintenance(Maintenance::Manual);
-    let store = options.open_temporary().unwrap();
-    store.create_topic("t", TopicConfig::new()).unwrap();
-    let server = Server::builder(store.clone()).in_memory().unwrap();
+    let (clock, store, server) = serve_for_a_minute();
     let connection = server.connect();
     let heartbeat = |member_epoch: i32| ConsumerGroupHeartbeatRequest {
         group_id: GROUP.into(),
