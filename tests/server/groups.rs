@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 
 use bytes::Bytes;
 use esker::clock::Clock;
+use esker::coordinator::GroupMetadata;
 use esker::net::messages::join_group::JoinGroupRequestProtocol;
 use esker::net::messages::leave_group::MemberIdentity;
 use esker::net::messages::offset_commit::{OffsetCommitRequestPartition, OffsetCommitRequestTopic};
@@ -16,6 +17,7 @@ use esker::net::messages::{
     SyncGroupRequest,
 };
 use esker::net::{Connection, ErrorCode};
+use esker::record::{BatchBuilder, RecordData};
 use esker::server::Server;
 use esker::{Acks, CommittedOffset, Maintenance, Store, StoreConfig, TopicConfig, TopicPartition};
 
@@ -401,6 +403,25 @@ async fn members_go_on_after_a_restart() {
     assert_eq!(again.sync(&[]).await, Ok("0 1".into()));
     assert_eq!(again.commit(4).await, ErrorCode::NONE);
     assert_eq!(committed(&store), 4);
+}
+
+#[tokio::test]
+async fn a_record_of_a_group_counts_only_in_the_partition_of_its_group() {
+    let config = StoreConfig { offsets_topic_num_partitions: 2, ..StoreConfig::default() };
+    let store = Store::options().config(config).open_temporary().unwrap();
+    store.create_topic("t", TopicConfig::new()).unwrap();
+    store.commit_offsets("h", [(TopicPartition::new("t", 0), CommittedOffset::new(1))], Acks::All).unwrap();
+    // That is partition 1 for "g", as Java counts, and 0 for "h".
+    let value = GroupMetadata { protocol_type: "consumer".into(), generation: 1, ..Default::default() }.encode();
+    for group in ["g", "h"] {
+        let mut batch = BatchBuilder::new(1000);
+        batch.push(&RecordData::new(Some(&GroupMetadata::encode_key(group)), Some(&value))).unwrap();
+        store.partition("__consumer_offsets", 0).unwrap().append(batch.build().unwrap(), Acks::All).unwrap();
+    }
+    let server = Server::builder(store).in_memory().unwrap();
+    let describe = DescribeGroupsRequest { groups: vec!["g".into(), "h".into()], ..Default::default() };
+    let described = server.connect().send(&describe, 5).await.unwrap().groups;
+    assert_eq!(described.iter().map(|group| &*group.group_state).collect::<Vec<_>>(), ["Dead", "Empty"]);
 }
 
 #[tokio::test]
