@@ -55,8 +55,11 @@ impl Waiters {
     /// Takes a waiter off the queue. One that has been woken is gone already.
     pub(crate) fn deregister(&self, id: WaiterId) {
         let mut queue = self.queue.lock();
-        queue.waiting.remove(&id);
+        let waker = queue.waiting.remove(&id);
         self.count.store(queue.waiting.len(), Ordering::Relaxed);
+        drop(queue);
+        // The last of a task takes along what the task has: others who wait here, or a store that is closed by it.
+        drop(waker);
     }
 
     /// Wakes those who wait for an offset below `end`. To be called after the end was published.
@@ -120,5 +123,36 @@ impl Parker {
                 },
             }
         }
+    }
+}
+
+#[cfg(all(test, not(any(esker_loom, esker_shuttle))))]
+mod tests {
+    use super::*;
+
+    /// A task that waits, and is gone with its last waker.
+    struct Task {
+        waiters: Arc<Waiters>,
+        id: WaiterId,
+    }
+
+    impl Wake for Task {
+        fn wake(self: Arc<Self>) {}
+    }
+
+    impl Drop for Task {
+        fn drop(&mut self) {
+            self.waiters.deregister(self.id);
+        }
+    }
+
+    #[test]
+    fn who_is_taken_off_the_queue_may_take_another_along() {
+        let waiters = Arc::new(Waiters::default());
+        let id = waiters.register(1, Waker::noop().clone());
+        let task = Arc::new(Task { waiters: waiters.clone(), id });
+        let other = waiters.register(1, task.into());
+        waiters.deregister(other);
+        assert_eq!(waiters.count.load(Ordering::Relaxed), 0);
     }
 }
