@@ -1,6 +1,7 @@
 //! One connection: requests in, responses out, in the same order.
 
 use std::collections::VecDeque;
+use std::convert::Infallible;
 use std::io;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
@@ -114,11 +115,12 @@ pub(super) async fn serve(
                         let due = due.chain(beginning.as_ref().map(|(_, due)| *due)).min();
                         tokio::select! {
                             sent = &mut writing => break sent?,
-                            // What it is given while it waits, others wait for.
+                            // What those behind them are given while they wait, a turn or a permit, others wait for.
                             begun = or_never(beginning.as_mut().map(|(begun, _)| begun)) => {
                                 beginning = None;
                                 requests.push_back(begun);
                             }
+                            never = all_get_on(&mut requests) => match never {},
                             error = incoming.wanted_back(limits) => return Err(error.into()),
                             error = limits.wanted_back(due) => return Err(error.into()),
                             () = &mut stopped_for_long => return Ok(()),
@@ -167,6 +169,15 @@ async fn first(
             answered.extend(requests.pop_front().map(|Request { timer, room, .. }| (response, timer, room)));
         }
         if answered.is_empty() { Poll::Pending } else { Poll::Ready(Ok(answered)) }
+    })
+    .await
+}
+
+/// Lets all of them get on.
+async fn all_get_on(requests: &mut VecDeque<Request>) -> Infallible {
+    std::future::poll_fn(|context| {
+        requests.iter_mut().for_each(|request| request.answer.get_on(context));
+        Poll::Pending
     })
     .await
 }
