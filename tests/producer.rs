@@ -6,8 +6,10 @@ mod api;
 
 use std::collections::HashMap;
 use std::fmt::Debug;
-use std::sync::Arc;
+use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, mpsc};
+use std::task::{Context, Wake, Waker};
 use std::thread;
 use std::time::Duration;
 
@@ -278,6 +280,40 @@ fn awaiting_needs_no_runtime_but_the_maintenance_thread() {
     }
     let together: Vec<_> = (0..20).map(|_| producer.send_async(Record::to("t").value("v")).unwrap()).collect();
     assert!(together.into_iter().all(|pending| block_on(pending).is_ok()));
+}
+
+/// A task that goes on in whoever wakes it.
+struct Inline(Mutex<Option<Pin<Box<dyn Future<Output = ()> + Send>>>>);
+
+impl Wake for Inline {
+    fn wake(self: Arc<Self>) {
+        let task = self.0.lock().unwrap().take();
+        if let Some(mut task) = task
+            && task.as_mut().poll(&mut Context::from_waker(&Waker::from(self.clone()))).is_pending()
+        {
+            *self.0.lock().unwrap() = Some(task);
+        }
+    }
+}
+
+#[test]
+fn whoever_is_woken_may_send_the_next_record_at_once() {
+    let store = manual_store();
+    let log = create(&store, "t");
+    let producer = lingering(&store);
+    let (first, again) = (producer.send_async(Record::to("t").value("first")).unwrap(), producer.clone());
+    let task = async move {
+        first.await.unwrap();
+        drop(again.send_async(Record::to("t").value("second")).unwrap());
+    };
+    Arc::new(Inline(Mutex::new(Some(Box::pin(task))))).wake();
+    let (sender, flushed) = mpsc::channel();
+    thread::spawn(move || {
+        let _ = sender.send([producer.flush(), producer.flush()]);
+    });
+    // Where it waits for itself it does so for ever.
+    assert!(flushed.recv_timeout(Duration::from_secs(60)).unwrap().iter().all(Result::is_ok));
+    assert_eq!(values(&log), ["first", "second"]);
 }
 
 #[test]

@@ -70,6 +70,8 @@ struct Filling {
     reserved: usize,
     /// The end of what was appended last.
     appended_end: Option<SyncTarget>,
+    /// Who is to be told what became of batches. A waker may run what it wakes, which may send another record here.
+    to_wake: Vec<Waker>,
     /// Why no more records are taken: the topic or the producer is gone.
     refusal: Option<Error>,
 }
@@ -113,6 +115,7 @@ impl Accumulator {
             batch: None,
             reserved: 0,
             appended_end: None,
+            to_wake: Vec::new(),
             refusal: None,
         };
         let (memory, filling) = (memory.clone(), Mutex::new(filling));
@@ -133,13 +136,33 @@ impl Accumulator {
             record.headers.iter().map(|(key, value)| Header { key, value: value.as_deref() }).collect();
         let (key, value) = (record.key.as_deref(), record.value.as_deref());
         let data = RecordData { timestamp, key, value, headers: &headers };
+        self.with_filling(|filling| self.add_to(filling, &data, reserved, deadline, may_linger))
+    }
+
+    /// Looks after what is filling, and then wakes who waited for a batch that was.
+    fn with_filling<T>(&self, look_after: impl FnOnce(&mut Filling) -> T) -> T {
         let mut filling = self.filling.lock();
+        let done = look_after(&mut filling);
+        let to_wake = std::mem::take(&mut filling.to_wake);
+        drop(filling);
+        to_wake.into_iter().for_each(Waker::wake);
+        done
+    }
+
+    fn add_to(
+        &self,
+        filling: &mut Filling,
+        data: &RecordData<'_>,
+        reserved: usize,
+        deadline: Instant,
+        may_linger: bool,
+    ) -> Result<Place> {
         let batch_size = self.batch_size.min(self.log.max_message_bytes());
         filling.builder.set_size_limit(batch_size);
-        if !filling.builder.has_room_for(&data) {
-            self.append(&mut filling);
+        if !filling.builder.has_room_for(data) {
+            self.append(filling);
         }
-        if let Err(error) = filling.refusal.clone().map_or_else(|| filling.builder.push(&data), Err) {
+        if let Err(error) = filling.refusal.clone().map_or_else(|| filling.builder.push(data), Err) {
             self.memory.release(reserved);
             return Err(error);
         }
@@ -150,7 +173,7 @@ impl Accumulator {
         // Nothing lingers on memory that somebody waits for.
         let lingers = may_linger && filling.builder.size_in_bytes() < batch_size && !self.memory.has_waiters();
         if !lingers {
-            self.append(&mut filling);
+            self.append(filling);
         }
         Ok(Place { batch, index, begins_to_linger: is_first && lingers })
     }
@@ -162,26 +185,28 @@ impl Accumulator {
 
     /// Appends what there is.
     pub(super) fn drain(&self) {
-        self.append(&mut self.filling.lock());
+        self.with_filling(|filling| self.append(filling));
     }
 
     /// Appends `batch` if it is still filling.
     pub(super) fn drain_batch(&self, batch: &Arc<Batch>) {
-        let mut filling = self.filling.lock();
-        if filling.batch.as_ref().is_some_and(|filling| Arc::ptr_eq(filling, batch)) {
-            self.append(&mut filling);
-        }
+        self.with_filling(|filling| {
+            if filling.batch.as_ref().is_some_and(|filling| Arc::ptr_eq(filling, batch)) {
+                self.append(filling);
+            }
+        });
     }
 
     /// Appends what has waited long enough, and tells when more will have.
     pub(super) fn drain_due(&self, now: Instant) -> Option<Instant> {
-        let mut filling = self.filling.lock();
-        let deadline = filling.batch.as_ref()?.deadline;
-        if deadline > now {
-            return Some(deadline);
-        }
-        self.append(&mut filling);
-        None
+        self.with_filling(|filling| {
+            let deadline = filling.batch.as_ref()?.deadline;
+            if deadline > now {
+                return Some(deadline);
+            }
+            self.append(filling);
+            None
+        })
     }
 
     /// The one place where batches go to the log. Returns what became of the batch, if there was one.
@@ -207,7 +232,7 @@ impl Accumulator {
         self.memory.release(std::mem::take(&mut filling.reserved));
         let synced = appended.and_then(|appended| self.log.sync_if_due(&appended).map(|()| appended));
         let result = synced.map_err(|error| self.identity.fail(error));
-        batch.decide(result.clone());
+        filling.to_wake.extend(batch.decide(result.clone()));
         Some(result)
     }
 
@@ -221,20 +246,18 @@ impl Accumulator {
 
     /// Lets go of what there is, and tells whoever sent it why.
     pub(super) fn discard(&self, reason: &Error) {
-        let mut filling = self.filling.lock();
-        if let Some(batch) = filling.batch.take() {
-            filling.builder.clear();
-            self.memory.release(std::mem::take(&mut filling.reserved));
-            batch.decide(Err(reason.clone()));
-        }
+        self.with_filling(|filling| {
+            if let Some(batch) = filling.batch.take() {
+                filling.builder.clear();
+                self.memory.release(std::mem::take(&mut filling.reserved));
+                filling.to_wake.extend(batch.decide(Err(reason.clone())));
+            }
+        });
     }
 
     /// Appends what there is, and waits for the device if `acks` asks for that.
     pub(super) fn flush(&self, acks: Acks) -> Result<()> {
-        let (result, end) = {
-            let mut filling = self.filling.lock();
-            (self.append(&mut filling), filling.appended_end)
-        };
+        let (result, end) = self.with_filling(|filling| (self.append(filling), filling.appended_end));
         result.transpose()?;
         match end {
             Some(end) if acks == Acks::All => self.log.wait_synced(end),
@@ -262,13 +285,13 @@ impl Batch {
         Self { deadline, outcome: Mutex::default(), decided: Condvar::new() }
     }
 
-    fn decide(&self, result: Result<Appended>) {
+    /// Returns who is to be woken.
+    #[must_use]
+    fn decide(&self, result: Result<Appended>) -> Vec<Waker> {
         let mut outcome = self.outcome.lock();
         outcome.result = Some(result);
-        let wakers = std::mem::take(&mut outcome.wakers);
         self.decided.notify_all();
-        drop(outcome);
-        wakers.into_iter().for_each(Waker::wake);
+        std::mem::take(&mut outcome.wakers)
     }
 
     /// What became of it; None while it is filling.
