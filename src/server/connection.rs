@@ -110,7 +110,8 @@ pub(super) async fn serve(
                 if responses().next().is_some() {
                     let mut writing = pin!(write_responses(&mut writing, responses(), idle_max));
                     let sent = loop {
-                        let rooms = answered.iter().map(|(.., room)| room).chain(requests.iter().map(|request| &request.room));
+                        let rooms = requests.iter().map(|request| &request.room);
+                        let rooms = answered.iter().map(|(.., room)| room).chain(rooms);
                         let due = rooms.filter_map(Room::due_once_begun);
                         let due = due.chain(beginning.as_ref().map(|(_, due)| *due)).min();
                         tokio::select! {
