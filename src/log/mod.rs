@@ -66,6 +66,7 @@ mod validator;
 mod verify;
 mod verify_producers;
 pub(crate) mod wait;
+mod waiting;
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -107,7 +108,7 @@ pub(crate) use segment::Home;
 use segment::{Segment, SegmentList};
 pub(crate) use snapshot::SnapshotPoint;
 pub(crate) use verify::{verify, verify_tails};
-use wait::{WaiterId, Waiters};
+use wait::Waiters;
 
 /// The log of one partition: for those who build on partitions themselves, such as a broker.
 ///
@@ -369,15 +370,6 @@ impl Log {
             return Some(Ok(()));
         }
         self.inner.commit.check(target).map(|result| result.map_err(|cause| self.inner.offline(cause)))
-    }
-
-    /// From now on `waker` is woken when everything up to `target` has been synced, or never will be.
-    pub(crate) fn register_synced(&self, target: SyncTarget, waker: std::task::Waker) -> WaiterId {
-        self.inner.commit.waiters.register(target.end - 1, waker)
-    }
-
-    pub(crate) fn deregister_synced(&self, id: WaiterId) {
-        self.inner.commit.waiters.deregister(id);
     }
 
     /// Syncs if the last sync was `flush.ms` ago and something was appended since.

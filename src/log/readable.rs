@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::wait::{Parker, WaiterId, Waiters};
+use super::waiting::Waiting;
 use super::{Log, LogInner, State, follow};
 use crate::types::{IsolationLevel, Offset};
 
@@ -48,7 +49,11 @@ impl Log {
     }
 
     pub(crate) fn readable_in(&self, isolation: IsolationLevel, offset: Offset) -> Readable {
-        Readable { log: self.clone(), isolation, offset, waiter: None }
+        let queue: fn(&LogInner) -> &Waiters = match isolation {
+            IsolationLevel::ReadUncommitted => |log| &log.readers,
+            IsolationLevel::ReadCommitted => |log| &log.stable_readers,
+        };
+        Readable { isolation, offset, waiting: Waiting::new(self, queue, offset) }
     }
 
     pub(crate) fn register_reader(
@@ -95,33 +100,16 @@ impl LogInner {
 /// Ready once a record can be read; made by [`Log::readable`] and [`Log::stable`].
 #[derive(Debug)]
 pub struct Readable {
-    log: Log,
     isolation: IsolationLevel,
     offset: Offset,
-    waiter: Option<WaiterId>,
+    waiting: Waiting,
 }
 
 impl Future for Readable {
     type Output = ();
 
     fn poll(mut self: std::pin::Pin<&mut Self>, context: &mut std::task::Context<'_>) -> std::task::Poll<()> {
-        if let Some(waiter) = self.waiter.take() {
-            self.log.deregister_reader(self.isolation, waiter);
-        }
-        let waiter = self.log.register_reader(self.isolation, self.offset, context.waker().clone());
-        if !self.log.inner.is_waited_for(self.isolation, self.offset) {
-            self.log.deregister_reader(self.isolation, waiter);
-            return std::task::Poll::Ready(());
-        }
-        self.waiter = Some(waiter);
-        std::task::Poll::Pending
-    }
-}
-
-impl Drop for Readable {
-    fn drop(&mut self) {
-        if let Some(waiter) = self.waiter.take() {
-            self.log.deregister_reader(self.isolation, waiter);
-        }
+        let Self { isolation, offset, waiting } = &mut *self;
+        waiting.poll(context, |log| (!log.inner.is_waited_for(*isolation, *offset)).then_some(()))
     }
 }

@@ -4,7 +4,7 @@ use std::pin::Pin;
 use std::sync::{Arc, Weak};
 use std::task::{Context, Poll};
 
-use super::wait::WaiterId;
+use super::waiting::Waiting;
 use super::{Appended, Log, LogInner, SyncTarget};
 use crate::error::Result;
 
@@ -57,7 +57,13 @@ impl Log {
     /// the log, and [`Error::LogOffline`](crate::Error::LogOffline) if a sync failed: whether the batch is on the
     /// device is not known then.
     pub fn synced(&self, appended: &Appended) -> Synced {
-        Synced { log: self.clone(), target: appended.sync_target(), waiter: None }
+        let target = appended.sync_target();
+        Synced { target, waiting: self.waiting_for_sync(target) }
+    }
+
+    /// In the queue of those who wait for a sync.
+    pub(super) fn waiting_for_sync(&self, target: SyncTarget) -> Waiting {
+        Waiting::new(self, |log| &log.commit.waiters, target.end - 1)
     }
 
     /// Has everything up to `target` synced soon, by a thread that may wait for it.
@@ -79,42 +85,20 @@ impl Log {
 #[derive(Debug)]
 #[must_use = "nothing is synced before it is polled"]
 pub struct Synced {
-    log: Log,
     target: SyncTarget,
-    waiter: Option<WaiterId>,
-}
-
-impl Synced {
-    fn forget_waiter(&mut self) {
-        if let Some(waiter) = self.waiter.take() {
-            self.log.deregister_synced(waiter);
-        }
-    }
+    waiting: Waiting,
 }
 
 impl Future for Synced {
     type Output = Result<()>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Result<()>> {
-        self.forget_waiter();
-        // Registered before the look, so that no sync slips in between.
-        self.waiter = Some(self.log.register_synced(self.target, context.waker().clone()));
-        match self.log.check_synced(self.target) {
-            Some(result) => {
-                self.forget_waiter();
-                Poll::Ready(result)
-            }
-            None => {
-                self.log.want_sync(self.target);
-                Poll::Pending
-            }
+        let Self { target, waiting } = &mut *self;
+        let polled = waiting.poll(context, |log| log.check_synced(*target));
+        if polled.is_pending() {
+            waiting.log.want_sync(*target);
         }
-    }
-}
-
-impl Drop for Synced {
-    fn drop(&mut self) {
-        self.forget_waiter();
+        polled
     }
 }
 

@@ -7,24 +7,23 @@ use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use super::flush::{GroupCommit, Offer};
-use super::wait::WaiterId;
+use super::waiting::Waiting;
 use super::{Log, SyncTarget};
 use crate::error::{Error, Result};
 
 impl Log {
     /// A future of what [`wait_synced`](Self::wait_synced) returns, or of a turn to sync.
     pub(crate) fn synced_in_turn(&self, target: SyncTarget) -> SyncedInTurn {
-        SyncedInTurn { log: self.clone(), target, has_come: false, waiter: None }
+        SyncedInTurn { target, has_come: false, waiting: self.waiting_for_sync(target) }
     }
 }
 
 /// Someone who waits for a sync; made by [`Log::synced_in_turn`]. To be awaited until it says that it is done.
 #[derive(Debug)]
 pub(crate) struct SyncedInTurn {
-    log: Log,
     target: SyncTarget,
     has_come: bool,
-    waiter: Option<WaiterId>,
+    waiting: Waiting,
 }
 
 /// How far it is.
@@ -58,52 +57,31 @@ impl Deref for Commit {
 impl SyncedInTurn {
     /// The turn, if it is there to take.
     pub(crate) fn turn(&mut self) -> Option<Turn> {
-        match self.progress()? {
+        match progress(&self.waiting.log, self.target, &mut self.has_come)? {
             Progress::Turn(turn) => Some(turn),
             // Awaiting it tells again.
             Progress::Done(_) => None,
         }
     }
+}
 
-    fn forget_waiter(&mut self) {
-        if let Some(waiter) = self.waiter.take() {
-            self.log.deregister_synced(waiter);
-        }
+fn progress(log: &Log, target: SyncTarget, has_come: &mut bool) -> Option<Progress> {
+    if let Some(result) = log.check_synced(target) {
+        return Some(Progress::Done(result));
     }
-
-    fn progress(&mut self) -> Option<Progress> {
-        let (log, target) = (&self.log, self.target);
-        if let Some(result) = log.check_synced(target) {
-            return Some(Progress::Done(result));
-        }
-        if !std::mem::replace(&mut self.has_come, true) {
-            log.inner.commit.arrive();
-        }
-        let offer = Offer::take(Commit(log.clone()))?;
-        Some(Progress::Turn(Turn { offer, log: log.clone(), target }))
+    if !std::mem::replace(has_come, true) {
+        log.inner.commit.arrive();
     }
+    let offer = Offer::take(Commit(log.clone()))?;
+    Some(Progress::Turn(Turn { offer, log: log.clone(), target }))
 }
 
 impl Future for SyncedInTurn {
     type Output = Progress;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Progress> {
-        self.forget_waiter();
-        // Registered before the look, so that no leader steps down unseen.
-        self.waiter = Some(self.log.register_synced(self.target, context.waker().clone()));
-        match self.progress() {
-            Some(progress) => {
-                self.forget_waiter();
-                Poll::Ready(progress)
-            }
-            None => Poll::Pending,
-        }
-    }
-}
-
-impl Drop for SyncedInTurn {
-    fn drop(&mut self) {
-        self.forget_waiter();
+        let Self { target, has_come, waiting } = &mut *self;
+        waiting.poll(context, |log| progress(log, *target, has_come))
     }
 }
 
