@@ -27,11 +27,5 @@ pub(super) fn merge<T, K: Clone + Eq + Hash>(items: &mut Vec<T>, key: impl Fn(&T
 
 /// Those of `items` that are there more than once.
 pub(super) fn duplicates<T: Copy + Eq + Hash>(items: impl IntoIterator<Item = T>) -> HashSet<T> {
-    let (mut seen, mut twice) = (HashSet::new(), HashSet::new());
-    for item in items {
-        if !seen.insert(item) {
-            twice.insert(item);
-        }
-    }
-    twice
+    merge(&mut items.into_iter().collect(), |item| *item)
 }
