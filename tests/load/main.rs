@@ -2,7 +2,8 @@
 //! and once they are gone the server has what it had before. In a binary of its own, for it counts what the process
 //! has; the clients are in another process.
 //!
-//! `cargo bench --bench load` does the same for minutes.
+//! Two rounds of it, or as many as begin within so many seconds: `ESKER_LOAD_SECONDS=180` makes it a soak of minutes.
+//! `cargo bench --bench load` shows what all of it takes.
 #![cfg(all(feature = "prometheus", target_os = "linux"))]
 #![expect(clippy::unwrap_used, reason = "a test fails by a panic")]
 
@@ -19,6 +20,7 @@ use std::env;
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, ChildStdout, Command, Stdio};
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use esker::io::raise_open_files_limit;
@@ -37,11 +39,13 @@ use within::within;
 const IDLE: usize = 10_000;
 const ACTIVE: usize = 1000;
 const REQUESTS: usize = 40;
-/// What may stay behind of the first round: tables, series of metrics, files. And of any other: free places in the
-/// buffers and tables that all connections share.
+/// What may stay behind of the first round: tables, series of metrics, files. And of all others together: free places
+/// in the buffers and tables that all connections share.
 const HEAP_KEPT_MAX: usize = 4 << 20;
 const HEAP_LEFT_MAX: usize = 1 << 20;
 
+/// For how long clients come and go.
+const SECONDS: &str = "ESKER_LOAD_SECONDS";
 const ADDRESS: &str = "ESKER_LOAD_ADDRESS";
 const SEED: &str = "ESKER_LOAD_SEED";
 
@@ -151,6 +155,7 @@ fn round(runtime: &Runtime, server: &Server, store: &Store, seed: u64) -> usize 
 
 #[test]
 fn what_connections_take_comes_back() {
+    let (began, soak) = (Instant::now(), env::var(SECONDS).map_or(0, |seconds| seconds.parse().unwrap()));
     let runtime = runtime();
     let store = Store::temporary().unwrap();
     store.create_topic("t", TopicConfig::new().partitions(PARTITIONS + 1)).unwrap();
@@ -162,15 +167,20 @@ fn what_connections_take_comes_back() {
     let (files, heap) = (open_files(), allocator::allocated());
     let kept = heap.saturating_sub(before);
     assert!(kept < HEAP_KEPT_MAX, "{kept} bytes are left of the first round");
-    count += round(&runtime, &server, &store, 2);
-    runtime.block_on(within(async {
-        while open_files() > files {
-            tokio::task::yield_now().await;
-        }
-    }));
-    let left = allocator::allocated().saturating_sub(heap);
-    assert!(left < HEAP_LEFT_MAX, "{left} bytes are left of the second round");
-    assert!(count > 2 * ACTIVE * REQUESTS / 4, "{count} records");
+    let mut rounds = 1;
+    while rounds < 2 || began.elapsed() < Duration::from_secs(soak) {
+        rounds += 1;
+        count += round(&runtime, &server, &store, rounds as u64);
+        runtime.block_on(within(async {
+            while open_files() > files {
+                tokio::task::yield_now().await;
+            }
+        }));
+        let left = allocator::allocated().saturating_sub(heap);
+        assert!(left < HEAP_LEFT_MAX, "{left} bytes are left after round {rounds}");
+    }
+    assert!(count > rounds * ACTIVE * REQUESTS / 4, "{count} records in {rounds} rounds");
+    println!("{rounds} rounds: {count} records of {ACTIVE} clients beside {IDLE} idle ones");
     runtime.block_on(join_with_much(&server));
     runtime.block_on(server.shutdown());
     store.close().unwrap();
