@@ -85,9 +85,6 @@ pub enum Malformation {
     /// A variable-length integer has more than 32 bits.
     #[error("a variable-length integer is too long")]
     Varint,
-    /// A string is not UTF-8.
-    #[error("a string is not UTF-8")]
-    Utf8,
     /// A field is null which may not be in this version.
     #[error("it can't be null")]
     Null,

@@ -4,13 +4,15 @@ use std::io::ErrorKind;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use esker::io::MemoryStorage;
 use esker::net::messages::fetch::{FetchPartition, FetchTopic};
 use esker::net::messages::list_offsets::{ListOffsetsPartition, ListOffsetsTopic};
+use esker::net::messages::metadata::MetadataRequestTopic;
 use esker::net::messages::produce::{PartitionProduceData, TopicProduceData};
 use esker::net::messages::{
-    ApiVersionsRequest, FetchRequest, FindCoordinatorRequest, ListOffsetsRequest, MetadataRequest, ProduceRequest,
-    Request, request_frame,
+    ApiVersionsRequest, Body, FetchRequest, FindCoordinatorRequest, ListOffsetsRequest, MetadataRequest,
+    MetadataResponse, ProduceRequest, Request, request_frame,
 };
 use esker::net::{Connection, ErrorCode, RequestHeader};
 use esker::record::BatchRef;
@@ -474,6 +476,25 @@ async fn strings_are_no_longer_than_in_kafka() {
         let request = FindCoordinatorRequest { coordinator_keys: vec!["x".repeat(bytes)], ..Default::default() };
         assert_eq!(exchange(&server, &frame(&request, 4, 7)).await, answered, "{bytes}");
     }
+}
+
+/// A client's id may be anything, and a topic of such a name can't be.
+#[tokio::test]
+async fn who_writes_latin_1_is_answered() {
+    let server = serve(ServerConfig::default()).await;
+    let topic = MetadataRequestTopic { name: Some("Bxro".into()), ..Default::default() };
+    let mut sent = frame(&MetadataRequest { topics: Some(vec![topic]), ..Default::default() }, 8, 7);
+    for (at, byte) in sent.iter_mut().enumerate().filter(|(_, byte)| b"cx".contains(byte)) {
+        *byte = 0xfc;
+        assert!(at >= 14, "the client's id, and the topic");
+    }
+    let mut stream = stranger(&server);
+    stream.write_all(&sent).await.unwrap();
+    let mut answer = vec![0; stream.read_u32().await.unwrap() as usize];
+    stream.read_exact(&mut answer).await.unwrap();
+    let response = MetadataResponse::from_bytes(Bytes::from(answer).slice(4..), 8).unwrap();
+    let told = (response.topics[0].error_code, response.topics[0].name.as_deref());
+    assert_eq!(told, (ErrorCode::INVALID_TOPIC_EXCEPTION, Some("B\u{fffd}ro")));
 }
 
 /// Many clients that send and never read: each is read from until its responses pile up, and no further.

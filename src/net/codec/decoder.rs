@@ -60,12 +60,14 @@ impl Decoder {
         Ok(self.bytes.split_to(size))
     }
 
-    /// Like [`take`](Self::take), for bytes that are copied anyway.
-    pub(super) fn take_with<T>(&mut self, size: usize, read: impl FnOnce(&[u8]) -> T) -> Result<T, ProtocolError> {
+    /// A string of so many bytes. What isn't UTF-8 in it is replaced, as in Kafka: a client whose id is in Latin-1 is
+    /// served all the same.
+    pub(super) fn take_string(&mut self, size: usize) -> Result<String, ProtocolError> {
         let Some(bytes) = self.bytes.get(..size) else { return Err(self.truncated(size)) };
-        let value = read(bytes);
+        let string = String::from_utf8_lossy(bytes).into_owned();
         self.bytes.advance(size);
-        Ok(value)
+        self.string_bytes = self.string_bytes.saturating_add(string.len());
+        Ok(string)
     }
 
     pub(super) fn take_unsigned_varint(&mut self) -> Result<u32, ProtocolError> {
@@ -94,7 +96,6 @@ impl Decoder {
         if let Some(too_long) = length.filter(|length| *length > STRING_BYTES_MAX) {
             return Err(self.malformed(Malformation::Length(too_long as i64)));
         }
-        self.string_bytes = self.string_bytes.saturating_add(length.unwrap_or(0));
         Ok(length)
     }
 

@@ -78,11 +78,7 @@ impl Wire for String {
     }
 
     fn decode_nullable(from: &mut Decoder) -> Result<Option<Self>, ProtocolError> {
-        let Some(length) = from.take_short_length()? else { return Ok(None) };
-        match from.take_with(length, |bytes| str::from_utf8(bytes).map(Self::from))? {
-            Ok(text) => Ok(Some(text)),
-            Err(_) => Err(from.malformed(Malformation::Utf8)),
-        }
+        from.take_short_length()?.map(|length| from.take_string(length)).transpose()
     }
 }
 
