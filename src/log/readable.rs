@@ -34,7 +34,8 @@ impl Log {
     }
 
     /// A future that is ready once the record at `offset` can be read, or never will be because the store is closed or
-    /// the topic deleted. It needs no particular runtime.
+    /// the topic deleted. It needs no particular runtime. The log may be locked while its waker is called, which is to
+    /// schedule the task, as those of executors do, and not to run it there.
     ///
     /// Of a log that was opened read-only it becomes ready when somebody looks: a [`refresh`](Self::refresh), a tick of
     /// the store, or a read at the end.

@@ -10,7 +10,8 @@ use crate::error::Result;
 
 impl Log {
     /// A future that is ready once `appended`, and all that was appended to this log before it, survives what
-    /// [`Acks::All`](crate::Acks::All) promises. It needs no particular runtime.
+    /// [`Acks::All`](crate::Acks::All) promises. It needs no particular runtime;
+    /// its waker schedules the task, and does not run it there, as for [`readable`](Self::readable).
     ///
     /// For brokers that append with [`Acks::Leader`](crate::Acks::Leader) and have no thread to spare for each append
     /// that waits: however many wait, one sync is enough for those who have come by then. The syncs are left to the
