@@ -14,10 +14,8 @@ use parking_lot::Mutex;
 use super::{Locked, StorageLock};
 
 /// What tells one file from another, whatever paths lead to it.
-#[cfg(unix)]
-type FileId = (u64, u64);
-#[cfg(not(unix))]
-type FileId = std::path::PathBuf;
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct FileId(#[cfg(unix)] (u64, u64), #[cfg(not(unix))] std::path::PathBuf);
 
 static LOCKED_HERE: LazyLock<Mutex<HashSet<FileId>>> = LazyLock::new(Mutex::default);
 
@@ -52,19 +50,19 @@ pub(super) fn lock(path: &Path) -> Result<Box<dyn StorageLock>, Locked> {
     let file = options.map_err(Locked::Io)?;
     let id = file.metadata().and_then(|metadata| file_id(path, &metadata)).map_err(Locked::Io)?;
     lock_file(&file)?;
-    locked_here.insert(id);
+    locked_here.insert(id.clone());
     Ok(Box::new(FileLock { id, file: Some(file) }))
 }
 
 #[cfg(unix)]
 fn file_id(_path: &Path, metadata: &fs::Metadata) -> std::io::Result<FileId> {
     use std::os::unix::fs::MetadataExt;
-    Ok((metadata.dev(), metadata.ino()))
+    Ok(FileId((metadata.dev(), metadata.ino())))
 }
 
 #[cfg(not(unix))]
 fn file_id(path: &Path, _metadata: &fs::Metadata) -> std::io::Result<FileId> {
-    path.canonicalize()
+    path.canonicalize().map(FileId)
 }
 
 #[cfg(unix)]
