@@ -83,7 +83,8 @@ impl Storage for FsStorage {
     }
 
     fn open(&self, path: &Path) -> io::Result<Arc<dyn StorageFile>> {
-        let file = File::open(path)?;
+        // What is read is synced too, which Windows leaves to those who may write.
+        let file = OpenOptions::new().read(true).write(cfg!(windows)).open(path)?;
         #[cfg(unix)]
         if self.mmap {
             return Ok(Arc::new(MappedFile::open(file)?));
