@@ -8,7 +8,8 @@
 //!
 //! It is configured as Kafka is, by a file, by the environment (`KAFKA_NUM_PARTITIONS=4`) and by overrides; what comes
 //! later in this list counts. With the feature `prometheus`, `METRICS_LISTENER=127.0.0.1:9404` is where its metrics
-//! are. SIGINT, SIGTERM and SIGHUP stop it in good order, a second one at once. `RUST_LOG=debug` tells more.
+//! are. SIGINT, SIGTERM and SIGHUP, or Ctrl-C on Windows, stop it in good order, a second one at once. `RUST_LOG=debug`
+//! tells more.
 
 use std::error::Error;
 use std::path::{Path, PathBuf};
@@ -18,7 +19,6 @@ use std::sync::Arc;
 #[cfg(feature = "prometheus")]
 use esker::server::ServerBuilder;
 use esker::server::{Server, ServerProperties};
-use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::Notify;
 use tracing_subscriber::EnvFilter;
 
@@ -46,9 +46,7 @@ async fn serve() -> Result<(), Box<dyn Error>> {
     #[cfg(feature = "prometheus")]
     let builder = std::env::var("METRICS_LISTENER").into_iter().fold(builder, ServerBuilder::metrics_listener);
     let stop = Arc::new(Notify::new());
-    let signals = [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()];
-    let [interrupt, terminate, hangup] = signals.map(signal);
-    tokio::spawn(listen([interrupt?, terminate?, hangup?], stop.clone()));
+    ctrlc::set_handler(on_signal(stop.clone()))?;
     let server = builder.start().await?;
     println!("serving {} at {:?}", dir.display(), server.local_addrs());
     server.serve_until(stop.notified()).await;
@@ -56,18 +54,14 @@ async fn serve() -> Result<(), Box<dyn Error>> {
 }
 
 /// Asks for the end at the first signal, and brings it about at the second.
-async fn listen([mut interrupt, mut terminate, mut hangup]: [Signal; 3], stop: Arc<Notify>) {
-    let mut told = async || {
-        tokio::select! {
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
-            _ = hangup.recv() => {}
+fn on_signal(stop: Arc<Notify>) -> impl FnMut() {
+    let mut again = false;
+    move || {
+        if std::mem::replace(&mut again, true) {
+            std::process::exit(130);
         }
-    };
-    told().await;
-    stop.notify_one();
-    told().await;
-    std::process::exit(130);
+        stop.notify_one();
+    }
 }
 
 fn configure(mut args: impl Iterator<Item = String>) -> Result<ServerProperties, Box<dyn Error>> {

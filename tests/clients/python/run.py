@@ -101,11 +101,11 @@ def timed(title, job, log):
 
 def everything(programs, dir, log):
     """What came of each client and operation, and of all the rest."""
-    serve = lambda at, port=None, configs=(): Server(programs / "server", at, port, configs)
+    serve = lambda at, port=None, configs=(): Server(programs / "examples" / "server", at, port, configs)
     with_members = lambda at, port, configs: Server(programs / "members", at, port, configs)
     tell = lambda command, server, topic, *more: outcomes(command, server, topic, log, *more)
     # Those that take longest come first.
-    jobs = {"clients": lambda: clients(programs / "server", dir, log)}
+    jobs = {"clients": lambda: clients(programs / "examples" / "server", dir, log)}
     jobs |= {name: lambda name=name: groups.run(name, with_members, dir, log) for name in groups.SCENARIOS}
     jobs |= {name: lambda name=name: exactly_once.run(name, serve, dir, log) for name in exactly_once.OPERATIONS}
     jobs["secured"] = lambda: passwords.everyone(
