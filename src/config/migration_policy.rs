@@ -13,7 +13,7 @@ pub enum ConsumerGroupMigrationPolicy {
     Upgrade,
     /// It does not, but where it is one it becomes a classic group when the last such member has gone.
     Downgrade,
-    /// Neither.
+    /// Neither, and a consumer group that has members takes none of the classic protocol.
     Disabled,
 }
 

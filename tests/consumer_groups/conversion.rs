@@ -408,6 +408,30 @@ fn the_policy_says_which_way_groups_in_use_may_go() {
 }
 
 #[test]
+fn a_consumer_group_takes_members_of_the_classic_protocol_unless_the_policy_is_disabled() {
+    for policy in [ConsumerGroupMigrationPolicy::Upgrade, ConsumerGroupMigrationPolicy::Downgrade] {
+        let config = StoreConfig { group_consumer_migration_policy: policy, ..StoreConfig::default() };
+        let mut fixture = Fixture::with(config, 4);
+        fixture.gets(join("a"));
+        assert_eq!(join_again(&mut fixture, "", None, &[]).unwrap().generation, 3);
+    }
+    let mut before = with_classic_group(StoreConfig::default());
+    upgrade(&mut before);
+    let policy = ConsumerGroupMigrationPolicy::Disabled;
+    let config = StoreConfig { group_consumer_migration_policy: policy, ..StoreConfig::default() };
+    let mut fixture = Fixture::with(config, 4);
+    for record in before.log {
+        fixture.groups.replay("g", record);
+    }
+    fixture.groups.loaded(0);
+    for (id, name) in [("", None), ("", Some("how")), ("", Some("why")), ("x", None)] {
+        let refused = NotJoined { error: GroupError::InconsistentGroupProtocol, member_id: id.to_owned() };
+        assert_eq!(join_again(&mut fixture, id, name, &[]), Err(refused), "not even those that it has");
+    }
+    assert_eq!(fixture.member_ids(), ["a", "x", "y"]);
+}
+
+#[test]
 fn a_group_stays_what_it_was_if_it_could_not_be_written() {
     let mut fixture = with_classic_group(StoreConfig::default());
     fixture.groups.consumer_heartbeat(join("a"), "heartbeat", 0);

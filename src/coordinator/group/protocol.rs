@@ -20,6 +20,7 @@ use super::consumer::{ConsumerGroup, ConsumerHeartbeatRequest, Event, Handover};
 use super::message::{JoinRequest, LeaveRequest, Response};
 use super::timers::{Due, GroupTimers};
 use super::{Action, Group, GroupCoordinator, GroupRecord, GroupTurn, Turn, consumer};
+use crate::config::ConsumerGroupMigrationPolicy;
 use crate::error::GroupError;
 
 impl<T> GroupCoordinator<T> {
@@ -86,11 +87,17 @@ impl<T> GroupCoordinator<T> {
     }
 
     /// Lets a group be one of the classic protocol, or says why it can't. A consumer group that has members, or is
-    /// about to, takes those of the classic protocol as well.
+    /// about to, takes those of the classic protocol as well, unless `group.consumer.migration.policy` is `disabled`.
     pub(super) fn let_classic_join(&mut self, request: &JoinRequest, now_ms: i64) -> Result<(), GroupError> {
         let name = &*request.group;
         let before = match self.groups.get(name) {
-            Some(Group::Consumer(group)) if !group.is_empty() => return Ok(()),
+            Some(Group::Consumer(group)) if !group.is_empty() => {
+                return match self.limits.migration_policy {
+                    // Since 4.3, and of members that it has already, too.
+                    ConsumerGroupMigrationPolicy::Disabled => Err(GroupError::InconsistentGroupProtocol),
+                    _ => Ok(()),
+                };
+            }
             Some(Group::Classic(_)) => return Ok(()),
             Some(Group::Consumer(group)) => group.tombstones(),
             None => Vec::new(),
