@@ -2,6 +2,7 @@
 //! and what could not be otherwise.
 
 use super::broker::Broker;
+use super::config_resource::is_told;
 use super::partitions::REPLICATION_FACTOR;
 use crate::config::{ConfigEntry, ConfigType, static_entry, unset_entry};
 
@@ -63,10 +64,11 @@ const KAFKAS_TYPES: [(&str, ConfigType); 3] = [
 ];
 
 impl Broker {
-    /// All of them, by name.
+    /// All that are told, by name.
     pub(super) fn describe_configs(&self) -> Vec<ConfigEntry> {
         let mut configs = self.store.describe_configs();
         configs.extend(self.config.describe());
+        configs.retain(is_told);
         configs.iter_mut().for_each(as_kafka_has_it);
         let is_known = |name: &str| configs.iter().any(|config| config.name == name);
         let unset: Vec<_> = WITHOUT_DEFAULT.iter().filter(|(name, ..)| !is_known(name)).collect();

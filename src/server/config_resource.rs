@@ -5,6 +5,10 @@ use crate::error::Result;
 use crate::server::api_error::ApiError;
 use crate::server::broker::Broker;
 
+/// What Kafka has for itself and for tests.
+const INTERNAL: [&str; 3] =
+    ["group.consumer.regex.refresh.interval.ms", "internal.segment.bytes", "producer.id.expiration.check.interval.ms"];
+
 /// The kind of resource that a client means.
 pub(super) fn resource_type(id: i8) -> Result<ConfigResourceType, ApiError> {
     ConfigResourceType::from_id(id).ok_or_else(|| ApiError::invalid_request(format!("Unknown resource type {id}")))
@@ -34,7 +38,7 @@ impl Broker {
     }
 }
 
-/// Whether clients are told of a topic's config. One is for tests: it can be set, and Kafka doesn't list it.
+/// Whether clients are told of a config of a topic or this node: of Kafka's internal ones where somebody has set them.
 pub(super) fn is_told(config: &ConfigEntry) -> bool {
-    config.name != "internal.segment.bytes"
+    !config.is_default() || !INTERNAL.contains(&config.name)
 }

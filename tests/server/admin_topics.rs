@@ -72,6 +72,11 @@ async fn topics_are_created_as_they_are_asked_for_in_every_version() {
     }
     let created = create(&server.connect(), vec![new_topic("defaults")], 7).await.remove(0);
     assert_eq!((created.num_partitions, store.partition_count("defaults").unwrap()), (1, 1));
+    let internal = with_config("internal", "internal.segment.bytes", Some("1000"));
+    let created = create(&server.connect(), vec![internal], 7).await.remove(0);
+    let configs = created.configs.unwrap();
+    let told = configs.iter().find(|config| config.name == "internal.segment.bytes").unwrap();
+    assert_eq!(told.value.as_deref(), Some("1000"), "as somebody has set it");
 }
 
 #[tokio::test]

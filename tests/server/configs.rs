@@ -126,7 +126,9 @@ async fn all_configs_of_a_topic_are_told_in_every_version() {
 #[tokio::test]
 async fn this_node_has_the_configs_of_its_store_and_its_server() {
     let mut config = StoreConfig { offset_metadata_max_bytes: 100, ..Default::default() };
-    config.set("log.retention.minutes", "5").unwrap();
+    for (name, value) in [("log.retention.minutes", "5"), ("producer.id.expiration.check.interval.ms", "7")] {
+        config.set(name, value).unwrap();
+    }
     let store = Store::options().config(config).open_temporary().unwrap();
     let mut config = ServerConfig { auto_create_topics_enable: false, num_partitions: 3, ..ServerConfig::default() };
     config.set("connections.max.idle.ms", "-1").unwrap();
@@ -146,6 +148,7 @@ async fn this_node_has_the_configs_of_its_store_and_its_server() {
         ("log.retention.minutes", "5", 4),
         ("log.retention.hours", "168", 5),
         ("log.segment.bytes", "1073741824", 5),
+        ("producer.id.expiration.check.interval.ms", "7", 4),
         ("sync", "always", 5),
     ] {
         let config = &configs[name];
@@ -154,6 +157,7 @@ async fn this_node_has_the_configs_of_its_store_and_its_server() {
         assert_eq!(config.synonyms[0].value.as_deref(), Some(value));
     }
     assert_eq!(configs["log.retention.minutes"].synonyms.len(), 1, "there is no default below it");
+    assert!(!configs.contains_key("group.consumer.regex.refresh.interval.ms"), "it is internal, and not set");
     assert!(configs["log.dirs"].value.as_ref().is_some_and(|dir| dir.starts_with('/')));
     // What is set for all nodes: nothing is.
     assert!(describe(&connection, resource(BROKER, "", None), 4).await.unwrap().is_empty());
