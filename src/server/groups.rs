@@ -30,6 +30,11 @@ impl Node {
     }
 }
 
+/// What a group is that can't be described as one of a type, in the words of Kafka, whose tools show them.
+pub(super) fn not_found(group: &str, is_known: bool, group_type: &str) -> String {
+    if is_known { format!("Group {group} is not a {group_type} group.") } else { format!("Group {group} not found.") }
+}
+
 /// Asks the coordinator: here, and on a thread that may block only if there is something to write or to wait for. Most
 /// heartbeats change nothing, and to hand each of them to another thread takes longer than to answer it.
 pub(super) async fn ask<R: Send + 'static>(

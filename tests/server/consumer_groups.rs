@@ -200,7 +200,8 @@ async fn groups_are_told_apart_by_their_type() {
     }
     let request = DescribeGroupsRequest { groups: vec!["g".into()], ..Default::default() };
     let described = connection.send(&request, 6).await.unwrap().groups;
-    assert_eq!(described[0].error_code, ErrorCode::GROUP_ID_NOT_FOUND, "it is no classic group");
+    assert_eq!(described[0].error_code, ErrorCode::GROUP_ID_NOT_FOUND);
+    assert_eq!(described[0].error_message.as_deref(), Some("Group g is not a classic group."));
     let delete = DeleteGroupsRequest { groups_names: vec!["g".into()] };
     let deleted = connection.send(&delete, 2).await.unwrap().results;
     assert_eq!(deleted[0].error_code, ErrorCode::NON_EMPTY_GROUP);

@@ -355,7 +355,14 @@ async fn groups_are_listed_described_and_deleted() {
             let unknown = if version >= 6 { ErrorCode::GROUP_ID_NOT_FOUND } else { ErrorCode::NONE };
             assert_eq!(described, [("a", "Empty", ErrorCode::NONE), ("nobody", "Dead", unknown)]);
             assert_eq!((&groups[0].members[..], groups[0].authorized_operations), (&[][..], i32::MIN));
+            let message = (version >= 6).then_some("Group nobody not found.");
+            assert_eq!(groups[1].error_message.as_deref(), message);
         }
+        let group_ids = vec!["a".into(), "nobody".into()];
+        let request = ConsumerGroupDescribeRequest { group_ids, ..Default::default() };
+        let groups = connection.send(&request, 1).await.unwrap().groups;
+        let messages: Vec<_> = groups.iter().map(|group| group.error_message.as_deref().unwrap()).collect();
+        assert_eq!(messages, ["Group a is not a consumer group.", "Group nobody not found."]);
         for version in 0..=2 {
             store.commit_offsets("b", [(at(0), CommittedOffset::new(5))], Acks::All).unwrap();
             let request = DeleteGroupsRequest { groups_names: ["b", "nobody", "b"].map(str::to_owned).to_vec() };

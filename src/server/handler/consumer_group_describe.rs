@@ -7,7 +7,7 @@ use crate::net::messages::consumer_group_describe::{Assignment, DescribedGroup, 
 use crate::net::messages::{ConsumerGroupDescribeRequest, ConsumerGroupDescribeResponse};
 use crate::server::broker::Broker;
 use crate::server::duplicates::once;
-use crate::server::operations;
+use crate::server::{coordinator_error, groups, operations};
 
 /// By which protocol a member takes part.
 const CLASSIC: i8 = 0;
@@ -32,9 +32,17 @@ impl Broker {
         if group_id.is_empty() {
             return DescribedGroup { error_code: ErrorCode::INVALID_GROUP_ID, ..Default::default() };
         }
-        let (error_code, message) = match self.groups.ask(|groups, _| groups.describe_consumer_group(&group_id)) {
-            Ok(Some(group)) => return self.describe(group),
-            Ok(None) => (ErrorCode::GROUP_ID_NOT_FOUND, format!("{group_id:?} is not a consumer group")),
+        let asked =
+            self.groups.ask(|groups, _| (groups.describe_consumer_group(&group_id), groups.is_known(&group_id)));
+        let (error_code, message) = match asked {
+            Ok((Some(group), _)) => return self.describe(group),
+            // One that has but offsets is of the classic protocol.
+            Ok((None, is_known)) => match self.store.has_group(&group_id) {
+                Ok(has_offsets) => {
+                    (ErrorCode::GROUP_ID_NOT_FOUND, groups::not_found(&group_id, is_known || has_offsets, "consumer"))
+                }
+                Err(error) => (coordinator_error::of(&error), error.to_string()),
+            },
             Err(error) => (error.into(), error.to_string()),
         };
         DescribedGroup { error_code, error_message: Some(message), group_id, ..Default::default() }

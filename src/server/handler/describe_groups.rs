@@ -5,9 +5,8 @@ use crate::net::ErrorCode;
 use crate::net::messages::describe_groups::{DescribedGroup, DescribedGroupMember};
 use crate::net::messages::{DescribeGroupsRequest, DescribeGroupsResponse};
 use crate::server::broker::Broker;
-use crate::server::coordinator_error;
 use crate::server::duplicates::once;
-use crate::server::operations;
+use crate::server::{coordinator_error, groups, operations};
 
 /// From this version on a group that isn't known is an error (KIP-1043). Before, it is one that is dead.
 const GROUP_ID_NOT_FOUND_VERSION: i16 = 6;
@@ -37,7 +36,7 @@ impl Broker {
                 Ok(true) => (ErrorCode::NONE, None, Some(GroupState::Empty)),
                 Ok(false) if version < GROUP_ID_NOT_FOUND_VERSION => (ErrorCode::NONE, None, Some(GroupState::Dead)),
                 Ok(false) => {
-                    let message = format!("group {group_id:?} isn't known");
+                    let message = groups::not_found(&group_id, is_known, "classic");
                     (ErrorCode::GROUP_ID_NOT_FOUND, Some(message), Some(GroupState::Dead))
                 }
                 Err(error) => (coordinator_error::of(&error), Some(error.to_string()), None),
