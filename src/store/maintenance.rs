@@ -80,6 +80,15 @@ struct Due {
     transactional_ids_ms: i64,
 }
 
+impl Due {
+    /// When the next of them is, but for what is overdue: retention, while a snapshot is being taken.
+    fn next_ms(&self, monotonic_ms: i64) -> i64 {
+        let Self { retention_ms, checkpoint_ms, offsets_ms, producers_ms, timeouts_ms, transactional_ids_ms } = *self;
+        let all = [retention_ms, checkpoint_ms, offsets_ms, producers_ms, timeouts_ms, transactional_ids_ms];
+        all.into_iter().filter(|due_ms| *due_ms > monotonic_ms).min().unwrap_or(i64::MAX)
+    }
+}
+
 /// Which of the periodic jobs are due besides retention.
 #[derive(Debug)]
 struct DueNow {
@@ -337,7 +346,8 @@ impl StoreInner {
 
     /// Does what is due besides the tasks. Returns also when to do so again.
     fn maintain(&self) -> (Instant, Result<()>) {
-        let next = Instant::now() + IDLE;
+        let started = Instant::now();
+        let next = started + IDLE;
         // Whoever closes the store waits for this to end: the directory is somebody else's after that.
         let _ticking = self.ticking.lock();
         if self.check_open().is_err() {
@@ -376,6 +386,9 @@ impl StoreInner {
             failures.extend(failed);
             wait
         });
+        let next_ms = self.schedule.due.lock().next_ms(monotonic_ms);
+        let until_next = Duration::from_millis(next_ms.saturating_sub(monotonic_ms).unsigned_abs());
+        let next = started + until_next.min(IDLE);
         let next = wait.map_or(next, |wait| next.min(Instant::now() + wait));
         if due.checkpoint {
             failures.extend(self.checkpoints.write().err());
