@@ -481,4 +481,14 @@ fn only_groups_of_consumers_are_converted() {
     fixture.groups.join(connect, "join", 0);
     assert_eq!(fixture.say(join("a")), Err(GroupError::GroupIdNotFound));
     assert_eq!(fixture.groups.describe("g").unwrap().state, GroupState::PreparingRebalance);
+    // What a custom assignor has told its members would be lost.
+    for (user_data, is_converted) in [(None, true), (Some(""), true), (Some("!"), false)] {
+        let mut fixture = Fixture::new(4);
+        let assignment = Assignment { partitions: partitions(&[0, 1]), user_data: user_data.map(Into::into) }.encode();
+        let told = MemberMetadata { assignment, ..member("x", None, &[]) };
+        fixture.with_record(classic_group(vec![told, member("y", None, &[2, 3])]));
+        let said = fixture.say(join("a"));
+        assert_eq!(said.is_ok(), is_converted, "{user_data:?} {said:?}");
+        assert_eq!(fixture.groups.describe_consumer_group("g").is_some(), is_converted);
+    }
 }

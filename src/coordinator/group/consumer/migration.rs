@@ -36,7 +36,8 @@ impl<T> ConsumerGroup<T> {
         Self { opening, ..Self::new(name, now_ms) }
     }
 
-    /// What a classic group of consumers becomes; None if its members can't be understood.
+    /// What a classic group of consumers becomes; None if its members can't be understood, or have been told something
+    /// by an assignor of their own, which would be lost.
     pub(in super::super) fn upgraded(group: &ClassicGroup<T>, topics: &Topics, now_ms: i64) -> Option<Self> {
         let mut upgraded = Self::replacing(group.name.clone(), group.has_record, now_ms);
         upgraded.opening.extend(upgrade(group, topics)?);
@@ -123,7 +124,11 @@ fn upgrade<T>(group: &ClassicGroup<T>, topics: &Topics) -> Option<Vec<GroupRecor
         free
     };
     for member in &members {
-        has.insert(&member.id, give(Assignment::decode(&member.assignment).ok()?.partitions));
+        let Assignment { partitions, user_data } = Assignment::decode(&member.assignment).ok()?;
+        if user_data.is_some_and(|data| !data.is_empty()) {
+            return None;
+        }
+        has.insert(&member.id, give(partitions));
         let protocols = || member.terms.protocols.iter();
         let agreed = protocols().find(|protocol| Some(&protocol.name) == group.protocol_name.as_ref());
         subscriptions.push(Subscription::decode(&agreed.or_else(|| protocols().next())?.metadata).ok()?);
