@@ -129,6 +129,12 @@ async fn each_topic_that_can_not_be_created_says_why() {
         assert_eq!(store.partition_count("fine").unwrap(), 2);
         store.delete_topic("fine").unwrap();
     }
+    let invalid = with_config("t", "no.such.config", Some("1"));
+    let replicated = CreatableTopic { replication_factor: 2, ..new_topic("t") };
+    for topic in [invalid, replicated, assigned("t", &[(0, &[node + 1])])] {
+        let result = create(&connection, vec![topic], 7).await.remove(0);
+        assert_eq!(result.error_code, ErrorCode::TOPIC_ALREADY_EXISTS, "that it is there counts first");
+    }
 }
 
 #[tokio::test]

@@ -59,9 +59,13 @@ impl Broker {
         twice: &HashSet<String>,
         validate_only: bool,
     ) -> Vec<CreatableTopicResult> {
-        let config = |topic: &CreatableTopic| match twice.contains(&*topic.name) {
-            true => Err(ApiError::invalid_request("Duplicate topic name.")),
-            false => config(topic, self.partition_count(topic)?),
+        let config = |topic: &CreatableTopic| match &*topic.name {
+            name if twice.contains(name) => Err(ApiError::invalid_request("Duplicate topic name.")),
+            // As in Kafka whatever else is wrong: who wants it to be there is content with how it is.
+            name if self.store.topic_id(name).is_some() => {
+                Err(Error::TopicAlreadyExists { topic: name.to_owned() }.into())
+            }
+            _ => config(topic, self.partition_count(topic)?),
         };
         let configs: Vec<Result<TopicConfig, ApiError>> = topics.iter().map(config).collect();
         let new = topics.iter().zip(&configs);
