@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::entry::static_entry;
+use super::entry::entry_over;
 use super::value::ConfigValue;
 use super::{ConfigEntry, ConfigSource, ConfigSynonym, ConfigType, TopicConfig, invalid};
 use crate::error::{Error, Result};
@@ -128,32 +128,37 @@ impl TopicDefaults {
     /// What there is to say of the configs, by the broker's names, of those that have a value.
     pub(super) fn describe(&self) -> Vec<ConfigEntry> {
         let topic_configs = TopicConfig::new().describe(&Self::new());
-        let of_topic = |key: &str| topic_configs.iter().find(|entry| entry.name == key);
         let entry = |synonym: &Synonym| {
-            let about = of_topic(synonym.topic_key)?;
-            let is_default = |named: &&ConfigSynonym| named.name == synonym.broker_key;
-            let default = about.synonyms.iter().find(is_default).map(|named| named.value.clone());
-            let value = self.get(synonym.broker_key).map(str::to_owned).or_else(|| default.clone())?;
+            let about = topic_configs.iter().find(|entry| entry.name == synonym.topic_key)?;
+            let synonyms = self.synonyms_from(synonym);
+            let value = synonyms.first()?.value.clone();
             let config_type = if synonym.factor > 1 { ConfigType::Int } else { about.config_type };
-            Some(static_entry(synonym.broker_key, config_type, about.documentation, value, default))
+            Some(entry_over(synonym.broker_key, config_type, about.documentation, value, None, synonyms))
         };
         SYNONYMS.iter().filter_map(entry).collect()
     }
 
     /// Where values for the config `topic_key` are to be found outside of the topic, in the order in which they count.
     pub(super) fn synonyms_of(&self, topic_key: &str) -> Vec<ConfigSynonym> {
-        let synonyms = || SYNONYMS.iter().filter(|synonym| synonym.topic_key == topic_key);
+        let first = SYNONYMS.iter().find(|synonym| synonym.topic_key == topic_key);
+        first.map_or_else(Vec::new, |first| self.synonyms_from(first))
+    }
+
+    /// Where values for a config are to be found, from its own name on. Kafka tells of none where only others of its
+    /// names have one: what `log.retention.hours` says of `retention.ms` counts, and is told as a default.
+    fn synonyms_from(&self, own: &Synonym) -> Vec<ConfigSynonym> {
+        let synonyms = || SYNONYMS.iter().filter(|synonym| synonym.topic_key == own.topic_key);
         let configured = synonyms().filter_map(|synonym| {
             let value = self.configured.get(synonym.broker_key)?.clone();
             Some(ConfigSynonym { name: synonym.broker_key, value, source: ConfigSource::StaticBrokerConfig })
         });
         let default = synonyms().next_back().and_then(|synonym| {
-            let value = TopicConfig::new().get(topic_key)?;
+            let value = TopicConfig::new().get(own.topic_key)?;
             let in_own_units = |value: &str| Some((value.parse::<i64>().ok()? / synonym.factor).to_string());
             let value = if synonym.factor == 1 { value } else { in_own_units(&value)? };
             Some(ConfigSynonym { name: synonym.broker_key, value, source: ConfigSource::DefaultConfig })
         });
-        configured.chain(default).collect()
+        configured.chain(default).skip_while(|found| found.name != own.broker_key).collect()
     }
 }
 

@@ -17,12 +17,13 @@ pub struct ConfigEntry {
     pub config_type: ConfigType,
     /// What it is for, in a line.
     pub documentation: &'static str,
-    /// All places where a value for it is to be found, first the one that counts.
+    /// The places where a value for it is to be found, first the one that counts. As in Kafka there is none if the
+    /// value comes from another of a broker's names for it than the first, as from `log.retention.hours`.
     pub synonyms: Vec<ConfigSynonym>,
 }
 
 impl ConfigEntry {
-    /// Whether the value is Kafka's default because nobody set it.
+    /// Whether the value is Kafka's default because nobody set it, as far as `synonyms` tell.
     pub fn is_default(&self) -> bool {
         self.source == ConfigSource::DefaultConfig
     }

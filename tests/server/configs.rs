@@ -93,6 +93,10 @@ async fn replace(connection: &Connection, resources: Vec<AlterConfigsResource>, 
     responses.into_iter().map(|response| response.error_code).collect()
 }
 
+fn synonyms(config: &DescribeConfigsResourceResult) -> Vec<(&str, i8)> {
+    config.synonyms.iter().map(|one| (&*one.name, one.source)).collect()
+}
+
 #[tokio::test]
 async fn all_configs_of_a_topic_are_told_in_every_version() {
     let (store, server) = serve().await;
@@ -103,8 +107,9 @@ async fn all_configs_of_a_topic_are_told_in_every_version() {
             assert!(configs.keys().map(String::as_str).eq(told_keys()));
             let retention = &configs["retention.ms"];
             assert_eq!((retention.value.as_deref(), retention.config_source), (Some("1000"), 1));
-            let synonyms: Vec<_> = retention.synonyms.iter().map(|one| (&*one.name, one.source)).collect();
-            assert_eq!(synonyms, [("retention.ms", 1), ("log.retention.hours", 5)]);
+            assert_eq!(synonyms(retention), [("retention.ms", 1)], "only hours have a default");
+            let segment_bytes = &configs["segment.bytes"];
+            assert_eq!(synonyms(segment_bytes), [("log.segment.bytes", 5)]);
             let policy = &configs["cleanup.policy"];
             assert_eq!((policy.value.as_deref(), policy.config_source), (Some("delete"), 5));
             assert!(!policy.read_only && !policy.is_sensitive);
@@ -156,11 +161,36 @@ async fn this_node_has_the_configs_of_its_store_and_its_server() {
         assert!(config.read_only, "none changes while the node runs");
         assert_eq!(config.synonyms[0].value.as_deref(), Some(value));
     }
-    assert_eq!(configs["log.retention.minutes"].synonyms.len(), 1, "there is no default below it");
+    assert_eq!(synonyms(&configs["log.retention.minutes"]), [("log.retention.minutes", 4), ("log.retention.hours", 5)]);
+    assert_eq!(synonyms(&configs["log.retention.hours"]), [("log.retention.hours", 5)]);
     assert!(!configs.contains_key("group.consumer.regex.refresh.interval.ms"), "it is internal, and not set");
     assert!(configs["log.dirs"].value.as_ref().is_some_and(|dir| dir.starts_with('/')));
     // What is set for all nodes: nothing is.
     assert!(describe(&connection, resource(BROKER, "", None), 4).await.unwrap().is_empty());
+}
+
+/// MirrorMaker copies the configs of a topic that are no defaults, and `kafka-topics.sh` prints them.
+#[tokio::test]
+async fn a_topics_config_is_from_the_broker_if_that_has_it_by_its_first_name() {
+    let mut config = StoreConfig::default();
+    for (key, value) in [("log.retention.hours", "24"), ("log.roll.ms", "5000"), ("log.roll.hours", "168")] {
+        config.set(key, value).unwrap();
+    }
+    let store = Store::options().config(config).open_temporary().unwrap();
+    store.create_topic("t", TopicConfig::new()).unwrap();
+    let server = Server::builder(store.clone()).in_memory().unwrap();
+    let connection = server.connect();
+    let configs = describe(&connection, resource(TOPIC, "t", None), 4).await.unwrap();
+    let told = |name: &str| (configs[name].value.as_deref(), configs[name].config_source, synonyms(&configs[name]));
+    assert_eq!(told("retention.ms"), (Some("86400000"), 5, vec![]));
+    let roll = vec![("log.roll.ms", 4), ("log.roll.hours", 4), ("log.roll.hours", 5)];
+    assert_eq!(told("segment.ms"), (Some("5000"), 4, roll.clone()));
+    let broker = resource(BROKER, &store.node_id().to_string(), None);
+    let configs = describe(&connection, broker, 4).await.unwrap();
+    assert_eq!(synonyms(&configs["log.roll.ms"]), roll);
+    assert_eq!(synonyms(&configs["log.roll.hours"]), roll[1..], "also a value that is the default");
+    assert_eq!(synonyms(&configs["log.retention.hours"]), [("log.retention.hours", 4), ("log.retention.hours", 5)]);
+    assert_eq!(configs["log.retention.ms"].value, None);
 }
 
 #[tokio::test]
