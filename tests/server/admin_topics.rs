@@ -148,6 +148,7 @@ async fn a_request_that_only_validates_changes_nothing() {
     let codes: Vec<_> = results.iter().map(|result| (result.error_code, result.num_partitions)).collect();
     let refused = [(ErrorCode::TOPIC_ALREADY_EXISTS, -1), (ErrorCode::INVALID_TOPIC_EXCEPTION, -1)];
     assert_eq!(codes, [&[(ErrorCode::NONE, 4)], &refused[..]].concat());
+    assert!(results.iter().all(|result| (result.topic_id == Uuid::ZERO) == (result.error_code != ErrorCode::NONE)));
 
     let topic = |name: &str, count| CreatePartitionsTopic { name: name.into(), count, ..Default::default() };
     let topics = vec![topic("t", 5), topic("a_b", 1)];

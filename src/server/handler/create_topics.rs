@@ -85,7 +85,8 @@ impl Broker {
         if !validate_only {
             return self.store.create_topics(topics);
         }
-        let check = |(name, config)| self.store.check_new_topic(name, config).map(|()| Uuid::default());
+        // Kafka tells an id here too, which nothing has: the topic gets another once it is created.
+        let check = |(name, config)| self.store.check_new_topic(name, config).map(|()| Uuid::random());
         topics.into_iter().map(check).collect()
     }
 
