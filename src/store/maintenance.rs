@@ -346,8 +346,8 @@ impl StoreInner {
 
     /// Does what is due besides the tasks. Returns also when to do so again.
     fn maintain(&self) -> (Instant, Result<()>) {
-        let started = Instant::now();
-        let next = started + IDLE;
+        let began = Instant::now();
+        let next = began + IDLE;
         // Whoever closes the store waits for this to end: the directory is somebody else's after that.
         let _ticking = self.ticking.lock();
         if self.check_open().is_err() {
@@ -386,9 +386,8 @@ impl StoreInner {
             failures.extend(failed);
             wait
         });
-        let next_ms = self.schedule.due.lock().next_ms(monotonic_ms);
-        let until_next = Duration::from_millis(next_ms.saturating_sub(monotonic_ms).unsigned_abs());
-        let next = started + until_next.min(IDLE);
+        let due_ms = self.schedule.due.lock().next_ms(monotonic_ms).saturating_sub(monotonic_ms);
+        let next = next.min(began + Duration::from_millis(due_ms.unsigned_abs()).min(IDLE));
         let next = wait.map_or(next, |wait| next.min(Instant::now() + wait));
         if due.checkpoint {
             failures.extend(self.checkpoints.write().err());
@@ -456,4 +455,18 @@ fn take(due_ms: &mut i64, interval_ms: i64, monotonic_ms: i64) -> bool {
         *due_ms = monotonic_ms.saturating_add(interval_ms);
     }
     is_due
+}
+
+#[cfg(all(test, not(any(esker_loom, esker_shuttle))))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn intervals_of_less_than_a_second_are_kept() {
+        let config =
+            StoreConfig { transaction_abort_timed_out_transaction_cleanup_interval_ms: 20, ..Default::default() };
+        let store = Store::options().config(config).maintenance(Maintenance::Manual).open_temporary().unwrap();
+        let (next, result) = store.inner.tick();
+        assert!(result.is_ok() && next <= Instant::now() + Duration::from_millis(20));
+    }
 }
