@@ -60,7 +60,10 @@ fn delete(deletion: &ScramCredentialDeletion, users: Option<&ScramUsers>) -> Res
         users.is_none_or(|users| users.get(&deletion.name).is_some_and(|of_user| of_user.contains_key(&mechanism)));
     match is_there {
         true => Ok((deletion.name.clone(), mechanism, None)),
-        false => Err(ApiError::new(ErrorCode::RESOURCE_NOT_FOUND, "there is no such credential")),
+        false => {
+            let message = "Attempt to delete a user credential that does not exist";
+            Err(ApiError::new(ErrorCode::RESOURCE_NOT_FOUND, message))
+        }
     }
 }
 

@@ -30,10 +30,14 @@ pub(in crate::server) fn answer(
     let mut results = BTreeMap::new();
     for user in wanted {
         let found = match twice.contains(user) {
-            true => Err(ApiError::new(ErrorCode::DUPLICATE_RESOURCE, "a user is named twice")),
-            false => {
-                users.get(user).ok_or_else(|| ApiError::new(ErrorCode::RESOURCE_NOT_FOUND, "there is no such user"))
-            }
+            true => Err(ApiError::new(
+                ErrorCode::DUPLICATE_RESOURCE,
+                format!("Cannot describe SCRAM credentials for the same user twice in a single request: {user}"),
+            )),
+            false => users.get(user).ok_or_else(|| {
+                let message = format!("Attempt to describe a user credential that does not exist: {user}");
+                ApiError::new(ErrorCode::RESOURCE_NOT_FOUND, message)
+            }),
         };
         results.entry(user).or_insert_with(|| describe(user, found));
     }
