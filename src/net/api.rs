@@ -125,6 +125,8 @@ apis! {
     CreatePartitions = 37, 0..=3, flexible 2;
     /// Remove groups without members, and what they have committed.
     DeleteGroups = 42, 0..=2, flexible 2;
+    /// Choose leaders of partitions anew.
+    ElectLeaders = 43, 0..=2, flexible 2;
     /// Change some configs of a topic, broker or group.
     IncrementalAlterConfigs = 44, 0..=1, flexible 1;
     /// Partitions that are moving between brokers.

@@ -173,6 +173,7 @@ served! {
     SaslAuthenticate: 0..=2 => blocking sasl_authenticate::answer;
     CreatePartitions: 0..=3 => blocking create_partitions::answer;
     DeleteGroups: 0..=2 => blocking delete_groups::answer;
+    ElectLeaders: 0..=2 => blocking elect_leaders::answer;
     IncrementalAlterConfigs: 0..=1 => blocking incremental_alter_configs::answer;
     ListPartitionReassignments: 0..=0 => blocking list_partition_reassignments::answer;
     OffsetDelete: 0..=0 => blocking offset_delete::answer;

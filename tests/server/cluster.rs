@@ -6,10 +6,12 @@ use std::time::Duration;
 use esker::io::MemoryStorage;
 use esker::net::messages::describe_log_dirs::{DescribableLogDirTopic, DescribeLogDirsTopic};
 use esker::net::messages::describe_producers::TopicRequest;
+use esker::net::messages::elect_leaders::{ReplicaElectionResult, TopicPartitions};
 use esker::net::messages::list_partition_reassignments::ListPartitionReassignmentsTopics;
 use esker::net::messages::{
     DescribeClusterRequest, DescribeLogDirsRequest, DescribeProducersRequest, DescribeTransactionsRequest,
-    ListPartitionReassignmentsRequest, ListTransactionsRequest, ListTransactionsResponse, MetadataRequest,
+    ElectLeadersRequest, ListPartitionReassignmentsRequest, ListTransactionsRequest, ListTransactionsResponse,
+    MetadataRequest,
 };
 use esker::net::{Connection, ErrorCode};
 use esker::server::{Server, ServerConfig};
@@ -72,6 +74,48 @@ async fn nothing_moves_between_nodes() {
         let response = server.connect().send(&request, 0).await.unwrap();
         assert_eq!((response.error_code, response.topics), (ErrorCode::NONE, Vec::new()));
     }
+}
+
+/// Partition, error and message of each.
+fn elections(results: &[ReplicaElectionResult]) -> Vec<(String, ErrorCode, &str)> {
+    let partitions = results.iter().flat_map(|result| result.partition_result.iter().map(move |one| (result, one)));
+    let told = partitions.map(|(result, one)| {
+        let partition = format!("{}-{}", result.topic, one.partition_id);
+        (partition, one.error_code, one.error_message.as_deref().unwrap_or_default())
+    });
+    told.collect()
+}
+
+#[tokio::test]
+async fn every_partition_has_its_leader() {
+    let (_store, server) = serve().await;
+    let connection = server.connect();
+    let partitions =
+        |topic: &str, partitions: &[i32]| TopicPartitions { topic: topic.into(), partitions: partitions.into() };
+    let named = vec![partitions("t", &[0, 9]), partitions("nowhere", &[0])];
+    for version in 0..=2 {
+        let request = ElectLeadersRequest { topic_partitions: Some(named.clone()), ..Default::default() };
+        let response = connection.send(&request, version).await.unwrap();
+        assert_eq!(response.error_code, ErrorCode::NONE);
+        let not_needed = (ErrorCode::ELECTION_NOT_NEEDED, "Leader election not needed for topic partition.");
+        let unknown = |message| (ErrorCode::UNKNOWN_TOPIC_OR_PARTITION, message);
+        let expected = [
+            ("t-0", not_needed),
+            ("t-9", unknown("No such partition as t-9")),
+            ("nowhere-0", unknown("No such topic as nowhere")),
+        ];
+        let expected = expected.map(|(partition, (error, message))| (partition.to_owned(), error, message));
+        assert_eq!(elections(&response.replica_election_results), expected);
+        let all = connection.send(&ElectLeadersRequest::default(), version).await.unwrap();
+        assert_eq!((all.error_code, elections(&all.replica_election_results)), (ErrorCode::NONE, vec![]));
+    }
+    let request = ElectLeadersRequest { election_type: 2, topic_partitions: Some(named), ..Default::default() };
+    let response = connection.send(&request, 2).await.unwrap();
+    assert_eq!(response.error_code, ErrorCode::INVALID_REQUEST);
+    let told = elections(&response.replica_election_results);
+    assert!(
+        told.iter().all(|(_, error, message)| (*error, *message) == (response.error_code, "Unknown election type 2"))
+    );
 }
 
 fn sizes(topics: &[DescribeLogDirsTopic]) -> Vec<(String, i32, i64)> {

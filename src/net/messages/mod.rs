@@ -28,6 +28,7 @@ pub mod describe_producers;
 pub mod describe_topic_partitions;
 pub mod describe_transactions;
 pub mod describe_user_scram_credentials;
+pub mod elect_leaders;
 pub mod end_txn;
 pub mod fetch;
 pub mod find_coordinator;
@@ -282,6 +283,7 @@ bodies! {
     SaslAuthenticate: sasl_authenticate::{SaslAuthenticateRequest, SaslAuthenticateResponse},
     CreatePartitions: create_partitions::{CreatePartitionsRequest, CreatePartitionsResponse},
     DeleteGroups: delete_groups::{DeleteGroupsRequest, DeleteGroupsResponse},
+    ElectLeaders: elect_leaders::{ElectLeadersRequest, ElectLeadersResponse},
     IncrementalAlterConfigs: incremental_alter_configs::{IncrementalAlterConfigsRequest, IncrementalAlterConfigsResponse},
     ListPartitionReassignments: list_partition_reassignments::{ListPartitionReassignmentsRequest, ListPartitionReassignmentsResponse},
     OffsetDelete: offset_delete::{OffsetDeleteRequest, OffsetDeleteResponse},

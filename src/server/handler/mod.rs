@@ -26,6 +26,7 @@ pub(super) mod describe_topic_partitions;
 pub(super) mod describe_transactions;
 #[cfg(feature = "sasl")]
 pub(super) mod describe_user_scram_credentials;
+pub(super) mod elect_leaders;
 pub(super) mod end_txn;
 pub(super) mod fetch;
 pub(super) mod find_coordinator;

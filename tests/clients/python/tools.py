@@ -107,6 +107,12 @@ def delete_records():
     expect(offsets("--time", "earliest")[0] == offsets()[0], "records are left")
 
 
+def leader_election():
+    elect = lambda *args: tool("LeaderElectionCommand", "--election-type", "preferred", *args)
+    expect("Valid replica already elected for partitions" in elect("--topic", topic, "--partition", "0"), "by name")
+    expect("Error" not in elect("--all-topic-partitions"), "all")
+
+
 def log_dirs():
     printed = tool("LogDirsCommand", "--describe", "--topic-list", topic)
     dirs = json.loads(next(line for line in printed.splitlines() if line.startswith("{")))
@@ -195,6 +201,7 @@ operation("kafka-configs", configs)
 operation("kafka-configs, groups", group_configs)
 operation("kafka-consumer-groups", groups)
 operation("kafka-delete-records", delete_records)
+operation("kafka-leader-election", leader_election)
 operation("kafka-log-dirs", log_dirs)
 operation("kafka-producer-perf-test", producer_perf)
 operation("kafka-consumer-perf-test", consumer_perf)
