@@ -143,6 +143,7 @@ impl Schedule {
             return Ok(());
         }
         let (signal, store_ref) = (store.schedule.signal.clone(), Arc::downgrade(store));
+        signal.wake_by(Instant::now() + store.schedule.until_due(store.clock.monotonic_ms()));
         let run = move || {
             while signal.sleep() {
                 let Some(store) = store_ref.upgrade() else { return };
@@ -160,6 +161,12 @@ impl Schedule {
         let handle = spawned.map_err(|error| Error::io("start the maintenance thread of", &store.layout.dir, error))?;
         store.schedule.threads.lock().push(handle);
         Ok(())
+    }
+
+    /// How long the thread may sleep at most for what is done in intervals.
+    fn until_due(&self, monotonic_ms: i64) -> Duration {
+        let due_ms = self.due.lock().next_ms(monotonic_ms).saturating_sub(monotonic_ms);
+        Duration::from_millis(due_ms.unsigned_abs()).min(IDLE)
     }
 
     /// Gives the tasks a thread of their own, which holds no store open either. False if the system has none: then they
@@ -386,8 +393,7 @@ impl StoreInner {
             failures.extend(failed);
             wait
         });
-        let due_ms = self.schedule.due.lock().next_ms(monotonic_ms).saturating_sub(monotonic_ms);
-        let next = next.min(began + Duration::from_millis(due_ms.unsigned_abs()).min(IDLE));
+        let next = next.min(began + self.schedule.until_due(monotonic_ms));
         let next = wait.map_or(next, |wait| next.min(Instant::now() + wait));
         if due.checkpoint {
             failures.extend(self.checkpoints.write().err());
