@@ -5,9 +5,15 @@ use crate::error::Result;
 use crate::server::api_error::ApiError;
 use crate::server::broker::Broker;
 
-/// What Kafka has for itself and for tests.
-const INTERNAL: [&str; 3] =
-    ["group.consumer.regex.refresh.interval.ms", "internal.segment.bytes", "producer.id.expiration.check.interval.ms"];
+/// What Kafka has for itself and for tests, and what it knows of listeners alone.
+const UNTOLD: [&str; 6] = [
+    "group.consumer.regex.refresh.interval.ms",
+    "internal.segment.bytes",
+    "plain.sasl.jaas.config",
+    "producer.id.expiration.check.interval.ms",
+    "scram-sha-256.sasl.jaas.config",
+    "scram-sha-512.sasl.jaas.config",
+];
 
 /// The kind of resource that a client means.
 pub(super) fn resource_type(id: i8) -> Result<ConfigResourceType, ApiError> {
@@ -38,7 +44,7 @@ impl Broker {
     }
 }
 
-/// Whether clients are told of a config of a topic or this node: of Kafka's internal ones where somebody has set them.
+/// Whether clients are told of a config of a topic or this node: of what Kafka does not list where somebody has set it.
 pub(super) fn is_told(config: &ConfigEntry) -> bool {
-    !config.is_default() || !INTERNAL.contains(&config.name)
+    !config.is_default() || !UNTOLD.contains(&config.name)
 }
