@@ -19,6 +19,11 @@ pub enum GroupError {
     /// `GROUP_ID_NOT_FOUND`: there is no such group.
     #[error("there is no such group")]
     GroupIdNotFound,
+    /// `GROUP_ID_NOT_FOUND`: a member of the consumer protocol (KIP-848) would join a classic group, which
+    /// `group.consumer.migration.policy`, `group.consumer.max.size` or what its assignor has told its members keeps
+    /// from becoming a consumer group.
+    #[error("the group is one of the classic protocol, and may not or can't become a consumer group")]
+    NotUpgradable,
     /// `ILLEGAL_GENERATION`: the group is in another generation. Join again.
     #[error("the group is in another generation")]
     IllegalGeneration,

@@ -225,7 +225,7 @@ impl From<GroupError> for ErrorCode {
             GroupError::NotCoordinator => Self::NOT_COORDINATOR,
             GroupError::UnknownServerError => Self::UNKNOWN_SERVER_ERROR,
             GroupError::InvalidGroupId => Self::INVALID_GROUP_ID,
-            GroupError::GroupIdNotFound => Self::GROUP_ID_NOT_FOUND,
+            GroupError::GroupIdNotFound | GroupError::NotUpgradable => Self::GROUP_ID_NOT_FOUND,
             GroupError::IllegalGeneration => Self::ILLEGAL_GENERATION,
             GroupError::InconsistentGroupProtocol => Self::INCONSISTENT_GROUP_PROTOCOL,
             GroupError::UnknownMemberId => Self::UNKNOWN_MEMBER_ID,

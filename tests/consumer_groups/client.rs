@@ -165,7 +165,7 @@ impl Client {
                 }
             }
             // The group has more members of the classic protocol than a consumer group may have.
-            Err(GroupError::GroupIdNotFound) if self.epoch == 0 => self.is_alive = false,
+            Err(GroupError::NotUpgradable) if self.epoch == 0 => self.is_alive = false,
             Err(GroupError::FencedMemberEpoch | GroupError::UnknownMemberId | GroupError::GroupIdNotFound) => {
                 self.lose_all();
             }

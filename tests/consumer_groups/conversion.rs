@@ -388,7 +388,7 @@ fn the_policy_says_which_way_groups_in_use_may_go() {
     let with = |policy| StoreConfig { group_consumer_migration_policy: policy, ..StoreConfig::default() };
     for policy in [ConsumerGroupMigrationPolicy::Downgrade, ConsumerGroupMigrationPolicy::Disabled] {
         let mut fixture = with_classic_group(with(policy));
-        assert_eq!(fixture.say(join("a")), Err(GroupError::GroupIdNotFound));
+        assert_eq!(fixture.say(join("a")), Err(GroupError::NotUpgradable));
         assert_eq!(fixture.groups.describe("g").unwrap().state, GroupState::Stable);
     }
     let mut fixture = with_classic_group(with(ConsumerGroupMigrationPolicy::Upgrade));
@@ -429,6 +429,18 @@ fn a_consumer_group_takes_members_of_the_classic_protocol_unless_the_policy_is_d
         assert_eq!(join_again(&mut fixture, id, name, &[]), Err(refused), "not even those that it has");
     }
     assert_eq!(fixture.member_ids(), ["a", "x", "y"]);
+}
+
+#[test]
+fn who_has_no_id_yet_is_told_one_before_what_it_wants_is_looked_at() {
+    let mut fixture = Fixture::new(4);
+    fixture.gets(join("a"));
+    let request = JoinRequest { comes_back_with_id: true, ..classic_join() };
+    for (member_id, error) in [("", GroupError::MemberIdRequired), ("x", GroupError::InconsistentGroupProtocol)] {
+        fixture.groups.join(JoinRequest { member_id: member_id.into(), ..request.clone() }, "join", 0);
+        let Response::Join(Err(refused)) = fixture.answer() else { panic!("it says nothing that can be understood") };
+        assert_eq!(refused.error, error);
+    }
 }
 
 #[test]
@@ -479,7 +491,7 @@ fn only_groups_of_consumers_are_converted() {
     let mut fixture = Fixture::new(4);
     let connect = JoinRequest { protocol_type: "connect".into(), ..classic_join() };
     fixture.groups.join(connect, "join", 0);
-    assert_eq!(fixture.say(join("a")), Err(GroupError::GroupIdNotFound));
+    assert_eq!(fixture.say(join("a")), Err(GroupError::NotUpgradable));
     assert_eq!(fixture.groups.describe("g").unwrap().state, GroupState::PreparingRebalance);
     // What a custom assignor has told its members would be lost.
     for (user_data, is_converted) in [(None, true), (Some(""), true), (Some("!"), false)] {

@@ -64,13 +64,13 @@ impl<T> GroupCoordinator<T> {
                     || !group.uses_consumer_protocol()
                     || group.len() > self.limits.consumer_max_size
                 {
-                    return Err(GroupError::GroupIdNotFound);
+                    return Err(GroupError::NotUpgradable);
                 }
                 // The consumer group would refuse it, too: as it does a static member with another id.
                 if group.len() == self.limits.consumer_max_size && !group.has_member(&request.member_id) {
                     return Err(GroupError::GroupMaxSizeReached);
                 }
-                ConsumerGroup::upgraded(group, &self.topics, now_ms).ok_or(GroupError::GroupIdNotFound)?
+                ConsumerGroup::upgraded(group, &self.topics, now_ms).ok_or(GroupError::NotUpgradable)?
             }
         };
         if let Some(Group::Classic(mut before)) = self.groups.remove(name) {

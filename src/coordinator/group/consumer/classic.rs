@@ -155,10 +155,12 @@ impl<T> Draft<T> {
         let id: Arc<str> = if is_unknown { request.fresh_id.to_string().into() } else { (*request.member_id).into() };
         // As in Kafka, where a consumer group refuses by an exception, which tells no member id.
         let refused = |error| NotJoined { error, member_id: String::new() };
-        let (protocol, subscription) = self.check_join(&id, request).map_err(refused)?;
+        let protocol = self.check_join(&id, request).map_err(refused)?;
         if is_unknown && request.group_instance_id.is_none() && request.comes_back_with_id {
             return Err(NotJoined { error: GroupError::MemberIdRequired, member_id: id.to_string() });
         }
+        let subscription = Subscription::decode(&protocol.metadata);
+        let subscription = subscription.map_err(|_| refused(GroupError::InconsistentGroupProtocol))?;
         let before = self.classic_member_of(&id, request).map_err(refused)?;
         if !is_unknown && self.state.member(&id).is_none() && !subscription.owned_partitions.is_empty() {
             // It was thrown out, and must stop reading what it had before it joins anew. One that joins anew is told by
@@ -191,17 +193,11 @@ impl<T> Draft<T> {
         })
     }
 
-    /// Whether somebody may join by the classic protocol, and what it wants, which it says for each assignor alike.
-    fn check_join<'a>(
-        &self,
-        id: &str,
-        request: &'a JoinRequest,
-    ) -> Result<(&'a JoinProtocol, Subscription), GroupError> {
+    /// Whether somebody may join by the classic protocol. It says what it wants for each assignor alike.
+    fn check_join<'a>(&self, id: &str, request: &'a JoinRequest) -> Result<&'a JoinProtocol, GroupError> {
         self.check_room(id)?;
         let protocol = request.protocols.first().filter(|_| self.state.supports_classic(request));
-        let protocol = protocol.ok_or(GroupError::InconsistentGroupProtocol)?;
-        let subscription = Subscription::decode(&protocol.metadata);
-        Ok((protocol, subscription.map_err(|_| GroupError::InconsistentGroupProtocol)?))
+        protocol.ok_or(GroupError::InconsistentGroupProtocol)
     }
 
     /// The member as it is, or as it begins. A static one that comes without its id takes the place of the one that it
