@@ -354,16 +354,15 @@ impl StoreInner {
     /// Does what is due besides the tasks. Returns also when to do so again.
     fn maintain(&self) -> (Instant, Result<()>) {
         let began = Instant::now();
-        let next = began + IDLE;
         // Whoever closes the store waits for this to end: the directory is somebody else's after that.
         let _ticking = self.ticking.lock();
         if self.check_open().is_err() {
-            return (next, Ok(()));
+            return (began + IDLE, Ok(()));
         }
         let (now_ms, monotonic_ms) = (self.clock.now_ms(), self.clock.monotonic_ms());
         if self.is_read_only {
             self.open_files.let_go_of_idle(monotonic_ms, self.config.open_files_idle_ms);
-            return (next, self.refresh());
+            return (began + IDLE, self.refresh());
         }
         let due = self.take_due(monotonic_ms);
         let mut failures = Vec::new();
@@ -393,7 +392,7 @@ impl StoreInner {
             failures.extend(failed);
             wait
         });
-        let next = next.min(began + self.schedule.until_due(monotonic_ms));
+        let next = began + self.schedule.until_due(monotonic_ms);
         let next = wait.map_or(next, |wait| next.min(Instant::now() + wait));
         if due.checkpoint {
             failures.extend(self.checkpoints.write().err());
@@ -463,7 +462,7 @@ fn take(due_ms: &mut i64, interval_ms: i64, monotonic_ms: i64) -> bool {
     is_due
 }
 
-#[cfg(all(test, not(any(esker_loom, esker_shuttle))))]
+#[cfg(test)]
 mod tests {
     use super::*;
 
