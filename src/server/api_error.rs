@@ -12,6 +12,9 @@ use crate::net::ErrorCode;
 /// What Kafka says of a partition, or of a topic that is to be deleted.
 pub(super) const UNKNOWN_PARTITION: &str = "This server does not host this topic-partition.";
 
+/// What is said of each partition of a request that names more than `request.partitions.max`.
+pub(super) const TOO_MANY_PARTITIONS: &str = "too many partitions are named";
+
 /// What a broker without tiered storage says of a topic that is to have it.
 const UNTIERED: &str = "Tiered Storage functionality is disabled in the broker. Topic cannot be configured with remote log \
                         storage.";

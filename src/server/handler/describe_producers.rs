@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use crate::log::ActiveProducer;
 use crate::net::messages::describe_producers::{PartitionResponse, ProducerState, TopicResponse};
 use crate::net::messages::{DescribeProducersRequest, DescribeProducersResponse};
-use crate::server::api_error::{ApiError, outcome};
+use crate::server::api_error::{ApiError, TOO_MANY_PARTITIONS, outcome};
 use crate::server::broker::Broker;
 use crate::server::duplicates::duplicates;
 use crate::store::validate_topic_name;
@@ -22,7 +22,7 @@ pub(in crate::server) fn answer(
     let topics = request.topics.iter().map(|topic| {
         let partitions = topic.partition_indexes.iter().map(|index| {
             let described = match (checked, twice.contains(&(&*topic.name, *index))) {
-                (Err(error_code), _) => Err(ApiError::new(error_code, "too many partitions are named")),
+                (Err(error_code), _) => Err(ApiError::new(error_code, TOO_MANY_PARTITIONS)),
                 (Ok(()), true) => Err(ApiError::invalid_request("the partition is named twice")),
                 (Ok(()), false) => broker.producers(&topic.name, *index),
             };

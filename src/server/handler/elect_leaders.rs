@@ -3,7 +3,7 @@
 use crate::net::ErrorCode;
 use crate::net::messages::elect_leaders::{PartitionResult, ReplicaElectionResult, TopicPartitions};
 use crate::net::messages::{ElectLeadersRequest, ElectLeadersResponse};
-use crate::server::api_error::{ApiError, outcome};
+use crate::server::api_error::{ApiError, TOO_MANY_PARTITIONS};
 use crate::server::broker::Broker;
 
 /// From this version on there is an error of the whole.
@@ -13,9 +13,12 @@ pub(in crate::server) fn answer(broker: &Broker, request: ElectLeadersRequest, v
     let checked = broker.check_election(&request);
     let error_code = checked.as_ref().err().map_or(ErrorCode::NONE, |error| error.code);
     let elect = |TopicPartitions { topic, partitions }: TopicPartitions| {
+        let count = broker.store.partition_count(&topic).ok();
         let partitions = partitions.into_iter().map(|partition_id| {
-            let refused = checked.clone().and_then(|()| Err(broker.election(&topic, partition_id)));
-            let (error_code, error_message) = outcome::<()>(refused);
+            let ApiError { code: error_code, message: error_message } = match &checked {
+                Ok(()) => why_none(&topic, count, partition_id),
+                Err(refused) => refused.clone(),
+            };
             PartitionResult { partition_id, error_code, error_message }
         });
         let partition_result = partitions.collect();
@@ -36,18 +39,16 @@ impl Broker {
         }
         let topics = request.topic_partitions.iter().flatten();
         let checked = self.check_partitions(topics.map(|topic| topic.partitions.len()));
-        checked.map_err(|code| ApiError::new(code, "too many partitions are named"))
+        checked.map_err(|code| ApiError::new(code, TOO_MANY_PARTITIONS))
     }
+}
 
-    /// Why there is none.
-    fn election(&self, topic: &str, partition: i32) -> ApiError {
-        let unknown = |message| ApiError::new(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION, message);
-        match self.store.partition_count(topic) {
-            Err(_) => unknown(format!("No such topic as {topic}")),
-            Ok(count) if !(0..count).contains(&partition) => {
-                unknown(format!("No such partition as {topic}-{partition}"))
-            }
-            Ok(_) => ApiError::new(ErrorCode::ELECTION_NOT_NEEDED, "Leader election not needed for topic partition."),
-        }
+/// Why a partition of a topic, which has so many if it is there, has no election.
+fn why_none(topic: &str, count: Option<i32>, partition: i32) -> ApiError {
+    let unknown = |message| ApiError::new(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION, message);
+    match count {
+        None => unknown(format!("No such topic as {topic}")),
+        Some(count) if !(0..count).contains(&partition) => unknown(format!("No such partition as {topic}-{partition}")),
+        Some(_) => ApiError::new(ErrorCode::ELECTION_NOT_NEEDED, "Leader election not needed for topic partition."),
     }
 }
