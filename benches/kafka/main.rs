@@ -1,6 +1,6 @@
 //! A client that costs next to nothing, to see what a broker does where its client isn't the limit: batches that were
-//! built once, and fetched bytes that nobody looks into. What it produces is told as connections × the size of their
-//! batches. `run` beside this file lets it work with each broker in turn:
+//! built once, and fetched bytes that nobody looks into. What it produces is told as connections × requests in flight on
+//! each × the size of their batches. `run` beside this file lets it work with each broker in turn:
 //!
 //! ```sh
 //! cargo bench --bench kafka --features net -- 127.0.0.1:9092 1     # against any broker, with a tenth of the load
@@ -31,6 +31,8 @@ use wire::Broker;
 /// and waits: a broker that syncs can't have more of it in a sync, however fast it is.
 const BATCH_BYTES: usize = 16_384;
 const IN_FLIGHT: usize = 5;
+/// Of a connection that has as much under way as the eight have.
+const MANY_IN_FLIGHT: usize = 40;
 /// What producers are told to make of `batch.size` where throughput counts.
 const LARGE_BATCH_BYTES: usize = 16 * BATCH_BYTES;
 
@@ -42,18 +44,23 @@ async fn main() {
     let scale: usize = arguments.next().map_or(10, |scale| scale.parse().unwrap());
     for record_bytes in [100, 1024] {
         for (acks, acks_name) in [(1, "1"), (-1, "all")] {
-            for (connections, batch_bytes) in [(1, BATCH_BYTES), (1, LARGE_BATCH_BYTES), (8, BATCH_BYTES)] {
-                let topic = format!("bench-{record_bytes}-{acks_name}-{connections}-{batch_bytes}");
+            for (connections, in_flight, batch_bytes) in [
+                (1, IN_FLIGHT, BATCH_BYTES),
+                (1, MANY_IN_FLIGHT, BATCH_BYTES),
+                (1, IN_FLIGHT, LARGE_BATCH_BYTES),
+                (8, IN_FLIGHT, BATCH_BYTES),
+            ] {
+                let topic = format!("bench-{record_bytes}-{acks_name}-{connections}-{in_flight}-{batch_bytes}");
                 assert!(broker.create_topic(&topic, connections).await);
                 let batch = Batch::new(record_bytes, batch_bytes);
                 let (count, began) = (scale * 1_000 * BATCH_BYTES / batch_bytes, Instant::now());
-                produce(broker, &topic, connections, acks, &batch, count).await;
+                produce(broker, &topic, (connections, in_flight), acks, &batch, count).await;
                 let rate = (count * batch.records) as f64 / began.elapsed().as_secs_f64();
-                let of = format!("{connections} × {} KiB", batch_bytes >> 10);
+                let of = format!("{connections} × {in_flight} × {} KiB", batch_bytes >> 10);
                 print(&format!("produce {record_bytes} B, acks={acks_name}, {of}"), rate, "records/s");
             }
         }
-        let topic = format!("bench-{record_bytes}-1-1-{BATCH_BYTES}");
+        let topic = format!("bench-{record_bytes}-1-1-{IN_FLIGHT}-{BATCH_BYTES}");
         let began = Instant::now();
         let records = fetch_all(broker, &topic).await;
         print(&format!("fetch {record_bytes} B"), records as f64 / began.elapsed().as_secs_f64(), "records/s");
@@ -112,13 +119,20 @@ async fn send(connection: &Connection, topic: &str, index: i32, acks: i16, recor
     }
 }
 
-/// Sends `count` batches over so many connections, one for each partition.
-async fn produce(broker: Broker, topic: &str, connections: usize, acks: i16, batch: &Batch, count: usize) {
+/// Sends `count` batches over so many connections, one for each partition, with so many under way on each.
+async fn produce(
+    broker: Broker,
+    topic: &str,
+    (connections, in_flight): (usize, usize),
+    acks: i16,
+    batch: &Batch,
+    count: usize,
+) {
     let left = Arc::new(AtomicUsize::new(count));
     let mut lanes = JoinSet::new();
     for partition in 0..connections {
         let connection = Arc::new(broker.connect().await);
-        for _ in 0..IN_FLIGHT {
+        for _ in 0..in_flight {
             let (connection, topic, left, bytes) =
                 (connection.clone(), topic.to_owned(), left.clone(), batch.bytes.clone());
             lanes.spawn(async move {
