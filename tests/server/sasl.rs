@@ -254,6 +254,11 @@ async fn nothing_else_is_answered_before() {
     assert_eq!(handshake(&mut client, "PLAIN").await, ErrorCode::ILLEGAL_SASL_STATE);
     assert!(send_token(&mut client, "\0alice\0secret").await.is_none(), "closed");
     let mut client = Client::connect(&server).await;
+    handshake(&mut client, "PLAIN").await;
+    let versions = client.call(&api_versions(), 3).await.unwrap();
+    assert_eq!((versions.error_code, versions.api_keys.len()), (ErrorCode::ILLEGAL_SASL_STATE, 0));
+    assert!(send_token(&mut client, "\0alice\0secret").await.is_none(), "closed");
+    let mut client = Client::connect(&server).await;
     assert_eq!(handshake(&mut client, "GSSAPI").await, ErrorCode::UNSUPPORTED_SASL_MECHANISM);
     assert!(send_token(&mut client, "\0alice\0secret").await.is_none(), "closed");
     // The second message of SCRAM as the first.

@@ -14,8 +14,8 @@ use crate::error::Error;
 use crate::net::codec::Encoded;
 use crate::net::frame::bare_frame;
 use crate::net::messages::{
-    Body, SaslAuthenticateRequest, SaslAuthenticateResponse, SaslHandshakeRequest, SaslHandshakeResponse,
-    response_frame,
+    ApiVersionsRequest, ApiVersionsResponse, Body, SaslAuthenticateRequest, SaslAuthenticateResponse,
+    SaslHandshakeRequest, SaslHandshakeResponse, response_frame,
 };
 use crate::net::security::sasl::hash::{random, readable};
 use crate::net::{ApiKey, ErrorCode, ProtocolError, RequestHeader};
@@ -147,16 +147,29 @@ impl Login {
         mechanism: SaslMechanism,
         exchange: Exchange,
     ) -> Result<Step, ProtocolError> {
-        match header.api_key {
-            ApiKey::SaslAuthenticate => {}
+        let error_code = ErrorCode::ILLEGAL_SASL_STATE;
+        let told = match header.api_key {
+            ApiKey::SaslAuthenticate => return self.take_token(header, body, mechanism, exchange),
             ApiKey::SaslHandshake => {
                 SaslHandshakeRequest::from_bytes(body, header.api_version)?;
-                let error_code = ErrorCode::ILLEGAL_SASL_STATE;
-                let response = response_frame(header, &SaslHandshakeResponse { error_code, ..Default::default() })?;
-                return Ok(Step::Refused(Some(response), Refusal::IllegalState(ApiKey::SaslHandshake)));
+                Some(response_frame(header, &SaslHandshakeResponse { error_code, ..Default::default() })?)
             }
-            other => return Ok(Step::Refused(None, Refusal::IllegalState(other))),
-        }
+            ApiKey::ApiVersions => {
+                ApiVersionsRequest::from_bytes(body, header.api_version)?;
+                Some(response_frame(header, &ApiVersionsResponse { error_code, ..Default::default() })?)
+            }
+            _ => None,
+        };
+        Ok(Step::Refused(told, Refusal::IllegalState(header.api_key)))
+    }
+
+    fn take_token(
+        &mut self,
+        header: &RequestHeader,
+        body: Bytes,
+        mechanism: SaslMechanism,
+        exchange: Exchange,
+    ) -> Result<Step, ProtocolError> {
         let token = SaslAuthenticateRequest::from_bytes(body, header.api_version)?.auth_bytes;
         match self.evaluate(mechanism, exchange, &token, true) {
             Ok((token, user)) => {
