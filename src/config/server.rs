@@ -24,7 +24,7 @@ configs! {
     ServerConfig, each "a broker config", checked when "the server starts", with
         /// What clients have to show before they are let in, by listener.
         security: SecurityConfig,
-        held to validate_advertised_listeners;
+        held to validate_together;
 
     /// Where to listen. Kafka's default is every interface of the machine.
     listeners: Vec<Listener> = vec![Listener::plaintext("127.0.0.1", 9092)], "listeners", any();
@@ -80,9 +80,21 @@ configs! {
     /// How many fetch sessions there may be (KIP-227). Together they have at most 100 partitions for each of these. A
     /// client for whom there is no room fetches without one.
     max_incremental_fetch_session_cache_slots: usize = 1000, "max.incremental.fetch.session.cache.slots", at_least(0);
+    /// The protocols by which clients may be members of groups: `classic`, which can't be left out, and `consumer`
+    /// (KIP-848). `streams` and `share` may be named, and are not there. Members in process may use either. Kafka's
+    /// default has `streams` too.
+    group_coordinator_rebalance_protocols: Vec<String> = vec![CLASSIC.to_owned(), CONSUMER.to_owned()], "group.coordinator.rebalance.protocols", any();
 }
 
+const CLASSIC: &str = "classic";
+const CONSUMER: &str = "consumer";
+
 impl ServerConfig {
+    fn validate_together(&self) -> Result<()> {
+        self.validate_advertised_listeners()?;
+        self.validate_rebalance_protocols()
+    }
+
     /// What Kafka demands of what clients are told: that somebody listens there, and that it is an address.
     fn validate_advertised_listeners(&self) -> Result<()> {
         for advertised in &self.advertised_listeners {
@@ -95,5 +107,25 @@ impl ServerConfig {
             }
         }
         Ok(())
+    }
+
+    fn validate_rebalance_protocols(&self) -> Result<()> {
+        let protocols = &self.group_coordinator_rebalance_protocols;
+        let is_known = |name: &String| [CLASSIC, CONSUMER, "streams", "share"].contains(&&**name);
+        if protocols.iter().all(is_known) && self.has_rebalance_protocol(CLASSIC) {
+            return Ok(());
+        }
+        let expected = "classic, and whichever of consumer, streams and share";
+        Err(invalid("group.coordinator.rebalance.protocols", &protocols.join(","), expected))
+    }
+
+    /// Whether clients may be members of consumer groups (KIP-848).
+    #[cfg(feature = "net")]
+    pub(crate) fn has_consumer_protocol(&self) -> bool {
+        self.has_rebalance_protocol(CONSUMER)
+    }
+
+    fn has_rebalance_protocol(&self, name: &str) -> bool {
+        self.group_coordinator_rebalance_protocols.iter().any(|protocol| protocol == name)
     }
 }

@@ -7,7 +7,7 @@ use super::partitions::REPLICATION_FACTOR;
 use crate::config::{ConfigEntry, ConfigType, static_entry, unset_entry};
 
 /// What is the same for all nodes: there is one, and what it does with its clients.
-const FIXED: [(&str, ConfigType, &str, &str); 7] = [
+const FIXED: [(&str, ConfigType, &str, &str); 6] = [
     (
         "authorizer.class.name",
         ConfigType::String,
@@ -15,12 +15,6 @@ const FIXED: [(&str, ConfigType, &str, &str); 7] = [
         "Who decides what clients may do: nobody, they may do everything.",
     ),
     ("default.replication.factor", ConfigType::Int, ONE, "How many copies of a partition there are."),
-    (
-        "group.coordinator.rebalance.protocols",
-        ConfigType::List,
-        "classic,consumer",
-        "The protocols by which groups have members.",
-    ),
     (
         "security.inter.broker.protocol",
         ConfigType::String,

@@ -9,7 +9,7 @@ use esker::net::messages::{
     DescribeGroupsRequest, LeaveGroupRequest, ListGroupsRequest, OffsetCommitRequest, OffsetFetchRequest,
 };
 use esker::net::{Connection, ErrorCode};
-use esker::server::Server;
+use esker::server::{Server, ServerConfig};
 use esker::{Error, GroupError, Store, TopicConfig, Uuid};
 
 use super::api_versions;
@@ -223,4 +223,28 @@ async fn what_is_refused_says_why() {
     let versions = connection.send(&api_versions(), 4).await.unwrap();
     let features = &versions.finalized_features;
     assert!(features.iter().any(|feature| feature.name == "group.version" && feature.max_version_level == 1));
+}
+
+#[tokio::test]
+async fn the_protocol_can_be_turned_off() {
+    let serve = |protocols: &[&str]| {
+        let store = Store::temporary().unwrap();
+        let mut config = ServerConfig::default();
+        config.set("group.coordinator.rebalance.protocols", &protocols.join(",")).unwrap();
+        Server::builder(store).config(config).bind("127.0.0.1:0")
+    };
+    for refused in [&["consumer"][..], &["classic", "other"], &[]] {
+        assert!(matches!(serve(refused).await, Err(Error::InvalidConfig { .. })), "{refused:?}");
+    }
+    for (protocols, error_code) in
+        [(&["classic"][..], ErrorCode::UNSUPPORTED_VERSION), (&["classic", "consumer", "streams"], ErrorCode::NONE)]
+    {
+        let server = serve(protocols).await.unwrap();
+        let connection = server.connect();
+        let mut member = Member { connection: &connection, id: "a", epoch: 0, partitions: Vec::new() };
+        assert_eq!(member.heartbeat(Uuid::ZERO).await.error_code, error_code);
+        let request = ConsumerGroupDescribeRequest { group_ids: vec!["g".into()], ..Default::default() };
+        assert_eq!(connection.send(&request, 1).await.unwrap().groups[0].error_code, error_code);
+        server.shutdown().await;
+    }
 }

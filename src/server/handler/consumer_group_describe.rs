@@ -29,6 +29,9 @@ pub(in crate::server) fn answer(
 
 impl Broker {
     fn describe_consumer_group(&self, group_id: String) -> DescribedGroup {
+        if !self.config.has_consumer_protocol() {
+            return DescribedGroup { error_code: ErrorCode::UNSUPPORTED_VERSION, group_id, ..Default::default() };
+        }
         if group_id.is_empty() {
             return DescribedGroup { error_code: ErrorCode::INVALID_GROUP_ID, ..Default::default() };
         }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use crate::coordinator::driver::{Coordinator, Waiter};
 use crate::coordinator::{ConsumerHeartbeat, ConsumerHeartbeatRequest, GroupError, Partitions, Response};
 use crate::net::ErrorCode;
 use crate::net::messages::consumer_group_heartbeat::{Assignment, TopicPartitions};
@@ -22,6 +23,22 @@ pub(in crate::server) async fn answer(
     impl Future<Output = Result<Option<ConsumerGroupHeartbeatResponse>, ConnectionError>> + use<>,
     ConnectionError,
 > {
+    let is_served = context.broker.config.has_consumer_protocol();
+    let heartbeat = if is_served { Some(begin(context, request).await) } else { None };
+    Ok(async move {
+        let Some(heartbeat) = heartbeat else { return Ok(Some(unsupported())) };
+        Ok(Some(match heartbeat.await {
+            Ok(Response::ConsumerHeartbeat(Ok(heartbeat))) => accept(heartbeat),
+            Ok(Response::ConsumerHeartbeat(Err(error))) | Err(error) => refuse(error),
+            Ok(Response::Join(_) | Response::Sync(_)) => unreachable!("a heartbeat is answered as a heartbeat"),
+        }))
+    })
+}
+
+async fn begin(
+    context: &Context,
+    request: ConsumerGroupHeartbeatRequest,
+) -> impl Future<Output = Result<Response, GroupError>> + Send + use<> {
     let is_named = !request.member_id.is_empty() || context.header.api_version < MEMBER_ID_VERSION;
     let fresh_id = if request.member_id.is_empty() { Uuid::random() } else { Uuid::ZERO };
     let owned = request.topic_partitions.map(|topics| {
@@ -43,19 +60,17 @@ pub(in crate::server) async fn answer(
         owned,
         fresh_id,
     };
-    let heartbeat = groups::begin(context, move |groups, waiter, now_ms| match is_named {
+    let ask = move |groups: &mut Coordinator, waiter: Waiter, now_ms| match is_named {
         true => groups.consumer_heartbeat(heartbeat, waiter, now_ms),
         // Nobody else waits on this channel.
         false => waiter.answer(Response::ConsumerHeartbeat(Err(GroupError::InvalidRequest))),
-    });
-    let heartbeat = heartbeat.await;
-    Ok(async move {
-        Ok(Some(match heartbeat.await {
-            Ok(Response::ConsumerHeartbeat(Ok(heartbeat))) => accept(heartbeat),
-            Ok(Response::ConsumerHeartbeat(Err(error))) | Err(error) => refuse(error),
-            Ok(Response::Join(_) | Response::Sync(_)) => unreachable!("a heartbeat is answered as a heartbeat"),
-        }))
-    })
+    };
+    groups::begin(context, ask).await
+}
+
+/// The protocol is turned off (`group.coordinator.rebalance.protocols`).
+fn unsupported() -> ConsumerGroupHeartbeatResponse {
+    ConsumerGroupHeartbeatResponse { error_code: ErrorCode::UNSUPPORTED_VERSION, ..Default::default() }
 }
 
 fn accept(heartbeat: ConsumerHeartbeat) -> ConsumerGroupHeartbeatResponse {
