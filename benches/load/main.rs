@@ -2,7 +2,7 @@
 //!
 //! ```sh
 //! cargo bench --bench load --features net                  # all of it, a soak of a minute
-//! cargo bench --bench load --features net -- start         # from nothing to the first acknowledged record
+//! cargo bench --bench load --features net -- start         # from nothing to the first record; fails beyond the goals
 //! cargo bench --bench load --features net -- soak 300      # so many seconds
 //! cargo bench --bench load --features net -- fetch         # CPU of the server, from files and by a copy
 //! ```
@@ -24,7 +24,8 @@ fn main() {
         Some(soak::SERVER) => soak::serve(),
         Some(fetch::SERVER) => fetch::serve(),
         Some("fetch") => fetch::run(),
-        Some("start") => start::run(),
+        Some("start") if start::run() => {}
+        Some("start") => std::process::exit(1),
         Some("soak") => soak::run(seconds),
         _ => {
             start::run();

