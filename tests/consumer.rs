@@ -171,6 +171,21 @@ fn a_record_that_is_sent_on_keeps_all_that_it_came_with_but_its_place() {
     assert_eq!((&of("u")[1].value, of("u")[2].value.as_deref()), (&None, Some(&b""[..])), "a tombstone is one");
 }
 
+#[test]
+fn a_record_that_is_sent_on_may_have_its_headers_replaced() {
+    let store = manual_store();
+    create(&store, "t");
+    let producer = store.producer(esker::ProducerConfig::new()).unwrap();
+    let sent = Record::to("t").header("attempt", "1").header("from", "till").null_header("attempt");
+    producer.send(sent).unwrap();
+    let mut consumer = consumer_of(&store, [("t", 0)]);
+    let record = consumer.poll(Duration::ZERO).unwrap().remove(0);
+    let again = record.forward_to("t").without_header("attempt").without_header("none").header("attempt", "2");
+    producer.send(again).unwrap();
+    let headers = [("from".to_owned(), Some("till".into())), ("attempt".to_owned(), Some("2".into()))];
+    assert_eq!(consumer.poll(Duration::ZERO).unwrap()[0].headers, headers);
+}
+
 // Waiting
 
 #[test]

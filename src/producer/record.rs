@@ -44,7 +44,7 @@ impl Record {
         self
     }
 
-    /// Adds a header. The same key may come more than once.
+    /// Adds a header. The same key may come more than once: [`without_header`](Self::without_header) first replaces it.
     pub fn header(mut self, key: impl Into<String>, value: impl Into<Bytes>) -> Self {
         self.headers.push((key.into(), Some(value.into())));
         self
@@ -53,6 +53,13 @@ impl Record {
     /// Adds a header that has no value, which is not the same as an empty one.
     pub fn null_header(mut self, key: impl Into<String>) -> Self {
         self.headers.push((key.into(), None));
+        self
+    }
+
+    /// Takes out all headers of this key (Kafka's `Headers.remove`): those that a record which is
+    /// [sent on](ConsumerRecord::forward_to) came with.
+    pub fn without_header(mut self, key: &str) -> Self {
+        self.headers.retain(|(of, _)| of != key);
         self
     }
 
@@ -70,9 +77,9 @@ impl Record {
 }
 
 impl ConsumerRecord {
-    /// The same record for a topic: with its key, value, headers and timestamp, of which any can then be set anew. A
-    /// tombstone stays one. The partition is what the partitioner picks, and a record without a timestamp gets the time
-    /// of the send. Key and value are not copied.
+    /// The same record for a topic: with its key, value and timestamp, of which any can then be set anew, and with its
+    /// headers, to which [`header`](Record::header) adds. A tombstone stays one. The partition is what the partitioner
+    /// picks, and a record without a timestamp gets the time of the send. Key and value are not copied.
     ///
     /// ```
     /// # use esker::{AutoOffsetReset, ConsumerConfig, ProducerConfig, Record, Store, TopicConfig};
