@@ -100,6 +100,7 @@ impl LogInner {
 
 /// Ready once a record can be read; made by [`Log::readable`] and [`Log::stable`].
 #[derive(Debug)]
+#[must_use = "nothing is waited for before it is polled"]
 pub struct Readable {
     isolation: IsolationLevel,
     offset: Offset,

@@ -157,7 +157,11 @@ impl ServerBuilder {
 
     /// Listens on `address` alone, such as `127.0.0.1:9092`, in place of the config's `listeners`, and asks its clients
     /// for nothing. With port 0 it takes any port that is free; without a host, as `:9092`, it listens on every
-    /// interface of the machine. Must be called in a tokio runtime, which the server then runs in.
+    /// interface of the machine. The server runs in the tokio runtime that this is called in.
+    ///
+    /// # Panics
+    ///
+    /// As [`start`](Self::start).
     ///
     /// # Errors
     ///
@@ -251,6 +255,7 @@ impl ServerBuilder {
 
 /// A store that is served. It ends when this is dropped, and in good order by [`shutdown`](Self::shutdown).
 #[derive(Debug)]
+#[must_use = "a server ends when it is dropped"]
 pub struct Server {
     service: Service,
     local_addrs: Vec<SocketAddr>,
