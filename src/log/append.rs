@@ -123,12 +123,19 @@ impl Log {
     /// [`Acks::Leader`] alike it is in the log on return. Where `flush.messages` records have not been synced, any
     /// append waits for a sync.
     ///
+    /// A batch that was read from another log can be appended too. It is treated as any producer's: it gets the next
+    /// offsets here and this log's leader epoch, which [`append_with`](Self::append_with) can make a condition of, and
+    /// whatever the topic says of timestamps and compression. So what follows another log batch by batch is a copy of
+    /// it only as long as that log has no gaps, which compaction leaves; control batches come by
+    /// [`append_end_transaction_marker`](Self::append_end_transaction_marker).
+    ///
     /// # Errors
     /// The log's end is unchanged, and the batch can be appended again, after [`Error::MessageTooLarge`]
     /// (`max.message.bytes`, `segment.bytes`), [`Error::InvalidRecord`], [`Error::InvalidTimestamp`],
-    /// [`Error::CorruptRecord`], [`Error::UnsupportedCompressionType`], [`Error::StorageFull`], [`Error::Io`],
-    /// [`Error::Closed`] and [`Error::ReadOnly`]; and for a batch with a producer id after
-    /// [`Error::OutOfOrderSequenceNumber`], [`Error::InvalidProducerEpoch`] and [`Error::InvalidTxnState`].
+    /// [`Error::InvalidTimestampType`], [`Error::CorruptRecord`], [`Error::UnsupportedCompressionType`],
+    /// [`Error::StorageFull`], [`Error::Io`], [`Error::Closed`] and [`Error::ReadOnly`]; and for a batch with a
+    /// producer id after [`Error::OutOfOrderSequenceNumber`], [`Error::InvalidProducerEpoch`] and
+    /// [`Error::InvalidTxnState`].
     ///
     /// [`Error::LogOffline`] means that a sync failed: whether the batch is on the device is not known, and the log
     /// takes no more appends until the store is opened again.
