@@ -47,6 +47,8 @@ macro_rules! configs {
             $rule:ident $(:: $of:ident)? ($($argument:tt)*) $(. $but:ident ($($limit:tt)*))?;)+
     ) => {
         $(#[$meta])*
+        ///
+        /// More configs may come with any version, so construct it with `..Default::default()`.
         #[derive(Clone, Debug, PartialEq)]
         pub struct $name {
             $(
