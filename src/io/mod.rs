@@ -12,6 +12,9 @@
 //! - *power* is lost: only what has been synced is kept for certain. Of the rest any part may be kept: any subset of
 //!   the pages written, any length up to what was reserved, any subset of the names created, renamed or removed.
 
+#[cfg(not(any(unix, windows)))]
+compile_error!("esker reads and writes files at positions, which it can on Unix and on Windows alone");
+
 mod file_range;
 mod fs;
 mod lock;
