@@ -50,6 +50,9 @@
 //! - Whoever wants a Kafka broker of one node, in a program, in its tests or by itself: `server::Server` (feature
 //!   `net`), `esker serve`, with which stock clients and Kafka's own tools work.
 //!
+//! Of other crates it exposes `bytes::Bytes` (1.x), so that records are handed on without copies, and with the feature
+//! `net` tokio's `AsyncRead` and `AsyncWrite` (1.x); nothing else.
+//!
 //! # Map
 //!
 //! Each layer knows only those above it in this list.
