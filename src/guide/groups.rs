@@ -56,6 +56,52 @@
 //! it over and over. Whoever reads the result reads with
 //! [`IsolationLevel::ReadCommitted`](crate::IsolationLevel::ReadCommitted).
 //!
+//! # What can't be done now, or ever
+//!
+//! There is one offset for each partition, so a record whose work fails can't be left out and come back to: either it
+//! holds up those behind it, or it is sent on before its offset is committed. To the same topic it is tried again
+//! behind the others; to a topic of its own, once it has failed often enough, it waits for somebody to look at it (what
+//! Kafka Connect calls a dead letter queue). A crash between the two sends it on twice; within a
+//! [`Transaction`](crate::Transaction) it is sent on once.
+//!
+//! ```
+//! # use esker::{AutoOffsetReset, Record, ConsumerConfig, ProducerConfig, Store, TopicConfig};
+//! # use std::time::Duration;
+//! use esker::{Acks, CommittedOffset};
+//!
+//! # fn main() -> esker::Result<()> {
+//! # let store = Store::temporary()?;
+//! # for topic in ["jobs", "jobs-failed"] {
+//! #     store.create_topic(topic, TopicConfig::new())?;
+//! # }
+//! # let producer = store.producer(ProducerConfig::new())?;
+//! # producer.send(Record::to("jobs").value("sweep"))?;
+//! # let config = ConsumerConfig::from("workers").auto_offset_reset(AutoOffsetReset::Earliest);
+//! # let mut consumer = store.consumer(config)?;
+//! # consumer.assign_topics(["jobs"])?;
+//! # let work = |_: &esker::ConsumerRecord| Err::<(), _>("no broom");
+//! # for _ in 0..3 {
+//! for job in consumer.poll(Duration::from_secs(1))? {
+//!     if let Err(error) = work(&job) {
+//!         let failures = job.header("failures").and_then(|count| count.first()).unwrap_or(&0) + 1;
+//!         let topic = if failures < 3 { "jobs" } else { "jobs-failed" };
+//!         let job = job.forward_to(topic).without_header("failures").header("failures", vec![failures]);
+//!         producer.send(job.header("error", error))?;
+//!     }
+//!     consumer.commit_offsets([(job.topic_partition(), CommittedOffset::after(&job))], Acks::All)?;
+//! }
+//! # }
+//! # assert!(consumer.poll(Duration::ZERO)?.is_empty());
+//! # consumer.assign_topics(["jobs-failed"])?;
+//! # assert_eq!(consumer.poll(Duration::from_secs(1))?[0].header("failures"), Some(&[3][..]));
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! Where the work can't be done at all for now, such as while a service is down,
+//! [`seek_to_committed`](crate::Consumer::seek_to_committed) goes back to what was not committed, and
+//! [`pause`](crate::Consumer::pause) holds partitions back while the consumer goes on polling.
+//!
 //! # Who reads which partition
 //!
 //! A consumer reads the partitions that it [assigns](crate::Consumer::assign) itself. Order is kept within a partition,
