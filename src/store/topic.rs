@@ -276,14 +276,20 @@ impl StoreInner {
         if id.is_some_and(|id| id != topic.id) {
             return Err(unknown_topic(name));
         }
+        let deleting = Listed::Deleting { id: topic.id };
+        let put = self.reserve.run(|| TopicList::put(&self.layout, name, deleting.clone()));
+        // While the old list is in its place, the topic is in use as before. One that failed when it was in its place
+        // already may or may not be there for the next open.
+        if put.is_err() && TopicList::read(&self.layout).is_ok_and(|list| !list.is_deleting(name)) {
+            return put;
+        }
         topic.partitions.iter().for_each(Log::mark_deleted);
         // A pass over one of them ends here, before its directory is another's.
         self.cleaner.forget(name);
-        let deleting = Listed::Deleting { id: topic.id };
-        self.reserve.run(|| TopicList::put(&self.layout, name, deleting.clone()))?;
+        put?;
         let due_ms = self.clock.monotonic_ms().saturating_add(LogConfig::from(&topic.config).file_delete_delay_ms);
         for log in topic.partitions.iter().rev() {
-            self.rename_deleted(log, due_ms)?;
+            self.reserve.run(|| self.rename_deleted(log, due_ms))?;
         }
         self.layout.sync()?;
         self.topics.write().remove(name);
