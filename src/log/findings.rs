@@ -102,8 +102,9 @@ pub enum Problem {
     /// A sync failed, and the log was not opened since. The next open writes it anew.
     #[error("a sync has failed")]
     SyncFailed,
-    /// What an interrupted deletion, compaction or replacement left, or one whose delay has not passed yet.
-    #[error("left over from a deletion or a replacement")]
+    /// What an interrupted creation, deletion, compaction or replacement left, or a deletion whose delay has not passed
+    /// yet.
+    #[error("left over from a creation, a deletion or a replacement")]
     Leftover,
     /// Bytes that an earlier recovery, or a repair, took out of a file and kept.
     #[error("{bytes} bytes that a recovery or a repair took out and kept")]

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use super::layout::Layout;
 use super::meta_properties::MetaProperties;
 use super::open::{count_whole, find_partitions};
+use super::topic::is_new;
 use super::topic_list::TopicList;
 use super::topic_name::{DirName, is_internal, parse_dir};
 use super::{StoreOptions, group_configs, layout, meta_properties};
@@ -130,11 +131,14 @@ fn verify_partitions(
         // Of a topic that a broker created it is not known whether it is compacted.
         let is_deleted_only =
             config.is_some_and(|config| LogConfig::from(config).cleanup_policy == CleanupPolicy::DELETE);
-        for (number, index) in partitions.keys().enumerate() {
+        for (number, (index, of)) in partitions.iter().enumerate() {
             let partition = TopicPartition::new(topic.clone(), *index);
             let dir = layout.partition_dir(&partition);
             if number >= whole {
-                findings.add(&dir, 0, Problem::Incomplete);
+                // As the next open has it: these come of a creation that a crash interrupted.
+                let is_ours = of.is_some_and(|of| list.config_of(&topic, of).is_some());
+                let is_cleared = is_ours && is_new(&self::list(layout, &dir)?);
+                findings.add(&dir, 0, if is_cleared { Problem::Leftover } else { Problem::Incomplete });
             }
             let start = starts.get(&partition).copied().unwrap_or(0);
             let home = Home::new(layout.storage.clone(), dir.clone(), partition, Arc::default()).followed();

@@ -200,6 +200,27 @@ fn a_segment_that_is_missing_leaves_a_gap() {
 }
 
 #[test]
+fn what_a_crash_has_left_of_a_creation_is_no_damage() {
+    let mut left = 0;
+    for mutation in 0.. {
+        let storage = FaultStorage::new(1);
+        let store = options(&storage).open("data").unwrap();
+        store.create_topic("grows", TopicConfig::new().partitions(2)).unwrap();
+        storage.crash_at(storage.mutations() + mutation);
+        let _ = store.create_partitions("grows", 5);
+        let _ = store.create_topic("new", TopicConfig::new().partitions(4));
+        drop(store);
+        if !storage.has_crashed() {
+            break;
+        }
+        let report = verify(&storage.after_crash(Crash::Process, mutation));
+        assert!(report.is_healthy(), "{mutation}: {:?}", report.findings);
+        left += u64::from(report.findings.iter().any(|finding| finding.path.ends_with("new-3")));
+    }
+    assert!(left > 0);
+}
+
+#[test]
 fn text_that_is_malformed_is_found_and_every_name_is_accounted_for() {
     let is_malformed = |problem: &Problem| matches!(problem, Problem::Malformed { .. });
     for name in [
