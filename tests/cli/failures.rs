@@ -75,6 +75,9 @@ fn errors_are_one_line_and_their_exit_code_tells_usage_from_failure() {
     let expected = format!("error: {absent} is not a data directory: `esker topic create` makes one\n");
     assert_eq!((code, stderr), (1, expected));
     assert!(!Path::new(absent).exists());
+    let too_long = "x".repeat(300);
+    let (code, stderr) = cli.failure(&["topic", "list", "--dir", &too_long], b"");
+    assert!(code == 1 && stderr.starts_with(&format!("error: cannot look into {too_long}: ")), "{stderr}");
     let (code, stderr) = cli.failure(&["produce", "t", "--file", absent], b"");
     assert!(code == 1 && stderr.starts_with(&format!("error: cannot open {absent}: ")), "{stderr}");
     let (code, stderr) = cli.failure(&["log", "dump", absent], b"");

@@ -62,11 +62,17 @@ fn recover(path: &Path) -> Result {
 /// The directory, which is there.
 pub(crate) fn existing(context: &Context) -> Result<&Path> {
     let path = given(context)?;
-    if !path.join("meta.properties").exists() {
-        let what = format!("{} is not a data directory: `esker topic create` makes one", path.display());
-        return Err(Failure::new(what));
+    match path.join("meta.properties").try_exists() {
+        Ok(true) => Ok(path),
+        // One that may not be looked into may be a data directory all the same.
+        Err(error) if error.kind() != ErrorKind::NotADirectory => {
+            Err(Failure::new(format!("cannot look into {}: {error}", path.display())))
+        }
+        _ => {
+            let what = format!("{} is not a data directory: `esker topic create` makes one", path.display());
+            Err(Failure::new(what))
+        }
     }
-    Ok(path)
 }
 
 /// How many partitions a topic has, or what to do about it that there is none.
