@@ -59,3 +59,27 @@ fn a_full_device_keeps_no_store_from_committing_deleting_and_closing() {
     builder.push(&RecordData::of(b"there is space again")).unwrap();
     assert_eq!(log.append(builder.build().unwrap(), Acks::All).unwrap().base_offset, end);
 }
+
+#[test]
+fn who_appends_whenever_there_is_space_takes_nothing_of_what_is_held_back() {
+    let disk = FaultStorage::new(1);
+    let store = Store::options().storage(Arc::new(disk.clone())).maintenance(Maintenance::Manual).open("data").unwrap();
+    for topic in ["t", "goes"] {
+        store.create_topic(topic, TopicConfig::new()).unwrap();
+    }
+    let log = store.partition("t", 0).unwrap();
+    let partition = TopicPartition::new("t", 0);
+    store.commit_offsets("g", [(partition.clone(), CommittedOffset::new(0))], Acks::All).unwrap();
+    let mut builder = BatchBuilder::new(1 << 20);
+    builder.push(&RecordData::of(&[7; 100]).at(NOW_MS)).unwrap();
+    let batch = builder.build().unwrap();
+    disk.set_capacity(disk.used());
+    for offset in 1..20 {
+        while log.append(batch, Acks::Leader).is_ok() {}
+        store.commit_offsets("g", [(partition.clone(), CommittedOffset::new(offset))], Acks::All).unwrap();
+    }
+    while log.append(batch, Acks::Leader).is_ok() {}
+    store.delete_topic("goes").unwrap();
+    while log.append(batch, Acks::Leader).is_ok() {}
+    store.close().unwrap();
+}

@@ -227,7 +227,7 @@ fn a_deletion_that_could_not_be_written_down_leaves_the_topic_in_use() {
     let disk = disk_with_topic();
     let store = open(&disk).unwrap();
     let log = store.partition("t", 0).unwrap();
-    disk.inject(Fault::new(ErrorKind::StorageFull).on_path_suffix("topic-config-checkpoint.tmp").times(9));
+    disk.inject(Fault::new(ErrorKind::StorageFull).on_path_suffix("topic-config-checkpoint.tmp").times(99));
     assert!(matches!(store.delete_topic("t"), Err(Error::StorageFull { .. })));
     append_value(&log, START_MS, b"after it", Acks::All).unwrap();
     let records = read_all(&log);
