@@ -173,6 +173,7 @@ fn a_file_is_not_a_directory(storage: &dyn Storage, root: &Path) {
     write(storage, &file, b"x");
     storage.list(&file).unwrap_err();
     storage.create_dir_all(&file.join("dir")).unwrap_err();
+    assert_eq!(storage.create_dir_all(&file).unwrap_err().kind(), ErrorKind::NotADirectory);
     storage.open_append(&file.join("inside"), 0, CAPACITY).unwrap_err();
     storage.remove_dir_all(&file).unwrap_err();
     storage.create_dir_all(&root.join("dir")).unwrap();

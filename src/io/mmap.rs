@@ -320,8 +320,8 @@ impl AppendFile for MappedAppend {
         let wanted = needed.max(reserved + step).next_multiple_of(PAGE_BYTES).min(self.capacity);
         let got = match allocate(&self.shared.file, reserved, wanted) {
             Ok(()) => wanted,
-            // Near the end of the device's space every page counts.
-            Err(error) if error.kind() == io::ErrorKind::StorageFull => {
+            // Near the end of the device's space, or of what one may have of it, every page counts.
+            Err(error) if matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded) => {
                 allocate(&self.shared.file, reserved, needed)?;
                 needed
             }
