@@ -83,11 +83,8 @@ configs! {
     /// The protocols by which clients may be members of groups: `classic`, which can't be left out, and `consumer`
     /// (KIP-848). `streams` and `share` may be named, and are not there. Members in process may use either. Kafka's
     /// default has `streams` too.
-    group_coordinator_rebalance_protocols: Vec<String> = vec![CLASSIC.to_owned(), CONSUMER.to_owned()], "group.coordinator.rebalance.protocols", any();
+    group_coordinator_rebalance_protocols: Vec<String> = vec!["classic".to_owned(), "consumer".to_owned()], "group.coordinator.rebalance.protocols", any();
 }
-
-const CLASSIC: &str = "classic";
-const CONSUMER: &str = "consumer";
 
 impl ServerConfig {
     fn validate_together(&self) -> Result<()> {
@@ -111,8 +108,8 @@ impl ServerConfig {
 
     fn validate_rebalance_protocols(&self) -> Result<()> {
         let protocols = &self.group_coordinator_rebalance_protocols;
-        let is_known = |name: &String| [CLASSIC, CONSUMER, "streams", "share"].contains(&&**name);
-        if protocols.iter().all(is_known) && self.has_rebalance_protocol(CLASSIC) {
+        let is_known = |name: &String| ["classic", "consumer", "streams", "share"].contains(&&**name);
+        if protocols.iter().all(is_known) && self.has_rebalance_protocol("classic") {
             return Ok(());
         }
         let expected = "classic, and whichever of consumer, streams and share";
@@ -122,7 +119,7 @@ impl ServerConfig {
     /// Whether clients may be members of consumer groups (KIP-848).
     #[cfg(feature = "net")]
     pub(crate) fn has_consumer_protocol(&self) -> bool {
-        self.has_rebalance_protocol(CONSUMER)
+        self.has_rebalance_protocol("consumer")
     }
 
     fn has_rebalance_protocol(&self, name: &str) -> bool {

@@ -148,7 +148,7 @@ impl Login {
         exchange: Exchange,
     ) -> Result<Step, ProtocolError> {
         let error_code = ErrorCode::ILLEGAL_SASL_STATE;
-        let told = match header.api_key {
+        let response = match header.api_key {
             ApiKey::SaslAuthenticate => return self.take_token(header, body, mechanism, exchange),
             ApiKey::SaslHandshake => {
                 SaslHandshakeRequest::from_bytes(body, header.api_version)?;
@@ -160,7 +160,7 @@ impl Login {
             }
             _ => None,
         };
-        Ok(Step::Refused(told, Refusal::IllegalState(header.api_key)))
+        Ok(Step::Refused(response, Refusal::IllegalState(header.api_key)))
     }
 
     fn take_token(
