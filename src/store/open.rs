@@ -305,6 +305,18 @@ fn files_of(layout: &Layout, partition: &TopicPartition) -> Result<Vec<DirEntry>
     }
 }
 
+/// Whether a partition with this id in its directory is one whose creation a crash interrupted: it was to be created
+/// here, and nothing has come into it.
+pub(super) fn is_left_of_creation(
+    layout: &Layout,
+    partition: &TopicPartition,
+    id: Option<Uuid>,
+    list: &TopicList,
+) -> Result<bool> {
+    let is_ours = id.is_some_and(|id| list.config_of(&partition.topic, id).is_some());
+    Ok(is_ours && is_new(&files_of(layout, partition)?))
+}
+
 /// How many partitions of a topic there are, from 0 on without one that is missing or another topic's.
 pub(super) fn count_whole(partitions: &FoundPartitions, id: Uuid) -> usize {
     let belongs = |(index, of): (&i32, &Option<Uuid>), expected| *index == expected && of.is_none_or(|of| of == id);
@@ -357,11 +369,10 @@ impl Opening<'_> {
             }
             let id = self.topic_id(&name, &partitions)?;
             let whole = count_whole(&partitions, id);
-            let is_listed = list.config_of(&name, id).is_some();
             for (index, of) in partitions.iter().skip(whole) {
                 let partition = TopicPartition::new(name.clone(), *index);
                 // Partitions were being added when a crash came.
-                if is_listed && *of == Some(id) && is_new(&files_of(self.layout, &partition)?) {
+                if *of == Some(id) && is_left_of_creation(self.layout, &partition, *of, &list)? {
                     self.put_away(partition)?;
                 } else {
                     self.report.incomplete.push(partition);
@@ -404,8 +415,7 @@ impl Opening<'_> {
         let mut is_cleared = true;
         for (index, id) in partitions.iter().rev() {
             let partition = TopicPartition::new(name.clone(), *index);
-            let is_ours = id.is_some_and(|id| list.config_of(name, id).is_some());
-            if is_ours && is_new(&files_of(self.layout, &partition)?) {
+            if is_left_of_creation(self.layout, &partition, *id, list)? {
                 self.put_away(partition)?;
             } else {
                 self.report.incomplete.push(partition);

@@ -10,8 +10,7 @@ use std::sync::Arc;
 
 use super::layout::Layout;
 use super::meta_properties::MetaProperties;
-use super::open::{count_whole, find_partitions};
-use super::topic::is_new;
+use super::open::{count_whole, find_partitions, is_left_of_creation};
 use super::topic_list::TopicList;
 use super::topic_name::{DirName, is_internal, parse_dir};
 use super::{StoreOptions, group_configs, layout, meta_properties};
@@ -135,9 +134,8 @@ fn verify_partitions(
             let partition = TopicPartition::new(topic.clone(), *index);
             let dir = layout.partition_dir(&partition);
             if number >= whole {
-                // As the next open has it: these come of a creation that a crash interrupted.
-                let is_ours = of.is_some_and(|of| list.config_of(&topic, of).is_some());
-                let is_cleared = is_ours && is_new(&self::list(layout, &dir)?);
+                // The next open clears away what a crash has left of a creation.
+                let is_cleared = is_left_of_creation(layout, &partition, *of, &list)?;
                 findings.add(&dir, 0, if is_cleared { Problem::Leftover } else { Problem::Incomplete });
             }
             let start = starts.get(&partition).copied().unwrap_or(0);
