@@ -108,7 +108,10 @@ impl Login {
             }
             State::Authenticate { mechanism, has_headers: true, exchange } => {
                 let header = RequestHeader::decode(&mut request)?;
-                self.authenticate(&header, request, mechanism, exchange)
+                match header.api_key {
+                    ApiKey::SaslAuthenticate => self.authenticate(&header, request, mechanism, exchange),
+                    _ => refuse_in_between(&header, request),
+                }
             }
             State::Over => Ok(Step::Refused(None, Refusal::Other)),
         }
@@ -141,29 +144,6 @@ impl Login {
     }
 
     fn authenticate(
-        &mut self,
-        header: &RequestHeader,
-        body: Bytes,
-        mechanism: SaslMechanism,
-        exchange: Exchange,
-    ) -> Result<Step, ProtocolError> {
-        let error_code = ErrorCode::ILLEGAL_SASL_STATE;
-        let response = match header.api_key {
-            ApiKey::SaslAuthenticate => return self.take_token(header, body, mechanism, exchange),
-            ApiKey::SaslHandshake => {
-                SaslHandshakeRequest::from_bytes(body, header.api_version)?;
-                Some(response_frame(header, &SaslHandshakeResponse { error_code, ..Default::default() })?)
-            }
-            ApiKey::ApiVersions => {
-                ApiVersionsRequest::from_bytes(body, header.api_version)?;
-                Some(response_frame(header, &ApiVersionsResponse { error_code, ..Default::default() })?)
-            }
-            _ => None,
-        };
-        Ok(Step::Refused(response, Refusal::IllegalState(header.api_key)))
-    }
-
-    fn take_token(
         &mut self,
         header: &RequestHeader,
         body: Bytes,
@@ -234,6 +214,23 @@ impl Login {
             _ => Ok((token, user)),
         }
     }
+}
+
+/// Another request than the next token, which is told why if its response can say so.
+fn refuse_in_between(header: &RequestHeader, body: Bytes) -> Result<Step, ProtocolError> {
+    let error_code = ErrorCode::ILLEGAL_SASL_STATE;
+    let response = match header.api_key {
+        ApiKey::SaslHandshake => {
+            SaslHandshakeRequest::from_bytes(body, header.api_version)?;
+            Some(response_frame(header, &SaslHandshakeResponse { error_code, ..Default::default() })?)
+        }
+        ApiKey::ApiVersions => {
+            ApiVersionsRequest::from_bytes(body, header.api_version)?;
+            Some(response_frame(header, &ApiVersionsResponse { error_code, ..Default::default() })?)
+        }
+        _ => None,
+    };
+    Ok(Step::Refused(response, Refusal::IllegalState(header.api_key)))
 }
 
 impl Sasl {
