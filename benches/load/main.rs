@@ -24,8 +24,7 @@ fn main() {
         Some(soak::SERVER) => soak::serve(),
         Some(fetch::SERVER) => fetch::serve(),
         Some("fetch") => fetch::run(),
-        Some("start") if start::run() => {}
-        Some("start") => std::process::exit(1),
+        Some("start") => assert!(start::run(), "a goal is not met"),
         Some("soak") => soak::run(seconds),
         _ => {
             start::run();

@@ -18,10 +18,11 @@ const NAMES: &str = "
     controller.quota.window.num controller.quota.window.size.seconds controller.socket.timeout.ms
     cordoned.log.dirs default.replication.factor delegation.token.expiry.check.interval.ms
     delegation.token.expiry.time.ms delegation.token.max.lifetime.ms delegation.token.secret.key
-    delete.records.purgatory.purge.interval.requests early.start.listeners fetch.purgatory.purge.interval.requests
-    follower.fetch.last.tiered.offset.enable group.coordinator.append.linger.ms
-    group.coordinator.background.threads group.coordinator.cached.buffer.max.bytes
-    group.coordinator.threads group.share.assignment.interval.ms group.share.assignors group.share.delivery.count.limit group.share.heartbeat.interval.ms
+    delete.records.purgatory.purge.interval.requests early.start.listeners
+    fetch.purgatory.purge.interval.requests follower.fetch.last.tiered.offset.enable
+    group.coordinator.append.linger.ms group.coordinator.background.threads
+    group.coordinator.cached.buffer.max.bytes group.coordinator.threads group.share.assignment.interval.ms
+    group.share.assignors group.share.delivery.count.limit group.share.heartbeat.interval.ms
     group.share.initialize.retry.interval.ms group.share.max.assignment.interval.ms
     group.share.max.delivery.count.limit group.share.max.heartbeat.interval.ms
     group.share.max.partition.max.record.locks group.share.max.record.lock.duration.ms
@@ -96,8 +97,8 @@ const NAMES: &str = "
     ssl.endpoint.identification.algorithm ssl.engine.factory.class ssl.keymanager.algorithm
     ssl.principal.mapping.rules ssl.protocol ssl.provider ssl.secure.random.implementation
     ssl.trustmanager.algorithm ssl.truststore.password super.users telemetry.max.bytes
-    transaction.partition.verification.enable transaction.state.log.load.buffer.size transaction.state.log.min.isr
-    transaction.state.log.replication.factor transaction.state.log.segment.bytes
+    transaction.partition.verification.enable transaction.state.log.load.buffer.size
+    transaction.state.log.min.isr transaction.state.log.replication.factor transaction.state.log.segment.bytes
     transaction.two.phase.commit.enable unclean.leader.election.interval.ms unstable.api.versions.enable
     unstable.feature.versions.enable
 ";
