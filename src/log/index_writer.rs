@@ -82,8 +82,11 @@ impl IndexWriter {
         let time_capacity = self.time_len_max + TimeEntry::BYTES as u64;
         let (offset_capacity, time_capacity) =
             (self.offset_len_max.max(self.offset_len), time_capacity.max(self.time_len));
-        self.offset_index.0 = Some(open_append(segment, OFFSET_INDEX, self.offset_len, offset_capacity)?);
-        self.time_index.0 = Some(open_append(segment, TIME_INDEX, self.time_len, time_capacity)?);
+        self.offset_index.0 = Some(reopen(segment, OFFSET_INDEX, &mut self.offset_len, offset_capacity)?);
+        self.time_index.0 = Some(reopen(segment, TIME_INDEX, &mut self.time_len, time_capacity)?);
+        if self.time_len == 0 {
+            self.last_entry = None;
+        }
         Ok(())
     }
 
@@ -146,6 +149,23 @@ impl IndexWriter {
         self.time_index.get()?.seal()?;
         Ok(self.largest.timestamp)
     }
+}
+
+/// Opens an index of `len` bytes again. One that somebody removed meanwhile, or cut, is begun anew: it is only sparser
+/// for it, and its log goes on.
+fn reopen(segment: &Segment, suffix: &str, len: &mut u64, capacity: u64) -> Result<Box<dyn AppendFile>> {
+    let (storage, path) = (&segment.home().storage, segment.path(suffix));
+    match storage.len(&path) {
+        Ok(found) if found >= *len => {}
+        Ok(_) => {
+            // As another file: readers may have what is left of this one mapped.
+            storage.remove_file(&path).map_err(|error| Error::io("remove", path, error))?;
+            *len = 0;
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => *len = 0,
+        Err(error) => return Err(Error::io("open", path, error)),
+    }
+    open_append(segment, suffix, *len, capacity)
 }
 
 pub(super) fn whole_entries(bytes: u64, entry_bytes: usize) -> u64 {

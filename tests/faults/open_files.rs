@@ -300,6 +300,40 @@ fn an_idle_partition_has_no_file_open_and_nothing_reserved() {
 }
 
 #[test]
+fn an_index_that_somebody_takes_from_an_idle_partition_is_begun_anew() {
+    for (suffix, len) in [("index", None), ("timeindex", None), ("index", Some(8)), ("timeindex", Some(13))] {
+        let Setup { store, disk, clock, .. } = open(&FaultStorage::new(1), 1_000);
+        let log = &create_logs(&store, 1)[0];
+        for by in 0..3 {
+            append_value(log, START_MS + by, &[7; 50], Acks::Leader).unwrap();
+        }
+        for _ in 0..2 {
+            clock.advance(Duration::from_millis(IDLE_MS.unsigned_abs()));
+            store.tick().unwrap();
+        }
+        assert_eq!(store.open_file_count(), 0);
+        let path = Path::new(DIR).join("t-0").join(format!("00000000000000000000.{suffix}"));
+        assert!(disk.len(&path).unwrap() > 13);
+        match len {
+            None => disk.remove_file(&path).unwrap(),
+            Some(len) => disk.truncate(&path, len).unwrap(),
+        }
+        // In the same segment, and in those behind it.
+        for by in 3..20 {
+            append_value(log, START_MS + by, &[7; 50], Acks::All).unwrap();
+        }
+        assert!(disk.len(&path).unwrap() > 0);
+        let records = read_all(log);
+        assert_eq!(records.len(), 20);
+        check_lookups(log, &records).unwrap();
+        store.close().unwrap();
+        let store = open(&disk, 1_000).store;
+        assert!(store.recovery_report().is_healthy());
+        check_lookups(&store.partition("t", 0).unwrap(), &records).unwrap();
+    }
+}
+
+#[test]
 fn a_process_that_can_open_no_more_files_gets_an_error_that_passes() {
     let Setup { store, handles, .. } = open(&FaultStorage::new(1), 1_000);
     let logs = create_logs(&store, 6);
