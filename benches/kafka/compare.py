@@ -122,6 +122,7 @@ def running(broker):
 
 
 def tool(name, *words):
+    os.sync()  # so that no figure pays for what was written before
     done = subprocess.run(java(f"org.apache.kafka.tools.{name}", *words), capture_output=True, text=True, timeout=1200)
     if done.returncode != 0:
         raise RuntimeError(f"{name}: {done.stdout[-1000:]}{done.stderr[-2000:]}")

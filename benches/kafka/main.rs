@@ -53,6 +53,7 @@ async fn main() {
                 let topic = format!("bench-{record_bytes}-{acks_name}-{connections}-{in_flight}-{batch_bytes}");
                 assert!(broker.create_topic(&topic, connections).await);
                 let batch = Batch::new(record_bytes, batch_bytes);
+                settle();
                 let (count, began) = (scale * 1_000 * BATCH_BYTES / batch_bytes, Instant::now());
                 produce(broker, &topic, (connections, in_flight), acks, &batch, count).await;
                 let rate = (count * batch.records) as f64 / began.elapsed().as_secs_f64();
@@ -68,6 +69,7 @@ async fn main() {
     for (acks, acks_name) in [(1, "1"), (-1, "all")] {
         let topic = format!("bench-latency-{acks_name}");
         assert!(broker.create_topic(&topic, 1).await);
+        settle();
         let mut times = latencies(broker, &topic, acks, scale * 1_000).await;
         times.sort_unstable();
         for (name, thousandths) in [("p50", 500), ("p99", 990), ("p99.9", 999)] {
@@ -79,6 +81,12 @@ async fn main() {
 
 fn print(name: &str, value: f64, unit: &str) {
     println!("{name:<56}  {value:.3} {unit}");
+}
+
+/// Waits until the device has all that was written before, so that no figure pays for another. Who can't do that
+/// measures without.
+fn settle() {
+    let _ = std::process::Command::new("sync").status();
 }
 
 /// Records of today, or a broker would soon drop them.
