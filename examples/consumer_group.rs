@@ -72,7 +72,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 fn worker(store: &Store) -> esker::Result<Consumer> {
     let config = ConsumerConfig::from("workers").auto_offset_reset(AutoOffsetReset::Earliest);
     // 5 minutes by default. Alice polls all the time.
-    let mut worker = store.consumer(config.max_poll_interval_ms(1000))?;
+    let mut worker = store.consumer(config.max_poll_interval(Duration::from_secs(1)))?;
     worker.subscribe(["jobs"])?;
     Ok(worker)
 }

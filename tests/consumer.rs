@@ -378,6 +378,48 @@ fn what_is_no_place_to_start_is_refused() {
 }
 
 #[test]
+fn a_consumer_whose_polls_could_return_nothing_is_refused() {
+    let config = ConsumerConfig::new().max_poll_records(0);
+    for refused in [config.validate(), manual_store().consumer(config).map(drop)] {
+        assert!(matches!(&refused, Err(Error::InvalidConfig { key, .. }) if key == "max.poll.records"), "{refused:?}");
+    }
+    assert!(ConsumerConfig::new().max_poll_records(1).validate().is_ok());
+}
+
+#[test]
+fn configs_are_told_as_they_were_set_whichever_way_that_was() {
+    let mut by_name = ConsumerConfig::new();
+    for (key, value) in [
+        ("group.id", "g"),
+        ("auto.offset.reset", "by_duration:PT1H0.5S"),
+        ("isolation.level", "read_committed"),
+        ("max.poll.records", "7"),
+        ("max.partition.fetch.bytes", "0"),
+        ("enable.auto.commit", "true"),
+        ("auto.commit.interval.ms", "1500"),
+    ] {
+        by_name.set(key, value).unwrap();
+        let told = by_name.get(key).unwrap();
+        by_name.set(key, &told).unwrap();
+        assert_eq!(by_name.get(key).as_deref(), Some(&*told));
+        assert_eq!(told, value.replace("PT1H0.5S", "PT3600.5S"), "{key}");
+    }
+    let built = ConsumerConfig::new().auto_commit_interval(Duration::from_millis(1500));
+    assert_eq!(built.get("auto.commit.interval.ms").as_deref(), Some("1500"));
+    assert_eq!(["group.id", "bootstrap.servers", "no.such.config"].map(|key| built.get(key)), [None, None, None]);
+    for (reset, value) in [
+        (AutoOffsetReset::Earliest, "earliest"),
+        (AutoOffsetReset::None, "none"),
+        (AutoOffsetReset::ByDuration(Duration::from_secs(600)), "by_duration:PT600S"),
+        (AutoOffsetReset::ByDuration(Duration::ZERO), "by_duration:PT0S"),
+        (AutoOffsetReset::ByDuration(Duration::MAX), "by_duration:PT18446744073709551615.999999999S"),
+    ] {
+        assert_eq!(reset.to_string(), value);
+        assert_eq!(value.parse::<AutoOffsetReset>().unwrap(), reset);
+    }
+}
+
+#[test]
 fn a_position_that_retention_overtook_is_reset() {
     let (options, clock) = manual();
     let store = options.storage(std::sync::Arc::new(esker::io::MemoryStorage::new())).open("data").unwrap();

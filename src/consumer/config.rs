@@ -1,10 +1,12 @@
 //! The consumer's configs, with Kafka's names and defaults.
 
+use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
 use crate::config::{invalid, unknown_to_consumers};
 use crate::error::{Error, Result};
+use crate::store::check_group_id;
 use crate::types::IsolationLevel;
 
 /// Where a consumer starts in a partition for which its group has committed nothing (`auto.offset.reset`).
@@ -37,6 +39,21 @@ impl FromStr for AutoOffsetReset {
                 let expected = "one of earliest, latest, none, by_duration:PnDTnHnMn.nS";
                 ago.map(Self::ByDuration).ok_or_else(|| invalid("auto.offset.reset", value, expected))
             }
+        }
+    }
+}
+
+impl fmt::Display for AutoOffsetReset {
+    /// Kafka's value of the config.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Earliest => f.write_str("earliest"),
+            Self::Latest => f.write_str("latest"),
+            Self::ByDuration(ago) => {
+                let seconds = format!("{}.{:09}", ago.as_secs(), ago.subsec_nanos());
+                write!(f, "by_duration:PT{}S", seconds.trim_end_matches('0').trim_end_matches('.'))
+            }
+            Self::None => f.write_str("none"),
         }
     }
 }
@@ -80,7 +97,7 @@ pub struct ConsumerConfig {
     pub(super) max_partition_fetch_bytes: usize,
     pub(super) isolation_level: IsolationLevel,
     pub(super) enable_auto_commit: bool,
-    pub(super) auto_commit_interval_ms: i64,
+    auto_commit_interval: Duration,
     #[cfg(feature = "coordinator")]
     pub(super) membership: super::group::MembershipConfig,
 }
@@ -95,7 +112,7 @@ impl ConsumerConfig {
             max_partition_fetch_bytes: 1 << 20,
             isolation_level: IsolationLevel::default(),
             enable_auto_commit: false,
-            auto_commit_interval_ms: 5000,
+            auto_commit_interval: Duration::from_secs(5),
             #[cfg(feature = "coordinator")]
             membership: super::group::MembershipConfig::default(),
         }
@@ -116,7 +133,7 @@ impl ConsumerConfig {
 
     /// The most records that a poll returns, at least 1 (`max.poll.records`; default 500).
     pub fn max_poll_records(mut self, max_poll_records: usize) -> Self {
-        self.max_poll_records = max_poll_records.max(1);
+        self.max_poll_records = max_poll_records;
         self
     }
 
@@ -136,7 +153,7 @@ impl ConsumerConfig {
     }
 
     /// Whether [`poll`](super::Consumer::poll) commits what the polls before it have returned, every
-    /// [`auto_commit_interval_ms`](Self::auto_commit_interval_ms) and before partitions are given up
+    /// [`auto_commit_interval`](Self::auto_commit_interval) and before partitions are given up
     /// (`enable.auto.commit`; default false, where Kafka's is true). For those who process what a poll has returned
     /// before they poll again: what was handed on to another thread may be committed before it is done.
     pub fn enable_auto_commit(mut self, enable: bool) -> Self {
@@ -144,9 +161,9 @@ impl ConsumerConfig {
         self
     }
 
-    /// How often to commit in milliseconds, with `enable.auto.commit` (`auto.commit.interval.ms`; default 5,000).
-    pub fn auto_commit_interval_ms(mut self, interval_ms: u32) -> Self {
-        self.auto_commit_interval_ms = interval_ms.into();
+    /// How often to commit, with `enable.auto.commit` (`auto.commit.interval.ms`; default 5 seconds).
+    pub fn auto_commit_interval(mut self, interval: Duration) -> Self {
+        self.auto_commit_interval = interval;
         self
     }
 
@@ -185,15 +202,57 @@ impl ConsumerConfig {
             "enable.auto.commit" => {
                 self.enable_auto_commit = value.parse().map_err(|_| invalid(key, value, "true or false"))?;
             }
-            "auto.commit.interval.ms" => {
-                let interval: u32 = value.parse().map_err(|_| invalid(key, value, "a number from 0 up"))?;
-                self.auto_commit_interval_ms = interval.into();
-            }
+            "auto.commit.interval.ms" => self.auto_commit_interval = Duration::from_millis(number(0)? as u64),
             #[cfg(feature = "coordinator")]
             key if crate::config::OF_MEMBERS.contains(&key) => self.membership.set(key, value)?,
             _ => return Err(unknown_to_consumers(key, value)),
         }
         Ok(())
+    }
+
+    /// What a config is, as [`set`](Self::set) takes it. None if there is no such config here, or if it is not set and
+    /// has no value then.
+    ///
+    /// ```
+    /// let mut config = esker::ConsumerConfig::from("billing");
+    /// config.set("auto.offset.reset", "earliest")?;
+    /// let values = ["group.id", "auto.offset.reset", "max.poll.records"].map(|key| config.get(key));
+    /// assert_eq!(values, ["billing", "earliest", "500"].map(|value| Some(value.into())));
+    /// # Ok::<(), esker::Error>(())
+    /// ```
+    pub fn get(&self, key: &str) -> Option<String> {
+        Some(match key {
+            "group.id" => self.group_id.clone()?,
+            "auto.offset.reset" => self.auto_offset_reset.to_string(),
+            "isolation.level" => self.isolation_level.to_string(),
+            "max.poll.records" => self.max_poll_records.to_string(),
+            "max.partition.fetch.bytes" => self.max_partition_fetch_bytes.to_string(),
+            "enable.auto.commit" => self.enable_auto_commit.to_string(),
+            "auto.commit.interval.ms" => self.auto_commit_interval.as_millis().to_string(),
+            #[cfg(feature = "coordinator")]
+            key => self.membership.get(key)?,
+            #[cfg(not(feature = "coordinator"))]
+            _ => return None,
+        })
+    }
+
+    /// Checks what making a consumer with this config checks.
+    ///
+    /// # Errors
+    /// [`Error::InvalidGroupId`] if the group's name is empty or longer than 32,767 bytes, and
+    /// [`Error::InvalidConfig`] if another config is out of its range.
+    pub fn validate(&self) -> Result<()> {
+        self.group_id.as_deref().map_or(Ok(()), check_group_id)?;
+        if self.max_poll_records == 0 {
+            return Err(invalid("max.poll.records", "0", "a number from 1 up"));
+        }
+        #[cfg(feature = "coordinator")]
+        self.membership.validate()?;
+        Ok(())
+    }
+
+    pub(super) fn auto_commit_interval_ms(&self) -> i64 {
+        i64::try_from(self.auto_commit_interval.as_millis()).unwrap_or(i64::MAX)
     }
 }
 

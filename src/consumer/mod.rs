@@ -30,7 +30,7 @@ use crate::error::{Error, Result};
 use crate::log::follow::park_until;
 use crate::log::wait::{NEVER, Parker};
 use crate::log::{Log, ReadLimits};
-use crate::store::{CommittedOffset, GroupInUse, Store, check_group_id};
+use crate::store::{CommittedOffset, GroupInUse, Store};
 use crate::types::{Acks, ConsumerGroupMetadata, IsolationLevel, Offset, TopicPartition};
 use fetcher::{Fetcher, no_offset};
 
@@ -74,17 +74,13 @@ impl Store {
     /// as it lives.
     ///
     /// # Errors
-    /// [`Error::InvalidGroupId`] if the group's name is empty or longer than 32,767 bytes, and
-    /// [`Error::InvalidConfig`] if `client.id` or `group.instance.id` is: no record could hold it. [`Error::Closed`] if
-    /// the store was closed.
+    /// As [`ConsumerConfig::validate`], and [`Error::Closed`] if the store was closed.
     pub fn consumer(&self, config: impl Into<ConsumerConfig>) -> Result<Consumer> {
         self.check_open()?;
         let config = config.into();
-        config.group_id.as_deref().map_or(Ok(()), check_group_id)?;
-        #[cfg(feature = "coordinator")]
-        config.membership.check()?;
+        config.validate()?;
         let _in_use = config.group_id.as_deref().map(|group| self.use_group(group));
-        let commits_at_ms = self.clock().monotonic_ms().saturating_add(config.auto_commit_interval_ms);
+        let commits_at_ms = self.clock().monotonic_ms().saturating_add(config.auto_commit_interval_ms());
         Ok(Consumer {
             store: self.clone(),
             config,
@@ -262,7 +258,7 @@ impl Consumer {
         if !self.config.enable_auto_commit || !is_time || std::thread::panicking() {
             return Ok(());
         }
-        self.commits_at_ms = now_ms.saturating_add(self.config.auto_commit_interval_ms);
+        self.commits_at_ms = now_ms.saturating_add(self.config.auto_commit_interval_ms());
         match self.commit() {
             // The poll sees to that.
             Err(Error::Group { .. } | Error::NoGroup) => Ok(()),

@@ -100,6 +100,30 @@ fn names_that_no_record_can_hold_are_refused_and_the_longest_ones_are_written_do
 }
 
 #[test]
+fn what_no_coordinator_could_be_told_is_refused_and_told_by_its_name() {
+    let fixture = Fixture::new(1);
+    let too_long = Duration::from_millis(1 << 31);
+    for (key, config) in [
+        ("session.timeout.ms", config().session_timeout(Duration::ZERO)),
+        ("session.timeout.ms", config().session_timeout(too_long)),
+        ("max.poll.interval.ms", config().max_poll_interval(Duration::from_micros(999))),
+        ("max.poll.interval.ms", config().max_poll_interval(Duration::MAX)),
+        ("group.instance.id", config().group_instance_id("")),
+        ("partition.assignment.strategy", config().partition_assignment_strategy([])),
+    ] {
+        for refused in [config.validate(), fixture.store.consumer(config).map(drop)] {
+            assert!(matches!(&refused, Err(Error::InvalidConfig { key: of, .. }) if of == key), "{refused:?}");
+        }
+    }
+    let mut longest = config().max_poll_interval(too_long - Duration::from_millis(1)).group_instance_id("one");
+    longest.validate().unwrap();
+    longest.set("partition.assignment.strategy", "sticky,range").unwrap();
+    let keys = ["max.poll.interval.ms", "group.instance.id", "partition.assignment.strategy", "client.id"];
+    assert_eq!(keys.map(|key| longest.get(key).unwrap()), ["2147483647", "one", "sticky,range", "consumer"]);
+    assert!(longest.set("max.poll.interval.ms", "2147483648").is_err());
+}
+
+#[test]
 fn a_member_that_waits_for_records_is_alive_however_long_that_takes() {
     let fixture = Fixture::new(1);
     let mut waiting = fixture.consumer();
@@ -284,7 +308,7 @@ fn who_may_not_join_is_told_why() {
         config
     });
     assert_eq!(refusal(b.poll(Duration::ZERO)), GroupError::InconsistentGroupProtocol);
-    let mut hasty = fixture.consumer_with(config().session_timeout_ms(10));
+    let mut hasty = fixture.consumer_with(config().session_timeout(Duration::from_millis(10)));
     assert_eq!(refusal(hasty.poll(Duration::ZERO)), GroupError::InvalidSessionTimeout);
     fixture.store.close().unwrap();
     assert!(matches!(a.poll(Duration::ZERO), Err(Error::Closed { .. })));

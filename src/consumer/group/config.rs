@@ -1,6 +1,7 @@
 //! What a consumer's membership goes by, with Kafka's names and defaults.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::config::invalid;
 use crate::consumer::ConsumerConfig;
@@ -10,13 +11,15 @@ use crate::coordinator::{
 use crate::error::Result;
 use crate::store::record_fields::STRING_BYTES_MAX;
 
+const ASSIGNORS: &str = "partition.assignment.strategy";
+
 /// The configs of a consumer that subscribes.
 #[derive(Clone, Debug)]
 pub(in crate::consumer) struct MembershipConfig {
     pub(super) client_id: String,
     pub(super) group_instance_id: Option<String>,
-    pub(super) session_timeout_ms: i32,
-    pub(super) max_poll_interval_ms: i32,
+    session_timeout: Duration,
+    max_poll_interval: Duration,
     pub(super) assignors: Vec<Arc<dyn PartitionAssignor>>,
 }
 
@@ -25,8 +28,8 @@ impl Default for MembershipConfig {
         Self {
             client_id: "consumer".to_owned(),
             group_instance_id: None,
-            session_timeout_ms: 45_000,
-            max_poll_interval_ms: 300_000,
+            session_timeout: Duration::from_secs(45),
+            max_poll_interval: Duration::from_secs(300),
             assignors: vec![Arc::new(RangeAssignor), Arc::new(CooperativeStickyAssignor)],
         }
     }
@@ -48,21 +51,22 @@ impl ConsumerConfig {
         self
     }
 
-    /// How long the group waits for a static member that is gone, in milliseconds (`session.timeout.ms`; default
-    /// 45,000). It must be between `group.min.session.timeout.ms` and `group.max.session.timeout.ms` of the store.
+    /// How long the group waits for a static member that is gone (`session.timeout.ms`; default 45 seconds). It must be
+    /// between `group.min.session.timeout.ms` and `group.max.session.timeout.ms` of the store, which is found out when
+    /// the consumer joins.
     ///
     /// A consumer in the coordinator's own process needs no heartbeats to be known to be alive: that it is there is
-    /// known, and that it gets on is what [`max_poll_interval_ms`](Self::max_poll_interval_ms) is for.
-    pub fn session_timeout_ms(mut self, timeout_ms: i32) -> Self {
-        self.membership.session_timeout_ms = timeout_ms;
+    /// known, and that it gets on is what [`max_poll_interval`](Self::max_poll_interval) is for.
+    pub fn session_timeout(mut self, timeout: Duration) -> Self {
+        self.membership.session_timeout = timeout;
         self
     }
 
-    /// How long a consumer may take between two polls, in milliseconds (`max.poll.interval.ms`; default 300,000). After
-    /// that it has left its group, others have its partitions, and what it commits is refused. Also how long the others
-    /// wait for it when the group rebalances.
-    pub fn max_poll_interval_ms(mut self, interval_ms: i32) -> Self {
-        self.membership.max_poll_interval_ms = interval_ms.max(1);
+    /// How long a consumer may take between two polls (`max.poll.interval.ms`; default 5 minutes). After that it has
+    /// left its group, others have its partitions, and what it commits is refused. Also how long the others wait for it
+    /// when the group rebalances.
+    pub fn max_poll_interval(mut self, interval: Duration) -> Self {
+        self.membership.max_poll_interval = interval;
         self
     }
 
@@ -79,34 +83,70 @@ impl ConsumerConfig {
 }
 
 impl MembershipConfig {
-    /// Refuses names that no record of a group can hold.
-    pub(in crate::consumer) fn check(&self) -> Result<()> {
-        let names = [("client.id", Some(&self.client_id)), ("group.instance.id", self.group_instance_id.as_ref())];
-        for (key, name) in names {
-            if let Some(name) = name.filter(|name| name.len() > STRING_BYTES_MAX) {
-                return Err(invalid(key, name, format!("a name of {STRING_BYTES_MAX} bytes at most")));
+    /// Refuses what the coordinator could not be told: names that no record of a group can hold, and times that do not
+    /// fit into Kafka's 32 bits.
+    pub(in crate::consumer) fn validate(&self) -> Result<()> {
+        let instance = self.group_instance_id.as_ref();
+        for (key, name, min) in [("client.id", Some(&self.client_id), 0), ("group.instance.id", instance, 1)] {
+            if let Some(name) = name.filter(|name| !(min..=STRING_BYTES_MAX).contains(&name.len())) {
+                return Err(invalid(key, name, format!("a name of {min} to {STRING_BYTES_MAX} bytes")));
             }
+        }
+        let times = [("session.timeout.ms", self.session_timeout), ("max.poll.interval.ms", self.max_poll_interval)];
+        for (key, time) in times {
+            if !(1..=i32::MAX as u128).contains(&time.as_millis()) {
+                let expected = format!("a number of milliseconds from 1 to {}", i32::MAX);
+                return Err(invalid(key, &time.as_millis().to_string(), expected));
+            }
+        }
+        if self.assignors.is_empty() {
+            return Err(invalid(ASSIGNORS, "", "one assignor at least"));
         }
         Ok(())
     }
 
+    pub(super) fn session_timeout_ms(&self) -> i32 {
+        checked_ms(self.session_timeout)
+    }
+
+    pub(super) fn max_poll_interval_ms(&self) -> i32 {
+        checked_ms(self.max_poll_interval)
+    }
+
     /// Sets a config of members by Kafka's name for it.
     pub(in crate::consumer) fn set(&mut self, key: &str, value: &str) -> Result<()> {
-        let number = || match value.parse() {
-            Ok(number) if number >= 1 => Ok(number),
-            _ => Err(invalid(key, value, "a number of milliseconds from 1 up")),
+        let time = || match value.parse::<i32>() {
+            Ok(ms) if ms >= 1 => Ok(Duration::from_millis(ms.unsigned_abs().into())),
+            _ => Err(invalid(key, value, format!("a number of milliseconds from 1 to {}", i32::MAX))),
         };
         match key {
             "client.id" => value.clone_into(&mut self.client_id),
             "group.instance.id" => self.group_instance_id = Some(value.to_owned()).filter(|name| !name.is_empty()),
-            "session.timeout.ms" => self.session_timeout_ms = number()?,
-            // Nobody sends any: see `session_timeout_ms`.
-            "heartbeat.interval.ms" => drop(number()?),
-            "max.poll.interval.ms" => self.max_poll_interval_ms = number()?,
+            "session.timeout.ms" => self.session_timeout = time()?,
+            // Nobody sends any: see `session_timeout`.
+            "heartbeat.interval.ms" => drop(time()?),
+            "max.poll.interval.ms" => self.max_poll_interval = time()?,
             _ => self.assignors = value.split(',').map(|name| assignor_of(key, name.trim())).collect::<Result<_>>()?,
         }
         Ok(())
     }
+
+    /// What a config of members is; None if it is not one, or has no value.
+    pub(in crate::consumer) fn get(&self, key: &str) -> Option<String> {
+        Some(match key {
+            "client.id" => self.client_id.clone(),
+            "group.instance.id" => self.group_instance_id.clone()?,
+            "session.timeout.ms" => self.session_timeout.as_millis().to_string(),
+            "max.poll.interval.ms" => self.max_poll_interval.as_millis().to_string(),
+            ASSIGNORS => self.assignors.iter().map(|assignor| assignor.name()).collect::<Vec<_>>().join(","),
+            _ => return None,
+        })
+    }
+}
+
+/// Of a time that was found to fit.
+fn checked_ms(time: Duration) -> i32 {
+    i32::try_from(time.as_millis()).unwrap_or(i32::MAX)
 }
 
 /// The assignor that Kafka has under this name, or in this class.

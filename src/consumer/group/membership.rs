@@ -188,7 +188,7 @@ impl Membership {
             member_id: self.member_id.clone(),
             leaves: self.config.group_instance_id.is_none(),
         };
-        let for_ms = (!polls).then(|| self.config.max_poll_interval_ms.into());
+        let for_ms = (!polls).then(|| self.config.max_poll_interval_ms().into());
         self.groups.attend(self.id, presence, for_ms);
     }
 
@@ -329,8 +329,8 @@ impl Membership {
             group_instance_id: self.config.group_instance_id.clone(),
             client_id: self.config.client_id.clone(),
             client_host: LOCAL_HOST.to_owned(),
-            session_timeout_ms: self.config.session_timeout_ms,
-            rebalance_timeout_ms: self.config.max_poll_interval_ms,
+            session_timeout_ms: self.config.session_timeout_ms(),
+            rebalance_timeout_ms: self.config.max_poll_interval_ms(),
             protocol_type: CONSUMER.to_owned(),
             protocols: self.config.assignors.iter().map(protocol).collect(),
             comes_back_with_id: true,

@@ -52,7 +52,7 @@ impl Consumer {
     /// and anew when consumers come, go, or stop polling, and when topics change. A topic need not exist yet.
     ///
     /// It takes the place of what was subscribed to or assigned before. Between two polls may pass
-    /// [`max_poll_interval_ms`](super::ConsumerConfig::max_poll_interval_ms); a consumer that is dropped leaves its
+    /// [`max_poll_interval`](super::ConsumerConfig::max_poll_interval); a consumer that is dropped leaves its
     /// group. The first members of a group wait `group.initial.rebalance.delay.ms` of the store for others, which is 3
     /// seconds by default.
     ///
