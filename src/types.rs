@@ -135,6 +135,7 @@ impl fmt::Display for ProducerIdAndEpoch {
 /// How far the transaction of a transactional id is, by Kafka's names and numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[repr(i8)]
+#[non_exhaustive]
 pub enum TransactionState {
     /// There was none since the id was initialized.
     Empty = 0,
@@ -156,7 +157,7 @@ pub enum TransactionState {
 
 impl TransactionState {
     /// All of them, by number.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: &[Self] = &[
         Self::Empty,
         Self::Ongoing,
         Self::PrepareCommit,
@@ -169,7 +170,7 @@ impl TransactionState {
 
     /// The state of this number.
     pub fn from_id(id: i8) -> Option<Self> {
-        Self::ALL.into_iter().find(|state| state.id() == id)
+        Self::ALL.iter().copied().find(|state| state.id() == id)
     }
 
     /// The state's number.

@@ -69,6 +69,7 @@ impl fmt::Debug for Uuid {
 /// The text is not 22 digits of URL-safe base64.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("an id is 22 digits of URL-safe base64")]
+#[non_exhaustive]
 pub struct ParseUuidError;
 
 impl FromStr for Uuid {

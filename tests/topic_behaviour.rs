@@ -145,6 +145,7 @@ fn compression_type(codec: Compression) -> BrokerCompressionType {
         Compression::Snappy => BrokerCompressionType::Snappy,
         Compression::Lz4 => BrokerCompressionType::Lz4,
         Compression::Zstd => BrokerCompressionType::Zstd,
+        other => panic!("{other} is no codec of a topic"),
     }
 }
 

@@ -154,9 +154,9 @@ fn challenge(of: &RequestHeader, mut response: Bytes) -> Option<Bytes> {
 }
 
 fn serve() -> (Store, Server) {
-    static CREDENTIALS: LazyLock<[(ScramMechanism, ScramCredential); 2]> = LazyLock::new(|| {
-        ScramMechanism::ALL
-            .map(|mechanism| (mechanism, ScramCredential::new(mechanism, PASSWORD, 4096).expect("valid")))
+    static CREDENTIALS: LazyLock<Vec<(ScramMechanism, ScramCredential)>> = LazyLock::new(|| {
+        let made = |mechanism: &_| (*mechanism, ScramCredential::new(*mechanism, PASSWORD, 4096).expect("valid"));
+        ScramMechanism::ALL.iter().map(made).collect()
     });
     let options = Store::options().storage(Arc::new(MemoryStorage::new())).maintenance(Maintenance::Manual);
     let store = options.open("data").expect("nothing is there");

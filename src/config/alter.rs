@@ -6,6 +6,7 @@ use crate::error::Result;
 
 /// A change of one config.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum AlterConfigOp {
     /// The config gets this value.
     Set {
@@ -66,10 +67,19 @@ impl AlterConfigOp {
         }
     }
 
-    fn key(&self) -> &str {
+    /// The config that it changes.
+    pub fn key(&self) -> &str {
         let (Self::Set { key, .. } | Self::Delete { key } | Self::Append { key, .. } | Self::Subtract { key, .. }) =
             self;
         key
+    }
+
+    /// What the config gets, gets more or loses; None where it goes back to its default.
+    pub fn value(&self) -> Option<&str> {
+        match self {
+            Self::Set { value, .. } | Self::Append { value, .. } | Self::Subtract { value, .. } => Some(value),
+            Self::Delete { .. } => None,
+        }
     }
 }
 

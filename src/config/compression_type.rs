@@ -4,6 +4,7 @@ use std::fmt;
 
 /// In which codec a topic's batches are stored (Kafka's `compression.type` of a topic).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum BrokerCompressionType {
     /// In the codec that each comes in.
     #[default]

@@ -35,6 +35,7 @@ impl Listener {
 /// That text is no listener.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("a listener is NAME://host:port")]
+#[non_exhaustive]
 pub struct NotAListener;
 
 impl FromStr for Listener {

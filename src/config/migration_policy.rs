@@ -5,6 +5,7 @@ use std::fmt;
 /// Whether a group that has members may go from the classic protocol to that of consumer groups (KIP-848), and back
 /// (Kafka's `group.consumer.migration.policy`). One without members always may.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum ConsumerGroupMigrationPolicy {
     /// Both ways.
     #[default]

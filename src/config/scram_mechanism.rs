@@ -14,7 +14,7 @@ pub enum ScramMechanism {
 
 impl ScramMechanism {
     /// All of them.
-    pub const ALL: [Self; 2] = [Self::Sha256, Self::Sha512];
+    pub const ALL: &[Self] = &[Self::Sha256, Self::Sha512];
 
     /// Kafka's number for it.
     pub(crate) const fn id(self) -> i8 {
@@ -26,7 +26,7 @@ impl ScramMechanism {
 
     /// The one with this number.
     pub(crate) fn from_id(id: i8) -> Option<Self> {
-        Self::ALL.into_iter().find(|known| known.id() == id)
+        Self::ALL.iter().copied().find(|known| known.id() == id)
     }
 
     /// The name that it is registered by.

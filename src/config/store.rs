@@ -164,6 +164,7 @@ impl StoreConfig {
 
 /// Whether `acks=all` waits for the device.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum SyncPolicy {
     /// [`Acks::All`](crate::Acks::All) is acknowledged after a sync: it survives the loss of power.
     #[default]

@@ -16,6 +16,9 @@
 //!                                        └──────────────────────────── Stable
 //! ```
 //!
+//! Requests and records have the fields of Kafka's, without what is about the wire. Construct one with
+//! `..Default::default()`, for new versions of Kafka bring new fields.
+//!
 //! A group goes through generations. Each begins with a join phase, in which every member says what it wants; the first
 //! member leads, and gets to know the others. In the sync phase the leader hands in who is to read what, which the
 //! coordinator neither understands nor needs to: it writes it down, and gives each member its part. A member is alive

@@ -201,6 +201,7 @@ pub trait StorageLock: Send + Sync + fmt::Debug {}
 
 /// Why a lock was not had.
 #[derive(Debug)]
+#[non_exhaustive]
 pub enum Locked {
     /// Somebody else has it; the text says who, as far as that is known.
     Held(String),

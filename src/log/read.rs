@@ -156,6 +156,7 @@ impl Iterator for FetchedBatches<'_> {
 
 /// An offset and the timestamp of the record there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct OffsetAndTimestamp {
     /// The record's offset.
     pub offset: Offset,

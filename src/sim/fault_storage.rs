@@ -31,6 +31,7 @@ pub enum Crash {
 
 /// What a disk may pretend to have done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Lie {
     /// [`StorageFile::sync`] and the sync of [`Storage::truncate`] succeed and make nothing durable.
     FileSync,

@@ -20,6 +20,7 @@ use crate::log::{Checkpoints, Helper, Log, WantsSync};
 
 /// Who calls [`Store::tick`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Maintenance {
     /// A thread of the store's own, named `esker-maintenance`; and a second one, `esker-tasks`, from when there is
     /// something that can't wait for its turn: records that linger or are awaited, or members of groups.

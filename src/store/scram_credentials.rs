@@ -191,7 +191,7 @@ fn read(layout: &Layout) -> Result<ScramUsers> {
 
 fn parse(file: &Path, entry: [String; 6]) -> Option<(String, ScramMechanism, ScramCredential)> {
     let [user, mechanism, iterations, salt, stored_key, server_key] = entry;
-    let mechanism = ScramMechanism::ALL.into_iter().find(|known| known.name() == mechanism)?;
+    let mechanism = ScramMechanism::ALL.iter().copied().find(|known| known.name() == mechanism)?;
     let bytes = |text: String| STANDARD.decode(text).ok();
     let credential = ScramCredential {
         salt: bytes(salt)?,

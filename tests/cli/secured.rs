@@ -36,7 +36,7 @@ impl Secured {
             config.set(key, value).unwrap();
         }
         let served = Served::with(Cli::new(), config);
-        for mechanism in ScramMechanism::ALL {
+        for &mechanism in ScramMechanism::ALL {
             let credential = ScramCredential::new(mechanism, "secret, or not", 4096).unwrap();
             served.store.put_scram_credential("alice", mechanism, credential).unwrap();
         }

@@ -42,7 +42,7 @@ fn sasl_config(more: &[(&str, &str)]) -> ServerConfig {
 /// A server that knows alice, whose password is "secret", and paul, who is in its configuration.
 async fn serve_sasl(more: &[(&str, &str)]) -> (Store, Server) {
     let (store, server) = serve(sasl_config(more)).await;
-    for mechanism in ScramMechanism::ALL {
+    for &mechanism in ScramMechanism::ALL {
         let credential = ScramCredential::new(mechanism, "secret", 4096).unwrap();
         store.put_scram_credential("alice", mechanism, credential).unwrap();
     }

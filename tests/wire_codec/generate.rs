@@ -81,6 +81,7 @@ fn bloated_struct(schema: &Schema, version: i16, flexible: bool, depth: usize, c
                 }
                 bloated_struct(inner, version, flexible, depth, count, bytes);
             }
+            other => panic!("{other:?} is new"),
         }
     }
     if flexible {
@@ -181,6 +182,7 @@ impl Generator<'_> {
                 }
             }
             Kind::Struct(schema) => self.structure(schema, set),
+            other => panic!("{other:?} is new"),
         }
     }
 

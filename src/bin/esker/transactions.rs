@@ -73,8 +73,11 @@ pub(crate) enum Command {
 }
 
 fn state(text: &str) -> std::result::Result<TransactionState, String> {
-    let found = TransactionState::ALL.into_iter().find(|state| state.name().eq_ignore_ascii_case(text));
-    found.ok_or_else(|| format!("expected one of {}", TransactionState::ALL.map(TransactionState::name).join(", ")))
+    let found = TransactionState::ALL.iter().copied().find(|state| state.name().eq_ignore_ascii_case(text));
+    found.ok_or_else(|| {
+        let names: Vec<_> = TransactionState::ALL.iter().map(|state| state.name()).collect();
+        format!("expected one of {}", names.join(", "))
+    })
 }
 
 #[derive(Debug, Serialize)]

@@ -128,6 +128,7 @@ pub struct LeaveRequest {
 
 /// An answer to a request that had to wait.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Response {
     /// To [`join`](super::GroupCoordinator::join).
     Join(Result<Joined, NotJoined>),
@@ -156,6 +157,8 @@ impl Response {
 pub struct WriteId(pub(super) u64);
 
 /// What is to be done. `T` is what requests came with.
+///
+/// Whoever drives a coordinator has to do all of it, so that a match must have every variant.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Action<T> {
     /// Answer a request. Each request that had to wait is answered exactly once.

@@ -30,6 +30,7 @@ pub struct Field {
 
 /// What a field holds.
 #[derive(Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Kind {
     /// A byte that is not zero if true.
     Bool,

@@ -23,6 +23,7 @@ use crate::error::{Corruption, Error, Result};
 
 /// How the records of a batch are compressed (Kafka's `compression.type`).
 #[derive(Copy, Clone, Debug, PartialEq, Eq, Hash, Default)]
+#[non_exhaustive]
 pub enum Compression {
     /// Not at all.
     #[default]

@@ -11,7 +11,7 @@ use crate::store::{TransactionDescription, TransactionFilter};
 use crate::types;
 
 pub(in crate::server) fn answer(broker: &Broker, request: ListTransactionsRequest, _: i16) -> ListTransactionsResponse {
-    let named = |name: &String| types::TransactionState::ALL.into_iter().find(|state| state.name() == name);
+    let named = |name: &String| types::TransactionState::ALL.iter().copied().find(|state| state.name() == name);
     let states: Vec<_> = request.state_filters.iter().filter_map(named).collect();
     let unknown_state_filters = request.state_filters.iter().filter(|name| named(name).is_none()).cloned().collect();
     // An empty filter lets all through; one of states that there are none of lets through nothing.

@@ -109,13 +109,11 @@ impl Cluster {
 }
 
 fn alterable(change: &AlterConfigOp) -> AlterableConfig {
-    let (name, value) = match change {
-        AlterConfigOp::Delete { key } => (key, None),
-        AlterConfigOp::Set { key, value }
-        | AlterConfigOp::Append { key, value }
-        | AlterConfigOp::Subtract { key, value } => (key, Some(value)),
-    };
-    AlterableConfig { name: name.clone(), config_operation: change.op_type().id(), value: value.cloned() }
+    AlterableConfig {
+        name: change.key().to_owned(),
+        config_operation: change.op_type().id(),
+        value: change.value().map(str::to_owned),
+    }
 }
 
 fn config(from: DescribeConfigsResourceResult) -> Config {

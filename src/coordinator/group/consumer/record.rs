@@ -47,6 +47,7 @@ pub type Partitions = BTreeMap<Uuid, BTreeSet<i32>>;
 
 /// A record about a group. None takes back what was said before.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum GroupRecord {
     /// A group of the classic protocol: `GroupMetadata`.
     Classic(Option<GroupMetadata>),

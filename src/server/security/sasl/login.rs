@@ -252,7 +252,7 @@ impl Sasl {
                 let users = self.store.scram_users()?;
                 // As many hashes for somebody who isn't there, or has one credential alone.
                 let is_of = |mechanism| self.credential(&users, user, mechanism).is_of(mechanism, password);
-                ScramMechanism::ALL.into_iter().any(is_of)
+                ScramMechanism::ALL.iter().copied().any(is_of)
             }
         };
         if is_so { Ok(user.to_owned()) } else { Err(Refusal::Plain) }
