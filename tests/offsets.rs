@@ -14,8 +14,8 @@ use api::{FOREVER, TestClock, append, manual};
 use esker::io::MemoryStorage;
 use esker::record::{BatchBuilder, EndTransactionMarker, RecordData, TransactionResult};
 use esker::{
-    Acks, AutoOffsetReset, CommittedOffset, ConsumerConfig, Error, IsolationLevel, Log, Store, StoreConfig,
-    StoreOptions, TopicConfig,
+    Acks, AutoOffsetReset, CommittedOffset, ConsumerConfig, Error, IsolationLevel, Log, ProducerIdAndEpoch, Store,
+    StoreConfig, StoreOptions, TopicConfig,
 };
 use tempfile::TempDir;
 
@@ -70,7 +70,7 @@ impl Directory {
 
     fn end_transaction(&mut self, producer: i64, result: TransactionResult) {
         let marker = EndTransactionMarker { result, coordinator_epoch: 0 };
-        self.append(marker.to_batch(0, producer, 0).unwrap().bytes(), 1);
+        self.append(marker.to_batch(0, ProducerIdAndEpoch::new(producer, 0)).unwrap().bytes(), 1);
     }
 
     /// Opens it as after a crash, since the log is not as it was closed.
@@ -206,7 +206,7 @@ impl Live {
 
     fn end_transaction(&self, producer: i64, result: TransactionResult) {
         let marker = EndTransactionMarker { result, coordinator_epoch: 0 };
-        self.log.append_end_transaction_marker(producer, 0, marker, Acks::Leader).unwrap();
+        self.log.append_end_transaction_marker(ProducerIdAndEpoch::new(producer, 0), marker, Acks::Leader).unwrap();
     }
 
     /// What the group has committed for each partition of `t`, and which of these may change without another commit:

@@ -15,8 +15,8 @@ use api::{FOREVER, NOW_MS, manual};
 use esker::io::{MemoryStorage, Storage};
 use esker::record::{BatchBuilder, EndTransactionMarker, RecordData, TransactionResult};
 use esker::{
-    Acks, Appended, AutoOffsetReset, ConsumerConfig, Error, IsolationLevel, Log, Offset, ProducerId, ReadLimits,
-    Result, Store, TopicConfig,
+    Acks, Appended, AutoOffsetReset, ConsumerConfig, Error, IsolationLevel, Log, Offset, ProducerId,
+    ProducerIdAndEpoch, ReadLimits, Result, Store, TopicConfig,
 };
 
 const CLEAN_MARKER: &str = "data/.kafka_cleanshutdown";
@@ -106,7 +106,7 @@ fn end(log: &Log, id: ProducerId, result: TransactionResult) -> Offset {
 
 fn end_with(log: &Log, id: ProducerId, epoch: i16, result: TransactionResult, coordinator: i32) -> Result<Appended> {
     let marker = EndTransactionMarker { result, coordinator_epoch: coordinator };
-    log.append_end_transaction_marker(id, epoch, marker, Acks::Leader)
+    log.append_end_transaction_marker(ProducerIdAndEpoch::new(id, epoch), marker, Acks::Leader)
 }
 
 fn commit(log: &Log, id: ProducerId) -> Offset {
@@ -348,7 +348,7 @@ fn the_producers_are_known_again_whatever_snapshot_is_missing_or_damaged() {
 fn control_batches_and_transactions_without_a_producer_are_refused() {
     let (_, _store, log) = new_log(TopicConfig::new());
     let marker = EndTransactionMarker { result: TransactionResult::Commit, coordinator_epoch: 0 };
-    let control = marker.to_batch(NOW_MS, 7, 0).unwrap();
+    let control = marker.to_batch(NOW_MS, ProducerIdAndEpoch::new(7, 0)).unwrap();
     assert!(matches!(log.append(control.as_ref(), Acks::Leader), Err(Error::InvalidRecord { .. })));
     let mut builder = BatchBuilder::new(1000).transactional(true);
     builder.push(&RecordData::new(None, Some(b"x"))).unwrap();

@@ -13,8 +13,8 @@ use esker::clock::Clock;
 use esker::io::{MemoryStorage, Storage};
 use esker::record::{BatchBuilder, EndTransactionMarker, RecordData, TransactionResult};
 use esker::{
-    Acks, CommittedOffset, IsolationLevel, Log, Maintenance, Offset, ReadLimits, Store, StoreConfig, TopicConfig,
-    TopicPartition,
+    Acks, CommittedOffset, IsolationLevel, Log, Maintenance, Offset, ProducerIdAndEpoch, ReadLimits, Store,
+    StoreConfig, TopicConfig, TopicPartition,
 };
 
 use crate::internal_topics::{CONSUMER_OFFSETS, TRANSACTION_STATE};
@@ -77,7 +77,7 @@ fn make(closed: bool) -> Files {
         let producer = store.init_transactional_id(id, Duration::from_secs(60)).expect("there is room");
         store.add_partitions_to_transaction(id, producer, [TopicPartition::new(TOPIC, 0)]).expect("it exists");
         if ends {
-            store.end_transaction(id, producer, true).expect("there is room");
+            store.end_transaction(id, producer, TransactionResult::Commit).expect("there is room");
         }
     }
     // Ids that are drawn by chance are made the same in every run.
@@ -146,7 +146,7 @@ fn transact(log: &Log, producer_id: i64, sequence: i32) -> esker::Result<()> {
         _ => return Ok(()),
     };
     let marker = EndTransactionMarker { result, coordinator_epoch: 0 };
-    log.append_end_transaction_marker(producer_id, 0, marker, Acks::All)?;
+    log.append_end_transaction_marker(ProducerIdAndEpoch::new(producer_id, 0), marker, Acks::All)?;
     Ok(())
 }
 
@@ -165,7 +165,8 @@ fn use_transactions(store: &Store) {
     for known in log.active_producers().into_iter().take(4) {
         let _ = transact(&log, known.producer_id, known.last_sequence.map_or(0, |last| last.wrapping_add(1).max(0)));
         let marker = EndTransactionMarker { result: TransactionResult::Abort, coordinator_epoch: 0 };
-        let _ = log.append_end_transaction_marker(known.producer_id, known.producer_epoch, marker, Acks::All);
+        let producer = ProducerIdAndEpoch::new(known.producer_id, known.producer_epoch);
+        let _ = log.append_end_transaction_marker(producer, marker, Acks::All);
     }
 }
 

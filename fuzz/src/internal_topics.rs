@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use esker::io::MemoryStorage;
-use esker::record::{BatchBuilder, RecordData};
+use esker::record::{BatchBuilder, RecordData, TransactionResult};
 use esker::{Acks, CommittedOffset, Log, ReadLimits, Store, TopicPartition, TransactionFilter};
 
 use crate::directory::{TOPIC, open, sound, write};
@@ -101,6 +101,6 @@ pub fn try_transaction_records(records: &[Record<'_>]) {
     let id = "i".repeat(300);
     let producer = store.init_transactional_id(&id, Duration::from_secs(60)).expect("new ids go on");
     store.add_partitions_to_transaction(&id, producer, [TopicPartition::new(TOPIC, 0)]).expect("it exists");
-    store.end_transaction(&id, producer, true).expect("there is room");
+    store.end_transaction(&id, producer, TransactionResult::Commit).expect("there is room");
     assert_eq!(store.describe_transaction(&id).expect("it is known").producer.producer_id, producer.producer_id);
 }

@@ -15,7 +15,7 @@ use crate::error::{Error, Result};
 use crate::log::file_name::{SNAPSHOT, TRANSACTION_INDEX};
 use crate::record::{EndTransactionMarker, TransactionResult};
 use crate::sync::atomic::Ordering;
-use crate::types::{Acks, IsolationLevel, Offset, ProducerId};
+use crate::types::{Acks, IsolationLevel, Offset, ProducerId, ProducerIdAndEpoch};
 
 /// An idempotent or transactional producer that a partition remembers (what Kafka's `DescribeProducers` tells).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,26 +82,24 @@ impl Log {
     /// [`Error::LogOffline`] and [`Error::ReadOnly`] as [`append`](Self::append).
     pub fn append_end_transaction_marker(
         &self,
-        producer_id: ProducerId,
-        producer_epoch: i16,
+        producer: ProducerIdAndEpoch,
         marker: EndTransactionMarker,
         acks: Acks,
     ) -> Result<Appended> {
-        self.append_marker(producer_id, producer_epoch, MarkerEpoch::OfRecords, marker, acks)
+        self.append_marker(producer, MarkerEpoch::OfRecords, marker, acks)
     }
 
     /// The same for a marker of which it is known whether its epoch must be a new one (KIP-1228).
     pub(crate) fn append_marker(
         &self,
-        producer_id: ProducerId,
-        producer_epoch: i16,
+        producer: ProducerIdAndEpoch,
         epoch: MarkerEpoch,
         marker: EndTransactionMarker,
         acks: Acks,
     ) -> Result<Appended> {
         let log = &*self.inner;
         let now = Now::new(&*log.clock, &log.clock_last_read);
-        let batch = marker.to_batch(now.fresh(), producer_id, producer_epoch)?;
+        let batch = marker.to_batch(now.fresh(), producer)?;
         let (config, batch) = (log.config(), batch.as_ref());
         let batch = validator::marker(&batch, &config);
         let appended = log.write_marker(&mut log.writer.lock(), &batch, (epoch, &marker), &config, &now)?;

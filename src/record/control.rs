@@ -12,7 +12,7 @@ use crate::record::batch::BatchView;
 use crate::record::batch_builder::BatchBuilder;
 use crate::record::record::RecordView;
 use crate::record::record_data::RecordData;
-use crate::types::ProducerId;
+use crate::types::ProducerIdAndEpoch;
 
 /// What a control record says (Kafka's `ControlRecordType`).
 #[derive(Copy, Clone, Debug, PartialEq, Eq, Hash)]
@@ -142,7 +142,8 @@ impl EndTransactionMarker {
     /// # Errors
     ///
     /// `InvalidRecord` if `timestamp` is below −1.
-    pub fn to_batch(self, timestamp: i64, producer_id: ProducerId, producer_epoch: i16) -> Result<BatchView> {
+    pub fn to_batch(self, timestamp: i64, producer: ProducerIdAndEpoch) -> Result<BatchView> {
+        let ProducerIdAndEpoch { producer_id, producer_epoch } = producer;
         let (key, value) = (self.control_type().to_key(), self.to_value());
         let mut builder =
             BatchBuilder::new(0).producer(producer_id, producer_epoch, -1).transactional(true).control(true);
@@ -177,7 +178,7 @@ mod tests {
     fn a_marker_reads_back_and_other_types_are_none() {
         for result in [TransactionResult::Abort, TransactionResult::Commit] {
             let marker = EndTransactionMarker { result, coordinator_epoch: 5 };
-            let batch = marker.to_batch(100, 4000, 2).unwrap();
+            let batch = marker.to_batch(100, ProducerIdAndEpoch::new(4000, 2)).unwrap();
             assert_eq!(batch.bytes().len(), 78);
             let records = batch.records().unwrap();
             let record = records.iter().next().unwrap().unwrap();

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use esker::record::{BatchBuilder, RecordData};
+use esker::record::{BatchBuilder, RecordData, TransactionResult};
 use esker::{Acks, ProducerIdAndEpoch, Store, TopicPartition};
 use serde_json::json;
 
@@ -26,7 +26,7 @@ fn with_transactions() -> (Cli, [i64; 2]) {
         append(&store, producer, id);
         producer
     });
-    store.end_transaction("committed", producers[0], true).unwrap();
+    store.end_transaction("committed", producers[0], TransactionResult::Commit).unwrap();
     store.close().unwrap();
     (cli, producers.map(|producer| producer.producer_id))
 }

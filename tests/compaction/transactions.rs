@@ -7,7 +7,10 @@ use std::time::Duration;
 
 use esker::io::{MemoryStorage, Storage};
 use esker::record::{BatchBuilder, EndTransactionMarker, RecordData, TransactionResult};
-use esker::{Acks, Appended, AutoOffsetReset, ConsumerConfig, IsolationLevel, Offset, ProducerId, Store, StoreConfig};
+use esker::{
+    Acks, Appended, AutoOffsetReset, ConsumerConfig, IsolationLevel, Offset, ProducerId, ProducerIdAndEpoch, Store,
+    StoreConfig,
+};
 
 use crate::{START_MS, TOPIC, World, compacted, open};
 
@@ -19,7 +22,7 @@ fn send(world: &World, id: ProducerId, sequence: i32, transactional: bool, key: 
 
 fn end(world: &World, id: ProducerId, result: TransactionResult) -> Offset {
     let marker = EndTransactionMarker { result, coordinator_epoch: 0 };
-    world.log().append_end_transaction_marker(id, 0, marker, Acks::Leader).unwrap().base_offset
+    world.log().append_end_transaction_marker(ProducerIdAndEpoch::new(id, 0), marker, Acks::Leader).unwrap().base_offset
 }
 
 /// The offset, key and value of each record that was committed.

@@ -16,13 +16,13 @@ fn a_transaction_counts_in_all_of_its_partitions_or_in_none() {
     assert_eq!(producer.producer_epoch, 0);
     fixture.begin("tx", producer, 0, &ALL, "first");
     assert!(fixture.committed().is_empty(), "nothing is decided");
-    fixture.store.end_transaction("tx", producer, true).unwrap();
+    fixture.store.end_transaction("tx", producer, TransactionResult::Commit).unwrap();
     assert_eq!(fixture.committed(), in_all(&ALL, &["first"]));
 
     fixture.begin("tx", producer, 1, &ALL, "void");
-    fixture.store.end_transaction("tx", producer, false).unwrap();
+    fixture.store.end_transaction("tx", producer, TransactionResult::Abort).unwrap();
     fixture.begin("tx", producer, 2, &ALL, "second");
-    fixture.store.end_transaction("tx", producer, true).unwrap();
+    fixture.store.end_transaction("tx", producer, TransactionResult::Commit).unwrap();
     assert_eq!(fixture.committed(), in_all(&ALL, &["first", "second"]));
 }
 
@@ -40,8 +40,8 @@ fn whoever_initializes_an_id_fences_who_had_it() {
     for refused in [
         fixture.add("tx", zombie, &[("a", 0)]),
         fixture.store.add_offsets_to_transaction("tx", zombie, "group"),
-        fixture.store.end_transaction("tx", zombie, true),
-        fixture.store.end_transaction("tx", zombie, false),
+        fixture.store.end_transaction("tx", zombie, TransactionResult::Commit),
+        fixture.store.end_transaction("tx", zombie, TransactionResult::Abort),
     ] {
         let Err(Error::ProducerFenced { transactional_id, producer: by, current }) = refused else {
             panic!("{refused:?}")
@@ -53,7 +53,7 @@ fn whoever_initializes_an_id_fences_who_had_it() {
 
     fixture.begin("tx", producer, 0, &ALL, "new");
     fixture.reopen();
-    fixture.store.end_transaction("tx", producer, true).unwrap();
+    fixture.store.end_transaction("tx", producer, TransactionResult::Commit).unwrap();
     assert_eq!(fixture.committed(), in_all(&ALL, &["new"]));
 }
 
@@ -61,15 +61,16 @@ fn whoever_initializes_an_id_fences_who_had_it() {
 fn to_end_a_transaction_again_does_no_harm_and_to_end_it_otherwise_is_refused() {
     let mut fixture = Fixture::new();
     let producer = fixture.init("tx");
-    let none = fixture.store.end_transaction("tx", producer, true);
+    let none = fixture.store.end_transaction("tx", producer, TransactionResult::Commit);
     assert!(matches!(none, Err(Error::InvalidTransactionTransition { state: TransactionState::Empty, .. })));
-    for (sequence, commit) in [(0, true), (1, false)] {
-        fixture.begin("tx", producer, sequence, &ALL, if commit { "kept" } else { "void" });
-        fixture.store.end_transaction("tx", producer, commit).unwrap();
+    let (commit, abort) = (TransactionResult::Commit, TransactionResult::Abort);
+    for (sequence, result, other, value) in [(0, commit, abort, "kept"), (1, abort, commit, "void")] {
+        fixture.begin("tx", producer, sequence, &ALL, value);
+        fixture.store.end_transaction("tx", producer, result).unwrap();
         let ends = ALL.map(|(topic, partition)| fixture.store.partition(topic, partition).unwrap().log_end());
         for _ in 0..2 {
-            fixture.store.end_transaction("tx", producer, commit).unwrap();
-            let otherwise = fixture.store.end_transaction("tx", producer, !commit);
+            fixture.store.end_transaction("tx", producer, result).unwrap();
+            let otherwise = fixture.store.end_transaction("tx", producer, other);
             assert!(matches!(otherwise, Err(Error::InvalidTransactionTransition { .. })), "{otherwise:?}");
             fixture.reopen();
         }
@@ -90,7 +91,10 @@ fn what_makes_no_sense_is_refused_before_anything_happens() {
         assert!(matches!(init("tx", timeout_ms), Err(Error::InvalidTransactionTimeout { max_ms: 900_000, .. })));
     }
     let stranger = ProducerIdAndEpoch::new(7, 0);
-    for refused in [fixture.add("tx", stranger, &[("a", 0)]), fixture.store.end_transaction("tx", stranger, true)] {
+    for refused in [
+        fixture.add("tx", stranger, &[("a", 0)]),
+        fixture.store.end_transaction("tx", stranger, TransactionResult::Commit),
+    ] {
         assert!(matches!(refused, Err(Error::InvalidProducerIdMapping { .. })), "{refused:?}");
     }
     assert!(!fixture.store.topics().contains(&"__transaction_state".to_owned()));
@@ -133,7 +137,7 @@ fn an_open_transaction_outlives_its_store() {
     }
     assert!(fixture.committed().is_empty());
     fixture.append(producer, 1, ("a", 0), "and more").unwrap();
-    fixture.store.end_transaction("tx", producer, true).unwrap();
+    fixture.store.end_transaction("tx", producer, TransactionResult::Commit).unwrap();
     assert_eq!(fixture.committed()[&("a".to_owned(), 0)], ["kept", "and more"]);
 }
 
@@ -146,7 +150,7 @@ fn a_commit_makes_its_records_durable_whatever_acks_they_had() {
         BatchBuilder::new(1000).producer(producer.producer_id, producer.producer_epoch, 0).transactional(true);
     batch.push(&RecordData::new(None, Some(b"kept"))).unwrap();
     fixture.store.partition("a", 0).unwrap().append(batch.build().unwrap(), Acks::None).unwrap();
-    fixture.store.end_transaction("tx", producer, true).unwrap();
+    fixture.store.end_transaction("tx", producer, TransactionResult::Commit).unwrap();
     for seed in 0..10 {
         let disk = fixture.disk.after_crash(esker::sim::Crash::Power, seed);
         assert_eq!(committed(&open(&disk, &fixture.clock)), in_all(&[("a", 0)], &["kept"]));
@@ -164,7 +168,7 @@ fn the_offsets_of_a_group_end_with_the_transaction() {
     assert_eq!(described.partitions, [TopicPartition::new("__consumer_offsets", 0)]);
     let log = fixture.store.partition("__consumer_offsets", 0).unwrap();
     let end = log.log_end();
-    fixture.store.end_transaction("tx", producer, true).unwrap();
+    fixture.store.end_transaction("tx", producer, TransactionResult::Commit).unwrap();
     assert_eq!(log.log_end(), end + 1, "there is its marker");
 }
 
@@ -174,7 +178,7 @@ fn a_topic_that_is_deleted_holds_nobody_up() {
     let producer = fixture.init("tx");
     fixture.begin("tx", producer, 0, &ALL, "kept");
     fixture.store.delete_topic("b").unwrap();
-    fixture.store.end_transaction("tx", producer, true).unwrap();
+    fixture.store.end_transaction("tx", producer, TransactionResult::Commit).unwrap();
     assert!(fixture.store.take_maintenance_error().is_none());
     assert_eq!(fixture.committed(), in_all(&ALL[..2], &["kept"]));
     assert_eq!(fixture.store.describe_transaction("tx").unwrap().state, TransactionState::CompleteCommit);
@@ -183,7 +187,7 @@ fn a_topic_that_is_deleted_holds_nobody_up() {
     fixture.begin("tx", producer, 1, &ALL[..1], "void");
     fixture.store.create_topic("b", TopicConfig::new()).unwrap();
     fixture.reopen();
-    fixture.store.end_transaction("tx", producer, false).unwrap();
+    fixture.store.end_transaction("tx", producer, TransactionResult::Abort).unwrap();
     assert_eq!(fixture.store.partition("b", 0).unwrap().log_end(), 0);
 }
 
@@ -194,11 +198,11 @@ fn a_coordinator_before_this_one_is_overruled() {
     fixture.begin("tx", producer, 0, &ALL, "void");
     let marker = EndTransactionMarker { result: TransactionResult::Abort, coordinator_epoch: 9 };
     let log = fixture.store.partition("a", 0).unwrap();
-    log.append_end_transaction_marker(producer.producer_id, producer.producer_epoch, marker, Acks::All).unwrap();
-    fixture.store.end_transaction("tx", producer, false).unwrap();
+    log.append_end_transaction_marker(producer, marker, Acks::All).unwrap();
+    fixture.store.end_transaction("tx", producer, TransactionResult::Abort).unwrap();
     assert!(fixture.store.take_maintenance_error().is_none());
     fixture.begin("tx", producer, 1, &ALL, "kept");
-    fixture.store.end_transaction("tx", producer, true).unwrap();
+    fixture.store.end_transaction("tx", producer, TransactionResult::Commit).unwrap();
     assert_eq!(fixture.committed(), in_all(&ALL, &["kept"]));
 }
 
@@ -214,7 +218,8 @@ fn ids_take_turns_with_themselves_alone() {
                 let producer = fixture.init(&id);
                 for sequence in 0..EACH {
                     fixture.begin(&id, producer, sequence, &ALL, &format!("{id} {sequence}"));
-                    fixture.store.end_transaction(&id, producer, sequence % 3 != 0).unwrap();
+                    let result = [TransactionResult::Abort, TransactionResult::Commit][(sequence % 3).min(1) as usize];
+                    fixture.store.end_transaction(&id, producer, result).unwrap();
                 }
             });
         }

@@ -25,7 +25,7 @@ fn a_marker_that_cannot_be_appended_is_tried_again() {
     let producer = fixture.init("tx");
     fixture.begin("tx", producer, 0, &BOTH, "kept");
     fixture.disk.inject(no_room_in("/b-0/"));
-    fixture.store.end_transaction("tx", producer, true).unwrap();
+    fixture.store.end_transaction("tx", producer, TransactionResult::Commit).unwrap();
     let told = fixture.store.take_maintenance_error();
     assert!(matches!(told, Some(Error::StorageFull { .. })), "{told:?}");
     assert_eq!(state(&fixture), TransactionState::PrepareCommit);
@@ -57,7 +57,7 @@ fn a_marker_whose_sync_fails_is_appended_by_the_next_open() {
     // The first sync is that of the records.
     fixture.store.partition("b", 0).unwrap().flush().unwrap();
     fixture.disk.inject(Fault::io_error().on(Operation::Sync).on_paths(is_log_of_b));
-    fixture.store.end_transaction("tx", producer, true).unwrap();
+    fixture.store.end_transaction("tx", producer, TransactionResult::Commit).unwrap();
     assert!(matches!(fixture.store.take_maintenance_error(), Some(Error::LogOffline { .. })));
     assert_eq!(state(&fixture), TransactionState::PrepareCommit);
     assert!(fixture.store.tick().is_err());
@@ -85,7 +85,7 @@ fn records_that_cannot_be_synced_are_not_committed() {
     fixture
         .disk
         .inject(Fault::io_error().on(Operation::Sync).on_paths(|path| path.to_string_lossy().contains("/b-0/")));
-    let refused = fixture.store.end_transaction("tx", producer, true);
+    let refused = fixture.store.end_transaction("tx", producer, TransactionResult::Commit);
     assert!(matches!(refused, Err(Error::LogOffline { .. })), "{refused:?}");
     assert_eq!(state(&fixture), TransactionState::Ongoing);
     assert!(fixture.committed().is_empty());
@@ -97,8 +97,8 @@ fn a_decision_that_cannot_be_written_down_is_none() {
     let producer = fixture.init("tx");
     fixture.begin("tx", producer, 0, &BOTH, "kept");
     fixture.disk.inject(no_room_in("__transaction_state"));
-    for commit in [true, false] {
-        let refused = fixture.store.end_transaction("tx", producer, commit);
+    for result in [TransactionResult::Commit, TransactionResult::Abort] {
+        let refused = fixture.store.end_transaction("tx", producer, result);
         assert!(matches!(refused, Err(Error::StorageFull { .. })), "{refused:?}");
     }
     // Nor is another let in.
@@ -107,7 +107,7 @@ fn a_decision_that_cannot_be_written_down_is_none() {
     assert!(matches!(fixture.store.describe_transaction("ty"), Err(Error::TransactionalIdNotFound { .. })));
     assert_eq!(state(&fixture), TransactionState::Ongoing);
     fixture.disk.clear_faults();
-    fixture.store.end_transaction("tx", producer, true).unwrap();
+    fixture.store.end_transaction("tx", producer, TransactionResult::Commit).unwrap();
     assert_eq!(fixture.committed(), in_all(&BOTH, &["kept"]));
 }
 
@@ -129,7 +129,7 @@ fn transactions_end_at_zero_bytes_free_and_none_begins() {
     }
     let refused = fixture.add("tx", producer, &[("a", 1)]);
     assert!(matches!(refused, Err(Error::StorageFull { .. })), "{refused:?}");
-    fixture.store.end_transaction("tx", producer, true).unwrap();
+    fixture.store.end_transaction("tx", producer, TransactionResult::Commit).unwrap();
     assert_eq!(fixture.committed(), in_all(&BOTH, &["kept"]));
 }
 
@@ -145,7 +145,7 @@ fn a_store_opens_though_a_transaction_cannot_be_finished() {
         })
     };
     fixture.disk.inject(full());
-    fixture.store.end_transaction("tx", producer, true).unwrap();
+    fixture.store.end_transaction("tx", producer, TransactionResult::Commit).unwrap();
     fixture.disk.crash();
     fixture.disk = fixture.disk.after_crash(Crash::Process, 0);
     fixture.disk.inject(full());

@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use esker::record::{BatchBuilder, RecordData};
+use esker::record::{BatchBuilder, RecordData, TransactionResult};
 use esker::sim::{FaultStorage, ManualClock};
 use esker::{
     Acks, Appended, AutoOffsetReset, ConsumerConfig, IsolationLevel, Maintenance, ProducerIdAndEpoch, Result, Store,

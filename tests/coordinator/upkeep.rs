@@ -33,7 +33,7 @@ fn a_transaction_that_takes_too_long_is_aborted() {
     let described = fixture.store.describe_transaction("tx").unwrap();
     assert_eq!(described.state, TransactionState::CompleteAbort);
     assert_eq!(described.producer.producer_epoch, producer.producer_epoch + 1);
-    let late = fixture.store.end_transaction("tx", producer, true);
+    let late = fixture.store.end_transaction("tx", producer, TransactionResult::Commit);
     assert!(matches!(late, Err(Error::ProducerFenced { .. })), "{late:?}");
     assert!(matches!(fixture.append(producer, 1, ("a", 0), "later"), Err(Error::InvalidProducerEpoch { .. })));
     assert!(fixture.committed().is_empty());
@@ -43,7 +43,7 @@ fn a_transaction_that_takes_too_long_is_aborted() {
     }
     let next = fixture.init("tx");
     fixture.begin("tx", next, 0, &BOTH, "in time");
-    fixture.store.end_transaction("tx", next, true).unwrap();
+    fixture.store.end_transaction("tx", next, TransactionResult::Commit).unwrap();
     assert_eq!(fixture.committed(), in_all(&BOTH, &["in time"]));
 }
 
@@ -52,7 +52,7 @@ fn an_id_that_nobody_uses_is_forgotten() {
     let mut fixture = Fixture::new();
     let (idle, open) = (fixture.init("idle"), fixture.init("open"));
     fixture.begin("idle", idle, 0, &BOTH, "kept");
-    fixture.store.end_transaction("idle", idle, true).unwrap();
+    fixture.store.end_transaction("idle", idle, TransactionResult::Commit).unwrap();
     // Whose transaction is open is not idle, and one that is aborted counts from there.
     fixture.add("open", open, &BOTH).unwrap();
     fixture.pass(7 * DAY - Duration::from_secs(1));
@@ -76,7 +76,7 @@ fn ids_are_listed_by_state_producer_and_age() {
     fixture.add("first", first, &BOTH).unwrap();
     fixture.pass(Duration::from_secs(30));
     fixture.begin("second", second, 0, &BOTH, "kept");
-    fixture.store.end_transaction("second", second, true).unwrap();
+    fixture.store.end_transaction("second", second, TransactionResult::Commit).unwrap();
     let all = TransactionFilter::new;
     assert_eq!(ids(&fixture, all()), ["first", "second", "third"]);
     assert_eq!(ids(&fixture, all().states([TransactionState::Ongoing])), ["first"]);
@@ -123,7 +123,7 @@ fn a_transaction_that_nobody_ends_is_found_and_aborted() {
         assert_eq!(log.last_stable_offset(), log.log_end());
     }
     assert_eq!(hanging(), []);
-    fixture.store.end_transaction("tx", producer, true).unwrap();
+    fixture.store.end_transaction("tx", producer, TransactionResult::Commit).unwrap();
     assert_eq!(fixture.committed(), in_all(&[("a", 0)], &["kept"]));
 }
 
@@ -135,7 +135,8 @@ fn compaction_leaves_what_is_known_of_each_id() {
             let producer = fixture.init(id);
             fixture.begin(id, producer, 0, &BOTH, &format!("{id} {round}"));
             if round < 19 || id != "z" {
-                fixture.store.end_transaction(id, producer, round % 2 == 0).unwrap();
+                let result = [TransactionResult::Commit, TransactionResult::Abort][round % 2];
+                fixture.store.end_transaction(id, producer, result).unwrap();
             }
         }
     }
@@ -148,7 +149,7 @@ fn compaction_leaves_what_is_known_of_each_id() {
         assert_eq!(fixture.store.transactions(&TransactionFilter::new()).unwrap(), all);
     }
     let z = all[2].producer;
-    fixture.store.end_transaction("z", z, true).unwrap();
+    fixture.store.end_transaction("z", z, TransactionResult::Commit).unwrap();
     assert_eq!(fixture.committed()[&("a".to_owned(), 0)].last().unwrap(), "z 19");
 }
 
@@ -157,10 +158,10 @@ fn a_snapshot_has_the_transactions_of_its_moment() {
     let fixture = Fixture::new();
     let (open, done) = (fixture.init("open"), fixture.init("done"));
     fixture.begin("done", done, 0, &BOTH, "kept");
-    fixture.store.end_transaction("done", done, true).unwrap();
+    fixture.store.end_transaction("done", done, TransactionResult::Commit).unwrap();
     fixture.begin("open", open, 0, &BOTH, "open");
     fixture.store.snapshot("backup").unwrap();
-    fixture.store.end_transaction("open", open, true).unwrap();
+    fixture.store.end_transaction("open", open, TransactionResult::Commit).unwrap();
 
     let copy = options(&fixture.disk, &fixture.clock).open("backup").unwrap();
     assert_eq!(committed(&copy), in_all(&BOTH, &["kept"]));
@@ -169,7 +170,7 @@ fn a_snapshot_has_the_transactions_of_its_moment() {
     let new = copy.init_transactional_id("new", TIMEOUT).unwrap();
     assert!(![open.producer_id, done.producer_id].contains(&new.producer_id));
     // It goes its own way.
-    copy.end_transaction("open", open, false).unwrap();
+    copy.end_transaction("open", open, TransactionResult::Abort).unwrap();
     assert_eq!(committed(&copy), in_all(&BOTH, &["kept"]));
     assert_eq!(fixture.committed(), in_all(&BOTH, &["kept", "open"]));
 }
@@ -184,11 +185,11 @@ fn another_process_sees_transactions_and_changes_none() {
     fixture.add("tx", producer, &BOTH).unwrap();
     assert_eq!(list(), fixture.store.transactions(&TransactionFilter::new()).unwrap());
     assert_eq!(reader.describe_transaction("tx").unwrap().state, TransactionState::Ongoing);
-    fixture.store.end_transaction("tx", producer, false).unwrap();
+    fixture.store.end_transaction("tx", producer, TransactionResult::Abort).unwrap();
     assert_eq!(reader.describe_transaction("tx").unwrap().state, TransactionState::CompleteAbort);
 
     assert!(matches!(reader.init_transactional_id("tx", TIMEOUT), Err(Error::ReadOnly { .. })));
-    assert!(matches!(reader.end_transaction("tx", producer, false), Err(Error::ReadOnly { .. })));
+    assert!(matches!(reader.end_transaction("tx", producer, TransactionResult::Abort), Err(Error::ReadOnly { .. })));
     assert!(matches!(reader.abort_transaction(&("a", 0).into(), 0), Err(Error::ReadOnly { .. })));
     reader.tick().unwrap();
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use esker::clock::Clock;
-use esker::record::{BatchBuilder, RecordData};
+use esker::record::{BatchBuilder, RecordData, TransactionResult};
 use esker::sim::{Crash, FaultStorage, Lie, ManualClock};
 use esker::{
     Acks, AutoOffsetReset, ConsumerConfig, Error, IsolationLevel, Maintenance, Offset, ProducerIdAndEpoch, Store,
@@ -454,7 +454,8 @@ impl World {
             return Ok(());
         }
         let had_asked = self.transactions[index].fate == Fate::MayBeCommitted;
-        match self.store().end_transaction(IDS[client], producer, commit) {
+        let result = if commit { TransactionResult::Commit } else { TransactionResult::Abort };
+        match self.store().end_transaction(IDS[client], producer, result) {
             Err(Error::ProducerFenced { .. }) if self.is_over(index) && !had_asked => {
                 return self.give_up::<()>(client, index).map(drop);
             }
@@ -489,7 +490,7 @@ impl World {
             return Ok(());
         };
         let (store, id) = (self.store(), IDS[client]);
-        let ended = store.end_transaction(id, zombie, true);
+        let ended = store.end_transaction(id, zombie, TransactionResult::Commit);
         let added = store.add_offsets_to_transaction(id, zombie, GROUP);
         for refused in [ended, added] {
             match refused {

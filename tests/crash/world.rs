@@ -9,8 +9,8 @@ use esker::io::Storage;
 use esker::record::{Compression, EndTransactionMarker, TimestampType, TransactionResult};
 use esker::sim::{Crash, FaultStorage, Lie, ManualClock};
 use esker::{
-    Acks, AlterConfigOp, CleanupPolicy, CommittedOffset, Error, Log, Maintenance, Offset, OffsetReset, ReadLimits,
-    Store, StoreConfig, SyncPolicy, TopicConfig, TopicPartition,
+    Acks, AlterConfigOp, CleanupPolicy, CommittedOffset, Error, Log, Maintenance, Offset, OffsetReset,
+    ProducerIdAndEpoch, ReadLimits, Store, StoreConfig, SyncPolicy, TopicConfig, TopicPartition,
 };
 
 use crate::common::random::Random;
@@ -554,7 +554,8 @@ impl World {
         let (end, now_ms) = (log.log_end(), self.clock.now_ms());
         let marker = EndTransactionMarker { result, coordinator_epoch: 0 };
         let epoch = self.partition(topic, partition).producers.epoch(producer);
-        let appended = log.append_end_transaction_marker(Producers::id(producer), epoch, marker, acks);
+        let appended =
+            log.append_end_transaction_marker(ProducerIdAndEpoch::new(Producers::id(producer), epoch), marker, acks);
         let appended = self.unless_crashed(appended)?;
         let partition = self.partition(topic, partition);
         if end != partition.end || appended.is_some_and(|found| found.base_offset != end) {

@@ -7,7 +7,7 @@ use std::thread;
 use std::time::Duration;
 
 use esker::io::{AppendFile, Storage};
-use esker::record::{BatchBuilder, RecordData};
+use esker::record::{BatchBuilder, RecordData, TransactionResult};
 use esker::sim::{Crash, Fault, FaultStorage, Operation};
 use esker::{Acks, CommittedOffset, Error, Log, Maintenance, ReadLimits, Store, TopicConfig, TopicPartition};
 
@@ -317,7 +317,7 @@ fn what_a_group_has_committed_is_not_told_while_it_cannot_be_read() {
     store.add_offsets_to_transaction("id", producer, "g").unwrap();
     store.commit_offsets_in_transaction("g", commit(2), producer).unwrap();
     // Whoever looks next has to read the marker.
-    store.end_transaction("id", producer, true).unwrap();
+    store.end_transaction("id", producer, TransactionResult::Commit).unwrap();
     let is_of_offsets = |path: &Path| path.starts_with("/data/__consumer_offsets-3");
     disk.inject(Fault::io_error().on(Operation::Read).on_paths(is_of_offsets));
     assert_io(store.committed_offset("g", &at), ErrorKind::Other);
@@ -368,7 +368,7 @@ fn a_marker_that_does_not_reach_the_device_keeps_no_other_from_it() {
     }
     // The first sync is that of the records.
     disk.inject(Fault::io_error().on(Operation::Sync).on_path_suffix("t-70/00000000000000000000.log").nth(1));
-    store.end_transaction("id", producer, true).unwrap();
+    store.end_transaction("id", producer, TransactionResult::Commit).unwrap();
     assert!(
         matches!(store.take_maintenance_error(), Some(Error::LogOffline { topic_partition, .. }) if topic_partition.partition == 70)
     );

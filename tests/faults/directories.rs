@@ -6,7 +6,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use esker::io::Storage;
-use esker::record::BatchBuilder;
+use esker::record::{BatchBuilder, TransactionResult};
 use esker::sim::{Crash, Fault, FaultStorage, Operation};
 use esker::{Acks, Error, ProducerIdAndEpoch, Store, TopicConfig, TopicPartition};
 
@@ -267,17 +267,17 @@ fn store_with_transaction(disk: &FaultStorage) -> (Store, ProducerIdAndEpoch) {
 
 #[test]
 fn a_transaction_ends_where_the_deletion_of_its_topic_failed_halfway() {
-    for commit in [true, false] {
+    for result in [TransactionResult::Commit, TransactionResult::Abort] {
         let disk = FaultStorage::new(1);
         let (store, producer) = store_with_transaction(&disk);
         disk.inject(Fault::io_error().on(Operation::Rename).on_path_suffix("/goes-0").times(1));
         store.delete_topic("goes").unwrap_err();
-        store.end_transaction("id", producer, commit).unwrap();
+        store.end_transaction("id", producer, result).unwrap();
         assert!(store.take_maintenance_error().is_none());
         let kept = TopicPartition::new("kept", 0);
         assert_eq!(store.partition("kept", 0).unwrap().last_stable_offset(), 2, "the record and the marker");
         store.add_partitions_to_transaction("id", producer, [kept]).expect("the next one may begin");
-        store.end_transaction("id", producer, commit).unwrap();
+        store.end_transaction("id", producer, result).unwrap();
         drop(store);
         assert!(open(&disk).unwrap().partition("goes", 0).is_err(), "the deletion is finished");
     }
@@ -289,7 +289,7 @@ fn a_topic_whose_deletion_was_not_written_down_is_told_how_its_transaction_ended
     let (store, producer) = store_with_transaction(&disk);
     disk.inject(Fault::io_error().on_path_suffix("topic-config-checkpoint.tmp").times(1));
     store.delete_topic("goes").unwrap_err();
-    store.end_transaction("id", producer, false).unwrap();
+    store.end_transaction("id", producer, TransactionResult::Abort).unwrap();
     assert_eq!(store.partition("goes", 0).unwrap().last_stable_offset(), 2, "it is as it was, and knows");
     drop(store);
     let store = open(&disk).unwrap();

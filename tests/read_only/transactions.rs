@@ -7,8 +7,8 @@ use std::time::Duration;
 use esker::io::{MemoryStorage, Storage};
 use esker::record::{BatchBuilder, EndTransactionMarker, RecordData, TransactionResult};
 use esker::{
-    Acks, AutoOffsetReset, CleanupPolicy, ConsumerConfig, IsolationLevel, Log, Maintenance, Offset, ReadLimits, Store,
-    TopicConfig,
+    Acks, AutoOffsetReset, CleanupPolicy, ConsumerConfig, IsolationLevel, Log, Maintenance, Offset, ProducerIdAndEpoch,
+    ReadLimits, Store, TopicConfig,
 };
 
 use crate::common::random::Random;
@@ -23,7 +23,7 @@ fn send(log: &Log, id: i64, sequence: i32, key: &str, value: &str) -> Offset {
 
 fn end(log: &Log, id: i64, result: TransactionResult) -> Offset {
     let marker = EndTransactionMarker { result, coordinator_epoch: 0 };
-    log.append_end_transaction_marker(id, 0, marker, Acks::Leader).unwrap().base_offset
+    log.append_end_transaction_marker(ProducerIdAndEpoch::new(id, 0), marker, Acks::Leader).unwrap().base_offset
 }
 
 fn topic() -> TopicConfig {

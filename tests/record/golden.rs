@@ -5,6 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
+use esker::ProducerIdAndEpoch;
 use esker::record::{
     BatchBuilder, BatchView, Compression, EndTransactionMarker, Header, RecordData, TimestampType, TransactionResult,
 };
@@ -134,7 +135,9 @@ fn markers_are_what_kafka_builds_byte_for_byte() {
         let marker = EndTransactionMarker::parse(&set.iter().next().unwrap().unwrap()).unwrap().unwrap();
         assert_eq!(marker, EndTransactionMarker { result, coordinator_epoch: 5 });
 
-        let built = marker.to_batch(header.max_timestamp, header.producer_id, header.producer_epoch).unwrap();
+        let built = marker
+            .to_batch(header.max_timestamp, ProducerIdAndEpoch::new(header.producer_id, header.producer_epoch))
+            .unwrap();
         assert_eq!(built.bytes()[16..], batch.bytes()[16..], "all but offset and epoch, which the log assigns");
     }
 }

@@ -5,7 +5,7 @@ use esker::record::{
     BatchBuilder, BatchHeaders, BatchView, Batches, Compression, ControlRecordType, EndTransactionMarker, Header,
     RecordCursor, RecordData, TimestampType, TransactionResult,
 };
-use esker::{Corruption, Error};
+use esker::{Corruption, Error, ProducerIdAndEpoch};
 
 use crate::{codecs, hex, records};
 
@@ -105,7 +105,7 @@ fn idempotent_and_log_append_time_batches_are_written() {
 fn transaction_markers_are_written_and_read() {
     for (result, crc) in [(TransactionResult::Abort, 0x821a_66c4u32), (TransactionResult::Commit, 0x7624_b08c)] {
         let marker = EndTransactionMarker { result, coordinator_epoch: 5 };
-        let batch = marker.to_batch(T + 100, 4000, 2).unwrap();
+        let batch = marker.to_batch(T + 100, ProducerIdAndEpoch::new(4000, 2)).unwrap();
         let mut expected = hex(ABORT).to_vec();
         // Offset and epoch are the log's to assign, outside the CRC; the commit differs in CRC and type.
         expected[..8].fill(0);

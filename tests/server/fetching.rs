@@ -8,7 +8,7 @@ use esker::io::FsStorage;
 use esker::net::messages::fetch::{FetchPartition, FetchTopic, ForgottenTopic};
 use esker::net::messages::{ApiVersionsRequest, FetchRequest, FetchResponse};
 use esker::net::{Connection, ErrorCode};
-use esker::record::{BatchBuilder, BatchRef, RecordData};
+use esker::record::{BatchBuilder, BatchRef, RecordData, TransactionResult};
 use esker::server::{Server, ServerConfig};
 use esker::{Acks, ProducerIdAndEpoch, Store, TopicConfig, TopicPartition, Uuid};
 
@@ -336,7 +336,7 @@ fn append_in_transaction(store: &Store, producer: ProducerIdAndEpoch, sequence: 
 async fn who_reads_what_is_committed_is_woken_by_the_end_of_the_transaction() {
     let (store, server) = serve().await;
     for connection in connections(&server).await {
-        for is_committed in [true, false] {
+        for result in [TransactionResult::Commit, TransactionResult::Abort] {
             let start = end(&store, 0);
             let producer = store.init_transactional_id("x", Duration::from_secs(60)).unwrap();
             store.add_partitions_to_transaction("x", producer, [TopicPartition::new("t", 0)]).unwrap();
@@ -351,7 +351,7 @@ async fn who_reads_what_is_committed_is_woken_by_the_end_of_the_transaction() {
             let waiting = patient(committed);
             let (response, ()) = tokio::join!(send(&connection, &waiting, 13), async {
                 append_in_transaction(&store, producer, 1, "b");
-                store.end_transaction("x", producer, is_committed).unwrap();
+                store.end_transaction("x", producer, result).unwrap();
             });
             let data = fetched(response);
             assert_eq!(data.last_stable_offset, start + 3);
@@ -359,7 +359,8 @@ async fn who_reads_what_is_committed_is_woken_by_the_end_of_the_transaction() {
             assert_eq!(BatchRef::parse(data.records.as_ref().unwrap()).unwrap().header().base_offset, start);
             let aborted = data.aborted_transactions.unwrap();
             let aborted: Vec<_> = aborted.iter().map(|one| (one.producer_id, one.first_offset)).collect();
-            let expected = if is_committed { vec![] } else { vec![(producer.producer_id, start)] };
+            let is_aborted = result == TransactionResult::Abort;
+            let expected = if is_aborted { vec![(producer.producer_id, start)] } else { vec![] };
             assert_eq!(aborted, expected);
         }
     }

@@ -6,7 +6,7 @@ use esker::net::messages::offset_for_leader_epoch::{OffsetForLeaderPartition, Of
 use esker::net::messages::{DeleteRecordsRequest, ListOffsetsRequest, OffsetForLeaderEpochRequest};
 use esker::net::{Connection, ErrorCode};
 use esker::record::{BatchBuilder, EndTransactionMarker, RecordData, TransactionResult};
-use esker::{Acks, Log, Store, TopicConfig};
+use esker::{Acks, Log, ProducerIdAndEpoch, Store, TopicConfig};
 
 use super::{connections, serve};
 
@@ -146,7 +146,7 @@ async fn what_is_not_decided_is_for_readers_of_everything() {
     assert_eq!((ask(50, 0, -1).await, ask(50, 1, -1).await), (5, -1));
     assert_eq!((ask(MAX_TIMESTAMP, 0, -1).await, ask(MAX_TIMESTAMP, 1, -1).await), (5, -1));
     let marker = EndTransactionMarker { result: TransactionResult::Commit, coordinator_epoch: 0 };
-    log.append_end_transaction_marker(1, 0, marker, Acks::Leader).unwrap();
+    log.append_end_transaction_marker(ProducerIdAndEpoch::new(1, 0), marker, Acks::Leader).unwrap();
     assert_eq!((ask(LATEST, 1, -1).await, ask(50, 1, -1).await), (7, 5));
 }
 

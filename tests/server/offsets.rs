@@ -15,6 +15,7 @@ use esker::net::messages::{
     OffsetDeleteRequest, OffsetFetchRequest, OffsetFetchResponse, TxnOffsetCommitRequest, WriteTxnMarkersRequest,
 };
 use esker::net::{Connection, ErrorCode};
+use esker::record::TransactionResult;
 use esker::server::{Server, ServerConfig};
 use esker::{Acks, CommittedOffset, Store, TopicConfig, TopicPartition, Uuid};
 
@@ -311,7 +312,7 @@ async fn offsets_of_an_open_transaction_are_not_stable() {
             assert_eq!(last, [(1, ErrorCode::NONE), (2, ErrorCode::NONE)]);
         }
     }
-    store.end_transaction("x", producer, true).unwrap();
+    store.end_transaction("x", producer, TransactionResult::Commit).unwrap();
     for version in 7..=10 {
         let stable = offsets(fetch(&connection, "g", None, true, version).await);
         assert_eq!(stable, [(10, ErrorCode::NONE), (2, ErrorCode::NONE)]);

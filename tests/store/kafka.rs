@@ -6,7 +6,8 @@ use std::path::Path;
 use bytes::Bytes;
 use esker::record::{BatchBuilder, EndTransactionMarker, RecordData, TransactionResult};
 use esker::{
-    Acks, AlterConfigOp, CommittedOffset, Damage, Error, IsolationLevel, ReadLimits, Store, StoreConfig, TopicConfig,
+    Acks, AlterConfigOp, CommittedOffset, Damage, Error, IsolationLevel, ProducerIdAndEpoch, ReadLimits, Store,
+    StoreConfig, TopicConfig,
 };
 
 use crate::api::{NOW_MS, append, manual, manual_store, records, values};
@@ -226,7 +227,7 @@ fn a_partition_is_written_as_kafka_writes_it() {
     append(BatchBuilder::new(1000), &[(15, "d", "4")]);
     clock.advance(30);
     let marker = EndTransactionMarker { result: TransactionResult::Abort, coordinator_epoch: 7 };
-    log.append_end_transaction_marker(4000, 0, marker, Acks::Leader).unwrap();
+    log.append_end_transaction_marker(ProducerIdAndEpoch::new(4000, 0), marker, Acks::Leader).unwrap();
     append(BatchBuilder::new(1000).producer(4001, 1, 10), &[(40, "e", "5"), (41, "f", "6")]);
     append(BatchBuilder::new(1000).producer(4002, 3, 0).transactional(true), &[(50, "g", "7")]);
     store.close().unwrap();

@@ -9,7 +9,8 @@ use esker::io::Storage;
 use esker::record::{BatchBuilder, BatchRef, Compression, EndTransactionMarker, RecordData, TransactionResult};
 use esker::sim::{Crash, FaultStorage};
 use esker::{
-    Acks, Error, Finding, Log, Offset, Problem, ReadLimits, RepairOptions, RepairReport, RepairStep, Store, TopicConfig,
+    Acks, Error, Finding, Log, Offset, Problem, ProducerIdAndEpoch, ReadLimits, RepairOptions, RepairReport,
+    RepairStep, Store, TopicConfig,
 };
 
 use crate::common::random::Random;
@@ -481,7 +482,7 @@ fn a_transaction_index_that_is_wrong_is_built_again_and_one_that_knows_more_is_k
         in_transaction(&log, id, 0, "first");
         in_transaction(&log, id, 1, "second");
         let marker = EndTransactionMarker { result, coordinator_epoch: 0 };
-        log.append_end_transaction_marker(id, 0, marker, Acks::Leader).unwrap();
+        log.append_end_transaction_marker(ProducerIdAndEpoch::new(id, 0), marker, Acks::Leader).unwrap();
     }
     assert_eq!(committed(&log), [3, 4]);
     store.close().unwrap();

@@ -16,6 +16,7 @@ use parking_lot::{Mutex, RwLock, RwLockReadGuard};
 
 use super::{Pending, Producer, Record, RecordMetadata};
 use crate::error::{Error, Result};
+use crate::record::TransactionResult;
 use crate::store::{CommittedOffset, Store};
 use crate::types::{ConsumerGroupMetadata, ProducerIdAndEpoch, TopicPartition};
 use state::{State, Tell};
@@ -282,7 +283,7 @@ impl Transactions {
             Tell::Nothing => Ok(()),
             Tell::End => {
                 // It makes the records durable first.
-                let told = self.store.end_transaction(&self.transactional_id, self.producer, true);
+                let told = self.store.end_transaction(&self.transactional_id, self.producer, TransactionResult::Commit);
                 self.state.lock().committed(told)
             }
         }
@@ -312,7 +313,7 @@ impl Transactions {
         match tell {
             Tell::Nothing => Ok(()),
             Tell::End => {
-                let told = self.store.end_transaction(&self.transactional_id, self.producer, false);
+                let told = self.store.end_transaction(&self.transactional_id, self.producer, TransactionResult::Abort);
                 self.state.lock().aborted(told)
             }
         }

@@ -2,6 +2,7 @@
 
 use crate::net::ErrorCode;
 use crate::net::messages::{EndTxnRequest, EndTxnResponse};
+use crate::record::TransactionResult;
 use crate::server::broker::Broker;
 use crate::server::transaction_error;
 use crate::types::{NO_PRODUCER_ID, ProducerIdAndEpoch};
@@ -19,9 +20,10 @@ pub(in crate::server) fn answer(broker: &Broker, request: EndTxnRequest, version
     }
     let producer = ProducerIdAndEpoch::new(request.producer_id, request.producer_epoch);
     let id = &request.transactional_id;
+    let result = if request.committed { TransactionResult::Commit } else { TransactionResult::Abort };
     let ended = match version {
-        NEXT_EPOCH_VERSION.. => broker.store.end_transaction_with_next_epoch(id, producer, request.committed),
-        _ => broker.store.end_transaction(id, producer, request.committed).map(|()| NOT_TOLD),
+        NEXT_EPOCH_VERSION.. => broker.store.end_transaction_with_next_epoch(id, producer, result),
+        _ => broker.store.end_transaction(id, producer, result).map(|()| NOT_TOLD),
     };
     match ended {
         Ok(ProducerIdAndEpoch { producer_id, producer_epoch }) => {

@@ -11,7 +11,7 @@ use crate::net::messages::write_txn_markers::{
 use crate::net::messages::{WriteTxnMarkersRequest, WriteTxnMarkersResponse};
 use crate::record::{EndTransactionMarker, TransactionResult};
 use crate::server::broker::Broker;
-use crate::types::Acks;
+use crate::types::{Acks, ProducerIdAndEpoch};
 
 /// From this version of transactions on a marker has the epoch after that of the records (KIP-890).
 const NEXT_EPOCH_VERSION: i8 = 2;
@@ -46,7 +46,8 @@ impl Broker {
             NEXT_EPOCH_VERSION.. => MarkerEpoch::AfterRecords,
             _ => MarkerEpoch::OfRecords,
         };
-        log.append_marker(marker.producer_id, marker.producer_epoch, epoch, end, Acks::All)?;
+        let producer = ProducerIdAndEpoch::new(marker.producer_id, marker.producer_epoch);
+        log.append_marker(producer, epoch, end, Acks::All)?;
         Ok(())
     }
 }

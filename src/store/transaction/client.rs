@@ -77,9 +77,8 @@ impl Store {
         &self,
         transactional_id: &str,
         producer: ProducerIdAndEpoch,
-        commit: bool,
+        result: TransactionResult,
     ) -> Result<ProducerIdAndEpoch> {
-        let result = if commit { TransactionResult::Commit } else { TransactionResult::Abort };
         self.inner.end_transaction_of(transactional_id, producer, result, TransactionVersion::V2)
     }
 

@@ -32,7 +32,7 @@ impl Store {
     ///
     /// ```
     /// use std::time::Duration;
-    /// use esker::record::{BatchBuilder, RecordData};
+    /// use esker::record::{BatchBuilder, RecordData, TransactionResult};
     /// use esker::{Acks, IsolationLevel, ReadLimits, Store, TopicConfig, TopicPartition};
     ///
     /// let store = Store::temporary()?;
@@ -48,7 +48,7 @@ impl Store {
     /// log.append(batch.build()?, Acks::Leader)?;
     /// assert_eq!(log.last_stable_offset(), 0);
     ///
-    /// store.end_transaction("billing-1", producer, true)?;
+    /// store.end_transaction("billing-1", producer, TransactionResult::Commit)?;
     /// assert_eq!(log.last_stable_offset(), 2); // the record, and the marker after it
     /// # Ok::<(), esker::Error>(())
     /// ```
@@ -105,8 +105,13 @@ impl Store {
     /// [`Error::InvalidTransactionTransition`] if there is no transaction, or it ended the other way;
     /// [`Error::LogOffline`] if a sync of the records failed, and nothing is decided, or of the decision, and what
     /// the next open finds counts; otherwise as [`Log::append`], with the transaction open as before.
-    pub fn end_transaction(&self, transactional_id: &str, producer: ProducerIdAndEpoch, commit: bool) -> Result<()> {
-        self.inner.end_transaction(transactional_id, producer, commit)
+    pub fn end_transaction(
+        &self,
+        transactional_id: &str,
+        producer: ProducerIdAndEpoch,
+        result: TransactionResult,
+    ) -> Result<()> {
+        self.inner.end_transaction(transactional_id, producer, result)
     }
 }
 
@@ -204,9 +209,8 @@ impl StoreInner {
         &self,
         transactional_id: &str,
         producer: ProducerIdAndEpoch,
-        commit: bool,
+        result: TransactionResult,
     ) -> Result<()> {
-        let result = if commit { TransactionResult::Commit } else { TransactionResult::Abort };
         self.end_transaction_of(transactional_id, producer, result, TransactionVersion::V0).map(drop)
     }
 
@@ -340,10 +344,9 @@ impl StoreInner {
     /// Tells a partition how the transaction ended. None if it knows of a later epoch of the producer, whose
     /// transaction that is not.
     pub(super) fn append_marker(&self, log: &Log, ending: Ending, coordinator_epoch: i32) -> Result<Option<Appended>> {
-        let ProducerIdAndEpoch { producer_id, producer_epoch } = ending.producer;
         let append = |coordinator_epoch| {
             let marker = EndTransactionMarker { result: ending.result, coordinator_epoch };
-            self.reserve.run(|| log.append_end_transaction_marker(producer_id, producer_epoch, marker, Acks::Leader))
+            self.reserve.run(|| log.append_end_transaction_marker(ending.producer, marker, Acks::Leader))
         };
         match append(coordinator_epoch) {
             // Here is no other coordinator: a broker had this directory before.

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
+use esker::record::TransactionResult;
 use esker::{ProducerIdAndEpoch, TopicPartition, TransactionDescription, TransactionFilter, TransactionState};
 use esker_kafka_tests::dump::{complaints_about, dump, logs};
 use esker_kafka_tests::engine::{Engine, partition};
@@ -39,9 +40,9 @@ fn play(store: &Esker) {
     store.store.init_transactional_id("expired", TIMEOUT).expect("the id can be had");
     store.set_time(START_MS + 8 * DAY_MS);
     for round in 0..3 {
-        for (id, commit) in [("committed", true), ("aborted", false)] {
+        for (id, result) in [("committed", TransactionResult::Commit), ("aborted", TransactionResult::Abort)] {
             let producer = begin(store, id, &topics[..1 + round % 3]);
-            store.store.end_transaction(id, producer, commit).expect("it is open");
+            store.store.end_transaction(id, producer, result).expect("it is open");
         }
     }
     store.store.init_transactional_id("empty", TIMEOUT).expect("the id can be had");
