@@ -143,7 +143,7 @@ fn committed(store: &Store) -> Vec<Offset> {
 
 /// The aborted transactions that a read of the whole log tells of: producer, first and last offset.
 fn aborted(log: &Log) -> Vec<(ProducerId, Offset, Offset)> {
-    let limits = ReadLimits::new().isolation(IsolationLevel::ReadCommitted);
+    let limits = ReadLimits::new().isolation_level(IsolationLevel::ReadCommitted);
     let (mut offset, mut found) = (log.log_start(), Vec::new());
     while offset < log.last_stable_offset() {
         let fetched = log.read(offset, limits).unwrap();
@@ -418,7 +418,7 @@ fn the_last_stable_offset_waits_for_the_oldest_open_transaction() {
 #[test]
 fn a_read_ends_at_the_last_stable_offset() {
     let (_, _store, log) = new_log(TopicConfig::new());
-    let limits = ReadLimits::new().isolation(IsolationLevel::ReadCommitted);
+    let limits = ReadLimits::new().isolation_level(IsolationLevel::ReadCommitted);
     send(&log, batch(1, 0)).unwrap();
     send(&log, in_transaction(2, 0)).unwrap();
     let fetched = log.read(0, limits).unwrap();

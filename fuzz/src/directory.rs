@@ -157,7 +157,7 @@ fn use_transactions(store: &Store) {
     assert!(start <= stable && stable <= end, "{start} {stable} {end}");
     let mut offset = start;
     while offset < stable {
-        let limits = ReadLimits::new().isolation(IsolationLevel::ReadCommitted);
+        let limits = ReadLimits::new().isolation_level(IsolationLevel::ReadCommitted);
         let Ok(fetched) = log.read(offset, limits) else { break };
         assert!(fetched.next_offset() > offset && fetched.next_offset() <= end, "a read gets on");
         offset = fetched.next_offset();

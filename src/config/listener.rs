@@ -12,7 +12,7 @@ use super::value::ConfigValue;
 /// ```
 /// let listener: esker::server::Listener = "PLAINTEXT://127.0.0.1:9092".parse()?;
 /// assert_eq!((&*listener.name, &*listener.host, listener.port), ("PLAINTEXT", "127.0.0.1", 9092));
-/// # Ok::<(), esker::server::NotAListener>(())
+/// # Ok::<(), esker::server::ParseListenerError>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Listener {
@@ -32,25 +32,25 @@ impl Listener {
     }
 }
 
-/// That text is no listener.
+/// The text is no listener.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("a listener is NAME://host:port")]
 #[non_exhaustive]
-pub struct NotAListener;
+pub struct ParseListenerError;
 
 impl FromStr for Listener {
-    type Err = NotAListener;
+    type Err = ParseListenerError;
 
-    fn from_str(text: &str) -> Result<Self, NotAListener> {
-        let (name, address) = text.trim().split_once("://").ok_or(NotAListener)?;
-        let (host, port) = address.rsplit_once(':').ok_or(NotAListener)?;
+    fn from_str(text: &str) -> Result<Self, ParseListenerError> {
+        let (name, address) = text.trim().split_once("://").ok_or(ParseListenerError)?;
+        let (host, port) = address.rsplit_once(':').ok_or(ParseListenerError)?;
         // An address of IPv6 is in brackets, because it has colons too.
         let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
         let is_name = !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || "_-.".contains(c));
         if !is_name || host.contains(['/', ' ', ',']) {
-            return Err(NotAListener);
+            return Err(ParseListenerError);
         }
-        let port = port.parse().map_err(|_| NotAListener)?;
+        let port = port.parse().map_err(|_| ParseListenerError)?;
         Ok(Self { name: name.to_ascii_uppercase(), host: host.to_owned(), port })
     }
 }

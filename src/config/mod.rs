@@ -56,7 +56,7 @@ pub(crate) use in_process::{unknown_to_consumers, unknown_to_producers};
 #[cfg(feature = "sasl")]
 pub(crate) use jaas::Jaas;
 #[cfg(feature = "net")]
-pub use listener::{Listener, NotAListener};
+pub use listener::{Listener, ParseListenerError};
 pub use migration_policy::ConsumerGroupMigrationPolicy;
 #[cfg(feature = "net")]
 pub use numbered::ConfigResourceType;

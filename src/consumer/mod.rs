@@ -396,8 +396,9 @@ impl Consumer {
     }
 
     fn take_from(&mut self, index: usize, room: usize, records: &mut Vec<ConsumerRecord>) -> Result<()> {
-        let limits =
-            ReadLimits::new().max_bytes(self.config.max_partition_fetch_bytes).isolation(self.config.isolation_level);
+        let limits = ReadLimits::new()
+            .max_bytes(self.config.max_partition_fetch_bytes)
+            .isolation_level(self.config.isolation_level);
         loop {
             // Also of one that is paused it is found out where it begins, or `latest` would be later.
             let position = self.position_of(index)?;

@@ -117,7 +117,7 @@ pub(crate) mod pattern;
 
 pub(crate) use group::NO_GENERATION;
 pub use group::{
-    Action, Assignment, ClassicMemberMetadata, Committer, ConsumerGroupMetadata, ConsumerHeartbeat,
+    Action, Assignment, ClassicMemberMetadata, Committer, ConsumerGroupMetadataValue, ConsumerHeartbeat,
     ConsumerHeartbeatRequest, ConsumerMemberMetadata, CooperativeStickyAssignor, CurrentAssignment,
     DescribedConsumerGroup, DescribedConsumerMember, DescribedGroup, DescribedMember, GroupCoordinator, GroupError,
     GroupMetadata, GroupRecord, GroupState, GroupType, JoinProtocol, JoinRequest, Joined, JoinedMember, LeaveRequest,

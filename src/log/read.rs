@@ -40,8 +40,8 @@ impl ReadLimits {
     /// Up to where to read. With [`IsolationLevel::ReadCommitted`] that is the last stable offset; records of aborted
     /// transactions are among what is returned, for a batch is never taken apart, and
     /// [`Fetched::aborted_transactions`] tells which.
-    pub fn isolation(mut self, isolation: IsolationLevel) -> Self {
-        self.isolation = isolation;
+    pub fn isolation_level(mut self, isolation_level: IsolationLevel) -> Self {
+        self.isolation = isolation_level;
         self
     }
 }

@@ -104,8 +104,8 @@ use tokio::sync::watch;
 pub use crate::config::ScramMechanism;
 use crate::config::invalid;
 pub use crate::config::{
-    ClientAuth, Listener, ListenerSecurity, NotAListener, Password, SaslMechanism, SecurityConfig, SecurityProtocol,
-    SecurityProtocolMap, ServerConfig, ServerProperties, StoreType, TlsVersion,
+    ClientAuth, Listener, ListenerSecurity, ParseListenerError, Password, SaslMechanism, SecurityConfig,
+    SecurityProtocol, SecurityProtocolMap, ServerConfig, ServerProperties, StoreType, TlsVersion,
 };
 use crate::error::Result;
 use crate::net::Connection;

@@ -129,7 +129,7 @@ pub fn read_all(log: &Log, limits: ReadLimits) -> Result<Vec<(Offset, Sent)>> {
 
 /// The records from the log's start to its last stable offset that are not void.
 pub fn read_committed(log: &Log, limits: ReadLimits) -> Result<Vec<(Offset, Sent)>> {
-    let limits = limits.isolation(IsolationLevel::ReadCommitted);
+    let limits = limits.isolation_level(IsolationLevel::ReadCommitted);
     let mut records = Vec::new();
     let mut offset = log.log_start();
     while offset < log.last_stable_offset() {

@@ -1,8 +1,8 @@
 //! The protocol's rules, one by one.
 
 use esker::coordinator::{
-    Action, Committer, ConsumerGroupMetadata, ConsumerHeartbeatRequest, GroupError, GroupRecord, GroupState, GroupType,
-    Partitions, Response,
+    Action, Committer, ConsumerGroupMetadataValue, ConsumerHeartbeatRequest, GroupError, GroupRecord, GroupState,
+    GroupType, Partitions, Response,
 };
 use esker::{ConsumerGroupAssignor, GroupConfig, StoreConfig, TopicPartition};
 
@@ -530,7 +530,7 @@ fn groups_are_listed_and_deleted_when_they_are_empty() {
 #[test]
 fn what_kafka_4_0_kept_of_topics_is_taken_back_wherever_it_is_in_the_log() {
     let mut fixture = Fixture::new(1);
-    let metadata = ConsumerGroupMetadata { epoch: 3, ..Default::default() };
+    let metadata = ConsumerGroupMetadataValue { epoch: 3, ..Default::default() };
     fixture.log.push(GroupRecord::PartitionMetadata(true));
     fixture.log.push(GroupRecord::ConsumerGroup(Some(metadata)));
     fixture.restart();

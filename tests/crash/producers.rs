@@ -165,7 +165,7 @@ impl Producers {
         if is_compacted {
             return Ok(());
         }
-        let limits = ReadLimits::new().isolation(IsolationLevel::ReadCommitted).max_bytes(usize::MAX >> 1);
+        let limits = ReadLimits::new().isolation_level(IsolationLevel::ReadCommitted).max_bytes(usize::MAX >> 1);
         for (index, first, marker) in &fates.transactions {
             let Some((last, result)) = marker else { continue };
             if *last >= last_stable {

@@ -83,7 +83,7 @@ fn check_kafkas_records(store: &Store) {
         .collect();
     assert_eq!(ends, [(30, Some(7), None), (41, None, None), (50, None, Some(7))]);
     assert_eq!(log.last_stable_offset(), 7);
-    let fetched = log.read(0, ReadLimits::new().isolation(IsolationLevel::ReadCommitted)).unwrap();
+    let fetched = log.read(0, ReadLimits::new().isolation_level(IsolationLevel::ReadCommitted)).unwrap();
     assert_eq!(fetched.next_offset(), 7);
     let aborted = fetched.aborted_transactions().iter();
     let aborted: Vec<_> =

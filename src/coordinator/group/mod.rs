@@ -38,9 +38,9 @@ pub use assignor::{
 };
 pub use classic::{Committer, GroupMetadata, GroupState, MemberMetadata};
 pub use consumer::{
-    ClassicMemberMetadata, ConsumerGroupMetadata, ConsumerHeartbeat, ConsumerHeartbeatRequest, ConsumerMemberMetadata,
-    CurrentAssignment, DescribedConsumerGroup, DescribedConsumerMember, GroupRecord, MemberState, Partitions,
-    ResolvedRegex,
+    ClassicMemberMetadata, ConsumerGroupMetadataValue, ConsumerHeartbeat, ConsumerHeartbeatRequest,
+    ConsumerMemberMetadata, CurrentAssignment, DescribedConsumerGroup, DescribedConsumerMember, GroupRecord,
+    MemberState, Partitions, ResolvedRegex,
 };
 pub(crate) use consumer_protocol::NO_GENERATION;
 pub use describe::{DescribedGroup, DescribedMember, GroupType, ListedGroup};

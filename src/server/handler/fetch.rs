@@ -232,7 +232,7 @@ impl Broker {
         }
         seen.more.push(log.readable_in(isolation, log.readable_end(isolation)));
         let max_bytes = usize::try_from(wanted.partition_max_bytes).unwrap_or(0).min(params.max_bytes);
-        let limits = ReadLimits::new().max_bytes(max_bytes).isolation(isolation);
+        let limits = ReadLimits::new().max_bytes(max_bytes).isolation_level(isolation);
         let fetched = log.read(wanted.fetch_offset, limits).inspect_err(tell)?;
         seen.take_in(&log, wanted.fetch_offset, &fetched, max_bytes, isolation);
         let fits = first || fetched.bytes().len() <= max_bytes;

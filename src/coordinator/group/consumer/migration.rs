@@ -13,8 +13,8 @@ use super::super::consumer_protocol::{Assignment, Subscription, subscription_ver
 use super::super::message::JoinRequest;
 use super::reconcile::pairs;
 use super::record::{
-    ClassicMemberMetadata, ConsumerGroupMetadata, ConsumerMemberMetadata, CurrentAssignment, GroupRecord, MemberState,
-    Partitions,
+    ClassicMemberMetadata, ConsumerGroupMetadataValue, ConsumerMemberMetadata, CurrentAssignment, GroupRecord,
+    MemberState, Partitions,
 };
 use super::state::{Member, State};
 use super::topics::Topics;
@@ -158,7 +158,7 @@ fn upgrade<T>(group: &ClassicGroup<T>, topics: &Topics) -> Option<Vec<GroupRecor
         GroupRecord::Member(member.id.to_string(), Some(metadata))
     };
     let mut records: Vec<_> = members.iter().zip(subscriptions).map(wants).collect();
-    records.push(GroupRecord::ConsumerGroup(Some(ConsumerGroupMetadata { epoch, metadata_hash: 0 })));
+    records.push(GroupRecord::ConsumerGroup(Some(ConsumerGroupMetadataValue { epoch, metadata_hash: 0 })));
     records.extend(has.iter().map(|(id, has)| GroupRecord::Target(id.to_string(), Some(has.clone()))));
     records.push(GroupRecord::TargetEpoch(Some(epoch)));
     records.extend(has.into_iter().map(|(id, assigned)| {

@@ -55,8 +55,8 @@ pub use describe::{DescribedConsumerGroup, DescribedConsumerMember};
 pub use message::{ConsumerHeartbeat, ConsumerHeartbeatRequest};
 pub(super) use migration::Handover;
 pub use record::{
-    ClassicMemberMetadata, ConsumerGroupMetadata, ConsumerMemberMetadata, CurrentAssignment, GroupRecord, MemberState,
-    Partitions, ResolvedRegex,
+    ClassicMemberMetadata, ConsumerGroupMetadataValue, ConsumerMemberMetadata, CurrentAssignment, GroupRecord,
+    MemberState, Partitions, ResolvedRegex,
 };
 pub(super) use topics::Topics;
 

@@ -52,7 +52,7 @@ pub enum GroupRecord {
     /// A group of the classic protocol: `GroupMetadata`.
     Classic(Option<GroupMetadata>),
     /// There is a consumer group: `ConsumerGroupMetadata`. Without it there is none.
-    ConsumerGroup(Option<ConsumerGroupMetadata>),
+    ConsumerGroup(Option<ConsumerGroupMetadataValue>),
     /// The topics of a consumer group, as Kafka 4.0 wrote them down: `ConsumerGroupPartitionMetadata`. Says whether
     /// there is such a record.
     PartitionMetadata(bool),
@@ -70,7 +70,7 @@ pub enum GroupRecord {
 
 /// A consumer group: Kafka's `ConsumerGroupMetadataValue`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ConsumerGroupMetadata {
+pub struct ConsumerGroupMetadataValue {
     /// The group epoch.
     pub epoch: i32,
     /// A hash of the topics that its members are subscribed to, their ids and partition counts; 0 if there are none.
@@ -245,7 +245,7 @@ impl GroupRecord {
         }
         let value = value.map(value_of).transpose()?;
         let record = match kind {
-            EPOCH => Self::ConsumerGroup(value.map(ConsumerGroupMetadata::decode).transpose()?),
+            EPOCH => Self::ConsumerGroup(value.map(ConsumerGroupMetadataValue::decode).transpose()?),
             PARTITION_METADATA => Self::PartitionMetadata(value.is_some()),
             MEMBER => Self::Member(of, value.map(ConsumerMemberMetadata::decode).transpose()?),
             TARGET_EPOCH => Self::TargetEpoch(value.map(|mut fields| fields.i32()).transpose()?),
@@ -269,14 +269,14 @@ fn value_of(bytes: &[u8]) -> Result<Fields<'_>> {
     }
 }
 
-impl Default for ConsumerGroupMetadata {
+impl Default for ConsumerGroupMetadataValue {
     /// A group that begins: in epoch 1, as Kafka's `ModernGroup` does, without topics.
     fn default() -> Self {
         Self { epoch: 1, metadata_hash: 0 }
     }
 }
 
-impl ConsumerGroupMetadata {
+impl ConsumerGroupMetadataValue {
     fn decode(mut fields: Fields<'_>) -> Result<Self> {
         let mut metadata = Self { epoch: fields.i32()?, metadata_hash: 0 };
         fields.tagged(|tag, mut field| {

@@ -42,7 +42,7 @@ fn records() -> Vec<(GroupRecord, &'static str, &'static str)> {
         classic: Some(ClassicMemberMetadata { session_timeout_ms: 2, protocols: vec![range] }),
         ..ConsumerMemberMetadata::default()
     };
-    let metadata = ConsumerGroupMetadata { epoch: 7, metadata_hash: 0x0102_0304_0506_0708 };
+    let metadata = ConsumerGroupMetadataValue { epoch: 7, metadata_hash: 0x0102_0304_0506_0708 };
     let regex = ResolvedRegex { topics: ["x1".into()].into(), version: 0, timestamp: 1_700_000_000_000 };
     let (member_key, m1) = ("00050002673100026d31", || "m1".to_owned());
     vec![

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::super::classic::GroupState;
 use super::super::message::JoinProtocol;
 use super::record::{
-    ConsumerGroupMetadata, ConsumerMemberMetadata, CurrentAssignment, GroupRecord, MemberState, Partitions,
+    ConsumerGroupMetadataValue, ConsumerMemberMetadata, CurrentAssignment, GroupRecord, MemberState, Partitions,
     ResolvedRegex,
 };
 use crate::uuid::Uuid;
@@ -16,7 +16,7 @@ use crate::uuid::Uuid;
 pub(super) struct State {
     /// Whether there is a record of it, which is what makes it a group.
     pub(super) is_known: bool,
-    pub(super) metadata: ConsumerGroupMetadata,
+    pub(super) metadata: ConsumerGroupMetadataValue,
     /// The group epoch that the target assignment was computed for.
     pub(super) target_epoch: i32,
     pub(super) members: BTreeMap<Arc<str>, Arc<Member>>,

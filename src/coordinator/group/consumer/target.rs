@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::assignor::{Assignors, Subscriber};
-use super::record::{ConsumerGroupMetadata, GroupRecord, Partitions};
+use super::record::{ConsumerGroupMetadataValue, GroupRecord, Partitions};
 use super::state::State;
 use super::topics::{Topics, hash};
 use super::{Draft, Limits};
@@ -33,7 +33,7 @@ impl<T> Draft<T> {
         let has_changed = must || metadata_hash != before.metadata_hash;
         if has_changed || !self.state.is_known {
             let epoch = before.epoch.saturating_add(i32::from(has_changed));
-            self.put(GroupRecord::ConsumerGroup(Some(ConsumerGroupMetadata { epoch, metadata_hash })));
+            self.put(GroupRecord::ConsumerGroup(Some(ConsumerGroupMetadataValue { epoch, metadata_hash })));
             if self.state.has_partition_metadata {
                 self.put(GroupRecord::PartitionMetadata(false));
             }
