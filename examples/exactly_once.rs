@@ -15,9 +15,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use esker::{
-    AutoOffsetReset, ConsumerConfig, IsolationLevel, ProducerConfig, Record, Store, TopicConfig, TopicPartition,
-};
+use esker::{AutoOffsetReset, ConsumerConfig, IsolationLevel, ProducerConfig, Record, Store, TopicConfig};
 
 const ORDERS: usize = 1_000;
 const ORDERS_PER_TRANSACTION: usize = 20;
@@ -126,7 +124,7 @@ struct State {
 /// Looks at what a process has left, without ending its transaction.
 fn look(dir: &Path) -> Result<State> {
     let store = Store::open(dir)?;
-    let orders_done = store.committed_offset(GROUP, &TopicPartition::new("orders", 0))?;
+    let orders_done = store.committed_offset(GROUP, ("orders", 0))?;
     Ok(State {
         written: read_invoices(&store, IsolationLevel::ReadUncommitted)?.len(),
         invoices: read_invoices(&store, IsolationLevel::ReadCommitted)?,

@@ -59,6 +59,13 @@ impl<T: Into<Arc<str>>> From<(T, i32)> for TopicPartition {
     }
 }
 
+impl From<&Self> for TopicPartition {
+    /// The same one, for calls that take whatever names a partition.
+    fn from(partition: &Self) -> Self {
+        partition.clone()
+    }
+}
+
 /// Who commits offsets of a group: somebody who does not say, and is taken at its word, or a member of it in its
 /// generation (Kafka's `ConsumerGroupMetadata`, KIP-447). A name alone is the former; [`Consumer::group_metadata`] says
 /// the latter.

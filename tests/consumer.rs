@@ -496,7 +496,7 @@ fn a_commit_keeps_the_leader_epoch_of_a_position_that_has_not_moved() {
     append(&log, NOW_MS, &["0"]);
     log.set_leader_epoch(3).unwrap();
     append(&log, NOW_MS, &["1", "2"]);
-    let epoch = || store.committed_offset("g", &("t", 0).into()).unwrap().unwrap().leader_epoch;
+    let epoch = || store.committed_offset("g", ("t", 0)).unwrap().unwrap().leader_epoch;
 
     let mut first = member(&store, "g");
     assert_eq!(poll_now(&mut first).len(), 3);
@@ -570,7 +570,7 @@ fn groups_are_independent() {
     assert_eq!(poll_now(&mut member(&store, "fast")).len(), 0);
     assert_eq!(poll_now(&mut member(&store, "slow")), ["1", "2"]);
     assert_eq!(poll_now(&mut member(&store, "third")), ["0", "1", "2"]);
-    let committed = store.committed_offset("slow", &("t", 0).into()).unwrap().unwrap();
+    let committed = store.committed_offset("slow", ("t", 0)).unwrap().unwrap();
     assert_eq!((committed.offset, &*committed.metadata), (1, "halfway"));
     assert_eq!((committed.commit_timestamp, committed.leader_epoch), (NOW_MS, None));
     assert_eq!(store.groups().unwrap(), ["fast", "slow"]);

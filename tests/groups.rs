@@ -39,7 +39,7 @@ fn commit(store: &Store, group: &str, partition: i32, offset: i64) {
 }
 
 fn committed(store: &Store, group: &str, partition: i32) -> Option<i64> {
-    store.committed_offset(group, &t(partition)).unwrap().map(|committed| committed.offset)
+    store.committed_offset(group, t(partition)).unwrap().map(|committed| committed.offset)
 }
 
 #[test]

@@ -167,7 +167,7 @@ fn verify(store: &Store, promised: &Promised, what: &str) {
             assert_eq!(found, &record(partition, *offset), "{what}: offset {offset} of partition {partition}");
         }
         check_some_lookups(&log);
-        let committed = store.committed_offset("g", &TopicPartition::new("t", partition)).unwrap();
+        let committed = store.committed_offset("g", ("t", partition)).unwrap();
         let committed = committed.map_or(0, |committed| committed.offset);
         assert!((promised.commits[index]..=log.log_end()).contains(&committed), "{what}: {committed}, {promised:?}");
     }

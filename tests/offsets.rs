@@ -93,7 +93,7 @@ fn commit_record(partition: i32, offset: i64) -> (Vec<u8>, Vec<u8>) {
 
 /// What the group has committed for each partition of `t`.
 fn committed(store: &Store) -> [Option<i64>; 3] {
-    [0, 1, 2].map(|partition| store.committed_offset("g", &("t", partition).into()).unwrap().map(|found| found.offset))
+    [0, 1, 2].map(|partition| store.committed_offset("g", ("t", partition)).unwrap().map(|found| found.offset))
 }
 
 #[test]
@@ -223,18 +223,17 @@ impl Live {
 
 fn see(store: &Store) -> ([Option<i64>; 3], [bool; 3]) {
     let committed = committed(store);
-    let is_unstable =
-        [0, 1, 2].map(|partition: i32| match store.stable_committed_offset("g", &("t", partition).into()) {
-            Ok(stable) => {
-                assert_eq!(stable.map(|stable| stable.offset), committed[partition as usize]);
-                false
-            }
-            Err(error @ Error::UnstableOffsetCommit { .. }) => {
-                assert!(error.is_retriable());
-                true
-            }
-            Err(error) => panic!("{error}"),
-        });
+    let is_unstable = [0, 1, 2].map(|partition: i32| match store.stable_committed_offset("g", ("t", partition)) {
+        Ok(stable) => {
+            assert_eq!(stable.map(|stable| stable.offset), committed[partition as usize]);
+            false
+        }
+        Err(error @ Error::UnstableOffsetCommit { .. }) => {
+            assert!(error.is_retriable());
+            true
+        }
+        Err(error) => panic!("{error}"),
+    });
     (committed, is_unstable)
 }
 
@@ -270,7 +269,7 @@ fn of_commits_within_and_outside_of_transactions_the_last_one_counts() {
 fn deletions_reach_what_is_pending() {
     type Delete = fn(&Store);
     let deletions: [(&str, Delete); 3] = [
-        ("offsets", |store| store.delete_offsets("g", [("t", 0).into(), ("t", 1).into()]).unwrap()),
+        ("offsets", |store| store.delete_offsets("g", [("t", 0), ("t", 1)]).unwrap()),
         ("the group", |store| store.delete_group("g").unwrap()),
         ("the topic", |store| {
             store.delete_topic("t").unwrap();

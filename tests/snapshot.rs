@@ -308,8 +308,7 @@ fn all_partitions_are_cut_at_the_same_moment() {
         let writing = scope.spawn(|| write(&store, &stop));
         let snapshots = (0..4)
             .map(|number| {
-                let acknowledged =
-                    store.committed_offset("g", &TopicPartition::new("t", 1)).unwrap().map_or(0, |at| at.offset);
+                let acknowledged = store.committed_offset("g", ("t", 1)).unwrap().map_or(0, |at| at.offset);
                 let to = backups.join(number.to_string());
                 store.snapshot(&to).unwrap();
                 (to, acknowledged)
@@ -323,12 +322,8 @@ fn all_partitions_are_cut_at_the_same_moment() {
         let restored = Store::open(&to).unwrap();
         assert!(restored.recovery_report().clean_shutdown && restored.recovery_report().is_healthy());
         let ends = [0, 1].map(|index| whole_log(&restored.partition("t", index).unwrap()));
-        let committed = [0, 1].map(|index| {
-            restored
-                .committed_offset("g", &TopicPartition::new("t", index))
-                .unwrap()
-                .map_or(0, |committed| committed.offset)
-        });
+        let committed = [0, 1]
+            .map(|index| restored.committed_offset("g", ("t", index)).unwrap().map_or(0, |committed| committed.offset));
         assert_eq!(committed[0], committed[1]);
         assert!(
             acknowledged <= committed[1] && committed[1] <= ends[1] && ends[1] <= ends[0],

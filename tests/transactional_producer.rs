@@ -61,7 +61,7 @@ impl World {
 
     /// The offset that the group `g` has committed for `a`.
     fn committed_offset(&self) -> Option<i64> {
-        self.store.committed_offset("g", &("a", 0).into()).unwrap().map(|committed| committed.offset)
+        self.store.committed_offset("g", ("a", 0)).unwrap().map(|committed| committed.offset)
     }
 }
 
@@ -316,7 +316,7 @@ fn zombies_are_fenced_in_whatever_state_they_are() {
                 is_fenced(zombie.begin_transaction());
                 is_fenced(zombie.send(Record::to("a").value("zombie's")));
             }
-            assert!(matches!(world.store.stable_committed_offset("g", &("a", 0).into()), Ok(Some(_))));
+            assert!(matches!(world.store.stable_committed_offset("g", ("a", 0)), Ok(Some(_))));
         }
     }
 }
@@ -534,10 +534,7 @@ fn what_a_closed_store_left_open_is_aborted_by_the_next_producer_of_the_name() {
     let store = options.clone().open("data").unwrap();
     let world = World { options, store, clock };
     assert_eq!(world.log("a").last_stable_offset(), 0);
-    assert!(matches!(
-        world.store.stable_committed_offset("g", &("a", 0).into()),
-        Err(Error::UnstableOffsetCommit { .. })
-    ));
+    assert!(matches!(world.store.stable_committed_offset("g", ("a", 0)), Err(Error::UnstableOffsetCommit { .. })));
     let producer = world.producer("t");
     assert_eq!(world.log("a").last_stable_offset(), 2);
     assert_eq!((world.committed("a"), world.committed_offset()), (vec![], None));

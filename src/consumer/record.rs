@@ -62,7 +62,7 @@ impl CommittedOffset {
     ///     // Do it, and say so before the next one is begun.
     ///     consumer.commit_offsets([(job.topic_partition(), CommittedOffset::after(&job))], Acks::All)?;
     /// }
-    /// # assert_eq!(store.committed_offset("workers", &("jobs", 0).into())?.map(|committed| committed.offset), Some(1));
+    /// # assert_eq!(store.committed_offset("workers", ("jobs", 0))?.map(|committed| committed.offset), Some(1));
     /// # Ok::<(), esker::Error>(())
     /// ```
     pub fn after(record: &ConsumerRecord) -> Self {

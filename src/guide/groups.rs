@@ -164,9 +164,9 @@
 //! assert_eq!(described.offsets[0].lag(), Some(3));
 //!
 //! // What would happen, and then make it happen: three records back.
-//! let planned = store.plan_reset("billing", [partition.clone()], OffsetReset::ShiftBy(-3))?;
+//! let planned = store.plan_reset("billing", [&partition], OffsetReset::ShiftBy(-3))?;
 //! assert_eq!((planned[0].before, planned[0].after), (Some(7), 4));
-//! store.reset_offsets("billing", [partition.clone()], OffsetReset::ShiftBy(-3))?;
+//! store.reset_offsets("billing", [&partition], OffsetReset::ShiftBy(-3))?;
 //!
 //! store.delete_offsets("billing", [partition])?;
 //! assert!(store.describe_group("billing").is_err(), "a group that has committed nothing is none");

@@ -81,8 +81,12 @@ impl Store {
     ///
     /// # Errors
     /// As [`delete_group`](Self::delete_group).
-    pub fn delete_offsets(&self, group: &str, partitions: impl IntoIterator<Item = TopicPartition>) -> Result<()> {
-        let partitions: HashSet<TopicPartition> = partitions.into_iter().collect();
+    pub fn delete_offsets<P: Into<TopicPartition>>(
+        &self,
+        group: &str,
+        partitions: impl IntoIterator<Item = P>,
+    ) -> Result<()> {
+        let partitions: HashSet<TopicPartition> = partitions.into_iter().map(P::into).collect();
         self.delete_where(group, Acks::All, |partition| partitions.contains(partition))
     }
 

@@ -158,8 +158,13 @@ impl Store {
     /// # Errors
     /// Whatever keeps `__consumer_offsets` from being read: what was committed last is not known then, and may be later
     /// than what was known before. Try again.
-    pub fn committed_offset(&self, group: &str, partition: &TopicPartition) -> Result<Option<CommittedOffset>> {
-        self.inner.look_at_group(group, |group| group.committed(partition).cloned())
+    pub fn committed_offset(
+        &self,
+        group: &str,
+        partition: impl Into<TopicPartition>,
+    ) -> Result<Option<CommittedOffset>> {
+        let partition = partition.into();
+        self.inner.look_at_group(group, |group| group.committed(&partition).cloned())
     }
 
     /// The offset that a group committed for a partition last, unless an open transaction may be about to change it
@@ -169,10 +174,15 @@ impl Store {
     /// # Errors
     /// [`Error::UnstableOffsetCommit`] until the transaction has ended, which takes `transaction.timeout.ms` of its
     /// producer at most: try again. Otherwise as [`committed_offset`](Self::committed_offset).
-    pub fn stable_committed_offset(&self, group: &str, partition: &TopicPartition) -> Result<Option<CommittedOffset>> {
-        self.inner.look_at_group(group, |offsets| match offsets.is_unstable(partition) {
+    pub fn stable_committed_offset(
+        &self,
+        group: &str,
+        partition: impl Into<TopicPartition>,
+    ) -> Result<Option<CommittedOffset>> {
+        let partition = partition.into();
+        self.inner.look_at_group(group, |offsets| match offsets.is_unstable(&partition) {
             true => Err(Error::UnstableOffsetCommit { group: group.to_owned(), topic_partition: partition.clone() }),
-            false => Ok(offsets.committed(partition).cloned()),
+            false => Ok(offsets.committed(&partition).cloned()),
         })?
     }
 

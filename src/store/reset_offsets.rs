@@ -49,10 +49,10 @@ impl Store {
     /// [`Error::UnknownTopicOrPartition`]; [`Error::NoOffsetForPartition`] if the offset of a partition is to be
     /// shifted for which the group has committed none; for a timestamp as
     /// [`offset_for_timestamp`](Log::offset_for_timestamp); otherwise as [`committed_offset`](Self::committed_offset).
-    pub fn plan_reset(
+    pub fn plan_reset<P: Into<TopicPartition>>(
         &self,
         group: &str,
-        partitions: impl IntoIterator<Item = TopicPartition>,
+        partitions: impl IntoIterator<Item = P>,
         to: OffsetReset,
     ) -> Result<Vec<PlannedOffset>> {
         let plan = |topic_partition: TopicPartition| {
@@ -64,7 +64,7 @@ impl Store {
             })?;
             Ok(PlannedOffset { topic_partition, before, after })
         };
-        partitions.into_iter().map(plan).collect()
+        partitions.into_iter().map(P::into).map(plan).collect()
     }
 
     /// Commits other offsets for a group, which need not have committed any before (`--execute`). On return that
@@ -74,21 +74,20 @@ impl Store {
     /// it.
     ///
     /// ```
-    /// # use esker::{Acks, CommittedOffset, OffsetReset, Store, TopicConfig, TopicPartition};
+    /// # use esker::{Acks, CommittedOffset, OffsetReset, Store, TopicConfig};
     /// # let store = Store::temporary()?;
     /// # store.create_topic("payments", TopicConfig::new())?;
-    /// let partition = TopicPartition::new("payments", 0);
-    /// let reset = store.reset_offsets("billing", [partition.clone()], OffsetReset::Earliest)?;
+    /// let reset = store.reset_offsets("billing", [("payments", 0)], OffsetReset::Earliest)?;
     /// assert_eq!((reset[0].before, reset[0].after), (None, 0));
     /// # Ok::<(), esker::Error>(())
     /// ```
     ///
     /// # Errors
     /// As [`plan_reset`](Self::plan_reset) and [`commit_offsets`](Self::commit_offsets).
-    pub fn reset_offsets(
+    pub fn reset_offsets<P: Into<TopicPartition>>(
         &self,
         group: &str,
-        partitions: impl IntoIterator<Item = TopicPartition>,
+        partitions: impl IntoIterator<Item = P>,
         to: OffsetReset,
     ) -> Result<Vec<PlannedOffset>> {
         let planned = self.plan_reset(group, partitions, to)?;

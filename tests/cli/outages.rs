@@ -6,7 +6,7 @@ use std::process::{Child, ChildStderr};
 use std::sync::Arc;
 
 use esker::net::ApiKey;
-use esker::{ProducerConfig, Record, TopicPartition};
+use esker::{ProducerConfig, Record};
 use parking_lot::Mutex;
 
 use crate::numbered_lines;
@@ -149,7 +149,7 @@ fn who_follows_goes_on_when_the_server_is_back() {
     way.append("third");
     assert_eq!(line(&mut stdout), "third\n");
     ends_well(child, stderr);
-    let committed = way.served.store.committed_offset("g", &TopicPartition::new("t", 0)).unwrap();
+    let committed = way.served.store.committed_offset("g", ("t", 0)).unwrap();
     assert_eq!(committed.map(|committed| committed.offset), Some(3));
 }
 

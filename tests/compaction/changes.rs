@@ -167,7 +167,7 @@ fn offsets_that_are_committed_during_a_pass_over_them_are_kept() {
     let store = open(Arc::new(disk), clock, slow()).unwrap();
     assert!(store.recovery_report().is_healthy());
     for partition in 0..3 {
-        let committed = store.committed_offset("g", &TopicPartition::new(TOPIC, partition)).unwrap().unwrap();
+        let committed = store.committed_offset("g", (TOPIC, partition)).unwrap().unwrap();
         assert_eq!(committed.offset, next - 1);
     }
 }

@@ -112,11 +112,11 @@ fn a_transaction_that_nobody_ends_is_found_and_aborted() {
         hanging().into_iter().map(|found| (found.topic_partition, found.producer, found.start_offset)).collect();
     assert_eq!(found, [(("a", 1).into(), made_up, 0), (("b", 0).into(), producer, 0)]);
 
-    let of_an_id = fixture.store.abort_transaction(&("a", 0).into(), 0);
+    let of_an_id = fixture.store.abort_transaction(("a", 0), 0);
     assert!(matches!(of_an_id, Err(Error::InvalidTransactionTransition { .. })), "{of_an_id:?}");
-    let none = fixture.store.abort_transaction(&("a", 1).into(), 5);
+    let none = fixture.store.abort_transaction(("a", 1), 5);
     assert!(matches!(none, Err(Error::NoOpenTransaction { start_offset: 5, .. })), "{none:?}");
-    assert!(matches!(fixture.store.abort_transaction(&("c", 1).into(), 5), Err(Error::UnknownTopicOrPartition { .. })));
+    assert!(matches!(fixture.store.abort_transaction(("c", 1), 5), Err(Error::UnknownTopicOrPartition { .. })));
     for (at, _, start_offset) in found {
         fixture.store.abort_transaction(&at, start_offset).unwrap();
         let log = fixture.store.partition(&at.topic, at.partition).unwrap();
@@ -190,7 +190,7 @@ fn another_process_sees_transactions_and_changes_none() {
 
     assert!(matches!(reader.init_transactional_id("tx", TIMEOUT), Err(Error::ReadOnly { .. })));
     assert!(matches!(reader.end_transaction("tx", producer, TransactionResult::Abort), Err(Error::ReadOnly { .. })));
-    assert!(matches!(reader.abort_transaction(&("a", 0).into(), 0), Err(Error::ReadOnly { .. })));
+    assert!(matches!(reader.abort_transaction(("a", 0), 0), Err(Error::ReadOnly { .. })));
     reader.tick().unwrap();
 }
 

@@ -496,8 +496,7 @@ fn follow_another_process(storage: FsStorage) {
             if random.one_in(4) {
                 take(&mut following, &mut next, Duration::ZERO);
             }
-            let found =
-                reader.committed_offset("g", &TopicPartition::new("t", 0)).unwrap().map_or(0, |found| found.offset);
+            let found = reader.committed_offset("g", ("t", 0)).unwrap().map_or(0, |found| found.offset);
             assert!(found >= committed);
             committed = found;
         }

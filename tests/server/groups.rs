@@ -156,7 +156,7 @@ impl Member {
 
 /// What the group has committed for the first partition.
 fn committed(store: &Store) -> i64 {
-    store.committed_offset(GROUP, &TopicPartition::new("t", 0)).unwrap().unwrap().offset
+    store.committed_offset(GROUP, ("t", 0)).unwrap().unwrap().offset
 }
 
 /// A group with one member that leads it, and reads all.

@@ -137,7 +137,7 @@ async fn what_is_committed_is_fetched_in_every_version() {
                 }
             }
         }
-        assert_eq!(store.committed_offset("g", &at(1)).unwrap().unwrap().metadata, "at 101");
+        assert_eq!(store.committed_offset("g", at(1)).unwrap().unwrap().metadata, "at 101");
     }
     server.shutdown().await;
 }
@@ -255,23 +255,23 @@ async fn what_can_not_be_committed_is_refused_alone() {
                 (0, if version >= 10 { ErrorCode::UNKNOWN_TOPIC_ID } else { ErrorCode::UNKNOWN_TOPIC_OR_PARTITION }),
             ];
             assert_eq!(commit(&connection, &request, version).await, expected);
-            assert_eq!(store.committed_offset("g", &at(0)).unwrap().unwrap().metadata.len(), 4096);
-            assert_eq!(store.committed_offset("g", &at(1)).unwrap(), None);
+            assert_eq!(store.committed_offset("g", at(0)).unwrap().unwrap().metadata.len(), 4096);
+            assert_eq!(store.committed_offset("g", at(1)).unwrap(), None);
         }
     }
     // That is the group of old consumers that name none.
     let nameless = commit_request("", ("t", id), &[(0, 1)]);
     assert_eq!(commit(&server.connect(), &nameless, 2).await, [(0, ErrorCode::NONE)]);
-    assert_eq!(store.committed_offset("", &at(0)).unwrap().unwrap().offset, 1);
+    assert_eq!(store.committed_offset("", at(0)).unwrap().unwrap().offset, 1);
     assert!(store.groups().unwrap().contains(&String::new()));
     let delete = DeleteGroupsRequest { groups_names: vec![String::new()] };
     assert_eq!(server.connect().send(&delete, 2).await.unwrap().results[0].error_code, ErrorCode::NONE);
-    assert_eq!(store.committed_offset("", &at(0)).unwrap(), None);
+    assert_eq!(store.committed_offset("", at(0)).unwrap(), None);
     // No metadata is an empty one.
     let mut request = commit_request("g", ("t", id), &[(0, 1)]);
     request.topics[0].partitions[0].committed_metadata = None;
     assert_eq!(commit(&server.connect(), &request, 9).await, [(0, ErrorCode::NONE)]);
-    assert_eq!(store.committed_offset("g", &at(0)).unwrap().unwrap().metadata, "");
+    assert_eq!(store.committed_offset("g", at(0)).unwrap().unwrap().metadata, "");
 }
 
 #[tokio::test]
@@ -290,7 +290,7 @@ async fn who_claims_to_be_a_member_is_none() {
         let unknown = if version >= 9 { ErrorCode::GROUP_ID_NOT_FOUND } else { ErrorCode::ILLEGAL_GENERATION };
         assert_eq!(commit(&connection, &claim("nobody"), version).await, [(0, unknown)]);
     }
-    assert_eq!(store.committed_offset("g", &at(0)).unwrap().unwrap().offset, 5);
+    assert_eq!(store.committed_offset("g", at(0)).unwrap().unwrap().offset, 5);
     assert_eq!(store.groups().unwrap(), ["g"]);
 }
 
@@ -394,8 +394,8 @@ async fn offsets_of_partitions_are_deleted() {
         let errors: Vec<_> =
             response.topics[0].partitions.iter().map(|at| (at.partition_index, at.error_code)).collect();
         assert_eq!(errors, [(0, ErrorCode::NONE), (2, ErrorCode::UNKNOWN_TOPIC_OR_PARTITION)]);
-        assert_eq!(store.committed_offset("g", &at(0)).unwrap(), None);
-        assert_eq!(store.committed_offset("g", &at(1)).unwrap().unwrap().offset, 6);
+        assert_eq!(store.committed_offset("g", at(0)).unwrap(), None);
+        assert_eq!(store.committed_offset("g", at(1)).unwrap().unwrap().offset, 6);
         for (group, expected) in [("nobody", ErrorCode::GROUP_ID_NOT_FOUND), ("", ErrorCode::INVALID_GROUP_ID)] {
             let response = connection.send(&request(group, &[0]), 0).await.unwrap();
             assert_eq!((response.error_code, response.topics), (expected, vec![]));

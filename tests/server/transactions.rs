@@ -153,7 +153,7 @@ async fn end_and_go_on(
 }
 
 fn committed(store: &Store) -> Option<CommittedOffset> {
-    store.committed_offset("g", &TopicPartition::new("t", 0)).unwrap()
+    store.committed_offset("g", ("t", 0)).unwrap()
 }
 
 /// Whether nothing is open in a partition, and where it ends.

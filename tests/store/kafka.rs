@@ -301,8 +301,8 @@ fn a_damaged_commit_costs_its_group_that_commit_and_nothing_else() {
             fs::remove_file(dir.path().join(".kafka_cleanshutdown")).unwrap();
         }
         let store = manual().0.open(dir.path()).unwrap();
-        assert_eq!(store.committed_offset("g1", &("t", 0).into()).unwrap().unwrap().offset, 11, "the one before");
-        assert_eq!(store.committed_offset("g2", &("t", 0).into()).unwrap().unwrap().offset, 20);
+        assert_eq!(store.committed_offset("g1", ("t", 0)).unwrap().unwrap().offset, 11, "the one before");
+        assert_eq!(store.committed_offset("g2", ("t", 0)).unwrap().unwrap().offset, 20);
         let damage: Vec<_> = store.recovery_report().partitions.iter().flat_map(|found| &found.damage).collect();
         match &damage[..] {
             [Damage { error: Error::CorruptRecord { file: Some(file), position, offsets, .. }, .. }] => {

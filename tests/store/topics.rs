@@ -102,7 +102,7 @@ fn internal_topics_are_the_stores_own() {
     assert_eq!(offsets.partitions.len(), 50);
     assert_eq!(offsets.config.get("cleanup.policy").as_deref(), Some("compact"));
     assert!(matches!(store.delete_topic("__consumer_offsets"), Err(Error::InvalidTopic { .. })));
-    assert_eq!(store.committed_offset("g", &("t", 0).into()).unwrap().unwrap().offset, 0);
+    assert_eq!(store.committed_offset("g", ("t", 0)).unwrap().unwrap().offset, 0);
 }
 
 #[test]
@@ -247,7 +247,7 @@ fn commit_metadata_of_the_greatest_length_is_read_back() {
     let refused = store.commit_offsets("g", [(("t", 0).into(), longer)], Acks::All);
     assert!(matches!(refused, Err(Error::OffsetMetadataTooLarge { size: 32_768, max: 32_767 })), "{refused:?}");
     drop(store);
-    assert_eq!(open().committed_offset("g", &("t", 0).into()).unwrap().unwrap().metadata, offset().metadata);
+    assert_eq!(open().committed_offset("g", ("t", 0)).unwrap().unwrap().metadata, offset().metadata);
 }
 
 #[test]

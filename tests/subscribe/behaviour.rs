@@ -155,7 +155,7 @@ fn a_commit_of_an_old_generation_is_refused() {
     let early = b.commit_offsets([(TopicPartition::new("t", 0), CommittedOffset::new(9))], Acks::All);
     assert!(matches!(refusal(early), GroupError::RebalanceInProgress | GroupError::IllegalGeneration));
     settle(&mut [&mut a, &mut b]);
-    assert_eq!(fixture.store.committed_offset(GROUP, &TopicPartition::new("t", 0)).unwrap().unwrap().offset, 0);
+    assert_eq!(fixture.store.committed_offset(GROUP, ("t", 0)).unwrap().unwrap().offset, 0);
 }
 
 /// Writes down what it is told.
@@ -205,7 +205,7 @@ fn listeners_are_told_and_can_commit_before_partitions_go() {
     let heard = told.take();
     assert_eq!(heard[0], "revoked [t-0, t-1] of 2");
     assert!(heard[1].starts_with("assigned [t-") && heard[1].ends_with("] of 1"), "{heard:?}");
-    let committed = fixture.store.committed_offset(GROUP, &TopicPartition::new("t", 0)).unwrap();
+    let committed = fixture.store.committed_offset(GROUP, ("t", 0)).unwrap();
     assert_eq!(committed.unwrap().offset, 1);
     fixture.clock.advance(MAX_POLL_INTERVAL);
     poll(&mut a);
@@ -318,7 +318,7 @@ fn who_may_not_join_is_told_why() {
 fn what_was_polled_is_committed_if_that_is_asked_for() {
     let fixture = Fixture::new(1);
     let committed = || {
-        let committed = fixture.store.committed_offset(GROUP, &TopicPartition::new("t", 0)).unwrap();
+        let committed = fixture.store.committed_offset(GROUP, ("t", 0)).unwrap();
         committed.map(|committed| committed.offset)
     };
     let mut config = config();
@@ -366,7 +366,7 @@ fn what_was_polled_is_not_committed_if_its_consumer_panics() {
         panic!("the record can't be processed");
     };
     assert!(std::panic::catch_unwind(std::panic::AssertUnwindSafe(work)).is_err());
-    assert_eq!(fixture.store.committed_offset(GROUP, &TopicPartition::new("t", 0)).unwrap(), None);
+    assert_eq!(fixture.store.committed_offset(GROUP, ("t", 0)).unwrap(), None);
     assert_eq!(fixture.store.group_membership(GROUP).unwrap().members, [], "it has left all the same");
 }
 
@@ -388,7 +388,7 @@ fn who_was_replaced_may_not_commit_within_a_transaction_either() {
     let refused = transaction.send_offsets(metadata, [(("t", 0).into(), CommittedOffset::new(0))]);
     assert_eq!(refusal(refused), GroupError::UnknownMemberId, "also if nobody has taken over yet");
     assert!(matches!(transaction.commit(), Err(Error::TransactionAbortable { .. })));
-    assert_eq!(fixture.store.committed_offset(GROUP, &("t", 0).into()).unwrap().unwrap().offset, 1);
+    assert_eq!(fixture.store.committed_offset(GROUP, ("t", 0)).unwrap().unwrap().offset, 1);
     // A name alone is taken at its word.
     let transaction = producer.begin_transaction().unwrap();
     transaction.send_offsets(GROUP, a.positions()).unwrap();

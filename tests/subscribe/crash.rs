@@ -2,7 +2,7 @@
 //! names go on in the generation that they were in.
 
 use esker::sim::{Crash, FaultStorage, ManualClock};
-use esker::{Acks, Consumer, Error, ProducerConfig, Record, Result, Store, TopicConfig, TopicPartition};
+use esker::{Acks, Consumer, Error, ProducerConfig, Record, Result, Store, TopicConfig};
 
 use super::{GROUP, config, open, partitions};
 use crate::common::cases::{catching, try_all};
@@ -71,8 +71,7 @@ fn work(store: &Store, known: &mut Known) -> Result<()> {
 fn check(disk: &FaultStorage, clock: &ManualClock, known: &Known) -> std::result::Result<(), String> {
     let store = open(disk, clock).map_err(|error| format!("it does not open: {error}"))?;
     for (partition, expected) in (0..).zip(&known.committed) {
-        let committed =
-            store.committed_offset(GROUP, &TopicPartition::new("t", partition)).map_err(|e| e.to_string())?;
+        let committed = store.committed_offset(GROUP, ("t", partition)).map_err(|e| e.to_string())?;
         let committed = committed.map_or(0, |committed| committed.offset);
         if committed < *expected {
             return Err(format!("{expected} of {partition} was committed, and {committed} is left"));

@@ -67,7 +67,7 @@ impl World {
     }
 
     fn committed(&self, partition: i32) -> i64 {
-        let committed = self.fixture.store.committed_offset(GROUP, &TopicPartition::new("t", partition)).unwrap();
+        let committed = self.fixture.store.committed_offset(GROUP, ("t", partition)).unwrap();
         committed.map_or(0, |committed| committed.offset)
     }
 

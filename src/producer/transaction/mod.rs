@@ -71,7 +71,7 @@ use state::{State, Tell};
 /// }
 /// # made += orders.len();
 /// # }
-/// assert_eq!(store.committed_offset("invoicing", &("orders", 0).into())?.unwrap().offset, 1);
+/// assert_eq!(store.committed_offset("invoicing", ("orders", 0))?.unwrap().offset, 1);
 /// # Ok::<(), esker::Error>(())
 /// ```
 ///

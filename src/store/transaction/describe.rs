@@ -177,8 +177,8 @@ impl Store {
     /// # Errors
     /// [`Error::UnknownTopicOrPartition`]; [`Error::NoOpenTransaction`] if none begins there;
     /// [`Error::InvalidTransactionTransition`] if it belongs to a transactional id; otherwise as [`Log::append`].
-    pub fn abort_transaction(&self, partition: &TopicPartition, start_offset: Offset) -> Result<()> {
-        self.inner.abort_transaction(partition, start_offset)
+    pub fn abort_transaction(&self, partition: impl Into<TopicPartition>, start_offset: Offset) -> Result<()> {
+        self.inner.abort_transaction(&partition.into(), start_offset)
     }
 }
 

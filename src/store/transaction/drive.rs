@@ -33,13 +33,13 @@ impl Store {
     /// ```
     /// use std::time::Duration;
     /// use esker::record::{BatchBuilder, RecordData, TransactionResult};
-    /// use esker::{Acks, IsolationLevel, ReadLimits, Store, TopicConfig, TopicPartition};
+    /// use esker::{Acks, IsolationLevel, ReadLimits, Store, TopicConfig};
     ///
     /// let store = Store::temporary()?;
     /// store.create_topic("payments", TopicConfig::new())?;
     /// let producer = store.init_transactional_id("billing-1", Duration::from_secs(60))?;
     ///
-    /// store.add_partitions_to_transaction("billing-1", producer, [TopicPartition::new("payments", 0)])?;
+    /// store.add_partitions_to_transaction("billing-1", producer, [("payments", 0)])?;
     /// let mut batch = BatchBuilder::new(1000)
     ///     .producer(producer.producer_id, producer.producer_epoch, 0)
     ///     .transactional(true);
@@ -69,13 +69,13 @@ impl Store {
     /// [`Error::InvalidProducerIdMapping`] if the id is not known, or never was this producer's;
     /// [`Error::UnknownTopicOrPartition`] before anything is added; [`Error::ConcurrentTransactions`] if the last
     /// transaction can't be completed now; otherwise as [`Log::append`].
-    pub fn add_partitions_to_transaction(
+    pub fn add_partitions_to_transaction<P: Into<TopicPartition>>(
         &self,
         transactional_id: &str,
         producer: ProducerIdAndEpoch,
-        partitions: impl IntoIterator<Item = TopicPartition>,
+        partitions: impl IntoIterator<Item = P>,
     ) -> Result<()> {
-        self.inner.add_partitions_to_transaction(transactional_id, producer, partitions)
+        self.inner.add_partitions_to_transaction(transactional_id, producer, partitions.into_iter().map(P::into))
     }
 
     /// Lets the committed offsets of a group take part in the producer's transaction: the partition of

@@ -164,7 +164,7 @@ impl Source for Directory {
     }
 
     fn delete_offsets(&mut self, group: &str, partitions: &[TopicPartition]) -> Result {
-        Ok(self.store.delete_offsets(group, partitions.iter().cloned())?)
+        Ok(self.store.delete_offsets(group, partitions)?)
     }
 
     fn transactions(&mut self, filter: &Filter<'_>) -> Result<Vec<Transaction>> {
