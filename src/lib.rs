@@ -87,7 +87,7 @@
 //! | `sim` | a simulated disk that crashes and fails on demand, and a clock to set, for tests |
 //! | `cli` | the `esker` command |
 #![cfg_attr(docsrs, feature(doc_cfg))]
-#![warn(missing_debug_implementations)]
+#![warn(missing_debug_implementations, clippy::missing_errors_doc, clippy::return_self_not_must_use)]
 
 pub mod clock;
 mod config;

@@ -34,6 +34,7 @@ impl FileRange {
     }
 
     /// What follows its first `start` bytes, `size_max` bytes of it at most.
+    #[must_use]
     pub fn part(&self, start: usize, size_max: usize) -> Self {
         let start = start.min(self.len);
         let len = size_max.min(self.len - start);

@@ -44,27 +44,47 @@ pub(crate) use read_only::ReadOnlyStorage;
 /// A tree of directories and files on a device, or something that behaves like one.
 ///
 /// Paths are whatever the implementation takes them for; the engine only joins names to the path it was given.
+///
+/// An error is whatever the device says. Where the engine goes by the kind of it, the call says what the kind means.
 pub trait Storage: Send + Sync + fmt::Debug {
     /// Creates `dir` and the directories above it that are missing. Existing ones are fine.
     ///
     /// The name of a new directory survives the loss of power only after [`sync_dir`](Self::sync_dir) of its parent.
+    ///
+    /// # Errors
+    /// `NotADirectory` if a file is in the way.
     fn create_dir_all(&self, dir: &Path) -> io::Result<()>;
 
-    /// What `dir` holds, in no particular order. `NotFound` if there is no such directory.
+    /// What `dir` holds, in no particular order.
+    ///
+    /// # Errors
+    /// `NotFound` if there is no such directory.
     fn list(&self, dir: &Path) -> io::Result<Vec<DirEntry>>;
 
-    /// The length of a file in bytes, whatever has been reserved included. `NotFound` if there is none.
+    /// The length of a file in bytes, whatever has been reserved included.
+    ///
+    /// # Errors
+    /// `NotFound` if there is none.
     fn len(&self, path: &Path) -> io::Result<u64>;
 
     /// Reads a whole small file: a checkpoint, a marker.
+    ///
+    /// # Errors
+    /// `NotFound` if there is none.
     fn read(&self, path: &Path) -> io::Result<Vec<u8>>;
 
     /// Opens an existing file for reading and syncing. Its length is what it is now.
+    ///
+    /// # Errors
+    /// `NotFound` if there is none.
     fn open(&self, path: &Path) -> io::Result<Arc<dyn StorageFile>>;
 
     /// Opens an existing file that another process may be appending to or shortening. Its length is what it is at each
     /// moment, whatever has been reserved included or not; where the file has become shorter, reading is
     /// `UnexpectedEof` and nothing worse. What has been read of it stays as it was.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
     fn open_shared(&self, path: &Path) -> io::Result<Arc<dyn StorageFile>> {
         self.open(path)
     }
@@ -73,14 +93,19 @@ pub trait Storage: Send + Sync + fmt::Debug {
     /// `len` is cut off. It will never hold more than `capacity` bytes.
     ///
     /// The name of a new file survives the loss of power only after [`sync_dir`](Self::sync_dir) of its directory.
+    ///
+    /// # Errors
+    /// `NotFound` if there is no such directory, `UnexpectedEof` if the file has fewer bytes than `len`.
     fn open_append(&self, path: &Path, len: u64, capacity: u64) -> io::Result<Box<dyn AppendFile>>;
 
     /// Makes `to` a file that holds the first `len` bytes of `from`, and syncs it. What else a file system keeps of a
-    /// file need not come along; where it can, the two share blocks until one of them changes. `UnexpectedEof` if
-    /// `from` is shorter.
+    /// file need not come along; where it can, the two share blocks until one of them changes.
     ///
     /// The name of the new file survives the loss of power only after [`sync_dir`](Self::sync_dir) of its directory. A
     /// crash in the middle, or an error, may leave a file with a part of the bytes, or with other ones.
+    ///
+    /// # Errors
+    /// `NotFound` if there is no `from`, `UnexpectedEof` if it is shorter.
     fn copy_file(&self, from: &Path, to: &Path, len: u64) -> io::Result<()> {
         const CHUNK_BYTES: u64 = 1 << 20;
         let source = self.open(from)?;
@@ -96,21 +121,36 @@ pub trait Storage: Send + Sync + fmt::Debug {
     }
 
     /// Cuts a file that nobody has open to `len` bytes, and syncs that.
+    ///
+    /// # Errors
+    /// `NotFound` if there is none.
     fn truncate(&self, path: &Path, len: u64) -> io::Result<()>;
 
     /// Renames a file or directory, replacing a file of the new name. Either name is there after a crash, never
     /// neither; which one is certain only after [`sync_dir`](Self::sync_dir) of the directories of both.
+    ///
+    /// # Errors
+    /// `NotFound` if there is no `from`.
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
 
     /// Removes a file. Readers that have it open keep it. The name may come back after the loss of power until
     /// [`sync_dir`](Self::sync_dir).
+    ///
+    /// # Errors
+    /// `NotFound` if there is none.
     fn remove_file(&self, path: &Path) -> io::Result<()>;
 
     /// Removes a directory and everything in it.
+    ///
+    /// # Errors
+    /// `NotFound` if there is none.
     fn remove_dir_all(&self, dir: &Path) -> io::Result<()>;
 
     /// Makes the names in `dir` durable: after it returns, what was created, renamed and removed there survives the
     /// loss of power.
+    ///
+    /// # Errors
+    /// After any, nothing is known about what reached the device, and a later success proves nothing.
     fn sync_dir(&self, dir: &Path) -> io::Result<()>;
 
     /// Whether a [view](StorageFile::view) takes memory of its own, as it does of files that are neither mapped nor in
@@ -120,13 +160,19 @@ pub trait Storage: Send + Sync + fmt::Debug {
     }
 
     /// How much space there is where `dir` lies; None where that is not known, as by default.
+    ///
+    /// # Errors
+    /// What keeps that from being found out.
     fn space(&self, dir: &Path) -> io::Result<Option<DiskSpace>> {
         let _ = dir;
         Ok(None)
     }
 
     /// Takes the exclusive lock that `path` stands for, creating the file if need be. The lock ends with the value, or
-    /// with the process; the file stays. `Err(Locked::Held)` says who has it.
+    /// with the process; the file stays.
+    ///
+    /// # Errors
+    /// [`Locked::Held`] says who has it, [`Locked::Io`] why it can't be had.
     fn lock(&self, path: &Path) -> Result<Box<dyn StorageLock>, Locked>;
 }
 
@@ -140,11 +186,17 @@ pub trait StorageFile: Send + Sync + fmt::Debug {
         self.len() == 0
     }
 
-    /// Fills `buffer` from `position`. `UnexpectedEof` if the file ends before it is full.
+    /// Fills `buffer` from `position`.
+    ///
+    /// # Errors
+    /// `UnexpectedEof` if the file ends before it is full.
     fn read_at(&self, position: u64, buffer: &mut [u8]) -> io::Result<()>;
 
     /// The bytes `position .. position + len`, without a copy where the storage can do that. They never change, and
-    /// outlive the file. `UnexpectedEof` if the file ends before.
+    /// outlive the file.
+    ///
+    /// # Errors
+    /// `UnexpectedEof` if the file ends before.
     fn view(&self, position: u64, len: usize) -> io::Result<Bytes>;
 
     /// Whether [views](Self::view) are of the memory that appended bytes are in, so that those of late are had without
@@ -168,7 +220,8 @@ pub trait StorageFile: Send + Sync + fmt::Debug {
     /// Makes what had been appended when the call began, and the length that goes with it, durable. Says nothing of
     /// the file's name.
     ///
-    /// After an error nothing is known about what reached the device, and a later success proves nothing.
+    /// # Errors
+    /// After any, nothing is known about what reached the device, and a later success proves nothing.
     fn sync(&self) -> io::Result<()>;
 }
 
@@ -178,6 +231,9 @@ pub trait AppendFile: Send + fmt::Debug {
     fn file(&self) -> Arc<dyn StorageFile>;
 
     /// Takes hold of the space for `additional` more bytes, so that appending them can't fail for want of it.
+    ///
+    /// # Errors
+    /// `StorageFull` or `QuotaExceeded` if there is not enough.
     fn reserve(&mut self, additional: u64) -> io::Result<()>;
 
     /// Whether `additional` bytes can be appended in a moment, because that takes no more than memory: a guess, for a
@@ -187,12 +243,18 @@ pub trait AppendFile: Send + fmt::Debug {
         false
     }
 
-    /// Appends the parts one after another, all or nothing: after an error the length is what it was, and the file
-    /// can be appended to again. Survives the death of the process as soon as it returns.
+    /// Appends the parts one after another, all or nothing. Survives the death of the process as soon as it returns.
+    ///
+    /// # Errors
+    /// `StorageFull` or `QuotaExceeded` if there is no space. After any, the length is what it was, and the file can be
+    /// appended to again.
     fn append(&mut self, parts: &[&[u8]]) -> io::Result<()>;
 
     /// Gives back what is reserved beyond the end. No append comes after it. Durable after the next
     /// [`sync`](StorageFile::sync).
+    ///
+    /// # Errors
+    /// What was appended is there after any.
     fn seal(&mut self) -> io::Result<()>;
 }
 
@@ -233,6 +295,9 @@ pub struct DirEntry {
 
 /// Replaces the file at `path` by one that holds `contents`, so that a crash at any moment leaves either the old or
 /// the new contents, whole: `<path>.tmp` is written, synced and renamed, and the directory is synced.
+///
+/// # Errors
+/// What the storage says. Either the old or the new contents are there then, whole, and `<path>.tmp` may be.
 pub fn replace_file(storage: &dyn Storage, path: &Path, contents: &[u8]) -> io::Result<()> {
     let mut temporary = path.as_os_str().to_owned();
     temporary.push(".tmp");

@@ -106,6 +106,7 @@ impl Connection {
     }
 
     /// Names the client in its requests from now on (`client.id`).
+    #[must_use]
     pub fn client_id(mut self, client_id: impl Into<String>) -> Self {
         self.client_id = Some(client_id.into());
         self

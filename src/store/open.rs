@@ -50,7 +50,8 @@ pub struct StoreOptions {
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct RecoveryReport {
-    /// The store had been closed properly, so nothing had to be checked.
+    /// The store had been closed properly, so nothing had to be checked. False for a new directory too, where nothing
+    /// says so, and nothing is there to be checked.
     pub clean_shutdown: bool,
     /// What was found in each partition, by name.
     pub partitions: Vec<PartitionRecovery>,
