@@ -11,6 +11,10 @@ use crate::record::{BatchRef, crc_is_right};
 /// How many records are told apart in the answer to a request: a few bytes may decompress to millions.
 pub(super) const RECORD_ERRORS_MAX: usize = 1000;
 
+/// With these Kafka does not say where the log begins.
+const IS_AS_OF_NO_LOG: [ErrorCode; 3] =
+    [ErrorCode::MESSAGE_TOO_LARGE, ErrorCode::RECORD_LIST_TOO_LARGE, ErrorCode::KAFKA_STORAGE_ERROR];
+
 /// A batch that is not in the log.
 #[derive(Default)]
 pub(super) struct RefusedBatch {
@@ -35,15 +39,23 @@ impl From<Error> for RefusedBatch {
 
 impl RefusedBatch {
     /// Bytes that are no batch.
-    pub(super) fn no_batch(error: &Error, bytes: &[u8]) -> Self {
+    pub(super) fn no_batch(log: &Log, error: &Error, bytes: &[u8]) -> Self {
         let Error::CorruptRecord { reason, .. } = error else { return ErrorCode::from(error).into() };
         match reason {
             // A format that was, or one that is none.
-            Corruption::Truncated { .. } | Corruption::Magic(..2) => ErrorCode::INVALID_RECORD,
-            Corruption::Offsets { .. } if crc_is_right(bytes) => ErrorCode::INVALID_RECORD,
-            _ => ErrorCode::CORRUPT_MESSAGE,
+            Corruption::Truncated { .. } | Corruption::Magic(0..2) => ErrorCode::INVALID_RECORD.into(),
+            Corruption::Magic(magic) => {
+                let message = Some(format!("Invalid magic found in record: {magic}"));
+                Self { message, ..ErrorCode::CORRUPT_MESSAGE.into() }
+            }
+            Corruption::Offsets { .. } if crc_is_right(bytes) => Self::misplaced(log),
+            _ => ErrorCode::CORRUPT_MESSAGE.into(),
         }
-        .into()
+    }
+
+    /// A batch with offsets that a new one does not have.
+    pub(super) fn misplaced(log: &Log) -> Self {
+        Self { log_start_offset: Some(log.log_start()), ..ErrorCode::INVALID_RECORD.into() }
     }
 
     /// A batch that arrived as it was sent, and that a log does not take. What the error is called depends on who asks.
@@ -57,6 +69,8 @@ impl RefusedBatch {
     ) -> Self {
         let refused = Self { error_code, log_start_offset: Some(log.log_start()), ..Self::default() };
         match error {
+            // As of partitions that are not there.
+            _ if IS_AS_OF_NO_LOG.contains(&error_code) => error_code.into(),
             Error::InvalidRecord { .. } | Error::InvalidTimestamp { .. } => {
                 let rejected = log.rejected_records(batch, *record_errors_left);
                 *record_errors_left -= rejected.len();

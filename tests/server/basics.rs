@@ -70,7 +70,11 @@ async fn acks_say_when_there_is_a_response() {
         assert_eq!(produce(&connection, 1, 1, batch(&["b", "c"])).await.unwrap().base_offset, start + 1);
         assert_eq!(produce(&connection, -1, 1, batch(&["d"])).await.unwrap().base_offset, start + 3);
         let refused = produce(&connection, 2, 1, batch(&["e"])).await.unwrap();
-        assert_eq!(refused.error_code, ErrorCode::INVALID_REQUIRED_ACKS);
+        assert_eq!((refused.error_code, refused.log_start_offset), (ErrorCode::INVALID_REQUIRED_ACKS, -1));
+        // What is wrong with a partition, or what is sent to it, comes first.
+        let refused = produce(&connection, 2, 9, batch(&["e"])).await.unwrap();
+        assert_eq!(refused.error_code, ErrorCode::UNKNOWN_TOPIC_OR_PARTITION);
+        assert_eq!(produce(&connection, 2, 1, Bytes::new()).await.unwrap().error_code, ErrorCode::INVALID_RECORD);
         assert_eq!(log.log_end(), start + 4);
     }
     server.shutdown().await;
@@ -78,7 +82,8 @@ async fn acks_say_when_there_is_a_response() {
 
 #[tokio::test]
 async fn a_batch_that_is_refused_is_refused_alone() {
-    let (_store, server) = serve().await;
+    let (store, server) = serve().await;
+    store.create_topic("small", TopicConfig::new().max_message_bytes(100)).unwrap();
     let connection = server.connect();
     let damaged = |at: usize| {
         let mut bytes = batch(&["a"]).to_vec();
@@ -93,30 +98,40 @@ async fn a_batch_that_is_refused_is_refused_alone() {
         Bytes::from(bytes)
     };
     let two = Bytes::from([batch(&["a"]), batch(&["b"])].concat());
-    // What is no batch of today is not damaged: clients would send it again and again.
-    let of_magic_1 = || {
+    let of_magic = |magic: i8| {
         let mut bytes = batch(&["a"]).to_vec();
-        bytes[16] = 1;
+        bytes[16] = magic as u8;
         Bytes::from(bytes)
     };
+    // Where the log begins is told once it has looked at the batch.
     let cases = [
-        (0, damaged(65), ErrorCode::CORRUPT_MESSAGE),
+        (0, damaged(65), ErrorCode::CORRUPT_MESSAGE, -1),
         // Its count of records, and the length of one.
-        (0, damaged(60), ErrorCode::CORRUPT_MESSAGE),
-        (0, wrong(60), ErrorCode::INVALID_RECORD),
-        (0, wrong(57), ErrorCode::INVALID_RECORD),
-        (0, wrong(61), ErrorCode::INVALID_RECORD),
-        (0, damaged(7), ErrorCode::INVALID_RECORD),
-        (0, two, ErrorCode::INVALID_RECORD),
-        (0, Bytes::new(), ErrorCode::INVALID_RECORD),
-        (0, batch(&["a"]).slice(..68), ErrorCode::INVALID_RECORD),
-        (0, of_magic_1(), ErrorCode::INVALID_RECORD),
-        (9, batch(&["a"]), ErrorCode::UNKNOWN_TOPIC_OR_PARTITION),
+        (0, damaged(60), ErrorCode::CORRUPT_MESSAGE, -1),
+        (0, wrong(60), ErrorCode::INVALID_RECORD, 0),
+        (0, wrong(57), ErrorCode::INVALID_RECORD, 0),
+        (0, wrong(61), ErrorCode::INVALID_RECORD, 0),
+        (0, damaged(7), ErrorCode::INVALID_RECORD, 0),
+        (0, two, ErrorCode::INVALID_RECORD, -1),
+        (0, Bytes::new(), ErrorCode::INVALID_RECORD, -1),
+        (0, batch(&["a"]).slice(..68), ErrorCode::INVALID_RECORD, -1),
+        // What is no batch of today is not damaged: clients would send it again and again.
+        (0, of_magic(0), ErrorCode::INVALID_RECORD, -1),
+        (0, of_magic(1), ErrorCode::INVALID_RECORD, -1),
+        (0, of_magic(3), ErrorCode::CORRUPT_MESSAGE, -1),
+        (0, of_magic(-1), ErrorCode::CORRUPT_MESSAGE, -1),
+        (9, batch(&["a"]), ErrorCode::UNKNOWN_TOPIC_OR_PARTITION, -1),
     ];
-    for (partition, records, expected) in cases {
+    for (partition, records, expected, log_start) in cases {
         let refused = produce(&connection, 1, partition, records).await.unwrap();
-        assert_eq!((refused.error_code, refused.base_offset), (expected, -1));
+        assert_eq!((refused.error_code, refused.base_offset, refused.log_start_offset), (expected, -1, log_start));
     }
+    let refused = produce(&connection, 1, 0, of_magic(3)).await.unwrap();
+    assert_eq!(refused.error_message.as_deref(), Some("Invalid magic found in record: 3"));
+    let mut request = produce_request(1, 0, batch(&[&"x".repeat(100)]));
+    request.topic_data[0].name = "small".into();
+    let refused = produced(connection.send(&request, 9).await.unwrap());
+    assert_eq!((refused.error_code, refused.log_start_offset), (ErrorCode::MESSAGE_TOO_LARGE, -1));
     let mut request = produce_request(1, 0, batch(&["a"]));
     request.topic_data[0].name = "__consumer_offsets".into();
     let refused = produced(connection.send(&request, 9).await.unwrap());

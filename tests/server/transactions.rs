@@ -414,7 +414,12 @@ async fn who_has_no_transactional_id_has_no_transaction() {
     assert_eq!(add_offsets(&connection, nobody, 3).await, ErrorCode::INVALID_PRODUCER_ID_MAPPING);
     assert_eq!(end(&connection, nobody, true, 3).await, ErrorCode::INVALID_PRODUCER_ID_MAPPING);
     assert_eq!(commit_offset(&connection, nobody, 5, 3).await[0], ErrorCode::INVALID_PRODUCER_ID_MAPPING);
-    assert_eq!(send_batch(&connection, nobody, 0, 0, 9).await, ErrorCode::INVALID_PRODUCER_ID_MAPPING);
+    for (id, expected) in [(ID, ErrorCode::INVALID_PRODUCER_ID_MAPPING), ("", ErrorCode::INVALID_REQUEST)] {
+        let transactional_id = Some(id.to_owned());
+        let request = ProduceRequest { transactional_id, ..produce_request(-1, 0, batch_of(nobody, 0, "a")) };
+        let refused = produced(connection.send(&request, 9).await.unwrap());
+        assert_eq!((refused.error_code, refused.log_start_offset), (expected, -1));
+    }
     let request = EndTxnRequest { producer_id: 7, ..Default::default() };
     assert_eq!(connection.send(&request, 3).await.unwrap().error_code, ErrorCode::INVALID_REQUEST);
     let request = AddOffsetsToTxnRequest { producer_id: 7, group_id: "g".into(), ..Default::default() };

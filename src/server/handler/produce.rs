@@ -6,6 +6,7 @@ use bytes::Bytes;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::timeout;
 
+use crate::error::Error;
 use crate::log::synced_in_turn::{SyncedInTurn, Turn};
 use crate::log::{AppendOptions, Appended, Log};
 use crate::net::ErrorCode;
@@ -147,15 +148,15 @@ impl Broker {
     fn produce(&self, request: ProduceRequest, acks: Result<Acks, ErrorCode>, version: i16) -> Vec<InTopic> {
         let transactional_id = request.transactional_id.as_deref();
         let partition_counts = request.topic_data.iter().map(|topic| topic.partition_data.len());
-        let acks = check_transactional_id(&request).and(self.check_partitions(partition_counts)).and(acks);
+        let checked = check_transactional_id(&request).and(self.check_partitions(partition_counts));
         let mut record_errors_left = RECORD_ERRORS_MAX;
         let topics = request.topic_data.into_iter().map(|topic| {
             let TopicProduceData { name, topic_id, partition_data } = topic;
-            let meant = acks.and_then(|_| self.topic_meant(&name, topic_id, version >= TOPIC_ID_VERSION));
+            let meant = checked.and_then(|()| self.topic_meant(&name, topic_id, version >= TOPIC_ID_VERSION));
             let append = |PartitionProduceData { index, records }| {
                 let appended = meant.clone().map_err(RefusedBatch::from).and_then(|topic| {
-                    let records = records.unwrap_or_default();
-                    self.append(&topic, index, records, transactional_id, version, &mut record_errors_left)
+                    let sent = Sent { records: records.unwrap_or_default(), acks, transactional_id, version };
+                    self.append(&topic, index, sent, &mut record_errors_left)
                 });
                 (index, appended)
             };
@@ -169,27 +170,31 @@ impl Broker {
         &self,
         topic: &str,
         partition: i32,
-        records: Bytes,
-        transactional_id: Option<&str>,
-        version: i16,
+        sent: Sent<'_>,
         record_errors_left: &mut usize,
     ) -> Result<InLog, RefusedBatch> {
+        let Sent { records, acks, transactional_id, version } = sent;
         if is_internal(topic) {
             return Err(ErrorCode::INVALID_TOPIC_EXCEPTION.into());
         }
         let log = self.partition(topic, partition)?;
-        let batch = BatchRef::parse(&records).map_err(|error| RefusedBatch::no_batch(&error, &records))?;
+        let batch = BatchRef::parse(&records).map_err(|error| RefusedBatch::no_batch(&log, &error, &records))?;
         let header = batch.header();
         // Kafka takes exactly one batch of a partition in a request, which knows nothing of its place yet.
-        if header.size() != records.len() || header.base_offset != 0 {
+        if header.size() != records.len() {
             return Err(ErrorCode::INVALID_RECORD.into());
         }
         if version < ZSTD_VERSION && matches!(header.compression(), Ok(Compression::Zstd)) {
             return Err(ErrorCode::UNSUPPORTED_COMPRESSION_TYPE.into());
         }
+        acks?;
+        if header.base_offset != 0 {
+            return Err(RefusedBatch::misplaced(&log));
+        }
         let options = AppendOptions::new(Acks::Leader);
         let appended = match transactional_id.filter(|_| header.is_transactional()) {
             None => Ok(log.append_with(batch, options)),
+            Some("") => return Err(ErrorCode::INVALID_REQUEST.into()),
             Some(id) => {
                 let producer = ProducerIdAndEpoch::new(header.producer_id, header.producer_epoch);
                 let (takes_part, options) = match version >= ADDING_VERSION {
@@ -200,17 +205,26 @@ impl Broker {
                 self.store.in_transaction(id, producer, log.topic_partition(), takes_part, append)
             }
         };
-        let refuse = |error| {
-            tell(&error);
-            let knows_abortable = version >= ABORTABLE_VERSION;
-            let told = transaction_error::of_write(&error, knows_abortable, ErrorCode::NOT_ENOUGH_REPLICAS);
-            RefusedBatch::by_log(&log, &batch, &error, told, record_errors_left)
+        let told = |error: &Error| {
+            tell(error);
+            transaction_error::of_write(error, version >= ABORTABLE_VERSION, ErrorCode::NOT_ENOUGH_REPLICAS)
         };
-        let appended = appended.and_then(|appended| appended).map_err(refuse)?;
+        // The log was not asked where the coordinator has refused.
+        let appended = appended.map_err(|error| RefusedBatch::from(told(&error)))?;
+        let refuse = |error| RefusedBatch::by_log(&log, &batch, &error, told(&error), record_errors_left);
+        let appended = appended.map_err(refuse)?;
         self.metrics.produced(topic, header.records_count, records.len());
         let synced = log.synced_in_turn(appended.sync_target());
         Ok(InLog { log, appended, synced })
     }
+}
+
+/// What a request brings for a partition, and says of all.
+struct Sent<'a> {
+    records: Bytes,
+    acks: Result<Acks, ErrorCode>,
+    transactional_id: Option<&'a str>,
+    version: i16,
 }
 
 /// Those of the batches that a request brings, as far as they are batches.
