@@ -1,11 +1,11 @@
 //! What clients are told of what can't be done: what a broker of Kafka 4.3 says, which is what people look for.
 
-use esker::TopicConfig;
 use esker::net::messages::create_partitions::{CreatePartitionsAssignment, CreatePartitionsTopic};
 use esker::net::messages::create_topics::{CreatableReplicaAssignment, CreatableTopic, CreatableTopicConfig};
 use esker::net::messages::delete_topics::DeleteTopicState;
 use esker::net::messages::{CreatePartitionsRequest, CreateTopicsRequest, DeleteTopicsRequest, DescribeConfigsRequest};
 use esker::net::{Connection, ErrorCode};
+use esker::{TopicConfig, Uuid};
 
 use super::configs::{APPEND, GROUP, SET, SUBTRACT, TOPIC, alter, resource};
 use super::serve;
@@ -73,9 +73,36 @@ async fn of_topics_that_can_not_be_created() {
             &*format!("The manual partition assignment includes the broker {node} more than once."),
         ),
         (with_config("retention.ms", None), "Null value not supported for topic configs: retention.ms"),
+        (new_topic("__cluster_metadata"), "Creation of internal topic __cluster_metadata is prohibited."),
+        (
+            CreatableTopic { replication_factor: 2, ..new_topic("new") },
+            "Unable to replicate the partition 2 time(s): The target replication factor of 2 cannot be reached because only \
+             1 broker(s) are registered or some brokers have all their log directories cordoned.",
+        ),
+        // Several things are wrong: the name counts before configs, and these before how many partitions there are.
+        (
+            CreatableTopic { num_partitions: 0, ..new_topic("") },
+            "Topic name is invalid: the empty string is not allowed",
+        ),
+        (
+            CreatableTopic { num_partitions: 0, ..with_config("no.such", Some("1")) },
+            "Unknown topic config name: no.such",
+        ),
+        (
+            CreatableTopic {
+                configs: [("retention.ms", Some("soon")), ("retention.bytes", None), ("no.such", None)]
+                    .map(|(name, value)| with_config(name, value).configs.remove(0))
+                    .into(),
+                ..new_topic("new")
+            },
+            "Null value not supported for topic configs: retention.bytes,no.such",
+        ),
     ] {
         assert_eq!(told_of_new(&connection, topic).await, expected);
     }
+    let request = CreateTopicsRequest { topics: vec![new_topic("__cluster_metadata")], ..Default::default() };
+    let refused = connection.send(&request, 7).await.unwrap().topics.remove(0);
+    assert_eq!(refused.error_code, ErrorCode::INVALID_REQUEST);
 }
 
 #[tokio::test]
@@ -195,8 +222,18 @@ async fn of_partitions_that_can_not_be_added_and_topics_that_can_not_be_deleted(
         let result = connection.send(&request, 3).await.unwrap().results.remove(0);
         assert_eq!(result.error_message.as_deref(), expected);
     }
-    let topics = vec![DeleteTopicState { name: Some("nobody".into()), ..Default::default() }];
-    let request = DeleteTopicsRequest { topics, ..Default::default() };
-    let deleted = connection.send(&request, 6).await.unwrap().responses.remove(0);
-    assert_eq!(deleted.error_message.as_deref(), Some("This server does not host this topic-partition."));
+    let nobody = Uuid::from_bytes([7; 16]);
+    for (name, topic_id, times, expected) in [
+        (Some("nobody"), Uuid::ZERO, 1, "This server does not host this topic-partition."),
+        (Some("nobody"), Uuid::ZERO, 2, "Duplicate topic name."),
+        (None, nobody, 2, "Duplicate topic id."),
+        // How it is named counts before how often.
+        (Some("t"), nobody, 2, "You may not specify both topic name and topic id."),
+        (None, Uuid::ZERO, 2, "Neither topic name nor id were specified."),
+    ] {
+        let topic = DeleteTopicState { name: name.map(str::to_owned), topic_id };
+        let request = DeleteTopicsRequest { topics: vec![topic; times], ..Default::default() };
+        let deleted = connection.send(&request, 6).await.unwrap().responses.remove(0);
+        assert_eq!(deleted.error_message.as_deref(), Some(expected));
+    }
 }

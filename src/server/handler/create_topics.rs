@@ -3,10 +3,10 @@
 use std::collections::HashSet;
 
 use crate::config::{ConfigEntry, TopicConfig};
-use crate::error::Error;
+use crate::error::{Error, TopicNameError};
 use crate::net::ErrorCode;
 use crate::net::messages::create_topics::{
-    CreatableReplicaAssignment, CreatableTopic, CreatableTopicConfigs, CreatableTopicResult,
+    CreatableReplicaAssignment, CreatableTopic, CreatableTopicConfig, CreatableTopicConfigs, CreatableTopicResult,
 };
 use crate::net::messages::{CreateTopicsRequest, CreateTopicsResponse};
 use crate::server::api_error::ApiError;
@@ -15,6 +15,7 @@ use crate::server::config_resource::is_told;
 use crate::server::context::Context;
 use crate::server::duplicates::{duplicates, merge};
 use crate::server::partitions::{DEFAULT, REPLICATION_FACTOR, TOPICS_AT_A_TIME, check_assignment, check_batch};
+use crate::store::validate_topic_name;
 use crate::uuid::Uuid;
 
 /// Creates topics until the server is to stop, which may not wait for thousands of them.
@@ -59,13 +60,18 @@ impl Broker {
         twice: &HashSet<String>,
         validate_only: bool,
     ) -> Vec<CreatableTopicResult> {
+        // What is said first of a topic that has several things wrong is as in Kafka.
         let config = |topic: &CreatableTopic| match &*topic.name {
             name if twice.contains(name) => Err(ApiError::invalid_request("Duplicate topic name.")),
-            // As in Kafka whatever else is wrong: who wants it to be there is content with how it is.
+            // Whatever else is wrong: who wants it to be there is content with how it is.
             name if self.store.topic_id(name).is_some() => {
                 Err(Error::TopicAlreadyExists { topic: name.to_owned() }.into())
             }
-            _ => config(topic, self.partition_count(topic)?),
+            name => {
+                validate_topic_name(name).map_err(refusal_of_name)?;
+                let config = config(topic)?;
+                Ok(config.partitions(self.partition_count(topic)?))
+            }
         };
         let configs: Vec<Result<TopicConfig, ApiError>> = topics.iter().map(config).collect();
         let new = topics.iter().zip(&configs);
@@ -120,7 +126,8 @@ impl Broker {
             many if many > self.config.replication_factor_max => {
                 let message = format!(
                     "Unable to replicate the partition {many} time(s): The target replication factor of {many} cannot be \
-                     reached because only 1 broker(s) are registered."
+                     reached because only 1 broker(s) are registered or some brokers have all their log directories \
+                     cordoned."
                 );
                 return Err(ApiError::new(ErrorCode::INVALID_REPLICATION_FACTOR, message));
             }
@@ -161,12 +168,26 @@ fn assigned_count(topic: &CreatableTopic, node_id: i32) -> Result<i32, ApiError>
     Ok(count)
 }
 
-fn config(topic: &CreatableTopic, partitions: i32) -> Result<TopicConfig, ApiError> {
-    let mut config = TopicConfig::new().partitions(partitions);
-    for set in &topic.configs {
-        let no_value = || format!("Null value not supported for topic configs: {}", set.name);
-        let value = set.value.as_ref().ok_or_else(|| ApiError::new(ErrorCode::INVALID_CONFIG, no_value()))?;
-        config.set(&set.name, value).map_err(ApiError::of_configs::<TopicConfig>)?;
+/// Why no topic can have a name. That of the cluster's metadata is one for Kafka, but nobody's to use.
+fn refusal_of_name(error: Error) -> ApiError {
+    match error {
+        Error::InvalidTopic { topic, reason: TopicNameError::ClusterMetadata } => {
+            ApiError::invalid_request(format!("Creation of internal topic {topic} is prohibited."))
+        }
+        other => other.into(),
+    }
+}
+
+fn config(topic: &CreatableTopic) -> Result<TopicConfig, ApiError> {
+    let lacks_value = |set: &&CreatableTopicConfig| set.value.is_none();
+    let without: Vec<_> = topic.configs.iter().filter(lacks_value).map(|set| &*set.name).collect();
+    if !without.is_empty() {
+        let message = format!("Null value not supported for topic configs: {}", without.join(","));
+        return Err(ApiError::new(ErrorCode::INVALID_CONFIG, message));
+    }
+    let mut config = TopicConfig::new();
+    for CreatableTopicConfig { name, value } in &topic.configs {
+        config.set(name, value.as_deref().unwrap_or_default()).map_err(ApiError::of_configs::<TopicConfig>)?;
     }
     Ok(config)
 }

@@ -27,10 +27,8 @@ pub(in crate::server) fn answer(broker: &Broker, request: DeleteTopicsRequest, v
         let mut response = DeletableTopicResult { name, topic_id, ..Default::default() };
         let deleted = if !broker.config.delete_topic_enable {
             Err(disabled(version))
-        } else if twice.contains(&meant) {
-            Err(ApiError::invalid_request("Duplicate topic name."))
         } else {
-            broker.delete(&mut response)
+            check(&response, twice.contains(&meant)).and_then(|()| broker.delete(&mut response))
         };
         (response.error_code, response.error_message) = outcome(deleted);
         response
@@ -43,20 +41,25 @@ fn disabled(version: i16) -> ApiError {
     ApiError::new(code, "topics are not deleted here (delete.topic.enable)")
 }
 
+/// Refuses a topic that is not named in one way, and once.
+fn check(topic: &DeletableTopicResult, is_there_twice: bool) -> Result<(), ApiError> {
+    let message = match (topic.name.is_some(), topic.topic_id != Uuid::ZERO) {
+        (true, true) => "You may not specify both topic name and topic id.",
+        (false, false) => "Neither topic name nor id were specified.",
+        (true, false) if is_there_twice => "Duplicate topic name.",
+        (false, true) if is_there_twice => "Duplicate topic id.",
+        _ => return Ok(()),
+    };
+    Err(ApiError::invalid_request(message))
+}
+
 impl Broker {
     /// Deletes the topic that has this name or this id, and says the other one too.
     fn delete(&self, topic: &mut DeletableTopicResult) -> Result<(), ApiError> {
-        let nil = Uuid::default();
         match &topic.name {
-            Some(_) if topic.topic_id != nil => {
-                return Err(ApiError::invalid_request("You may not specify both topic name and topic id."));
-            }
             Some(name) => {
                 let unknown = || ApiError::new(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION, UNKNOWN_PARTITION);
                 topic.topic_id = self.store.topic_id(name).ok_or_else(unknown)?;
-            }
-            None if topic.topic_id == nil => {
-                return Err(ApiError::invalid_request("Neither topic name nor id were specified."));
             }
             None => topic.name = self.store.topic_name(topic.topic_id).map(|name| name.to_string()),
         }
