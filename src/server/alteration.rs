@@ -2,7 +2,7 @@
 
 use super::api_error::ApiError;
 use super::broker::Broker;
-use super::config_resource::resource_type;
+use super::config_resource::{resource_type, unknown_resource_type};
 use super::duplicates::duplicates;
 use crate::config::{AlterConfigOp, AlterConfigOpType, Alterable, ConfigResourceType, GroupConfig, TopicConfig};
 use crate::net::ErrorCode;
@@ -95,6 +95,18 @@ impl Changes {
     }
 }
 
+/// What a node does not let happen to its loggers: there is none.
+fn refuse_logger(change: &Change) -> Result<(), ApiError> {
+    let operation = match AlterConfigOpType::from_id(change.operation) {
+        Some(AlterConfigOpType::Set | AlterConfigOpType::Delete) => {
+            return Err(ApiError::new(ErrorCode::INVALID_CONFIG, format!("Logger {} does not exist!", change.name)));
+        }
+        Some(other) => format!("{} operation", other.name()),
+        None => format!("Unknown operation type {}", change.operation),
+    };
+    Err(ApiError::invalid_request(format!("{operation} is not allowed for the BROKER_LOGGER resource")))
+}
+
 impl Broker {
     /// Alters resources, each as a whole or not at all, unless it is only to be seen whether that works.
     pub(super) fn alter_configs(
@@ -121,16 +133,11 @@ impl Broker {
         match (self::resource_type(*resource_type)?, changes) {
             (ConfigResourceType::Topic, changes) => self.alter_topic(name, changes, validate_only),
             (ConfigResourceType::Broker, changes) => self.alter_broker(name, changes),
-            (ConfigResourceType::BrokerLogger, Changes::All(_)) => {
-                Err(ApiError::invalid_request(format!("resources of type {resource_type} can't be altered as a whole")))
-            }
+            (ConfigResourceType::BrokerLogger, Changes::All(_)) => Err(unknown_resource_type(*resource_type)),
             (ConfigResourceType::BrokerLogger, Changes::Incremental(changes)) => {
-                self.check_node(name)?;
-                let no_logger = |change: &Change| {
-                    let message = format!("Logger {} does not exist!", change.name);
-                    Err(ApiError::new(ErrorCode::INVALID_CONFIG, message))
-                };
-                changes.iter().try_for_each(no_logger)
+                let refuse = |node_id, id| format!("Unexpected node id. Expected {node_id}, but received {id}");
+                self.check_node(name, "Node", refuse)?;
+                changes.iter().try_for_each(refuse_logger)
             }
             (ConfigResourceType::Group, changes) => self.alter_group(name, changes, validate_only),
             (ConfigResourceType::ClientMetrics, _) => {
@@ -179,12 +186,13 @@ impl Broker {
     /// None of a broker's configs changes while it runs, and so there is none to delete either.
     fn alter_broker(&self, name: &str, changes: &Changes) -> Result<(), ApiError> {
         if !name.is_empty() {
-            self.check_node(name)?;
+            let refuse = |node_id, id| format!("Unexpected broker id, expected {node_id}, but received {id}");
+            self.check_node(name, "Node", refuse)?;
         }
         let changed = changes.list().iter().filter(|change| !change.deletes());
         let changed: Vec<_> = changed.map(|change| &*change.name).collect();
         if !changed.is_empty() {
-            let message = format!("these configs can't change while the broker runs: {}", changed.join(", "));
+            let message = format!("Cannot update these configs dynamically: [{}]", changed.join(", "));
             return Err(ApiError::invalid_request(message));
         }
         Ok(())

@@ -17,7 +17,11 @@ const UNTOLD: [&str; 6] = [
 
 /// The kind of resource that a client means.
 pub(super) fn resource_type(id: i8) -> Result<ConfigResourceType, ApiError> {
-    ConfigResourceType::from_id(id).ok_or_else(|| ApiError::invalid_request(format!("Unknown resource type {id}")))
+    ConfigResourceType::from_id(id).ok_or_else(|| unknown_resource_type(id))
+}
+
+pub(super) fn unknown_resource_type(id: i8) -> ApiError {
+    ApiError::invalid_request(format!("Unknown resource type {id}"))
 }
 
 impl Broker {
@@ -31,15 +35,19 @@ impl Broker {
         }
     }
 
-    /// Refuses to speak of another node than this one.
-    pub(super) fn check_node(&self, name: &str) -> Result<(), ApiError> {
+    /// Refuses to speak of another node than this one. Kafka has other words for that wherever it is refused: this
+    /// takes what a node is called there, and what is said of this one's id and another.
+    pub(super) fn check_node(
+        &self,
+        name: &str,
+        of: &str,
+        refuse: impl FnOnce(i32, i32) -> String,
+    ) -> Result<(), ApiError> {
         let node_id = self.store.node_id();
-        match name.parse::<i32>() {
+        match name.parse() {
             Ok(id) if node_id == id => Ok(()),
-            Ok(_) => {
-                Err(ApiError::invalid_request(format!("Unexpected broker id, expected {node_id}, but received {name}")))
-            }
-            Err(_) => Err(ApiError::invalid_request(format!("Node id must be an integer, but it is: {name}"))),
+            Ok(id) => Err(ApiError::invalid_request(refuse(node_id, id))),
+            Err(_) => Err(ApiError::invalid_request(format!("{of} id must be an integer, but it is: {name}"))),
         }
     }
 }

@@ -446,7 +446,8 @@ async fn nobody_has_a_quota() {
             let response = server.connect().send(&request, version).await.unwrap();
             let entries = (expected == ErrorCode::NONE).then(Vec::new);
             assert_eq!((response.error_code, response.entries), (expected, entries), "{components:?}");
-            assert_eq!(response.error_message.is_some(), expected != ErrorCode::NONE);
+            let message = response.error_message.unwrap();
+            assert_eq!(message.is_empty(), expected == ErrorCode::NONE, "{message}");
         }
     }
 }

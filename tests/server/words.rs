@@ -3,11 +3,15 @@
 use esker::net::messages::create_partitions::{CreatePartitionsAssignment, CreatePartitionsTopic};
 use esker::net::messages::create_topics::{CreatableReplicaAssignment, CreatableTopic, CreatableTopicConfig};
 use esker::net::messages::delete_topics::DeleteTopicState;
-use esker::net::messages::{CreatePartitionsRequest, CreateTopicsRequest, DeleteTopicsRequest, DescribeConfigsRequest};
+use esker::net::messages::describe_client_quotas::ComponentData;
+use esker::net::messages::{
+    CreatePartitionsRequest, CreateTopicsRequest, DeleteTopicsRequest, DescribeClientQuotasRequest,
+    DescribeClusterRequest, DescribeConfigsRequest,
+};
 use esker::net::{Connection, ErrorCode};
 use esker::{TopicConfig, Uuid};
 
-use super::configs::{APPEND, GROUP, SET, SUBTRACT, TOPIC, alter, resource};
+use super::configs::{APPEND, BROKER, BROKER_LOGGER, CLIENT_METRICS, GROUP, SET, SUBTRACT, TOPIC, alter, resource};
 use super::serve;
 
 fn new_topic(name: &str) -> CreatableTopic {
@@ -235,5 +239,85 @@ async fn of_partitions_that_can_not_be_added_and_topics_that_can_not_be_deleted(
         let request = DeleteTopicsRequest { topics: vec![topic; times], ..Default::default() };
         let deleted = connection.send(&request, 6).await.unwrap().responses.remove(0);
         assert_eq!(deleted.error_message.as_deref(), Some(expected));
+    }
+}
+
+#[tokio::test]
+async fn of_nodes_and_what_else_is_not_here() {
+    let (store, server) = serve().await;
+    let (connection, node) = (server.connect(), store.node_id());
+    let (this, other) = (node.to_string(), (node + 1).to_string());
+    for (of, change, expected) in [
+        ((BROKER, &*this), ("broker.id", SET), "Cannot update these configs dynamically: [broker.id]"),
+        ((BROKER, ""), ("broker.id", SET), "Cannot update these configs dynamically: [broker.id]"),
+        (
+            (BROKER, &*other),
+            ("broker.id", SET),
+            &*format!("Unexpected broker id, expected {node}, but received {other}"),
+        ),
+        ((BROKER, "x"), ("broker.id", SET), "Node id must be an integer, but it is: x"),
+        (
+            (BROKER_LOGGER, &*other),
+            ("root", SET),
+            &*format!("Unexpected node id. Expected {node}, but received {other}"),
+        ),
+        ((BROKER_LOGGER, ""), ("root", SET), "Node id must be an integer, but it is: "),
+        ((BROKER_LOGGER, &*this), ("root", SET), "Logger root does not exist!"),
+        ((BROKER_LOGGER, &*this), ("root", APPEND), "APPEND operation is not allowed for the BROKER_LOGGER resource"),
+        (
+            (BROKER_LOGGER, &*this),
+            ("root", 9),
+            "Unknown operation type 9 is not allowed for the BROKER_LOGGER resource",
+        ),
+    ] {
+        let (_, message) = alter(&connection, of, &[(change.0, change.1, Some("7"))], 1).await;
+        assert_eq!(message.as_deref(), Some(expected));
+    }
+    for ((resource_type, name), expected) in [
+        ((BROKER, &*other), &*format!("Unexpected broker id, expected {node} or empty string, but received {other}")),
+        ((BROKER, "x"), "Broker id must be an integer, but it is: x"),
+        ((BROKER_LOGGER, &*other), &*format!("Unexpected broker id, expected {node} but received {other}")),
+        ((BROKER_LOGGER, ""), "Broker id must not be empty"),
+        ((CLIENT_METRICS, ""), "Client metrics subscription name must not be empty"),
+        ((GROUP, ""), "Group name must not be empty"),
+    ] {
+        let resources = vec![resource(resource_type, name, None)];
+        let request = DescribeConfigsRequest { resources, ..Default::default() };
+        let result = connection.send(&request, 4).await.unwrap().results.remove(0);
+        let expected = (ErrorCode::INVALID_REQUEST, Some(expected));
+        assert_eq!((result.error_code, result.error_message.as_deref()), expected, "{name}");
+    }
+    for (endpoint_type, expected) in [
+        (2, "The request was sent to an endpoint of type BROKER, but we wanted an endpoint of type CONTROLLER"),
+        (9, "Unsupported endpoint type 9"),
+    ] {
+        let request = DescribeClusterRequest { endpoint_type, ..Default::default() };
+        assert_eq!(connection.send(&request, 1).await.unwrap().error_message.as_deref(), Some(expected));
+    }
+    let exact = |entity_type: &'static str, name: Option<&'static str>| (entity_type, 0, name);
+    for (components, expected) in [
+        (&[][..], ""),
+        (&[exact("user", Some("a"))], ""),
+        (&[exact("", Some("a"))], "Invalid empty entity type."),
+        (&[exact("nobody", Some("a"))], "Unsupported entity type nobody"),
+        (&[exact("user", Some("a")); 2], "Entity type user cannot appear more than once in the filter."),
+        (&[exact("user", None)], "Request specified MATCH_TYPE_EXACT, but set match string to null."),
+        (&[("user", 1, Some("a"))], "Request specified MATCH_TYPE_DEFAULT, but also specified a match string."),
+        (&[("user", 2, Some("a"))], "Request specified MATCH_TYPE_SPECIFIED, but also specified a match string."),
+        (&[("user", 9, None)], "Unknown match type 9"),
+        (
+            &[exact("user", Some("a")), exact("ip", Some("127.0.0.1"))],
+            "Invalid entity filter component combination. IP filter component should not be used with user or clientId \
+             filter component.",
+        ),
+    ] {
+        let component = |(entity_type, match_type, name): &(&str, i8, Option<&str>)| ComponentData {
+            entity_type: (*entity_type).to_owned(),
+            match_type: *match_type,
+            r#match: name.map(str::to_owned),
+        };
+        let components = components.iter().map(component).collect();
+        let request = DescribeClientQuotasRequest { components, ..Default::default() };
+        assert_eq!(connection.send(&request, 1).await.unwrap().error_message.as_deref(), Some(expected));
     }
 }

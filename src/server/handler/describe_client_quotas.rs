@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use crate::net::ErrorCode;
 use crate::net::messages::describe_client_quotas::ComponentData;
 use crate::net::messages::{DescribeClientQuotasRequest, DescribeClientQuotasResponse};
-use crate::server::api_error::{ApiError, outcome};
+use crate::server::api_error::ApiError;
 use crate::server::broker::Broker;
 
 const USER: &str = "user";
@@ -22,10 +22,17 @@ pub(in crate::server) fn answer(
     request: DescribeClientQuotasRequest,
     _: i16,
 ) -> DescribeClientQuotasResponse {
-    let checked = check(&request.components);
-    let entries = checked.is_ok().then(Vec::new);
-    let (error_code, error_message) = outcome(checked);
-    DescribeClientQuotasResponse { error_code, error_message, entries, ..Default::default() }
+    match check(&request.components) {
+        // Where Kafka has nothing to say it says that, and not null.
+        Ok(()) => DescribeClientQuotasResponse {
+            error_message: Some(String::new()),
+            entries: Some(Vec::new()),
+            ..Default::default()
+        },
+        Err(ApiError { code: error_code, message: error_message }) => {
+            DescribeClientQuotasResponse { error_code, error_message, entries: None, ..Default::default() }
+        }
+    }
 }
 
 /// Refuses what could mean nothing, as Kafka does.
@@ -33,20 +40,31 @@ fn check(components: &[ComponentData]) -> Result<(), ApiError> {
     let mut types = HashSet::new();
     for ComponentData { entity_type, match_type, r#match } in components {
         let entity_type = entity_type.as_str();
-        if ![USER, CLIENT_ID, IP].contains(&entity_type) && !entity_type.is_empty() {
-            let message = format!("there are no entities of type {entity_type}");
+        if entity_type.is_empty() {
+            return Err(ApiError::invalid_request("Invalid empty entity type."));
+        }
+        if ![USER, CLIENT_ID, IP].contains(&entity_type) {
+            let message = format!("Unsupported entity type {entity_type}");
             return Err(ApiError::new(ErrorCode::UNSUPPORTED_VERSION, message));
         }
-        if entity_type.is_empty() || !types.insert(entity_type) {
-            return Err(ApiError::invalid_request("an entity type is empty, or named twice"));
+        if !types.insert(entity_type) {
+            let message = format!("Entity type {entity_type} cannot appear more than once in the filter.");
+            return Err(ApiError::invalid_request(message));
         }
-        match (*match_type, r#match) {
-            (EXACT, Some(_)) | (DEFAULT | ANY, None) => {}
-            _ => return Err(ApiError::invalid_request("a name goes with match type 0, and with 1 and 2 none")),
-        }
+        let message = match (*match_type, r#match) {
+            (EXACT, Some(_)) | (DEFAULT | ANY, None) => continue,
+            (EXACT, None) => "Request specified MATCH_TYPE_EXACT, but set match string to null.",
+            (DEFAULT, _) => "Request specified MATCH_TYPE_DEFAULT, but also specified a match string.",
+            (ANY, _) => "Request specified MATCH_TYPE_SPECIFIED, but also specified a match string.",
+            (other, _) => &*format!("Unknown match type {other}"),
+        };
+        return Err(ApiError::invalid_request(message));
     }
     if types.contains(IP) && types.len() > 1 {
-        return Err(ApiError::invalid_request("an address goes with no user and no client id"));
+        return Err(ApiError::invalid_request(
+            "Invalid entity filter component combination. IP filter component should not be used with user or clientId \
+             filter component.",
+        ));
     }
     Ok(())
 }

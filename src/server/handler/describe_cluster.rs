@@ -14,11 +14,12 @@ pub(in crate::server) fn answer(broker: &Broker, request: DescribeClusterRequest
     match request.endpoint_type {
         BROKERS => {}
         CONTROLLERS => {
-            let message = "this is the endpoint of a broker, not of a controller";
+            let message =
+                "The request was sent to an endpoint of type BROKER, but we wanted an endpoint of type CONTROLLER";
             return refuse(ErrorCode::MISMATCHED_ENDPOINT_TYPE, message.to_owned());
         }
         other => {
-            return refuse(ErrorCode::UNSUPPORTED_ENDPOINT_TYPE, format!("there are no endpoints of type {other}"));
+            return refuse(ErrorCode::UNSUPPORTED_ENDPOINT_TYPE, format!("Unsupported endpoint type {other}"));
         }
     }
     let node_id = broker.store.node_id();

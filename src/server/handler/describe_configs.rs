@@ -72,15 +72,25 @@ impl Broker {
             // What was set for all brokers while they run: nothing.
             ConfigResourceType::Broker if name.is_empty() => (Vec::new(), true),
             ConfigResourceType::Broker => {
-                self.check_node(name)?;
+                let refuse = |node_id, id| {
+                    format!("Unexpected broker id, expected {node_id} or empty string, but received {id}")
+                };
+                self.check_node(name, "Broker", refuse)?;
                 (self.describe_configs(), true)
             }
+            ConfigResourceType::BrokerLogger if name.is_empty() => {
+                return Err(ApiError::invalid_request("Broker id must not be empty"));
+            }
             ConfigResourceType::BrokerLogger => {
-                self.check_node(name)?;
+                let refuse = |node_id, id| format!("Unexpected broker id, expected {node_id} but received {id}");
+                self.check_node(name, "Broker", refuse)?;
                 (Vec::new(), false)
             }
-            ConfigResourceType::ClientMetrics | ConfigResourceType::Group if name.is_empty() => {
-                return Err(ApiError::invalid_request("which group, or which client metrics? The name is empty"));
+            ConfigResourceType::ClientMetrics if name.is_empty() => {
+                return Err(ApiError::invalid_request("Client metrics subscription name must not be empty"));
+            }
+            ConfigResourceType::Group if name.is_empty() => {
+                return Err(ApiError::invalid_request("Group name must not be empty"));
             }
             // None can be set.
             ConfigResourceType::ClientMetrics => (Vec::new(), false),
