@@ -219,7 +219,48 @@ async fn what_is_refused_says_why() {
     let mut nobody = Member { connection: &connection, id: "", epoch: 0, partitions: Vec::new() };
     let refused = nobody.heartbeat(topic).await;
     assert_eq!(refused.error_code, ErrorCode::INVALID_REQUEST, "from version 1 on members name themselves");
-    assert!(refused.error_message.is_some());
+    assert_eq!(refused.error_message.as_deref(), Some("MemberId can't be empty."));
+    let joins = || ConsumerGroupHeartbeatRequest {
+        group_id: "g".into(),
+        member_id: "a".into(),
+        rebalance_timeout_ms: 60_000,
+        subscribed_topic_names: Some(vec!["t".into()]),
+        topic_partitions: Some(Vec::new()),
+        ..Default::default()
+    };
+    let (some, blank) = (|text: &str| Some(text.to_owned()), || Some(" ".to_owned()));
+    for (request, expected) in [
+        (ConsumerGroupHeartbeatRequest { group_id: " ".into(), ..joins() }, "GroupId can't be empty."),
+        (ConsumerGroupHeartbeatRequest { instance_id: blank(), ..joins() }, "InstanceId can't be empty."),
+        (ConsumerGroupHeartbeatRequest { rack_id: blank(), ..joins() }, "RackId can't be empty."),
+        (
+            ConsumerGroupHeartbeatRequest { rebalance_timeout_ms: -1, topic_partitions: None, ..joins() },
+            "RebalanceTimeoutMs must be provided in first request.",
+        ),
+        (
+            ConsumerGroupHeartbeatRequest { topic_partitions: None, ..joins() },
+            "TopicPartitions must be empty when (re-)joining.",
+        ),
+        (
+            ConsumerGroupHeartbeatRequest { subscribed_topic_names: None, ..joins() },
+            "Either SubscribedTopicNames or SubscribedTopicRegex must be non-null when (re-)joining.",
+        ),
+        (ConsumerGroupHeartbeatRequest { member_epoch: -2, ..joins() }, "InstanceId can't be null."),
+        (ConsumerGroupHeartbeatRequest { member_epoch: -3, ..joins() }, "MemberEpoch is invalid."),
+        (ConsumerGroupHeartbeatRequest { member_epoch: 5, ..joins() }, "Consumer group g not found."),
+        (ConsumerGroupHeartbeatRequest { member_epoch: -1, ..joins() }, "Group g not found."),
+        (
+            ConsumerGroupHeartbeatRequest { server_assignor: some("sticky"), ..joins() },
+            "ServerAssignor sticky is not supported. Supported assignors: uniform, range.",
+        ),
+        (
+            ConsumerGroupHeartbeatRequest { subscribed_topic_regex: some("("), ..joins() },
+            "SubscribedTopicRegex `(` is not a valid regular expression.",
+        ),
+    ] {
+        let refused = connection.send(&request, 1).await.unwrap();
+        assert_eq!(refused.error_message.as_deref(), Some(expected));
+    }
     let versions = connection.send(&api_versions(), 4).await.unwrap();
     let features = &versions.finalized_features;
     assert!(features.iter().any(|feature| feature.name == "group.version" && feature.max_version_level == 1));
