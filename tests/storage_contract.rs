@@ -291,6 +291,7 @@ fn opening_for_appending_cuts_off_what_lies_beyond(storage: &dyn Storage, root: 
     writer.append(&[b"new"]).unwrap();
     writer.seal().unwrap();
     drop(writer);
+    assert_eq!(storage.open_append(&path, 8, CAPACITY).unwrap_err().kind(), ErrorKind::UnexpectedEof);
     assert_eq!(storage.read(&path).unwrap(), b"1234new");
 }
 

@@ -262,13 +262,15 @@ pub trait AppendFile: Send + fmt::Debug {
 pub trait StorageLock: Send + Sync + fmt::Debug {}
 
 /// Why a lock was not had.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Locked {
     /// Somebody else has it; the text says who, as far as that is known.
+    #[error("it is held by {0}")]
     Held(String),
     /// The lock file could not be opened or locked.
-    Io(io::Error),
+    #[error("it can't be had")]
+    Io(#[from] io::Error),
 }
 
 /// The space of a file system.

@@ -186,7 +186,7 @@ pub(crate) fn check_append_position(len: u64, size: u64) -> io::Result<()> {
     if len <= size {
         return Ok(());
     }
-    Err(io::Error::new(io::ErrorKind::InvalidInput, format!("position {len} is beyond the file's {size} bytes")))
+    Err(io::Error::new(io::ErrorKind::UnexpectedEof, format!("position {len} is beyond the file's {size} bytes")))
 }
 
 /// What a writer is told after somebody else opened its file for appending, or cut it.
