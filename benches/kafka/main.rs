@@ -6,12 +6,15 @@
 //! cargo bench --bench kafka --features net -- 127.0.0.1:9092 1     # against any broker, with a tenth of the load
 //! ```
 //!
-//! Prints a figure a line, with its value and its unit.
+//! Prints a figure a line, with its value and its unit. What the client can do at all, with nobody behind the socket, is
+//! among them: a broker that comes near it is limited by the client.
 #![expect(clippy::unwrap_used, reason = "a bench that can't run ends with a panic")]
 
 #[path = "../groups/wire.rs"]
 #[allow(dead_code, reason = "others use all of it")]
 mod wire;
+
+mod nobody;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -36,29 +39,37 @@ const MANY_IN_FLIGHT: usize = 40;
 /// What producers are told to make of `batch.size` where throughput counts.
 const LARGE_BATCH_BYTES: usize = 16 * BATCH_BYTES;
 
+/// How many connections produce, with how many requests under way on each, of batches of how many bytes.
+type Shape = (usize, usize, usize);
+
+const SHAPES: [Shape; 4] = [
+    (1, IN_FLIGHT, BATCH_BYTES),
+    (1, MANY_IN_FLIGHT, BATCH_BYTES),
+    (1, IN_FLIGHT, LARGE_BATCH_BYTES),
+    (8, IN_FLIGHT, BATCH_BYTES),
+];
+
+fn name_of((connections, in_flight, batch_bytes): Shape) -> String {
+    format!("{connections} × {in_flight} × {} KiB", batch_bytes >> 10)
+}
+
 #[tokio::main(flavor = "current_thread")]
 async fn main() {
     let mut arguments = std::env::args().skip(1).filter(|argument| !argument.starts_with('-'));
     let Some(address) = arguments.next() else { return };
     let broker = Broker(address.parse().unwrap());
     let scale: usize = arguments.next().map_or(10, |scale| scale.parse().unwrap());
+    let nobody = Broker(nobody::listen());
     for record_bytes in [100, 1024] {
+        for shape in SHAPES {
+            let rate = produce_to(nobody, "bench", shape, 1, record_bytes, scale).await;
+            print(&format!("client alone {record_bytes} B, {}", name_of(shape)), rate, "/s");
+        }
         for (acks, acks_name) in [(1, "1"), (-1, "all")] {
-            for (connections, in_flight, batch_bytes) in [
-                (1, IN_FLIGHT, BATCH_BYTES),
-                (1, MANY_IN_FLIGHT, BATCH_BYTES),
-                (1, IN_FLIGHT, LARGE_BATCH_BYTES),
-                (8, IN_FLIGHT, BATCH_BYTES),
-            ] {
+            for shape @ (connections, in_flight, batch_bytes) in SHAPES {
                 let topic = format!("bench-{record_bytes}-{acks_name}-{connections}-{in_flight}-{batch_bytes}");
-                assert!(broker.create_topic(&topic, connections).await);
-                let batch = Batch::new(record_bytes, batch_bytes);
-                settle();
-                let (count, began) = (scale * 1_000 * BATCH_BYTES / batch_bytes, Instant::now());
-                produce(broker, &topic, (connections, in_flight), acks, &batch, count).await;
-                let rate = (count * batch.records) as f64 / began.elapsed().as_secs_f64();
-                let of = format!("{connections} × {in_flight} × {} KiB", batch_bytes >> 10);
-                print(&format!("produce {record_bytes} B, acks={acks_name}, {of}"), rate, "records/s");
+                let rate = produce_to(broker, &topic, shape, acks, record_bytes, scale).await;
+                print(&format!("produce {record_bytes} B, acks={acks_name}, {}", name_of(shape)), rate, "records/s");
             }
         }
         let topic = format!("bench-{record_bytes}-1-1-{IN_FLIGHT}-{BATCH_BYTES}");
@@ -127,15 +138,20 @@ async fn send(connection: &Connection, topic: &str, index: i32, acks: i16, recor
     }
 }
 
-/// Sends `count` batches over so many connections, one for each partition, with so many under way on each.
-async fn produce(
+/// Produces to a new topic, over so many connections, one for each partition, and returns how many records go in a
+/// second.
+async fn produce_to(
     broker: Broker,
     topic: &str,
-    (connections, in_flight): (usize, usize),
+    (connections, in_flight, batch_bytes): Shape,
     acks: i16,
-    batch: &Batch,
-    count: usize,
-) {
+    record_bytes: usize,
+    scale: usize,
+) -> f64 {
+    assert!(broker.create_topic(topic, connections).await);
+    let batch = Batch::new(record_bytes, batch_bytes);
+    settle();
+    let (count, began) = (scale * 1_000 * BATCH_BYTES / batch_bytes, Instant::now());
     let left = Arc::new(AtomicUsize::new(count));
     let mut lanes = JoinSet::new();
     for partition in 0..connections {
@@ -154,6 +170,7 @@ async fn produce(
     while let Some(lane) = lanes.join_next().await {
         lane.unwrap();
     }
+    (count * batch.records) as f64 / began.elapsed().as_secs_f64()
 }
 
 fn fetch_from(topic: &str, fetch_offset: i64) -> FetchRequest {
