@@ -66,7 +66,7 @@ pub enum Error {
     },
 
     /// The process has as many files open, or mapped, as it may. What nobody was using has been let go of, and that was
-    /// not enough: raise the limit (`ulimit -n` or `-v`, `vm.max_map_count`), lower `open.files.max`, or try again later.
+    /// not enough: raise the limit (`ulimit -n` or `-v`, `vm.max_map_count`), lower `open.files.max`, or try later.
     #[error("too many open files or maps to {operation} {}", path.display())]
     TooManyOpenFiles {
         /// What was attempted.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use crate::store::CommittedOffset;
-use crate::types::{LeaderEpoch, Offset, TimestampType, TopicPartition};
+use crate::types::{LeaderEpoch, NO_TIMESTAMP, Offset, TimestampType, TopicPartition};
 
 /// A record as a consumer gets it. Key, value and headers are slices of the log itself where it is mapped and not
 /// compressed: nothing was copied, and they stay valid however long they are kept.
@@ -28,11 +28,41 @@ pub struct ConsumerRecord {
     pub value: Option<Bytes>,
     /// The headers in their order; a key may come more than once. See [`header`](Self::header).
     pub headers: Vec<(String, Option<Bytes>)>,
-    /// The leader epoch under which it was appended.
+    /// The leader epoch under which it was appended, −1 if there is none.
     pub leader_epoch: LeaderEpoch,
 }
 
 impl ConsumerRecord {
+    /// A record without key, value, headers, timestamp and leader epoch, as Kafka's constructor makes it: for tests of
+    /// what is done with records. What it should have is set in its fields.
+    ///
+    /// ```
+    /// # use esker::ConsumerRecord;
+    /// # use bytes::Bytes;
+    /// fn is_paid(record: &ConsumerRecord) -> bool {
+    ///     record.header("state") == Some(b"paid")
+    /// }
+    ///
+    /// let mut record = ConsumerRecord::new(("payments", 0), 42);
+    /// assert!(!is_paid(&record));
+    /// record.headers.push(("state".into(), Some(Bytes::from("paid"))));
+    /// assert!(is_paid(&record));
+    /// ```
+    pub fn new(topic_partition: impl Into<TopicPartition>, offset: Offset) -> Self {
+        let TopicPartition { topic, partition } = topic_partition.into();
+        Self {
+            topic,
+            partition,
+            offset,
+            timestamp: NO_TIMESTAMP,
+            timestamp_type: TimestampType::CreateTime,
+            key: None,
+            value: None,
+            headers: Vec::new(),
+            leader_epoch: -1,
+        }
+    }
+
     /// The partition that it is of.
     pub fn topic_partition(&self) -> TopicPartition {
         TopicPartition::new(self.topic.clone(), self.partition)

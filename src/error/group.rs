@@ -52,8 +52,8 @@ pub enum GroupError {
     #[error("another process has the group.instance.id")]
     FencedInstanceId,
     /// `INVALID_REQUEST`: a heartbeat of a consumer group lacks what it must say, or says what it may not.
-    #[error("a heartbeat that lacks what it must say")]
-    InvalidRequest,
+    #[error("{0}")]
+    InvalidRequest(&'static str),
     /// `FENCED_MEMBER_EPOCH`: the member of a consumer group is not in the epoch that it says. It must let go of all
     /// its partitions, and join again.
     #[error("the member is in another epoch")]

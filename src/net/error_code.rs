@@ -235,7 +235,7 @@ impl From<GroupError> for ErrorCode {
             GroupError::MemberIdRequired => Self::MEMBER_ID_REQUIRED,
             GroupError::GroupMaxSizeReached => Self::GROUP_MAX_SIZE_REACHED,
             GroupError::FencedInstanceId => Self::FENCED_INSTANCE_ID,
-            GroupError::InvalidRequest => Self::INVALID_REQUEST,
+            GroupError::InvalidRequest(_) => Self::INVALID_REQUEST,
             GroupError::FencedMemberEpoch => Self::FENCED_MEMBER_EPOCH,
             GroupError::StaleMemberEpoch => Self::STALE_MEMBER_EPOCH,
             GroupError::UnreleasedInstanceId => Self::UNRELEASED_INSTANCE_ID,

@@ -12,7 +12,7 @@ use crate::record::{BatchRef, crc_is_right};
 pub(super) const RECORD_ERRORS_MAX: usize = 1000;
 
 /// With these Kafka does not say where the log begins.
-const IS_AS_OF_NO_LOG: [ErrorCode; 3] =
+const WITHOUT_LOG_START: [ErrorCode; 3] =
     [ErrorCode::MESSAGE_TOO_LARGE, ErrorCode::RECORD_LIST_TOO_LARGE, ErrorCode::KAFKA_STORAGE_ERROR];
 
 /// A batch that is not in the log.
@@ -70,7 +70,7 @@ impl RefusedBatch {
         let refused = Self { error_code, log_start_offset: Some(log.log_start()), ..Self::default() };
         match error {
             // As of partitions that are not there.
-            _ if IS_AS_OF_NO_LOG.contains(&error_code) => error_code.into(),
+            _ if WITHOUT_LOG_START.contains(&error_code) => error_code.into(),
             Error::InvalidRecord { .. } | Error::InvalidTimestamp { .. } => {
                 let rejected = log.rejected_records(batch, *record_errors_left);
                 *record_errors_left -= rejected.len();

@@ -13,9 +13,8 @@ use crate::coordinator::pattern::Pattern;
 use crate::error::GroupError;
 use crate::store::record_fields::STRING_BYTES_MAX;
 
-/// What a member says instead of its epoch: that it joins, leaves for good, or is a static one that will be back.
+/// What a member says instead of its epoch: that it joins, or that it leaves as a static one that will be back.
 const JOINS: i32 = 0;
-const LEAVES: i32 = -1;
 const WILL_BE_BACK: i32 = -2;
 
 impl<T> Draft<T> {
@@ -185,23 +184,8 @@ impl ConsumerHeartbeatRequest {
 
     /// Whether it says what it must, and nothing that it may not.
     pub(in super::super) fn check(&self, assignors: Assignors) -> Result<(), GroupError> {
-        let is_blank = |text: &Option<String>| text.as_ref().is_some_and(|text| text.trim().is_empty());
-        // It may be subscribed to nothing, but has to say so.
-        let says_topics = self.topic_names.is_some() || self.topic_regex.is_some();
-        let is_whole = match self.member_epoch {
-            JOINS => {
-                let owns_nothing = self.owned.as_ref().is_some_and(|owned| owned.is_empty());
-                self.rebalance_timeout_ms >= 0 && owns_nothing && says_topics
-            }
-            WILL_BE_BACK => !self.member_id.trim().is_empty() && self.instance_id.is_some(),
-            LEAVES | 1.. => !self.member_id.trim().is_empty(),
-            _ => false,
-        };
-        if !is_whole || self.group.trim().is_empty() || is_blank(&self.instance_id) || is_blank(&self.rack_id) {
-            return Err(GroupError::InvalidRequest);
-        }
-        if self.names().any(|name| name.len() > STRING_BYTES_MAX) {
-            return Err(GroupError::InvalidRequest);
+        if let Some(reason) = self.wrong() {
+            return Err(GroupError::InvalidRequest(reason));
         }
         if self.server_assignor.as_ref().is_some_and(|name| assignors.find(name).is_none()) {
             return Err(GroupError::UnsupportedAssignor);
@@ -210,6 +194,32 @@ impl ConsumerHeartbeatRequest {
             Some(regex) => Pattern::new(regex).map(drop),
             None => Ok(()),
         }
+    }
+
+    /// What is wrong with it, in Kafka's order and words: clients show them to their users.
+    fn wrong(&self) -> Option<&'static str> {
+        let is_blank = |text: &str| text.trim().is_empty();
+        let is_some_blank = |text: &Option<String>| text.as_deref().is_some_and(is_blank);
+        let (joins, epoch) = (self.joins(), self.member_epoch);
+        let owns_nothing = self.owned.as_ref().is_some_and(|owned| owned.is_empty());
+        // It may be subscribed to nothing, but has to say so.
+        let says_topics = self.topic_names.is_some() || self.topic_regex.is_some();
+        let checks = [
+            (!joins && is_blank(&self.member_id), "MemberId can't be empty."),
+            (is_blank(&self.group), "GroupId can't be empty."),
+            (is_some_blank(&self.instance_id), "InstanceId can't be empty."),
+            (is_some_blank(&self.rack_id), "RackId can't be empty."),
+            (joins && self.rebalance_timeout_ms < 0, "RebalanceTimeoutMs must be provided in first request."),
+            (joins && !owns_nothing, "TopicPartitions must be empty when (re-)joining."),
+            (
+                joins && !says_topics,
+                "Either SubscribedTopicNames or SubscribedTopicRegex must be non-null when (re-)joining.",
+            ),
+            (epoch == WILL_BE_BACK && self.instance_id.is_none(), "InstanceId can't be null."),
+            (epoch < WILL_BE_BACK, "MemberEpoch is invalid."),
+            (self.names().any(|name| name.len() > STRING_BYTES_MAX), "A name is longer than 32767 bytes."),
+        ];
+        checks.into_iter().find_map(|(is_wrong, reason)| is_wrong.then_some(reason))
     }
 }
 
