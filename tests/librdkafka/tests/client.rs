@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use esker::record::BatchView;
 use esker_librdkafka_tests::Broker;
 use rdkafka::admin::{
     AdminClient, AdminOptions, AlterConfig, NewPartitions, NewTopic, ResourceSpecifier, TopicReplication,
@@ -115,13 +116,11 @@ async fn every_codec_and_level_of_acknowledgement_brings_records_there_and_back(
                 let number = value.strip_prefix("value-").unwrap().as_bytes();
                 assert_eq!(headers, [("number", Some(number)), ("number", Some(b"again")), ("nothing", None)]);
             }
-            let is_compressed = |log: esker::Log| {
-                let fetched = log.read(0, esker::ReadLimits::new()).unwrap();
-                let batch = fetched.batches().next().unwrap().unwrap();
-                batch.header().compression().unwrap().to_string()
-            };
-            let store = broker.store().unwrap();
-            assert_eq!(is_compressed(store.partition(&topic, 0).unwrap()), codec, "it lies there as it was sent");
+            let log = broker.store().unwrap().partition(&topic, 0).unwrap();
+            let fetched = log.read(0, esker::ReadLimits::new()).unwrap();
+            let codec_of = |batch: esker::Result<BatchView>| batch.unwrap().header().compression().unwrap().to_string();
+            // A batch that does not get smaller, such as one of a single record, is sent as it is.
+            assert!(fetched.batches().any(|batch| codec_of(batch) == codec), "they lie there as they were sent");
         }
     }
 }
