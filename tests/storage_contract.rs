@@ -408,15 +408,19 @@ fn syncing_changes_nothing_that_can_be_seen(storage: &dyn Storage, root: &Path) 
 
 fn appends_of_any_size_between_syncs_follow_each_other(storage: &dyn Storage, root: &Path) {
     let path = root.join("file");
-    let mut file = storage.open_append(&path, 0, CAPACITY).unwrap();
+    let mut file = storage.open_append(&path, 0, 16 << 20).unwrap();
     let reader = file.file();
     let (mut expected, mut views) = (Vec::new(), Vec::new());
-    for (index, len) in [1, 5_000, 700, 1_024, 3, 40_000, 90, 1_023, 8_192].into_iter().cycle().take(100).enumerate() {
+    let lens = [1, 5_000, 700, 1_024, 131_073, 3, 40_000, 90, 131_072, 1_023, 200_000, 8_192];
+    for (index, len) in lens.into_iter().cycle().take(120).enumerate() {
         let bytes = vec![index as u8; len];
         let (head, rest) = bytes.split_at(len / 3);
         file.append(&[head, rest]).unwrap();
         views.push((reader.view(expected.len() as u64, len).unwrap(), index as u8));
         expected.extend(bytes);
+        if index % 5 == 0 {
+            reader.populate_ahead();
+        }
         // None for the first ones, then one after each, then one after some.
         if index > 20 && (index < 60 || index % 7 == 0) {
             reader.sync().unwrap();
@@ -433,21 +437,24 @@ fn appends_of_any_size_between_syncs_follow_each_other(storage: &dyn Storage, ro
 #[test]
 fn behind_the_end_of_a_file_that_was_not_sealed_are_zeros() {
     let dir = tempfile::tempdir().unwrap();
-    let path = dir.path().join("file");
-    let mut file = FsStorage::new().open_append(&path, 0, 16 << 20).unwrap();
-    let mut expected = Vec::new();
-    for (index, len) in [100, 5_000, 1_024, 40_000, 130_000, 70_001, 200_000].into_iter().cycle().take(60).enumerate() {
-        file.append(&[&vec![b'x'; len]]).unwrap();
-        expected.resize(expected.len() + len, b'x');
-        if index % 3 != 0 {
-            file.file().sync().unwrap();
+    for is_synced in [false, true] {
+        let path = dir.path().join(format!("file-{is_synced}"));
+        let mut file = FsStorage::new().open_append(&path, 0, 16 << 20).unwrap();
+        let mut expected = Vec::new();
+        let lens = [100, 5_000, 1_024, 40_000, 130_000, 70_001, 200_000];
+        for (index, len) in lens.into_iter().cycle().take(60).enumerate() {
+            file.append(&[&vec![b'x'; len]]).unwrap();
+            expected.resize(expected.len() + len, b'x');
+            if is_synced && index % 3 != 0 {
+                file.file().sync().unwrap();
+            }
+            let found = std::fs::read(&path).unwrap();
+            let (appended, behind) = found.split_at(expected.len());
+            assert!(appended == expected && behind.iter().all(|byte| *byte == 0), "after append {index}");
         }
-        let found = std::fs::read(&path).unwrap();
-        let (appended, behind) = found.split_at(expected.len());
-        assert!(appended == expected && behind.iter().all(|byte| *byte == 0), "after append {index}");
+        file.seal().unwrap();
+        assert_eq!(std::fs::metadata(&path).unwrap().len(), expected.len() as u64);
     }
-    file.seal().unwrap();
-    assert_eq!(std::fs::metadata(&path).unwrap().len(), expected.len() as u64);
 }
 
 fn readers_see_whole_appends_while_a_writer_works(storage: &dyn Storage, root: &Path) {

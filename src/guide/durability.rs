@@ -79,11 +79,11 @@
 //!
 //! # What holds where
 //!
-//! On Linux a sync is `fdatasync`, and active files are mapped, reserved and populated ahead; while a file is
-//! synced every few appends, larger batches are written by system calls, which costs a sync less, and zeros ahead of
-//! them: the device gets twice the bytes, and the file system's journal an entry for each MiB in place of one for each
-//! sync. On macOS a sync is `F_FULLFSYNC`, since `fsync` there reaches the drive's cache only. On other systems files
-//! are read and written by system calls. Only Linux is tested.
+//! On Linux a sync is `fdatasync`, and active files are mapped, reserved and populated ahead. Batches beyond 128 KiB
+//! are written by system calls all the same; while a file is synced every few appends, so are smaller ones, which costs
+//! a sync less, and zeros ahead of them: the device gets twice the bytes, and the file system's journal an entry for
+//! each MiB in place of one for each sync. On macOS a sync is `F_FULLFSYNC`, since `fsync` there reaches the drive's
+//! cache only. On other systems files are read and written by system calls. Only Linux is tested.
 //!
 //! A map has a price: a device that fails under a mapped page ends the process (`SIGBUS`), where a system call returns
 //! an error, and on file systems that copy on write a full device can do that too. Use

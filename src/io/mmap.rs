@@ -10,6 +10,9 @@
 //! that writes to it first an entry in the file system's journal, which takes as long as the bytes do: so zeros are
 //! written ahead, for one entry in place of many.
 //!
+//! Large appends go by system calls always: a page that is populated is filled with zeros before it is written over,
+//! and from some size on those cost more than a call does.
+//!
 //! ```text
 //!   0 .. len         appended: readable by everyone, never written again
 //!   len .. populated pages are there, waiting for the writer
@@ -51,8 +54,9 @@ const POPULATE_STEP_BYTES: u64 = 1024 << 10;
 /// share a page, and with it the fault.
 const SYNCED_LATELY_BYTES: u64 = 1 << 20;
 const WRITE_BYTES_MIN: u64 = 1024;
-/// Zeros are written ahead of appends up to this size, as many as have been appended so, within limits.
-const ZEROED_APPEND_BYTES_MAX: u64 = 128 << 10;
+/// Appends beyond this size are always system calls.
+const SMALL_APPEND_BYTES_MAX: u64 = 128 << 10;
+/// Zeros are written ahead of smaller ones, as many as have been appended by calls, within limits.
 const ZERO_BYTES_MIN: u64 = 64 << 10;
 const ZERO_BYTES_MAX: u64 = 1 << 20;
 /// Reserving starts with a page or few, and goes on in steps that grow with the log, so that it never holds much more
@@ -168,7 +172,9 @@ impl StorageFile for MappedFile {
     }
 
     fn populate_ahead(&self) {
-        if self.shared.is_synced_often(self.len()) {
+        // A writer with nothing populated appends by calls, or has not begun.
+        let is_of_use = self.len() < self.shared.populated.load(Ordering::Relaxed);
+        if !is_of_use || self.shared.is_synced_often(self.len()) {
             return;
         }
         // In steps, so that a writer who comes up behind goes on where this is. A page that can't be had is for the
@@ -244,7 +250,7 @@ impl MappedAppend {
     /// Whether so many bytes are appended by a system call.
     #[inline]
     fn goes_by_call(&self, additional: u64) -> bool {
-        additional >= WRITE_BYTES_MIN && self.shared.is_synced_often(self.len())
+        additional > SMALL_APPEND_BYTES_MAX || additional >= WRITE_BYTES_MIN && self.shared.is_synced_often(self.len())
     }
 
     fn map(&self) -> &MmapRaw {
@@ -287,7 +293,7 @@ impl MappedAppend {
 
     /// Whether an append by a system call needs no zeros to be written first.
     fn is_zeroed_for(&self, additional: u64) -> bool {
-        additional > ZEROED_APPEND_BYTES_MAX || self.len() + additional <= self.zeroed
+        additional > SMALL_APPEND_BYTES_MAX || self.len() + additional <= self.zeroed
     }
 
     /// Writes zeros from `end` on, as far as space is reserved. What goes wrong with that, the append that goes there
