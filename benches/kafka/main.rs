@@ -38,6 +38,8 @@ const IN_FLIGHT: usize = 5;
 const MANY_IN_FLIGHT: usize = 40;
 /// What producers are told to make of `batch.size` where throughput counts.
 const LARGE_BATCH_BYTES: usize = 16 * BATCH_BYTES;
+/// Kafka's `max.partition.fetch.bytes`.
+const FETCH_BYTES: usize = 1 << 20;
 
 /// How many connections produce, with how many requests under way on each, of batches of how many bytes.
 type Shape = (usize, usize, usize);
@@ -59,12 +61,13 @@ async fn main() {
     let Some(address) = arguments.next() else { return };
     let broker = Broker(address.parse().unwrap());
     let scale: usize = arguments.next().map_or(10, |scale| scale.parse().unwrap());
-    let nobody = Broker(nobody::listen());
     for record_bytes in [100, 1024] {
+        let nobody = Broker(nobody::listen(&Batch::new(record_bytes, BATCH_BYTES), scale * 1_000));
         for shape in SHAPES {
             let rate = produce_to(nobody, "bench", shape, 1, record_bytes, scale).await;
             print(&format!("client alone {record_bytes} B, {}", name_of(shape)), rate, "/s");
         }
+        print(&format!("client alone {record_bytes} B, fetch"), fetch_all(nobody, "bench").await, "/s");
         for (acks, acks_name) in [(1, "1"), (-1, "all")] {
             for shape @ (connections, in_flight, batch_bytes) in SHAPES {
                 let topic = format!("bench-{record_bytes}-{acks_name}-{connections}-{in_flight}-{batch_bytes}");
@@ -73,9 +76,7 @@ async fn main() {
             }
         }
         let topic = format!("bench-{record_bytes}-1-1-{IN_FLIGHT}-{BATCH_BYTES}");
-        let began = Instant::now();
-        let records = fetch_all(broker, &topic).await;
-        print(&format!("fetch {record_bytes} B"), records as f64 / began.elapsed().as_secs_f64(), "records/s");
+        print(&format!("fetch {record_bytes} B"), fetch_all(broker, &topic).await, "records/s");
     }
     for (acks, acks_name) in [(1, "1"), (-1, "all")] {
         let topic = format!("bench-latency-{acks_name}");
@@ -106,6 +107,7 @@ fn now_ms() -> i64 {
 }
 
 /// As many records of a size as a batch of Kafka's producer takes, which is told how large it may be.
+#[derive(Clone)]
 struct Batch {
     records: usize,
     bytes: Bytes,
@@ -174,16 +176,17 @@ async fn produce_to(
 }
 
 fn fetch_from(topic: &str, fetch_offset: i64) -> FetchRequest {
-    // Kafka's `max.partition.fetch.bytes`, `fetch.max.bytes`, `fetch.max.wait.ms` and `fetch.min.bytes`.
-    let wanted = FetchPartition { partition: 0, fetch_offset, partition_max_bytes: 1 << 20, ..Default::default() };
+    let partition_max_bytes = FETCH_BYTES as i32;
+    let wanted = FetchPartition { partition: 0, fetch_offset, partition_max_bytes, ..Default::default() };
     let topics = vec![FetchTopic { topic: topic.into(), partitions: vec![wanted], ..Default::default() }];
+    // Kafka's `fetch.max.wait.ms`, `fetch.min.bytes` and `fetch.max.bytes`.
     FetchRequest { topics, max_wait_ms: 500, min_bytes: 1, max_bytes: 50 << 20, ..Default::default() }
 }
 
-/// Fetches a partition from its start to its end, and returns how many records that were.
-async fn fetch_all(broker: Broker, topic: &str) -> i64 {
+/// Fetches a partition from its start to its end, and returns how many records come in a second.
+async fn fetch_all(broker: Broker, topic: &str) -> f64 {
     let connection = broker.connect().await;
-    let mut offset = 0;
+    let (mut offset, began) = (0, Instant::now());
     loop {
         let response = connection.send(&fetch_from(topic, offset), 12).await.unwrap();
         let fetched = &response.responses[0].partitions[0];
@@ -192,7 +195,7 @@ async fn fetch_all(broker: Broker, topic: &str) -> i64 {
         let headers = BatchHeaders::new(fetched.records.as_deref().unwrap_or_default()).map_while(Result::ok);
         offset = headers.last().map_or(offset, |(_, header)| header.last_offset() + 1);
         if offset >= fetched.high_watermark {
-            return offset;
+            return offset as f64 / began.elapsed().as_secs_f64();
         }
     }
 }
