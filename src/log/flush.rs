@@ -19,10 +19,7 @@ use crate::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Orderin
 use crate::sync::{IS_MODEL, Mutex, RwLock, RwLockReadGuard, RwLockWriteGuard, rounds, thread};
 use crate::types::Offset;
 
-/// How often a leader lets others run for each caller that it waits for, even where a sync takes less. Most are awake
-/// within one.
-const GATHER_YIELDS: usize = rounds(8);
-/// For how long it waits for them where a sync takes as long.
+/// For how long a leader waits for callers who are on their way, at most.
 const GATHER_MAX: Duration = Duration::from_millis(1);
 /// How many syncs in a row are begun without waiting for callers who did not come along in time, at most.
 const UNGATHERED_MAX: u64 = 64;
@@ -253,8 +250,9 @@ impl GroupCommit {
     /// Gives the callers who are likely on their way with their next append a moment to come along, instead of making
     /// them wait for the sync after this one. A caller alone waits for nobody.
     ///
-    /// Where all come along within the time of a sync, as those do who send on what they are answered, one sync is
-    /// enough where two would have had a part of them each. Where they don't, that wait is left out for some time.
+    /// Each is let run once, after which most are here. Where all come along within half the time of a sync, one sync
+    /// is enough where two would have had a part of them each. Whoever takes longer, such as large batches on their way
+    /// over one connection, had better come while a sync runs: then that wait is left out for some time.
     fn gather(&self) {
         let (covered, callers) = (self.covered.load(Ordering::Relaxed), self.callers.load(Ordering::Relaxed));
         let are_here = || self.arrived.load(Ordering::Acquire) >= covered + callers;
@@ -264,7 +262,7 @@ impl GroupCommit {
                 false
             }
         };
-        let are_here_soon = (1..callers * GATHER_YIELDS).any(|_| are_here_or_let_run());
+        let are_here_soon = (1..callers).any(|_| are_here_or_let_run());
         if callers < 2 || IS_MODEL {
             return;
         }
@@ -274,7 +272,7 @@ impl GroupCommit {
         match self.ungathered.load(Ordering::Relaxed) {
             0 => {
                 let sync = Duration::from_nanos(self.sync_nanos.load(Ordering::Relaxed));
-                let (began, patience) = (Instant::now(), sync.min(GATHER_MAX));
+                let (began, patience) = (Instant::now(), (sync / 2).min(GATHER_MAX));
                 let mut came = are_here();
                 while !came && began.elapsed() < patience {
                     came = are_here_or_let_run();
