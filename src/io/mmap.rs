@@ -172,15 +172,14 @@ impl StorageFile for MappedFile {
     }
 
     fn populate_ahead(&self) {
+        let mut populated = self.shared.populated.load(Ordering::Relaxed);
         // A writer with nothing populated appends by calls, or has not begun.
-        let is_of_use = self.len() < self.shared.populated.load(Ordering::Relaxed);
-        if !is_of_use || self.shared.is_synced_often(self.len()) {
+        if populated <= self.len() || self.shared.is_synced_often(self.len()) {
             return;
         }
         // In steps, so that a writer who comes up behind goes on where this is. A page that can't be had is for the
         // writer to find, who can say so.
         let target = (self.len() + POPULATE_AHEAD_BYTES).min(self.shared.reserved.load(Ordering::Acquire));
-        let mut populated = self.shared.populated.load(Ordering::Relaxed);
         while populated < target && self.shared.populate(populated + POPULATE_STEP_BYTES).is_ok() {
             let before = std::mem::replace(&mut populated, self.shared.populated.load(Ordering::Relaxed));
             if populated == before {
